@@ -1,0 +1,55 @@
+//! Every fault that matenv knows by name: one file a fault, one code each, never reused.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident = $code:literal,)*) => {
+        /// The code of a fault. Stable: scripts and search engines find it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum Code {
+            $($(#[$doc])* #[serde(rename = $code)] $variant,)*
+        }
+
+        impl Code {
+            /// Every code there is.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The code as text.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $code,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// A probe failed.
+    ProbeFailed = "ME001",
+    /// The bench worker crashed, hung or could not load ONNX Runtime.
+    BenchFailed = "ME002",
+    /// The bench's output differs from the reference.
+    BenchWrong = "ME003",
+    /// torch and torchvision come from different builds.
+    TorchPairMismatch = "ME010",
+    /// Two ONNX Runtime flavours share one folder.
+    TwoOnnxRuntimes = "ME011",
+    /// An installed distribution's requirement is not satisfied.
+    RequirementUnsatisfied = "ME013",
+    /// torch is another build than the backend asked for.
+    BackendDiffers = "ME014",
+    /// A package's post-link script was not run.
+    PostLinkNotRun = "ME020",
+    /// A library of the operating system is missing.
+    SystemLibraryMissing = "ME021",
+    /// The name is taken in conda's folders, so the conda door was not made.
+    CondaNameTaken = "ME022",
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

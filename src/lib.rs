@@ -1,0 +1,50 @@
+//! matenv turns a manifest into a proven environment.
+//!
+//! ```text
+//! Manifest ─┐
+//! Profile  ─┼─► Plan ─► Lock ─► Generation ─► Audit ─► Verification ─► Benchmark ─► Certificate
+//! Hardware ─┘
+//! ```
+//!
+//! Each word is a type, each arrow one function, both in the module of that name; [`install`] calls them in order.
+//!
+//! | value | room |
+//! |---|---|
+//! | Manifest, Profile, Hardware | [`manifest`], [`profile`], [`hardware`] |
+//! | Plan | [`plan`] |
+//! | Lock | [`conda`] solves, [`pypi`] resolves, [`lock`] holds |
+//! | Generation | [`store`] keeps, [`conda`] links, [`pypi`] installs |
+//! | Audit | [`audit`] looks, [`doctor`] names |
+//! | Verification | [`verify`] |
+//! | Benchmark | [`bench`] |
+//! | Certificate | [`report`] |
+//!
+//! What serves every stage is a [`context::Context`]: [`settings`], the one HTTP client ([`net`]), and where
+//! [`event`]s go. [`sources`] knows where packages come from, [`process`] starts other programs clean,
+//! [`cli`] turns arguments into calls and errors into exit codes, [`ui`] draws.
+//!
+//! **Invariant:** planning opens no socket and no file, so a plan for another machine is the same call.
+
+pub mod audit;
+pub mod bench;
+pub mod cli;
+pub mod conda;
+pub mod context;
+pub mod doctor;
+pub mod event;
+pub mod hardware;
+pub mod lock;
+pub mod manifest;
+pub mod names;
+pub mod net;
+pub mod plan;
+pub mod process;
+pub mod profile;
+pub mod pypi;
+pub mod report;
+pub mod settings;
+pub mod sources;
+pub mod store;
+pub mod toml_file;
+pub mod ui;
+pub mod verify;

@@ -1,0 +1,3 @@
+//! The `matenv` program: the runtime, and an exit code. Everything else is in the library.
+
+fn main() {}

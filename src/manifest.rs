@@ -1,0 +1,539 @@
+//! Manifests: what an environment is.
+//!
+//! In: a TOML file of `manifests/`, built in or from a folder. Out: a [`Manifest`] in which every match spec and
+//! every requirement has been parsed once. Absent on purpose: choices. Profiles and hardware meet in [`crate::plan`].
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use pep440_rs::{Version, VersionSpecifiers};
+use pep508_rs::{Requirement, VerbatimUrl};
+use rattler_conda_types::{MatchSpec, ParseMatchSpecOptions};
+use serde::{Deserialize, Serialize};
+use toml::Spanned;
+
+use crate::{
+    names::{EnvName, ProfileName},
+    sources::SourceName,
+    toml_file::{TomlError, TomlFile},
+};
+
+/// The manifests in the binary, by file name.
+const BUILT_IN: &[(&str, &str)] = &[
+    ("runtime.toml", include_str!("../manifests/runtime.toml")),
+    ("sleap.toml", include_str!("../manifests/sleap.toml")),
+];
+
+/// Why a manifest is not to be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// The file is at fault.
+    #[error(transparent)]
+    Toml(Box<TomlError>),
+    /// The folder or file could not be read.
+    #[error("cannot read the manifests")]
+    Read(#[source] std::io::Error),
+    /// No manifest has that name.
+    #[error("there is no environment `{asked}`")]
+    Unknown {
+        /// What was asked for.
+        asked: String,
+        /// The closest name that there is.
+        similar: Option<String>,
+        /// Every name that there is.
+        known: Vec<String>,
+    },
+}
+
+impl From<TomlError> for ManifestError {
+    fn from(error: TomlError) -> Self {
+        Self::Toml(Box::new(error))
+    }
+}
+
+/// What an environment is.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Manifest {
+    /// Its name.
+    pub name: EnvName,
+    /// One sentence.
+    pub description: String,
+    /// Whether a bare `install` makes it.
+    pub default: bool,
+    /// The command that opens its program.
+    pub launch: Option<String>,
+    /// Which Python it wants.
+    pub python: PythonRange,
+    /// Sources of conda packages, in order.
+    pub channels: Vec<SourceName>,
+    /// conda packages beside Python.
+    pub conda: Vec<String>,
+    /// Wheels that it asks for.
+    pub pypi: Vec<Wanted>,
+    /// Distributions that may be built from source.
+    pub build: Vec<BuildException>,
+    /// What proves it.
+    pub probes: Vec<Check>,
+    /// What proves it on a trained model (`--model-dir`), in order.
+    pub smoke: Vec<Check>,
+}
+
+/// The Pythons that a manifest supports.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PythonRange {
+    /// The minor version to take if there is a choice, such as `3.13`.
+    pub preferred: String,
+    /// The supported versions, such as `>=3.11,<3.14`.
+    pub supported: String,
+}
+
+impl PythonRange {
+    /// Whether `version` is supported.
+    #[must_use]
+    pub fn supports(&self, version: &Version) -> bool {
+        VersionSpecifiers::from_str(&self.supported).is_ok_and(|range| range.contains(version))
+    }
+}
+
+/// A requirement with the reason why it stands there.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Wanted {
+    /// The requirement as PEP 508 text, without extras.
+    pub requirement: String,
+    /// Extras by profile.
+    #[serde(default)]
+    pub extras: BTreeMap<ProfileName, Vec<String>>,
+    /// The profiles that want it; empty means all.
+    #[serde(default)]
+    pub profiles: BTreeSet<ProfileName>,
+    /// Where it comes from.
+    pub source: SourceName,
+    /// Why it stands there.
+    pub because: String,
+}
+
+/// A distribution that exists only as an sdist and may be built.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BuildException {
+    /// Its name.
+    pub package: String,
+    /// What its build needs, pinned by hash when the environment is resolved.
+    pub requires: Vec<String>,
+    /// Why there is no wheel.
+    pub because: String,
+}
+
+/// Something to run inside the environment that proves a part of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Check {
+    /// Its name, in the certificate and in messages.
+    pub name: String,
+    /// Python code to run; exit code 0 means proven, what it prints is kept.
+    pub python: Option<String>,
+    /// A command to run, by name from the environment's own folder. `{model_dir}`, `{work_dir}` are filled in.
+    pub command: Option<Vec<String>>,
+    /// Variables to set.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// Seconds that it may take.
+    pub timeout_s: u64,
+    /// The profiles that want it; empty means all.
+    #[serde(default)]
+    pub profiles: BTreeSet<ProfileName>,
+    /// It opens a window: a library that only the operating system can bring is a warning if it is missing.
+    #[serde(default)]
+    pub window: bool,
+    /// A file in `{work_dir}` that it leaves and that the bench can time.
+    pub produces: Option<String>,
+}
+
+impl Manifest {
+    /// Read a manifest.
+    ///
+    /// # Errors
+    /// The file is at fault; the error says where.
+    pub fn parse(file: &TomlFile) -> Result<Self, TomlError> {
+        file.parse::<raw::Manifest>()?.checked(file)
+    }
+}
+
+/// The manifests at hand, by name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Manifests(BTreeMap<EnvName, Manifest>);
+
+impl Manifests {
+    /// The built-in ones, or those of `folder` if one is given.
+    ///
+    /// # Errors
+    /// A file that cannot be read or is at fault.
+    pub fn load(folder: Option<&Path>) -> Result<Self, ManifestError> {
+        let files = match folder {
+            None => BUILT_IN
+                .iter()
+                .map(|(name, text)| TomlFile::new(format!("built-in: manifests/{name}"), *text))
+                .collect(),
+            Some(folder) => read_folder(folder).map_err(ManifestError::Read)?,
+        };
+        let mut manifests = BTreeMap::new();
+        for file in files {
+            let manifest = Manifest::parse(&file)?;
+            manifests.insert(manifest.name.clone(), manifest);
+        }
+        Ok(Self(manifests))
+    }
+
+    /// The manifest of that name.
+    ///
+    /// # Errors
+    /// There is none; the error names the closest one.
+    pub fn get(&self, name: &str) -> Result<&Manifest, ManifestError> {
+        self.0
+            .values()
+            .find(|manifest| manifest.name.as_str() == name)
+            .ok_or_else(|| ManifestError::Unknown {
+                asked: name.to_owned(),
+                similar: self
+                    .0
+                    .keys()
+                    .map(|known| (strsim::jaro_winkler(known.as_str(), name), known))
+                    .filter(|(likeness, _)| *likeness > 0.75)
+                    .max_by(|a, b| a.0.total_cmp(&b.0))
+                    .map(|(_, known)| known.to_string()),
+                known: self.0.keys().map(ToString::to_string).collect(),
+            })
+    }
+
+    /// Every manifest.
+    pub fn iter(&self) -> impl Iterator<Item = &Manifest> {
+        self.0.values()
+    }
+}
+
+fn read_folder(folder: &Path) -> std::io::Result<Vec<TomlFile>> {
+    let mut paths: Vec<PathBuf> = fs_err::read_dir(folder)?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()?;
+    paths.retain(|path| path.extension().is_some_and(|ending| ending == "toml"));
+    paths.sort();
+    paths
+        .into_iter()
+        .map(|path| Ok(TomlFile::new(&path, fs_err::read_to_string(&path)?)))
+        .collect()
+}
+
+/// The file's own shape, before its strings are understood.
+mod raw {
+    use super::{
+        BTreeMap, BTreeSet, BuildException, Check, Deserialize, EnvName, FromStr, MatchSpec, ParseMatchSpecOptions,
+        ProfileName, PythonRange, Requirement, SourceName, Spanned, TomlError, TomlFile, VerbatimUrl, Version,
+        VersionSpecifiers, Wanted,
+    };
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub(super) struct Manifest {
+        schema: Spanned<u32>,
+        name: EnvName,
+        description: String,
+        #[serde(default)]
+        default: bool,
+        launch: Option<String>,
+        python: Python,
+        conda: Conda,
+        #[serde(default)]
+        pypi: Vec<Pypi>,
+        #[serde(default)]
+        build: Vec<Build>,
+        #[serde(default, rename = "probe")]
+        probes: Vec<Spanned<RawCheck>>,
+        #[serde(default)]
+        smoke: Vec<Spanned<RawCheck>>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Python {
+        preferred: Spanned<String>,
+        supported: Spanned<String>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Conda {
+        channels: Spanned<Vec<SourceName>>,
+        #[serde(default)]
+        packages: Vec<Spanned<String>>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Pypi {
+        requirement: Spanned<String>,
+        #[serde(default)]
+        extras: BTreeMap<ProfileName, Vec<String>>,
+        #[serde(default)]
+        profiles: BTreeSet<ProfileName>,
+        #[serde(default = "pypi")]
+        source: Spanned<SourceName>,
+        because: String,
+    }
+
+    fn pypi() -> Spanned<SourceName> {
+        Spanned::new(0..0, SourceName::Pypi)
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Build {
+        package: Spanned<String>,
+        #[serde(default)]
+        requires: Vec<Spanned<String>>,
+        because: String,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct RawCheck {
+        name: String,
+        python: Option<String>,
+        command: Option<Vec<String>>,
+        #[serde(default)]
+        environment: BTreeMap<String, String>,
+        #[serde(default = "minute")]
+        timeout_s: u64,
+        #[serde(default)]
+        profiles: BTreeSet<ProfileName>,
+        #[serde(default)]
+        window: bool,
+        produces: Option<String>,
+    }
+
+    fn minute() -> u64 {
+        60
+    }
+
+    impl Manifest {
+        pub(super) fn checked(self, file: &TomlFile) -> Result<super::Manifest, TomlError> {
+            if *self.schema.get_ref() != 1 {
+                return Err(file.error(Some(self.schema.span()), "`schema` must be 1, the only version so far"));
+            }
+            let channels = self.conda.channels;
+            if channels.get_ref().iter().any(|name| *name != SourceName::CondaForge) {
+                return Err(file.error(
+                    Some(channels.span()),
+                    "`conda.channels` may name `conda-forge` only: the others are wheel indexes",
+                ));
+            }
+            let conda = self.conda.packages;
+            for spec in &conda {
+                MatchSpec::from_str(spec.get_ref(), ParseMatchSpecOptions::strict()).map_err(|error| {
+                    file.error(
+                        Some(spec.span()),
+                        format!("`conda.packages`: not a match spec: {error}"),
+                    )
+                })?;
+            }
+            let pypi = self
+                .pypi
+                .into_iter()
+                .map(|row| row.checked(file))
+                .collect::<Result<_, _>>()?;
+            let build = self
+                .build
+                .into_iter()
+                .map(|row| row.checked(file))
+                .collect::<Result<_, _>>()?;
+            let checks = |key: &'static str, rows: Vec<Spanned<RawCheck>>| {
+                rows.into_iter()
+                    .map(|row| checked(key, row, file))
+                    .collect::<Result<Vec<_>, _>>()
+            };
+            Ok(super::Manifest {
+                name: self.name,
+                description: self.description,
+                default: self.default,
+                launch: self.launch,
+                python: self.python.checked(file)?,
+                channels: channels.into_inner(),
+                conda: conda.into_iter().map(Spanned::into_inner).collect(),
+                pypi,
+                build,
+                probes: checks("probe", self.probes)?,
+                smoke: checks("smoke", self.smoke)?,
+            })
+        }
+    }
+
+    impl Python {
+        fn checked(self, file: &TomlFile) -> Result<PythonRange, TomlError> {
+            let preferred = Version::from_str(self.preferred.get_ref())
+                .map_err(|error| file.error(Some(self.preferred.span()), format!("`python.preferred`: {error}")))?;
+            let supported = VersionSpecifiers::from_str(self.supported.get_ref())
+                .map_err(|error| file.error(Some(self.supported.span()), format!("`python.supported`: {error}")))?;
+            if preferred.release().len() != 2 || !supported.contains(&preferred) {
+                return Err(file.error(
+                    Some(self.preferred.span()),
+                    format!(
+                        "`python.preferred` must be a minor version, such as \"3.13\", within `python.supported` ({supported})"
+                    ),
+                ));
+            }
+            Ok(PythonRange {
+                preferred: self.preferred.into_inner(),
+                supported: self.supported.into_inner(),
+            })
+        }
+    }
+
+    impl Pypi {
+        fn checked(self, file: &TomlFile) -> Result<Wanted, TomlError> {
+            let span = self.requirement.span();
+            let parsed = parse_requirement(&self.requirement, "pypi.requirement", file)?;
+            if !parsed.extras.is_empty() {
+                return Err(file.error(
+                    Some(span),
+                    "`pypi.requirement` must not have extras: name them by profile in `extras`",
+                ));
+            }
+            if parsed
+                .version_or_url
+                .as_ref()
+                .is_some_and(|given| matches!(given, pep508_rs::VersionOrUrl::Url(_)))
+            {
+                return Err(file.error(Some(span), "`pypi.requirement` must not be a URL: name a `source`"));
+            }
+            if !self.profiles.is_empty()
+                && let Some(profile) = self.extras.keys().find(|profile| !self.profiles.contains(profile))
+            {
+                return Err(file.error(
+                    Some(span),
+                    format!("`extras.{profile}` can never be used: `profiles` leaves {profile} out"),
+                ));
+            }
+            if *self.source.get_ref() == SourceName::CondaForge {
+                return Err(file.error(
+                    Some(self.source.span()),
+                    "`pypi.source` must be a wheel index: `pypi`, `torch` or `nvidia`",
+                ));
+            }
+            Ok(Wanted {
+                requirement: self.requirement.into_inner(),
+                extras: self.extras,
+                profiles: self.profiles,
+                source: self.source.into_inner(),
+                because: self.because,
+            })
+        }
+    }
+
+    impl Build {
+        fn checked(self, file: &TomlFile) -> Result<BuildException, TomlError> {
+            pep508_rs::PackageName::from_str(self.package.get_ref())
+                .map_err(|error| file.error(Some(self.package.span()), format!("`build.package`: {error}")))?;
+            for requirement in &self.requires {
+                parse_requirement(requirement, "build.requires", file)?;
+            }
+            Ok(BuildException {
+                package: self.package.into_inner(),
+                requires: self.requires.into_iter().map(Spanned::into_inner).collect(),
+                because: self.because,
+            })
+        }
+    }
+
+    fn parse_requirement(
+        text: &Spanned<String>,
+        key: &str,
+        file: &TomlFile,
+    ) -> Result<Requirement<VerbatimUrl>, TomlError> {
+        Requirement::from_str(text.get_ref()).map_err(|error| {
+            file.error(
+                Some(text.span()),
+                format!("`{key}`: not a PEP 508 requirement: {}", error.message),
+            )
+        })
+    }
+
+    fn checked(key: &str, row: Spanned<RawCheck>, file: &TomlFile) -> Result<Check, TomlError> {
+        let span = row.span();
+        let row = row.into_inner();
+        let fault = match (&row.python, &row.command) {
+            (Some(_), Some(_)) | (None, None) => Some("needs either `python` or `command`"),
+            (None, Some(command)) if command.is_empty() => Some("has an empty `command`"),
+            _ if row.timeout_s == 0 => Some("has no time: `timeout_s` must be at least 1"),
+            _ => None,
+        };
+        if let Some(fault) = fault {
+            return Err(file.error(Some(span), format!("`{key}` \"{}\" {fault}", row.name)));
+        }
+        Ok(Check {
+            name: row.name,
+            python: row.python,
+            command: row.command,
+            environment: row.environment,
+            timeout_s: row.timeout_s,
+            profiles: row.profiles,
+            window: row.window,
+            produces: row.produces,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"schema = 1
+name = "demo"
+description = "A demo"
+[python]
+preferred = "3.13"
+supported = ">=3.11,<3.14"
+[conda]
+channels = ["conda-forge"]
+packages = ["pip"]
+[[pypi]]
+requirement = "numpy>=2"
+because = "arrays"
+"#;
+
+    fn parse(text: &str) -> Result<Manifest, TomlError> {
+        Manifest::parse(&TomlFile::new("demo.toml", text))
+    }
+
+    fn refused(text: &str) -> String {
+        parse(text).map_or_else(|error| error.to_string(), |_| "accepted".to_owned())
+    }
+
+    #[test]
+    fn the_built_in_manifests_are_sound() {
+        let manifests = Manifests::load(None).expect("sound");
+        let names: Vec<_> = manifests.iter().map(|manifest| manifest.name.as_str()).collect();
+        assert_eq!(names, ["runtime", "sleap"]);
+        assert!(manifests.iter().all(|manifest| !manifest.probes.is_empty()));
+    }
+
+    #[test]
+    fn each_fault_names_file_line_and_key() {
+        assert!(parse(GOOD).is_ok());
+        insta::assert_snapshot!(refused(&GOOD.replace("packages", "pakages")), @"demo.toml:9: unknown field `pakages`, expected `channels` or `packages`");
+        insta::assert_snapshot!(refused(&GOOD.replace("\"pip\"", "\"pip >= <2\"")), @"");
+        insta::assert_snapshot!(refused(&GOOD.replace("numpy>=2", "numpy>=>2")), @"");
+        insta::assert_snapshot!(refused(&GOOD.replace("\"3.13\"", "\"3.14\"")), @"");
+        insta::assert_snapshot!(refused(&GOOD.replace("because", "source = \"conda-forge\"\nbecause")), @"");
+        insta::assert_snapshot!(refused(&GOOD.replace("numpy>=2", "numpy[x]>=2")), @"");
+        insta::assert_snapshot!(refused(&format!("{GOOD}[[probe]]\nname = \"nothing\"\n")), @"");
+    }
+
+    #[test]
+    fn an_unknown_environment_names_the_closest() {
+        let manifests = Manifests::load(None).expect("sound");
+        let Err(ManifestError::Unknown { similar, .. }) = manifests.get("sleep") else {
+            panic!("`sleep` was found");
+        };
+        assert_eq!(similar.as_deref(), Some("sleap"));
+    }
+}

@@ -1,0 +1,349 @@
+//! Plan: manifest x profile x hardware, all choices made, each with its reason.
+//!
+//! In: a [`Manifest`], a [`Profile`], [`Hardware`]. Out: a [`Plan`], or the sentence why there can be none.
+//! **Invariant:** planning opens no socket and no file, so a plan for another machine is the same call.
+
+use rattler_conda_types::subdir::Subdir;
+use rattler_digest::{Sha256, compute_bytes_digest};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    hardware::Hardware,
+    manifest::{BuildException, Check, Manifest, PythonRange},
+    names::{Backend, EnvName, ProfileName},
+    profile::{Needs, Profile},
+    sources::SourceName,
+};
+
+/// A choice that was made, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choice {
+    /// What was to be chosen.
+    pub what: String,
+    /// What was chosen.
+    pub chosen: String,
+    /// Why.
+    pub because: String,
+    /// What was not.
+    pub rejected: Vec<Rejected>,
+}
+
+/// An option that was not taken, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rejected {
+    /// The option.
+    pub option: String,
+    /// Why not.
+    pub because: String,
+}
+
+/// A wheel requirement of the plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedRequirement {
+    /// PEP 508 text with extras.
+    pub requirement: String,
+    /// Where it comes from.
+    pub source: SourceName,
+    /// Why it stands there.
+    pub because: String,
+}
+
+/// What will be made, all choices taken.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Name of the environment.
+    pub env: EnvName,
+    /// Name of the manifest.
+    pub manifest: EnvName,
+    /// The accelerator level.
+    pub profile: ProfileName,
+    /// torch's backend.
+    pub backend: Backend,
+    /// conda's platform, such as `linux-64`.
+    pub subdir: String,
+    /// The Pythons that may be taken.
+    pub python: PythonRange,
+    /// conda channels, in order.
+    pub channels: Vec<SourceName>,
+    /// conda match specs beside Python's.
+    pub conda: Vec<String>,
+    /// Wheels.
+    pub requirements: Vec<PlannedRequirement>,
+    /// Distributions that may be built from source.
+    pub build: Vec<BuildException>,
+    /// What proves the environment.
+    pub probes: Vec<Check>,
+    /// What proves it on a trained model.
+    pub smoke: Vec<Check>,
+    /// Execution providers to bench, the best first.
+    pub providers: Vec<String>,
+    /// Nothing published later is taken.
+    pub exclude_newer: Option<String>,
+    /// Each choice with its reason.
+    pub choices: Vec<Choice>,
+}
+
+/// Why there is no plan.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// The machine lacks what the profile needs.
+    #[error("this machine does not support the profile `{profile}`: {because}")]
+    Unsupported {
+        /// The profile.
+        profile: ProfileName,
+        /// Why not.
+        because: String,
+    },
+    /// conda knows no packages for this machine.
+    #[error("there are no packages for `{triple}`")]
+    Platform {
+        /// The machine.
+        triple: String,
+    },
+}
+
+/// How a plan is asked for, beside manifest, profile and hardware.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Request {
+    /// `--name`.
+    pub name: Option<EnvName>,
+    /// `--exclude-newer`.
+    pub exclude_newer: Option<String>,
+    /// The profile was named by the user.
+    pub profile_named: bool,
+}
+
+/// Make all choices.
+///
+/// # Errors
+/// The hardware does not support the profile.
+pub fn plan(manifest: &Manifest, profile: &Profile, hardware: &Hardware, request: &Request) -> Result<Plan, PlanError> {
+    let subdir = subdir(&hardware.triple)?;
+    match profile.needs {
+        Needs::Nothing => {}
+        Needs::Nvidia => {
+            return Err(PlanError::Unsupported {
+                profile: profile.name,
+                because: "this version of matenv does not choose GPU stacks yet".to_owned(),
+            });
+        }
+    }
+    // Only `cpu` gets here so far, and its file names one backend.
+    let backend = profile.backends.first().cloned().unwrap_or_else(Backend::cpu);
+    let wanted_here =
+        |profiles: &std::collections::BTreeSet<ProfileName>| profiles.is_empty() || profiles.contains(&profile.name);
+    let requirements: Vec<PlannedRequirement> = manifest
+        .pypi
+        .iter()
+        .filter(|wanted| wanted_here(&wanted.profiles))
+        .map(|wanted| PlannedRequirement {
+            requirement: with_extras(&wanted.requirement, wanted.extras.get(&profile.name)),
+            source: wanted.source,
+            because: wanted.because.clone(),
+        })
+        .collect();
+    let checks = |checks: &[Check]| -> Vec<Check> {
+        checks
+            .iter()
+            .filter(|check| wanted_here(&check.profiles))
+            .cloned()
+            .collect()
+    };
+    let choices = choices(manifest, profile, &backend, request, &requirements);
+    Ok(Plan {
+        env: request.name.clone().unwrap_or_else(|| manifest.name.clone()),
+        manifest: manifest.name.clone(),
+        profile: profile.name,
+        backend,
+        subdir: subdir.to_string(),
+        python: manifest.python.clone(),
+        channels: manifest.channels.clone(),
+        conda: manifest.conda.clone(),
+        requirements,
+        build: manifest.build.clone(),
+        probes: checks(&manifest.probes),
+        smoke: checks(&manifest.smoke),
+        providers: profile.providers.clone(),
+        exclude_newer: request.exclude_newer.clone(),
+        choices,
+    })
+}
+
+impl Plan {
+    /// A hash over everything that decides which packages are installed: hex, 64 characters.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let deciding = (
+            (&self.manifest, self.profile, &self.backend, &self.subdir),
+            (&self.python, &self.channels, &self.conda),
+            self.requirements
+                .iter()
+                .map(|wanted| (&wanted.requirement, wanted.source))
+                .collect::<Vec<_>>(),
+            self.build
+                .iter()
+                .map(|exception| (&exception.package, &exception.requires))
+                .collect::<Vec<_>>(),
+            &self.exclude_newer,
+        );
+        // Plain names and texts always serialize; an empty text would only cost a no-op its shortcut.
+        let text = serde_json::to_string(&deciding).unwrap_or_default();
+        hex::encode(compute_bytes_digest::<Sha256>(text.as_bytes()))
+    }
+
+    /// Whether any wheel comes from the torch index.
+    #[must_use]
+    pub fn wants_torch(&self) -> bool {
+        self.requirements
+            .iter()
+            .any(|wanted| wanted.source == SourceName::Torch)
+    }
+}
+
+fn subdir(triple: &str) -> Result<Subdir, PlanError> {
+    let unknown = || PlanError::Platform {
+        triple: triple.to_owned(),
+    };
+    let parsed: target_lexicon::Triple = triple.parse().map_err(|_| unknown())?;
+    let os = match parsed.operating_system {
+        target_lexicon::OperatingSystem::Linux => "linux",
+        target_lexicon::OperatingSystem::Darwin(_) | target_lexicon::OperatingSystem::MacOSX(_) => "osx",
+        target_lexicon::OperatingSystem::Windows => "win",
+        _ => return Err(unknown()),
+    };
+    let arch = match parsed.architecture {
+        target_lexicon::Architecture::X86_64 => "64",
+        target_lexicon::Architecture::Aarch64(_) if os == "linux" => "aarch64",
+        target_lexicon::Architecture::Aarch64(_) => "arm64",
+        _ => return Err(unknown()),
+    };
+    format!("{os}-{arch}").parse().map_err(|_| unknown())
+}
+
+/// `numpy>=2` and `[a, b]` make `numpy[a,b]>=2`.
+fn with_extras(requirement: &str, extras: Option<&Vec<String>>) -> String {
+    let Some(extras) = extras.filter(|extras| !extras.is_empty()) else {
+        return requirement.to_owned();
+    };
+    let name_ends = requirement
+        .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')))
+        .unwrap_or(requirement.len());
+    let (name, rest) = requirement.split_at(name_ends);
+    format!("{name}[{}]{rest}", extras.join(","))
+}
+
+fn choices(
+    manifest: &Manifest,
+    profile: &Profile,
+    backend: &Backend,
+    request: &Request,
+    requirements: &[PlannedRequirement],
+) -> Vec<Choice> {
+    let mut choices = vec![
+        Choice {
+            what: "profile".to_owned(),
+            chosen: profile.name.to_string(),
+            because: if request.profile_named {
+                "you asked for it".to_owned()
+            } else {
+                "it runs on every machine; name another with --profile".to_owned()
+            },
+            rejected: Vec::new(),
+        },
+        Choice {
+            what: "python".to_owned(),
+            chosen: manifest.python.preferred.clone(),
+            because: format!("the manifest prefers it and supports {}", manifest.python.supported),
+            rejected: Vec::new(),
+        },
+    ];
+    if requirements.iter().any(|wanted| wanted.source == SourceName::Torch) {
+        choices.push(Choice {
+            what: "backend".to_owned(),
+            chosen: backend.to_string(),
+            because: format!("the profile {} takes torch without GPU code", profile.name),
+            rejected: Vec::new(),
+        });
+    }
+    choices.extend(requirements.iter().map(|wanted| Choice {
+        what: "requirement".to_owned(),
+        chosen: wanted.requirement.clone(),
+        because: wanted.because.clone(),
+        rejected: Vec::new(),
+    }));
+    choices
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::Manifests;
+
+    fn machine(triple: &str) -> Hardware {
+        serde_json::from_value(serde_json::json!({ "schema": 1, "triple": triple })).expect("a hardware file")
+    }
+
+    fn planned(profile: ProfileName, triple: &str) -> Result<Plan, PlanError> {
+        let manifests = Manifests::load(None).expect("sound");
+        let profile = Profile::load(profile).expect("sound");
+        plan(
+            manifests.get("sleap").expect("there"),
+            &profile,
+            &machine(triple),
+            &Request::default(),
+        )
+    }
+
+    #[test]
+    fn platforms_map_to_conda_subdirs() {
+        for (triple, subdir) in [
+            ("x86_64-unknown-linux-gnu", Some("linux-64")),
+            ("aarch64-unknown-linux-gnu", Some("linux-aarch64")),
+            ("aarch64-apple-darwin", Some("osx-arm64")),
+            ("x86_64-pc-windows-msvc", Some("win-64")),
+            ("riscv64gc-unknown-linux-gnu", None),
+            ("not a triple", None),
+        ] {
+            let found = planned(ProfileName::Cpu, triple).ok().map(|plan| plan.subdir);
+            assert_eq!(found.as_deref(), subdir, "{triple}");
+        }
+    }
+
+    #[test]
+    fn gpu_profiles_are_refused_until_stacks_are_chosen() {
+        let refused = planned(ProfileName::Gpu, "x86_64-unknown-linux-gnu");
+        assert!(matches!(refused, Err(PlanError::Unsupported { .. })));
+    }
+
+    #[test]
+    fn sleap_on_cpu_asks_for_the_export_extras_and_keeps_the_host_programs_api() {
+        let plan = planned(ProfileName::Cpu, "x86_64-unknown-linux-gnu").expect("a plan");
+        let requirements: Vec<_> = plan
+            .requirements
+            .iter()
+            .map(|wanted| format!("{} from {}", wanted.requirement, wanted.source))
+            .collect();
+        insta::assert_snapshot!(requirements.join("\n"), @"");
+    }
+
+    #[test]
+    fn the_fingerprint_follows_what_is_installed_and_nothing_else() {
+        let plan = planned(ProfileName::Cpu, "x86_64-unknown-linux-gnu").expect("a plan");
+        let mut other_words = plan.clone();
+        other_words.choices.clear();
+        other_words.requirements[0].because.push('!');
+        assert_eq!(plan.fingerprint(), other_words.fingerprint());
+        let mut other_packages = plan.clone();
+        other_packages.requirements[0].requirement.push_str("<9");
+        assert_ne!(plan.fingerprint(), other_packages.fingerprint());
+    }
+
+    #[test]
+    fn extras_go_between_name_and_version() {
+        assert_eq!(
+            with_extras("a-b>=2", Some(&vec!["x".into(), "y".into()])),
+            "a-b[x,y]>=2"
+        );
+        assert_eq!(with_extras("a", None), "a");
+    }
+}

@@ -1,0 +1,76 @@
+//! Profiles: what an accelerator level means.
+//!
+//! In: the TOML files of `profiles/`. Out: [`Profile`]s. Absent on purpose: this machine; see [`crate::hardware`].
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    names::{Backend, ProfileName},
+    toml_file::{TomlError, TomlFile},
+};
+
+const BUILT_IN: [(&str, &str); 3] = [
+    ("cpu.toml", include_str!("../profiles/cpu.toml")),
+    ("gpu.toml", include_str!("../profiles/gpu.toml")),
+    ("gpu-trt.toml", include_str!("../profiles/gpu-trt.toml")),
+];
+
+/// The hardware that a profile needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Needs {
+    /// Any machine.
+    Nothing,
+    /// An NVIDIA GPU with its driver.
+    Nvidia,
+}
+
+/// What an accelerator level means.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// Version of the file's form.
+    pub schema: u32,
+    /// Its name.
+    pub name: ProfileName,
+    /// One sentence.
+    pub description: String,
+    /// Other names for it.
+    #[serde(default)]
+    pub aliases: Vec<String>,
+    /// What the machine must have.
+    pub needs: Needs,
+    /// torch backends, the best first.
+    pub backends: Vec<Backend>,
+    /// ONNX Runtime's execution providers, the best first.
+    pub providers: Vec<String>,
+}
+
+impl Profile {
+    /// The profile of that name.
+    ///
+    /// # Errors
+    /// A built-in file is at fault; a test reads them all.
+    pub fn load(name: ProfileName) -> Result<Self, TomlError> {
+        let (file, text) = match name {
+            ProfileName::Cpu => BUILT_IN[0],
+            ProfileName::Gpu => BUILT_IN[1],
+            ProfileName::GpuTrt => BUILT_IN[2],
+        };
+        TomlFile::new(format!("built-in: profiles/{file}"), text).parse()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_profiles_are_sound() {
+        for name in ProfileName::ALL {
+            let profile = Profile::load(name).expect("sound");
+            assert_eq!(profile.name, name);
+            assert!(!profile.backends.is_empty() && !profile.providers.is_empty());
+        }
+    }
+}

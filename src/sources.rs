@@ -1,0 +1,405 @@
+//! Where packages come from, by name, and what stands in for each source on this machine.
+//!
+//! In: `profiles/sources.toml` and the mirrors of configuration files and `--mirror`. Out: the URL to ask now
+//! ([`Sources::channel`], [`Sources::index`]) and the way back to the canonical URL ([`Sources::canonical`]).
+//! Absent on purpose: sockets. Nothing outside the data file knows a host name.
+
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::names::Backend;
+
+/// The data file of the defaults.
+const DEFAULTS: &str = include_str!("../profiles/sources.toml");
+
+/// A source that has a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SourceName {
+    /// The conda channel.
+    CondaForge,
+    /// The machine's PyPI.
+    Pypi,
+    /// The torch index, one per backend.
+    Torch,
+    /// NVIDIA's index.
+    Nvidia,
+}
+
+impl SourceName {
+    /// Every source.
+    pub const ALL: [Self; 4] = [Self::CondaForge, Self::Pypi, Self::Torch, Self::Nvidia];
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::CondaForge => "conda-forge",
+            Self::Pypi => "pypi",
+            Self::Torch => "torch",
+            Self::Nvidia => "nvidia",
+        }
+    }
+}
+
+impl fmt::Display for SourceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for SourceName {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|name| name.as_str() == text).ok_or(())
+    }
+}
+
+/// What a mirror replaces: a source by name, or every URL that begins with a prefix.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Replaced {
+    /// A named source.
+    Source(SourceName),
+    /// A URL prefix.
+    Prefix(String),
+}
+
+/// What a mirror puts there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A URL (`https://`, `http://`, `file://`); `{backend}` in it is filled in for the torch index.
+    Url(String),
+    /// Another source.
+    Source(SourceName),
+}
+
+/// One `--mirror SOURCE=TARGET`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mirror {
+    /// What is replaced.
+    pub replaced: Replaced,
+    /// What stands in.
+    pub target: Target,
+}
+
+/// A mirror that cannot be understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MirrorError {
+    /// No `=` in it.
+    #[error("`{0}` is no mirror: write SOURCE=TARGET")]
+    NoTarget(String),
+    /// The left side is neither a source nor a URL.
+    #[error("`{0}` is neither a source (conda-forge, pypi, torch, nvidia) nor a URL prefix")]
+    UnknownSource(String),
+    /// The right side is neither a source nor a URL.
+    #[error("`{0}` is neither a source (conda-forge, pypi, torch, nvidia) nor a URL")]
+    UnknownTarget(String),
+    /// A chain of sources that comes back to itself, or a channel replaced by an index.
+    #[error(
+        "`{from}` cannot be replaced by `{to}`: one is a conda channel and the other a wheel index, or they replace each other"
+    )]
+    Impossible {
+        /// What was to be replaced.
+        from: SourceName,
+        /// By what.
+        to: SourceName,
+    },
+}
+
+impl FromStr for Mirror {
+    type Err = MirrorError;
+
+    fn from_str(text: &str) -> Result<Self, MirrorError> {
+        // A URL prefix may hold `=` in its query, a target too: the last `=` before a scheme or a name separates.
+        let (left, right) = text
+            .match_indices('=')
+            .map(|(at, _)| (&text[..at], &text[at + 1..]))
+            .find(|(_, right)| right.parse::<SourceName>().is_ok() || right.contains("://"))
+            .or_else(|| text.split_once('='))
+            .ok_or_else(|| MirrorError::NoTarget(text.to_owned()))?;
+        let replaced = if let Ok(name) = left.parse() {
+            Replaced::Source(name)
+        } else if Url::parse(left).is_ok() && left.contains("://") {
+            Replaced::Prefix(left.to_owned())
+        } else {
+            return Err(MirrorError::UnknownSource(left.to_owned()));
+        };
+        let target = if let Ok(name) = right.parse() {
+            Target::Source(name)
+        } else if Url::parse(right).is_ok() && right.contains("://") {
+            Target::Url(right.trim_end_matches('/').to_owned())
+        } else {
+            return Err(MirrorError::UnknownTarget(right.to_owned()));
+        };
+        if let (Replaced::Source(from), Target::Source(to)) = (&replaced, &target) {
+            let (from, to) = (*from, *to);
+            if from == to || (from == SourceName::CondaForge) != (to == SourceName::CondaForge) {
+                return Err(MirrorError::Impossible { from, to });
+            }
+        }
+        Ok(Self { replaced, target })
+    }
+}
+
+/// Where a wheel index is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum Index {
+    /// uv's built-in default: no URL of it is written down.
+    UvDefault,
+    /// A URL.
+    Url(Url),
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    #[expect(dead_code, reason = "read by people; the kind decides the place in the plan")]
+    kind: String,
+    url: Option<String>,
+    #[serde(default)]
+    files: Vec<String>,
+    #[expect(dead_code, reason = "read by people")]
+    because: String,
+    #[expect(dead_code, reason = "read by people")]
+    source: String,
+    #[expect(dead_code, reason = "read by people")]
+    seen: toml::value::Datetime,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct File {
+    #[expect(dead_code, reason = "there is one version so far")]
+    schema: u32,
+    #[serde(flatten)]
+    rows: BTreeMap<SourceName, Row>,
+}
+
+/// The sources as this machine reaches them.
+#[derive(Debug, Clone)]
+pub struct Sources {
+    rows: BTreeMap<SourceName, Row>,
+    mirrors: Vec<Mirror>,
+    machine_pypi: Option<MachinePypi>,
+}
+
+/// The index that this machine's pip or uv configuration names instead of PyPI.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MachinePypi {
+    /// Its URL, credentials included: never printed.
+    #[serde(skip)]
+    pub url: Url,
+    /// Where it was found, for people: `PIP_INDEX_URL`, `/etc/pip.conf`, ….
+    pub found_in: String,
+}
+
+impl Sources {
+    /// The defaults with `mirrors`, the first that fits counts, and the machine's own PyPI if it names one.
+    ///
+    /// # Panics
+    /// Never in a released program: the data file is compiled in and a test reads it.
+    #[must_use]
+    pub fn new(mirrors: Vec<Mirror>, machine_pypi: Option<MachinePypi>) -> Self {
+        let file: File = toml::from_str(DEFAULTS).expect("tested: profiles/sources.toml parses");
+        Self {
+            rows: file.rows,
+            mirrors,
+            machine_pypi,
+        }
+    }
+
+    /// The machine's own PyPI, where its configuration names one and no mirror overrides it.
+    #[must_use]
+    pub fn machine_pypi(&self) -> Option<&MachinePypi> {
+        self.machine_pypi
+            .as_ref()
+            .filter(|_| self.named(SourceName::Pypi).is_none())
+    }
+
+    fn named(&self, name: SourceName) -> Option<&Target> {
+        self.mirrors
+            .iter()
+            .find(|mirror| mirror.replaced == Replaced::Source(name))
+            .map(|mirror| &mirror.target)
+    }
+
+    /// The source that really answers for `name`: itself, or the source that a mirror names.
+    #[must_use]
+    pub fn effective(&self, name: SourceName) -> SourceName {
+        let mut at = name;
+        for _ in SourceName::ALL {
+            match self.named(at) {
+                Some(Target::Source(other)) => at = *other,
+                Some(Target::Url(_)) | None => return at,
+            }
+        }
+        at
+    }
+
+    /// The canonical URL of a source, mirrors left aside; `None` for PyPI.
+    #[must_use]
+    pub fn default_url(&self, name: SourceName, backend: &Backend) -> Option<String> {
+        let row = self.rows.get(&name)?;
+        row.url.as_ref().map(|url| fill(url, backend))
+    }
+
+    /// The URL of a conda channel to ask now.
+    ///
+    /// # Errors
+    /// The mirror's URL is none.
+    pub fn channel(&self, name: SourceName) -> Result<Url, url::ParseError> {
+        let url = match self.named(self.effective(name)) {
+            Some(Target::Url(url)) => url.clone(),
+            Some(Target::Source(_)) | None => self.default_url(name, &Backend::cpu()).unwrap_or_default(),
+        };
+        Url::parse(&self.mirrored(&url))
+    }
+
+    /// The wheel index to ask now for what comes from `name`.
+    ///
+    /// # Errors
+    /// The mirror's URL is none.
+    pub fn index(&self, name: SourceName, backend: &Backend) -> Result<Index, url::ParseError> {
+        let name = self.effective(name);
+        if let Some(Target::Url(url)) = self.named(name) {
+            return Ok(Index::Url(Url::parse(&fill(url, backend))?));
+        }
+        match self.default_url(name, backend) {
+            Some(url) => Ok(Index::Url(Url::parse(&self.mirrored(&url))?)),
+            None => Ok(self
+                .machine_pypi
+                .as_ref()
+                .map_or(Index::UvDefault, |machine| Index::Url(machine.url.clone()))),
+        }
+    }
+
+    /// `url` with the longest fitting mirror prefix, or the mirror of the source that it belongs to, put in its place.
+    #[must_use]
+    pub fn mirrored(&self, url: &str) -> String {
+        let best = self
+            .mirrors
+            .iter()
+            .filter_map(|mirror| match (&mirror.replaced, &mirror.target) {
+                (Replaced::Prefix(prefix), Target::Url(target)) if url.starts_with(prefix.as_str()) => {
+                    Some((prefix, target))
+                }
+                _ => None,
+            })
+            .max_by_key(|(prefix, _)| prefix.len());
+        if let Some((prefix, target)) = best {
+            let rest = url[prefix.len()..].trim_start_matches('/');
+            return if rest.is_empty() {
+                target.clone()
+            } else {
+                format!("{}/{rest}", target.trim_end_matches('/'))
+            };
+        }
+        if let (Some(canonical), Some(Target::Url(target))) = (
+            self.default_url(SourceName::CondaForge, &Backend::cpu()),
+            self.named(SourceName::CondaForge),
+        ) && let Some(rest) = url.strip_prefix(canonical.as_str())
+        {
+            return format!("{}{rest}", target.trim_end_matches('/'));
+        }
+        url.to_owned()
+    }
+
+    /// The canonical form of a URL that a mirror of `name` served; the same URL if no mirror did.
+    #[must_use]
+    pub fn canonical(&self, name: SourceName, backend: &Backend, url: &str) -> String {
+        if let (Some(Target::Url(target)), Some(default)) = (self.named(name), self.default_url(name, backend)) {
+            let target = fill(target, backend);
+            if let Some(rest) = url.strip_prefix(target.trim_end_matches('/')) {
+                return format!("{}{rest}", default.trim_end_matches('/'));
+            }
+        }
+        for mirror in &self.mirrors {
+            if let (Replaced::Prefix(prefix), Target::Url(target)) = (&mirror.replaced, &mirror.target)
+                && let Some(rest) = url.strip_prefix(target.trim_end_matches('/'))
+            {
+                return format!("{}{rest}", prefix.trim_end_matches('/'));
+            }
+        }
+        url.to_owned()
+    }
+
+    /// The hosts on which a source keeps its files, beside the index's own.
+    #[must_use]
+    pub fn file_hosts(&self, name: SourceName) -> &[String] {
+        self.rows.get(&name).map_or(&[], |row| &row.files)
+    }
+
+    /// What stands in for each source, for the plan and the certificate: `default`, `mirror`, `the machine's
+    /// configuration (FILE)` or another source's name. Names no mirror's URL.
+    #[must_use]
+    pub fn described(&self) -> BTreeMap<SourceName, String> {
+        SourceName::ALL
+            .into_iter()
+            .map(|name| {
+                let text = match self.named(name) {
+                    Some(Target::Url(_)) => "mirror".to_owned(),
+                    Some(Target::Source(other)) => other.to_string(),
+                    None => match (&self.machine_pypi, name) {
+                        (Some(machine), SourceName::Pypi) => {
+                            format!("the machine's configuration ({})", machine.found_in)
+                        }
+                        _ => "default".to_owned(),
+                    },
+                };
+                (name, text)
+            })
+            .collect()
+    }
+}
+
+fn fill(url: &str, backend: &Backend) -> String {
+    url.replace("{backend}", backend.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sources(mirrors: &[&str]) -> Sources {
+        Sources::new(
+            mirrors.iter().map(|text| text.parse().expect("a mirror")).collect(),
+            None,
+        )
+    }
+
+    #[test]
+    fn every_source_has_a_row() {
+        let sources = sources(&[]);
+        for name in SourceName::ALL {
+            assert!(sources.rows.contains_key(&name), "{name} has no row");
+        }
+        assert_eq!(sources.index(SourceName::Pypi, &Backend::cpu()), Ok(Index::UvDefault));
+    }
+
+    #[test]
+    fn torch_can_be_another_sources_name() {
+        let sources = sources(&["torch=pypi", "pypi=http://127.0.0.1:1/simple"]);
+        assert_eq!(sources.effective(SourceName::Torch), SourceName::Pypi);
+        let url = Url::parse("http://127.0.0.1:1/simple").expect("a URL");
+        assert_eq!(sources.index(SourceName::Torch, &Backend::cpu()), Ok(Index::Url(url)));
+    }
+
+    #[test]
+    fn a_mirror_is_forgotten_in_canonical_urls() {
+        let sources = sources(&["conda-forge=file:///srv/channel"]);
+        let served = "file:///srv/channel/noarch/pip-26.3.conda";
+        let canonical = sources.canonical(SourceName::CondaForge, &Backend::cpu(), served);
+        assert!(canonical.ends_with("/conda-forge/noarch/pip-26.3.conda"), "{canonical}");
+        assert_eq!(sources.mirrored(&canonical), served);
+    }
+
+    #[test]
+    fn mirrors_that_make_no_sense_are_refused() {
+        for bad in ["torch", "tosh=pypi", "torch=pipi", "torch=torch", "conda-forge=pypi"] {
+            assert!(bad.parse::<Mirror>().is_err(), "{bad} was accepted");
+        }
+        assert!("https://a.example.org/x=http://127.0.0.1/y".parse::<Mirror>().is_ok());
+    }
+}

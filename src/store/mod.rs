@@ -1,0 +1,3 @@
+//! Store: generations, the links to them, and the conda door.
+
+pub mod layout;
