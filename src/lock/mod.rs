@@ -31,9 +31,9 @@ impl LockedWheel {
     /// Whether it has to be built.
     #[must_use]
     pub fn is_sdist(&self) -> bool {
-        !std::path::Path::new(&self.file)
+        std::path::Path::new(&self.file)
             .extension()
-            .is_some_and(|ending| ending == "whl")
+            .is_none_or(|ending| ending != "whl")
     }
 }
 
