@@ -33,6 +33,7 @@ pub mod context;
 pub mod doctor;
 pub mod event;
 pub mod hardware;
+pub mod install;
 pub mod lock;
 pub mod manifest;
 pub mod names;

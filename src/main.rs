@@ -1,3 +1,5 @@
-//! The `matenv` program: the runtime, and an exit code. Everything else is in the library.
+//! The `matenv` program: everything is in the library.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    matenv::cli::main()
+}

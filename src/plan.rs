@@ -3,6 +3,8 @@
 //! In: a [`Manifest`], a [`Profile`], [`Hardware`]. Out: a [`Plan`], or the sentence why there can be none.
 //! **Invariant:** planning opens no socket and no file, so a plan for another machine is the same call.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use rattler_conda_types::subdir::Subdir;
 use rattler_digest::{Sha256, compute_bytes_digest};
 use serde::{Deserialize, Serialize};
@@ -79,6 +81,8 @@ pub struct Plan {
     pub providers: Vec<String>,
     /// Nothing published later is taken.
     pub exclude_newer: Option<String>,
+    /// Sources that another source stands in for.
+    pub redirects: BTreeMap<SourceName, SourceName>,
     /// Each choice with its reason.
     pub choices: Vec<Choice>,
 }
@@ -111,6 +115,8 @@ pub struct Request {
     pub exclude_newer: Option<String>,
     /// The profile was named by the user.
     pub profile_named: bool,
+    /// Sources that a mirror replaces by another source, such as torch by pypi.
+    pub redirects: BTreeMap<SourceName, SourceName>,
 }
 
 /// Make all choices.
@@ -130,8 +136,7 @@ pub fn plan(manifest: &Manifest, profile: &Profile, hardware: &Hardware, request
     }
     // Only `cpu` gets here so far, and its file names one backend.
     let backend = profile.backends.first().cloned().unwrap_or_else(Backend::cpu);
-    let wanted_here =
-        |profiles: &std::collections::BTreeSet<ProfileName>| profiles.is_empty() || profiles.contains(&profile.name);
+    let wanted_here = |profiles: &BTreeSet<ProfileName>| profiles.is_empty() || profiles.contains(&profile.name);
     let requirements: Vec<PlannedRequirement> = manifest
         .pypi
         .iter()
@@ -165,6 +170,7 @@ pub fn plan(manifest: &Manifest, profile: &Profile, hardware: &Hardware, request
         smoke: checks(&manifest.smoke),
         providers: profile.providers.clone(),
         exclude_newer: request.exclude_newer.clone(),
+        redirects: request.redirects.clone(),
         choices,
     })
 }
@@ -185,6 +191,7 @@ impl Plan {
                 .map(|exception| (&exception.package, &exception.requires))
                 .collect::<Vec<_>>(),
             &self.exclude_newer,
+            &self.redirects,
         );
         // Plain names and texts always serialize; an empty text would only cost a no-op its shortcut.
         let text = serde_json::to_string(&deciding).unwrap_or_default();
@@ -265,6 +272,12 @@ fn choices(
             rejected: Vec::new(),
         });
     }
+    choices.extend(request.redirects.iter().map(|(source, stand_in)| Choice {
+        what: format!("source {source}"),
+        chosen: stand_in.to_string(),
+        because: "a mirror names it".to_owned(),
+        rejected: Vec::new(),
+    }));
     choices.extend(requirements.iter().map(|wanted| Choice {
         what: "requirement".to_owned(),
         chosen: wanted.requirement.clone(),

@@ -238,6 +238,16 @@ impl Sources {
         at
     }
 
+    /// The sources that another source stands in for.
+    #[must_use]
+    pub fn redirects(&self) -> BTreeMap<SourceName, SourceName> {
+        SourceName::ALL
+            .into_iter()
+            .map(|name| (name, self.effective(name)))
+            .filter(|(name, stand_in)| name != stand_in)
+            .collect()
+    }
+
     /// The canonical URL of a source, mirrors left aside; `None` for PyPI.
     #[must_use]
     pub fn default_url(&self, name: SourceName, backend: &Backend) -> Option<String> {

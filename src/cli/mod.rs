@@ -1,1 +1,283 @@
-//! To be written.
+//! Commands: arguments in, one library call, print. One file a command; no logic here.
+
+mod bench;
+mod error;
+mod info;
+mod install;
+mod list;
+mod output;
+mod plan;
+mod remove;
+mod report;
+mod run;
+mod verify;
+
+pub use error::{Exit, Failure};
+
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+use crate::{
+    context::Context,
+    manifest::Manifests,
+    names::ProfileName,
+    process::Variables,
+    settings::{Asked, Settings},
+    sources::Mirror,
+    ui::{self, Verbosity},
+};
+use output::Output;
+
+const EXAMPLES: &str = "\
+Examples:
+  matenv install sleap               make the environment `sleap` and prove it
+  matenv run sleap -- python app.py  use it
+  matenv install runtime             the small one: does this machine run exported models?
+
+Exit codes: 0 done, 1 the machine is in the way, 2 usage, 3 cannot resolve, 4 source unreachable, 5 integrity,
+6 audit or verification found an error, 7 benchmark failed, 8 hardware does not support the profile, 130 interrupted.";
+
+/// Proven-working conda environments for animal-tracking labs
+#[derive(Debug, Parser)]
+#[command(name = "matenv", version, after_help = EXAMPLES, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    global: Global,
+}
+
+/// Flags that every command takes.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Global options")]
+struct Global {
+    /// Print one JSON document on standard output, logs on standard error
+    #[arg(long, global = true)]
+    json: bool,
+    /// Say only what went wrong
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Say each step; twice for the libraries' logs
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// When to use colour
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    color: Color,
+    /// Draw no progress bars
+    #[arg(long, global = true)]
+    no_progress: bool,
+    /// Open no connection; use what the caches hold
+    #[arg(long, global = true)]
+    offline: bool,
+    /// Replace a source: conda-forge, pypi, torch, nvidia or a URL prefix, by a URL or another source's name
+    #[arg(long, global = true, value_name = "SOURCE=TARGET")]
+    mirror: Vec<Mirror>,
+    /// Read the manifests of this folder instead of the built-in ones
+    #[arg(long, global = true, value_name = "DIR")]
+    manifest_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
+enum Color {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Install(install::Args),
+    Plan(plan::Args),
+    Verify(verify::Args),
+    Bench(bench::Args),
+    Report(report::Args),
+    List(list::Args),
+    Info(info::Args),
+    Run(run::Args),
+    Remove(remove::Args),
+}
+
+/// What every command gets.
+struct Session {
+    ctx: Context,
+    manifests: Manifests,
+    out: Output,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Session {
+    /// Run a future to its end, or to Ctrl-C: then what it started is killed and what it built is dropped.
+    fn block_on<T, E>(&self, future: impl Future<Output = Result<T, E>>) -> Result<T, Failure>
+    where
+        Failure: From<E>,
+    {
+        self.runtime.block_on(async {
+            tokio::select! {
+                result = future => result.map_err(Failure::from),
+                () = interrupted() => Err(Failure::interrupted()),
+            }
+        })
+    }
+}
+
+/// Ctrl-C, or the signal that a batch system sends first.
+async fn interrupted() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let (Ok(mut interrupt), Ok(mut terminate)) =
+            (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+        {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    // Without a handler Ctrl-C ends the process the operating system's way.
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// The program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    if arguments.get(1).is_some_and(|word| word == crate::bench::WORKER_WORD) {
+        return crate::bench::worker(&arguments[2..]);
+    }
+    let wants_json = arguments
+        .iter()
+        .skip(1)
+        .take_while(|word| *word != "--")
+        .any(|word| word == "--json");
+    let cli = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(error) if wants_json && error.use_stderr() => {
+            return Output::new(true).fail(&Failure::usage(&error));
+        }
+        Err(error) => {
+            // A closed pipe is all that can go wrong here.
+            let _ = error.print();
+            return Exit::of_clap(&error).into();
+        }
+    };
+    let out = Output::new(cli.global.json);
+    cli.global.apply_color();
+    cli.global.start_logs();
+    match dispatch(&cli, out) {
+        Ok(code) => code,
+        Err(failure) => out.fail(&failure),
+    }
+}
+
+fn dispatch(cli: &Cli, out: Output) -> Result<ExitCode, Failure> {
+    let cwd = std::env::current_dir().map_err(|error| Failure::no_cwd(&error))?;
+    let mut asked = Asked {
+        mirrors: cli.global.mirror.clone(),
+        manifest_dir: cli.global.manifest_dir.clone(),
+        offline: cli.global.offline,
+        ..Asked::default()
+    };
+    if let Command::Install(args) = &cli.command {
+        args.ask(&mut asked);
+    } else if let Command::Plan(args) = &cli.command {
+        args.ask(&mut asked);
+    }
+    let settings = Settings::resolve(asked, Variables::of_this_process(), &cwd)?;
+    let manifests = Manifests::load(settings.manifest_dir.as_deref())?;
+    let events = ui::events(cli.global.style(out.json()));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::no_runtime(&error))?;
+    let session = {
+        // The HTTP client wants to be made inside the runtime.
+        let _inside = runtime.enter();
+        Session {
+            ctx: Context::new(settings, events),
+            manifests,
+            out,
+            runtime,
+        }
+    };
+    let result = match &cli.command {
+        Command::Install(args) => install::run(args, &session),
+        Command::Plan(args) => plan::run(args, &session),
+        Command::Verify(args) => verify::run(args, &session),
+        Command::Bench(args) => bench::run(args, &session),
+        Command::Report(args) => report::run(args, &session),
+        Command::List(args) => list::run(args, &session),
+        Command::Info(args) => info::run(args, &session),
+        Command::Run(args) => run::run(args, &session),
+        Command::Remove(args) => remove::run(args, &session),
+    };
+    // Threads that still link or unpack are not waited for: after Ctrl-C the prompt is due within a second.
+    session.runtime.shutdown_background();
+    result
+}
+
+impl Global {
+    fn apply_color(&self) {
+        let on = match self.color {
+            Color::Auto => return,
+            Color::Always => true,
+            Color::Never => false,
+        };
+        console::set_colors_enabled(on);
+        console::set_colors_enabled_stderr(on);
+    }
+
+    fn style(&self, json: bool) -> ui::Style {
+        let verbosity = match (self.quiet, self.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (false, 0) => Verbosity::Normal,
+            (false, _) => Verbosity::Verbose,
+        };
+        ui::Style {
+            verbosity,
+            live: !json && !self.no_progress && verbosity == Verbosity::Normal && ui::is_live_terminal(),
+        }
+    }
+
+    fn start_logs(&self) {
+        let level = match self.verbose {
+            0 => "off",
+            1 => "matenv=debug,warn",
+            2 => "debug",
+            _ => "trace",
+        };
+        // A second call in one process would fail; there is only this one.
+        let _ = tracing_subscriber::fmt()
+            .with_env_filter(tracing_subscriber::EnvFilter::new(level))
+            .with_writer(std::io::stderr)
+            .with_target(self.verbose > 1)
+            .try_init();
+    }
+}
+
+/// A profile on the command line, or `auto`.
+fn parse_profile(text: &str) -> Result<ProfileName, String> {
+    text.parse()
+        .map_err(|error: crate::names::InvalidName| error.to_string())
+}
+
+/// The command line's definition, for completions and the reference pages.
+#[must_use]
+pub fn definition() -> clap::Command {
+    Cli::command()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        definition().debug_assert();
+    }
+}

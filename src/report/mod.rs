@@ -1,1 +1,12 @@
-//! To be written.
+//! Certificate: what was made, from where, why, and what proves it, as one JSON document, a terminal summary and a page.
+//!
+//! In: the values of all stages. Out: a [`Certificate`], which is written into the environment.
+//! Absent on purpose: exit codes; [`crate::cli`] reads [`Certificate::verdict`].
+
+mod certificate;
+mod page;
+mod summary;
+
+pub use certificate::{Certificate, CertificateError, ChosenPlan, Package, PackageKind, Timing, Verdict};
+pub use page::page;
+pub use summary::{bench_table, summary};

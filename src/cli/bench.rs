@@ -1,0 +1,41 @@
+use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
+
+use super::{Failure, Session, install::exit_of};
+use crate::{
+    bench::Shape,
+    install::{self, Timed},
+    names::EnvName,
+    report::bench_table,
+};
+
+/// Time inference on an environment's own ONNX Runtime
+///
+/// Without a model it times the built-in UNet and checks its output against a reference. The certificate in the
+/// environment then holds these numbers.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Environment to time
+    env: EnvName,
+    /// Time this ONNX model instead of the built-in one
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+    /// Shape of an input with dynamic axes, such as images=1x1x384x384
+    #[arg(long, value_name = "[INPUT=]AxBxC", requires = "model")]
+    shape: Vec<Shape>,
+    /// Batch sizes
+    #[arg(long, value_delimiter = ',', value_name = "N,…")]
+    batch: Vec<u64>,
+}
+
+pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
+    let generation = super::info::installed(&args.env, session)?;
+    let wanted = Timed {
+        model: args.model.clone(),
+        shapes: args.shape.iter().map(Shape::pair).collect::<BTreeMap<_, _>>(),
+        batches: args.batch.clone(),
+    };
+    let certificate = session.block_on(install::time_again(&session.ctx, &generation, &wanted))?;
+    let text = certificate.bench.as_ref().map(bench_table).unwrap_or_default();
+    session.out.show(&certificate, text);
+    Ok(exit_of(&certificate).into())
+}

@@ -1,0 +1,363 @@
+//! The one place where errors meet exit codes and help lines.
+
+use std::{fmt, process::ExitCode};
+
+use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
+use serde::Serialize;
+
+use crate::{
+    install::InstallError, manifest::ManifestError, plan::PlanError, settings::SettingsError, toml_file::TomlError,
+};
+
+/// How the program ends (design section 2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// The machine is in the way.
+    Machine = 1,
+    /// Usage.
+    Usage = 2,
+    /// Cannot resolve.
+    Unresolvable = 3,
+    /// A source is unreachable.
+    Unreachable = 4,
+    /// Integrity.
+    Integrity = 5,
+    /// Audit or verification found an error.
+    Faulty = 6,
+    /// The benchmark failed.
+    BenchFailed = 7,
+    /// The hardware does not support the profile.
+    Unsupported = 8,
+    /// Interrupted.
+    Interrupted = 130,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+impl Exit {
+    /// The exit code of clap's own messages: 0 for help and version.
+    pub(super) fn of_clap(error: &clap::Error) -> Self {
+        if error.use_stderr() { Self::Usage } else { Self::Done }
+    }
+}
+
+/// An error with its exit code and the next command.
+#[derive(Debug)]
+pub struct Failure {
+    code: &'static str,
+    exit: Exit,
+    message: String,
+    help: Option<String>,
+    causes: Option<Box<Causes>>,
+    excerpt: Option<Box<Excerpt>>,
+}
+
+/// The causes of an error as texts, outermost first.
+#[derive(Debug)]
+struct Causes {
+    message: String,
+    next: Option<Box<Self>>,
+}
+
+#[derive(Debug)]
+struct Excerpt {
+    file: NamedSource<String>,
+    label: Option<LabeledSpan>,
+}
+
+impl fmt::Display for Causes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Causes {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.next.as_deref().map(|next| next as _)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.causes.as_deref().map(|causes| causes as _)
+    }
+}
+
+impl Diagnostic for Failure {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(self.code))
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.help.as_ref().map(|help| Box::new(help) as _)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.excerpt.as_ref().map(|excerpt| &excerpt.file as _)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let label = self.excerpt.as_ref()?.label.clone()?;
+        Some(Box::new(std::iter::once(label)))
+    }
+}
+
+/// The document that `--json` prints for an error.
+#[derive(Debug, Serialize)]
+pub(super) struct Document {
+    schema: u32,
+    ok: bool,
+    error: ErrorPart,
+}
+
+#[derive(Debug, Serialize)]
+struct ErrorPart {
+    code: &'static str,
+    exit: u8,
+    message: String,
+    help: Option<String>,
+    causes: Vec<String>,
+}
+
+impl Failure {
+    /// An error with its code, exit code and help line; its sources become the causes.
+    pub(super) fn new(
+        error: &(dyn std::error::Error + 'static),
+        code: &'static str,
+        exit: Exit,
+        help: impl Into<Option<String>>,
+    ) -> Self {
+        Self {
+            code,
+            exit,
+            message: error.to_string(),
+            help: help.into(),
+            causes: error.source().map(|cause| Box::new(causes(cause))),
+            excerpt: None,
+        }
+    }
+
+    pub(super) fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    pub(super) fn document(&self) -> Document {
+        let mut causes = Vec::new();
+        let mut at = self.causes.as_deref();
+        while let Some(cause) = at {
+            causes.push(cause.message.clone());
+            at = cause.next.as_deref();
+        }
+        Document {
+            schema: 1,
+            ok: false,
+            error: ErrorPart {
+                code: self.code,
+                exit: self.exit as u8,
+                message: self.message.clone(),
+                help: self.help.clone(),
+                causes,
+            },
+        }
+    }
+
+    pub(super) fn interrupted() -> Self {
+        Self {
+            code: "interrupted",
+            exit: Exit::Interrupted,
+            message: "interrupted: nothing was changed".to_owned(),
+            help: None,
+            causes: None,
+            excerpt: None,
+        }
+    }
+
+    pub(super) fn usage(error: &clap::Error) -> Self {
+        let text = error.render().to_string();
+        let message = text
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .trim_start_matches("error: ")
+            .to_owned();
+        Self {
+            code: "usage",
+            exit: Exit::Usage,
+            message,
+            help: Some("see `matenv --help`".to_owned()),
+            causes: None,
+            excerpt: None,
+        }
+    }
+
+    /// An environment that is not installed.
+    pub(super) fn not_installed(env: &crate::names::EnvName, known: &[String]) -> Self {
+        let help = if known.is_empty() {
+            format!("make it: `matenv install {env}`")
+        } else {
+            format!("make it: `matenv install {env}`; installed are: {}", known.join(", "))
+        };
+        Self {
+            code: "environment::not_installed",
+            exit: Exit::Usage,
+            message: format!("the environment `{env}` is not installed"),
+            help: Some(help),
+            causes: None,
+            excerpt: None,
+        }
+    }
+
+    /// One name for several environments.
+    pub(super) fn one_name(name: &crate::names::EnvName) -> Self {
+        Self {
+            code: "usage",
+            exit: Exit::Usage,
+            message: format!("`{name}` can be the name of one environment only"),
+            help: Some("name one environment, or leave --name out".to_owned()),
+            causes: None,
+            excerpt: None,
+        }
+    }
+
+    pub(super) fn no_cwd(error: &std::io::Error) -> Self {
+        Self::io("the current folder is gone", error, "change to a folder that exists")
+    }
+
+    pub(super) fn no_runtime(error: &std::io::Error) -> Self {
+        Self::io("the machine gives no threads", error, "look at `ulimit -a`")
+    }
+
+    /// An error of the operating system.
+    pub(super) fn io(message: impl Into<String>, error: &std::io::Error, help: &str) -> Self {
+        Self {
+            code: "machine::io",
+            exit: Exit::Machine,
+            message: message.into(),
+            help: Some(help.to_owned()),
+            causes: Some(Box::new(causes(error))),
+            excerpt: None,
+        }
+    }
+
+    /// A fault in a TOML file, shown with its line.
+    fn toml(error: &TomlError, code: &'static str) -> Self {
+        let label = error
+            .span
+            .clone()
+            .map(|span| LabeledSpan::new_primary_with_span(Some("here".to_owned()), span));
+        let name = error.path.display().to_string();
+        Self {
+            code,
+            exit: Exit::Usage,
+            message: error.to_string(),
+            help: Some(format!("mend {name}, then type the same command again")),
+            causes: None,
+            excerpt: label.map(|label| {
+                Box::new(Excerpt {
+                    file: NamedSource::new(name, error.text.clone()),
+                    label: Some(label),
+                })
+            }),
+        }
+    }
+}
+
+fn causes(error: &(dyn std::error::Error + 'static)) -> Causes {
+    Causes {
+        message: error.to_string(),
+        next: error.source().map(|next| Box::new(causes(next))),
+    }
+}
+
+impl From<SettingsError> for Failure {
+    fn from(error: SettingsError) -> Self {
+        let (code, exit, help) = match &error {
+            SettingsError::NoHome => (
+                "settings::no_home",
+                Exit::Machine,
+                "set HOME to a folder that you may write to".to_owned(),
+            ),
+            SettingsError::Read(_) => (
+                "settings::read",
+                Exit::Machine,
+                "make the file readable, or remove it".to_owned(),
+            ),
+            SettingsError::Syntax { path, text, source } => {
+                let toml = crate::toml_file::TomlFile::new(path, text).error(source.span(), source.message());
+                return Self::toml(&toml, "settings::syntax");
+            }
+            SettingsError::Mirror { path, .. } => (
+                "settings::mirror",
+                Exit::Usage,
+                format!("mend [mirrors] in {}: SOURCE = \"TARGET\"", path.display()),
+            ),
+        };
+        Self::new(&error, code, exit, help)
+    }
+}
+
+impl From<ManifestError> for Failure {
+    fn from(error: ManifestError) -> Self {
+        let (code, exit, help) = match &error {
+            ManifestError::Toml(toml) => return Self::toml(toml, "manifest::syntax"),
+            ManifestError::Read(_) => (
+                "manifest::read",
+                Exit::Usage,
+                "name a folder of manifests: --manifest-dir DIR".to_owned(),
+            ),
+            ManifestError::Unknown { similar, known, .. } => {
+                let known = known.join(", ");
+                let help = match similar {
+                    Some(similar) => format!("did you mean `{similar}`? There are: {known}"),
+                    None => format!("there are: {known}"),
+                };
+                ("environment::unknown", Exit::Usage, help)
+            }
+        };
+        Self::new(&error, code, exit, help)
+    }
+}
+
+impl From<PlanError> for Failure {
+    fn from(error: PlanError) -> Self {
+        let (code, help) = match &error {
+            PlanError::Unsupported { .. } => ("plan::unsupported", "take the one that runs everywhere: --profile cpu"),
+            PlanError::Platform { .. } => ("plan::platform", "use Linux, macOS or Windows on x86-64 or arm64"),
+        };
+        Self::new(&error, code, Exit::Unsupported, help.to_owned())
+    }
+}
+
+impl From<InstallError> for Failure {
+    fn from(error: InstallError) -> Self {
+        match error {
+            InstallError::Plan(error) => error.into(),
+            InstallError::Profile(error) => Self::toml(&error, "profile::syntax"),
+            other => Self::new(&other, "install", Exit::Machine, None),
+        }
+    }
+}
+
+impl From<crate::store::StoreError> for Failure {
+    fn from(error: crate::store::StoreError) -> Self {
+        Self::new(&error, "store", Exit::Machine, None)
+    }
+}
+impl From<crate::report::CertificateError> for Failure {
+    fn from(error: crate::report::CertificateError) -> Self {
+        Self::new(&error, "certificate", Exit::Machine, None)
+    }
+}

@@ -1,0 +1,50 @@
+use std::process::ExitCode;
+
+use super::{Exit, Failure, Session};
+use crate::{
+    names::EnvName,
+    report::Certificate,
+    store::{Generation, Store},
+};
+
+/// Show what an environment is made of
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Environment to show
+    env: EnvName,
+}
+
+pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
+    let generation = installed(&args.env, session)?;
+    let certificate = Certificate::read(&args.env, &generation.prefix)?;
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::NOTHING);
+    for package in &certificate.packages {
+        let kind = match package.kind {
+            crate::report::PackageKind::Conda => "conda",
+            crate::report::PackageKind::Pypi => "pypi",
+        };
+        let asked = if package.requested { "asked for" } else { "" };
+        table.add_row([&package.name, &package.version, kind, asked]);
+    }
+    let text = format!(
+        "{}: profile {}, generation {}, made {}\n{}\n{table}",
+        console::style(&args.env).bold(),
+        certificate.profile,
+        certificate.generation,
+        certificate.created,
+        certificate.prefix.display()
+    );
+    session.out.show(&certificate, text);
+    Ok(Exit::Done.into())
+}
+
+/// The current generation of an environment.
+pub(super) fn installed(env: &EnvName, session: &Session) -> Result<Generation, Failure> {
+    let store = Store::open(&session.ctx.settings)?;
+    if let Some(generation) = store.current(env)? {
+        return Ok(generation);
+    }
+    let known: Vec<String> = store.list()?.iter().map(|other| other.env.to_string()).collect();
+    Err(Failure::not_installed(env, &known))
+}

@@ -1,0 +1,44 @@
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use super::{Exit, Failure, Session};
+use crate::{
+    names::EnvName,
+    store::{Removed, Store},
+};
+
+/// Remove an environment with all its generations
+///
+/// The link under `~/.conda/envs` goes too, if it is matenv's own.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Environment to remove
+    env: EnvName,
+}
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    schema: u32,
+    ok: bool,
+    env: &'a EnvName,
+    removed: &'a [std::path::PathBuf],
+}
+
+pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
+    super::info::installed(&args.env, session)?;
+    let settings = &session.ctx.settings;
+    let removed: Removed = session.block_on(async {
+        let store = Store::open(settings)?;
+        let _held = store.lock(&session.ctx.events, &args.env).await?;
+        store.remove(&args.env)
+    })?;
+    let shown = Shown {
+        schema: 1,
+        ok: true,
+        env: &args.env,
+        removed: &removed.generations,
+    };
+    session.out.show(&shown, format!("removed {}", args.env));
+    Ok(Exit::Done.into())
+}

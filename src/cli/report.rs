@@ -1,0 +1,33 @@
+use std::{path::PathBuf, process::ExitCode};
+
+use super::{Exit, Failure, Session};
+use crate::{
+    names::EnvName,
+    report::{Certificate, page, summary},
+};
+
+/// Show the certificate of an environment
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Environment to report on
+    env: EnvName,
+    /// Write it as an HTML page as well
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
+    let generation = super::info::installed(&args.env, session)?;
+    let certificate = Certificate::read(&args.env, &generation.prefix)?;
+    if let Some(file) = &args.html {
+        fs_err::write(file, page(&certificate)).map_err(|error| {
+            Failure::io(
+                "cannot write the page",
+                &error,
+                "name a file in a folder that you may write to",
+            )
+        })?;
+    }
+    session.out.show(&certificate, summary(&certificate));
+    Ok(Exit::Done.into())
+}

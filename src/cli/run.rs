@@ -1,0 +1,21 @@
+use std::{ffi::OsString, process::ExitCode};
+
+use super::{Failure, Session};
+use crate::{names::EnvName, store};
+
+/// Run a command inside an environment
+///
+/// The command sees no library or Python paths of other programs. Its exit code and signals pass through.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Environment to use
+    env: EnvName,
+    /// Command and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    command: Vec<OsString>,
+}
+
+pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
+    let generation = super::info::installed(&args.env, session)?;
+    Ok(store::run::exec(&session.ctx.settings, &generation, &args.command)?)
+}

@@ -1,0 +1,32 @@
+use std::{path::PathBuf, process::ExitCode};
+
+use super::{Failure, Session, install::exit_of};
+use crate::{
+    install::{self, Prove},
+    names::EnvName,
+    report::summary,
+};
+
+/// Audit an environment and run its probes again
+///
+/// The certificate in the environment then says what was found now.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Environment to verify
+    env: EnvName,
+    /// Run the smoke tests on a trained model as well
+    #[arg(long, value_name = "DIR")]
+    model_dir: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
+    let generation = super::info::installed(&args.env, session)?;
+    let wanted = Prove {
+        probes: true,
+        bench: false,
+        model_dir: args.model_dir.clone(),
+    };
+    let certificate = session.block_on(install::prove_again(&session.ctx, &generation, &wanted))?;
+    session.out.show(&certificate, summary(&certificate));
+    Ok(exit_of(&certificate).into())
+}

@@ -1,0 +1,409 @@
+//! The pipeline: the stages in order, from a manifest to a certificate.
+//!
+//! In: what is asked for. Out: an [`Installed`] with its certificate. A generation is built beside the current one
+//! and becomes current only after audit, verification and benchmark; whatever goes wrong before leaves the old one.
+
+mod error;
+mod prove;
+
+pub use error::InstallError;
+pub use prove::{Proof, Prove, Timed, prove, prove_again, time_again};
+
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use crate::{
+    audit::Audit,
+    conda,
+    context::Context,
+    doctor::Finding,
+    event::{Event, Stage},
+    hardware::Hardware,
+    lock::{Fallback, Lock},
+    manifest::Manifest,
+    names::{EnvName, ProfileName},
+    plan::{self, Plan},
+    profile::Profile,
+    pypi::{self, ResolveRequest, Uv},
+    report::{Certificate, ChosenPlan, Package, Timing, Verdict},
+    store::{
+        Generation, GenerationRecord, Staged, Store,
+        door::{self, Door},
+        layout,
+    },
+    verify::Verification,
+};
+
+const PLAN_FILE: &str = "plan.json";
+
+/// What is asked of an installation.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// The accelerator level; `None` means cpu.
+    pub profile: Option<ProfileName>,
+    /// A name for the environment that differs from the manifest's.
+    pub name: Option<EnvName>,
+    /// Build a new generation even if nothing changed.
+    pub force: bool,
+    /// How it is proven.
+    pub prove: Prove,
+}
+
+/// An environment that is there now.
+#[derive(Debug, Clone)]
+pub struct Installed {
+    /// What proves it, or why it was not made the current one.
+    pub certificate: Certificate,
+    /// Whether a generation was built.
+    pub changed: bool,
+}
+
+/// Make the choices for `manifest`.
+pub fn plan(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<(Plan, Hardware), InstallError> {
+    let profile = Profile::load(request.profile.unwrap_or(ProfileName::Cpu))?;
+    let hardware = Hardware::detect(&ctx.settings.variables);
+    let plan = plan::plan(
+        manifest,
+        &profile,
+        &hardware,
+        &plan::Request {
+            name: request.name.clone(),
+            exclude_newer: ctx.settings.exclude_newer.clone(),
+            profile_named: request.profile.is_some(),
+            redirects: ctx.settings.sources.redirects(),
+        },
+    )?;
+    Ok((plan, hardware))
+}
+
+/// Make `manifest`'s environment, or find that nothing is to be done.
+pub async fn install(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<Installed, InstallError> {
+    let mut clock = Clock::new(ctx);
+    let (plan, hardware) = plan(ctx, manifest, request)?;
+    let store = Store::open(&ctx.settings)?;
+    if let Some(done) = nothing_to_do(ctx, &store, &plan, request).await? {
+        return Ok(done);
+    }
+    clock.finish(
+        Stage::Plan,
+        format!("{} for profile {}, backend {}", plan.env, plan.profile, plan.backend),
+    );
+
+    let _held = store.lock(&ctx.events, &plan.env).await?;
+    // Another matenv may have made it while this one waited.
+    if let Some(done) = nothing_to_do(ctx, &store, &plan, request).await? {
+        return Ok(done);
+    }
+    let staged = store.stage(&plan.env)?;
+    let prefix = staged.prefix.clone();
+    let kept = kept_lock(&store, &plan)?;
+    let (lock, mut findings) = match kept {
+        Some(lock) => from_lock(ctx, &mut clock, &plan, &prefix, lock).await?,
+        None => from_sources(ctx, &mut clock, &plan, &prefix).await?,
+    };
+    findings.extend(lock.pypi.findings.iter().cloned());
+    keep_records(&plan, &lock, &prefix)?;
+    let link = store.link(&plan.env);
+    door::furnish(&prefix, &plan.env, &link)?;
+
+    let mut certificate = Certificate {
+        schema: 1,
+        matenv: env!("CARGO_PKG_VERSION").to_owned(),
+        ok: false,
+        proven: false,
+        env: plan.env.clone(),
+        manifest: plan.manifest.clone(),
+        profile: plan.profile,
+        backend: plan.backend.clone(),
+        generation: staged.number,
+        prefix: prefix.clone(),
+        created: jiff::Timestamp::now().to_string(),
+        hardware,
+        sources: ctx.settings.sources.described(),
+        fallbacks: lock.fallbacks.clone(),
+        plan: ChosenPlan {
+            choices: plan.choices.clone(),
+        },
+        packages: Package::of_lock(&plan, &lock),
+        audit: Audit { findings },
+        verification: Verification::default(),
+        bench: None,
+        timings: Vec::new(),
+    };
+    let proof = prove(ctx, &mut clock, &plan, &prefix, &request.prove).await?;
+    proof.enter(&mut certificate);
+    if certificate.verdict() != Verdict::Good {
+        certificate.timings = clock.timings;
+        return Ok(Installed {
+            certificate,
+            changed: false,
+        });
+    }
+    switch(ctx, &mut clock, &store, staged, &plan, &mut certificate)?;
+    Ok(Installed {
+        certificate,
+        changed: true,
+    })
+}
+
+/// The current generation, if it is what the plan asks for.
+async fn nothing_to_do(
+    ctx: &Context,
+    store: &Store,
+    plan: &Plan,
+    request: &Request,
+) -> Result<Option<Installed>, InstallError> {
+    let Some(current) = store.current(&plan.env)? else {
+        return Ok(None);
+    };
+    let enough = current.record.proven || !request.prove.wanted();
+    if request.force || current.record.plan_fingerprint != plan.fingerprint() || !enough {
+        return Ok(None);
+    }
+    let mut certificate = Certificate::read(&plan.env, &current.prefix)?;
+    open_door(ctx, &plan.env, &mut certificate)?;
+    if request.prove.model_dir.is_some() {
+        // A trained model is new evidence: its smoke tests run even if the environment stays as it is.
+        let only_smoke = Prove {
+            probes: false,
+            bench: false,
+            ..request.prove.clone()
+        };
+        let proof = prove(ctx, &mut Clock::new(ctx), plan, &current.prefix, &only_smoke).await?;
+        proof.enter(&mut certificate);
+        certificate.write(&current.prefix)?;
+    }
+    Ok(Some(Installed {
+        certificate,
+        changed: false,
+    }))
+}
+
+/// The lock of the current generation, if the plan is the same and nothing stood in for a source: an installed
+/// environment keeps its versions.
+fn kept_lock(store: &Store, plan: &Plan) -> Result<Option<Lock>, InstallError> {
+    let Some(current) = store.current(&plan.env)? else {
+        return Ok(None);
+    };
+    if current.record.plan_fingerprint != plan.fingerprint() {
+        return Ok(None);
+    }
+    // A damaged lock is no reason to fail: it is made again.
+    Ok(Lock::read(&layout::records(&current.prefix))
+        .ok()
+        .filter(|lock| lock.fallbacks.is_empty()))
+}
+
+async fn from_lock(
+    ctx: &Context,
+    clock: &mut Clock,
+    plan: &Plan,
+    prefix: &Path,
+    lock: Lock,
+) -> Result<(Lock, Vec<Finding>), InstallError> {
+    ctx.events.note("the versions of the current generation are kept");
+    clock.start(Stage::Link);
+    let linked = conda::link(ctx, prefix, &lock.conda).await?;
+    clock.finish(Stage::Link, linked_words(&linked));
+    let python = layout::python(prefix);
+    let uv = Uv::find(ctx, &python).await?;
+    wheels(ctx, clock, plan, &uv, prefix, &python, &lock.pypi).await?;
+    Ok((lock, linked.findings))
+}
+
+async fn from_sources(
+    ctx: &Context,
+    clock: &mut Clock,
+    plan: &Plan,
+    prefix: &Path,
+) -> Result<(Lock, Vec<Finding>), InstallError> {
+    clock.start(Stage::Solve);
+    let solved = conda::solve(ctx, plan).await?;
+    let mut fallbacks = Vec::new();
+    let python_words = format!("python {}", solved.python);
+    match &solved.host_python {
+        Some(host) => {
+            fallbacks.push(Fallback::HostPython);
+            clock.finish(Stage::Solve, format!("{python_words} of this machine"));
+            ctx.events.note(format!(
+                "fallback host-python: no conda channel answered, so {} stands in",
+                host.executable.display()
+            ));
+        }
+        None => clock.finish(
+            Stage::Solve,
+            format!("{python_words}, {} packages", solved.records.len()),
+        ),
+    }
+
+    clock.start(Stage::Link);
+    let linked = conda::link(ctx, prefix, &solved.records).await?;
+    clock.finish(Stage::Link, linked_words(&linked));
+
+    clock.start(Stage::Resolve);
+    let python = layout::python(prefix);
+    let uv = Uv::find(ctx, &python).await?;
+    let minor = minor(&solved.python);
+    let request = ResolveRequest {
+        plan,
+        python: &python,
+        python_version: &minor,
+        conda: &solved.records,
+        extra: &solved.missing,
+    };
+    let resolved = pypi::resolve(ctx, &uv, &request).await?;
+    clock.finish(
+        Stage::Resolve,
+        format!("{} wheels with uv {}", resolved.wheels.len(), uv.version),
+    );
+    if resolved.torch_from_pypi {
+        fallbacks.push(Fallback::TorchFromPypi);
+        ctx.events
+            .note("fallback torch-from-pypi: the torch index did not answer, so PyPI's torch stands in");
+    }
+    wheels(ctx, clock, plan, &uv, prefix, &python, &resolved).await?;
+    let lock = Lock {
+        conda: solved.records,
+        pypi: resolved,
+        backend: plan.backend.clone(),
+        fallbacks,
+    };
+    Ok((lock, linked.findings))
+}
+
+async fn wheels(
+    ctx: &Context,
+    clock: &mut Clock,
+    plan: &Plan,
+    uv: &Uv,
+    prefix: &Path,
+    python: &Path,
+    locked: &crate::lock::LockedPypi,
+) -> Result<(), InstallError> {
+    clock.start(Stage::Wheels);
+    pypi::install(ctx, uv, prefix, python, &plan.backend, locked).await?;
+    clock.finish(Stage::Wheels, format!("{} wheels installed", locked.wheels.len()));
+    Ok(())
+}
+
+fn keep_records(plan: &Plan, lock: &Lock, prefix: &Path) -> Result<(), InstallError> {
+    let records = layout::records(prefix);
+    fs_err::create_dir_all(&records).map_err(InstallError::Records)?;
+    lock.write(&records, &plan.env, &plan.subdir)?;
+    let text = serde_json::to_string_pretty(plan).map_err(|error| InstallError::Records(error.into()))?;
+    fs_err::write(records.join(PLAN_FILE), text).map_err(InstallError::Records)
+}
+
+/// The plan that a generation was made from.
+pub fn kept_plan(generation: &Generation) -> Result<Plan, InstallError> {
+    let path = layout::records(&generation.prefix).join(PLAN_FILE);
+    let text = fs_err::read_to_string(path).map_err(InstallError::Records)?;
+    serde_json::from_str(&text).map_err(|error| InstallError::Records(error.into()))
+}
+
+fn switch(
+    ctx: &Context,
+    clock: &mut Clock,
+    store: &Store,
+    staged: Staged,
+    plan: &Plan,
+    certificate: &mut Certificate,
+) -> Result<(), InstallError> {
+    clock.start(Stage::Switch);
+    let prefix = staged.prefix.clone();
+    let record = GenerationRecord {
+        schema: 1,
+        env: plan.env.clone(),
+        manifest: plan.manifest.clone(),
+        profile: plan.profile,
+        number: staged.number,
+        plan_fingerprint: plan.fingerprint(),
+        created: certificate.created.clone(),
+        proven: certificate.proven,
+        ok: certificate.ok,
+    };
+    certificate.timings.clone_from(&clock.timings);
+    certificate.write(&prefix)?;
+    store.commit(staged, &record)?;
+    open_door(ctx, &plan.env, certificate)?;
+    let pruned = store.prune(&plan.env)?;
+    clock.finish(Stage::Switch, switch_words(certificate.generation, &pruned));
+    certificate.timings.clone_from(&clock.timings);
+    certificate.write(&prefix)?;
+    Ok(())
+}
+
+fn open_door(ctx: &Context, env: &EnvName, certificate: &mut Certificate) -> Result<(), InstallError> {
+    match door::open_door(&ctx.settings, env)? {
+        Door::Made(_) | Door::Kept(_) => {}
+        Door::Taken { finding, .. } => {
+            let known = certificate.audit.findings.contains(&finding);
+            if !known {
+                certificate.audit.findings.push(finding);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn linked_words(linked: &conda::Linked) -> String {
+    format!("{} conda packages, {} files", linked.packages, linked.files)
+}
+
+fn switch_words(number: u64, pruned: &[PathBuf]) -> String {
+    match pruned.len() {
+        0 => format!("generation {number} is current"),
+        1 => format!("generation {number} is current, 1 old one removed"),
+        more => format!("generation {number} is current, {more} old ones removed"),
+    }
+}
+
+fn minor(version: &pep440_rs::Version) -> String {
+    version
+        .release()
+        .iter()
+        .take(2)
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(".")
+}
+
+/// Times the stages and tells the reader.
+pub struct Clock {
+    ctx: Context,
+    since: Instant,
+    timings: Vec<Timing>,
+}
+
+impl Clock {
+    /// A clock that starts now.
+    #[must_use]
+    pub fn new(ctx: &Context) -> Self {
+        Self {
+            ctx: ctx.clone(),
+            since: Instant::now(),
+            timings: Vec::new(),
+        }
+    }
+
+    fn start(&mut self, stage: Stage) {
+        self.since = Instant::now();
+        self.ctx.events.send(Event::Started { stage });
+    }
+
+    fn finish(&mut self, stage: Stage, summary: String) {
+        let elapsed = self.since.elapsed();
+        self.timings.push(Timing {
+            stage,
+            ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+        });
+        self.ctx.events.send(Event::Finished {
+            stage,
+            elapsed,
+            summary,
+        });
+        self.since = Instant::now();
+    }
+}

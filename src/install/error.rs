@@ -1,0 +1,51 @@
+use crate::{
+    audit::AuditError, bench::BenchError, conda::CondaError, lock::LockError, plan::PlanError, pypi::PypiError,
+    pypi::UvError, report::CertificateError, store::StoreError, toml_file::TomlError, verify::VerifyError,
+};
+
+/// Why an environment could not be made; each stage's own error says more.
+#[derive(Debug, thiserror::Error)]
+pub enum InstallError {
+    /// A profile is at fault.
+    #[error(transparent)]
+    Profile(Box<TomlError>),
+    /// There is no plan for this machine.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The conda part.
+    #[error(transparent)]
+    Conda(#[from] CondaError),
+    /// uv itself.
+    #[error(transparent)]
+    Uv(#[from] UvError),
+    /// The wheels.
+    #[error(transparent)]
+    Pypi(#[from] PypiError),
+    /// The lock of a generation.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The audit could not look.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// The probes could not be run.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+    /// The benchmark could not be run.
+    #[error(transparent)]
+    Bench(#[from] BenchError),
+    /// The certificate could not be kept.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// matenv's own files of a generation.
+    #[error("cannot keep the environment's own records")]
+    Records(#[source] std::io::Error),
+}
+
+impl From<TomlError> for InstallError {
+    fn from(error: TomlError) -> Self {
+        Self::Profile(Box::new(error))
+    }
+}

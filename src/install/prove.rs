@@ -1,0 +1,229 @@
+//! The later stages: audit, probes, smoke tests and benchmark of one prefix.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use super::{Clock, InstallError};
+use crate::{
+    audit::{self, Audit},
+    bench::{self, BenchRequest, Benchmark, Model},
+    context::Context,
+    event::Stage,
+    plan::Plan,
+    report::Certificate,
+    store::Generation,
+    verify::{self, ProbeResult, Verification},
+};
+
+/// Batch sizes of the built-in benchmark.
+const BATCHES: [u64; 3] = [1, 4, 8];
+
+/// What is run to prove an environment.
+#[derive(Debug, Clone)]
+pub struct Prove {
+    /// Audit and probes.
+    pub probes: bool,
+    /// The benchmark.
+    pub bench: bool,
+    /// A trained model for the smoke tests.
+    pub model_dir: Option<PathBuf>,
+}
+
+impl Default for Prove {
+    fn default() -> Self {
+        Self {
+            probes: true,
+            bench: true,
+            model_dir: None,
+        }
+    }
+}
+
+impl Prove {
+    /// Whether all that makes an environment proven is wanted.
+    #[must_use]
+    pub fn wanted(&self) -> bool {
+        self.probes && self.bench
+    }
+}
+
+/// What came out. Absent parts were not run.
+#[derive(Debug, Clone, Default)]
+pub struct Proof {
+    /// The static audit.
+    pub audit: Option<Audit>,
+    /// The probes.
+    pub verification: Option<Verification>,
+    /// The smoke tests.
+    pub smoke: Option<Vec<ProbeResult>>,
+    /// The benchmark of the built-in model, with others inside.
+    pub bench: Option<Benchmark>,
+    /// The benchmark of the model that the smoke tests exported.
+    pub exported: Option<Benchmark>,
+}
+
+/// Audit, probe, smoke-test and time the environment at `prefix`.
+pub async fn prove(
+    ctx: &Context,
+    clock: &mut Clock,
+    plan: &Plan,
+    prefix: &Path,
+    wanted: &Prove,
+) -> Result<Proof, InstallError> {
+    let mut proof = Proof::default();
+    if wanted.probes {
+        clock.start(Stage::Audit);
+        let audit = audit::audit(prefix)?;
+        clock.finish(Stage::Audit, format!("{} findings", audit.findings.len()));
+        clock.start(Stage::Verify);
+        let verification = verify::verify(ctx, prefix, &plan.probes).await?;
+        clock.finish(Stage::Verify, probe_words(&verification.probes));
+        let blocked = audit.findings.iter().any(crate::doctor::Finding::blocks) || verification.blocks();
+        proof.audit = Some(audit);
+        proof.verification = Some(verification);
+        if blocked {
+            // A broken environment is not timed: its numbers would mean nothing.
+            return Ok(proof);
+        }
+    }
+    let work = tempfile::tempdir().map_err(InstallError::Records)?;
+    if wanted.bench {
+        clock.start(Stage::Bench);
+        let bench = bench::bench(ctx, prefix, &built_in(plan)).await?;
+        clock.finish(Stage::Bench, bench_words(&bench));
+        proof.bench = Some(bench);
+    }
+    if let Some(model_dir) = &wanted.model_dir {
+        clock.start(Stage::Smoke);
+        let smoke = verify::smoke(ctx, prefix, &plan.smoke, model_dir, work.path()).await?;
+        clock.finish(Stage::Smoke, probe_words(&smoke.probes));
+        let exported = smoke.model.clone();
+        proof.smoke = Some(smoke.probes);
+        if let Some(path) = exported {
+            clock.start(Stage::Bench);
+            let request = BenchRequest {
+                model: Model::File {
+                    path,
+                    shapes: BTreeMap::new(),
+                },
+                providers: plan.providers.clone(),
+                batches: vec![1],
+                quick: false,
+            };
+            let bench = bench::bench(ctx, prefix, &request).await?;
+            clock.finish(Stage::Bench, bench_words(&bench));
+            proof.exported = Some(bench);
+        }
+    }
+    Ok(proof)
+}
+
+/// Audit and probe an installed environment, and write down what was found.
+pub async fn prove_again(ctx: &Context, generation: &Generation, wanted: &Prove) -> Result<Certificate, InstallError> {
+    let plan = super::kept_plan(generation)?;
+    let mut certificate = Certificate::read(&generation.env, &generation.prefix)?;
+    let proof = prove(ctx, &mut Clock::new(ctx), &plan, &generation.prefix, wanted).await?;
+    proof.enter(&mut certificate);
+    certificate.write(&generation.prefix)?;
+    Ok(certificate)
+}
+
+/// What is to be timed.
+#[derive(Debug, Clone, Default)]
+pub struct Timed {
+    /// A model; `None` means the built-in one.
+    pub model: Option<PathBuf>,
+    /// Shapes of inputs with dynamic axes.
+    pub shapes: BTreeMap<String, Vec<u64>>,
+    /// Batch sizes; empty means the usual ones.
+    pub batches: Vec<u64>,
+}
+
+/// Time an installed environment, and write the numbers down; those of another model stand beside the built-in one's.
+pub async fn time_again(ctx: &Context, generation: &Generation, wanted: &Timed) -> Result<Certificate, InstallError> {
+    let plan = super::kept_plan(generation)?;
+    let mut certificate = Certificate::read(&generation.env, &generation.prefix)?;
+    let mut request = built_in(&plan);
+    if let Some(path) = &wanted.model {
+        request.model = Model::File {
+            path: path.clone(),
+            shapes: wanted.shapes.clone(),
+        };
+        request.batches = vec![1];
+    }
+    if !wanted.batches.is_empty() {
+        request.batches.clone_from(&wanted.batches);
+    }
+    let mut clock = Clock::new(ctx);
+    clock.start(Stage::Bench);
+    let bench = bench::bench(ctx, &generation.prefix, &request).await?;
+    clock.finish(Stage::Bench, bench_words(&bench));
+    match (&wanted.model, certificate.bench.as_mut()) {
+        (Some(_), Some(built_in)) => {
+            built_in.others.retain(|other| other.model != bench.model);
+            built_in.others.push(bench);
+        }
+        (Some(_) | None, _) => certificate.bench = Some(bench),
+    }
+    certificate.judge();
+    certificate.write(&generation.prefix)?;
+    Ok(certificate)
+}
+
+/// The benchmark that every environment gets.
+fn built_in(plan: &Plan) -> BenchRequest {
+    BenchRequest {
+        model: Model::BuiltIn,
+        providers: plan.providers.clone(),
+        batches: BATCHES.to_vec(),
+        quick: false,
+    }
+}
+
+impl Proof {
+    /// Put what was run into the certificate, and leave what was not.
+    pub fn enter(self, certificate: &mut Certificate) {
+        let ran_all = self.audit.is_some() && self.verification.is_some() && self.bench.is_some();
+        if let Some(audit) = self.audit {
+            // What the earlier stages noticed stays; what an earlier audit saw is replaced by what is seen now.
+            certificate
+                .audit
+                .findings
+                .retain(|finding| !audit::CODES.contains(&finding.code));
+            certificate.audit.findings.extend(audit.findings);
+        }
+        if let Some(verification) = self.verification {
+            certificate.verification = verification;
+        }
+        if let Some(smoke) = self.smoke {
+            let again = |name: &str| smoke.iter().any(|result| result.name == name);
+            certificate.verification.probes.retain(|probe| !again(&probe.name));
+            certificate.verification.probes.extend(smoke);
+        }
+        if let Some(bench) = self.bench {
+            certificate.bench = Some(bench);
+        }
+        if let (Some(exported), Some(bench)) = (self.exported, certificate.bench.as_mut()) {
+            bench.others = vec![exported];
+        }
+        certificate.proven |= ran_all;
+        certificate.judge();
+    }
+}
+
+fn probe_words(probes: &[ProbeResult]) -> String {
+    let good = probes.iter().filter(|probe| probe.ok).count();
+    format!("{good} of {} probes passed", probes.len())
+}
+
+fn bench_words(bench: &Benchmark) -> String {
+    match bench.rows.first() {
+        Some(row) => format!(
+            "{}: {:.1} ms an image on {}, {}",
+            bench.model, row.p50_ms, bench.provider, bench.runtime
+        ),
+        None => format!("{}: failed", bench.model),
+    }
+}

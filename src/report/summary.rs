@@ -1,0 +1,130 @@
+use std::fmt::Write as _;
+
+use comfy_table::{CellAlignment, Table, presets};
+use console::style;
+
+use super::{Certificate, Verdict};
+use crate::{bench::Benchmark, doctor::Severity, lock::Fallback};
+
+/// The certificate in a few lines, for a terminal; colours follow `console`'s switch.
+#[must_use]
+pub fn summary(certificate: &Certificate) -> String {
+    let mut text = String::new();
+    let headline = headline(certificate);
+    let mut line = |label: &str, value: &str| {
+        // Writing into a String cannot fail.
+        let _ = writeln!(text, "  {:<9} {value}", style(label).dim());
+    };
+    line("prefix", &certificate.prefix.display().to_string());
+    line("packages", &packages(certificate));
+    for fallback in &certificate.fallbacks {
+        line("fallback", explain(*fallback));
+    }
+    line("probes", &probes(certificate));
+    for finding in certificate.findings() {
+        let label = match finding.severity {
+            Severity::Info => "info",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        };
+        line(label, &format!("{} {}", finding.code, finding.message));
+        for evidence in finding.evidence.iter().take(5) {
+            line("", evidence);
+        }
+        if let Some(remedy) = &finding.remedy {
+            line("", &format!("do: {remedy}"));
+        }
+    }
+    if let Some(bench) = &certificate.bench {
+        let _ = write!(text, "\n{}", bench_table(bench));
+    }
+    format!("{headline}\n{text}")
+}
+
+fn headline(certificate: &Certificate) -> String {
+    let env = style(&certificate.env).bold();
+    let how = format!("profile {}, generation {}", certificate.profile, certificate.generation);
+    match (certificate.verdict(), certificate.proven) {
+        (Verdict::Good, true) => format!("{env} is {}: {how}", style("proven").green().bold()),
+        (Verdict::Good, false) => format!("{env} is {}: {how}", style("installed, not proven").yellow().bold()),
+        (Verdict::Faulty, _) => format!("{env} is {}: {how}", style("faulty").red().bold()),
+        (Verdict::BenchFailed, _) => format!("{env} {}: {how}", style("failed its benchmark").red().bold()),
+    }
+}
+
+fn packages(certificate: &Certificate) -> String {
+    let telling = [
+        "python",
+        "sleap",
+        "sleap-nn",
+        "torch",
+        "torchvision",
+        "onnxruntime",
+        "onnx",
+    ]
+    .iter()
+    .filter_map(|name| certificate.version_of(name).map(|version| format!("{name} {version}")))
+    .collect::<Vec<_>>();
+    format!("{} ({})", certificate.packages.len(), telling.join(", "))
+}
+
+fn probes(certificate: &Certificate) -> String {
+    let probes = &certificate.verification.probes;
+    if probes.is_empty() {
+        return "not run".to_owned();
+    }
+    let good = probes.iter().filter(|probe| probe.ok).count();
+    format!("{good} of {} passed", probes.len())
+}
+
+fn explain(fallback: Fallback) -> &'static str {
+    match fallback {
+        Fallback::HostPython => "host-python: no conda channel answered, so this machine's own Python stands in",
+        Fallback::TorchFromPypi => "torch-from-pypi: the torch index did not answer, so PyPI's torch stands in",
+    }
+}
+
+/// The benchmark as a table: times in milliseconds.
+#[must_use]
+pub fn bench_table(bench: &Benchmark) -> String {
+    let mut text = String::new();
+    for one in std::iter::once(bench).chain(&bench.others) {
+        let _ = writeln!(
+            text,
+            "  {} on {}, {}, {} threads",
+            style(&one.model).bold(),
+            one.provider,
+            one.runtime,
+            one.threads
+        );
+        if one.rows.is_empty() {
+            continue;
+        }
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING).set_header([
+            "batch",
+            "p50 ms",
+            "p95 ms",
+            "p99 ms",
+            "images/s",
+            "session ms",
+        ]);
+        for row in &one.rows {
+            table.add_row([
+                row.batch.to_string(),
+                format!("{:.2}", row.p50_ms),
+                format!("{:.2}", row.p95_ms),
+                format!("{:.2}", row.p99_ms),
+                format!("{:.1}", row.images_per_s),
+                format!("{:.1}", row.session_ms),
+            ]);
+        }
+        for column in table.column_iter_mut() {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        for line in table.lines() {
+            let _ = writeln!(text, "  {}", line.trim_end());
+        }
+    }
+    text
+}
