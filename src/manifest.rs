@@ -520,12 +520,12 @@ because = "arrays"
     fn each_fault_names_file_line_and_key() {
         assert!(parse(GOOD).is_ok());
         insta::assert_snapshot!(refused(&GOOD.replace("packages", "pakages")), @"demo.toml:9: unknown field `pakages`, expected `channels` or `packages`");
-        insta::assert_snapshot!(refused(&GOOD.replace("\"pip\"", "\"pip >= <2\"")), @"");
-        insta::assert_snapshot!(refused(&GOOD.replace("numpy>=2", "numpy>=>2")), @"");
-        insta::assert_snapshot!(refused(&GOOD.replace("\"3.13\"", "\"3.14\"")), @"");
-        insta::assert_snapshot!(refused(&GOOD.replace("because", "source = \"conda-forge\"\nbecause")), @"");
-        insta::assert_snapshot!(refused(&GOOD.replace("numpy>=2", "numpy[x]>=2")), @"");
-        insta::assert_snapshot!(refused(&format!("{GOOD}[[probe]]\nname = \"nothing\"\n")), @"");
+        insta::assert_snapshot!(refused(&GOOD.replace("\"pip\"", "\"pip >= <2\"")), @"demo.toml:9: `conda.packages`: not a match spec: unable to parse version spec: >= <2");
+        insta::assert_snapshot!(refused(&GOOD.replace("numpy>=2", "numpy>=>2")), @r#"demo.toml:11: `pypi.requirement`: not a PEP 508 requirement: no such comparison operator ">=>", must be one of ~= == != <= >= < > ==="#);
+        insta::assert_snapshot!(refused(&GOOD.replace("\"3.13\"", "\"3.14\"")), @r#"demo.toml:5: `python.preferred` must be a minor version, such as "3.13", within `python.supported` (>=3.11, <3.14)"#);
+        insta::assert_snapshot!(refused(&GOOD.replace("because", "source = \"conda-forge\"\nbecause")), @"demo.toml:12: `pypi.source` must be a wheel index: `pypi`, `torch` or `nvidia`");
+        insta::assert_snapshot!(refused(&GOOD.replace("numpy>=2", "numpy[x]>=2")), @"demo.toml:11: `pypi.requirement` must not have extras: name them by profile in `extras`");
+        insta::assert_snapshot!(refused(&format!("{GOOD}[[probe]]\nname = \"nothing\"\n")), @r#"demo.toml:13: `probe` "nothing" needs either `python` or `command`"#);
     }
 
     #[test]
