@@ -207,9 +207,8 @@ async fn from_lock(
     clock.start(Stage::Link);
     let linked = conda::link(ctx, prefix, &lock.conda).await?;
     clock.finish(Stage::Link, linked_words(&linked));
-    let python = layout::python(prefix);
-    let uv = Uv::find(ctx, &python).await?;
-    wheels(ctx, clock, plan, &uv, prefix, &python, &lock.pypi).await?;
+    let uv = Uv::find(ctx, &layout::python(prefix), true).await?;
+    wheels(ctx, clock, plan, &uv, prefix, &lock.pypi).await?;
     Ok((lock, linked.findings))
 }
 
@@ -243,14 +242,12 @@ async fn from_sources(
     clock.finish(Stage::Link, linked_words(&linked));
 
     clock.start(Stage::Resolve);
-    let python = layout::python(prefix);
-    let uv = Uv::find(ctx, &python).await?;
+    let uv = Uv::find(ctx, &layout::python(prefix), solved.host_python.is_none()).await?;
     let minor = minor(&solved.python);
     let request = ResolveRequest {
         plan,
-        python: &python,
+        prefix,
         python_version: &minor,
-        conda: &solved.records,
         extra: &solved.missing,
     };
     let resolved = pypi::resolve(ctx, &uv, &request).await?;
@@ -263,7 +260,7 @@ async fn from_sources(
         ctx.events
             .note("fallback torch-from-pypi: the torch index did not answer, so PyPI's torch stands in");
     }
-    wheels(ctx, clock, plan, &uv, prefix, &python, &resolved).await?;
+    wheels(ctx, clock, plan, &uv, prefix, &resolved).await?;
     let lock = Lock {
         conda: solved.records,
         pypi: resolved,
@@ -279,11 +276,10 @@ async fn wheels(
     plan: &Plan,
     uv: &Uv,
     prefix: &Path,
-    python: &Path,
     locked: &crate::lock::LockedPypi,
 ) -> Result<(), InstallError> {
     clock.start(Stage::Wheels);
-    pypi::install(ctx, uv, prefix, python, &plan.backend, locked).await?;
+    pypi::install(ctx, uv, prefix, &plan.backend, locked).await?;
     clock.finish(Stage::Wheels, format!("{} wheels installed", locked.wheels.len()));
     Ok(())
 }

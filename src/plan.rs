@@ -336,7 +336,14 @@ mod tests {
             .iter()
             .map(|wanted| format!("{} from {}", wanted.requirement, wanted.source))
             .collect();
-        insta::assert_snapshot!(requirements.join("\n"), @"");
+        insta::assert_snapshot!(requirements.join("\n"), @r"
+        sleap[nn,nn-export]>=1.6,<2 from pypi
+        sleap-nn>=0.1,<0.3 from pypi
+        omegaconf>=2.3 from pypi
+        hydra-core>=1.3 from pypi
+        torch from torch
+        torchvision from torch
+        ");
     }
 
     #[test]

@@ -3,6 +3,10 @@
 //! In: what both resolvers found. Out: a [`Lock`], stored in the generation through `rattler_lock`, with what its
 //! format has no field for in a file beside it. Absent on purpose: mirrors. URLs in a lock are canonical.
 
+mod file;
+
+pub use file::LockError;
+
 use rattler_conda_types::RepoDataRecord;
 use serde::{Deserialize, Serialize};
 

@@ -3,39 +3,69 @@
 //! In: settings. Out: [`Client`], made on first use and then shared by every stage.
 //! Absent on purpose: mirrors. URLs are rewritten before they get here ([`crate::sources`]).
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use rattler_networking::{AuthenticationMiddleware, AuthenticationStorage, LazyClient, OfflineMiddleware};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
 use reqwest_retry::{RetryTransientMiddleware, policies::ExponentialBackoff};
+
+use url::Url;
 
 use crate::settings::Settings;
 
 /// A source that sends nothing for this long does not answer (design section 4).
 pub const SILENCE: Duration = Duration::from_secs(5);
 
+/// Why a source does not answer (design section 4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Silence {
+    /// 401: it answers, and wants credentials.
+    Unauthorized,
+    /// A page of an error or of a proxy: 403, 404, 5xx.
+    Status(u16),
+    /// No DNS, refused, or nothing for five seconds.
+    NoAnswer(String),
+}
+
 /// The client of every stage; made when it is first asked for, for a no-op needs none.
 #[derive(Clone)]
-pub struct Client(LazyClient);
+pub struct Client {
+    patient: LazyClient,
+    quick: LazyClient,
+}
 
 impl Client {
     /// A client as `settings` want it.
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
         let offline = settings.offline;
-        Self(LazyClient::new(move || build(offline)))
+        Self {
+            patient: LazyClient::new(move || build(offline, true)),
+            quick: LazyClient::new(move || build(offline, false)),
+        }
     }
 
-    /// The client itself.
-    #[must_use]
-    pub fn get(&self) -> &ClientWithMiddleware {
-        self.0.client()
-    }
-
-    /// The form that rattler's crates take.
+    /// The form that rattler's crates take: with retries.
     #[must_use]
     pub fn lazy(&self) -> LazyClient {
-        self.0.clone()
+        self.patient.clone()
+    }
+
+    /// Whether `url` answers, without retries and within [`SILENCE`].
+    ///
+    /// # Errors
+    /// How it does not answer.
+    pub async fn answers(&self, url: &str) -> Result<(), Silence> {
+        let asked = tokio::time::timeout(SILENCE, self.quick.client().head(url).send()).await;
+        match asked {
+            Err(_) => Err(Silence::NoAnswer("nothing came for 5 seconds".to_owned())),
+            Ok(Err(error)) => Err(Silence::NoAnswer(innermost(&error))),
+            Ok(Ok(response)) => match response.status().as_u16() {
+                401 => Err(Silence::Unauthorized),
+                status @ (403 | 404 | 500..) => Err(Silence::Status(status)),
+                _ => Ok(()),
+            },
+        }
     }
 }
 
@@ -45,7 +75,22 @@ impl std::fmt::Debug for Client {
     }
 }
 
-fn build(offline: bool) -> ClientWithMiddleware {
+/// The folder behind a `file://` URL.
+#[must_use]
+pub fn file_path(url: &Url) -> Option<PathBuf> {
+    (url.scheme() == "file").then(|| url.to_file_path().ok()).flatten()
+}
+
+/// The last cause of an error: `connection refused` says more than `error sending request`.
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut at = error;
+    while let Some(cause) = at.source() {
+        at = cause;
+    }
+    at.to_string()
+}
+
+fn build(offline: bool, retries: bool) -> ClientWithMiddleware {
     // Built from constants only: the builder fails when the operating system's TLS roots cannot be loaded at all.
     let plain = reqwest::Client::builder()
         .user_agent(concat!("matenv/", env!("CARGO_PKG_VERSION")))
@@ -59,10 +104,12 @@ fn build(offline: bool) -> ClientWithMiddleware {
     if offline {
         builder = builder.with_arc(Arc::new(OfflineMiddleware));
     }
+    if retries {
+        builder = builder.with(RetryTransientMiddleware::new_with_policy(
+            ExponentialBackoff::builder().build_with_max_retries(3),
+        ));
+    }
     builder
-        .with(RetryTransientMiddleware::new_with_policy(
-            ExponentialBackoff::builder().build_with_max_retries(2),
-        ))
         .with_arc(Arc::new(AuthenticationMiddleware::from_auth_storage(credentials)))
         .build()
 }

@@ -1,1 +1,19 @@
-//! To be written.
+//! PyPI: resolve the wheels of a plan and install them, through uv's command line.
+//!
+//! In: a [`Plan`](crate::plan::Plan) and an interpreter. Out: wheels pinned by hash ([`resolve`]), then an installed
+//! `site-packages` ([`install`]). uv sees a generated project, a generated configuration and a cleared environment;
+//! what it answers is checked before it is believed. Absent on purpose: uv's internal crates.
+
+mod check;
+mod environment;
+mod error;
+mod install;
+mod project;
+mod pylock;
+mod resolve;
+mod uv;
+
+pub use error::PypiError;
+pub use install::install;
+pub use resolve::{ResolveRequest, resolve};
+pub use uv::{Uv, UvError};

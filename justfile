@@ -1,0 +1,41 @@
+# Recipes for people who work on matenv. `just` alone lists them.
+
+[private]
+default:
+    @just --list
+
+# Form and lints
+[group('check')]
+check:
+    cargo fmt --check
+    cargo clippy --all-targets -- -D warnings
+
+# Tests, or those whose name holds NAME
+[group('check')]
+test NAME='':
+    cargo test {{ NAME }}
+
+# Real packages, from nothing to a proven environment (8 GB of disk, removed afterwards)
+[group('check')]
+e2e:
+    scripts/e2e.sh
+
+# Look at changed snapshots (needs cargo-insta)
+[group('check')]
+review:
+    cargo insta review
+
+# All of it, the way CI does
+[group('check')]
+ci:
+    .ci/run
+
+# matenv and uv install the same set; prints the ratio
+[group('measure')]
+bench:
+    cargo bench --bench install
+
+# Write the benchmark's model and reference again
+[group('data')]
+bench-model:
+    python3 scripts/make-bench-model.py

@@ -1,0 +1,128 @@
+#!/usr/bin/env bash
+# The end-to-end run: real packages, from nothing to proven environments, in a HOME of its own that is removed afterwards.
+# Needs a package index and about 20 GB of disk. Parts that use ../shared say that they skip when it is missing.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+repo=$PWD
+shared=$(cd .. && pwd)/shared
+work=$(mktemp -d "${TMPDIR:-/tmp}/matenv-e2e.XXXXXX")
+cleanup() { [ -n "${KEEP_TEMP:-}" ] && echo "kept: $work" || rm -rf "$work"; }
+trap cleanup EXIT
+
+passed=0
+say() { printf '\n-- %s\n' "$*"; }
+ok() { passed=$((passed + 1)); printf 'ok: %s\n' "$*"; }
+die() { printf 'FAILED: %s\n' "$*" >&2; printf '%d passed, 1 failed\n' "$passed"; exit 1; }
+
+say "build"
+cargo build --release --locked
+matenv=$repo/target/release/matenv
+
+export HOME=$work/home UV_CACHE_DIR=$work/uv-cache RATTLER_CACHE_DIR=$work/rattler-cache
+unset MATENV_HOME MATENV_UV XDG_CACHE_HOME XDG_CONFIG_HOME LD_LIBRARY_PATH LD_PRELOAD PYTHONPATH CONDA_PREFIX
+mkdir -p "$HOME"
+
+# check FILE EXPRESSION: `c` is the certificate in FILE.
+check() {
+  python3 - "$1" "$2" <<'PY' || die "$2 does not hold in $1"
+import json, sys
+c = json.load(open(sys.argv[1]))
+probes = {p["name"]: p for p in c.get("verification", {}).get("probes", [])}
+versions = {p["name"]: p["version"] for p in c.get("packages", [])}
+codes = {f["code"]: f["severity"] for f in c.get("audit", {}).get("findings", [])}
+sys.exit(0 if eval(sys.argv[2]) else 1)
+PY
+  ok "$2"
+}
+
+# peak COMMAND...: run it and print the largest resident size of that process alone, in MB, into $work/peak.
+peak() {
+  "$@" &
+  local pid=$! high=0 now
+  while now=$(awk '/^VmHWM/{print $2}' "/proc/$pid/status" 2>/dev/null) && [ -n "$now" ]; do high=$now; sleep 0.05; done
+  echo $((high / 1024)) >"$work/peak"
+  wait "$pid"
+}
+
+say "runtime, nothing configured, no conda channel"
+"$matenv" install runtime --profile cpu
+"$matenv" report runtime --json >"$work/runtime.json"
+check "$work/runtime.json" 'c["ok"] and c["proven"]'
+check "$work/runtime.json" 'c["fallbacks"] == ["host-python"] or c["fallbacks"] == []'
+check "$work/runtime.json" 'c["bench"]["reference_ok"] and len(c["bench"]["rows"]) >= 3'
+"$HOME/.matenv/envs/runtime/bin/python" -c 'import onnxruntime' && ok "bin/python works"
+start=$(date +%s%N)
+"$matenv" install runtime --profile cpu >"$work/noop.txt"
+took=$((($(date +%s%N) - start) / 1000000))
+grep -q 'nothing to do' "$work/noop.txt" || die "the second run did something"
+echo "a run with nothing to do took $took ms"
+[ "$took" -lt 200 ] || die "a run with nothing to do took $took ms"
+ok "a second run has nothing to do, in under 0.2 s"
+
+say "ONNX Runtime leaves nothing in a fresh HOME"
+"$matenv" verify runtime --json >/dev/null
+"$matenv" bench runtime --json >/dev/null
+"$matenv" run runtime -- python -c 'import onnxruntime'
+left=$(find "$HOME" -path "$HOME/.matenv" -prune -o \( -iname '*onnx*' -o -iname '*.db' -o -iname '*deviceid*' \) -print)
+[ -z "$left" ] || die "left behind: $left"
+ok "nothing was left by install, verify, bench and run"
+
+mirrors=()
+if [ -d "$shared/channel" ]; then
+  mirrors=(--mirror "conda-forge=file://$shared/channel" --mirror torch=pypi)
+  say "sleap from a conda channel, with torch from PyPI and a trained model"
+  peak "$matenv" install sleap --profile cpu "${mirrors[@]}" \
+    --model-dir "$shared/sleap-model/minimal_instance_centroid"
+  "$matenv" report sleap --json >"$work/sleap.json"
+  check "$work/sleap.json" 'c["ok"] and c["proven"] and c["fallbacks"] == []'
+  check "$work/sleap.json" 'versions["python"] == "3.13.15"'
+  check "$work/sleap.json" 'all(p["ok"] or (p.get("finding") or {}).get("severity") == "warning" for p in probes.values())'
+  check "$work/sleap.json" 'codes.get("ME014") == "info"'
+  check "$work/sleap.json" 'c["bench"]["reference_ok"] and c["bench"]["others"][0]["rows"]'
+  echo "largest resident size of matenv itself during install sleap: $(cat "$work/peak") MB"
+  [ "$(cat "$work/peak")" -lt 300 ] || die "matenv itself needed $(cat "$work/peak") MB"
+  ok "matenv itself stays under 300 MB"
+else
+  say "SKIPPED: ../shared is missing, so sleap is made without a conda channel and without a trained model"
+  "$matenv" install sleap --profile cpu
+fi
+
+say "sleap from a clean shell, beside a foreign libstdc++, and activated"
+env -i HOME="$HOME" PATH=/usr/bin:/bin "$HOME/.matenv/envs/sleap/bin/python" -c 'import sleap_nn'
+ok "import sleap_nn from a clean shell"
+bad=$work/bad
+mkdir "$bad"
+printf 'void nothing_here(void) {}\n' | cc -x c - -shared -fPIC -Wl,-soname,libstdc++.so.6 -o "$bad/libstdc++.so.6"
+if LD_LIBRARY_PATH=$bad "$HOME/.matenv/envs/sleap/bin/python" -c 'import torch' 2>/dev/null; then
+  die "the foreign libstdc++ does no harm, so what follows would prove nothing"
+fi
+LD_LIBRARY_PATH=$bad "$matenv" run sleap -- python -c 'import torch'
+ok "matenv run is clean of LD_LIBRARY_PATH"
+for shell in "sh" "dash" "bash -u"; do
+  command -v "${shell%% *}" >/dev/null || { echo "SKIPPED: no $shell"; continue; }
+  env -i HOME="$HOME" PATH="$HOME/.matenv/envs/sleap/bin:/usr/bin:/bin" LD_LIBRARY_PATH="$bad" \
+    CONDA_PREFIX="$HOME/.matenv/envs/sleap" $shell -c '
+      set -e
+      for f in "$CONDA_PREFIX"/etc/conda/activate.d/*.sh; do . "$f"; done
+      python -c "import torch"
+      test "${CONDA_PREFIX#*/store/}" != "$CONDA_PREFIX"
+      for f in "$CONDA_PREFIX"/etc/conda/deactivate.d/*.sh; do . "$f"; done
+      test "$LD_LIBRARY_PATH" = "'"$bad"'"' || die "activation in $shell"
+  ok "activation and deactivation in $shell"
+done
+
+say "sleap without any mirror, on this machine's Python"
+rm -rf "$HOME/.matenv" "$HOME/.conda"
+"$matenv" install sleap --profile cpu
+"$matenv" report sleap --json >"$work/host.json"
+check "$work/host.json" 'c["ok"] and c["proven"]'
+echo "fallbacks: $(python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))["fallbacks"])' "$work/host.json")"
+
+say "nothing but matenv's own folders, the caches and what the programs keep is in HOME"
+find "$HOME" -maxdepth 2 -not -path "$HOME" | sort
+
+say "speed: matenv and uv install the same set"
+rm -rf "$HOME/.matenv" "$HOME/.conda"
+MATENV_BENCH_MIRRORS="${mirrors[*]:-}" cargo bench --locked --bench install
+
+printf '\n%d passed, 0 failed\n' "$passed"

@@ -1,0 +1,370 @@
+//! The host's Python, as a stand-in where no conda channel answers.
+//!
+//! In: the Pythons that a manifest supports. Out: the machine's best CPython among them, packed as a conda package
+//! that holds a link to it and a `pyvenv.cfg`. No interpreter is copied and no file of it is edited.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use futures::StreamExt as _;
+use rattler_conda_types::subdir::Subdir;
+use rattler_digest::{Sha256, compute_bytes_digest};
+use serde::Deserialize;
+use url::Url;
+
+use super::{
+    CondaError,
+    pack::{self, PackageBuilder},
+};
+use crate::{context::Context, manifest::PythonRange, process::Job};
+
+/// What an interpreter says of itself, as one line of JSON.
+const ASK: &str = r#"
+import json, platform, sys, sysconfig
+lacks = []
+for name in ("ssl", "zlib", "ctypes", "sqlite3", "_bz2", "_lzma"):
+    try:
+        __import__(name)
+    except ImportError:
+        lacks.append(name)
+base = getattr(sys, "_base_executable", None) or sys.executable
+print(json.dumps({
+    "version": ".".join(map(str, sys.version_info[:3])),
+    "release": sys.version_info[3] == "final",
+    "implementation": platform.python_implementation(),
+    "base": base,
+    "base_prefix": sys.base_prefix,
+    "free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+    "bits": 64 if sys.maxsize > 2**32 else 32,
+    "lacks": lacks,
+}))
+"#;
+
+/// An interpreter that takes longer to say its version is none that an environment should stand on.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Packages that conda channels and wheel indexes have under the same name.
+const AS_WHEELS: [&str; 3] = ["pip", "setuptools", "wheel"];
+
+/// An interpreter of the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostPython {
+    /// The interpreter itself, no virtual environment and no shim.
+    pub executable: PathBuf,
+    /// Its version, such as `3.11.7`.
+    pub version: pep440_rs::Version,
+    /// Modules of the standard library that it was built without.
+    pub lacks: Vec<String>,
+}
+
+/// Why no interpreter of the host can stand in.
+#[derive(Debug, thiserror::Error)]
+pub enum HostPythonError {
+    /// There is none in the supported range.
+    #[error(
+        "no conda channel answers, and this machine has no usable CPython {supported}{}",
+        list(seen)
+    )]
+    None {
+        /// What the manifest supports.
+        supported: String,
+        /// What was found instead, each with the reason why not.
+        seen: Vec<String>,
+    },
+}
+
+fn list(seen: &[String]) -> String {
+    if seen.is_empty() {
+        String::new()
+    } else {
+        format!(" (there is: {})", seen.join("; "))
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Answer {
+    version: pep440_rs::Version,
+    release: bool,
+    implementation: String,
+    base: PathBuf,
+    base_prefix: PathBuf,
+    free_threaded: bool,
+    bits: u32,
+    lacks: Vec<String>,
+}
+
+/// The best CPython of this machine within `wanted`: whole, then the preferred minor version, then the newest.
+pub async fn best(ctx: &Context, wanted: &PythonRange) -> Result<HostPython, CondaError> {
+    let candidates = candidates(ctx);
+    tracing::debug!(?candidates, "asking the host's interpreters");
+    let answers: Vec<(PathBuf, Answer)> = futures::stream::iter(candidates)
+        .map(|path| async move {
+            let answer = ask(ctx, &path).await?;
+            Some((path, answer))
+        })
+        .buffer_unordered(4)
+        .filter_map(async |answer| answer)
+        .collect()
+        .await;
+    let mut usable = Vec::new();
+    let mut refused = BTreeSet::new();
+    for (path, answer) in answers {
+        match why_not(&answer, wanted) {
+            None => usable.push(HostPython {
+                executable: interpreter(&answer),
+                version: answer.version,
+                lacks: answer.lacks,
+            }),
+            Some(reason) => {
+                refused.insert(format!("{} is {reason}", path.display()));
+            }
+        }
+    }
+    let preferred = format!("{}.", wanted.preferred);
+    usable
+        .into_iter()
+        .max_by(|a, b| {
+            let rank = |host: &HostPython| {
+                (
+                    std::cmp::Reverse(host.lacks.len()),
+                    host.version.to_string().starts_with(&preferred),
+                    host.version.clone(),
+                    std::cmp::Reverse(host.executable.clone()),
+                )
+            };
+            rank(a).cmp(&rank(b))
+        })
+        .ok_or_else(|| {
+            HostPythonError::None {
+                supported: wanted.supported.clone(),
+                seen: refused.into_iter().collect(),
+            }
+            .into()
+        })
+}
+
+fn why_not(answer: &Answer, wanted: &PythonRange) -> Option<String> {
+    let version = &answer.version;
+    if answer.implementation != "CPython" {
+        Some(format!("{} {version}", answer.implementation))
+    } else if answer.free_threaded {
+        Some(format!("a free-threaded {version}"))
+    } else if answer.bits != 64 {
+        Some(format!("a 32-bit {version}"))
+    } else if !answer.release {
+        Some(format!("a prerelease of {version}"))
+    } else if !wanted.supports(version) {
+        Some(version.to_string())
+    } else if !interpreter(answer).is_file() {
+        Some(format!("{version} without an interpreter at {}", answer.base.display()))
+    } else {
+        None
+    }
+}
+
+/// The real file: a pyenv shim or a virtual environment's python is followed to its base.
+fn interpreter(answer: &Answer) -> PathBuf {
+    let minor: Vec<String> = answer
+        .version
+        .release()
+        .iter()
+        .take(2)
+        .map(ToString::to_string)
+        .collect();
+    let in_base = answer
+        .base_prefix
+        .join("bin")
+        .join(format!("python{}", minor.join(".")));
+    let best = if cfg!(unix) && in_base.is_file() {
+        in_base
+    } else {
+        answer.base.clone()
+    };
+    // Not canonical: Homebrew's and Debian's links stay valid over an update, their targets do not.
+    best
+}
+
+async fn ask(ctx: &Context, path: &Path) -> Option<Answer> {
+    let ended = Job::new(path, ctx.settings.variables.clean())
+        .args(["-I", "-S", "-c", ASK])
+        .limit(PATIENCE)
+        .run()
+        .await
+        .ok()?;
+    if !ended.success() {
+        tracing::debug!(path = %path.display(), how = ended.how(), "no answer");
+        return None;
+    }
+    serde_json::from_str(ended.stdout_text().trim()).ok()
+}
+
+/// Every place where a CPython usually lies, links followed once so that nothing is asked twice.
+#[must_use]
+pub fn candidates(ctx: &Context) -> Vec<PathBuf> {
+    let settings = &ctx.settings;
+    let mut folders: Vec<PathBuf> = settings
+        .variables
+        .get("PATH")
+        .map(|path| std::env::split_paths(path).collect())
+        .unwrap_or_default();
+    let home = &settings.user_home;
+    let pyenv = settings
+        .variables
+        .path("PYENV_ROOT")
+        .unwrap_or_else(|| home.join(".pyenv"));
+    folders.extend(
+        children(&pyenv.join("versions"))
+            .into_iter()
+            .map(|version| version.join("bin")),
+    );
+    folders.extend(
+        children(&home.join(".local/share/uv/python"))
+            .into_iter()
+            .map(|version| version.join("bin")),
+    );
+    for base in ["miniforge3", "mambaforge", "miniconda3", "anaconda3", "micromamba"] {
+        folders.push(home.join(base).join("bin"));
+        folders.push(Path::new("/opt").join(base).join("bin"));
+    }
+    folders.extend(
+        [
+            "/opt/conda/bin",
+            "/opt/homebrew/bin",
+            "/home/linuxbrew/.linuxbrew/bin",
+            "/usr/local/bin",
+            "/usr/bin",
+        ]
+        .map(PathBuf::from),
+    );
+    if let Some(local) = settings.variables.path("LOCALAPPDATA") {
+        folders.extend(children(&local.join("Programs").join("Python")));
+    }
+    let mut known = BTreeSet::new();
+    folders
+        .iter()
+        .filter(|folder| folder.is_absolute())
+        .flat_map(|folder| pythons_in(folder))
+        .filter(|path| {
+            // A shim is a script that looks at the name it is called by, so the path itself counts for it.
+            let real = fs_err::canonicalize(path).unwrap_or_else(|_| path.clone());
+            known.insert(real)
+        })
+        .collect()
+}
+
+fn children(folder: &Path) -> Vec<PathBuf> {
+    fs_err::read_dir(folder)
+        .map(|entries| entries.filter_map(|entry| Some(entry.ok()?.path())).collect())
+        .unwrap_or_default()
+}
+
+fn pythons_in(folder: &Path) -> Vec<PathBuf> {
+    let names = ["python3.13", "python3.12", "python3.11", "python3", "python"];
+    names
+        .iter()
+        .map(|name| folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX)))
+        .filter(|path| path.is_file())
+        .collect()
+}
+
+/// The wheel that can stand in for a conda match spec, as a PEP 508 requirement.
+#[must_use]
+pub fn as_wheel(spec: &str) -> Option<String> {
+    let name_ends = spec
+        .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')))
+        .unwrap_or(spec.len());
+    let (name, version) = spec.split_at(name_ends);
+    let requirement = format!("{name}{}", version.trim());
+    let sound = requirement.parse::<pep508_rs::Requirement>().is_ok();
+    (AS_WHEELS.contains(&name) && sound).then_some(requirement)
+}
+
+/// Pack `host` into the local channel and give the channel's URL.
+pub async fn pack(ctx: &Context, host: &HostPython, subdir: Subdir) -> Result<Url, CondaError> {
+    // A channel of its own for each interpreter, so that the solver has no choice and no other run is in the way.
+    let digest = hex::encode(compute_bytes_digest::<Sha256>(
+        host.executable.as_os_str().as_encoded_bytes(),
+    ));
+    let identity = format!("{}-{}", host.version, &digest[..8]);
+    let channel = ctx.settings.home.join("state").join("host-channel").join(&identity);
+    package(host, subdir, &digest[..8]).write(&channel)?;
+    pack::index(&channel).await?;
+    Url::from_directory_path(&channel).map_err(|()| {
+        CondaError::Io(std::io::Error::other(format!(
+            "{} is no absolute path",
+            channel.display()
+        )))
+    })
+}
+
+fn package(host: &HostPython, subdir: Subdir, digest: &str) -> PackageBuilder {
+    let release = host.version.release();
+    let minor = format!("{}.{}", release.first().unwrap_or(&3), release.get(1).unwrap_or(&0));
+    let build = format!("host_{digest}_cp{}", minor.replace('.', ""));
+    let home = host.executable.parent().unwrap_or(Path::new("/")).display();
+    let configuration = format!(
+        "home = {home}\ninclude-system-site-packages = false\nversion = {}\n",
+        host.version
+    );
+    let package = PackageBuilder::new("python", host.version.to_string(), build, subdir.as_str())
+        .file("pyvenv.cfg", configuration);
+    if cfg!(windows) {
+        return package.symlink("python.exe", &host.executable);
+    }
+    package
+        .symlink(format!("bin/python{minor}"), &host.executable)
+        .symlink("bin/python3", format!("python{minor}"))
+        .symlink("bin/python", format!("python{minor}"))
+        // conda packages hold no empty folders.
+        .file(format!("lib/python{minor}/site-packages/.keep"), "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(change: impl FnOnce(&mut Answer)) -> Answer {
+        let mut answer = Answer {
+            version: "3.11.7".parse().expect("a version"),
+            release: true,
+            implementation: "CPython".to_owned(),
+            base: std::env::current_exe().expect("this file"),
+            base_prefix: PathBuf::from("/nowhere"),
+            free_threaded: false,
+            bits: 64,
+            lacks: Vec::new(),
+        };
+        change(&mut answer);
+        answer
+    }
+
+    #[test]
+    fn only_a_whole_released_cpython_in_range_stands_in() {
+        let wanted = PythonRange {
+            preferred: "3.13".to_owned(),
+            supported: ">=3.11,<3.14".to_owned(),
+        };
+        assert_eq!(why_not(&answer(|_| {}), &wanted), None);
+        let not: [fn(&mut Answer); 6] = [
+            |it| it.version = "3.10.2".parse().expect("a version"),
+            |it| it.implementation = "PyPy".to_owned(),
+            |it| it.free_threaded = true,
+            |it| it.bits = 32,
+            |it| it.release = false,
+            |it| it.base = PathBuf::from("/nowhere/python"),
+        ];
+        for (at, change) in not.into_iter().enumerate() {
+            assert!(why_not(&answer(change), &wanted).is_some(), "case {at} was taken");
+        }
+    }
+
+    #[test]
+    fn pip_exists_as_a_wheel_and_openssl_does_not() {
+        assert_eq!(as_wheel("pip"), Some("pip".to_owned()));
+        assert_eq!(as_wheel("pip >=24"), Some("pip>=24".to_owned()));
+        assert_eq!(as_wheel("openssl"), None);
+    }
+}

@@ -1,0 +1,254 @@
+//! A lock on disk: `matenv.lock`, which `rattler_lock` reads and writes, and `lock.json` with what its format has no
+//! field for. Both say which wheels there are; a pair that disagrees is damaged.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    str::FromStr as _,
+};
+
+use rattler_conda_types::{RepoDataRecord, subdir::Subdir};
+use rattler_digest::{Sha256, Sha256Hash, parse_digest_from_hex};
+use rattler_lock::{
+    Channel, LockFile, PackageHashes, ParseCondaLockError, PlatformData, PlatformName, PypiDistributionData,
+    PypiPackageData, UrlOrPath, Verbatim,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{Fallback, Lock, LockedPypi, LockedWheel};
+use crate::names::{Backend, EnvName};
+
+const LOCK: &str = "matenv.lock";
+const BESIDE: &str = "lock.json";
+
+/// Why a lock could not be kept or read.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// A file could not be read or written.
+    #[error("cannot read or write the lock")]
+    Io(#[source] std::io::Error),
+    /// A file is no lock, or the two files disagree.
+    #[error("{} is damaged: {because}", path.display())]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// How.
+        because: String,
+    },
+}
+
+/// What `rattler_lock` has no field for.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Beside {
+    schema: u32,
+    environment: String,
+    subdir: String,
+    backend: Backend,
+    fallbacks: Vec<Fallback>,
+    pypi: LockedPypi,
+}
+
+impl Lock {
+    /// Write the lock of `env` for `subdir` into `folder`.
+    pub fn write(&self, folder: &Path, env: &EnvName, subdir: &str) -> Result<(), LockError> {
+        let environment = format!("{env}-{}", self.backend);
+        let path = folder.join(LOCK);
+        let damaged = |because: String| LockError::Damaged {
+            path: path.clone(),
+            because,
+        };
+        let file = self.lock_file(&environment, subdir).map_err(&damaged)?;
+        let text = file.render_to_string().map_err(LockError::Io)?;
+        fs_err::write(&path, text).map_err(LockError::Io)?;
+        let beside = Beside {
+            schema: 1,
+            environment,
+            subdir: subdir.to_owned(),
+            backend: self.backend.clone(),
+            fallbacks: self.fallbacks.clone(),
+            pypi: self.pypi.clone(),
+        };
+        let text = serde_json::to_string_pretty(&beside).map_err(|error| damaged(error.to_string()))?;
+        fs_err::write(folder.join(BESIDE), text).map_err(LockError::Io)
+    }
+
+    /// Read the lock in `folder`.
+    pub fn read(folder: &Path) -> Result<Self, LockError> {
+        let path = folder.join(BESIDE);
+        let text = fs_err::read_to_string(&path).map_err(LockError::Io)?;
+        let beside: Beside = serde_json::from_str(&text).map_err(|error| LockError::Damaged {
+            path,
+            because: error.to_string(),
+        })?;
+        let path = folder.join(LOCK);
+        let damaged = |because: String| LockError::Damaged {
+            path: path.clone(),
+            because,
+        };
+        let file = LockFile::from_path(&path).map_err(|error| match error {
+            ParseCondaLockError::IoError(error) => LockError::Io(error),
+            other => damaged(other.to_string()),
+        })?;
+        let (conda, wheels) = contents(&file, &beside).map_err(&damaged)?;
+        let expected: BTreeSet<_> = beside.pypi.wheels.iter().map(identity).collect();
+        if wheels != expected {
+            return Err(damaged("it names other wheels than lock.json".to_owned()));
+        }
+        Ok(Self {
+            conda,
+            pypi: beside.pypi,
+            backend: beside.backend,
+            fallbacks: beside.fallbacks,
+        })
+    }
+
+    fn lock_file(&self, environment: &str, subdir: &str) -> Result<LockFile, String> {
+        let words = |error: &dyn std::fmt::Display| error.to_string();
+        let platform = PlatformData {
+            name: PlatformName::try_from(subdir.to_owned()).map_err(|error| words(&error))?,
+            subdir: Subdir::from_str(subdir).map_err(|error| words(&error))?,
+            virtual_packages: Vec::new(),
+        };
+        let mut builder = LockFile::builder()
+            .with_platforms(vec![platform])
+            .map_err(|error| words(&error))?;
+        let channels: BTreeSet<String> = self.conda.iter().filter_map(|record| record.channel.clone()).collect();
+        builder.set_channels(environment, channels.into_iter().map(Channel::from));
+        for record in &self.conda {
+            builder
+                .add_conda_package(environment, subdir, record.clone().into())
+                .map_err(|error| words(&error))?;
+        }
+        for wheel in &self.pypi.wheels {
+            builder
+                .add_pypi_package(environment, subdir, distribution(wheel)?)
+                .map_err(|error| words(&error))?;
+        }
+        Ok(builder.finish())
+    }
+}
+
+/// A wheel as `rattler_lock` holds it. What comes from PyPI is located by its file name alone, so that the lock is the
+/// same whichever mirror served it and names no host.
+fn distribution(wheel: &LockedWheel) -> Result<PypiPackageData, String> {
+    let location = match &wheel.url {
+        Some(url) => UrlOrPath::Url(url.parse().map_err(|_| format!("`{url}` is no URL"))?),
+        None => UrlOrPath::Path(format!("./pypi/{}", wheel.file).into()),
+    };
+    let sha256 =
+        parse_digest_from_hex::<Sha256>(&wheel.sha256).ok_or_else(|| format!("`{}` is no SHA-256", wheel.sha256))?;
+    Ok(PypiPackageData::Distribution(Box::new(PypiDistributionData {
+        name: wheel
+            .name
+            .parse()
+            .map_err(|_| format!("`{}` is no package name", wheel.name))?,
+        version: wheel
+            .version
+            .parse()
+            .map_err(|_| format!("`{}` is no version", wheel.version))?,
+        location: Verbatim::new(location),
+        index_url: None,
+        hash: Some(PackageHashes::Sha256(sha256)),
+        requires_dist: Vec::new(),
+        requires_python: None,
+    })))
+}
+
+type Identity = (String, Option<Sha256Hash>);
+
+fn identity(wheel: &LockedWheel) -> Identity {
+    (wheel.name.clone(), parse_digest_from_hex::<Sha256>(&wheel.sha256))
+}
+
+fn contents(file: &LockFile, beside: &Beside) -> Result<(Vec<RepoDataRecord>, BTreeSet<Identity>), String> {
+    let environment = file
+        .environment(&beside.environment)
+        .ok_or_else(|| format!("it has no environment `{}`", beside.environment))?;
+    let platform = file
+        .platform(&beside.subdir)
+        .ok_or_else(|| format!("it has no platform `{}`", beside.subdir))?;
+    let conda = environment
+        .conda_repodata_records(platform)
+        .map_err(|error| error.to_string())?
+        .unwrap_or_default();
+    let wheels = environment
+        .pypi_packages(platform)
+        .into_iter()
+        .flatten()
+        .filter_map(PypiPackageData::as_wheel)
+        .map(|wheel| {
+            let sha256 = wheel.hash.as_ref().and_then(PackageHashes::sha256).copied();
+            (wheel.name.to_string(), sha256)
+        })
+        .collect();
+    Ok((conda, wheels))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sources::SourceName;
+
+    fn lock() -> Lock {
+        let wheel = |name: &str, version: &str, url: Option<&str>| LockedWheel {
+            name: name.to_owned(),
+            version: version.to_owned(),
+            file: format!("{name}-{version}-py3-none-any.whl"),
+            source: SourceName::Pypi,
+            url: url.map(ToOwned::to_owned),
+            sha256: "ab".repeat(32),
+            size: Some(7),
+        };
+        let record: RepoDataRecord = serde_json::from_value(serde_json::json!({
+            "name": "python", "version": "3.13.1", "build": "0_cp313", "build_number": 0, "depends": ["openssl"],
+            "subdir": "linux-64", "fn": "python-3.13.1-0_cp313.conda", "sha256": "cd".repeat(32),
+            "url": "https://channel.example.org/linux-64/python-3.13.1-0_cp313.conda",
+            "channel": "https://channel.example.org/",
+        }))
+        .expect("a record");
+        Lock {
+            conda: vec![record],
+            pypi: LockedPypi {
+                wheels: vec![
+                    wheel("numpy", "2.4.6", None),
+                    wheel(
+                        "torch",
+                        "2.15.0+cpu",
+                        Some("https://torch.example.org/whl/cpu/torch-2.15.0%2Bcpu.whl"),
+                    ),
+                ],
+                build: vec![wheel("setuptools", "80.0", None)],
+                torch_from_pypi: false,
+                findings: Vec::new(),
+            },
+            backend: Backend::cpu(),
+            fallbacks: vec![Fallback::HostPython],
+        }
+    }
+
+    fn written() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().expect("a temp folder");
+        let env = "sleap".parse().expect("a name");
+        lock().write(folder.path(), &env, "linux-64").expect("written");
+        folder
+    }
+
+    #[test]
+    fn a_lock_comes_back_as_it_was() {
+        let read = Lock::read(written().path()).expect("read");
+        assert_eq!(read.pypi, lock().pypi);
+        assert_eq!(read.fallbacks, lock().fallbacks);
+        assert_eq!(read.conda[0].url, lock().conda[0].url);
+        assert_eq!(read.conda[0].package_record, lock().conda[0].package_record);
+    }
+
+    #[test]
+    fn a_changed_hash_in_one_of_the_files_is_damage() {
+        let folder = written();
+        let path = folder.path().join(LOCK);
+        let text = fs_err::read_to_string(&path).expect("read");
+        fs_err::write(&path, text.replace(&"ab".repeat(32), &"ef".repeat(32))).expect("written");
+        assert!(matches!(Lock::read(folder.path()), Err(LockError::Damaged { .. })));
+    }
+}

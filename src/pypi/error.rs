@@ -1,0 +1,156 @@
+use crate::sources::SourceName;
+
+/// Why the wheels could not be resolved or installed.
+#[derive(Debug, thiserror::Error)]
+pub enum PypiError {
+    /// An index does not answer.
+    #[error("the index `{source_name}` does not answer: {because}")]
+    Unreachable {
+        /// Which one.
+        source_name: SourceName,
+        /// What was seen.
+        because: String,
+    },
+    /// An index wants credentials.
+    #[error("the index `{source_name}` wants credentials")]
+    Unauthorized {
+        /// Which one.
+        source_name: SourceName,
+    },
+    /// A mirror's URL cannot be used.
+    #[error("the URL of `{source_name}` cannot be used")]
+    Url {
+        /// Which one.
+        source_name: SourceName,
+        /// Why.
+        #[source]
+        source: url::ParseError,
+    },
+    /// The requirements cannot be satisfied.
+    #[error("wheels cannot be resolved\n{text}")]
+    Conflict {
+        /// uv's explanation.
+        text: String,
+    },
+    /// The resolved release has no such extra.
+    #[error("`{package}` {version} has no extra `{extra}`")]
+    ExtraMissing {
+        /// The package.
+        package: String,
+        /// The release that was chosen.
+        version: String,
+        /// The extra.
+        extra: String,
+    },
+    /// A bound of the manifest does not hold.
+    #[error("`{requirement}` does not hold: the index gave {version}")]
+    FloorUndercut {
+        /// The requirement.
+        requirement: String,
+        /// What was chosen.
+        version: String,
+    },
+    /// A planned package is not among the result.
+    #[error("`{requirement}` is not among what was resolved")]
+    Absent {
+        /// The requirement.
+        requirement: String,
+    },
+    /// torch or torchvision come from another index or another build than planned.
+    #[error("`{package}` {version} is not the `{backend}` build of the index `{source_name}`")]
+    WrongBackend {
+        /// The package.
+        package: String,
+        /// What was chosen.
+        version: String,
+        /// What was planned.
+        backend: String,
+        /// The index that was to serve it.
+        source_name: SourceName,
+    },
+    /// Two ONNX Runtime flavours at once.
+    #[error("`{first}` and `{second}` cannot stand in one environment: both install the folder `onnxruntime`")]
+    TwoOnnxRuntimes {
+        /// One.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// A file is not what the index says it is.
+    #[error("a file from the index is not what its hash says\n{text}")]
+    Integrity {
+        /// uv's words: the file, both hashes.
+        text: String,
+    },
+    /// The disk is in the way.
+    #[error("the wheels cannot be written\n{text}")]
+    Disk {
+        /// uv's words.
+        text: String,
+    },
+    /// uv's answer makes no sense.
+    #[error("uv's answer cannot be read: {0}")]
+    Answer(String),
+    /// uv failed in a way that has no name here.
+    #[error("uv failed ({how})\n{text}")]
+    Uv {
+        /// Exit code or signal.
+        how: String,
+        /// Its last words.
+        text: String,
+    },
+    /// A file could not be read or written, or uv not be started.
+    #[error("cannot run uv")]
+    Io(#[source] std::io::Error),
+}
+
+impl PypiError {
+    /// Sort a failed run of uv by what it said.
+    pub(super) fn of_uv(how: String, stderr: &str) -> Self {
+        let text = last_words(stderr);
+        let says = |words: &[&str]| words.iter().any(|word| stderr.contains(word));
+        if says(&["Hash mismatch", "hash mismatch", "Hash-checking is enabled"]) {
+            Self::Integrity { text }
+        } else if says(&[
+            "No space left",
+            "Disk quota exceeded",
+            "Read-only file system",
+            "Permission denied",
+        ]) {
+            Self::Disk { text }
+        } else if says(&["401 Unauthorized", "lacking valid authentication"]) && !says(&["was not found"]) {
+            Self::Unauthorized {
+                source_name: SourceName::Pypi,
+            }
+        } else if says(&[
+            "error sending request",
+            "Could not connect",
+            "dns error",
+            "Connection refused",
+            "operation timed out",
+            "Failed to download distribution due to network timeout",
+            "HTTP status server error",
+            "403 Forbidden",
+            "network was disabled",
+        ]) {
+            Self::Unreachable {
+                source_name: SourceName::Pypi,
+                because: text,
+            }
+        } else if says(&["No solution found", "unsatisfiable", "was not found in the"]) {
+            Self::Conflict { text }
+        } else {
+            Self::Uv { how, text }
+        }
+    }
+}
+
+/// What uv said at the end, without its progress.
+fn last_words(stderr: &str) -> String {
+    let from = stderr
+        .lines()
+        .position(|line| line.trim_start().starts_with('×') || line.trim_start().starts_with("error:"));
+    let lines: Vec<&str> = stderr.lines().collect();
+    let start = from.unwrap_or_else(|| lines.len().saturating_sub(20));
+    lines[start..].join("\n").trim_end().to_owned()
+}

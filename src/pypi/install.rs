@@ -1,0 +1,117 @@
+use std::{ffi::OsString, fmt::Write as _, path::Path};
+
+use rattler_digest::{Sha256, compute_bytes_digest};
+
+use super::{
+    PypiError, Uv, environment,
+    project::{self, Project},
+    resolve::{hashed, watched},
+};
+use crate::{
+    context::Context,
+    event::Stage,
+    lock::{LockedPypi, LockedWheel},
+    names::Backend,
+    process::Job,
+    sources::SourceName,
+    store::layout,
+};
+
+/// Install pinned wheels into `prefix`, each checked against its hash.
+///
+/// A set that this cache has held before is taken from it without asking the index; if it is gone from there the index
+/// is asked.
+pub async fn install(
+    ctx: &Context,
+    uv: &Uv,
+    prefix: &Path,
+    backend: &Backend,
+    locked: &LockedPypi,
+) -> Result<(), PypiError> {
+    let files = Project::new().map_err(PypiError::Io)?;
+    let index = ctx
+        .settings
+        .sources
+        .index(SourceName::Pypi, backend)
+        .map_err(|source| PypiError::Url {
+            source_name: SourceName::Pypi,
+            source,
+        })?;
+    let configuration = project::configuration(&index).map_err(|error| PypiError::Answer(error.to_string()))?;
+    files.write("uv.toml", &configuration).map_err(PypiError::Io)?;
+    let list = requirements(ctx, &locked.wheels);
+    files.write("requirements.txt", &list).map_err(PypiError::Io)?;
+    let sdists: Vec<&str> = locked
+        .wheels
+        .iter()
+        .filter(|wheel| wheel.is_sdist())
+        .map(|wheel| wheel.name.as_str())
+        .collect();
+    let mut arguments: Vec<OsString> = vec!["--only-binary".into(), ":all:".into()];
+    for name in sdists {
+        arguments.extend(["--no-binary".into(), name.into()]);
+    }
+    if !locked.build.is_empty() {
+        let file = files
+            .write("build-constraints.txt", &hashed(&locked.build))
+            .map_err(PypiError::Io)?;
+        arguments.extend(["--build-constraints".into(), file.into_os_string()]);
+    }
+    let job = || {
+        Job::new(&uv.path, environment::for_uv(&ctx.settings, prefix))
+            .args(["pip", "install", "--no-deps", "--require-hashes", "--config-file"])
+            .args([files.path("uv.toml")])
+            .args(["--python".into(), layout::python(prefix).into_os_string()])
+            .args(["-r".into(), files.path("requirements.txt").into_os_string()])
+            .args(arguments.clone())
+            .cwd(files.folder())
+    };
+    let marker = marker(ctx, &list);
+    if ctx.settings.offline || marker.is_file() {
+        let ended = watched(ctx, Stage::Wheels, job().args(["--offline"])).await?;
+        if ended.success() {
+            return Ok(());
+        }
+        if ctx.settings.offline {
+            return Err(PypiError::of_uv(ended.how(), &ended.stderr));
+        }
+        tracing::debug!("the cache no longer holds the set: {}", ended.stderr);
+    }
+    let ended = watched(ctx, Stage::Wheels, job()).await?;
+    if !ended.success() {
+        return Err(PypiError::of_uv(ended.how(), &ended.stderr));
+    }
+    // Only a shortcut: without it the next install asks the index.
+    if let Some(folder) = marker.parent()
+        && fs_err::create_dir_all(folder).is_ok()
+    {
+        let _ = fs_err::write(&marker, "");
+    }
+    Ok(())
+}
+
+/// The list that uv installs from: by name where the machine's index is asked, by URL where an explicit one is.
+fn requirements(ctx: &Context, wheels: &[LockedWheel]) -> String {
+    let mut text = String::new();
+    for wheel in wheels {
+        // Writing into a String cannot fail.
+        let _ = match &wheel.url {
+            Some(url) => writeln!(
+                text,
+                "{} @ {} --hash=sha256:{}",
+                wheel.name,
+                ctx.settings.sources.mirrored(url),
+                wheel.sha256
+            ),
+            None => write!(text, "{}", hashed(std::slice::from_ref(wheel))),
+        };
+    }
+    text
+}
+
+/// A file that says that this set was installed from this cache before.
+fn marker(ctx: &Context, list: &str) -> std::path::PathBuf {
+    let identity = format!("{}\n{list}", ctx.settings.uv_cache.display());
+    let digest = hex::encode(compute_bytes_digest::<Sha256>(identity.as_bytes()));
+    ctx.settings.home.join("state").join("cached-sets").join(&digest[..32])
+}

@@ -1,0 +1,173 @@
+//! `pylock.toml` as uv writes it for one interpreter: which file of each package is installed.
+
+use serde::Deserialize;
+use url::Url;
+
+use crate::{lock::LockedWheel, sources::SourceName};
+
+#[derive(Debug, Deserialize)]
+struct Pylock {
+    #[serde(default)]
+    packages: Vec<Package>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Package {
+    name: String,
+    version: Option<String>,
+    index: Option<Url>,
+    #[serde(default)]
+    wheels: Vec<File>,
+    sdist: Option<File>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct File {
+    name: Option<String>,
+    url: Option<Url>,
+    path: Option<String>,
+    size: Option<u64>,
+    #[serde(default)]
+    hashes: std::collections::BTreeMap<String, String>,
+}
+
+/// One package of a pylock, before the sources are known by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Resolved {
+    pub(super) wheel: LockedWheel,
+    /// The index that uv names for it; `None` means the default one.
+    pub(super) index: Option<Url>,
+}
+
+impl File {
+    fn file_name(&self) -> Option<String> {
+        let from_url = || {
+            let last = self.url.as_ref()?.path_segments()?.next_back()?.to_owned();
+            // `torch-2.9.0%2Bcpu-…whl` is how URLs write the plus of a local version.
+            Some(last.replace("%2B", "+").replace("%2b", "+"))
+        };
+        let from_path = || self.path.as_ref()?.rsplit(['/', '\\']).next().map(ToOwned::to_owned);
+        self.name.clone().or_else(from_url).or_else(from_path)
+    }
+}
+
+/// The packages of a pylock.
+///
+/// # Errors
+/// The text is none, or a package has no version, no file or no SHA-256.
+pub(super) fn parse(text: &str) -> Result<Vec<Resolved>, String> {
+    let pylock: Pylock = toml::from_str(text).map_err(|error| error.to_string())?;
+    pylock.packages.into_iter().map(resolved).collect()
+}
+
+fn resolved(package: Package) -> Result<Resolved, String> {
+    let name = package.name;
+    let version = package.version.ok_or_else(|| format!("`{name}` has no version"))?;
+    let file = best(&package.wheels)
+        .cloned()
+        .or(package.sdist)
+        .ok_or_else(|| format!("`{name}` {version} has no file"))?;
+    let file_name = file
+        .file_name()
+        .ok_or_else(|| format!("`{name}` {version} has a file without a name"))?;
+    let sha256 = file
+        .hashes
+        .get("sha256")
+        .cloned()
+        .ok_or_else(|| format!("`{file_name}` has no SHA-256"))?;
+    Ok(Resolved {
+        wheel: LockedWheel {
+            name,
+            version,
+            file: file_name,
+            source: SourceName::Pypi,
+            url: file.url.map(String::from),
+            sha256,
+            size: file.size,
+        },
+        index: package.index,
+    })
+}
+
+/// The wheel that an installer prefers among those that fit: built for this Python, then for the stable ABI, then for
+/// any; for a platform before for all; for the newest C library first.
+fn best(wheels: &[File]) -> Option<&File> {
+    wheels
+        .iter()
+        .max_by_key(|wheel| wheel.file_name().map(|name| rank(&name)))
+}
+
+fn rank(file: &str) -> (u8, bool, u64) {
+    let mut parts = file.trim_end_matches(".whl").rsplitn(4, '-');
+    let platform = parts.next().unwrap_or_default();
+    let abi = parts.next().unwrap_or_default();
+    let abi_rank = match abi {
+        "none" => 0,
+        "abi3" => 1,
+        _ => 2,
+    };
+    let newest = platform
+        .split('.')
+        .filter_map(|tag| tag.strip_prefix("manylinux_2_").or_else(|| tag.strip_prefix("macosx_")))
+        .filter_map(|rest| rest.split('_').next()?.parse().ok())
+        .max()
+        .unwrap_or(0);
+    (abi_rank, platform != "any", newest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PYLOCK: &str = r#"
+lock-version = "1.0"
+[[packages]]
+name = "aiohttp"
+version = "3.14.5"
+wheels = [
+    { url = "https://files.example.org/aiohttp-3.14.5-py3-none-any.whl", size = 2, hashes = { sha256 = "bb" } },
+    { url = "https://files.example.org/aiohttp-3.14.5-cp311-cp311-manylinux2014_x86_64.manylinux_2_17_x86_64.whl", size = 1, hashes = { sha256 = "aa" } },
+]
+[[packages]]
+name = "antlr4-python3-runtime"
+version = "4.9.3"
+sdist = { url = "https://files.example.org/antlr4-python3-runtime-4.9.3.tar.gz", hashes = { sha256 = "cc" } }
+[[packages]]
+name = "torch"
+version = "2.15.0+cpu"
+index = "https://torch.example.org/whl/cpu"
+wheels = [{ url = "https://files.example.org/whl/cpu/torch-2.15.0%2Bcpu-cp313-cp313-linux_x86_64.whl", hashes = { sha256 = "dd" } }]
+"#;
+
+    #[test]
+    fn each_package_has_the_file_that_an_installer_prefers() {
+        let packages = parse(PYLOCK).expect("a pylock");
+        let files: Vec<_> = packages.iter().map(|package| package.wheel.file.as_str()).collect();
+        assert_eq!(
+            files,
+            [
+                "aiohttp-3.14.5-cp311-cp311-manylinux2014_x86_64.manylinux_2_17_x86_64.whl",
+                "antlr4-python3-runtime-4.9.3.tar.gz",
+                "torch-2.15.0+cpu-cp313-cp313-linux_x86_64.whl",
+            ]
+        );
+        assert!(packages[1].wheel.is_sdist());
+        assert_eq!(
+            packages[2].index.as_ref().map(Url::as_str),
+            Some("https://torch.example.org/whl/cpu")
+        );
+    }
+
+    #[test]
+    fn newer_platform_tags_and_exact_abis_win() {
+        let newer = rank("opencv_python-5.0.0.93-cp37-abi3-manylinux_2_28_x86_64.whl");
+        assert!(newer > rank("opencv_python-5.0.0.93-cp37-abi3-manylinux2014_x86_64.manylinux_2_17_x86_64.whl"));
+        assert!(rank("a-1-cp311-cp311-linux_x86_64.whl") > rank("a-1-cp310-abi3-manylinux_2_28_x86_64.whl"));
+    }
+
+    #[test]
+    fn a_file_without_a_hash_is_refused() {
+        let text = PYLOCK.replace("sha256 = \"dd\"", "");
+        assert!(parse(&text).is_err_and(|error| error.contains("torch-2.15.0+cpu")));
+    }
+}

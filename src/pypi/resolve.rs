@@ -1,0 +1,290 @@
+use std::{ffi::OsString, fmt::Write as _, path::Path};
+
+use url::Url;
+
+use super::{
+    PypiError, Uv, check, environment,
+    project::{self, Project},
+    pylock,
+};
+use crate::{
+    context::Context,
+    event::{Stage, Unit},
+    lock::{LockedPypi, LockedWheel},
+    net::Silence,
+    plan::Plan,
+    process::{Ended, Job},
+    sources::{Index, SourceName},
+    store::layout,
+};
+
+/// What is to be resolved, and for which interpreter.
+#[derive(Debug, Clone, Copy)]
+pub struct ResolveRequest<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// The prefix, with Python linked into it.
+    pub prefix: &'a Path,
+    /// Its Python's minor version, such as `3.13`.
+    pub python_version: &'a str,
+    /// Requirements beside the plan's: what conda would have brought.
+    pub extra: &'a [String],
+}
+
+/// Resolve the wheels of a plan and check what uv answers.
+pub async fn resolve(ctx: &Context, uv: &Uv, request: &ResolveRequest<'_>) -> Result<LockedPypi, PypiError> {
+    let plan = request.plan;
+    let sources = &ctx.settings.sources;
+    let pypi = index_of(ctx, plan, SourceName::Pypi)?;
+    if let Index::Url(url) = &pypi {
+        answers(ctx, SourceName::Pypi, url).await?;
+    }
+    let torch_is_its_own = plan.wants_torch() && sources.effective(SourceName::Torch) == SourceName::Torch;
+    let mut torch_from_pypi = false;
+    let mut explicit = Vec::new();
+    if torch_is_its_own && let Index::Url(url) = index_of(ctx, plan, SourceName::Torch)? {
+        match answers(ctx, SourceName::Torch, &url).await {
+            Ok(()) => explicit.push((SourceName::Torch, url)),
+            Err(PypiError::Unreachable { because, .. }) if ctx.settings.torch_from_pypi => {
+                ctx.events.note(format!("the torch index does not answer: {because}"));
+                torch_from_pypi = true;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+
+    let files = Project::new().map_err(PypiError::Io)?;
+    let run = Compile {
+        ctx,
+        uv,
+        request,
+        files: &files,
+    };
+    let configuration = project::configuration(&pypi).map_err(|error| PypiError::Answer(error.to_string()))?;
+    files.write("uv.toml", &configuration).map_err(PypiError::Io)?;
+    let build = run.build_requirements().await?;
+    let by_conda = project::constraints(&layout::site_packages(request.prefix, request.python_version));
+    let (resolved, said) = run.plan(&explicit, &by_conda, &build).await?;
+    let wheels: Vec<LockedWheel> = resolved
+        .into_iter()
+        .map(|package| located(ctx, plan, package, &explicit))
+        // What conda linked stays conda's.
+        .filter(|wheel| {
+            !by_conda
+                .iter()
+                .any(|(name, version)| *name == wheel.name && *version == wheel.version)
+        })
+        .collect();
+    check::check(plan, &wheels, &said)?;
+    let findings = if plan.wants_torch() && explicit.is_empty() {
+        check::backend_differs(&plan.backend, &wheels).into_iter().collect()
+    } else {
+        Vec::new()
+    };
+    Ok(LockedPypi {
+        wheels,
+        build,
+        torch_from_pypi,
+        findings,
+    })
+}
+
+fn index_of(ctx: &Context, plan: &Plan, name: SourceName) -> Result<Index, PypiError> {
+    ctx.settings
+        .sources
+        .index(name, &plan.backend)
+        .map_err(|source| PypiError::Url {
+            source_name: name,
+            source,
+        })
+}
+
+/// Ask the index once, so that a dead host costs seconds and not uv's retries.
+async fn answers(ctx: &Context, name: SourceName, url: &Url) -> Result<(), PypiError> {
+    if ctx.settings.offline || url.scheme() == "file" {
+        return Ok(());
+    }
+    let page = match name {
+        SourceName::Torch => format!("{}/torch/", url.as_str().trim_end_matches('/')),
+        _ => format!("{}/pip/", url.as_str().trim_end_matches('/')),
+    };
+    match ctx.client.answers(&page).await {
+        Ok(()) => Ok(()),
+        Err(Silence::Unauthorized) => Err(PypiError::Unauthorized { source_name: name }),
+        // A lab's small index need not have pip; any page of it is an answer.
+        Err(Silence::Status(404)) if name != SourceName::Torch => Ok(()),
+        Err(Silence::Status(status)) => Err(PypiError::Unreachable {
+            source_name: name,
+            because: format!("it says {status}"),
+        }),
+        Err(Silence::NoAnswer(because)) => Err(PypiError::Unreachable {
+            source_name: name,
+            because,
+        }),
+    }
+}
+
+/// The wheel with its source by name, and its canonical URL where an explicit index served it.
+fn located(ctx: &Context, plan: &Plan, package: pylock::Resolved, explicit: &[(SourceName, Url)]) -> LockedWheel {
+    let mut wheel = package.wheel;
+    let bare = |url: &Url| url.as_str().trim_end_matches('/').to_owned();
+    let from = package
+        .index
+        .as_ref()
+        .and_then(|index| explicit.iter().find(|(_, url)| bare(url) == bare(index)));
+    match from {
+        Some((name, _)) => {
+            wheel.source = *name;
+            wheel.url = wheel
+                .url
+                .map(|url| ctx.settings.sources.canonical(*name, &plan.backend, &url));
+        }
+        // Found again through whatever index the machine has then.
+        None => wheel.url = None,
+    }
+    wheel
+}
+
+/// Runs of `uv pip compile`.
+struct Compile<'a> {
+    ctx: &'a Context,
+    uv: &'a Uv,
+    request: &'a ResolveRequest<'a>,
+    files: &'a Project,
+}
+
+impl Compile<'_> {
+    /// What the builds of the plan's sdists need, pinned: uv would take the newest.
+    async fn build_requirements(&self) -> Result<Vec<LockedWheel>, PypiError> {
+        let mut requires: Vec<&str> = self
+            .request
+            .plan
+            .build
+            .iter()
+            .flat_map(|exception| exception.requires.iter().map(String::as_str))
+            .collect();
+        requires.sort_unstable();
+        requires.dedup();
+        if requires.is_empty() {
+            return Ok(Vec::new());
+        }
+        let list = self
+            .files
+            .write("build-requirements.in", &requires.join("\n"))
+            .map_err(PypiError::Io)?;
+        let arguments = vec![list.into_os_string(), "--only-binary".into(), ":all:".into()];
+        let (resolved, _) = self.compile("pylock.build.toml", arguments).await?;
+        Ok(resolved
+            .into_iter()
+            .map(|package| LockedWheel {
+                url: None,
+                ..package.wheel
+            })
+            .collect())
+    }
+
+    async fn plan(
+        &self,
+        explicit: &[(SourceName, Url)],
+        by_conda: &[(String, String)],
+        build: &[LockedWheel],
+    ) -> Result<(Vec<pylock::Resolved>, String), PypiError> {
+        let request = self.request;
+        let text = project::pyproject(request.plan, request.python_version, request.extra, explicit)
+            .map_err(|error| PypiError::Answer(error.to_string()))?;
+        let mut arguments: Vec<OsString> = vec![
+            self.files
+                .write("pyproject.toml", &text)
+                .map_err(PypiError::Io)?
+                .into_os_string(),
+        ];
+        arguments.extend(only_wheels_but(request.plan));
+        if !by_conda.is_empty() {
+            let lines: Vec<String> = by_conda
+                .iter()
+                .map(|(name, version)| format!("{name}=={version}"))
+                .collect();
+            let file = self
+                .files
+                .write("constraints.txt", &lines.join("\n"))
+                .map_err(PypiError::Io)?;
+            arguments.extend(["--constraints".into(), file.into_os_string()]);
+        }
+        if !build.is_empty() {
+            let file = self
+                .files
+                .write("build-constraints.txt", &hashed(build))
+                .map_err(PypiError::Io)?;
+            arguments.extend(["--build-constraints".into(), file.into_os_string()]);
+        }
+        self.compile("pylock.toml", arguments).await
+    }
+
+    async fn compile(
+        &self,
+        output: &str,
+        arguments: Vec<OsString>,
+    ) -> Result<(Vec<pylock::Resolved>, String), PypiError> {
+        let ctx = self.ctx;
+        let request = self.request;
+        let written = self.files.path(output);
+        let mut job = Job::new(&self.uv.path, environment::for_uv(&ctx.settings, request.prefix))
+            .args(["pip", "compile", "--format", "pylock.toml", "--config-file"])
+            .args([self.files.path("uv.toml")])
+            .args(["--python".into(), layout::python(request.prefix).into_os_string()])
+            .args(["--output-file".into(), written.clone().into_os_string()])
+            .args(arguments)
+            .cwd(self.files.folder());
+        if let Some(date) = &request.plan.exclude_newer {
+            job = job.args(["--exclude-newer", date]);
+        }
+        if ctx.settings.offline {
+            job = job.args(["--offline"]);
+        }
+        let ended = watched(ctx, Stage::Resolve, job).await?;
+        if !ended.success() {
+            return Err(PypiError::of_uv(ended.how(), &ended.stderr));
+        }
+        let text = fs_err::read_to_string(&written).map_err(PypiError::Io)?;
+        Ok((pylock::parse(&text).map_err(PypiError::Answer)?, ended.stderr))
+    }
+}
+
+/// Run uv and show what it says as it says it.
+pub(super) async fn watched(ctx: &Context, stage: Stage, job: Job) -> Result<Ended, PypiError> {
+    let events = ctx.events.clone();
+    let mut count = 0;
+    let ended = job
+        .run_with(|line| {
+            let line = line.trim();
+            tracing::debug!(target: "uv", "{line}");
+            if line.starts_with("Downloaded") || line.starts_with("Built") {
+                count += 1;
+            }
+            if !line.is_empty() {
+                events.progress(stage, count, None, Unit::Items, line);
+            }
+        })
+        .await
+        .map_err(PypiError::Io)?;
+    Ok(ended)
+}
+
+/// `--only-binary :all:` and the plan's exceptions.
+pub(super) fn only_wheels_but(plan: &Plan) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = vec!["--only-binary".into(), ":all:".into()];
+    for exception in &plan.build {
+        arguments.extend(["--no-binary".into(), exception.package.clone().into()]);
+    }
+    arguments
+}
+
+/// A requirements list with hashes.
+pub(super) fn hashed(wheels: &[LockedWheel]) -> String {
+    let mut list = String::new();
+    for wheel in wheels {
+        // Writing into a String cannot fail.
+        let _ = writeln!(list, "{}=={} --hash=sha256:{}", wheel.name, wheel.version, wheel.sha256);
+    }
+    list
+}
