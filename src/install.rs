@@ -105,8 +105,7 @@ pub async fn install(ctx: &Context, manifest: &Manifest, request: &Request) -> R
     };
     findings.extend(lock.pypi.findings.iter().cloned());
     keep_records(&plan, &lock, &prefix)?;
-    let link = store.link(&plan.env);
-    door::furnish(&prefix, &plan.env, &link)?;
+    door::furnish(&ctx.settings, &prefix, &plan.env)?;
 
     let mut certificate = Certificate {
         schema: 1,
@@ -334,10 +333,9 @@ fn switch(
 fn open_door(ctx: &Context, env: &EnvName, certificate: &mut Certificate) -> Result<(), InstallError> {
     match door::open_door(&ctx.settings, env)? {
         Door::Made(_) | Door::Kept(_) => {}
-        Door::Taken { finding, .. } => {
-            let known = certificate.audit.findings.contains(&finding);
-            if !known {
-                certificate.audit.findings.push(finding);
+        Door::Taken(finding) => {
+            if !certificate.audit.findings.contains(&finding) {
+                certificate.audit.findings.push(*finding);
             }
         }
     }

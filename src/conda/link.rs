@@ -87,6 +87,7 @@ fn failed(prefix: &Path, error: InstallerError) -> CondaError {
             let words = chain(&source).to_lowercase();
             let damaged = [
                 "hash mismatch",
+                "checksum",
                 "sha256",
                 "md5",
                 "size mismatch",

@@ -82,7 +82,7 @@ async fn from_host(ctx: &Context, plan: &Plan, subdir: Subdir) -> Result<Solved,
         .collect::<Result<Vec<_>, _>>()?;
     let host = host_python::best(ctx, &plan.python).await?;
     let url = host_python::pack(ctx, &host, subdir).await?;
-    let specs = [parse(&format!("python {}", host.version))?];
+    let specs = [parse(&format!("python =={}", host.version))?];
     let available = channel::records(ctx, &[url], subdir, &specs).await?;
     let records = run_solver(ctx, plan.exclude_newer.as_deref(), subdir, &available, &specs)?;
     let python = python_of(&records)?;
