@@ -1,17 +1,36 @@
-//! stub
-use crate::doctor::Finding;
-use serde::{Deserialize, Serialize};
+//! Audit: what the files of a prefix prove, without importing anything.
+//!
+//! In: a prefix. Out: an [`Audit`] with findings; an error means that it could not look. What is looked for stands in
+//! [`crate::doctor::faults`], one file a fault; what is looked at is the [`Inventory`], read once.
+
+mod inventory;
+
+pub use inventory::{AuditError, Distribution, Inventory};
+
 use std::path::Path;
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
+
+use serde::{Deserialize, Serialize};
+
+use crate::doctor::{Code, Finding, faults};
+
+/// What the files prove, and what earlier stages noticed.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Audit {
+    /// Sorted by what blocks first.
     pub findings: Vec<Finding>,
 }
-#[derive(Debug, thiserror::Error)]
-pub enum AuditError {
-    #[error("x")]
-    X,
+
+/// The codes that [`audit`] can find: a new audit replaces an old one's findings.
+pub const CODES: &[Code] = &[
+    Code::TorchPairMismatch,
+    Code::TwoOnnxRuntimes,
+    Code::RequirementUnsatisfied,
+];
+
+/// Look at the files of a prefix.
+pub fn audit(prefix: &Path, env: &str) -> Result<Audit, AuditError> {
+    let inventory = Inventory::read(prefix, env)?;
+    let mut findings = faults::detect(&inventory);
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    Ok(Audit { findings })
 }
-pub fn audit(_: &Path) -> Result<Audit, AuditError> {
-    todo!()
-}
-pub const CODES: &[crate::doctor::Code] = &[];

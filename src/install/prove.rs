@@ -75,10 +75,10 @@ pub async fn prove(
     let mut proof = Proof::default();
     if wanted.probes {
         clock.start(Stage::Audit);
-        let audit = audit::audit(prefix)?;
+        let audit = audit::audit(prefix, plan.env.as_str())?;
         clock.finish(Stage::Audit, format!("{} findings", audit.findings.len()));
         clock.start(Stage::Verify);
-        let verification = verify::verify(ctx, prefix, &plan.probes).await?;
+        let verification = verify::verify(ctx, prefix, plan.env.as_str(), &plan.probes).await?;
         clock.finish(Stage::Verify, probe_words(&verification.probes));
         let blocked = audit.findings.iter().any(crate::doctor::Finding::blocks) || verification.blocks();
         proof.audit = Some(audit);
@@ -97,7 +97,7 @@ pub async fn prove(
     }
     if let Some(model_dir) = &wanted.model_dir {
         clock.start(Stage::Smoke);
-        let smoke = verify::smoke(ctx, prefix, &plan.smoke, model_dir, work.path()).await?;
+        let smoke = verify::smoke(ctx, prefix, plan.env.as_str(), &plan.smoke, model_dir, work.path()).await?;
         clock.finish(Stage::Smoke, probe_words(&smoke.probes));
         let exported = smoke.model.clone();
         proof.smoke = Some(smoke.probes);

@@ -1,37 +1,136 @@
-//! stub
-use crate::{context::Context, doctor::Finding, manifest::Check};
-use serde::{Deserialize, Serialize};
+//! Verification: what an environment does when it is used.
+//!
+//! In: a prefix and the checks of a plan. Out: one [`ProbeResult`] each. Every check runs in a process of its own, with
+//! a home folder of its own, clean of what other programs left in this shell; independent ones run side by side.
+
+mod check;
+mod system;
+
+pub use check::VerifyError;
+
 use std::path::{Path, PathBuf};
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+
+use futures::StreamExt as _;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    context::Context,
+    doctor::Finding,
+    event::{Stage, Unit},
+    manifest::Check,
+};
+use check::{Place, run};
+
+/// How a check ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProbeResult {
+    /// Its name.
     pub name: String,
+    /// Whether it proves what it is for.
     pub ok: bool,
+    /// Milliseconds.
     pub ms: u64,
+    /// The end of what it printed.
     pub output: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Why it is not ok. A warning does not block: what is missing is the operating system's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finding: Option<Finding>,
 }
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Default)]
+
+/// What the probes came to.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Verification {
+    /// In the manifest's order.
     pub probes: Vec<ProbeResult>,
 }
-#[derive(Debug, thiserror::Error)]
-pub enum VerifyError {
-    #[error("x")]
-    X,
-}
+
+/// What the smoke tests came to.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Smoke {
+    /// In the manifest's order; those after a failed one did not run.
     pub probes: Vec<ProbeResult>,
+    /// The model that they exported, for the benchmark.
     pub model: Option<PathBuf>,
 }
-pub async fn verify(_: &Context, _: &Path, _: &[Check]) -> Result<Verification, VerifyError> {
-    todo!()
-}
-pub async fn smoke(_: &Context, _: &Path, _: &[Check], _: &Path, _: &Path) -> Result<Smoke, VerifyError> {
-    todo!()
-}
+
 impl Verification {
+    /// Whether a probe found an error.
+    #[must_use]
     pub fn blocks(&self) -> bool {
-        false
+        self.probes
+            .iter()
+            .any(|probe| !probe.ok && probe.finding.as_ref().is_none_or(Finding::blocks))
     }
+}
+
+/// Run the probes of an environment side by side.
+pub async fn verify(ctx: &Context, prefix: &Path, env: &str, probes: &[Check]) -> Result<Verification, VerifyError> {
+    let work = tempfile::tempdir().map_err(VerifyError::Io)?;
+    // Each loads hundreds of megabytes of libraries: more at once than cores only makes all of them late.
+    let at_once = std::thread::available_parallelism()
+        .map_or(1, std::num::NonZero::get)
+        .min(4);
+    let total = probes.len() as u64;
+    let place = Place {
+        env,
+        prefix,
+        work: work.path(),
+        model_dir: None,
+    };
+    let mut done = 0;
+    let mut running = futures::stream::iter(probes.iter().enumerate().map(|(at, probe)| async move {
+        let result = run(ctx, &place, at, probe).await;
+        (at, result)
+    }))
+    .buffer_unordered(at_once);
+    let mut results = Vec::new();
+    while let Some((at, result)) = running.next().await {
+        let result = result?;
+        done += 1;
+        ctx.events
+            .progress(Stage::Verify, done, Some(total), Unit::Items, result.name.clone());
+        results.push((at, result));
+    }
+    results.sort_by_key(|(at, _)| *at);
+    Ok(Verification {
+        probes: results.into_iter().map(|(_, result)| result).collect(),
+    })
+}
+
+/// Run the smoke tests on the trained model in `model_dir`, one after the other; what they leave stays in `work`.
+pub async fn smoke(
+    ctx: &Context,
+    prefix: &Path,
+    env: &str,
+    checks: &[Check],
+    model_dir: &Path,
+    work: &Path,
+) -> Result<Smoke, VerifyError> {
+    let model_dir = fs_err::canonicalize(model_dir).map_err(VerifyError::Model)?;
+    let place = Place {
+        env,
+        prefix,
+        work,
+        model_dir: Some(&model_dir),
+    };
+    let mut smoke = Smoke::default();
+    for (at, check) in checks.iter().enumerate() {
+        ctx.events.progress(
+            Stage::Smoke,
+            at as u64,
+            Some(checks.len() as u64),
+            Unit::Items,
+            check.name.clone(),
+        );
+        let result = run(ctx, &place, at, check).await?;
+        let ok = result.ok;
+        smoke.probes.push(result);
+        if !ok {
+            break;
+        }
+        if let Some(file) = &check.produces {
+            smoke.model = Some(work.join(file)).filter(|path| path.is_file());
+        }
+    }
+    Ok(smoke)
 }

@@ -1,8 +1,28 @@
 //! Every fault that matenv knows by name: one file a fault, one code each, never reused.
 
+mod me010_torch_pair;
+mod me011_two_onnxruntimes;
+mod me013_requirement_unsatisfied;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+use super::Finding;
+use crate::audit::Inventory;
+
+/// Every fault that the files of a prefix show.
+#[must_use]
+pub fn detect(inventory: &Inventory) -> Vec<Finding> {
+    [
+        me010_torch_pair::detect,
+        me011_two_onnxruntimes::detect,
+        me013_requirement_unsatisfied::detect,
+    ]
+    .iter()
+    .flat_map(|detect| detect(inventory))
+    .collect()
+}
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident = $code:literal,)*) => {
@@ -51,5 +71,16 @@ codes! {
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_code_is_lost_or_reused() {
+        let codes: Vec<_> = Code::ALL.iter().map(|code| format!("{code} {code:?}")).collect();
+        insta::assert_snapshot!(codes.join("\n"), @"");
     }
 }

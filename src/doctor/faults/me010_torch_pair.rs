@@ -1,0 +1,75 @@
+//! `RuntimeError: operator torchvision::nms does not exist`
+//!
+//! torch and torchvision come from different builds: one from PyPI and one from the torch index, or from two CUDA
+//! versions, or torchvision was built against another torch release. Both must come from one index.
+
+use pep508_rs::VersionOrUrl;
+
+use super::Code;
+use crate::{
+    audit::Inventory,
+    doctor::{Finding, Scope, Severity},
+};
+
+pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
+    let (Some(torch), Some(vision)) = (inventory.get("torch"), inventory.get("torchvision")) else {
+        return Vec::new();
+    };
+    // torchvision's own metadata pins the torch that it was built against.
+    let pinned = vision.requires.iter().find(|needs| needs.name.as_ref() == "torch");
+    let pin_holds = pinned.is_none_or(|needs| match &needs.version_or_url {
+        Some(VersionOrUrl::VersionSpecifier(specifiers)) => specifiers.contains(&torch.version),
+        _ => true,
+    });
+    if torch.version.local() == vision.version.local() && pin_holds {
+        return Vec::new();
+    }
+    let mut evidence = vec![
+        format!("torch {}", torch.version),
+        format!("torchvision {}", vision.version),
+    ];
+    evidence.extend(
+        pinned
+            .filter(|_| !pin_holds)
+            .map(|needs| format!("torchvision needs {needs}")),
+    );
+    vec![
+        Finding::new(
+            Code::TorchPairMismatch,
+            Severity::Error,
+            Scope::Environment,
+            format!(
+                "torch {} and torchvision {} are not of one build, so torchvision::nms does not exist",
+                torch.version, vision.version
+            ),
+        )
+        .with_evidence(evidence)
+        .with_remedy(format!("matenv install {} --force", inventory.env)),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(torch: &str, vision: &str) -> usize {
+        detect(&Inventory::of(&[
+            &format!("Name: torch\nVersion: {torch}\n"),
+            &format!("Name: torchvision\nVersion: {vision}\nRequires-Dist: torch (==2.15.0)\n"),
+        ]))
+        .len()
+    }
+
+    #[test]
+    fn pairs_of_one_build_raise_nothing() {
+        assert_eq!(found("2.15.0", "0.29.2"), 0);
+        assert_eq!(found("2.15.0+cpu", "0.29.2+cpu"), 0);
+    }
+
+    #[test]
+    fn another_release_or_another_build_is_an_error() {
+        assert_eq!(found("2.14.1", "0.29.2"), 1);
+        assert_eq!(found("2.15.0+cpu", "0.29.2"), 1);
+        assert_eq!(found("2.15.0+cpu", "0.29.2+cu130"), 1);
+    }
+}

@@ -1,0 +1,56 @@
+//! `['AzureExecutionProvider', 'CPUExecutionProvider']` though onnxruntime-gpu is installed
+//!
+//! onnxruntime and onnxruntime-gpu install the same folder. Whichever was unpacked last wins, and half of the other's
+//! files stay. One of them has to go.
+
+use super::Code;
+use crate::{
+    audit::Inventory,
+    doctor::{Finding, Scope, Severity},
+};
+
+/// Distributions that install the folder `onnxruntime`.
+const FLAVOURS: [&str; 6] = [
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "onnxruntime-directml",
+    "onnxruntime-openvino",
+    "onnxruntime-rocm",
+    "onnxruntime-silicon",
+];
+
+pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
+    let there: Vec<_> = FLAVOURS.iter().filter_map(|name| inventory.get(name)).collect();
+    if there.len() < 2 {
+        return Vec::new();
+    }
+    let evidence = there
+        .iter()
+        .map(|distribution| format!("{} {}", distribution.name, distribution.version));
+    vec![
+        Finding::new(
+            Code::TwoOnnxRuntimes,
+            Severity::Error,
+            Scope::Environment,
+            "two ONNX Runtime flavours share the folder `onnxruntime`: one overwrote the other",
+        )
+        .with_evidence(evidence)
+        .with_remedy(format!("matenv install {} --force", inventory.env)),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_flavour_is_fine_and_two_are_an_error() {
+        let cpu = "Name: onnxruntime\nVersion: 1.32.0\n";
+        let gpu = "Name: onnxruntime-gpu\nVersion: 1.31.1\n";
+        let tools = "Name: onnxruntime-extensions\nVersion: 0.14.0\n";
+        assert_eq!(detect(&Inventory::of(&[cpu, tools])), []);
+        let found = detect(&Inventory::of(&[cpu, gpu]));
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].evidence, ["onnxruntime 1.32.0", "onnxruntime-gpu 1.31.1"]);
+    }
+}

@@ -1,0 +1,77 @@
+//! `ImportError: cannot import name 'MISSING' from 'omegaconf'`, and other packages that do not fit each other
+//!
+//! An installed distribution asks for another that is missing or has another version: something was installed or
+//! removed by hand, or an installation was cut off.
+
+use pep508_rs::VersionOrUrl;
+
+use super::Code;
+use crate::{
+    audit::Inventory,
+    doctor::{Finding, Scope, Severity},
+};
+
+pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
+    let mut unsatisfied = Vec::new();
+    for distribution in &inventory.distributions {
+        for needs in &distribution.requires {
+            // Like `uv pip check`: extras are not known to have been asked for.
+            if !needs.evaluate_markers(&inventory.markers, &[]) {
+                continue;
+            }
+            let wanted = format!("{} {} needs {needs}", distribution.name, distribution.version);
+            match (inventory.get(needs.name.as_ref()), &needs.version_or_url) {
+                (None, _) => unsatisfied.push(format!("{wanted}, which is missing")),
+                (Some(there), Some(VersionOrUrl::VersionSpecifier(specifiers)))
+                    if !specifiers.contains(&there.version) =>
+                {
+                    unsatisfied.push(format!("{wanted}, but there is {}", there.version));
+                }
+                (Some(_), _) => {}
+            }
+        }
+    }
+    if unsatisfied.is_empty() {
+        return Vec::new();
+    }
+    let message = match unsatisfied.as_slice() {
+        [one] => one.clone(),
+        [first, ..] => format!("{} requirements do not hold; the first: {first}", unsatisfied.len()),
+        [] => String::new(),
+    };
+    vec![
+        Finding::new(
+            Code::RequirementUnsatisfied,
+            Severity::Error,
+            Scope::Environment,
+            message,
+        )
+        .with_evidence(unsatisfied)
+        .with_remedy(format!("matenv install {} --force", inventory.env)),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_and_wrong_versions_are_told_and_other_platforms_are_not() {
+        let sleap_nn = "Name: sleap-nn\nVersion: 0.2.0\nRequires-Dist: omegaconf>=2.3\nRequires-Dist: hydra-core\n\
+                        Requires-Dist: pywin32; sys_platform == 'win32' and os_name == 'none'\n\
+                        Requires-Dist: tensorrt; extra == 'nn-tensorrt'\n";
+        let old = "Name: omegaconf\nVersion: 1.4.1\n";
+        let found = detect(&Inventory::of(&[sleap_nn, old]));
+        assert_eq!(found.len(), 1);
+        assert_eq!(
+            found[0].evidence,
+            [
+                "sleap-nn 0.2.0 needs omegaconf>=2.3, but there is 1.4.1",
+                "sleap-nn 0.2.0 needs hydra-core, which is missing"
+            ]
+        );
+        let good = "Name: omegaconf\nVersion: 2.3.0\n";
+        let hydra = "Name: hydra-core\nVersion: 1.3.2\n";
+        assert_eq!(detect(&Inventory::of(&[sleap_nn, good, hydra])), []);
+    }
+}

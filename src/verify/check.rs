@@ -1,0 +1,149 @@
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use super::{ProbeResult, system};
+use crate::{
+    context::Context,
+    doctor::{Code, Finding, Scope, Severity},
+    manifest::Check,
+    process::{Ended, Job},
+    store::layout,
+};
+
+/// How much of a check's output is kept, in bytes.
+const KEPT: usize = 4000;
+
+/// Why checks could not be run at all; what they found is no error.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// A folder for the checks could not be made.
+    #[error("cannot run the probes")]
+    Io(#[source] std::io::Error),
+    /// The folder of the trained model cannot be read.
+    #[error("cannot read the trained model")]
+    Model(#[source] std::io::Error),
+}
+
+/// Where checks run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) env: &'a str,
+    pub(super) prefix: &'a Path,
+    pub(super) work: &'a Path,
+    pub(super) model_dir: Option<&'a Path>,
+}
+
+/// Run one check and say what it proves.
+pub(super) async fn run(
+    ctx: &Context,
+    place: &Place<'_>,
+    at: usize,
+    check: &Check,
+) -> Result<ProbeResult, VerifyError> {
+    let home = place.work.join(format!("home-{at}"));
+    fs_err::create_dir_all(&home).map_err(VerifyError::Io)?;
+    let started = Instant::now();
+    let ended = job(ctx, place, check, &home).run().await;
+    let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let (ok, output, how) = match ended {
+        Ok(ended) => (ended.success(), output(&ended), ended.how()),
+        Err(error) => (false, error.to_string(), "it did not start".to_owned()),
+    };
+    let finding = (!ok).then(|| failed(place.env, check, &how, &output));
+    Ok(ProbeResult {
+        name: check.name.clone(),
+        ok,
+        ms,
+        output,
+        finding,
+    })
+}
+
+fn job(ctx: &Context, place: &Place<'_>, check: &Check, home: &Path) -> Job {
+    let mut variables = ctx.settings.variables.inside(place.prefix);
+    // What a program keeps in the user's home belongs to the user's own runs of it.
+    variables.retain(|name, _| !name.to_str().is_some_and(|name| name.starts_with("XDG_")));
+    let mut job = match (&check.python, &check.command) {
+        (Some(code), _) => Job::new(layout::python(place.prefix), variables).args(["-c", code]),
+        (None, Some(command)) => {
+            let mut words = command.iter().map(|word| fill(word, place));
+            let program = words.next().unwrap_or_default();
+            Job::new(program_in(place.prefix, &program), variables).args(words)
+        }
+        // The manifest's reader lets no such check through.
+        (None, None) => Job::new(layout::python(place.prefix), variables).args(["-c", "raise SystemExit('no check')"]),
+    };
+    for (name, value) in &check.environment {
+        job = job.env(name, fill(value, place));
+    }
+    if let Some(model_dir) = place.model_dir {
+        job = job.env("MATENV_MODEL_DIR", model_dir);
+    }
+    job.env("HOME", home)
+        .env("USERPROFILE", home)
+        .env("MATENV_WORK_DIR", place.work)
+        .cwd(home)
+        .limit(Duration::from_secs(check.timeout_s))
+}
+
+fn fill(word: &str, place: &Place<'_>) -> String {
+    let model_dir = place.model_dir.unwrap_or(Path::new(""));
+    word.replace("{model_dir}", &model_dir.to_string_lossy())
+        .replace("{work_dir}", &place.work.to_string_lossy())
+}
+
+/// A command of the environment by name; never one from elsewhere on PATH.
+fn program_in(prefix: &Path, name: &str) -> PathBuf {
+    layout::executable_dirs(prefix)
+        .iter()
+        .map(|folder| folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX)))
+        .find(|path| path.is_file())
+        .unwrap_or_else(|| prefix.join("bin").join(name))
+}
+
+fn output(ended: &Ended) -> String {
+    let mut text = ended.stdout_text();
+    if !ended.stderr.trim().is_empty() {
+        text.push_str(&ended.stderr);
+    }
+    let text = text.trim();
+    let mut start = text.len().saturating_sub(KEPT);
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    text[start..].to_owned()
+}
+
+fn failed(env: &str, check: &Check, how: &str, output: &str) -> Finding {
+    if check.window
+        && let Some(missing) = system::missing_library(output)
+    {
+        return Finding::new(
+            Code::SystemLibraryMissing,
+            Severity::Warning,
+            Scope::Host,
+            format!(
+                "the window cannot open here: this machine has no {}; everything else works",
+                missing.library
+            ),
+        )
+        .with_evidence([missing.line])
+        .with_remedy(missing.remedy);
+    }
+    let last: Vec<&str> = output
+        .lines()
+        .rev()
+        .filter(|line| !line.trim().is_empty())
+        .take(3)
+        .collect();
+    Finding::new(
+        Code::ProbeFailed,
+        Severity::Error,
+        Scope::Environment,
+        format!("the probe \"{}\" failed: {how}", check.name),
+    )
+    .with_evidence(last.into_iter().rev())
+    .with_remedy(format!("matenv install {env} --force"))
+}

@@ -1,0 +1,73 @@
+//! Libraries that only the operating system brings, recognised in what a failed program says.
+
+use serde::Deserialize;
+
+use crate::toml_file::TomlFile;
+
+const TABLE: &str = include_str!("../../profiles/system-libraries.toml");
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    #[expect(dead_code, reason = "there is one version so far")]
+    schema: u32,
+    #[expect(dead_code, reason = "read by people")]
+    source: String,
+    #[expect(dead_code, reason = "read by people")]
+    seen: toml::value::Datetime,
+    library: Vec<Row>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    name: String,
+    apt: String,
+    dnf: String,
+}
+
+/// A library of the operating system that a program did not find.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Missing {
+    pub(super) library: String,
+    /// What the program said.
+    pub(super) line: String,
+    /// What to type.
+    pub(super) remedy: String,
+}
+
+/// The library that `output` says is missing, if it is one of the operating system's.
+pub(super) fn missing_library(output: &str) -> Option<Missing> {
+    let line = output
+        .lines()
+        .rev()
+        .find(|line| line.contains("cannot open shared object file"))?;
+    let table: Table = TomlFile::new("built-in: profiles/system-libraries.toml", TABLE)
+        .parse()
+        .ok()?;
+    let row = table.library.into_iter().find(|row| line.contains(&row.name))?;
+    Some(Missing {
+        remedy: format!("sudo apt-get install {}   or   sudo dnf install {}", row.apt, row.dnf),
+        library: row.name,
+        line: line.trim().to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_library_of_the_system_is_named_with_its_package() {
+        let said = "Traceback\nImportError: libEGL.so.1: cannot open shared object file: No such file or directory\n";
+        let missing = missing_library(said).expect("recognised");
+        assert_eq!(missing.library, "libEGL.so.1");
+        assert!(missing.remedy.contains("apt-get install libegl1"), "{}", missing.remedy);
+    }
+
+    #[test]
+    fn a_missing_library_of_the_environment_is_not_the_systems() {
+        let said = "ImportError: libcudnn.so.9: cannot open shared object file: No such file or directory";
+        assert_eq!(missing_library(said), None);
+    }
+}
