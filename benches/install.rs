@@ -3,7 +3,6 @@
 //!
 //! Uses HOME, `UV_CACHE_DIR` and `RATTLER_CACHE_DIR` as they are; `MATENV_BENCH_MIRRORS` holds more arguments.
 #![expect(
-    missing_docs,
     clippy::print_stdout,
     clippy::disallowed_methods,
     reason = "a program that prints its result"
@@ -52,7 +51,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         command
     };
     timed(&mut install(false))?;
-    let uv = find_uv(&home)?;
+    let uv = find_uv(&home);
     let list = folder.path().join("requirements.txt");
     let python = hashed_list(&home, &list)?;
     let venv = folder.path().join("venv");
@@ -104,9 +103,9 @@ fn uv_sync(uv: &Path, python: &Path, venv: &Path, list: &Path) -> Result<Duratio
 }
 
 /// The uv that matenv used: the one it keeps, or the one that it found.
-fn find_uv(home: &Path) -> Result<PathBuf, Box<dyn Error>> {
+fn find_uv(home: &Path) -> PathBuf {
     if let Some(named) = std::env::var_os("MATENV_UV") {
-        return Ok(named.into());
+        return named.into();
     }
     let mut found: Vec<PathBuf> = fs_err::read_dir(home.join("tools"))
         .map(|entries| entries.filter_map(|entry| Some(entry.ok()?.path())).collect())
@@ -119,7 +118,7 @@ fn find_uv(home: &Path) -> Result<PathBuf, Box<dyn Error>> {
             .map(|name| folder.join(name))
             .find(|path| path.is_file())
     });
-    Ok(kept.unwrap_or_else(|| "uv".into()))
+    kept.unwrap_or_else(|| "uv".into())
 }
 
 /// Write the wheels of the environment as a hashed list; the interpreter under the environment.

@@ -31,7 +31,11 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     let generation = super::info::installed(&args.env, session)?;
     let wanted = Timed {
         model: args.model.clone(),
-        shapes: args.shape.iter().map(Shape::pair).collect::<BTreeMap<_, _>>(),
+        shapes: args
+            .shape
+            .iter()
+            .map(|shape| (shape.input.clone(), shape.axes.clone()))
+            .collect::<BTreeMap<_, _>>(),
         batches: args.batch.clone(),
     };
     let certificate = session.block_on(install::time_again(&session.ctx, &generation, &wanted))?;

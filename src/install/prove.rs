@@ -20,6 +20,9 @@ use crate::{
 /// Batch sizes of the built-in benchmark.
 const BATCHES: [u64; 3] = [1, 4, 8];
 
+/// Seconds that each batch size is timed for.
+const SECONDS: f64 = 2.0;
+
 /// What is run to prove an environment.
 #[derive(Debug, Clone)]
 pub struct Prove {
@@ -110,7 +113,7 @@ pub async fn prove(
                 },
                 providers: plan.providers.clone(),
                 batches: vec![1],
-                quick: false,
+                seconds: SECONDS,
             };
             let bench = bench::bench(ctx, prefix, &request).await?;
             clock.finish(Stage::Bench, bench_words(&bench));
@@ -178,7 +181,7 @@ fn built_in(plan: &Plan) -> BenchRequest {
         model: Model::BuiltIn,
         providers: plan.providers.clone(),
         batches: BATCHES.to_vec(),
-        quick: false,
+        seconds: SECONDS,
     }
 }
 

@@ -45,7 +45,12 @@ pub(super) async fn run(
     let home = place.work.join(format!("home-{at}"));
     fs_err::create_dir_all(&home).map_err(VerifyError::Io)?;
     let started = Instant::now();
-    let ended = job(ctx, place, check, &home).run().await;
+    // A file and not `-c`: SLEAP's GUI starts itself again with its own arguments.
+    let script = place.work.join(format!("check-{at}.py"));
+    if let Some(code) = &check.python {
+        fs_err::write(&script, code).map_err(VerifyError::Io)?;
+    }
+    let ended = job(ctx, place, check, &home, &script).run().await;
     let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let (ok, output, how) = match ended {
         Ok(ended) => (ended.success(), output(&ended), ended.how()),
@@ -61,19 +66,17 @@ pub(super) async fn run(
     })
 }
 
-fn job(ctx: &Context, place: &Place<'_>, check: &Check, home: &Path) -> Job {
+fn job(ctx: &Context, place: &Place<'_>, check: &Check, home: &Path, script: &Path) -> Job {
     let mut variables = ctx.settings.variables.inside(place.prefix);
     // What a program keeps in the user's home belongs to the user's own runs of it.
     variables.retain(|name, _| !name.to_str().is_some_and(|name| name.starts_with("XDG_")));
-    let mut job = match (&check.python, &check.command) {
-        (Some(code), _) => Job::new(layout::python(place.prefix), variables).args(["-c", code]),
-        (None, Some(command)) => {
+    let mut job = match &check.command {
+        None => Job::new(layout::python(place.prefix), variables).args([script]),
+        Some(command) => {
             let mut words = command.iter().map(|word| fill(word, place));
             let program = words.next().unwrap_or_default();
             Job::new(program_in(place.prefix, &program), variables).args(words)
         }
-        // The manifest's reader lets no such check through.
-        (None, None) => Job::new(layout::python(place.prefix), variables).args(["-c", "raise SystemExit('no check')"]),
     };
     for (name, value) in &check.environment {
         job = job.env(name, fill(value, place));
