@@ -146,7 +146,8 @@ pub struct Check {
     /// It opens a window: a library that only the operating system can bring is a warning if it is missing.
     #[serde(default)]
     pub window: bool,
-    /// A file in `{work_dir}` that it leaves and that the bench can time.
+    /// A model in `{work_dir}` that it leaves and that the bench times. Beside `NAME.onnx` it may leave
+    /// `NAME.shapes.json`: shapes by input name.
     pub produces: Option<String>,
 }
 

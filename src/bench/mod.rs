@@ -133,6 +133,15 @@ pub struct Benchmark {
     pub findings: Vec<Finding>,
 }
 
+impl Benchmark {
+    /// What went wrong with this model and with the others.
+    pub fn all_findings(&self) -> impl Iterator<Item = &Finding> {
+        self.findings
+            .iter()
+            .chain(self.others.iter().flat_map(|other| &other.findings))
+    }
+}
+
 /// Why nothing could be measured; what the worker found is no error.
 #[derive(Debug, thiserror::Error)]
 pub enum BenchError {
@@ -236,7 +245,7 @@ fn judge(name: &str, runtime: &library::Runtime, order: &Order, ended: &Ended) -
         let last: Vec<String> = ended.stderr.lines().rev().take(5).map(ToOwned::to_owned).collect();
         Finding::new(Code::BenchFailed, Severity::Error, Scope::Environment, message)
             .with_evidence(last.into_iter().rev())
-            .with_remedy("matenv doctor is not there yet: send this report to whoever keeps the environment")
+            .with_remedy("run it again by hand: matenv bench ENV -v; reinstall: matenv install ENV --force")
     };
     match answer {
         Some(answer) if ended.success() => {

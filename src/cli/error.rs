@@ -1,13 +1,11 @@
-//! The one place where errors meet exit codes and help lines.
+//! An error as the user meets it: code, exit code, message, causes, excerpt, and the next command.
 
 use std::{fmt, process::ExitCode};
 
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 use serde::Serialize;
 
-use crate::{
-    install::InstallError, manifest::ManifestError, plan::PlanError, settings::SettingsError, toml_file::TomlError,
-};
+use crate::toml_file::TomlError;
 
 /// How the program ends (design section 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -253,7 +251,7 @@ impl Failure {
     }
 
     /// A fault in a TOML file, shown with its line.
-    fn toml(error: &TomlError, code: &'static str) -> Self {
+    pub(super) fn toml(error: &TomlError, code: &'static str) -> Self {
         let label = error
             .span
             .clone()
@@ -279,85 +277,5 @@ fn causes(error: &(dyn std::error::Error + 'static)) -> Causes {
     Causes {
         message: error.to_string(),
         next: error.source().map(|next| Box::new(causes(next))),
-    }
-}
-
-impl From<SettingsError> for Failure {
-    fn from(error: SettingsError) -> Self {
-        let (code, exit, help) = match &error {
-            SettingsError::NoHome => (
-                "settings::no_home",
-                Exit::Machine,
-                "set HOME to a folder that you may write to".to_owned(),
-            ),
-            SettingsError::Read(_) => (
-                "settings::read",
-                Exit::Machine,
-                "make the file readable, or remove it".to_owned(),
-            ),
-            SettingsError::Syntax { path, text, source } => {
-                let toml = crate::toml_file::TomlFile::new(path, text).error(source.span(), source.message());
-                return Self::toml(&toml, "settings::syntax");
-            }
-            SettingsError::Mirror { path, .. } => (
-                "settings::mirror",
-                Exit::Usage,
-                format!("mend [mirrors] in {}: SOURCE = \"TARGET\"", path.display()),
-            ),
-        };
-        Self::new(&error, code, exit, help)
-    }
-}
-
-impl From<ManifestError> for Failure {
-    fn from(error: ManifestError) -> Self {
-        let (code, exit, help) = match &error {
-            ManifestError::Toml(toml) => return Self::toml(toml, "manifest::syntax"),
-            ManifestError::Read(_) => (
-                "manifest::read",
-                Exit::Usage,
-                "name a folder of manifests: --manifest-dir DIR".to_owned(),
-            ),
-            ManifestError::Unknown { similar, known, .. } => {
-                let known = known.join(", ");
-                let help = match similar {
-                    Some(similar) => format!("did you mean `{similar}`? There are: {known}"),
-                    None => format!("there are: {known}"),
-                };
-                ("environment::unknown", Exit::Usage, help)
-            }
-        };
-        Self::new(&error, code, exit, help)
-    }
-}
-
-impl From<PlanError> for Failure {
-    fn from(error: PlanError) -> Self {
-        let (code, help) = match &error {
-            PlanError::Unsupported { .. } => ("plan::unsupported", "take the one that runs everywhere: --profile cpu"),
-            PlanError::Platform { .. } => ("plan::platform", "use Linux, macOS or Windows on x86-64 or arm64"),
-        };
-        Self::new(&error, code, Exit::Unsupported, help.to_owned())
-    }
-}
-
-impl From<InstallError> for Failure {
-    fn from(error: InstallError) -> Self {
-        match error {
-            InstallError::Plan(error) => error.into(),
-            InstallError::Profile(error) => Self::toml(&error, "profile::syntax"),
-            other => Self::new(&other, "install", Exit::Machine, None),
-        }
-    }
-}
-
-impl From<crate::store::StoreError> for Failure {
-    fn from(error: crate::store::StoreError) -> Self {
-        Self::new(&error, "store", Exit::Machine, None)
-    }
-}
-impl From<crate::report::CertificateError> for Failure {
-    fn from(error: crate::report::CertificateError) -> Self {
-        Self::new(&error, "certificate", Exit::Machine, None)
     }
 }

@@ -2,6 +2,7 @@
 
 mod bench;
 mod error;
+mod exits;
 mod info;
 mod install;
 mod list;

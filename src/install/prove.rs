@@ -102,14 +102,13 @@ pub async fn prove(
         clock.start(Stage::Smoke);
         let smoke = verify::smoke(ctx, prefix, plan.env.as_str(), &plan.smoke, model_dir, work.path()).await?;
         clock.finish(Stage::Smoke, probe_words(&smoke.probes));
-        let exported = smoke.model.clone();
         proof.smoke = Some(smoke.probes);
-        if let Some(path) = exported {
+        if let Some(path) = smoke.model {
             clock.start(Stage::Bench);
             let request = BenchRequest {
                 model: Model::File {
                     path,
-                    shapes: BTreeMap::new(),
+                    shapes: smoke.shapes,
                 },
                 providers: plan.providers.clone(),
                 batches: vec![1],

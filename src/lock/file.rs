@@ -202,7 +202,7 @@ mod tests {
         };
         let record: RepoDataRecord = serde_json::from_value(serde_json::json!({
             "name": "python", "version": "3.13.1", "build": "0_cp313", "build_number": 0, "depends": ["openssl"],
-            "subdir": "linux-64", "fn": "python-3.13.1-0_cp313.conda", "sha256": "cd".repeat(32),
+            "subdir": "linux-64", "arch": "x86_64", "platform": "linux", "fn": "python-3.13.1-0_cp313.conda", "sha256": "cd".repeat(32),
             "url": "https://channel.example.org/linux-64/python-3.13.1-0_cp313.conda",
             "channel": "https://channel.example.org/",
         }))

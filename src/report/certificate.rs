@@ -154,7 +154,7 @@ impl Certificate {
             .probes
             .iter()
             .filter_map(|probe| probe.finding.as_ref());
-        let bench = self.bench.iter().flat_map(|bench| &bench.findings);
+        let bench = self.bench.iter().flat_map(Benchmark::all_findings);
         self.audit.findings.iter().chain(probes).chain(bench)
     }
 
@@ -165,7 +165,7 @@ impl Certificate {
         let bench_failed = self
             .bench
             .as_ref()
-            .is_some_and(|bench| bench.findings.iter().any(Finding::blocks));
+            .is_some_and(|bench| bench.all_findings().any(Finding::blocks));
         match (faulty, bench_failed) {
             (true, _) => Verdict::Faulty,
             (false, true) => Verdict::BenchFailed,

@@ -256,6 +256,8 @@ async fn activation_holds_a_shell_to_the_generation_and_deactivation_restores_it
             ("HOME", bench.folder.path().display().to_string()),
             ("PATH", format!("{link}/bin:/usr/bin:/bin")),
             ("STORE", store.clone()),
+            // fish reads paths by the locale.
+            ("LC_ALL", "C.UTF-8".to_owned()),
             ("CONDA_PREFIX", link.clone()),
             ("LD_LIBRARY_PATH", "/bad/cuda:/bad".to_owned()),
             ("PYTHONPATH", "  ".to_owned()),

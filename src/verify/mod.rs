@@ -8,7 +8,10 @@ mod system;
 
 pub use check::VerifyError;
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use futures::StreamExt as _;
 use serde::{Deserialize, Serialize};
@@ -51,6 +54,8 @@ pub struct Smoke {
     pub probes: Vec<ProbeResult>,
     /// The model that they exported, for the benchmark.
     pub model: Option<PathBuf>,
+    /// Shapes of its inputs by name.
+    pub shapes: BTreeMap<String, Vec<u64>>,
 }
 
 impl Verification {
@@ -130,6 +135,11 @@ pub async fn smoke(
         }
         if let Some(file) = &check.produces {
             smoke.model = Some(work.join(file)).filter(|path| path.is_file());
+            // Without shapes the bench says which input wants one.
+            smoke.shapes = fs_err::read(work.join(file).with_extension("shapes.json"))
+                .ok()
+                .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+                .unwrap_or_default();
         }
     }
     Ok(smoke)

@@ -1,0 +1,138 @@
+//! Bad input and bad luck: the documented exit code and a message that names the next step.
+
+use crate::support::{DEAD_CHANNEL, Index, Options, TestEnv, Wheel};
+
+#[test]
+fn an_unknown_environment_names_the_closest() {
+    TestEnv::new()
+        .matenv(&["install", "slep"])
+        .exits(2)
+        .says("there is no environment `slep`")
+        .says("did you mean `sleap`?");
+}
+
+#[test]
+fn a_profile_that_this_version_cannot_serve_is_refused() {
+    let env = TestEnv::new();
+    for profile in ["gpu", "gpu-trt", "tensorrt"] {
+        env.matenv(&["install", "sleap", "--profile", profile])
+            .exits(8)
+            .says("--profile cpu");
+    }
+    env.matenv(&["install", "sleap", "--profile", "tpu"]).exits(2);
+}
+
+#[test]
+fn a_manifest_with_a_typo_shows_file_line_and_key() {
+    let env = TestEnv::new();
+    let folder = env.manifest("pakages = [\"pip\"]\n");
+    env.matenv(&["plan", "demo", "--manifest-dir", folder.to_str().unwrap()])
+        .exits(2)
+        .says("demo.toml:10: unknown field `pakages`");
+}
+
+#[test]
+fn without_a_channel_and_without_the_hosts_python_the_mirror_option_is_named() {
+    TestEnv::new()
+        .matenv(&["install", "runtime", "--strict", "--mirror", DEAD_CHANNEL])
+        .exits(4)
+        .says("the conda channel `conda-forge` does not answer")
+        .says("--mirror conda-forge=URL");
+}
+
+#[test]
+fn a_machine_without_python_is_told() {
+    let mut env = TestEnv::new().with_uv();
+    let empty = env.path("empty");
+    fs_err::create_dir_all(&empty).unwrap();
+    env.set("PATH", empty);
+    env.unset("PYENV_ROOT");
+    let folder = env.path("manifests");
+    fs_err::create_dir_all(&folder).unwrap();
+    // No interpreter is that new, so the ones in the usual places are found and refused.
+    let manifest = "schema = 1\nname = \"demo\"\ndescription = \"a demo\"\n[python]\npreferred = \"3.99\"\n\
+                    supported = \">=3.99\"\n[conda]\nchannels = [\"conda-forge\"]\n";
+    fs_err::write(folder.join("demo.toml"), manifest).unwrap();
+    env.matenv(&[
+        "install",
+        "demo",
+        "--mirror",
+        DEAD_CHANNEL,
+        "--manifest-dir",
+        folder.to_str().unwrap(),
+    ])
+    .exits(1)
+    .says("no usable CPython >=3.99")
+    .says("install a CPython");
+}
+
+#[test]
+fn a_dead_index_is_named() {
+    let env = TestEnv::new().with_uv();
+    env.manifest("[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n");
+    env.install_demo("http://127.0.0.1:9/simple", &[])
+        .exits(4)
+        .says("the index `pypi` does not answer");
+}
+
+#[test]
+fn a_package_that_does_not_exist_is_named() {
+    let env = TestEnv::new().with_uv();
+    env.manifest("[[pypi]]\nrequirement = \"no-such-package\"\nbecause = \"the demo\"\n");
+    let index = Index::serve(&[Wheel::new("demo-app", "1.0")], Options::default());
+    env.install_demo(&index.url(), &[]).exits(3).says("no-such-package");
+}
+
+#[test]
+fn a_uv_that_is_too_old_is_refused() {
+    let mut env = TestEnv::new();
+    env.manifest("[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n");
+    let old = env.path("old-uv");
+    fs_err::write(&old, "#!/bin/sh\necho 'uv 0.4.0 (old)'\n").unwrap();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs_err::set_permissions(&old, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    env.set("MATENV_UV", old);
+    env.install_demo("http://127.0.0.1:9/simple", &[])
+        .exits(2)
+        .says("MATENV_UV is uv 0.4.0");
+}
+
+#[test]
+fn without_home_there_is_no_place_for_environments() {
+    let mut env = TestEnv::new();
+    env.unset("HOME");
+    env.matenv(&["list"]).exits(1).says("HOME is not set");
+}
+
+#[test]
+fn an_error_is_one_json_document_with_json() {
+    let refused = TestEnv::new().matenv(&["install", "slep", "--json"]).exits(2).json();
+    insta::assert_snapshot!(serde_json::to_string_pretty(&refused).unwrap(), @"");
+    let usage = TestEnv::new()
+        .matenv(&["install", "--no-such-flag", "--json"])
+        .exits(2)
+        .json();
+    assert_eq!(usage["error"]["exit"], 2);
+}
+
+#[test]
+fn a_plan_says_what_would_be_chosen_and_why_and_leaves_nothing() {
+    let env = TestEnv::new();
+    let shown = env.matenv(&["plan", "sleap", "--json"]).exits(0).json();
+    assert_eq!((&shown["profile"], &shown["backend"]), (&"cpu".into(), &"cpu".into()));
+    assert!(
+        shown["choices"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|choice| choice["because"] != "")
+    );
+    env.matenv(&["plan", "sleap"])
+        .exits(0)
+        .says("sleap-nn>=0.1,<0.3")
+        .says("MAT/HYDRA");
+    assert_eq!(env.files_in_home(), Vec::<std::path::PathBuf>::new());
+}

@@ -1,0 +1,226 @@
+//! One environment's life: made, left alone, made again, used, removed.
+
+use std::{
+    io::Read as _,
+    time::{Duration, Instant},
+};
+
+use crate::support::{DEAD_CHANNEL, Index, Options, TestEnv, Wheel};
+
+const APP: &str = "[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n\
+                   [[probe]]\nname = \"import\"\npython = \"import demo_app; print(demo_app.__version__)\"\n";
+
+fn app(version: &str) -> Wheel {
+    Wheel::new("demo-app", version).requires("demo-lib>=1")
+}
+
+fn index() -> Index {
+    Index::serve(&[app("1.0"), Wheel::new("demo-lib", "1.2")], Options::default())
+}
+
+#[test]
+fn an_environment_is_made_used_and_removed() {
+    let env = TestEnv::new().with_uv();
+    env.manifest(APP);
+    let index = index();
+    let made = env.install_demo(&index.url(), &["--json"]).exits(0).json();
+    assert_eq!(made["changed"], true);
+    assert_eq!(made["proven"], false, "the benchmark was skipped");
+    assert_eq!(made["fallbacks"], serde_json::json!(["host-python"]));
+    assert_eq!(made["verification"]["probes"][0]["output"], "1.0");
+    assert_eq!(made["sources"]["pypi"], "mirror", "a mirror's URL is nobody's business");
+    let names: Vec<_> = made["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["name"])
+        .collect();
+    assert_eq!(names, ["python", "demo-app", "demo-lib"]);
+
+    let link = env.home().join(".matenv/envs/demo");
+    let door = env.home().join(".conda/envs/demo");
+    assert_eq!(fs_err::read_link(&door).unwrap(), link);
+    assert!(link.join("conda-meta/history").is_file() && link.join("conda-meta/frozen").is_file());
+
+    let listed = env.matenv(&["list", "--json"]).exits(0).json();
+    assert_eq!(listed["environments"][0]["env"], "demo");
+    env.matenv(&["info", "demo"]).exits(0).says("demo-lib");
+    env.matenv(&["report", "demo"]).exits(0).says("1 of 1 passed");
+
+    let code = "import os, sys; sys.exit(7 if 'LD_LIBRARY_PATH' not in os.environ else 1)";
+    let ran = env
+        .command(&["run", "demo", "--", "python", "-c", code])
+        .env("LD_LIBRARY_PATH", "/bad")
+        .status()
+        .unwrap();
+    assert_eq!(ran.code(), Some(7), "the exit code passes, the library path does not");
+    env.matenv(&["run", "demo", "--", "no-such-command"])
+        .exits(2)
+        .says("there is no command `no-such-command`");
+
+    env.matenv(&["remove", "demo"]).exits(0);
+    assert!(fs_err::symlink_metadata(&link).is_err() && fs_err::symlink_metadata(&door).is_err());
+    let left = fs_err::read_dir(env.home().join(".matenv/store")).unwrap().count();
+    assert_eq!(left, 0, "a generation was left");
+    env.matenv(&["info", "demo"]).exits(2).says("not installed");
+}
+
+#[test]
+fn a_second_run_does_nothing_and_force_makes_a_generation_with_the_same_versions() {
+    let env = TestEnv::new().with_uv();
+    env.manifest(APP);
+    let first = index();
+    let made = env
+        .install_demo(&first.url(), &["--no-verify", "--json"])
+        .exits(0)
+        .json();
+    assert_eq!((&made["generation"], &made["ok"]), (&1.into(), &false.into()));
+    first.requests();
+    let again = env
+        .install_demo(&first.url(), &["--no-verify", "--json"])
+        .exits(0)
+        .json();
+    assert_eq!((&again["changed"], &again["generation"]), (&false.into(), &1.into()));
+    assert_eq!(
+        first.requests(),
+        Vec::<String>::new(),
+        "a run with nothing to do asked the index"
+    );
+
+    let forced = env
+        .install_demo(&first.url(), &["--no-verify", "--force", "--json"])
+        .exits(0)
+        .json();
+    assert_eq!((&forced["changed"], &forced["generation"]), (&true.into(), &2.into()));
+    let kept = fs_err::read_dir(env.home().join(".matenv/store")).unwrap().count();
+    assert_eq!(kept, 2, "the generation before the current one stays");
+}
+
+#[test]
+fn a_name_puts_two_environments_of_one_manifest_side_by_side() {
+    let env = TestEnv::new().with_uv();
+    env.manifest(APP);
+    let index = index();
+    env.install_demo(&index.url(), &["--no-verify"]).exits(0);
+    env.install_demo(&index.url(), &["--no-verify", "--name", "demo-two"])
+        .exits(0);
+    let listed = env.matenv(&["list", "--json"]).exits(0).json();
+    let names: Vec<_> = listed["environments"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["env"])
+        .collect();
+    assert_eq!(names, ["demo", "demo-two"]);
+    env.matenv(&["remove", "demo"]).exits(0);
+    env.matenv(&["run", "demo-two", "--", "python", "-c", "import demo_app"])
+        .exits(0);
+}
+
+#[test]
+fn a_failing_probe_leaves_the_old_environment_current() {
+    let env = TestEnv::new().with_uv();
+    env.manifest(APP);
+    let index = index();
+    env.install_demo(&index.url(), &[]).exits(0);
+    let current = fs_err::read_link(env.home().join(".matenv/envs/demo")).unwrap();
+    env.manifest(
+        "[[pypi]]\nrequirement = \"demo-app<2\"\nbecause = \"the demo\"\n\
+         [[probe]]\nname = \"doomed\"\npython = \"import no_such_module\"\n\
+         [[probe]]\nname = \"endless\"\ntimeout_s = 1\npython = \"import time; time.sleep(60)\"\n",
+    );
+    let failed = env.install_demo(&index.url(), &["--json"]).exits(6).json();
+    assert_eq!(failed["ok"], false);
+    let probes = failed["verification"]["probes"].as_array().unwrap();
+    assert_eq!(probes[0]["finding"]["code"], "ME001");
+    assert!(probes[0]["output"].as_str().unwrap().contains("no_such_module"));
+    assert!(probes[1]["finding"]["message"].as_str().unwrap().contains("time limit"));
+    assert_eq!(
+        fs_err::read_link(env.home().join(".matenv/envs/demo")).unwrap(),
+        current
+    );
+    assert_eq!(fs_err::read_dir(env.home().join(".matenv/store")).unwrap().count(), 1);
+    env.matenv(&["run", "demo", "--", "python", "-c", "import demo_app"])
+        .exits(0);
+}
+
+#[test]
+fn two_installations_at_once_wait_for_each_other() {
+    let env = TestEnv::new().with_uv();
+    env.manifest(
+        "[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n\
+         [[probe]]\nname = \"slow\"\npython = \"import time; time.sleep(2)\"\n",
+    );
+    let index = index();
+    let (mirror, folder) = (format!("pypi={}", index.url()), env.path("manifests"));
+    let arguments = ["install", "demo", "--no-bench", "--mirror", &mirror];
+    let arguments = [
+        &arguments[..],
+        &["--mirror", DEAD_CHANNEL, "--manifest-dir", folder.to_str().unwrap()],
+    ]
+    .concat();
+    let children = [env.spawn(&arguments), env.spawn(&arguments)];
+    let said: Vec<String> = children
+        .into_iter()
+        .map(|child| {
+            let output = child.wait_with_output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            String::from_utf8_lossy(&output.stderr).into_owned()
+        })
+        .collect();
+    assert!(said.iter().any(|said| said.contains("waiting for it")), "{said:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_download_leaves_nothing_and_ends_within_a_second() {
+    let env = TestEnv::new().with_uv();
+    env.manifest(APP);
+    let wheels = [app("1.0").padding(1_000_000), Wheel::new("demo-lib", "1.2")];
+    let options = Options {
+        stalls: true,
+        ..Options::default()
+    };
+    let index = Index::serve(&wheels, options);
+    let (mirror, folder) = (format!("pypi={}", index.url()), env.path("manifests"));
+    let mut child = env.spawn(&[
+        "install",
+        "demo",
+        "--no-bench",
+        "--mirror",
+        &mirror,
+        "--mirror",
+        DEAD_CHANNEL,
+        "--manifest-dir",
+        folder.to_str().unwrap(),
+    ]);
+    let started = Instant::now();
+    let downloading = |index: &Index| {
+        index
+            .requests()
+            .iter()
+            .any(|path| path.ends_with("demo_app-1.0-py3-none-any.whl"))
+    };
+    while !downloading(&index) {
+        assert!(started.elapsed() < Duration::from_mins(1), "no download began");
+        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let pid = rustix::process::Pid::from_child(&child);
+    let interrupted = Instant::now();
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let status = child.wait().unwrap();
+    let took = interrupted.elapsed();
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(status.code(), Some(130), "{said}");
+    assert!(took < Duration::from_secs(2), "it took {took:?}");
+    assert_eq!(fs_err::read_dir(env.home().join(".matenv/store")).unwrap().count(), 0);
+    assert!(fs_err::symlink_metadata(env.home().join(".matenv/envs/demo")).is_err());
+    let cache = env.path("uv-cache").display().to_string();
+    let children = std::fs::read_dir("/proc").unwrap().flatten().filter(|entry| {
+        let variables = std::fs::read(entry.path().join("environ")).unwrap_or_default();
+        String::from_utf8_lossy(&variables).contains(&cache)
+    });
+    assert_eq!(children.count(), 0, "a child lives on");
+}

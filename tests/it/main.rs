@@ -1,0 +1,14 @@
+//! The program as its users meet it: one test binary, one file a topic, on indexes and channels served from this
+//! machine. Only `real` needs the network.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "tests start programs and read variables; a failed unwrap is a failed test"
+)]
+
+mod errors;
+mod install;
+mod real;
+mod support;
+mod traps;

@@ -1,0 +1,105 @@
+use std::io::{Cursor, Write as _};
+
+use rattler_digest::{Sha256, compute_bytes_digest};
+use zip::write::SimpleFileOptions;
+
+/// A small real wheel: importable, with metadata and a RECORD.
+#[derive(Debug, Clone)]
+pub(crate) struct Wheel {
+    name: String,
+    version: String,
+    requires: Vec<String>,
+    extras: Vec<String>,
+    files: Vec<(String, String)>,
+    padding: usize,
+}
+
+impl Wheel {
+    pub(crate) fn new(name: &str, version: &str) -> Self {
+        let module = name.replace('-', "_");
+        Self {
+            name: name.to_owned(),
+            version: version.to_owned(),
+            requires: Vec::new(),
+            extras: Vec::new(),
+            files: vec![(
+                format!("{module}/__init__.py"),
+                format!("__version__ = \"{version}\"\n"),
+            )],
+            padding: 0,
+        }
+    }
+
+    pub(crate) fn requires(mut self, requirement: &str) -> Self {
+        self.requires.push(requirement.to_owned());
+        self
+    }
+
+    pub(crate) fn extra(mut self, extra: &str) -> Self {
+        self.extras.push(extra.to_owned());
+        self
+    }
+
+    /// Bytes that do not compress, so that a download takes a while.
+    pub(crate) fn padding(mut self, bytes: usize) -> Self {
+        self.padding = bytes;
+        self
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn file_name(&self) -> String {
+        format!("{}-{}-py3-none-any.whl", self.name.replace('-', "_"), self.version)
+    }
+
+    pub(crate) fn metadata(&self) -> String {
+        let head = format!(
+            "Metadata-Version: 2.1\nName: {}\nVersion: {}\n",
+            self.name, self.version
+        );
+        let extras = self.extras.iter().map(|extra| format!("Provides-Extra: {extra}\n"));
+        let requires = self.requires.iter().map(|needs| format!("Requires-Dist: {needs}\n"));
+        [head].into_iter().chain(extras).chain(requires).collect()
+    }
+
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let info = format!("{}-{}.dist-info", self.name.replace('-', "_"), self.version);
+        let mut files: Vec<(String, Vec<u8>)> = self
+            .files
+            .iter()
+            .map(|(path, text)| (path.clone(), text.clone().into_bytes()))
+            .collect();
+        if self.padding > 0 {
+            // A linear congruence: the same bytes each time, and none that a zip makes smaller.
+            let mut state = 12345_u32;
+            let noise = (0..self.padding).map(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                state.to_be_bytes()[0]
+            });
+            files.push((format!("{}/noise.bin", self.name.replace('-', "_")), noise.collect()));
+        }
+        files.push((format!("{info}/METADATA"), self.metadata().into_bytes()));
+        files.push((
+            format!("{info}/WHEEL"),
+            b"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n".to_vec(),
+        ));
+        let record: String = files
+            .iter()
+            .map(|(path, bytes)| format!("{path},,{}\n", bytes.len()))
+            .chain([format!("{info}/RECORD,,\n")])
+            .collect();
+        files.push((format!("{info}/RECORD"), record.into_bytes()));
+        let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        for (path, bytes) in files {
+            archive.start_file(path, SimpleFileOptions::default()).unwrap();
+            archive.write_all(&bytes).unwrap();
+        }
+        archive.finish().unwrap().into_inner()
+    }
+
+    pub(crate) fn sha256(&self) -> String {
+        hex::encode(compute_bytes_digest::<Sha256>(&self.bytes()))
+    }
+}

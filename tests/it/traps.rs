@@ -1,0 +1,266 @@
+//! What a plain `pip install` walks into without a word, played by indexes of the tests' own.
+
+use matenv::conda::pack::{self, PackageBuilder};
+
+use crate::support::{DEAD_CHANNEL, Index, Options, TestEnv, Wheel};
+
+const TORCH: &str = "[[pypi]]\nrequirement = \"tracker\"\nbecause = \"the program\"\n\
+                     [[pypi]]\nrequirement = \"torch\"\nsource = \"torch\"\nbecause = \"direct\"\n\
+                     [[pypi]]\nrequirement = \"torchvision\"\nsource = \"torch\"\nbecause = \"the same index\"\n";
+
+fn pypi() -> Vec<Wheel> {
+    vec![
+        Wheel::new("tracker", "1.0")
+            .requires("torch>=2")
+            .requires("torchvision"),
+        Wheel::new("torch", "2.99.0"),
+        Wheel::new("torchvision", "0.99.0").requires("torch==2.99.0"),
+    ]
+}
+
+fn torch_index(tag: &str) -> Vec<Wheel> {
+    vec![
+        Wheel::new("torch", &format!("2.9.0+{tag}")),
+        Wheel::new("torchvision", &format!("0.24.0+{tag}")).requires("torch==2.9.0"),
+    ]
+}
+
+fn version_of(certificate: &serde_json::Value, name: &str) -> String {
+    certificate["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|package| package["name"] == name)
+        .unwrap_or_else(|| panic!("no {name}"))["version"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
+/// As a dependency of another package torch would come from PyPI without a word, newer and of another build.
+#[test]
+fn torch_comes_from_the_torch_index_though_pypi_has_a_newer_one() {
+    let env = TestEnv::new().with_uv();
+    env.manifest(TORCH);
+    let (pypi, torch) = (
+        Index::serve(&pypi(), Options::default()),
+        Index::serve(&torch_index("cpu"), Options::default()),
+    );
+    let mirror = format!("torch={}", torch.url());
+    let made = env
+        .install_demo(&pypi.url(), &["--mirror", &mirror, "--json"])
+        .exits(0)
+        .json();
+    assert_eq!(version_of(&made, "torch"), "2.9.0+cpu");
+    assert_eq!(version_of(&made, "torchvision"), "0.24.0+cpu");
+    let url = made["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|one| one["name"] == "torch")
+        .unwrap()["url"]
+        .clone();
+    assert!(url.as_str().unwrap().contains("torch-2.9.0"), "{url}");
+    let codes = made["audit"]["findings"].as_array().unwrap();
+    assert!(codes.iter().all(|finding| finding["code"] != "ME014"), "{codes:?}");
+}
+
+/// A mirror of the torch index that serves CUDA builds under the processor's path.
+#[test]
+fn another_backends_build_is_refused() {
+    let env = TestEnv::new().with_uv();
+    env.manifest(TORCH);
+    let (pypi, torch) = (
+        Index::serve(&pypi(), Options::default()),
+        Index::serve(&torch_index("cu130"), Options::default()),
+    );
+    let mirror = format!("torch={}", torch.url());
+    env.install_demo(&pypi.url(), &["--mirror", &mirror])
+        .exits(3)
+        .says("`torch` 2.9.0+cu130 is not the `cpu` build");
+}
+
+#[test]
+fn a_dead_torch_index_is_replaced_by_pypi_only_if_it_may_be() {
+    let env = TestEnv::new().with_uv();
+    env.manifest(TORCH);
+    let pypi = Index::serve(&pypi(), Options::default());
+    let dead = ["--mirror", "torch=http://127.0.0.1:9/whl"];
+    env.install_demo(&pypi.url(), &[&dead[..], &["--no-torch-from-pypi"]].concat())
+        .exits(4)
+        .says("the index `torch` does not answer");
+    let made = env
+        .install_demo(&pypi.url(), &[&dead[..], &["--json"]].concat())
+        .exits(0)
+        .json();
+    assert_eq!(made["fallbacks"], serde_json::json!(["host-python", "torch-from-pypi"]));
+    assert_eq!(version_of(&made, "torch"), "2.99.0");
+}
+
+/// `no-deps = true` in a user's uv.toml made a torch without its dependencies.
+#[test]
+fn a_hostile_uv_toml_changes_nothing() {
+    let env = TestEnv::new().with_uv();
+    env.manifest("[[pypi]]\nrequirement = \"tracker\"\nbecause = \"the program\"\n");
+    let config = env.home().join(".config/uv");
+    fs_err::create_dir_all(&config).unwrap();
+    let hostile = "no-index = true\n[pip]\nno-deps = true\nprerelease = \"allow\"\nonly-binary = []\n";
+    fs_err::write(config.join("uv.toml"), hostile).unwrap();
+    let pypi = Index::serve(&pypi(), Options::default());
+    let made = env.install_demo(&pypi.url(), &["--json"]).exits(0).json();
+    assert_eq!(version_of(&made, "torchvision"), "0.99.0");
+}
+
+/// uv warns and goes on when the release that it takes has no such extra.
+#[test]
+fn an_extra_that_vanished_is_an_error() {
+    let env = TestEnv::new().with_uv();
+    env.manifest("[[pypi]]\nrequirement = \"tracker\"\nbecause = \"the program\"\nextras.cpu = [\"nn\"]\n");
+    let wheels = [
+        Wheel::new("tracker", "1.0")
+            .extra("gui")
+            .requires("helper; extra == 'gui'"),
+        Wheel::new("helper", "1.0"),
+    ];
+    let pypi = Index::serve(&wheels, Options::default());
+    env.install_demo(&pypi.url(), &[])
+        .exits(3)
+        .says("`tracker` 1.0 has no extra `nn`")
+        .says("raise the floor of `tracker`");
+}
+
+#[test]
+fn a_floor_that_the_index_cannot_hold_is_an_error_that_names_it() {
+    let env = TestEnv::new().with_uv();
+    env.manifest("[[pypi]]\nrequirement = \"tracker>=2\"\nbecause = \"the program\"\n");
+    let pypi = Index::serve(&pypi(), Options::default());
+    env.install_demo(&pypi.url(), &[]).exits(3).says("tracker>=2");
+}
+
+#[test]
+fn requirements_that_contradict_each_other_are_told_by_name() {
+    let env = TestEnv::new().with_uv();
+    env.manifest(
+        "[[pypi]]\nrequirement = \"one\"\nbecause = \"a\"\n[[pypi]]\nrequirement = \"two\"\nbecause = \"b\"\n",
+    );
+    let wheels = [
+        Wheel::new("one", "1.0").requires("base<2"),
+        Wheel::new("two", "1.0").requires("base>=2"),
+        Wheel::new("base", "1.5"),
+        Wheel::new("base", "2.5"),
+    ];
+    let pypi = Index::serve(&wheels, Options::default());
+    env.install_demo(&pypi.url(), &[])
+        .exits(3)
+        .says("base<2")
+        .says("base>=2");
+}
+
+#[test]
+fn a_file_that_is_not_what_the_index_says_is_refused() {
+    let env = TestEnv::new().with_uv();
+    env.manifest(TORCH);
+    let options = Options {
+        wrong_hash: true,
+        ..Options::default()
+    };
+    let pypi = Index::serve(&pypi(), options);
+    env.install_demo(&pypi.url(), &["--mirror", "torch=pypi"])
+        .exits(5)
+        .says("not what its hash says");
+    assert!(fs_err::symlink_metadata(env.home().join(".matenv/envs/demo")).is_err());
+}
+
+/// Many proxies send no cache headers; installing from a pylock then fetches everything again.
+#[test]
+fn a_second_installation_from_an_index_without_cache_headers_downloads_nothing() {
+    let env = TestEnv::new().with_uv();
+    env.manifest(TORCH);
+    let options = Options {
+        no_cache: true,
+        ..Options::default()
+    };
+    let pypi = Index::serve(&pypi(), options);
+    let more = ["--mirror", "torch=pypi", "--no-verify"];
+    env.install_demo(&pypi.url(), &more).exits(0);
+    pypi.requests();
+    env.install_demo(&pypi.url(), &[&more[..], &["--force"]].concat())
+        .exits(0);
+    let fetched = pypi.requests();
+    let downloads: Vec<_> = fetched
+        .iter()
+        .filter(|path| {
+            std::path::Path::new(path)
+                .extension()
+                .is_some_and(|ending| ending == "whl")
+        })
+        .collect();
+    assert!(downloads.is_empty(), "fetched again: {downloads:?}");
+}
+
+/// `uv pip sync` removes what conda installed.
+#[test]
+fn condas_own_setuptools_survives() {
+    let env = TestEnv::new().with_uv();
+    let channel = env.path("channel");
+    let code = "import json, sys; print(json.dumps([sys._base_executable, '%d.%d.%d' % sys.version_info[:3]]))";
+    let asked = std::process::Command::new("python3")
+        .args(["-c", code])
+        .output()
+        .unwrap();
+    let (python, version): (String, String) = serde_json::from_slice(&asked.stdout).unwrap();
+    let minor = version.rsplit_once('.').unwrap().0;
+    let home = std::path::Path::new(&python).parent().unwrap().display();
+    PackageBuilder::new("python", &version, "0_demo", "linux-64")
+        .symlink(format!("bin/python{minor}"), &python)
+        .symlink("bin/python", format!("python{minor}"))
+        .file("pyvenv.cfg", format!("home = {home}\nversion = {version}\n"))
+        .write(&channel)
+        .unwrap();
+    PackageBuilder::new("setuptools", "70.0", "pyh_0", "noarch")
+        .noarch_python()
+        .depends("python")
+        .file("site-packages/setuptools/__init__.py", "__version__ = '70.0'\n")
+        .file(
+            "site-packages/setuptools-70.0.dist-info/METADATA",
+            "Metadata-Version: 2.1\nName: setuptools\nVersion: 70.0\n",
+        )
+        .file("site-packages/setuptools-70.0.dist-info/INSTALLER", "conda\n")
+        .write(&channel)
+        .unwrap();
+    tokio::runtime::Runtime::new()
+        .unwrap()
+        .block_on(pack::index(&channel))
+        .unwrap();
+    let folder = env.manifest(
+        "packages = [\"setuptools\"]\n[[pypi]]\nrequirement = \"tool\"\nbecause = \"needs setuptools\"\n\
+         [[probe]]\nname = \"conda's\"\npython = \"import setuptools; assert setuptools.__version__ == '70.0'\"\n",
+    );
+    let wheels = [
+        Wheel::new("tool", "1.0").requires("setuptools>=60"),
+        Wheel::new("setuptools", "99.0"),
+    ];
+    let pypi = Index::serve(&wheels, Options::default());
+    let (mirror, local) = (
+        format!("pypi={}", pypi.url()),
+        format!("conda-forge=file://{}", channel.display()),
+    );
+    let made = env
+        .matenv(&[
+            "install",
+            "demo",
+            "--no-bench",
+            "--json",
+            "--mirror",
+            &mirror,
+            "--mirror",
+            &local,
+            "--manifest-dir",
+            folder.to_str().unwrap(),
+        ])
+        .exits(0)
+        .json();
+    assert_eq!(version_of(&made, "setuptools"), "70.0");
+    assert_eq!(made["fallbacks"], serde_json::json!([]));
+    assert!(DEAD_CHANNEL.starts_with("conda-forge="));
+}
