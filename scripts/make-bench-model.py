@@ -1,125 +1,172 @@
-"""Make the benchmark's model and the output that it must give.
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["numpy", "onnx>=1.16"]
+# ///
+"""Make the built-in model of `matenv bench`, and the output that it must give.
 
-The model is a UNet like the backbone of a small SLEAP centroid model: 16 filters, rate 1.5, max stride 8, output stride
-4, one 384 x 384 channel in, one 96 x 96 map out, weights from a fixed seed. The reference is computed by PyTorch in
-double precision, not by ONNX Runtime. Needs numpy, onnx and torch; writes assets/bench/unet.onnx and unet.reference.
+The model is a UNet like the backbone of a SLEAP centroid model: 16 filters, filter rate 1.5, maximum stride 8,
+output stride 4, two convolutions a block, one confidence map. Its weights are random but fixed, so that no lab's data
+is shipped. Three files come out, in `assets/bench` beside this script's folder, or in the folder that is given:
+
+    unet.onnx             the model; its batch axis is named `batch`, all other axes are fixed
+    unet-reference.f32    its output for one image, little-endian float32, computed here in float64 with numpy alone
+    unet.json             shapes, the first numbers of the image, and where each initializer lies in the model file
+
+ONNX Runtime has no part in this, so that it is compared with something else than itself.
 """
 
-import pathlib
-import struct
+import json
+import sys
+from pathlib import Path
 
-import numpy as np
+import numpy
 import onnx
-import torch
-import torch.nn.functional as F
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
-FOLDER = pathlib.Path(__file__).parent.parent / "assets" / "bench"
-SIZE = 384
-FILTERS = [16, 24, 36, 54]
-# Read by ONNX Runtime 1.18, the oldest that the bench loads.
-OPSET, IR = 17, 8
+HEIGHT = WIDTH = 384
+# ONNX Runtime 1.18 reads these and everything newer does.
+IR_VERSION, OPSET = 8, 17
 
 
-def pattern(count: int) -> np.ndarray:
-    """The input: exact in single precision, and the same few integer operations in src/bench/pattern.rs."""
-    index = np.arange(count, dtype=np.uint64)
-    return ((index * 40503 + 12345) % 65536).astype(np.float32) / np.float32(65536.0)
+def lcg(seed, count):
+    """`count` numbers in [0, 1) with 24 bits each: exact in float32. `src/bench/input.rs` has the same generator."""
+    state, numbers = seed, numpy.empty(count, numpy.float64)
+    for index in range(count):
+        state = (state * 1664525 + 1013904223) & 0xFFFFFFFF
+        numbers[index] = (state >> 8) / 16777216
+    return numbers
 
 
-def main() -> None:
-    rng = np.random.default_rng(20261124)
-    weights: dict[str, np.ndarray] = {}
-    nodes = []
-    # The same network as torch calls, filled while the nodes are made.
-    steps = []
+class Unet:
+    """Builds the graph and computes the reference in one pass, layer by layer."""
 
-    def conv(name: str, source: str, cin: int, cout: int, kernel: int, relu: bool) -> str:
-        scale = np.sqrt(2.0 / (cin * kernel * kernel))
-        weights[f"{name}.w"] = (rng.standard_normal((cout, cin, kernel, kernel)) * scale).astype(np.float32)
-        # Positive, so that no channel is dead behind its Relu and hides a changed weight.
-        weights[f"{name}.b"] = (0.2 + np.abs(rng.standard_normal(cout)) * 0.05).astype(np.float32)
-        pad = kernel // 2
-        nodes.append(
-            helper.make_node("Conv", [source, f"{name}.w", f"{name}.b"], [name], name=name, pads=[pad] * 4)
+    def __init__(self):
+        self.nodes, self.initializers, self.seed = [], [], 1000
+
+    def keep(self, name, values):
+        """Store `values` as an initializer, and return what is left of them in float32."""
+        values = values.astype("<f4")
+        self.initializers.append(helper.make_tensor(name, TensorProto.FLOAT, values.shape, values.tobytes(), raw=True))
+        return values.astype(numpy.float64)
+
+    def layer(self, name, shape, out_axis, linear):
+        """Draw a layer's weights, keep them, and return its output.
+
+        Signs are random and magnitudes lie in [0.5, 1): no weight is so small that nobody would miss it. Then each
+        channel is scaled and shifted to mean 0 and standard deviation 1, so that every ReLU fires now and then.
+        """
+        self.seed += 1
+        numbers = lcg(self.seed, 2 * int(numpy.prod(shape))).reshape(2, *shape)
+        weight = numpy.where(numbers[0] < 0.5, -1.0, 1.0) * (0.5 + numbers[1] / 2)
+        drawn = linear(weight).reshape(shape[out_axis], -1)
+        mean, scale = drawn.mean(axis=1), 1 / drawn.std(axis=1)
+        weight *= scale.reshape([-1 if axis == out_axis else 1 for axis in range(len(shape))])
+        weight, bias = self.keep(f"{name}.weight", weight), self.keep(f"{name}.bias", -mean * scale)
+        return linear(weight) + bias[:, None, None]
+
+    def node(self, operator, inputs, output, **attributes):
+        self.nodes.append(helper.make_node(operator, inputs, [output], name=output, **attributes))
+        return output
+
+    def convolution(self, x, name, out_channels, kernel=3):
+        value, tensor = x
+        pad, (in_channels, height, width) = kernel // 2, tensor.shape
+        padded = numpy.pad(tensor, ((0, 0), (pad, pad), (pad, pad)))
+
+        def linear(weight):
+            result = numpy.zeros((out_channels, height, width))
+            for row in range(kernel):
+                for column in range(kernel):
+                    window = padded[:, row : row + height, column : column + width]
+                    result += numpy.tensordot(weight[:, :, row, column], window, axes=1)
+            return result
+
+        inputs = [value, f"{name}.weight", f"{name}.bias"]
+        output = self.node("Conv", inputs, name, pads=[pad] * 4, kernel_shape=[kernel] * 2)
+        return output, self.layer(name, (out_channels, in_channels, kernel, kernel), 0, linear)
+
+    def relu(self, x):
+        return self.node("Relu", [x[0]], f"{x[0]}.relu"), numpy.maximum(x[1], 0)
+
+    def pool(self, x, name):
+        channels, height, width = x[1].shape
+        output = self.node("MaxPool", [x[0]], name, kernel_shape=[2, 2], strides=[2, 2])
+        return output, x[1].reshape(channels, height // 2, 2, width // 2, 2).max(axis=(2, 4))
+
+    def transposed_convolution(self, x, name, out_channels):
+        """3x3, stride 2, padding 1, output padding 1: twice the height and width."""
+        value, tensor = x
+        in_channels, height, width = tensor.shape
+
+        def linear(weight):
+            full = numpy.zeros((out_channels, 2 * height + 2, 2 * width + 2))
+            for row in range(3):
+                for column in range(3):
+                    part = numpy.tensordot(weight[:, :, row, column], tensor, axes=(0, 0))
+                    full[:, row : row + 2 * height : 2, column : column + 2 * width : 2] += part
+            return full[:, 1:-1, 1:-1]
+
+        inputs = [value, f"{name}.weight", f"{name}.bias"]
+        output = self.node(
+            "ConvTranspose", inputs, name, kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4, output_padding=[1, 1]
         )
-        steps.append(("conv", name, source, pad))
-        if not relu:
-            return name
-        nodes.append(helper.make_node("Relu", [name], [f"{name}.relu"]))
-        steps.append(("relu", f"{name}.relu", name, None))
-        return f"{name}.relu"
+        return output, self.layer(name, (in_channels, out_channels, 3, 3), 1, linear)
 
-    def pool(name: str, source: str) -> str:
-        nodes.append(helper.make_node("MaxPool", [source], [name], kernel_shape=[2, 2], strides=[2, 2]))
-        steps.append(("pool", name, source, None))
-        return name
+    def concatenation(self, x, y, name):
+        return self.node("Concat", [x[0], y[0]], name, axis=1), numpy.concatenate([x[1], y[1]])
 
-    at, channels, skip = "image", 1, ""
-    for level, width in enumerate(FILTERS):
-        if level:
-            at = pool(f"pool{level}", at)
-        at = conv(f"down{level}a", at, channels, width, 3, relu=True)
-        at = conv(f"down{level}b", at, width, width, 3, relu=True)
-        channels = width
-        if level == 2:
-            skip = at
-    weights["up.w"] = (rng.standard_normal((54, 36, 2, 2)) * np.sqrt(1.0 / 54)).astype(np.float32)
-    weights["up.b"] = (rng.standard_normal(36) * 0.05).astype(np.float32)
-    nodes.append(helper.make_node("ConvTranspose", [at, "up.w", "up.b"], ["up"], strides=[2, 2]))
-    steps.append(("up", "up", at, None))
-    nodes.append(helper.make_node("Concat", ["up", skip], ["joined"], axis=1))
-    steps.append(("join", "joined", ("up", skip), None))
-    at = conv("refine_a", "joined", 72, 36, 3, relu=True)
-    at = conv("refine_b", at, 36, 36, 3, relu=True)
-    at = conv("head", at, 36, 1, 1, relu=False)
 
+def build():
+    image = lcg(1, HEIGHT * WIDTH).reshape(1, HEIGHT, WIDTH)
+    net = Unet()
+    x, skips = ("image", image), []
+    for level, filters in enumerate((16, 24, 36)):
+        x = net.relu(net.convolution(x, f"enc{level}.conv0", filters))
+        x = net.relu(net.convolution(x, f"enc{level}.conv1", filters))
+        skips.append(x)
+        x = net.pool(x, f"enc{level}.pool")
+    x = net.relu(net.convolution(x, "middle.expand", 54))
+    x = net.relu(net.convolution(x, "middle.contract", 54))
+    x = net.relu(net.transposed_convolution(x, "dec0.up", 36))
+    x = net.concatenation(skips[-1], x, "dec0.join")
+    x = net.relu(net.convolution(x, "dec0.conv0", 36))
+    x = net.relu(net.convolution(x, "dec0.conv1", 36))
+    output, reference = net.convolution(x, "confmaps", 1, kernel=1)
     graph = helper.make_graph(
-        nodes,
+        net.nodes,
         "matenv-bench-unet",
-        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 1, SIZE, SIZE])],
-        [helper.make_tensor_value_info(at, TensorProto.FLOAT, ["batch", 1, SIZE // 4, SIZE // 4])],
-        [numpy_helper.from_array(value, name) for name, value in weights.items()],
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 1, HEIGHT, WIDTH])],
+        [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["batch", *reference.shape])],
+        net.initializers,
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="matenv")
-    model.ir_version = IR
+    model = helper.make_model(graph, producer_name="matenv", opset_imports=[helper.make_opsetid("", OPSET)])
+    model.ir_version = IR_VERSION
     onnx.checker.check_model(model, full_check=True)
+    return model, image, reference
 
-    def reference(changed: dict[str, np.ndarray]) -> np.ndarray:
-        w = {name: torch.from_numpy(value).double() for name, value in changed.items()}
-        image = torch.from_numpy(pattern(SIZE * SIZE)).double().reshape(1, 1, SIZE, SIZE)
-        values = {"image": image}
-        for kind, name, source, pad in steps:
-            if kind == "conv":
-                values[name] = F.conv2d(values[source], w[f"{name}.w"], w[f"{name}.b"], padding=pad)
-            elif kind == "relu":
-                values[name] = F.relu(values[source])
-            elif kind == "pool":
-                values[name] = F.max_pool2d(values[source], 2)
-            elif kind == "up":
-                values[name] = F.conv_transpose2d(values[source], w["up.w"], w["up.b"], stride=2)
-            else:
-                values[name] = torch.cat([values[part] for part in source], dim=1)
-        return values[at].numpy().astype(np.float32).ravel()
 
-    output = reference(weights)
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    onnx.save(model, FOLDER / "unet.onnx")
-    (FOLDER / "unet.reference").write_bytes(struct.pack(f"<{output.size}f", *output))
-    print(f"{sum(value.size for value in weights.values())} weights, output from {output.min():.3f} to {output.max():.3f}")
-
-    # A check that no weight can fail is none: change some of each layer by their layer's spread.
-    dead = 0
-    tried = 0
-    for name, value in weights.items():
-        for index in rng.choice(value.size, size=min(3, value.size), replace=False):
-            changed = dict(weights)
-            changed[name] = value.copy()
-            changed[name].ravel()[index] += max(float(value.std()), 0.05)
-            moved = np.abs(reference(changed) - output).max()
-            tried += 1
-            dead += moved < 2e-4
-    print(f"{tried - dead} of {tried} changes of single weights move the output by more than 2e-4")
+def main():
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parent.parent / "assets" / "bench"
+    model, image, reference = build()
+    data = model.SerializeToString()
+    initializers = [
+        {"name": tensor.name, "count": len(tensor.raw_data) // 4, "offset": data.index(tensor.raw_data)}
+        for tensor in model.graph.initializer
+    ]
+    facts = {
+        "input": [1, *image.shape],
+        "output": [1, *reference.shape],
+        "image_starts": [float(number) for number in image.ravel()[:4]],
+        "image_ends": float(image.ravel()[-1]),
+        "parameters": sum(tensor["count"] for tensor in initializers),
+        "initializers": initializers,
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "unet.onnx").write_bytes(data)
+    (folder / "unet-reference.f32").write_bytes(reference.astype("<f4").tobytes())
+    (folder / "unet.json").write_text(json.dumps(facts, indent=2) + "\n")
+    print(f"{folder}/unet.onnx: {len(data)} bytes, {facts['parameters']} parameters, opset {OPSET}, IR {IR_VERSION}")
+    print(f"{folder}/unet-reference.f32: {reference.size} numbers from {reference.min():.3f} to {reference.max():.3f}")
 
 
 if __name__ == "__main__":

@@ -1,131 +1,107 @@
-//! Bench: inference on an environment's own ONNX Runtime, checked against a reference and then timed.
+//! Times inference on the ONNX Runtime of an environment, after a check that it computes the right thing.
 //!
-//! In: a prefix, a model, one execution provider. Out: a [`Benchmark`]. The runtime is loaded by a worker, which is this
-//! program started again: when it crashes, hangs or hits an instruction that the processor lacks, that is a finding.
-//! Absent on purpose: a fallback. The provider that is asked for runs the model, or the benchmark fails.
+//! In: a prefix and a [`BenchRequest`]. Out: a [`Benchmark`]; a crash, a wrong output or another provider than the
+//! asked one is a [`Finding`] in it. The work is done by a [`worker`] process of this same program, which loads the
+//! environment's own library: what is measured is what the environment's programs get, less Python.
+//!
+//! The built-in model is a U-Net like the backbone of a SLEAP model; `scripts/make-bench-model.py` made it and computed
+//! its reference output without ONNX Runtime. Absent on purpose: preprocessing, Python, and any comparison of machines.
 
-mod library;
-mod pattern;
+mod error;
+mod findings;
+mod input;
+mod profile;
+pub mod protocol;
+mod runtime;
+mod shape;
 mod statistics;
 mod worker;
-
-pub use worker::{WORKER_WORD, worker};
 
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    str::FromStr,
     time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
 
+pub use self::{
+    error::BenchError,
+    shape::{Shape, ShapeError},
+    worker::worker,
+};
+use self::{
+    protocol::{Report, Request},
+    runtime::Runtime,
+    worker::PROGRESS,
+};
 use crate::{
     context::Context,
-    doctor::{Code, Finding, Scope, Severity},
+    doctor::Finding,
     event::{Stage, Unit},
     process::{Ended, Job},
 };
-use worker::{Answer, Order};
+
+/// The first argument that makes this program the bench's worker.
+pub const WORKER_WORD: &str = "bench-worker";
+
+const CPU: &str = "CPUExecutionProvider";
+const CUDA: &str = "CUDAExecutionProvider";
+const TENSORRT: &str = "TensorrtExecutionProvider";
+const CORE_ML: &str = "CoreMLExecutionProvider";
+const PROVIDERS: [&str; 4] = [CPU, CUDA, TENSORRT, CORE_ML];
 
 const UNET: &[u8] = include_bytes!("../../assets/bench/unet.onnx");
-const REFERENCE: &[u8] = include_bytes!("../../assets/bench/unet.reference");
-
-/// Largest absolute difference to the reference that passes.
-const TOLERANCE: f64 = 1e-4;
-
-/// A worker that needs longer is stopped.
-const PATIENCE: Duration = Duration::from_mins(3);
+const UNET_REFERENCE: &[u8] = include_bytes!("../../assets/bench/unet-reference.f32");
+const UNET_NAME: &str = "unet-1x384x384";
 
 /// What is timed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Model {
-    /// A UNet like a small SLEAP model's backbone: 1 x 384 x 384, with a reference.
+    /// The network that matenv brings, which has a reference output.
     BuiltIn,
-    /// A model of the user's, without a reference.
+    /// An ONNX file.
     File {
-        /// The `.onnx` file.
+        /// The file.
         path: PathBuf,
-        /// Shapes of inputs with dynamic axes; an empty name means the only input.
+        /// Shapes of inputs with open axes, by name; the only input may stand under the empty name. An open first axis
+        /// is the batch size, or times it where a shape is given.
         shapes: BTreeMap<String, Vec<u64>>,
     },
 }
 
-/// What is to be measured.
+/// A benchmark to run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BenchRequest {
-    /// The model.
+    /// What is timed.
     pub model: Model,
-    /// Execution providers, the best first: that one is asked for, and no other.
+    /// Execution providers by ONNX Runtime's names; exactly one is asked for, the first.
     pub providers: Vec<String>,
-    /// Batch sizes; a model that is not built in is run as it is.
+    /// Batch sizes, in order. A model whose own batch size is fixed is timed at that one only.
     pub batches: Vec<u64>,
-    /// Seconds that each batch size is timed for.
+    /// Seconds that each batch size is timed for; a slow model gets up to twice as long, for enough runs.
     pub seconds: f64,
 }
 
-/// The shape of an input: `images=1x1x384x384`, or `1x1x384x384` for the only one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shape {
-    /// The input; empty for the only one.
-    pub input: String,
-    /// Its axes.
-    pub axes: Vec<u64>,
-}
-
-impl FromStr for Shape {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (input, axes) = text.rsplit_once('=').unwrap_or(("", text));
-        let axes = axes
-            .split(['x', ','])
-            .map(|axis| axis.trim().parse().ok().filter(|axis| *axis > 0))
-            .collect::<Option<Vec<u64>>>()
-            .ok_or_else(|| format!("`{text}` is no shape: write INPUT=1x1x384x384"))?;
-        Ok(Self {
-            input: input.to_owned(),
-            axes,
-        })
-    }
-}
-
-/// The measurement of one batch size. Times are milliseconds for the whole batch.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Row {
-    /// Images at once.
-    pub batch: u64,
-    /// Half of the runs took no longer.
-    pub p50_ms: f64,
-    /// 95 of 100 runs took no longer.
-    pub p95_ms: f64,
-    /// 99 of 100 runs took no longer.
-    pub p99_ms: f64,
-    /// Images a second over all timed runs.
-    pub images_per_s: f64,
-    /// Creation of the session.
-    pub session_ms: f64,
-}
-
-/// A benchmark of one model.
+/// What was measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Benchmark {
-    /// Name of the model.
+    /// The model: the built-in one's name, or a file's.
     pub model: String,
-    /// The execution provider that ran it.
+    /// The provider that ran the model, by ONNX Runtime's own profile; the one that was asked for if nothing ran.
     pub provider: String,
-    /// Such as `onnxruntime 1.32.0`.
+    /// What the library says it is, such as `onnxruntime 1.32.0`.
     pub runtime: String,
     /// Whether the output is the reference's; a model without a reference has none to differ from.
     pub reference_ok: bool,
-    /// Largest absolute difference to the reference.
+    /// Largest absolute difference from the reference.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference_error: Option<f64>,
-    /// Threads that the runtime was given.
+    /// Threads that work on one operator.
     pub threads: u64,
-    /// One for each batch size.
+    /// One row a batch size.
     pub rows: Vec<Row>,
-    /// Other models timed in the same environment.
+    /// Other models, timed on the same environment.
     #[serde(default)]
     pub others: Vec<Benchmark>,
     /// What went wrong.
@@ -136,171 +112,205 @@ pub struct Benchmark {
 impl Benchmark {
     /// What went wrong with this model and with the others.
     pub fn all_findings(&self) -> impl Iterator<Item = &Finding> {
-        self.findings
-            .iter()
-            .chain(self.others.iter().flat_map(|other| &other.findings))
+        let others = self.others.iter().flat_map(|other| &other.findings);
+        self.findings.iter().chain(others)
     }
 }
 
-/// Why nothing could be measured; what the worker found is no error.
-#[derive(Debug, thiserror::Error)]
-pub enum BenchError {
-    /// The environment has no ONNX Runtime.
-    #[error("{} holds no ONNX Runtime", prefix.display())]
-    NoRuntime {
-        /// The prefix.
-        prefix: PathBuf,
-    },
-    /// The model cannot be read.
-    #[error("cannot read the model {}", path.display())]
-    Model {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The worker could not be started.
-    #[error("cannot start the bench worker")]
-    Start(#[source] std::io::Error),
+/// One batch size.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// Images in one run.
+    pub batch: u64,
+    /// Median of a run, in milliseconds.
+    pub p50_ms: f64,
+    /// 95th percentile.
+    pub p95_ms: f64,
+    /// 99th percentile.
+    pub p99_ms: f64,
+    /// `batch` images in every median.
+    pub images_per_s: f64,
+    /// How long it took to create the session, optimisation of the graph included.
+    pub session_ms: f64,
 }
 
-/// Check and time one model on the environment at `prefix`.
+/// Check and time a model on the environment at `prefix`.
 pub async fn bench(ctx: &Context, prefix: &Path, request: &BenchRequest) -> Result<Benchmark, BenchError> {
-    let runtime = library::find(prefix).ok_or_else(|| BenchError::NoRuntime {
-        prefix: prefix.to_owned(),
-    })?;
-    let work = tempfile::tempdir().map_err(BenchError::Start)?;
-    let (name, model, shapes, built_in) = match &request.model {
-        Model::BuiltIn => {
-            let path = work.path().join("unet.onnx");
-            fs_err::write(&path, UNET).map_err(BenchError::Start)?;
-            ("unet-384".to_owned(), path, BTreeMap::new(), true)
-        }
-        Model::File { path, shapes } => {
-            let path = fs_err::canonicalize(path).map_err(|source| BenchError::Model {
-                path: path.clone(),
-                source,
-            })?;
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            (name, path, shapes.clone(), false)
-        }
-    };
-    let order = Order {
-        library: runtime.path.clone(),
-        model,
-        provider: request.providers.first().cloned().unwrap_or_default(),
-        batches: if built_in { request.batches.clone() } else { vec![1] },
-        shapes,
-        built_in,
-        seconds: request.seconds,
-        threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-    };
-    ctx.events.progress(
-        Stage::Bench,
-        0,
-        None,
-        Unit::Items,
-        format!("{name} on {}", order.provider),
-    );
-    let ended = run_worker(ctx, prefix, work.path(), &order)
-        .await
-        .map_err(BenchError::Start)?;
-    Ok(judge(&name, &runtime, &order, &ended))
+    let program = std::env::current_exe().map_err(BenchError::Start)?;
+    bench_with(ctx, prefix, request, &program).await
 }
 
-async fn run_worker(ctx: &Context, prefix: &Path, work: &Path, order: &Order) -> std::io::Result<Ended> {
-    let file = work.join("order.json");
-    fs_err::write(&file, serde_json::to_string(order)?)?;
-    let variables = ctx.settings.variables.inside(prefix);
-    Job::new(std::env::current_exe()?, variables)
-        .args([WORKER_WORD.into(), file.into_os_string()])
-        .env("HOME", work)
-        .env("USERPROFILE", work)
-        .cwd(work)
-        .limit(PATIENCE)
-        .run()
-        .await
-}
-
-/// What the worker's end means.
-fn judge(name: &str, runtime: &library::Runtime, order: &Order, ended: &Ended) -> Benchmark {
-    let text = ended.stdout_text();
-    let answer = text
-        .lines()
-        .last()
-        .and_then(|line| serde_json::from_str::<Answer>(line).ok());
-    let mut bench = Benchmark {
-        model: name.to_owned(),
-        provider: order.provider.clone(),
-        runtime: format!("onnxruntime {}", runtime.version),
-        reference_ok: !order.built_in,
+/// [`bench`] with another program as the worker: one that calls [`worker`] when its first argument is [`WORKER_WORD`].
+pub async fn bench_with(
+    ctx: &Context,
+    prefix: &Path,
+    request: &BenchRequest,
+    program: &Path,
+) -> Result<Benchmark, BenchError> {
+    let provider = known_provider(request)?;
+    if request.batches.is_empty() || request.batches.contains(&0) {
+        return Err(BenchError::Batch);
+    }
+    let mut benchmark = Benchmark {
+        model: UNET_NAME.to_owned(),
+        provider: provider.to_owned(),
+        runtime: "onnxruntime".to_owned(),
+        reference_ok: request.model != Model::BuiltIn,
         reference_error: None,
-        threads: order.threads as u64,
+        threads: 0,
         rows: Vec::new(),
         others: Vec::new(),
         findings: Vec::new(),
     };
-    let failed = |message: String| {
-        let last: Vec<String> = ended.stderr.lines().rev().take(5).map(ToOwned::to_owned).collect();
-        Finding::new(Code::BenchFailed, Severity::Error, Scope::Environment, message)
-            .with_evidence(last.into_iter().rev())
-            .with_remedy("run it again by hand: matenv bench ENV -v; reinstall: matenv install ENV --force")
+    let work = tempfile::tempdir().map_err(BenchError::Work)?;
+    let mut asked = Request {
+        library: PathBuf::new(),
+        model: work.path().join("unet.onnx"),
+        reference: None,
+        provider: provider.to_owned(),
+        shapes: BTreeMap::new(),
+        batches: request.batches.clone(),
+        seconds: request.seconds,
+        work: work.path().to_owned(),
     };
-    match answer {
-        Some(answer) if ended.success() => {
-            bench.rows = answer.rows;
-            bench.reference_error = answer.reference_error;
-            if let Some(error) = answer.error {
-                bench.findings.push(failed(error));
-            }
-            if let (true, Some(error)) = (order.built_in, bench.reference_error) {
-                bench.reference_ok = error <= TOLERANCE;
-                if !bench.reference_ok {
-                    bench.findings.push(
-                        Finding::new(
-                            Code::BenchWrong,
-                            Severity::Error,
-                            Scope::Environment,
-                            format!(
-                                "{} computes something else than the reference: off by {error:.1e}",
-                                bench.runtime
-                            ),
-                        )
-                        .with_evidence([format!("{TOLERANCE:.0e} passes")])
-                        .with_remedy("reinstall: matenv install ENV --force"),
-                    );
-                }
-            }
+    match &request.model {
+        Model::BuiltIn => {
+            let reference = work.path().join("unet-reference.f32");
+            fs_err::write(&asked.model, UNET).map_err(BenchError::Work)?;
+            fs_err::write(&reference, UNET_REFERENCE).map_err(BenchError::Work)?;
+            asked.reference = Some(reference);
         }
-        Some(_) | None => {
-            let message = format!("the bench worker ended with {} before it had an answer", ended.how());
-            bench.findings.push(failed(message));
+        Model::File { path, shapes } => {
+            fs_err::File::open(path).map_err(BenchError::Model)?;
+            asked.model = std::path::absolute(path).map_err(BenchError::Model)?;
+            asked.shapes.clone_from(shapes);
+            benchmark.model = path
+                .file_name()
+                .unwrap_or(path.as_os_str())
+                .to_string_lossy()
+                .into_owned();
         }
     }
-    bench
+    match Runtime::find(prefix) {
+        Runtime::Library { path, version } => {
+            asked.library = std::path::absolute(path).map_err(BenchError::Work)?;
+            // The library itself is asked later, if it loads.
+            benchmark.runtime = format!("onnxruntime {version}");
+        }
+        Runtime::NoLibrary { folder } => {
+            benchmark.findings.push(findings::no_library(&folder));
+            return Ok(benchmark);
+        }
+        Runtime::Absent => {
+            benchmark.findings.push(findings::absent(prefix));
+            return Ok(benchmark);
+        }
+    }
+    let (ended, at) = run(ctx, prefix, &asked, program, limit(request)).await?;
+    let report = report_in(&ended);
+    benchmark
+        .findings
+        .extend(findings::of_ending(&ended, report.is_some(), &at, &asked));
+    if let Some(report) = report {
+        enter(ctx, &mut benchmark, report, &asked)?;
+    }
+    Ok(benchmark)
+}
+
+fn known_provider(request: &BenchRequest) -> Result<&'static str, BenchError> {
+    let asked = request.providers.first().map_or("", String::as_str);
+    PROVIDERS
+        .into_iter()
+        .find(|known| *known == asked)
+        .ok_or_else(|| BenchError::UnknownProvider {
+            provider: asked.to_owned(),
+            known: PROVIDERS.join(", "),
+        })
+}
+
+/// Far more than a slow machine needs: it only ends what hangs.
+fn limit(request: &BenchRequest) -> Duration {
+    match request.model {
+        Model::BuiltIn => Duration::from_mins(3),
+        Model::File { .. } => Duration::from_mins(10),
+    }
+}
+
+/// Run the worker; gives how it ended and what it said last about what it was doing.
+async fn run(
+    ctx: &Context,
+    prefix: &Path,
+    asked: &Request,
+    program: &Path,
+    limit: Duration,
+) -> Result<(Ended, String), BenchError> {
+    let file = asked.work.join("request.json");
+    let text = serde_json::to_vec(asked).map_err(|error| BenchError::Work(error.into()))?;
+    fs_err::write(&file, text).map_err(BenchError::Work)?;
+    let mut at = "start".to_owned();
+    let ended = Job::new(program, ctx.settings.variables.inside(prefix))
+        .args([WORKER_WORD.into(), file.into_os_string()])
+        .cwd(&asked.work)
+        .limit(limit)
+        .run_with(|line| {
+            let Some((count, what)) = line.strip_prefix(PROGRESS).and_then(|rest| rest.split_once(' ')) else {
+                return;
+            };
+            if let Some((done, total)) = count.split_once('/')
+                && let Ok(done) = done.parse()
+            {
+                ctx.events
+                    .progress(Stage::Bench, done, total.parse().ok(), Unit::Items, what);
+            }
+            what.clone_into(&mut at);
+        })
+        .await
+        .map_err(BenchError::Start)?;
+    tracing::debug!(how = ended.how(), stderr = ended.stderr, "the bench's worker ended");
+    Ok((ended, at))
+}
+
+/// The last line of standard output: a library may write there too.
+fn report_in(ended: &Ended) -> Option<Report> {
+    let text = ended.stdout_text();
+    let last = text.lines().rev().find(|line| !line.trim().is_empty())?;
+    serde_json::from_str(last).ok()
+}
+
+/// Put what the worker reports into the benchmark.
+fn enter(ctx: &Context, benchmark: &mut Benchmark, report: Report, asked: &Request) -> Result<(), BenchError> {
+    tracing::debug!(max_error = report.max_error, operators = ?report.operators, "the bench's worker reported");
+    if !report.runtime.is_empty() {
+        benchmark.runtime = format!("onnxruntime {}", report.runtime);
+    }
+    benchmark.threads = report.threads;
+    benchmark.reference_error = report.max_error;
+    if asked.reference.is_some() {
+        // Each row was checked before it was timed; after a wrong one there is a failure.
+        let wrong = matches!(report.failure, Some(protocol::Failure::Wrong { .. }));
+        benchmark.reference_ok = report.max_error.is_some() && !wrong;
+    }
+    let fixed = report.failure.is_none() && report.rows.len() < asked.batches.len();
+    if let (true, Some(row)) = (fixed, report.rows.first()) {
+        let text = format!("{} runs at its own batch size only, {}", benchmark.model, row.batch);
+        ctx.events.note(text);
+    }
+    benchmark.rows = report.rows;
+    let elsewhere = report.operators.iter().filter(|(name, _)| **name != asked.provider);
+    if let Some((other, count)) = elsewhere.max_by_key(|(_, count)| **count) {
+        if report.operators.contains_key(&asked.provider) {
+            let text = format!("{count} operators of {} ran on {other}", benchmark.model);
+            ctx.events.note(text);
+        } else {
+            benchmark.provider.clone_from(other);
+            benchmark.findings.push(findings::other_provider(asked, other));
+        }
+    }
+    if let Some(failure) = report.failure {
+        benchmark.findings.push(findings::of_failure(failure, asked)?);
+    }
+    Ok(())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shapes_are_read_with_and_without_a_name() {
-        let named: Shape = "images=1x1x384x384".parse().expect("a shape");
-        assert_eq!(
-            (named.input.as_str(), named.axes.as_slice()),
-            ("images", &[1, 1, 384, 384][..])
-        );
-        let bare: Shape = "1,3,224,224".parse().expect("a shape");
-        assert_eq!((bare.input.as_str(), bare.axes.len()), ("", 4));
-        for bad in ["", "x", "images=", "1x0", "1x-1"] {
-            assert!(bad.parse::<Shape>().is_err(), "{bad} was accepted");
-        }
-    }
-
-    #[test]
-    fn the_reference_has_one_number_for_each_output_pixel() {
-        assert_eq!(REFERENCE.len(), 96 * 96 * 4);
-    }
-}
+mod tests;

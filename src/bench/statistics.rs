@@ -1,9 +1,27 @@
-//! Percentiles of measured times.
+//! Milliseconds of single runs turned into what a table shows.
 
-/// The smallest of `sorted` that at least `percent` of all values do not exceed (nearest rank); 0 if there is none.
-pub(super) fn percentile(sorted: &[f64], percent: usize) -> f64 {
-    let rank = (sorted.len() * percent).div_ceil(100).max(1);
-    sorted.get(rank - 1).copied().unwrap_or(0.0)
+/// Percentiles of one batch size, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Percentiles {
+    pub(super) p50: f64,
+    pub(super) p95: f64,
+    pub(super) p99: f64,
+}
+
+/// Percentiles by nearest rank, so that each is a time that really was measured; `None` without any run.
+pub(super) fn percentiles(times: &[f64]) -> Option<Percentiles> {
+    let mut sorted = times.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    Some(Percentiles {
+        p50: nearest_rank(&sorted, 50)?,
+        p95: nearest_rank(&sorted, 95)?,
+        p99: nearest_rank(&sorted, 99)?,
+    })
+}
+
+fn nearest_rank(sorted: &[f64], percent: usize) -> Option<f64> {
+    let rank = (sorted.len() * percent).div_ceil(100);
+    sorted.get(rank.checked_sub(1)?).copied()
 }
 
 #[cfg(test)]
@@ -11,15 +29,18 @@ mod tests {
     use super::*;
 
     #[test]
-    #[expect(clippy::float_cmp, reason = "a percentile is one of the values, not a computed one")]
-    fn percentiles_are_measured_values() {
-        let times: Vec<f64> = (1..=100).map(f64::from).collect();
-        let of = |percent| percentile(&times, percent);
-        assert_eq!([of(50), of(95), of(99)], [50.0, 95.0, 99.0]);
-        assert_eq!(
-            [percentile(&[7.0], 50), percentile(&[7.0], 99), percentile(&[], 50)],
-            [7.0, 7.0, 0.0]
-        );
-        assert_eq!(percentile(&[1.0, 2.0, 3.0], 50), 2.0);
+    fn percentiles_are_measured_times_by_nearest_rank() {
+        let times: Vec<f64> = (1..=200).rev().map(f64::from).collect();
+        let of_200 = percentiles(&times).expect("there are runs");
+        assert_eq!((of_200.p50, of_200.p95, of_200.p99), (100.0, 190.0, 198.0));
+        let of_20 = percentiles(&times[..20]).expect("there are runs");
+        assert_eq!((of_20.p50, of_20.p95, of_20.p99), (190.0, 199.0, 200.0));
+    }
+
+    #[test]
+    fn one_slow_run_is_every_percentile() {
+        let one = percentiles(&[7.5]).expect("there is a run");
+        assert_eq!((one.p50, one.p95, one.p99), (7.5, 7.5, 7.5));
+        assert_eq!(percentiles(&[]), None);
     }
 }

@@ -1,312 +1,322 @@
-//! The worker: the one process that loads ONNX Runtime.
+//! The worker process: it loads an environment's ONNX Runtime, checks one inference and times many.
 //!
-//! In: an [`Order`] in a file. Out: an [`Answer`] as the last line of standard output.
+//! In: a [`Request`] in a file. Out: a [`Report`] as the last line of standard output; what is being done at the
+//! moment goes to standard error. It is a process of its own because a library of unknown origin may crash, hang or
+//! meet an instruction that the CPU lacks, and none of that may take matenv down.
 
 use std::{
-    collections::BTreeMap,
-    ffi::OsString,
-    io::Write as _,
-    path::{Path, PathBuf},
+    ffi::{CStr, OsString, c_char},
+    fmt::Display,
+    io::Write,
+    num::NonZero,
+    path::Path,
     process::ExitCode,
     time::{Duration, Instant},
 };
 
 use ort::{
     environment::Environment,
-    ep::{CPU, CUDA, CoreML, ExecutionProviderDispatch, TensorRT},
-    session::{Session, SessionInputValue, builder::GraphOptimizationLevel},
-    value::{Tensor, TensorElementType, ValueType},
+    ep,
+    session::{
+        Session, SessionInputValue,
+        builder::{GraphOptimizationLevel, SessionBuilder},
+    },
+    value::DynValue,
 };
-use serde::{Deserialize, Serialize};
 
-use super::{REFERENCE, Row, pattern::pattern, statistics::percentile};
+use super::{
+    CORE_ML, CPU, CUDA, Row, TENSORRT,
+    input::{self, Input},
+    profile,
+    protocol::{Failure, Report, Request},
+    statistics::percentiles,
+};
 
-/// The first argument that makes this program a worker; no command has such a name.
-pub const WORKER_WORD: &str = "bench-worker";
+/// Standard error's lines with progress begin with this, then `DONE/TOTAL`.
+pub(super) const PROGRESS: &str = "matenv-bench: ";
 
-/// Runs before the timed ones.
-const WARM_UP: usize = 3;
-const AT_LEAST: usize = 10;
-const AT_MOST: usize = 500;
+/// How far a number of the output may be from the reference's.
+pub(super) const TOLERANCE: f32 = 1e-4;
 
-/// What a worker is to do.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Order {
-    pub(super) library: PathBuf,
-    pub(super) model: PathBuf,
-    pub(super) provider: String,
-    pub(super) batches: Vec<u64>,
-    pub(super) shapes: BTreeMap<String, Vec<u64>>,
-    /// The built-in model: its batch axis is set, and its output compared.
-    pub(super) built_in: bool,
-    pub(super) seconds: f64,
-    pub(super) threads: usize,
-}
-
-/// What a worker found.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Answer {
-    pub(super) rows: Vec<Row>,
-    pub(super) reference_error: Option<f64>,
-    pub(super) error: Option<String>,
-}
-
-/// The worker's whole life. `arguments` are those after [`WORKER_WORD`].
+/// Do what the request in the file that `arguments` names asks, and write the report.
+///
+/// The exit code is 0 whenever there is a report, whatever it says.
 #[must_use]
 pub fn worker(arguments: &[OsString]) -> ExitCode {
-    let answer = match read(arguments) {
-        Ok(order) => work(&order),
-        Err(error) => Answer {
-            error: Some(error),
-            ..Answer::default()
-        },
-    };
-    // Without a reader there is nobody to tell.
-    if let Ok(line) = serde_json::to_string(&answer) {
-        let _ = writeln!(std::io::stdout(), "\n{line}");
-    }
-    ExitCode::SUCCESS
-}
-
-fn read(arguments: &[OsString]) -> Result<Order, String> {
-    let file = arguments.first().ok_or("a worker needs an order")?;
-    let text = fs_err::read_to_string(Path::new(file)).map_err(|error| error.to_string())?;
-    serde_json::from_str(&text).map_err(|error| error.to_string())
-}
-
-fn work(order: &Order) -> Answer {
-    let mut answer = Answer::default();
-    let environment = match environment(order) {
-        Ok(environment) => environment,
+    let written = read(arguments).and_then(|request| {
+        let mut report = Report::default();
+        report.failure = measure(&request, &mut report).err();
+        // A newline first: a library may have left half a line there.
+        writeln!(std::io::stdout(), "\n{}", serde_json::to_string(&report)?)
+    });
+    match written {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            answer.error = Some(error);
-            return answer;
+            // There is nobody left to tell if standard error is closed too.
+            let _ = writeln!(std::io::stderr(), "{error}");
+            ExitCode::from(2)
         }
+    }
+}
+
+fn read(arguments: &[OsString]) -> std::io::Result<Request> {
+    let [path] = arguments else {
+        return Err(std::io::Error::other("the worker takes one argument, a request file"));
     };
-    for batch in &order.batches {
-        match measure(&environment, order, *batch) {
-            Ok(measured) => {
-                let worst = answer.reference_error.unwrap_or(0.0);
-                answer.reference_error = measured.error.map(|error| error.max(worst));
-                answer.rows.push(measured.row);
-            }
-            Err(error) => {
-                answer.error = Some(error);
-                break;
-            }
-        }
-    }
-    answer
+    Ok(serde_json::from_slice(&fs_err::read(Path::new(path))?)?)
 }
 
-struct Measured {
-    row: Row,
-    error: Option<f64>,
-}
-
-fn measure(environment: &Environment, order: &Order, batch: u64) -> Result<Measured, String> {
-    let words = |error: ort::Error| error.to_string();
-    let started = Instant::now();
-    let mut session = session(environment, order, batch)?;
-    let session_ms = milliseconds(started.elapsed());
-    let inputs = inputs(order, &session, batch)?;
-    let mut run = |output: Option<&mut Vec<f32>>| -> Result<(), String> {
-        let views = inputs.iter().map(|(name, value)| (name.as_str(), value.into()));
-        let outputs = session
-            .run(views.collect::<Vec<(&str, SessionInputValue<'_>)>>())
-            .map_err(words)?;
-        if let (Some(output), true) = (output, order.built_in) {
-            let (_, values) = outputs[0].try_extract_tensor::<f32>().map_err(words)?;
-            output.extend_from_slice(values);
-        }
-        Ok(())
-    };
-    let mut output = Vec::new();
-    run(Some(&mut output))?;
-    let error = order.built_in.then(|| distance(&output));
-    for _ in 0..WARM_UP {
-        run(None)?;
-    }
-    let limit = Duration::from_secs_f64(order.seconds);
-    let begun = Instant::now();
-    let mut times = Vec::new();
-    while times.len() < AT_LEAST || (times.len() < AT_MOST && begun.elapsed() < limit) {
-        let one = Instant::now();
-        run(None)?;
-        times.push(milliseconds(one.elapsed()));
-    }
-    let all_s = begun.elapsed().as_secs_f64();
-    let runs = times.len() as f64;
-    times.sort_by(f64::total_cmp);
-    Ok(Measured {
-        row: Row {
-            batch,
-            p50_ms: percentile(&times, 50),
-            p95_ms: percentile(&times, 95),
-            p99_ms: percentile(&times, 99),
-            images_per_s: runs * batch as f64 / all_s,
-            session_ms,
-        },
-        error,
-    })
-}
-
-/// The runtime, loaded: there can be one in a process.
-fn environment(order: &Order) -> Result<Environment, String> {
-    ort::init_from(&order.library)
-        .map_err(|error| format!("{} cannot be loaded: {error}", order.library.display()))?
-        .with_name("matenv")
+fn measure(request: &Request, report: &mut Report) -> Result<(), Failure> {
+    let total = request.batches.len();
+    let threads = threads();
+    report.threads = threads as u64;
+    tell(0, total, "load ONNX Runtime");
+    report.runtime = version(&request.library)?;
+    let environment = ort::init_from(&request.library)
+        .map_err(during("load ONNX Runtime"))?
+        .with_name("matenv-bench")
         .with_telemetry(false)
         .build()
-        .map_err(|error| error.to_string())
-}
+        .map_err(during("start ONNX Runtime"))?;
+    tell(0, total, "read the model");
+    let inputs = inputs_of(&environment, &request.model)?;
+    input::check_names(&request.shapes, &inputs)?;
+    let reference = request.reference.as_deref().map(floats).transpose()?;
 
-fn session(environment: &Environment, order: &Order, batch: u64) -> Result<Session, String> {
-    let words = |error: ort::Error| error.to_string();
-    let provider = provider(&order.provider)?;
-    let mut builder = Session::builder(environment)
-        .map_err(words)?
-        .with_optimization_level(GraphOptimizationLevel::All)
-        .map_err(|error| error.to_string())?
-        .with_intra_threads(order.threads)
-        .map_err(|error| error.to_string())?
-        .with_execution_providers([provider])
-        .map_err(|error| error.to_string())?;
-    if order.built_in {
-        let batch = i64::try_from(batch).map_err(|error| error.to_string())?;
-        builder = builder
-            .with_dimension_override("batch", batch)
-            .map_err(|error| error.to_string())?;
-        if order.provider != "CPUExecutionProvider" {
-            // Every node of the built-in model has a kernel everywhere: one on the processor is a failure.
-            builder = builder.with_disable_cpu_fallback().map_err(|error| error.to_string())?;
+    for (done, &batch) in request.batches.iter().enumerate() {
+        let shapes = inputs
+            .iter()
+            .map(|input| input.shape(input::given(&request.shapes, input, &inputs), batch))
+            .collect::<Result<Vec<_>, _>>()?;
+        let images = shapes.iter().find_map(|shape| shape.first().copied()).unwrap_or(1);
+        if report.rows.iter().any(|row| row.batch == images) {
+            // The model's batch size is fixed: another one asked for is the same measurement again.
+            continue;
         }
-    }
-    builder.commit_from_file(&order.model).map_err(words)
-}
+        let at = |what: &str| tell(done, total, &format!("batch {images}: {what}"));
+        at("create the session");
+        let started = Instant::now();
+        let mut session = session(&environment, request, &inputs, &shapes, threads)
+            .map_err(during(&format!("create a session on {}", request.provider)))?;
+        let session_ms = milliseconds(started.elapsed());
+        let tensors = inputs
+            .iter()
+            .zip(&shapes)
+            .map(|(input, shape)| Ok((input.name.as_str(), input.tensor(shape)?)))
+            .collect::<Result<Vec<_>, Failure>>()?;
 
-/// Exactly the provider that was asked for, and no session without it.
-fn provider(name: &str) -> Result<ExecutionProviderDispatch, String> {
-    let dispatch = match name {
-        "CPUExecutionProvider" => CPU::default().with_arena_allocator(true).build(),
-        "CUDAExecutionProvider" => CUDA::default().build(),
-        "TensorrtExecutionProvider" => TensorRT::default().build(),
-        "CoreMLExecutionProvider" => CoreML::default().build(),
-        other => return Err(format!("the bench knows no execution provider `{other}`")),
-    };
-    Ok(dispatch.error_on_failure())
-}
-
-fn inputs(order: &Order, session: &Session, batch: u64) -> Result<Vec<(String, ort::value::DynValue)>, String> {
-    let only = session.inputs().len() == 1;
-    session
-        .inputs()
-        .iter()
-        .map(|input| {
-            let name = input.name().to_owned();
-            let ValueType::Tensor { ty, shape, .. } = input.dtype() else {
-                return Err(format!("the input `{name}` is no tensor"));
-            };
-            let given = order
-                .shapes
-                .get(&name)
-                .or_else(|| order.shapes.get("").filter(|_| only));
-            let shape = resolve(&name, shape, given, order.built_in.then_some(batch))?;
-            Ok((name, filled(*ty, &shape)?))
-        })
-        .collect()
-}
-
-/// The shape of an input: its own, with what is dynamic taken from what was given.
-fn resolve(name: &str, own: &[i64], given: Option<&Vec<u64>>, batch: Option<u64>) -> Result<Vec<usize>, String> {
-    let small = |axis: u64| usize::try_from(axis).map_err(|error| error.to_string());
-    if let Some(given) = given {
-        let fits = given.len() == own.len()
-            && own
-                .iter()
-                .zip(given)
-                .all(|(own, given)| *own < 0 || u64::try_from(*own) == Ok(*given));
-        if !fits {
-            return Err(format!(
-                "the input `{name}` has the shape {own:?}, which {given:?} does not fit"
-            ));
-        }
-        return given.iter().map(|axis| small(*axis)).collect();
-    }
-    own.iter()
-        .enumerate()
-        .map(|(at, axis)| match (u64::try_from(*axis), batch) {
-            (Ok(axis), _) => small(axis),
-            (Err(_), Some(batch)) if at == 0 => small(batch),
-            (Err(_), _) => Err(format!(
-                "the input `{name}` has dynamic axes {own:?}: say --shape {name}=AxBxC"
-            )),
-        })
-        .collect()
-}
-
-/// A tensor with the pattern in it: 0 to 1 for floats, 0 to 255 for bytes, zeros for indices.
-fn filled(ty: TensorElementType, shape: &[usize]) -> Result<ort::value::DynValue, String> {
-    let count: usize = shape.iter().product();
-    let words = |error: ort::Error| error.to_string();
-    // Each image of a batch gets the same input, so that each has the same reference.
-    let image = shape.iter().skip(1).product::<usize>().max(1);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 255 fit")]
-    let byte = |index: usize| (pattern(index % image) * 256.0) as u8;
-    let value = match ty {
-        TensorElementType::Float32 => {
-            let data: Vec<f32> = (0..count).map(|index| pattern(index % image)).collect();
-            Tensor::from_array((shape.to_vec(), data)).map_err(words)?.into_dyn()
-        }
-        TensorElementType::Float64 => {
-            let data: Vec<f64> = (0..count).map(|index| f64::from(pattern(index % image))).collect();
-            Tensor::from_array((shape.to_vec(), data)).map_err(words)?.into_dyn()
-        }
-        TensorElementType::Uint8 => {
-            let data: Vec<u8> = (0..count).map(byte).collect();
-            Tensor::from_array((shape.to_vec(), data)).map_err(words)?.into_dyn()
-        }
-        TensorElementType::Int32 => Tensor::from_array((shape.to_vec(), vec![0_i32; count]))
-            .map_err(words)?
-            .into_dyn(),
-        TensorElementType::Int64 => Tensor::from_array((shape.to_vec(), vec![0_i64; count]))
-            .map_err(words)?
-            .into_dyn(),
-        TensorElementType::Bool => Tensor::from_array((shape.to_vec(), vec![false; count]))
-            .map_err(words)?
-            .into_dyn(),
-        other => return Err(format!("the bench makes no inputs of type {other}")),
-    };
-    Ok(value)
-}
-
-/// The largest absolute difference between the reference and each image of `output`; infinite if a size or a number
-/// makes no sense.
-fn distance(output: &[f32]) -> f64 {
-    let reference: Vec<f32> = REFERENCE
-        .as_chunks::<4>()
-        .0
-        .iter()
-        .map(|bytes| f32::from_le_bytes(*bytes))
-        .collect();
-    if output.is_empty() || !output.len().is_multiple_of(reference.len()) {
-        return f64::INFINITY;
-    }
-    output
-        .chunks(reference.len())
-        .flat_map(|image| image.iter().zip(&reference))
-        .map(|(got, wanted)| f64::from((got - wanted).abs()))
-        .fold(0.0, |worst, one| {
-            if one.is_nan() {
-                f64::INFINITY
-            } else {
-                f64::max(worst, one)
+        at("check");
+        let started = Instant::now();
+        let first = run(&mut session, &tensors, reference.as_deref())?;
+        if let Some(max_error) = first {
+            match max_error {
+                Some(error) if error <= f64::from(TOLERANCE) => {
+                    report.max_error = Some(report.max_error.map_or(error, |before| before.max(error)));
+                }
+                Some(_) | None => {
+                    return Err(Failure::Wrong {
+                        batch: images,
+                        max_error,
+                    });
+                }
             }
-        })
+        }
+        let file = session.end_profiling().map_err(during("read the profile"))?;
+        profile::count(&request.work.join(file), &mut report.operators).map_err(during("read the profile"))?;
+
+        at("time");
+        let pace = Pace {
+            seconds: request.seconds,
+        };
+        while pace.warms_up(started.elapsed()) {
+            run(&mut session, &tensors, None)?;
+        }
+        let mut times = Vec::new();
+        let started = Instant::now();
+        while pace.goes_on(times.len(), started.elapsed()) {
+            let begin = Instant::now();
+            run(&mut session, &tensors, None)?;
+            times.push(milliseconds(begin.elapsed()));
+        }
+        if let Some(percentiles) = percentiles(&times) {
+            report.rows.push(Row {
+                batch: images,
+                p50_ms: percentiles.p50,
+                p95_ms: percentiles.p95,
+                p99_ms: percentiles.p99,
+                images_per_s: images as f64 * 1000.0 / percentiles.p50,
+                session_ms,
+            });
+        }
+    }
+    Ok(())
 }
 
-fn milliseconds(time: Duration) -> f64 {
-    time.as_secs_f64() * 1000.0
+/// How many runs are timed.
+struct Pace {
+    seconds: f64,
+}
+
+impl Pace {
+    /// Percentiles of fewer runs say little.
+    const ENOUGH: usize = 20;
+    /// What a slow model gets at least.
+    const FEW: usize = 3;
+
+    /// The first run, and more until a seventh of the time has passed: caches and clocks have settled by then.
+    fn warms_up(&self, elapsed: Duration) -> bool {
+        elapsed.as_secs_f64() < self.seconds / 7.0
+    }
+
+    fn goes_on(&self, runs: usize, elapsed: Duration) -> bool {
+        let elapsed = elapsed.as_secs_f64();
+        let done = runs >= Self::ENOUGH && elapsed >= self.seconds;
+        let slow = runs >= Self::FEW && elapsed >= 2.0 * self.seconds;
+        !done && !slow
+    }
+}
+
+/// As many threads as physical cores that this process may use: hyperthreads slow convolutions down.
+fn threads() -> usize {
+    let allowed = std::thread::available_parallelism().map_or(1, NonZero::get);
+    sysinfo::System::physical_core_count()
+        .unwrap_or(allowed)
+        .clamp(1, allowed)
+}
+
+/// The version that the library itself states.
+#[expect(unsafe_code, reason = "ort keeps the version that it reads to itself")]
+fn version(library: &Path) -> Result<String, Failure> {
+    type Base = unsafe extern "C" fn() -> *const ort::sys::OrtApiBase;
+    // SAFETY: loading runs the library's constructors; this process exists to survive that for matenv. The symbol's
+    // type is ONNX Runtime's stable C entry point, and the string that it gives lives as long as the library,
+    // which ort loads again below.
+    unsafe {
+        let library = libloading::Library::new(library).map_err(during("load ONNX Runtime"))?;
+        let base: libloading::Symbol<'_, Base> = library
+            .get(b"OrtGetApiBase")
+            .map_err(during("find ONNX Runtime's entry point"))?;
+        let text: *const c_char = base()
+            .as_ref()
+            .map_or(std::ptr::null(), |base| (base.GetVersionString)());
+        if text.is_null() {
+            return Err(during("ask ONNX Runtime for its version")("it gave none"));
+        }
+        Ok(CStr::from_ptr(text).to_string_lossy().into_owned())
+    }
+}
+
+/// The model's inputs, read without optimising anything.
+fn inputs_of(environment: &Environment, model: &Path) -> Result<Vec<Input>, Failure> {
+    let open = || -> ort::Result<Session> {
+        Session::builder(environment)?
+            .with_optimization_level(GraphOptimizationLevel::Disable)?
+            .commit_from_file(model)
+    };
+    let session = open().map_err(during("read the model"))?;
+    session.inputs().iter().map(Input::of).collect()
+}
+
+/// A session that runs on the one provider and nothing else, with every axis fixed, and whose first run is profiled.
+fn session(
+    environment: &Environment,
+    request: &Request,
+    inputs: &[Input],
+    shapes: &[Vec<u64>],
+    threads: usize,
+) -> ort::Result<Session> {
+    let mut builder = Session::builder(environment)?
+        .with_optimization_level(GraphOptimizationLevel::All)?
+        .with_intra_threads(threads)?
+        .with_profiling(request.work.join("profile"))?;
+    builder = with_provider(builder, request)?;
+    for (input, shape) in inputs.iter().zip(shapes) {
+        for (name, size) in input.open_axes(shape) {
+            builder = builder.with_dimension_override(name, i64::try_from(size).unwrap_or(i64::MAX))?;
+        }
+    }
+    builder.commit_from_file(&request.model)
+}
+
+fn with_provider(builder: SessionBuilder, request: &Request) -> ort::Result<SessionBuilder> {
+    let provider = match request.provider.as_str() {
+        CPU => ep::CPU::default().build(),
+        // TensorFloat-32 keeps 10 bits of a number: too few for the reference's tolerance.
+        CUDA => ep::CUDA::default().with_tf32(request.reference.is_none()).build(),
+        TENSORRT => ep::TensorRT::default().build(),
+        CORE_ML => ep::CoreML::default().build(),
+        other => return Err(ort::Error::new(format!("{other} is not known here"))),
+    };
+    Ok(builder.with_execution_providers([provider.error_on_failure()])?)
+}
+
+/// Run once. With a reference: the largest difference from it, `Some(None)` if that is no number.
+#[expect(
+    clippy::option_option,
+    reason = "compared or not, and if so with a number or without one"
+)]
+fn run(
+    session: &mut Session,
+    tensors: &[(&str, DynValue)],
+    reference: Option<&[f32]>,
+) -> Result<Option<Option<f64>>, Failure> {
+    let inputs: Vec<(&str, SessionInputValue<'_>)> = tensors
+        .iter()
+        .map(|(name, tensor)| (*name, SessionInputValue::from(tensor)))
+        .collect();
+    let outputs = session.run(inputs).map_err(during("run the model"))?;
+    let Some(reference) = reference else {
+        return Ok(None);
+    };
+    let output = outputs
+        .values()
+        .next()
+        .ok_or_else(|| during("run the model")("it has no output"))?;
+    let (_, numbers) = output.try_extract_tensor::<f32>().map_err(during("read the output"))?;
+    Ok(Some(difference(numbers, reference)))
+}
+
+/// The largest difference of any image of a batch from the reference; `None` if sizes differ or it is not a number.
+fn difference(numbers: &[f32], reference: &[f32]) -> Option<f64> {
+    if numbers.is_empty() || reference.is_empty() || !numbers.len().is_multiple_of(reference.len()) {
+        return None;
+    }
+    let mut largest = 0.0_f32;
+    for (number, expected) in numbers.iter().zip(reference.iter().cycle()) {
+        let difference = (number - expected).abs();
+        // `f32::max` would drop a NaN.
+        if !difference.is_finite() {
+            return None;
+        }
+        largest = largest.max(difference);
+    }
+    Some(f64::from(largest))
+}
+
+fn floats(path: &Path) -> Result<Vec<f32>, Failure> {
+    let bytes = fs_err::read(path).map_err(during("read the reference"))?;
+    let (numbers, rest) = bytes.as_chunks::<4>();
+    if !rest.is_empty() {
+        return Err(during("read the reference")("it ends within a number"));
+    }
+    Ok(numbers.iter().map(|number| f32::from_le_bytes(*number)).collect())
+}
+
+fn during<E: Display>(doing: &str) -> impl FnOnce(E) -> Failure {
+    let doing = doing.to_owned();
+    move |error| Failure::Runtime {
+        doing,
+        message: error.to_string(),
+    }
+}
+
+fn tell(done: usize, total: usize, what: &str) {
+    // Nobody reads if this fails, and the report still counts.
+    let _ = writeln!(std::io::stderr(), "{PROGRESS}{done}/{total} {what}");
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
 }
 
 #[cfg(test)]
@@ -314,21 +324,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_output_of_another_size_or_with_nan_is_infinitely_wrong() {
-        assert!(distance(&[]).is_infinite());
-        assert!(distance(&[0.0; 7]).is_infinite());
-        assert!(distance(&vec![f32::NAN; 96 * 96]).is_infinite());
+    fn an_output_that_is_no_number_or_too_short_is_a_difference() {
+        assert_eq!(difference(&[1.0, 2.5, 1.0, 2.0], &[1.0, 2.0]), Some(0.5));
+        assert_eq!(difference(&[f32::NAN, 2.0], &[1.0, 2.0]), None);
+        assert_eq!(difference(&[f32::INFINITY, 2.0], &[1.0, 2.0]), None);
+        assert_eq!(difference(&[1.0, 2.0, 1.0], &[1.0, 2.0]), None);
+        assert_eq!(difference(&[], &[1.0]), None);
     }
 
     #[test]
-    fn dynamic_axes_need_a_shape_that_fits() {
-        let own = [-1, 1, -1, 384];
-        assert!(resolve("image", &own, None, None).is_err_and(|error| error.contains("--shape image=")));
-        assert_eq!(
-            resolve("image", &own, Some(&vec![2, 1, 8, 384]), None),
-            Ok(vec![2, 1, 8, 384])
-        );
-        assert!(resolve("image", &own, Some(&vec![2, 1, 8, 385]), None).is_err());
-        assert_eq!(resolve("image", &[-1, 1, 8, 8], None, Some(4)), Ok(vec![4, 1, 8, 8]));
+    fn a_slow_model_is_timed_a_few_times_and_a_fast_one_until_the_time_is_up() {
+        let pace = Pace { seconds: 2.0 };
+        assert!(pace.goes_on(2, Duration::from_mins(1)));
+        assert!(!pace.goes_on(3, Duration::from_mins(1)));
+        assert!(pace.goes_on(500, Duration::from_millis(1900)));
+        assert!(!pace.goes_on(20, Duration::from_secs(2)));
+        assert!(pace.goes_on(19, Duration::from_millis(3900)));
+    }
+
+    #[test]
+    fn a_request_that_cannot_be_read_is_a_usage_error() {
+        assert_eq!(worker(&[]), ExitCode::from(2));
+        assert_eq!(worker(&["/nonexistent/request.json".into()]), ExitCode::from(2));
     }
 }

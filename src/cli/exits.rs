@@ -324,15 +324,49 @@ impl From<AuditError> for Failure {
 impl From<BenchError> for Failure {
     fn from(error: BenchError) -> Self {
         let (code, exit, help) = match &error {
-            BenchError::NoRuntime { .. } => (
-                "bench::no_runtime",
-                Exit::BenchFailed,
-                "the manifest brings no onnxruntime: add one, or install with --no-bench",
+            BenchError::UnknownProvider { .. } => (
+                "bench::provider",
+                Exit::Usage,
+                "name a known execution provider in the profile".to_owned(),
             ),
-            BenchError::Model { .. } => ("bench::model", Exit::Usage, "name an ONNX file: --model FILE"),
-            BenchError::Start(_) => ("bench::start", Exit::Machine, DISK),
+            BenchError::Batch => (
+                "bench::batch",
+                Exit::Usage,
+                "name batch sizes: --batch 1,4,8".to_owned(),
+            ),
+            BenchError::Model(_) => (
+                "bench::model",
+                Exit::Usage,
+                "name an ONNX file: --model FILE".to_owned(),
+            ),
+            BenchError::ShapeMissing { input, .. } => (
+                "bench::shape_missing",
+                Exit::Usage,
+                format!("say how large: --shape {input}=1x1x384x384, with a size for each axis"),
+            ),
+            BenchError::ShapeWrong { input, axes, .. } => (
+                "bench::shape_wrong",
+                Exit::Usage,
+                format!("say how large: --shape {input}=…, to fit {axes}"),
+            ),
+            BenchError::NoSuchInput { inputs, .. } => (
+                "bench::no_such_input",
+                Exit::Usage,
+                format!("name an input: --shape NAME=…, with one of {inputs}"),
+            ),
+            BenchError::InputType { .. } => (
+                "bench::input_type",
+                Exit::Usage,
+                "only models whose inputs are numbers can be timed".to_owned(),
+            ),
+            BenchError::Work(_) => (
+                "bench::work",
+                Exit::Machine,
+                "make room in the temporary folder, or name another: TMPDIR=DIR".to_owned(),
+            ),
+            BenchError::Start(_) => ("bench::start", Exit::Machine, "type the same command again".to_owned()),
         };
-        Self::new(&error, code, exit, help.to_owned())
+        Self::new(&error, code, exit, help)
     }
 }
 

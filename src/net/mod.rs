@@ -51,6 +51,26 @@ impl Client {
         self.patient.clone()
     }
 
+    /// The text at `url`.
+    ///
+    /// # Errors
+    /// Why it cannot be had, in words.
+    pub async fn text(&self, url: &str) -> Result<String, String> {
+        let words = |error: &(dyn std::error::Error + 'static)| innermost(error);
+        if let Some(path) = Url::parse(url).ok().as_ref().and_then(file_path) {
+            return fs_err::read_to_string(path.join("index.html")).map_err(|error| words(&error));
+        }
+        let response = self
+            .patient
+            .client()
+            .get(url)
+            .send()
+            .await
+            .map_err(|error| words(&error))?;
+        let response = response.error_for_status().map_err(|error| words(&error))?;
+        response.text().await.map_err(|error| words(&error))
+    }
+
     /// Whether `url` answers, without retries and within [`SILENCE`].
     ///
     /// # Errors

@@ -76,6 +76,7 @@ pub async fn resolve(ctx: &Context, uv: &Uv, request: &ResolveRequest<'_>) -> Re
         })
         .collect();
     check::check(plan, &wheels, &said)?;
+    listed(ctx, plan, &wheels, &explicit).await?;
     let findings = if plan.wants_torch() && explicit.is_empty() {
         check::backend_differs(&plan.backend, &wheels).into_iter().collect()
     } else {
@@ -124,15 +125,14 @@ async fn answers(ctx: &Context, name: SourceName, url: &Url) -> Result<(), PypiE
     }
 }
 
-/// The wheel with its source by name, and its canonical URL where an explicit index served it.
-fn located(ctx: &Context, plan: &Plan, package: pylock::Resolved, explicit: &[(SourceName, Url)]) -> LockedWheel {
-    let mut wheel = package.wheel;
-    let bare = |url: &Url| url.as_str().trim_end_matches('/').to_owned();
-    let from = package
-        .index
-        .as_ref()
-        .and_then(|index| explicit.iter().find(|(_, url)| bare(url) == bare(index)));
-    match from {
+/// The wheel with its source by name, and its canonical URL where an explicit index serves it.
+fn located(ctx: &Context, plan: &Plan, mut wheel: LockedWheel, explicit: &[(SourceName, Url)]) -> LockedWheel {
+    let named = plan
+        .requirements
+        .iter()
+        .find(|wanted| check::name_of(&wanted.requirement).as_deref() == Some(wheel.name.as_str()))
+        .and_then(|wanted| explicit.iter().find(|(name, _)| *name == wanted.source));
+    match named {
         Some((name, _)) => {
             wheel.source = *name;
             wheel.url = wheel
@@ -143,6 +143,36 @@ fn located(ctx: &Context, plan: &Plan, package: pylock::Resolved, explicit: &[(S
         None => wheel.url = None,
     }
     wheel
+}
+
+/// What is taken for an explicit index's own is listed there: uv does not say which index served a file.
+async fn listed(
+    ctx: &Context,
+    plan: &Plan,
+    wheels: &[LockedWheel],
+    explicit: &[(SourceName, Url)],
+) -> Result<(), PypiError> {
+    if ctx.settings.offline {
+        return Ok(());
+    }
+    for (name, index) in explicit {
+        for wheel in wheels.iter().filter(|wheel| wheel.source == *name) {
+            let page = format!("{}/{}/", index.as_str().trim_end_matches('/'), wheel.name);
+            let text = ctx.client.text(&page).await.map_err(|because| PypiError::Unreachable {
+                source_name: *name,
+                because,
+            })?;
+            if !text.contains(&wheel.file) && !text.contains(&wheel.file.replace('+', "%2B")) {
+                return Err(PypiError::WrongBackend {
+                    package: wheel.name.clone(),
+                    version: wheel.version.clone(),
+                    backend: plan.backend.to_string(),
+                    source_name: *name,
+                });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Runs of `uv pip compile`.
@@ -176,10 +206,7 @@ impl Compile<'_> {
         let (resolved, _) = self.compile("pylock.build.toml", arguments).await?;
         Ok(resolved
             .into_iter()
-            .map(|package| LockedWheel {
-                url: None,
-                ..package.wheel
-            })
+            .map(|wheel| LockedWheel { url: None, ..wheel })
             .collect())
     }
 
@@ -188,7 +215,7 @@ impl Compile<'_> {
         explicit: &[(SourceName, Url)],
         by_conda: &[(String, String)],
         build: &[LockedWheel],
-    ) -> Result<(Vec<pylock::Resolved>, String), PypiError> {
+    ) -> Result<(Vec<LockedWheel>, String), PypiError> {
         let request = self.request;
         let text = project::pyproject(request.plan, request.python_version, request.extra, explicit)
             .map_err(|error| PypiError::Answer(error.to_string()))?;
@@ -220,11 +247,7 @@ impl Compile<'_> {
         self.compile("pylock.toml", arguments).await
     }
 
-    async fn compile(
-        &self,
-        output: &str,
-        arguments: Vec<OsString>,
-    ) -> Result<(Vec<pylock::Resolved>, String), PypiError> {
+    async fn compile(&self, output: &str, arguments: Vec<OsString>) -> Result<(Vec<LockedWheel>, String), PypiError> {
         let ctx = self.ctx;
         let request = self.request;
         let written = self.files.path(output);

@@ -110,7 +110,19 @@ fn without_home_there_is_no_place_for_environments() {
 #[test]
 fn an_error_is_one_json_document_with_json() {
     let refused = TestEnv::new().matenv(&["install", "slep", "--json"]).exits(2).json();
-    insta::assert_snapshot!(serde_json::to_string_pretty(&refused).unwrap(), @"");
+    insta::assert_snapshot!(serde_json::to_string_pretty(&refused).unwrap(), @r#"
+        {
+          "schema": 1,
+          "ok": false,
+          "error": {
+            "code": "environment::unknown",
+            "exit": 2,
+            "message": "there is no environment `slep`",
+            "help": "did you mean `sleap`? There are: runtime, sleap",
+            "causes": []
+          }
+        }
+        "#);
     let usage = TestEnv::new()
         .matenv(&["install", "--no-such-flag", "--json"])
         .exits(2)

@@ -7,6 +7,7 @@
     reason = "tests start programs and read variables; a failed unwrap is a failed test"
 )]
 
+mod bench;
 mod errors;
 mod install;
 mod real;

@@ -238,6 +238,7 @@ fn condas_own_setuptools_survives() {
     );
     let wheels = [
         Wheel::new("tool", "1.0").requires("setuptools>=60"),
+        Wheel::new("setuptools", "70.0"),
         Wheel::new("setuptools", "99.0"),
     ];
     let pypi = Index::serve(&wheels, Options::default());

@@ -81,6 +81,17 @@ mod tests {
     #[test]
     fn no_code_is_lost_or_reused() {
         let codes: Vec<_> = Code::ALL.iter().map(|code| format!("{code} {code:?}")).collect();
-        insta::assert_snapshot!(codes.join("\n"), @"");
+        insta::assert_snapshot!(codes.join("\n"), @r#"
+        ME001 ProbeFailed
+        ME002 BenchFailed
+        ME003 BenchWrong
+        ME010 TorchPairMismatch
+        ME011 TwoOnnxRuntimes
+        ME013 RequirementUnsatisfied
+        ME014 BackendDiffers
+        ME020 PostLinkNotRun
+        ME021 SystemLibraryMissing
+        ME022 CondaNameTaken
+        "#);
     }
 }

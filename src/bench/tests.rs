@@ -1,0 +1,208 @@
+//! The caller's side, with shell scripts in the worker's place: each dies as a real library may.
+
+use std::fmt::Write;
+
+use super::*;
+use crate::{
+    doctor::{Code, Severity},
+    event::Events,
+    process::Variables,
+    settings::{Asked, Settings},
+};
+
+fn context(home: &Path) -> Context {
+    let variables = Variables::from_pairs([("HOME", home.as_os_str()), ("PATH", "/usr/bin:/bin".as_ref())]);
+    let settings = Settings::resolve(Asked::default(), variables, home).expect("settings");
+    Context::new(settings, Events::silent())
+}
+
+fn request(model: Model) -> BenchRequest {
+    BenchRequest {
+        model,
+        providers: vec![CPU.to_owned()],
+        batches: vec![1],
+        seconds: 0.2,
+    }
+}
+
+#[cfg(unix)]
+struct Fake {
+    folder: tempfile::TempDir,
+}
+
+#[cfg(unix)]
+impl Fake {
+    /// A prefix with something that is named like a library, and a worker that does what `script` says.
+    fn new(script: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a temp folder");
+        let capi = folder
+            .path()
+            .join("prefix/lib/python3.13/site-packages/onnxruntime/capi");
+        fs_err::create_dir_all(&capi).expect("a folder");
+        let name = if cfg!(target_os = "macos") {
+            "libonnxruntime.1.32.0.dylib"
+        } else {
+            "libonnxruntime.so.1.32.0"
+        };
+        fs_err::write(capi.join(name), "").expect("a file");
+        fs_err::write(folder.path().join("prefix/worker.sh"), script).expect("a script");
+        Self { folder }
+    }
+
+    /// A program that no test writes: one that was just written may still be open in another test's child.
+    fn program() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bench/fake-worker.sh")
+    }
+
+    fn prefix(&self) -> PathBuf {
+        self.folder.path().join("prefix")
+    }
+
+    async fn bench(&self) -> Benchmark {
+        let ctx = context(self.folder.path());
+        bench_with(&ctx, &self.prefix(), &request(Model::BuiltIn), &Self::program())
+            .await
+            .expect("the worker starts")
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn an_illegal_instruction_is_a_finding_that_says_where() {
+    let fake = Fake::new("echo 'matenv-bench: 0/1 batch 1: check' >&2; echo 'some last words' >&2; kill -ILL $$");
+    let bench = fake.bench().await;
+    let [finding] = &bench.findings[..] else {
+        panic!("one finding, not {:?}", bench.findings);
+    };
+    assert_eq!((finding.code, finding.severity), (Code::BenchFailed, Severity::Error));
+    assert!(
+        finding
+            .message
+            .contains("batch 1: check (signal 4 (illegal instruction))"),
+        "{finding:?}"
+    );
+    assert!(
+        finding.evidence.iter().any(|line| line == "some last words"),
+        "{finding:?}"
+    );
+    assert!(
+        finding
+            .remedy
+            .as_ref()
+            .is_some_and(|text| text.contains("older release"))
+    );
+    assert_eq!((bench.reference_ok, bench.rows.len()), (false, 0));
+    assert_eq!(bench.runtime, "onnxruntime 1.32.0");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_worker_without_a_report_is_a_finding() {
+    for script in ["exit 0", "exit 3", "echo '{\"not\": \"a report'"] {
+        let bench = Fake::new(script).bench().await;
+        let codes: Vec<_> = bench
+            .findings
+            .iter()
+            .map(|finding| (finding.code, finding.blocks()))
+            .collect();
+        assert_eq!(codes, [(Code::BenchFailed, true)], "{script}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_crash_after_the_report_is_a_warning() {
+    let mut report = Report {
+        runtime: "1.32.0".to_owned(),
+        max_error: Some(1e-5),
+        ..Report::default()
+    };
+    report.operators.insert(CPU.to_owned(), 20);
+    let mut script = String::new();
+    let text = serde_json::to_string(&report).expect("JSON");
+    write!(script, "echo 'library noise'; echo '{text}'; kill -SEGV $$").expect("a string");
+    let bench = Fake::new(&script).bench().await;
+    let severities: Vec<_> = bench.findings.iter().map(|finding| finding.severity).collect();
+    assert_eq!(severities, [Severity::Warning]);
+    assert_eq!((bench.reference_ok, bench.reference_error), (true, Some(1e-5)));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn another_provider_than_the_asked_one_blocks() {
+    let mut report = Report::default();
+    report.operators.insert(CUDA.to_owned(), 20);
+    let text = serde_json::to_string(&report).expect("JSON");
+    let bench = Fake::new(&format!("echo '{text}'")).bench().await;
+    assert_eq!(bench.provider, CUDA);
+    assert!(bench.findings.iter().any(Finding::blocks), "{bench:?}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_worker_that_hangs_is_stopped_and_said_so() {
+    let fake = Fake::new("echo 'matenv-bench: 0/1 load ONNX Runtime' >&2; sleep 30");
+    let ctx = context(fake.folder.path());
+    let work = tempfile::tempdir().expect("a temp folder");
+    let asked = Request {
+        library: "lib".into(),
+        model: "unet.onnx".into(),
+        reference: None,
+        provider: CPU.to_owned(),
+        shapes: BTreeMap::new(),
+        batches: vec![1],
+        seconds: 0.2,
+        work: work.path().to_owned(),
+    };
+    let (ended, at) = run(
+        &ctx,
+        &fake.prefix(),
+        &asked,
+        &Fake::program(),
+        Duration::from_millis(300),
+    )
+    .await
+    .expect("the worker starts");
+    let finding = findings::of_ending(&ended, report_in(&ended).is_some(), &at, &asked).expect("a finding");
+    assert!(
+        finding
+            .message
+            .contains("load ONNX Runtime (stopped at the time limit)"),
+        "{finding:?}"
+    );
+    assert!(finding.blocks());
+}
+
+#[tokio::test]
+async fn an_environment_without_onnx_runtime_is_a_finding() {
+    let home = tempfile::tempdir().expect("a temp folder");
+    let ctx = context(home.path());
+    let bench = bench(&ctx, home.path(), &request(Model::BuiltIn))
+        .await
+        .expect("no error");
+    assert_eq!(bench.findings.len(), 1);
+    assert!(bench.findings[0].message.contains("no ONNX Runtime"));
+}
+
+#[tokio::test]
+async fn a_request_at_fault_is_an_error() {
+    let home = tempfile::tempdir().expect("a temp folder");
+    let ctx = context(home.path());
+    let mut unknown = request(Model::BuiltIn);
+    unknown.providers = vec!["FastExecutionProvider".to_owned()];
+    let mut empty = request(Model::BuiltIn);
+    empty.batches = vec![1, 0];
+    let missing = request(Model::File {
+        path: home.path().join("none.onnx"),
+        shapes: BTreeMap::new(),
+    });
+    let unknown = bench(&ctx, home.path(), &unknown).await;
+    assert!(
+        matches!(unknown, Err(BenchError::UnknownProvider { .. })),
+        "{unknown:?}"
+    );
+    let empty = bench(&ctx, home.path(), &empty).await;
+    assert!(matches!(empty, Err(BenchError::Batch)), "{empty:?}");
+    let missing = bench(&ctx, home.path(), &missing).await;
+    assert!(matches!(missing, Err(BenchError::Model(_))), "{missing:?}");
+}
