@@ -333,7 +333,7 @@ fn switch(
 fn open_door(ctx: &Context, env: &EnvName, certificate: &mut Certificate) -> Result<(), InstallError> {
     match door::open_door(&ctx.settings, env)? {
         Door::Made(_) | Door::Kept(_) => {}
-        Door::Taken(finding) => {
+        Door::Taken(finding) | Door::Shadowed { finding, .. } => {
             if !certificate.audit.findings.contains(&finding) {
                 certificate.audit.findings.push(*finding);
             }

@@ -2,7 +2,7 @@
 //!
 //! In: flags, configuration files and process variables. Out: [`Settings`], the only place that stages ask.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 use url::Url;
@@ -111,6 +111,7 @@ impl Settings {
             .path("MATENV_HOME")
             .map(|path| cwd.join(path))
             .or_else(|| user_home.as_ref().map(|path| path.join(".matenv")))
+            .map(|path| without_parent_parts(&path))
             .ok_or(SettingsError::NoHome)?;
         let user_home = user_home.ok_or(SettingsError::NoHome)?;
 
@@ -149,6 +150,21 @@ impl Settings {
             user_home,
         })
     }
+}
+
+/// `/a/c` for `/a/b/../c`: the path of an environment is written into its files and compared as text.
+fn without_parent_parts(path: &Path) -> PathBuf {
+    let mut clean = PathBuf::new();
+    for part in path.components() {
+        if part == Component::ParentDir {
+            // `..` of a link is the parent of what it points to.
+            clean = fs_err::canonicalize(&clean).unwrap_or(clean);
+            clean.pop();
+        } else {
+            clean.push(part);
+        }
+    }
+    clean
 }
 
 fn default_cache_home(user_home: &Path, variables: &Variables) -> PathBuf {
@@ -282,6 +298,13 @@ mod tests {
             default_index_of(&table).map(String::from),
             Some("https://a.example.org/simple".to_owned())
         );
+    }
+
+    #[test]
+    fn a_home_of_matenv_has_no_parent_parts() {
+        for (given, clean) in [("/a/b/../c", "/a/c"), ("/a", "/a"), ("/a/../../c/.", "/c")] {
+            assert_eq!(without_parent_parts(Path::new(given)), Path::new(clean), "{given}");
+        }
     }
 
     #[test]

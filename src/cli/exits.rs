@@ -257,10 +257,25 @@ impl From<StoreError> for Failure {
                 Exit::Machine,
                 "this filesystem cannot lock files: choose another: MATENV_HOME=DIR".to_owned(),
             ),
+            StoreError::NotALink { .. } => (
+                "store::not_a_link",
+                Exit::Machine,
+                "matenv keeps a link there: move what is there away".to_owned(),
+            ),
+            StoreError::TooLong { .. } => (
+                "store::too_long",
+                Exit::Machine,
+                "choose a shorter path: MATENV_HOME=DIR".to_owned(),
+            ),
             StoreError::InUse { env, .. } => (
                 "store::in_use",
                 Exit::Machine,
-                format!("end the programs of `{env}`, then type the same command again"),
+                format!("end that program, or remove the environment all the same: matenv remove {env} --force"),
+            ),
+            StoreError::Door { .. } => (
+                "store::door",
+                Exit::Machine,
+                "conda looks in ~/.conda/envs: make it a folder that you may write to".to_owned(),
             ),
             StoreError::NoCommand { env, .. } => (
                 "run::no_command",

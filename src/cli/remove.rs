@@ -15,6 +15,9 @@ use crate::{
 pub(super) struct Args {
     /// Environment to remove
     env: EnvName,
+    /// Remove it even if a running program uses it
+    #[arg(long)]
+    force: bool,
 }
 
 #[derive(Serialize)]
@@ -31,7 +34,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     let removed: Removed = session.block_on(async {
         let store = Store::open(settings)?;
         let _held = store.lock(&session.ctx.events, &args.env).await?;
-        store.remove(&args.env)
+        store.remove(&args.env, args.force)
     })?;
     let shown = Shown {
         schema: 1,

@@ -6,7 +6,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{StoreError, activate};
+use super::{
+    Folder, StoreError, activate, conda_folders,
+    link::{self as links, At},
+};
 use crate::{
     doctor::{Code, Finding, Scope, Severity},
     names::EnvName,
@@ -18,10 +21,17 @@ use crate::{
 pub enum Door {
     /// The link is there now.
     Made(PathBuf),
-    /// It was there, and is ours.
+    /// conda finds the environment here already.
     Kept(PathBuf),
-    /// Something else has the name, here or in a folder that conda asks first.
+    /// Something else has the name, so no link was made.
     Taken(Box<Finding>),
+    /// The link is there, and another folder of conda's has an environment of that name too.
+    Shadowed {
+        /// The link.
+        door: PathBuf,
+        /// Who wins.
+        finding: Box<Finding>,
+    },
 }
 
 /// The link that conda finds.
@@ -35,10 +45,7 @@ pub fn furnish(settings: &Settings, prefix: &Path, env: &EnvName) -> Result<(), 
     let meta = prefix.join("conda-meta");
     fs_err::create_dir_all(&meta).map_err(StoreError::Write)?;
     readable_by_all(&meta)?;
-    let links = [
-        link(&settings.user_home, env),
-        settings.home.join("envs").join(env.as_str()),
-    ];
+    let links = [link(&settings.user_home, env), envs_link(&settings.home, env)];
     activate::write(prefix, &links).map_err(StoreError::Write)?;
     // A regular file, even an empty one, makes a folder an environment for conda.
     fs_err::write(meta.join("history"), "").map_err(StoreError::Write)?;
@@ -67,116 +74,172 @@ fn readable_by_all(_meta: &Path) -> Result<(), StoreError> {
 
 /// Make the link that conda finds, once. What already has the name is left alone and told.
 pub fn open_door(settings: &Settings, env: &EnvName) -> Result<Door, StoreError> {
-    let target = settings.home.join("envs").join(env.as_str());
-    let door = link(&settings.user_home, env);
-    let opened = match whose(&door, &target) {
-        Whose::Ours => Door::Kept(door.clone()),
-        Whose::Nobodys => {
-            if let Some(folder) = door.parent() {
-                fs_err::create_dir_all(folder).map_err(StoreError::Write)?;
-            }
-            make_link(&target, &door).map_err(StoreError::Write)?;
-            Door::Made(door.clone())
-        }
-        Whose::AnothersLink | Whose::AnothersFolder => {
-            return Ok(Door::Taken(Box::new(taken(env, &door, "it was not made by matenv"))));
-        }
+    let failed = |source| StoreError::Door {
+        env: env.clone(),
+        source,
     };
-    // conda asks these folders before or beside ours, so the name may mean something else there.
-    for folder in other_folders(settings) {
-        let other = folder.join(env.as_str());
-        if other != door && other.join("conda-meta").is_dir() && !matches!(whose(&other, &target), Whose::Ours) {
-            return Ok(Door::Taken(Box::new(taken(
-                env,
-                &other,
-                "conda may ask that folder first",
-            ))));
+    let target = envs_link(&settings.home, env);
+    let door = link(&settings.user_home, env);
+    let namesakes = Namesakes::find(settings, env, &door, &target);
+    let at = links::at(&door).map_err(failed)?;
+    let opened = match &at {
+        At::Link(found) if leads_to(found, &target) => Door::Kept(door),
+        At::Link(found) if is_ours(found, &settings.home, env) => {
+            links::remove(&door)
+                .and_then(|()| links::make(&target, &door))
+                .map_err(failed)?;
+            Door::Made(door)
         }
-    }
-    Ok(opened)
+        At::Nothing => {
+            if let Some(other) = namesakes.foreign.first() {
+                return Ok(Door::Taken(Box::new(taken_elsewhere(env, &other.path))));
+            }
+            if let Some(ours) = namesakes.ours {
+                return Ok(Door::Kept(ours));
+            }
+            if let Some(folder) = door.parent() {
+                fs_err::create_dir_all(folder).map_err(failed)?;
+            }
+            links::make(&target, &door).map_err(failed)?;
+            Door::Made(door)
+        }
+        At::Link(_) | At::Thing => return Ok(Door::Taken(Box::new(taken_here(env, &door, &at)))),
+    };
+    Ok(match (opened, namesakes.foreign.first()) {
+        (Door::Made(door) | Door::Kept(door), Some(other)) => Door::Shadowed {
+            finding: Box::new(shadowed(env, &door, other)),
+            door,
+        },
+        (opened, _) => opened,
+    })
 }
 
-/// Remove the link that conda finds, if it is ours.
-pub(super) fn close(user_home: &Path, target: &Path, env: &EnvName) -> Result<Option<PathBuf>, StoreError> {
+/// Remove the link that conda finds, if it is ours. `~/.conda` stays: it is conda's.
+pub fn close_door(settings: &Settings, env: &EnvName) -> Result<Option<PathBuf>, StoreError> {
+    close(&settings.home, &settings.user_home, env)
+}
+
+pub(super) fn close(home: &Path, user_home: &Path, env: &EnvName) -> Result<Option<PathBuf>, StoreError> {
+    let failed = |source| StoreError::Door {
+        env: env.clone(),
+        source,
+    };
     let door = link(user_home, env);
-    match whose(&door, target) {
-        Whose::Ours => {
-            fs_err::remove_file(&door).map_err(StoreError::Write)?;
+    match links::at(&door).map_err(failed)? {
+        At::Link(found) if leads_to(&found, &envs_link(home, env)) || is_ours(&found, home, env) => {
+            links::remove(&door).map_err(failed)?;
             Ok(Some(door))
         }
-        Whose::Nobodys | Whose::AnothersLink | Whose::AnothersFolder => Ok(None),
+        At::Link(_) | At::Nothing | At::Thing => Ok(None),
     }
 }
 
-enum Whose {
-    Nobodys,
-    Ours,
-    AnothersLink,
-    AnothersFolder,
+fn envs_link(home: &Path, env: &EnvName) -> PathBuf {
+    home.join("envs").join(env.as_str())
 }
 
-fn whose(door: &Path, target: &Path) -> Whose {
-    match fs_err::symlink_metadata(door) {
-        Err(_) => Whose::Nobodys,
-        Ok(metadata) if metadata.is_symlink() => match fs_err::read_link(door) {
-            Ok(found) if found == target => Whose::Ours,
-            _ => Whose::AnothersLink,
-        },
-        Ok(_) => Whose::AnothersFolder,
+/// Whether `found` is `target`, if by other words (a home folder behind a link, `..`).
+fn leads_to(found: &Path, target: &Path) -> bool {
+    let folder_of = |path: &Path| path.parent().and_then(|folder| fs_err::canonicalize(folder).ok());
+    found == target
+        || (found.file_name() == target.file_name()
+            && folder_of(found).is_some_and(|folder| Some(folder) == folder_of(target)))
+}
+
+/// Whether `found` is a generation of `env`: our link, pointing past the one that moves.
+fn is_ours(found: &Path, home: &Path, env: &EnvName) -> bool {
+    let store = home.join("store");
+    found.file_name().and_then(|name| name.to_str()).is_some_and(|name| {
+        Folder::named(name, env, &store).is_some_and(|generation| leads_to(found, &generation.prefix))
+    })
+}
+
+/// Environments of the same name in other folders of conda's.
+struct Namesakes {
+    /// Ours, which conda finds there because the user configured it so.
+    ours: Option<PathBuf>,
+    /// Somebody else's.
+    foreign: Vec<Namesake>,
+}
+
+struct Namesake {
+    path: PathBuf,
+    asked_first: bool,
+}
+
+impl Namesakes {
+    fn find(settings: &Settings, env: &EnvName, door: &Path, target: &Path) -> Self {
+        let real = |path: &Path| fs_err::canonicalize(path).ok();
+        let mut found = Self {
+            ours: None,
+            foreign: Vec::new(),
+        };
+        for folder in conda_folders::all(settings) {
+            let path = folder.path.join(env.as_str());
+            if leads_to(&path, door) || !path.join("conda-meta").is_dir() {
+                continue;
+            }
+            if real(&path) == real(target) {
+                found.ours.get_or_insert(path);
+            } else {
+                found.foreign.push(Namesake {
+                    path,
+                    asked_first: folder.asked_first,
+                });
+            }
+        }
+        found
     }
 }
 
-#[cfg(unix)]
-fn make_link(target: &Path, door: &Path) -> std::io::Result<()> {
-    fs_err::os::unix::fs::symlink(target, door)
-}
-
-#[cfg(windows)]
-fn make_link(target: &Path, door: &Path) -> std::io::Result<()> {
-    fs_err::os::windows::fs::symlink_dir(target, door)
-}
-
-fn taken(env: &EnvName, path: &Path, why: &str) -> Finding {
-    Finding::new(
-        Code::CondaNameTaken,
-        Severity::Warning,
-        Scope::Host,
-        format!("conda's name `{env}` already means {} ({why})", path.display()),
+fn taken_here(env: &EnvName, door: &Path, at: &At) -> Finding {
+    let what = match at {
+        At::Link(target) => format!("a link to {}", target.display()),
+        At::Nothing | At::Thing => "not made by matenv".to_owned(),
+    };
+    warning(
+        format!(
+            "conda's name `{env}` means {} already, so conda does not find this environment",
+            door.display()
+        ),
+        [format!("{} is {what}", door.display())],
     )
-    .with_evidence([path.display().to_string()])
-    .with_remedy(format!(
-        "matenv install {env} --name {env}-matenv   or   conda rename -n {env} {env}-old"
-    ))
+    .with_remedy(ways_on(env, door))
 }
 
-/// The environment folders of this user's condarc and of the usual base installations.
-fn other_folders(settings: &Settings) -> Vec<PathBuf> {
-    let home = &settings.user_home;
-    let mut folders: Vec<PathBuf> = [".condarc", ".conda/condarc", ".conda/.condarc"]
-        .iter()
-        .filter_map(|name| fs_err::read_to_string(home.join(name)).ok())
-        .flat_map(|text| envs_dirs(&text))
-        .map(|folder| match folder.strip_prefix("~/") {
-            Some(rest) => home.join(rest),
-            None => PathBuf::from(folder),
-        })
-        .collect();
-    for base in ["miniforge3", "mambaforge", "miniconda3", "anaconda3"] {
-        folders.push(home.join(base).join("envs"));
-        folders.push(Path::new("/opt").join(base).join("envs"));
-    }
-    folders.push(PathBuf::from("/opt/conda/envs"));
-    folders
+fn taken_elsewhere(env: &EnvName, other: &Path) -> Finding {
+    warning(
+        format!(
+            "conda's name `{env}` means {} already, so conda does not find this environment",
+            other.display()
+        ),
+        [other.display().to_string()],
+    )
+    .with_remedy(ways_on(env, other))
 }
 
-/// `envs_dirs` of a condarc. A file that is no YAML names none: conda would refuse it, and that is its to say.
-fn envs_dirs(text: &str) -> Vec<String> {
-    #[derive(serde::Deserialize)]
-    struct Condarc {
-        #[serde(default, alias = "envs_path")]
-        envs_dirs: Vec<String>,
-    }
-    serde_yaml::from_str::<Condarc>(text)
-        .map(|condarc| condarc.envs_dirs)
-        .unwrap_or_default()
+fn shadowed(env: &EnvName, door: &Path, other: &Namesake) -> Finding {
+    let winner = if other.asked_first { &other.path } else { door };
+    warning(
+        format!(
+            "conda knows two environments named `{env}`; `conda run -n {env}` takes {}",
+            winner.display()
+        ),
+        [door.display().to_string(), other.path.display().to_string()],
+    )
+    .with_remedy(ways_on(env, &other.path))
+}
+
+fn warning(message: String, evidence: impl IntoIterator<Item = String>) -> Finding {
+    Finding::new(Code::CondaNameTaken, Severity::Warning, Scope::Host, message).with_evidence(evidence)
+}
+
+/// Another name for ours, or another name for theirs.
+fn ways_on(env: &EnvName, other: &Path) -> String {
+    let theirs = if other.join("conda-meta").is_dir() {
+        format!("conda rename -p \"{}\" {env}-old", other.display())
+    } else {
+        format!("move {} away", other.display())
+    };
+    format!("matenv install {env} --name {env}-matenv   or   {theirs}, then matenv install {env}")
 }

@@ -5,13 +5,30 @@ use crate::names::EnvName;
 /// Why the store could not do something.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Something could not be read.
+    /// Something could not be read. Exit 1; the source names the file.
     #[error("cannot read the store")]
     Read(#[source] std::io::Error),
-    /// Something could not be written.
+    /// Something could not be written: space, permission. Exit 1; help: set `MATENV_HOME` to another folder.
     #[error("cannot write to the store")]
     Write(#[source] std::io::Error),
-    /// A generation's record is damaged.
+    /// Something that is no link stands where an environment's link belongs. Exit 1; help: move it away.
+    #[error("{} is not a link", path.display())]
+    NotALink {
+        /// Where the link belongs.
+        path: PathBuf,
+    },
+    /// A prefix would be longer than the space that conda packages leave for it. Exit 1; help: set `MATENV_HOME` to a
+    /// shorter path.
+    #[error("the path of the environment has {length} bytes, conda packages have room for {room}: {}", prefix.display())]
+    TooLong {
+        /// The prefix.
+        prefix: PathBuf,
+        /// Its length in bytes.
+        length: usize,
+        /// The longest that fits.
+        room: usize,
+    },
+    /// A generation's record is damaged. Exit 5; help: `matenv install ENV --force`.
     #[error("{} is damaged", path.display())]
     Damaged {
         /// The file.
@@ -20,7 +37,7 @@ pub enum StoreError {
         #[source]
         source: serde_json::Error,
     },
-    /// The lock of an environment cannot be had on this filesystem.
+    /// The lock of an environment cannot be had. Exit 1; help: set `MATENV_HOME` to a folder on another filesystem.
     #[error("cannot lock `{env}`")]
     Lock {
         /// The environment.
@@ -29,15 +46,26 @@ pub enum StoreError {
         #[source]
         source: std::io::Error,
     },
-    /// A running program uses the environment.
-    #[error("a running program uses `{env}`: {}", path.display())]
+    /// A running program uses the environment. Exit 1; help: end it, or `matenv remove ENV --force`.
+    #[error("a running program uses `{env}`: process {pid} in {}", prefix.display())]
     InUse {
         /// The environment.
         env: EnvName,
-        /// The file or folder that is used.
-        path: PathBuf,
+        /// The program's process.
+        pid: u32,
+        /// The generation that it uses.
+        prefix: PathBuf,
     },
-    /// A command is not to be found.
+    /// The conda door could not be made, looked at or removed. Exit 1; the environment itself is not touched by it.
+    #[error("cannot make conda find `{env}` by name")]
+    Door {
+        /// The environment.
+        env: EnvName,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A command is not to be found. Exit 2; help: `matenv run ENV -- python --version` runs what is there.
     #[error("there is no command `{command}` in `{env}`")]
     NoCommand {
         /// What was asked for.
@@ -45,7 +73,7 @@ pub enum StoreError {
         /// The environment.
         env: EnvName,
     },
-    /// A command could not be started.
+    /// A command could not be started. Exit 1.
     #[error("cannot start `{command}`")]
     Start {
         /// What was asked for.

@@ -3,85 +3,48 @@
 //! In: a prefix that was proven. Out: the current [`Generation`] of an environment. A generation lies where it was
 //! built and is never moved; it becomes the current one by one rename of a link. Absent on purpose: what is inside a
 //! prefix, which is the other rooms' business but for the conda door's own files.
+//!
+//! ```text
+//! MATENV_HOME/store/sleap-3.0f4a21/             one generation: environment, number, stamp
+//! MATENV_HOME/envs/sleap                        the link to the current one
+//! MATENV_HOME/state/sleap.lock                  held by the matenv that changes the environment
+//! MATENV_HOME/state/sleap-3.0f4a21.unfinished   stands while that generation is being built
+//! ~/.conda/envs/sleap                           the conda door: a link to envs/sleap
+//! ```
 
 mod activate;
+mod conda_folders;
 pub mod door;
 mod error;
+mod generation;
 mod in_use;
 pub mod layout;
+mod link;
 mod lock;
 pub mod run;
+mod staged;
 
 pub use error::StoreError;
+pub use generation::{Generation, GenerationRecord};
 pub use lock::EnvLock;
+pub use staged::Staged;
 
 use std::{
-    collections::BTreeSet,
+    io::ErrorKind,
     path::{Path, PathBuf},
 };
 
-use serde::{Deserialize, Serialize};
+use crate::{event::Events, names::EnvName, settings::Settings};
+use link::At;
 
-use crate::{
-    event::Events,
-    names::{EnvName, ProfileName},
-    settings::Settings,
-};
-
-const RECORD: &str = "generation.json";
+/// The room that conda packages leave for the prefix, in bytes.
+const ROOM_FOR_PREFIX: usize = 255;
 
 /// Generations, links and state below `MATENV_HOME`.
 #[derive(Debug, Clone)]
 pub struct Store {
     home: PathBuf,
     user_home: PathBuf,
-}
-
-/// What is written down of a generation (`share/matenv/generation.json`).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GenerationRecord {
-    /// Version of the form.
-    pub schema: u32,
-    /// The environment.
-    pub env: EnvName,
-    /// Its manifest.
-    pub manifest: EnvName,
-    /// The accelerator level.
-    pub profile: ProfileName,
-    /// Counts from 1 for each environment.
-    pub number: u64,
-    /// What it was made from, see [`Plan::fingerprint`](crate::plan::Plan::fingerprint).
-    pub plan_fingerprint: String,
-    /// When, RFC 3339.
-    pub created: String,
-    /// Whether audit, probes and benchmark ran.
-    pub proven: bool,
-    /// Whether they found nothing that blocks.
-    pub ok: bool,
-}
-
-/// One installed prefix.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Generation {
-    /// The environment.
-    pub env: EnvName,
-    /// Counts from 1.
-    pub number: u64,
-    /// Its folder.
-    pub prefix: PathBuf,
-    /// What is written down of it.
-    pub record: GenerationRecord,
-}
-
-/// A generation that is being built; dropping it before [`Store::commit`] removes it.
-#[derive(Debug)]
-pub struct Staged {
-    /// Its folder, where it will stay.
-    pub prefix: PathBuf,
-    /// Its number.
-    pub number: u64,
-    env: EnvName,
-    finished: bool,
 }
 
 /// What was removed.
@@ -108,130 +71,94 @@ impl Store {
         self.home.join("envs").join(env.as_str())
     }
 
-    fn folder(&self) -> PathBuf {
-        self.home.join("store")
-    }
-
     /// Hold the environment: one installation at a time. A second one waits, and says so.
     pub async fn lock(&self, events: &Events, env: &EnvName) -> Result<EnvLock, StoreError> {
-        EnvLock::acquire(&self.home.join("state"), events, env).await
+        EnvLock::acquire(&self.state(), events, env).await
     }
 
     /// The current generation.
     pub fn current(&self, env: &EnvName) -> Result<Option<Generation>, StoreError> {
-        let link = self.link(env);
-        match fs_err::read_link(&link) {
-            Ok(target) => {
-                let prefix = link.parent().unwrap_or(&self.home).join(target);
-                let prefix = fs_err::canonicalize(&prefix).unwrap_or(prefix);
-                read(&prefix)
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(StoreError::Read(error)),
-        }
+        self.current_prefix(env)?.map_or(Ok(None), Generation::read)
     }
 
-    /// Every finished generation of an environment, the oldest first.
+    /// Every finished generation of an environment, the oldest first. A damaged one leaves the good ones.
     pub fn generations(&self, env: &EnvName) -> Result<Vec<Generation>, StoreError> {
         let mut found = Vec::new();
-        for prefix in self.prefixes(env)? {
-            if let Some(generation) = read(&prefix)? {
-                found.push(generation);
+        for folder in self.folders(env)? {
+            if self.mark(&folder.prefix).exists() {
+                continue;
+            }
+            match Generation::read(folder.prefix) {
+                Ok(generation) => found.extend(generation),
+                Err(StoreError::Damaged { path, source }) => tracing::warn!("{} is damaged: {source}", path.display()),
+                Err(error) => return Err(error),
             }
         }
         found.sort_by_key(|generation| generation.number);
         Ok(found)
     }
 
-    /// Every folder of the store that belongs to `env`, finished or not.
-    fn prefixes(&self, env: &EnvName) -> Result<Vec<PathBuf>, StoreError> {
-        let start = format!("{env}-");
-        let entries = match fs_err::read_dir(self.folder()) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(StoreError::Read(error)),
-        };
-        let mut found = Vec::new();
-        for entry in entries {
-            let entry = entry.map_err(StoreError::Read)?;
-            let name = entry.file_name();
-            // `sleap-gpu-…` is no generation of `sleap`: what follows the name is `NUMBER.STAMP`.
-            let ours = name
-                .to_str()
-                .and_then(|name| name.strip_prefix(&start))
-                .is_some_and(is_id);
-            if ours {
-                found.push(entry.path());
-            }
-        }
-        found.sort();
-        Ok(found)
-    }
-
-    /// The current generation of every environment, by name.
+    /// The current generation of every environment, by name. A damaged one leaves the good ones.
     pub fn list(&self) -> Result<Vec<Generation>, StoreError> {
-        let entries = match fs_err::read_dir(self.home.join("envs")) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(StoreError::Read(error)),
-        };
-        let mut names = BTreeSet::new();
-        for entry in entries {
-            let name = entry.map_err(StoreError::Read)?.file_name();
-            names.extend(name.to_str().and_then(|name| name.parse::<EnvName>().ok()));
-        }
+        let mut names: Vec<EnvName> = names_in(&self.home.join("envs"))?
+            .iter()
+            .filter_map(|name| name.parse().ok())
+            .collect();
+        names.sort();
         let mut found = Vec::new();
         for env in names {
-            found.extend(self.current(&env)?);
+            match self.current(&env) {
+                Ok(generation) => found.extend(generation),
+                Err(error @ (StoreError::Damaged { .. } | StoreError::NotALink { .. })) => tracing::warn!("{error}"),
+                Err(error) => return Err(error),
+            }
         }
         Ok(found)
     }
 
     /// A folder for a new generation. What a crashed run left is removed first; the environment must be held.
     pub fn stage(&self, env: &EnvName) -> Result<Staged, StoreError> {
-        let folder = self.folder();
-        fs_err::create_dir_all(&folder).map_err(StoreError::Write)?;
-        let mut number = 0;
-        for prefix in self.prefixes(env)? {
-            match read(&prefix)? {
-                Some(generation) => number = number.max(generation.number),
-                None => fs_err::remove_dir_all(&prefix).map_err(StoreError::Write)?,
-            }
-        }
-        number += 1;
+        fs_err::create_dir_all(self.store()).map_err(StoreError::Write)?;
+        fs_err::create_dir_all(self.state()).map_err(StoreError::Write)?;
+        self.sweep(env)?;
+        let last = self.folders(env)?.iter().map(|folder| folder.number).max();
+        let number = last.unwrap_or(0) + 1;
         let stamp = jiff::Timestamp::now().as_millisecond() & 0xff_ffff;
-        let prefix = folder.join(format!("{env}-{number}.{stamp:06x}"));
-        fs_err::create_dir(&prefix).map_err(StoreError::Write)?;
-        Ok(Staged {
-            prefix,
-            number,
-            env: env.clone(),
-            finished: false,
-        })
+        let prefix = self.store().join(format!("{env}-{number}.{stamp:06x}"));
+        let length = prefix.as_os_str().len();
+        if length > ROOM_FOR_PREFIX {
+            return Err(StoreError::TooLong {
+                prefix,
+                length,
+                room: ROOM_FOR_PREFIX,
+            });
+        }
+        let mark = self.mark(&prefix);
+        fs_err::write(&mark, "").map_err(StoreError::Write)?;
+        let staged = Staged::new(env.clone(), number, prefix, mark);
+        fs_err::create_dir(&staged.prefix).map_err(StoreError::Write)?;
+        Ok(staged)
     }
 
     /// Make a staged generation the current one.
-    pub fn commit(&self, mut staged: Staged, record: &GenerationRecord) -> Result<Generation, StoreError> {
-        let records = layout::records(&staged.prefix);
-        fs_err::create_dir_all(&records).map_err(StoreError::Write)?;
-        let text = serde_json::to_string_pretty(record).map_err(|error| StoreError::Write(error.into()))?;
-        let file = records.join(RECORD);
-        fs_err::write(&file, text).map_err(StoreError::Write)?;
-        // What says that the generation is whole must be on the disk before the link is.
-        fs_err::File::open(&file)
-            .and_then(|file| file.sync_all())
-            .map_err(StoreError::Write)?;
+    pub fn commit(&self, staged: Staged, record: &GenerationRecord) -> Result<Generation, StoreError> {
+        let record = GenerationRecord {
+            env: staged.env.clone(),
+            number: staged.number,
+            ..record.clone()
+        };
+        record.write(&staged.prefix)?;
         let link = self.link(&staged.env);
-        if let Some(folder) = link.parent() {
-            fs_err::create_dir_all(folder).map_err(StoreError::Write)?;
+        if let At::Thing = link::at(&link).map_err(StoreError::Read)? {
+            return Err(StoreError::NotALink { path: link });
         }
-        replace_link(&link, &staged.prefix).map_err(StoreError::Write)?;
-        staged.finished = true;
+        fs_err::create_dir_all(self.home.join("envs")).map_err(StoreError::Write)?;
+        link::replace(&staged.prefix, &link).map_err(StoreError::Write)?;
         Ok(Generation {
             env: staged.env.clone(),
             number: staged.number,
-            prefix: staged.prefix.clone(),
-            record: record.clone(),
+            prefix: staged.finish(),
+            record,
         })
     }
 
@@ -240,122 +167,164 @@ impl Store {
         let Some(current) = self.current(env)? else {
             return Ok(Vec::new());
         };
-        let mut older: Vec<Generation> = self.generations(env)?;
+        let mut older = self.generations(env)?;
         older.retain(|generation| generation.number < current.number);
         older.pop();
         if older.is_empty() {
             return Ok(Vec::new());
         }
-        let used = in_use::by_processes(&self.folder());
+        let users = in_use::users(&self.store());
         let mut removed = Vec::new();
-        for generation in older {
-            if !used.iter().any(|path| path.starts_with(&generation.prefix)) {
-                fs_err::remove_dir_all(&generation.prefix).map_err(StoreError::Write)?;
-                removed.push(generation.prefix);
+        for Generation { prefix, .. } in older {
+            if !users.iter().any(|user| prefix.ends_with(&user.folder)) {
+                staged::discard(&prefix).map_err(StoreError::Write)?;
+                removed.push(prefix);
             }
         }
         Ok(removed)
     }
 
-    /// Remove an environment: its conda door if it is ours, its link, its generations.
-    pub fn remove(&self, env: &EnvName) -> Result<Removed, StoreError> {
-        let prefixes = self.prefixes(env)?;
-        let used = in_use::by_processes(&self.folder());
-        if let Some(path) = used
+    /// Remove an environment: its conda door if it is ours, its link, its generations. A running program that uses it
+    /// is in the way, unless `force`. The environment must be held.
+    pub fn remove(&self, env: &EnvName, force: bool) -> Result<Removed, StoreError> {
+        let folders = self.folders(env)?;
+        if !force {
+            for user in in_use::users(&self.store()) {
+                if let Some(folder) = folders.iter().find(|folder| folder.prefix.ends_with(&user.folder)) {
+                    return Err(StoreError::InUse {
+                        env: env.clone(),
+                        pid: user.pid,
+                        prefix: folder.prefix.clone(),
+                    });
+                }
+            }
+        }
+        let door = door::close(&self.home, &self.user_home, env)?;
+        let link = self.link(env);
+        match link::at(&link).map_err(StoreError::Read)? {
+            At::Link(_) => link::remove(&link).map_err(StoreError::Write)?,
+            At::Nothing => {}
+            At::Thing => return Err(StoreError::NotALink { path: link }),
+        }
+        let mut generations = Vec::new();
+        for Folder { prefix, .. } in folders {
+            staged::discard(&prefix).map_err(StoreError::Write)?;
+            unmark(&self.mark(&prefix));
+            generations.push(prefix);
+        }
+        self.sweep(env)?;
+        Ok(Removed { generations, door })
+    }
+
+    /// Remove what crashed runs left of `env`: unfinished generations, and those that were being removed.
+    fn sweep(&self, env: &EnvName) -> Result<(), StoreError> {
+        let current = self.current_prefix(env)?;
+        for Folder { prefix, .. } in self.folders(env)? {
+            let mark = self.mark(&prefix);
+            if current.as_ref() == Some(&prefix) {
+                // The crash came after the link was moved, so this one is whole.
+                unmark(&mark);
+            } else if mark.exists() || matches!(Generation::read(prefix.clone()), Ok(None)) {
+                match staged::discard(&prefix) {
+                    Ok(()) => unmark(&mark),
+                    Err(error) => tracing::warn!("what a crashed run left stays: {error}"),
+                }
+            }
+        }
+        for name in names_in(&self.store())? {
+            let ours = name
+                .strip_prefix(staged::TRASH)
+                .is_some_and(|name| Folder::named(name, env, &self.store()).is_some());
+            if ours && let Err(error) = fs_err::remove_dir_all(self.store().join(name)) {
+                tracing::warn!("what a crashed run left stays: {error}");
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the link of `env` points, if into the store.
+    fn current_prefix(&self, env: &EnvName) -> Result<Option<PathBuf>, StoreError> {
+        let link = self.link(env);
+        match link::at(&link).map_err(StoreError::Read)? {
+            At::Link(target) => {
+                let name = target.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+                Ok(Folder::named(name, env, &self.store()).map(|folder| folder.prefix))
+            }
+            At::Nothing => Ok(None),
+            At::Thing => Err(StoreError::NotALink { path: link }),
+        }
+    }
+
+    /// Every folder of the store that belongs to `env`, finished or not, the oldest first.
+    fn folders(&self, env: &EnvName) -> Result<Vec<Folder>, StoreError> {
+        let store = self.store();
+        let mut folders: Vec<Folder> = names_in(&store)?
             .iter()
-            .find(|path| prefixes.iter().any(|prefix| path.starts_with(prefix)))
-        {
-            return Err(StoreError::InUse {
-                env: env.clone(),
-                path: path.clone(),
-            });
-        }
-        let door = door::close(&self.user_home, &self.link(env), env)?;
-        match fs_err::remove_file(self.link(env)) {
-            Ok(()) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(StoreError::Write(error)),
-        }
-        for prefix in &prefixes {
-            fs_err::remove_dir_all(prefix).map_err(StoreError::Write)?;
-        }
-        Ok(Removed {
-            generations: prefixes,
-            door,
+            .filter_map(|name| Folder::named(name, env, &store))
+            .collect();
+        folders.sort_by_key(|folder| folder.number);
+        Ok(folders)
+    }
+
+    fn store(&self) -> PathBuf {
+        self.home.join("store")
+    }
+
+    fn state(&self) -> PathBuf {
+        self.home.join("state")
+    }
+
+    /// The file that stands while the generation at `prefix` is being built.
+    fn mark(&self, prefix: &Path) -> PathBuf {
+        let name = prefix.file_name().unwrap_or_default().to_string_lossy();
+        self.state().join(format!("{name}.unfinished"))
+    }
+}
+
+/// A generation's folder, by its name alone.
+struct Folder {
+    number: u64,
+    prefix: PathBuf,
+}
+
+impl Folder {
+    /// `sleap-3.0f4a21` as a generation of `sleap`: `sleap-gpu-3.0f4a21` is none.
+    fn named(name: &str, env: &EnvName, store: &Path) -> Option<Self> {
+        let id = name.strip_prefix(env.as_str())?.strip_prefix('-')?;
+        let (number, stamp) = id.split_once('.')?;
+        let number = number.parse().ok()?;
+        let is_stamp = stamp.len() == 6 && stamp.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_stamp.then(|| Self {
+            number,
+            prefix: store.join(name),
         })
     }
 }
 
-impl Drop for Staged {
-    fn drop(&mut self) {
-        if self.finished {
-            return;
-        }
-        // Threads may still link files into it: under another name they write beside it, and it is no environment.
-        let trash = self.prefix.with_file_name(format!(".removed-{}", std::process::id()));
-        let gone = if fs_err::rename(&self.prefix, &trash).is_ok() {
-            fs_err::remove_dir_all(&trash)
-        } else {
-            fs_err::remove_dir_all(&self.prefix)
-        };
-        if let Err(error) = gone {
-            tracing::warn!("an unfinished generation is left to the next run: {error}");
-        }
-    }
-}
-
-/// `3.0f4a21`: number and stamp.
-fn is_id(text: &str) -> bool {
-    text.split_once('.').is_some_and(|(number, stamp)| {
-        number.parse::<u64>().is_ok() && stamp.len() == 6 && stamp.bytes().all(|byte| byte.is_ascii_hexdigit())
-    })
-}
-
-/// The generation at `prefix`; `None` if it is not finished.
-fn read(prefix: &Path) -> Result<Option<Generation>, StoreError> {
-    let path = layout::records(prefix).join(RECORD);
-    let text = match fs_err::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+/// The names in a folder that may not be there yet.
+fn names_in(folder: &Path) -> Result<Vec<String>, StoreError> {
+    let entries = match fs_err::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(StoreError::Read(error)),
     };
-    let record: GenerationRecord =
-        serde_json::from_str(&text).map_err(|source| StoreError::Damaged { path, source })?;
-    Ok(Some(Generation {
-        env: record.env.clone(),
-        number: record.number,
-        prefix: prefix.to_owned(),
-        record,
-    }))
-}
-
-/// Put a link to `target` in the place of `link`, in one step that a reader sees whole.
-#[cfg(unix)]
-fn replace_link(link: &Path, target: &Path) -> std::io::Result<()> {
-    let temporary = link.with_file_name(format!(
-        ".{}.{}",
-        link.file_name().unwrap_or_default().to_string_lossy(),
-        std::process::id()
-    ));
-    match fs_err::remove_file(&temporary) {
-        Ok(()) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
+    let mut names = Vec::new();
+    for entry in entries {
+        names.extend(entry.map_err(StoreError::Read)?.file_name().into_string().ok());
     }
-    fs_err::os::unix::fs::symlink(target, &temporary)?;
-    fs_err::rename(&temporary, link)
+    Ok(names)
 }
 
-/// Junctions cannot be renamed over each other; the environment is held, so nothing else switches meanwhile.
-#[cfg(windows)]
-fn replace_link(link: &Path, target: &Path) -> std::io::Result<()> {
-    match fs_err::remove_dir(link) {
+/// Take a mark away. One that stays is looked at again by the next run.
+fn unmark(mark: &Path) {
+    match fs_err::remove_file(mark) {
         Ok(()) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => tracing::warn!("{error}"),
     }
-    fs_err::os::windows::fs::symlink_dir(target, link)
 }
 
+// They start POSIX shells and programs of `/bin`.
 #[cfg(test)]
+#[cfg(unix)]
 mod tests;

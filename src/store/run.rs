@@ -1,22 +1,21 @@
 //! Programs of an environment, started so that they see nothing of other programs' libraries.
 
-use std::{
-    collections::BTreeMap,
-    ffi::{OsStr, OsString},
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{collections::BTreeMap, ffi::OsString, path::Path, process::ExitCode};
 
-use super::{Generation, StoreError, layout};
+use super::{Generation, StoreError};
 use crate::settings::Settings;
 
-/// Start a command of the environment. On Unix it replaces this process; elsewhere its exit code is passed on.
+/// Start a command of the environment. On Unix it replaces this process, so that signals reach it and its exit code is
+/// the caller's; elsewhere its exit code is passed on.
 pub fn exec(settings: &Settings, generation: &Generation, argv: &[OsString]) -> Result<ExitCode, StoreError> {
     let Some((name, arguments)) = argv.split_first() else {
         return Ok(ExitCode::SUCCESS);
     };
     let variables = variables(settings, generation);
-    let program = found(name, &variables, &generation.prefix).ok_or_else(|| StoreError::NoCommand {
+    let search = variables.get(std::ffi::OsStr::new("PATH"));
+    // A name with a separator counts from the working folder; a removed one leaves absolute paths.
+    let cwd = std::env::current_dir().unwrap_or_default();
+    let program = which::which_in(name, search, cwd).map_err(|_| StoreError::NoCommand {
         command: name.to_string_lossy().into_owned(),
         env: generation.env.clone(),
     })?;
@@ -26,42 +25,12 @@ pub fn exec(settings: &Settings, generation: &Generation, argv: &[OsString]) -> 
     })
 }
 
+/// What an activated shell has too: `conda deactivate` in a shell that was started so finds its way back.
 fn variables(settings: &Settings, generation: &Generation) -> BTreeMap<OsString, OsString> {
     let mut variables = settings.variables.inside(&generation.prefix);
     variables.insert("CONDA_DEFAULT_ENV".into(), generation.env.as_str().into());
+    variables.insert("CONDA_SHLVL".into(), "1".into());
     variables
-}
-
-/// The program behind a name, as a shell finds it; a name with a separator is a path.
-fn found(name: &OsStr, variables: &BTreeMap<OsString, OsString>, prefix: &Path) -> Option<PathBuf> {
-    if Path::new(name).components().count() > 1 {
-        return Some(PathBuf::from(name));
-    }
-    let with_suffix = |folder: &Path| {
-        let plain = folder.join(name);
-        let mut suffixed = plain.clone().into_os_string();
-        suffixed.push(std::env::consts::EXE_SUFFIX);
-        [plain, suffixed.into()].into_iter().find(|path| is_program(path))
-    };
-    layout::executable_dirs(prefix)
-        .iter()
-        .find_map(|folder| with_suffix(folder))
-        .or_else(|| {
-            variables
-                .get(OsStr::new("PATH"))
-                .and_then(|path| std::env::split_paths(path).find_map(|folder| with_suffix(&folder)))
-        })
-}
-
-#[cfg(unix)]
-fn is_program(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    fs_err::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
-}
-
-#[cfg(not(unix))]
-fn is_program(path: &Path) -> bool {
-    path.is_file()
 }
 
 #[expect(

@@ -1,22 +1,31 @@
 # Made by matenv. An activated shell keeps to one generation and sees no other program's libraries.
-$__matenv_store = @STORE@
-$__matenv_depth = 1 + [int]$Env:_MATENV_DEPTH_@ID@
-$Env:_MATENV_DEPTH_@ID@ = $__matenv_depth
-if ($__matenv_depth -eq 1) {
-    foreach ($__matenv_name in 'LD_LIBRARY_PATH', 'LD_PRELOAD', 'PYTHONPATH', 'PYTHONHOME', 'ORT_DISABLE_TELEMETRY', 'PYTHONNOUSERSITE') {
-        $__matenv_value = [Environment]::GetEnvironmentVariable($__matenv_name)
-        [Environment]::SetEnvironmentVariable("_MATENV_@ID@_$__matenv_name", $__matenv_value)
-        [Environment]::SetEnvironmentVariable($__matenv_name, $null)
+& {
+    $store = @STORE@
+    $saved = '_MATENV_SAVED_@ID@'
+    $separator = [string][IO.Path]::PathSeparator
+    $slash = [string][IO.Path]::DirectorySeparatorChar
+    $aside = 'LD_LIBRARY_PATH', 'LD_PRELOAD', 'PYTHONPATH', 'PYTHONHOME'
+    if ($null -eq [Environment]::GetEnvironmentVariable($saved)) {
+        # conda runs this again without deactivating in between (--stack): what is aside by then is not the user's.
+        [Environment]::SetEnvironmentVariable($saved, '1')
+        foreach ($name in $aside + 'ORT_DISABLE_TELEMETRY', 'PYTHONNOUSERSITE') {
+            [Environment]::SetEnvironmentVariable("${saved}_$name", [Environment]::GetEnvironmentVariable($name))
+        }
     }
+    foreach ($name in $aside) { [Environment]::SetEnvironmentVariable($name, $null) }
     $Env:ORT_DISABLE_TELEMETRY = '1'
     $Env:PYTHONNOUSERSITE = '1'
-}
-foreach ($__matenv_link in @LINKS@) {
-    $__matenv_separator = [IO.Path]::PathSeparator
-    $Env:PATH = (($Env:PATH -split [regex]::Escape($__matenv_separator)) | ForEach-Object {
-        if ($_ -eq $__matenv_link -or $_.StartsWith($__matenv_link + [IO.Path]::DirectorySeparatorChar)) {
-            $__matenv_store + $_.Substring($__matenv_link.Length)
-        } else { $_ }
-    }) -join $__matenv_separator
-    if ($Env:CONDA_PREFIX -eq $__matenv_link) { $Env:CONDA_PREFIX = $__matenv_store }
+    foreach ($link in @LINKS@) {
+        $moved = foreach ($entry in $Env:PATH.Split($separator)) {
+            if ("$entry$slash".StartsWith("$link$slash", [StringComparison]::OrdinalIgnoreCase)) {
+                [Environment]::SetEnvironmentVariable("${saved}_LINK", $link)
+                $store + $entry.Substring($link.Length)
+            } else { $entry }
+        }
+        $Env:PATH = $moved -join $separator
+        if ($Env:CONDA_PREFIX -eq $link) {
+            [Environment]::SetEnvironmentVariable("${saved}_PREFIX", $link)
+            $Env:CONDA_PREFIX = $store
+        }
+    }
 }

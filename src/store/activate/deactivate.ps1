@@ -1,12 +1,24 @@
 # Made by matenv: what activation set aside comes back.
-$__matenv_depth = [int]$Env:_MATENV_DEPTH_@ID@ - 1
-if ($__matenv_depth -gt 0) {
-    $Env:_MATENV_DEPTH_@ID@ = $__matenv_depth
-} else {
-    $Env:_MATENV_DEPTH_@ID@ = $null
-    foreach ($__matenv_name in 'LD_LIBRARY_PATH', 'LD_PRELOAD', 'PYTHONPATH', 'PYTHONHOME', 'ORT_DISABLE_TELEMETRY', 'PYTHONNOUSERSITE') {
-        $__matenv_value = [Environment]::GetEnvironmentVariable("_MATENV_@ID@_$__matenv_name")
-        [Environment]::SetEnvironmentVariable($__matenv_name, $__matenv_value)
-        [Environment]::SetEnvironmentVariable("_MATENV_@ID@_$__matenv_name", $null)
+& {
+    $store = @STORE@
+    $saved = '_MATENV_SAVED_@ID@'
+    if ($null -eq [Environment]::GetEnvironmentVariable($saved)) { return }
+    $separator = [string][IO.Path]::PathSeparator
+    $slash = [string][IO.Path]::DirectorySeparatorChar
+    foreach ($name in 'LD_LIBRARY_PATH', 'LD_PRELOAD', 'PYTHONPATH', 'PYTHONHOME', 'ORT_DISABLE_TELEMETRY', 'PYTHONNOUSERSITE') {
+        [Environment]::SetEnvironmentVariable($name, [Environment]::GetEnvironmentVariable("${saved}_$name"))
+        [Environment]::SetEnvironmentVariable("${saved}_$name", $null)
     }
+    $link = [Environment]::GetEnvironmentVariable("${saved}_LINK")
+    if ($link) {
+        $back = foreach ($entry in $Env:PATH.Split($separator)) {
+            if ("$entry$slash".StartsWith("$store$slash", [StringComparison]::OrdinalIgnoreCase)) {
+                $link + $entry.Substring($store.Length)
+            } else { $entry }
+        }
+        $Env:PATH = $back -join $separator
+    }
+    $prefix = [Environment]::GetEnvironmentVariable("${saved}_PREFIX")
+    if ($prefix -and $Env:CONDA_PREFIX -eq $store) { $Env:CONDA_PREFIX = $prefix }
+    foreach ($name in $saved, "${saved}_LINK", "${saved}_PREFIX") { [Environment]::SetEnvironmentVariable($name, $null) }
 }

@@ -1,0 +1,156 @@
+//! The folders in which conda looks for environments by name, beside `~/.conda/envs`.
+//!
+//! In: the user's condarc files and variables, the usual places of conda installations. Out: folders, each with whether
+//! conda asks it before `~/.conda/envs`. Absent on purpose: running `conda info`, which takes a second or more.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::settings::Settings;
+
+/// A folder of environments that have names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct EnvsFolder {
+    /// The folder.
+    pub(super) path: PathBuf,
+    /// Whether `-n NAME` takes what is here before what is in `~/.conda/envs`.
+    pub(super) asked_first: bool,
+}
+
+/// Every such folder that may exist, in conda's order.
+pub(super) fn all(settings: &Settings) -> Vec<EnvsFolder> {
+    let home = &settings.user_home;
+    let bases = bases(settings);
+    let mut folders = Vec::new();
+    let mut add = |path: PathBuf, asked_first: bool| {
+        if !folders.iter().any(|known: &EnvsFolder| known.path == path) {
+            folders.push(EnvsFolder { path, asked_first });
+        }
+    };
+    for name in ["CONDA_ENVS_DIRS", "CONDA_ENVS_PATH"] {
+        if let Some(value) = settings.variables.get(name) {
+            std::env::split_paths(value).for_each(|path| add(path, true));
+        }
+    }
+    for file in condarcs(settings, &bases) {
+        // A file that is no YAML names none: conda refuses it, and that is its to say.
+        let text = fs_err::read_to_string(file).unwrap_or_default();
+        for folder in envs_dirs(&text) {
+            let path = match folder.strip_prefix('~') {
+                Some(rest) => home.join(rest.trim_start_matches(['/', '\\'])),
+                None => PathBuf::from(folder),
+            };
+            add(path, true);
+        }
+    }
+    for base in bases {
+        // conda asks its own folder first if the user may write there; a lab-wide one comes after the user's.
+        let asked_first = may_write(&base);
+        add(base.join("envs"), asked_first);
+    }
+    if let Some(folder) = settings.variables.path("LOCALAPPDATA") {
+        add(folder.join("conda").join("conda").join("envs"), false);
+    }
+    folders
+}
+
+/// Where conda and its kin are usually installed, and where this user's variables say they are.
+fn bases(settings: &Settings) -> Vec<PathBuf> {
+    let mut bases = Vec::new();
+    for name in ["CONDA_EXE", "MAMBA_EXE"] {
+        // BASE/bin/conda or BASE\Scripts\conda.exe
+        let program = settings.variables.path(name);
+        bases.extend(program.and_then(|path| path.parent()?.parent().map(Path::to_owned)));
+    }
+    for name in ["CONDA_ROOT", "_CONDA_ROOT", "MAMBA_ROOT_PREFIX"] {
+        bases.extend(settings.variables.path(name));
+    }
+    if let Some(search) = settings.variables.get("PATH") {
+        let with_conda = std::env::split_paths(search).filter(|folder| folder.join("conda").is_file());
+        bases.extend(with_conda.filter_map(|folder| folder.parent().map(Path::to_owned)));
+    }
+    for name in ["miniforge3", "mambaforge", "miniconda3", "anaconda3", "micromamba"] {
+        bases.push(settings.user_home.join(name));
+        bases.push(Path::new("/opt").join(name));
+    }
+    bases.push(PathBuf::from("/opt/conda"));
+    bases
+}
+
+/// The configuration files that this user's conda reads.
+fn condarcs(settings: &Settings, bases: &[PathBuf]) -> Vec<PathBuf> {
+    let home = &settings.user_home;
+    let config = settings
+        .variables
+        .path("XDG_CONFIG_HOME")
+        .unwrap_or_else(|| home.join(".config"));
+    let mut files: Vec<PathBuf> = settings.variables.path("CONDARC").into_iter().collect();
+    files.push(home.join(".condarc"));
+    let folders = [home.join(".conda"), config.join("conda")];
+    let system = ["/etc/conda", "/var/lib/conda"].map(PathBuf::from);
+    for folder in folders.iter().chain(bases).chain(&system) {
+        files.extend([folder.join("condarc"), folder.join(".condarc")]);
+        if let Ok(parts) = fs_err::read_dir(folder.join("condarc.d")) {
+            let is_yaml = |path: &PathBuf| {
+                path.extension()
+                    .is_some_and(|ending| ending == "yml" || ending == "yaml")
+            };
+            files.extend(parts.flatten().map(|part| part.path()).filter(is_yaml));
+        }
+    }
+    files
+}
+
+/// `envs_dirs` of a condarc: a list, or one folder.
+fn envs_dirs(text: &str) -> Vec<String> {
+    #[derive(Deserialize)]
+    struct Condarc {
+        #[serde(default, alias = "envs_path")]
+        envs_dirs: Option<Dirs>,
+    }
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Dirs {
+        One(String),
+        Many(Vec<String>),
+    }
+    match serde_yaml::from_str::<Condarc>(text)
+        .ok()
+        .and_then(|condarc| condarc.envs_dirs)
+    {
+        None => Vec::new(),
+        Some(Dirs::One(folder)) => vec![folder],
+        Some(Dirs::Many(folders)) => folders,
+    }
+}
+
+#[cfg(unix)]
+fn may_write(folder: &Path) -> bool {
+    rustix::fs::access(folder, rustix::fs::Access::WRITE_OK).is_ok()
+}
+
+#[cfg(not(unix))]
+fn may_write(folder: &Path) -> bool {
+    fs_err::metadata(folder).is_ok_and(|metadata| !metadata.permissions().readonly())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn envs_dirs_are_read_from_what_condarcs_look_like() {
+        for (text, expected) in [
+            ("envs_dirs:\n  - ~/a\n  - /b c\n", vec!["~/a", "/b c"]),
+            ("channels: [conda-forge]\nenvs_dirs: [/a] #!final\n", vec!["/a"]),
+            ("envs_path: /a\n", vec!["/a"]),
+            ("envs_dirs:\n", vec![]),
+            ("channels:\n  - conda-forge\n", vec![]),
+            ("\t: {no yaml", vec![]),
+            ("", vec![]),
+        ] {
+            assert_eq!(envs_dirs(text), expected, "{text:?}");
+        }
+    }
+}

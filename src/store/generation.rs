@@ -1,0 +1,90 @@
+//! A generation, and what is written down of it.
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{StoreError, layout, link};
+use crate::names::{EnvName, ProfileName};
+
+/// What is written down of a generation (`share/matenv/generation.json`). Where it is missing, the folder is unfinished.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GenerationRecord {
+    /// Version of the form.
+    pub schema: u32,
+    /// The environment.
+    pub env: EnvName,
+    /// Its manifest.
+    pub manifest: EnvName,
+    /// The accelerator level.
+    pub profile: ProfileName,
+    /// Counts from 1 for each environment.
+    pub number: u64,
+    /// What it was made from, see [`Plan::fingerprint`](crate::plan::Plan::fingerprint).
+    pub plan_fingerprint: String,
+    /// When, RFC 3339.
+    pub created: String,
+    /// Whether audit, probes and benchmark ran.
+    pub proven: bool,
+    /// Whether they found nothing that blocks.
+    pub ok: bool,
+}
+
+/// One installed prefix.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Generation {
+    /// The environment.
+    pub env: EnvName,
+    /// Counts from 1.
+    pub number: u64,
+    /// Its folder.
+    pub prefix: PathBuf,
+    /// What is written down of it.
+    pub record: GenerationRecord,
+}
+
+impl GenerationRecord {
+    /// Write the record into the generation at `prefix`, whole or not at all.
+    pub(super) fn write(&self, prefix: &Path) -> Result<(), StoreError> {
+        let file = path(prefix);
+        let text = serde_json::to_string_pretty(self).map_err(|error| StoreError::Write(error.into()))?;
+        let write = || -> std::io::Result<()> {
+            fs_err::create_dir_all(layout::records(prefix))?;
+            let unfinished = file.with_extension("new");
+            let mut new = fs_err::File::create(&unfinished)?;
+            new.write_all(text.as_bytes())?;
+            // What says that the generation is whole must be on the disk before the link is.
+            new.sync_all()?;
+            fs_err::rename(&unfinished, &file)?;
+            link::sync_folder(&file)
+        };
+        write().map_err(StoreError::Write)
+    }
+}
+
+impl Generation {
+    /// The generation in the folder at `prefix`; `None` if it is not finished.
+    pub(super) fn read(prefix: PathBuf) -> Result<Option<Self>, StoreError> {
+        let path = path(&prefix);
+        let text = match fs_err::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(StoreError::Read(error)),
+        };
+        let record: GenerationRecord =
+            serde_json::from_str(&text).map_err(|source| StoreError::Damaged { path, source })?;
+        Ok(Some(Self {
+            env: record.env.clone(),
+            number: record.number,
+            prefix,
+            record,
+        }))
+    }
+}
+
+fn path(prefix: &Path) -> PathBuf {
+    layout::records(prefix).join("generation.json")
+}

@@ -1,0 +1,184 @@
+use std::os::unix::fs::PermissionsExt;
+
+use super::{
+    super::door::{Door, close_door, furnish, link, open_door},
+    *,
+};
+
+#[test]
+fn conda_finds_what_it_wants_inside_a_generation() {
+    let bench = Bench::new();
+    let settings = bench.settings();
+    let staged = bench.store().stage(&env()).expect("staged");
+    let record = staged.prefix.join("conda-meta").join("python-1-0.json");
+    fs_err::create_dir_all(record.parent().expect("a folder")).expect("created");
+    fs_err::write(&record, "{}").expect("written");
+    fs_err::set_permissions(&record, std::fs::Permissions::from_mode(0o600)).expect("set");
+    furnish(&settings, &staged.prefix, &env()).expect("furnished");
+    let meta = staged.prefix.join("conda-meta");
+    assert_eq!(fs_err::read(meta.join("history")).expect("read"), b"");
+    let frozen: serde_json::Value =
+        serde_json::from_str(&fs_err::read_to_string(meta.join("frozen")).expect("read")).expect("JSON");
+    let message = frozen["message"].as_str().unwrap_or_default();
+    assert!(message.contains("matenv install sleap --force"), "{message}");
+    let mode = fs_err::metadata(&record).expect("read").permissions().mode();
+    assert_eq!(mode & 0o777, 0o644);
+    for script in ["activate.d/00-matenv", "deactivate.d/00-matenv"] {
+        for suffix in ["sh", "fish", "ps1", "bat"] {
+            let path = staged.prefix.join(format!("etc/conda/{script}.{suffix}"));
+            let text = fs_err::read_to_string(&path).expect("a script");
+            for placeholder in ["@ID@", "@STORE@", "@LINKS@", "@MOVES@"] {
+                assert!(!text.contains(placeholder), "{}: {text}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_door_is_made_once_kept_and_removed() {
+    let bench = Bench::new();
+    let settings = bench.settings();
+    let store = bench.store();
+    make(&store);
+    let door = link(&settings.user_home, &env());
+    let opened = || open_door(&settings, &env()).expect("looked");
+    assert_eq!(opened(), Door::Made(door.clone()));
+    assert_eq!(opened(), Door::Kept(door.clone()));
+    let second = make(&store);
+    assert_eq!(opened(), Door::Kept(door.clone()));
+    assert_eq!(
+        fs_err::canonicalize(&door).expect("it leads somewhere"),
+        fs_err::canonicalize(&second.prefix).expect("there")
+    );
+    let removed = store.remove(&env(), false).expect("removed");
+    assert_eq!(removed.door.as_ref(), Some(&door));
+    assert!(fs_err::symlink_metadata(&door).is_err());
+    assert!(door.parent().is_some_and(Path::is_dir), "~/.conda/envs is conda's");
+}
+
+/// What stands at the door or elsewhere, and what becomes of it.
+#[test]
+fn nothing_that_is_not_ours_is_touched() {
+    let folder = |path: &Path| {
+        fs_err::create_dir_all(path.join("conda-meta")).expect("created");
+        fs_err::write(path.join("conda-meta/history"), "theirs").expect("written");
+    };
+    for what in [
+        "an environment",
+        "a plain folder",
+        "a file",
+        "a foreign link",
+        "a dangling link",
+    ] {
+        let bench = Bench::new();
+        let settings = bench.settings();
+        let store = bench.store();
+        make(&store);
+        let door = link(&settings.user_home, &env());
+        fs_err::create_dir_all(door.parent().expect("a folder")).expect("created");
+        let other = bench.folder.path().join("other");
+        match what {
+            "an environment" => folder(&door),
+            "a plain folder" => fs_err::create_dir(&door).expect("created"),
+            "a file" => fs_err::write(&door, "mine").expect("written"),
+            "a foreign link" => {
+                folder(&other);
+                super::link::make(&other, &door).expect("linked");
+            }
+            _ => super::link::make(Path::new("/nowhere/envs/sleap"), &door).expect("linked"),
+        }
+        let before = format!("{:?}", super::link::at(&door));
+        let Door::Taken(finding) = open_door(&settings, &env()).expect("looked") else {
+            panic!("{what} was taken for ours");
+        };
+        assert_eq!(finding.severity, crate::doctor::Severity::Warning);
+        let remedy = finding.remedy.unwrap_or_default();
+        assert!(remedy.contains("--name sleap-matenv"), "{what}: {remedy}");
+        let theirs = if matches!(what, "an environment" | "a foreign link") {
+            "conda rename -p"
+        } else {
+            "move "
+        };
+        assert!(remedy.contains(theirs), "{what}: {remedy}");
+        assert_eq!(close_door(&settings, &env()).expect("looked"), None);
+        assert_eq!(store.remove(&env(), false).expect("removed").door, None);
+        assert_eq!(format!("{:?}", super::link::at(&door)), before, "{what} was touched");
+        if what == "a foreign link" {
+            assert!(other.join("conda-meta/history").exists());
+        }
+    }
+}
+
+#[test]
+fn a_link_of_ours_in_other_words_is_kept_or_repaired() {
+    let bench = Bench::new();
+    let settings = bench.settings();
+    let current = make(&bench.store());
+    let door = link(&settings.user_home, &env());
+    fs_err::create_dir_all(door.parent().expect("a folder")).expect("created");
+    super::link::make(Path::new("../../.matenv/envs/sleap"), &door).expect("linked");
+    assert_eq!(open_door(&settings, &env()).expect("looked"), Door::Kept(door.clone()));
+    super::link::remove(&door).expect("removed");
+    super::link::make(&current.prefix, &door).expect("linked");
+    assert_eq!(open_door(&settings, &env()).expect("looked"), Door::Made(door.clone()));
+    assert_eq!(
+        fs_err::read_link(&door).expect("a link"),
+        settings.home.join("envs").join("sleap")
+    );
+}
+
+#[test]
+fn a_name_that_conda_knows_from_elsewhere_is_told() {
+    let bench = Bench::new();
+    let home = bench.folder.path();
+    let settings = bench.settings();
+    make(&bench.store());
+    let door = link(&settings.user_home, &env());
+    let theirs = |folder: &str| {
+        let path = home.join(folder).join("sleap");
+        fs_err::create_dir_all(path.join("conda-meta")).expect("created");
+        path
+    };
+    let forget = |path: &Path| fs_err::remove_dir_all(path).expect("removed");
+
+    fs_err::write(home.join(".condarc"), "envs_dirs:\n  - ~/lab envs\n").expect("written");
+    for folder in ["lab envs", "miniforge3/envs"] {
+        let other = theirs(folder);
+        let Door::Taken(finding) = open_door(&settings, &env()).expect("looked") else {
+            panic!("the environment in {folder} was not seen");
+        };
+        assert!(finding.evidence[0].contains(folder), "{finding:?}");
+        assert!(fs_err::symlink_metadata(&door).is_err(), "a second one was registered");
+        forget(&other);
+    }
+
+    assert_eq!(open_door(&settings, &env()).expect("looked"), Door::Made(door.clone()));
+    let other = theirs("lab envs");
+    let Door::Shadowed { finding, .. } = open_door(&settings, &env()).expect("looked") else {
+        panic!("the namesake was not seen");
+    };
+    assert!(
+        finding.message.ends_with(&other.display().to_string()),
+        "{}",
+        finding.message
+    );
+    forget(&other);
+    assert_eq!(open_door(&settings, &env()).expect("looked"), Door::Kept(door));
+
+    let named = bench.settings_with([("CONDA_ENVS_DIRS", "/nowhere:/nowhere/else")]);
+    assert!(matches!(open_door(&named, &env()), Ok(Door::Kept(_))));
+}
+
+/// Some users add `~/.matenv/envs` to `envs_dirs`: then conda has the name already, and a door would give it twice.
+#[test]
+fn a_user_who_configured_our_folder_needs_no_door() {
+    let bench = Bench::new();
+    let settings = bench.settings();
+    let staged = bench.store().stage(&env()).expect("staged");
+    furnish(&settings, &staged.prefix, &env()).expect("furnished");
+    bench.store().commit(staged, &record(1)).expect("committed");
+    fs_err::write(bench.folder.path().join(".condarc"), "envs_dirs: [~/.matenv/envs]\n").expect("written");
+    let opened = open_door(&settings, &env()).expect("looked");
+    assert_eq!(opened, Door::Kept(settings.home.join("envs").join("sleap")));
+    assert!(fs_err::symlink_metadata(link(&settings.user_home, &env())).is_err());
+}
