@@ -18,7 +18,7 @@ use crate::{
     audit::Audit,
     conda,
     context::Context,
-    doctor::Finding,
+    doctor::{Code, Finding, Scope, Severity},
     event::{Event, Stage},
     hardware::Hardware,
     lock::{Fallback, Lock},
@@ -162,7 +162,7 @@ async fn nothing_to_do(
         return Ok(None);
     }
     let mut certificate = Certificate::read(&plan.env, &current.prefix)?;
-    open_door(ctx, &plan.env, &mut certificate)?;
+    open_door(ctx, &plan.env, &mut certificate);
     if request.prove.model_dir.is_some() {
         // A trained model is new evidence: its smoke tests run even if the environment stays as it is.
         let only_smoke = Prove {
@@ -322,7 +322,7 @@ fn switch(
     certificate.timings.clone_from(&clock.timings);
     certificate.write(&prefix)?;
     store.commit(staged, &record)?;
-    open_door(ctx, &plan.env, certificate)?;
+    open_door(ctx, &plan.env, certificate);
     let pruned = store.prune(&plan.env)?;
     clock.finish(Stage::Switch, switch_words(certificate.generation, &pruned));
     certificate.timings.clone_from(&clock.timings);
@@ -330,16 +330,25 @@ fn switch(
     Ok(())
 }
 
-fn open_door(ctx: &Context, env: &EnvName, certificate: &mut Certificate) -> Result<(), InstallError> {
-    match door::open_door(&ctx.settings, env)? {
-        Door::Made(_) | Door::Kept(_) => {}
-        Door::Taken(finding) | Door::Shadowed { finding, .. } => {
-            if !certificate.audit.findings.contains(&finding) {
-                certificate.audit.findings.push(*finding);
-            }
+/// Let conda find the environment. That it cannot is worth a warning; the environment is whole all the same.
+fn open_door(ctx: &Context, env: &EnvName, certificate: &mut Certificate) {
+    let findings = &mut certificate.audit.findings;
+    // What was in the way last time may be gone.
+    findings.retain(|finding| finding.code != Code::CondaNameTaken);
+    match door::open_door(&ctx.settings, env) {
+        Ok(Door::Made(_) | Door::Kept(_)) => {}
+        Ok(Door::Taken(finding) | Door::Shadowed { finding, .. }) => findings.push(*finding),
+        Err(error) => {
+            let source = std::error::Error::source(&error).map(ToString::to_string);
+            let message = format!("{error}: {}", source.unwrap_or_default());
+            findings.push(Finding::new(
+                Code::CondaNameTaken,
+                Severity::Warning,
+                Scope::Host,
+                message,
+            ));
         }
     }
-    Ok(())
 }
 
 fn linked_words(linked: &conda::Linked) -> String {

@@ -6,10 +6,14 @@ use crate::support::{DEAD_CHANNEL, TestEnv};
 
 /// ONNX Runtime 1.31 and later write a device id and a database into the user's cache, unless they are told not to.
 fn left_by_onnxruntime(env: &TestEnv) -> Vec<PathBuf> {
-    let ours = [env.home().join(".matenv"), env.home().join(".conda")];
+    let store = env.home().join(".matenv");
     env.files_in_home()
         .into_iter()
-        .filter(|path| !ours.iter().any(|folder| path.starts_with(folder)))
+        .filter(|path| !path.starts_with(&store))
+        .filter(|path| {
+            let path = path.to_string_lossy().to_lowercase();
+            path.contains("onnx") || path.contains("microsoft")
+        })
         .collect()
 }
 
