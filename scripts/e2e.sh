@@ -18,6 +18,8 @@ say "build"
 cargo build --release --locked
 matenv=$repo/target/release/matenv
 
+# rustup and cargo stay where they are when HOME moves.
+export RUSTUP_HOME=${RUSTUP_HOME:-$HOME/.rustup} CARGO_HOME=${CARGO_HOME:-$HOME/.cargo}
 export HOME=$work/home UV_CACHE_DIR=$work/uv-cache RATTLER_CACHE_DIR=$work/rattler-cache
 unset MATENV_HOME MATENV_UV XDG_CACHE_HOME XDG_CONFIG_HOME LD_LIBRARY_PATH LD_PRELOAD PYTHONPATH CONDA_PREFIX
 mkdir -p "$HOME"
@@ -112,8 +114,14 @@ for shell in "sh" "dash" "bash -u"; do
 done
 
 say "sleap without any mirror, on this machine's Python"
-rm -rf "$HOME/.matenv" "$HOME/.conda"
-"$matenv" install sleap --profile cpu
+"$matenv" remove sleap
+[ ! -e "$HOME/.conda/envs/sleap" ] || die "remove left the conda door"
+# The system's own Python where it is in range: the one with patched schemes and no ensurepip.
+path=$PATH
+if /usr/bin/python3 -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null; then
+  path=/usr/bin:/bin
+fi
+PATH=$path PYENV_ROOT=$work/none "$matenv" install sleap --profile cpu
 "$matenv" report sleap --json >"$work/host.json"
 check "$work/host.json" 'c["ok"] and c["proven"]'
 echo "fallbacks: $(python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))["fallbacks"])' "$work/host.json")"

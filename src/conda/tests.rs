@@ -191,3 +191,24 @@ async fn a_damaged_archive_is_named() {
     };
     assert!(package.contains("python-3.13.1"), "{package}");
 }
+
+#[tokio::test]
+async fn a_post_link_script_is_not_run_and_told() {
+    let bench = Bench::new();
+    let channel = bench.folder.path().join("channel");
+    let witness = bench.folder.path().join("it-ran");
+    pack::PackageBuilder::new("python", "3.13.1", "0", "noarch")
+        .executable(
+            "bin/.python-post-link.sh",
+            format!("#!/bin/sh\ntouch '{}'\n", witness.display()),
+        )
+        .write(&channel)
+        .expect("packed");
+    pack::index(&channel).await.expect("indexed");
+    let ctx = bench.context(&format!("conda-forge=file://{}", channel.display()), false);
+    let solved = solve(&ctx, &Bench::plan(&[])).await.expect("solved");
+    let linked = link(&ctx, &bench.prefix(), &solved.records).await.expect("linked");
+    assert_eq!(linked.findings.len(), 1);
+    assert!(linked.findings[0].message.contains("python"), "{linked:?}");
+    assert!(!witness.exists(), "the script was run");
+}
