@@ -1,11 +1,14 @@
 //! What serves a stage: settings, one HTTP client, and where events go. It goes first in every stage's arguments.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use crate::{event::Events, net::Client, settings::Settings};
+use rattler_repodata_gateway::Gateway;
+use tokio::sync::{Mutex, RwLock};
+
+use crate::{conda::host_python::Interpreters, event::Events, names::EnvName, net::Client, settings::Settings};
 
 /// What serves a stage.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Context {
     /// What was typed and configured.
     pub settings: Arc<Settings>,
@@ -13,6 +16,21 @@ pub struct Context {
     pub client: Client,
     /// Where events go.
     pub events: Events,
+    /// What several environments of one run share.
+    pub shared: Arc<Shared>,
+}
+
+/// What several environments of one run share, so that nothing is asked, read or fetched twice.
+#[derive(Default)]
+pub struct Shared {
+    /// The conda records that were read.
+    pub gateway: OnceLock<Gateway>,
+    /// This machine's Pythons.
+    pub interpreters: Interpreters,
+    /// Held while uv is fetched or the host's Python is packed.
+    pub tools: Mutex<()>,
+    /// Whole for who wants the machine for itself, the benchmark; shared by everybody else's work.
+    pub machine: RwLock<()>,
 }
 
 impl Context {
@@ -24,6 +42,24 @@ impl Context {
             settings: Arc::new(settings),
             client,
             events,
+            shared: Arc::default(),
         }
+    }
+
+    /// The same context for one of several environments: its events say which.
+    #[must_use]
+    pub fn about(&self, env: &EnvName) -> Self {
+        Self {
+            events: self.events.about(env),
+            ..self.clone()
+        }
+    }
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
     }
 }

@@ -6,6 +6,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use crate::names::EnvName;
+
 /// A stage of the way from a manifest to a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -51,6 +53,24 @@ impl Stage {
     }
 }
 
+/// A span's name is written into the program, so each stage has its own.
+macro_rules! spans {
+    ($stage:expr, $env:expr; $($variant:ident = $name:literal,)*) => {
+        match $stage { $(Stage::$variant => tracing::info_span!($name, env = $env),)* }
+    };
+}
+
+impl Stage {
+    /// The span of time that the stage takes, for logs and `--timings`.
+    #[must_use]
+    pub fn span(self, env: &str) -> tracing::Span {
+        spans!(self, env;
+            Plan = "plan", Solve = "solve", Link = "link", Resolve = "resolve", Wheels = "wheels", Audit = "audit",
+            Verify = "verify", Smoke = "smoke", Bench = "bench", Switch = "switch",
+        )
+    }
+}
+
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -89,6 +109,15 @@ pub enum Event {
         /// The file, package or probe at hand.
         at: String,
     },
+    /// A part of a stage ended: a probe, a download.
+    Step {
+        /// Which stage.
+        stage: Stage,
+        /// What ended.
+        what: String,
+        /// How long it took.
+        elapsed: Duration,
+    },
     /// A stage ended well.
     Finished {
         /// Which one.
@@ -110,25 +139,49 @@ pub enum Event {
     },
 }
 
-/// Where events go.
+/// Where events go, and which environment they are about.
 #[derive(Clone)]
-pub struct Events(Arc<dyn Fn(Event) + Send + Sync>);
+pub struct Events {
+    reader: Arc<Reader>,
+    env: Option<EnvName>,
+}
+
+/// Who reads events, from any thread; the name is there where several environments are made at once.
+type Reader = dyn Fn(Option<&EnvName>, Event) + Send + Sync;
 
 impl Events {
-    /// Events go to `reader`, from any thread.
-    pub fn new(reader: impl Fn(Event) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(reader))
+    /// Events go to `reader`.
+    pub fn new(reader: impl Fn(Option<&EnvName>, Event) + Send + Sync + 'static) -> Self {
+        Self {
+            reader: Arc::new(reader),
+            env: None,
+        }
     }
 
     /// Nobody reads.
     #[must_use]
     pub fn silent() -> Self {
-        Self::new(|_| {})
+        Self::new(|_, _| {})
+    }
+
+    /// The same reader, told that what comes is about `env`.
+    #[must_use]
+    pub fn about(&self, env: &EnvName) -> Self {
+        Self {
+            reader: Arc::clone(&self.reader),
+            env: Some(env.clone()),
+        }
+    }
+
+    /// The environment that they are about, where there are several; empty otherwise.
+    #[must_use]
+    pub fn env(&self) -> &str {
+        self.env.as_ref().map_or("", EnvName::as_str)
     }
 
     /// Send one event.
     pub fn send(&self, event: Event) {
-        (self.0)(event);
+        (self.reader)(self.env.as_ref(), event);
     }
 
     /// Tell the reader a fact.
@@ -151,10 +204,19 @@ impl Events {
             at: at.into(),
         });
     }
+
+    /// Say that a part of `stage` ended.
+    pub fn step(&self, stage: Stage, elapsed: Duration, what: impl Into<String>) {
+        self.send(Event::Step {
+            stage,
+            what: what.into(),
+            elapsed,
+        });
+    }
 }
 
 impl fmt::Debug for Events {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Events")
+        f.debug_struct("Events").field("env", &self.env).finish_non_exhaustive()
     }
 }

@@ -3,23 +3,28 @@
 //! In: what is asked for. Out: an [`Installed`] with its certificate. A generation is built beside the current one
 //! and becomes current only after audit, verification and benchmark; whatever goes wrong before leaves the old one.
 
+mod clock;
 mod error;
+mod many;
 mod prove;
+mod room;
 
+pub use clock::Clock;
 pub use error::InstallError;
+pub use many::{Made, install_many, supported};
 pub use prove::{Proof, Prove, Timed, prove, prove_again, time_again};
+pub use room::{Need, RoomError};
 
-use std::{
-    path::{Path, PathBuf},
-    time::Instant,
-};
+use std::path::{Path, PathBuf};
+
+use rattler_conda_types::RepoDataRecord;
 
 use crate::{
     audit::Audit,
     conda,
     context::Context,
     doctor::{Code, Finding, Scope, Severity},
-    event::{Event, Stage},
+    event::Stage,
     hardware::Hardware,
     lock::{Fallback, Lock},
     manifest::Manifest,
@@ -27,9 +32,9 @@ use crate::{
     plan::{self, Plan},
     profile::Profile,
     pypi::{self, ResolveRequest, Uv},
-    report::{Certificate, ChosenPlan, Package, Timing, Verdict},
+    report::{Certificate, ChosenPlan, Package, Verdict},
     store::{
-        Generation, GenerationRecord, Staged, Store,
+        Generation, GenerationRecord, Size, Staged, Store,
         door::{self, Door},
         layout,
     },
@@ -78,6 +83,15 @@ pub fn plan(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<(Pl
     Ok((plan, hardware))
 }
 
+/// What `plan`'s environment holds, if an earlier generation of the same plan was audited; opens no connection.
+pub fn known_size(ctx: &Context, plan: &Plan) -> Option<Size> {
+    // Only a number for people: a damaged record is no reason to refuse a plan.
+    let current = Store::open(&ctx.settings).ok()?.current(&plan.env).ok()??;
+    let same = current.record.plan_fingerprint == plan.fingerprint();
+    let certificate = Certificate::read(&plan.env, &current.prefix).ok()?;
+    certificate.size.filter(|_| same)
+}
+
 /// Make `manifest`'s environment, or find that nothing is to be done.
 pub async fn install(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<Installed, InstallError> {
     let mut clock = Clock::new(ctx);
@@ -96,13 +110,12 @@ pub async fn install(ctx: &Context, manifest: &Manifest, request: &Request) -> R
     if let Some(done) = nothing_to_do(ctx, &store, &plan, request).await? {
         return Ok(done);
     }
+    room::check_places(ctx).await?;
     let staged = store.stage(&plan.env)?;
     let prefix = staged.prefix.clone();
-    let kept = kept_lock(&store, &plan)?;
-    let (lock, mut findings) = match kept {
-        Some(lock) => from_lock(ctx, &mut clock, &plan, &prefix, lock).await?,
-        None => from_sources(ctx, &mut clock, &plan, &prefix).await?,
-    };
+    let located = locate(ctx, &mut clock, &store, &plan, &prefix).await?;
+    wheels(ctx, &mut clock, &plan, &prefix, &located).await?;
+    let Located { lock, mut findings, .. } = located;
     findings.extend(lock.pypi.findings.iter().cloned());
     keep_records(&plan, &lock, &prefix)?;
     door::furnish(&ctx.settings, &prefix, &plan.env)?;
@@ -126,6 +139,7 @@ pub async fn install(ctx: &Context, manifest: &Manifest, request: &Request) -> R
             choices: plan.choices.clone(),
         },
         packages: Package::of_lock(&plan, &lock),
+        size: None,
         audit: Audit { findings },
         verification: Verification::default(),
         bench: None,
@@ -133,8 +147,12 @@ pub async fn install(ctx: &Context, manifest: &Manifest, request: &Request) -> R
     };
     let proof = prove(ctx, &mut clock, &plan, &prefix, &request.prove).await?;
     proof.enter(&mut certificate);
+    if request.prove.probes {
+        // Only a number for people: an environment is not worse for a folder that cannot be counted.
+        certificate.size = Size::of(&prefix).ok();
+    }
     if certificate.verdict() != Verdict::Good {
-        certificate.timings = clock.timings;
+        certificate.timings = clock.timings();
         return Ok(Installed {
             certificate,
             changed: false,
@@ -147,20 +165,73 @@ pub async fn install(ctx: &Context, manifest: &Manifest, request: &Request) -> R
     })
 }
 
+/// What an installation would do and take.
+#[derive(Debug, Clone)]
+pub struct Rehearsal {
+    /// The choices.
+    pub plan: Plan,
+    /// What would be installed; empty if nothing is to be done.
+    pub packages: Vec<Package>,
+    /// What it takes.
+    pub need: Need,
+}
+
+/// Find out what [`install`] would do, and whether there is room for it. Python is linked into a folder that is
+/// removed again, for the wheels are resolved with it.
+pub async fn rehearse(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<Rehearsal, InstallError> {
+    let mut clock = Clock::new(ctx);
+    let (plan, _) = plan(ctx, manifest, request)?;
+    let store = Store::open(&ctx.settings)?;
+    if is_done(&store, &plan, request)?.is_some() {
+        return Ok(Rehearsal {
+            plan,
+            packages: Vec::new(),
+            need: Need::default(),
+        });
+    }
+    let _held = store.lock(&ctx.events, &plan.env).await?;
+    room::check_places(ctx).await?;
+    let staged = store.stage(&plan.env)?;
+    let located = locate(ctx, &mut clock, &store, &plan, &staged.prefix).await?;
+    Ok(Rehearsal {
+        packages: Package::of_lock(&plan, &located.lock),
+        need: located.need,
+        plan,
+    })
+}
+
+/// The packages of `plan`: those of the current generation's lock, or what the sources give.
+async fn locate(
+    ctx: &Context,
+    clock: &mut Clock,
+    store: &Store,
+    plan: &Plan,
+    prefix: &Path,
+) -> Result<Located, InstallError> {
+    match kept_lock(store, plan)? {
+        Some(lock) => from_lock(ctx, clock, prefix, lock).await,
+        None => from_sources(ctx, clock, plan, prefix).await,
+    }
+}
+
 /// The current generation, if it is what the plan asks for.
+fn is_done(store: &Store, plan: &Plan, request: &Request) -> Result<Option<Generation>, InstallError> {
+    Ok(store.current(&plan.env)?.filter(|current| {
+        let enough = current.record.proven || !request.prove.wanted();
+        !request.force && current.record.plan_fingerprint == plan.fingerprint() && enough
+    }))
+}
+
+/// The certificate of the current generation, if it is what the plan asks for.
 async fn nothing_to_do(
     ctx: &Context,
     store: &Store,
     plan: &Plan,
     request: &Request,
 ) -> Result<Option<Installed>, InstallError> {
-    let Some(current) = store.current(&plan.env)? else {
+    let Some(current) = is_done(store, plan, request)? else {
         return Ok(None);
     };
-    let enough = current.record.proven || !request.prove.wanted();
-    if request.force || current.record.plan_fingerprint != plan.fingerprint() || !enough {
-        return Ok(None);
-    }
     let mut certificate = Certificate::read(&plan.env, &current.prefix)?;
     open_door(ctx, &plan.env, &mut certificate);
     if request.prove.model_dir.is_some() {
@@ -195,28 +266,30 @@ fn kept_lock(store: &Store, plan: &Plan) -> Result<Option<Lock>, InstallError> {
         .filter(|lock| lock.fallbacks.is_empty()))
 }
 
-async fn from_lock(
-    ctx: &Context,
-    clock: &mut Clock,
-    plan: &Plan,
-    prefix: &Path,
+/// The packages of an environment, with Python linked into its prefix and nothing else yet.
+struct Located {
     lock: Lock,
-) -> Result<(Lock, Vec<Finding>), InstallError> {
-    ctx.events.note("the versions of the current generation are kept");
-    clock.start(Stage::Link);
-    let linked = conda::link(ctx, prefix, &lock.conda).await?;
-    clock.finish(Stage::Link, linked_words(&linked));
-    let uv = Uv::find(ctx, &layout::python(prefix), true).await?;
-    wheels(ctx, clock, plan, &uv, prefix, &lock.pypi).await?;
-    Ok((lock, linked.findings))
+    uv: Uv,
+    findings: Vec<Finding>,
+    need: Need,
 }
 
-async fn from_sources(
-    ctx: &Context,
-    clock: &mut Clock,
-    plan: &Plan,
-    prefix: &Path,
-) -> Result<(Lock, Vec<Finding>), InstallError> {
+async fn from_lock(ctx: &Context, clock: &mut Clock, prefix: &Path, lock: Lock) -> Result<Located, InstallError> {
+    ctx.events.note("the versions of the current generation are kept");
+    let conda = Need::of_conda(ctx, &lock.conda).await;
+    let wheels = Need::of_wheels(ctx, &lock.pypi);
+    room::check_room(ctx, conda, wheels)?;
+    let findings = link(ctx, clock, prefix, &lock.conda).await?;
+    let uv = Uv::find(ctx, &layout::python(prefix), true).await?;
+    Ok(Located {
+        lock,
+        uv,
+        findings,
+        need: conda.plus(wheels),
+    })
+}
+
+async fn from_sources(ctx: &Context, clock: &mut Clock, plan: &Plan, prefix: &Path) -> Result<Located, InstallError> {
     clock.start(Stage::Solve);
     let solved = conda::solve(ctx, plan).await?;
     let mut fallbacks = Vec::new();
@@ -235,13 +308,13 @@ async fn from_sources(
             format!("{python_words}, {} packages", solved.records.len()),
         ),
     }
+    let conda = Need::of_conda(ctx, &solved.records).await;
+    room::check_room(ctx, conda, Need::default())?;
+    let findings = link(ctx, clock, prefix, &solved.records).await?;
 
-    clock.start(Stage::Link);
-    let linked = conda::link(ctx, prefix, &solved.records).await?;
-    clock.finish(Stage::Link, linked_words(&linked));
-
-    clock.start(Stage::Resolve);
     let uv = Uv::find(ctx, &layout::python(prefix), solved.host_python.is_none()).await?;
+    let at_work = ctx.shared.machine.read().await;
+    clock.start(Stage::Resolve);
     let minor = minor(&solved.python);
     let request = ResolveRequest {
         plan,
@@ -254,31 +327,53 @@ async fn from_sources(
         Stage::Resolve,
         format!("{} wheels with uv {}", resolved.wheels.len(), uv.version),
     );
+    drop(at_work);
     if resolved.torch_from_pypi {
         fallbacks.push(Fallback::TorchFromPypi);
         ctx.events
             .note("fallback torch-from-pypi: the torch index did not answer, so PyPI's torch stands in");
     }
-    wheels(ctx, clock, plan, &uv, prefix, &resolved).await?;
-    let lock = Lock {
-        conda: solved.records,
-        pypi: resolved,
-        backend: plan.backend.clone(),
-        fallbacks,
-    };
-    Ok((lock, linked.findings))
+    let wheels = Need::of_wheels(ctx, &resolved);
+    // Python is there by now: what is left to write is the wheels'.
+    room::check_room(ctx, Need::default(), wheels)?;
+    Ok(Located {
+        lock: Lock {
+            conda: solved.records,
+            pypi: resolved,
+            backend: plan.backend.clone(),
+            fallbacks,
+        },
+        uv,
+        findings,
+        need: conda.plus(wheels),
+    })
+}
+
+async fn link(
+    ctx: &Context,
+    clock: &mut Clock,
+    prefix: &Path,
+    records: &[RepoDataRecord],
+) -> Result<Vec<Finding>, InstallError> {
+    let _at_work = ctx.shared.machine.read().await;
+    clock.start(Stage::Link);
+    let linked = conda::link(ctx, prefix, records).await?;
+    clock.finish(Stage::Link, linked_words(&linked));
+    Ok(linked.findings)
 }
 
 async fn wheels(
     ctx: &Context,
     clock: &mut Clock,
     plan: &Plan,
-    uv: &Uv,
     prefix: &Path,
-    locked: &crate::lock::LockedPypi,
+    located: &Located,
 ) -> Result<(), InstallError> {
+    let locked = &located.lock.pypi;
+    ctx.events.note(located.need.words());
+    let _at_work = ctx.shared.machine.read().await;
     clock.start(Stage::Wheels);
-    pypi::install(ctx, uv, prefix, &plan.backend, locked).await?;
+    pypi::install(ctx, &located.uv, prefix, &plan.backend, locked).await?;
     clock.finish(Stage::Wheels, format!("{} wheels installed", locked.wheels.len()));
     Ok(())
 }
@@ -319,13 +414,13 @@ fn switch(
         proven: certificate.proven,
         ok: certificate.ok,
     };
-    certificate.timings.clone_from(&clock.timings);
+    certificate.timings = clock.timings();
     certificate.write(&prefix)?;
     store.commit(staged, &record)?;
     open_door(ctx, &plan.env, certificate);
     let pruned = store.prune(&plan.env)?;
     clock.finish(Stage::Switch, switch_words(certificate.generation, &pruned));
-    certificate.timings.clone_from(&clock.timings);
+    certificate.timings = clock.timings();
     certificate.write(&prefix)?;
     Ok(())
 }
@@ -371,42 +466,4 @@ fn minor(version: &pep440_rs::Version) -> String {
         .map(ToString::to_string)
         .collect::<Vec<_>>()
         .join(".")
-}
-
-/// Times the stages and tells the reader.
-pub struct Clock {
-    ctx: Context,
-    since: Instant,
-    timings: Vec<Timing>,
-}
-
-impl Clock {
-    /// A clock that starts now.
-    #[must_use]
-    pub fn new(ctx: &Context) -> Self {
-        Self {
-            ctx: ctx.clone(),
-            since: Instant::now(),
-            timings: Vec::new(),
-        }
-    }
-
-    fn start(&mut self, stage: Stage) {
-        self.since = Instant::now();
-        self.ctx.events.send(Event::Started { stage });
-    }
-
-    fn finish(&mut self, stage: Stage, summary: String) {
-        let elapsed = self.since.elapsed();
-        self.timings.push(Timing {
-            stage,
-            ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
-        });
-        self.ctx.events.send(Event::Finished {
-            stage,
-            elapsed,
-            summary,
-        });
-        self.since = Instant::now();
-    }
 }

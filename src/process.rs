@@ -28,6 +28,9 @@ const FOREIGN: &[&str] = &[
 ];
 const FOREIGN_PREFIXES: &[&str] = &["DYLD_", "PYTHON", "CONDA_", "_CE_", "MAMBA_", "PIXI_", "PYENV_VERSION"];
 
+/// How often a watched program is looked at.
+pub const TICK: Duration = Duration::from_millis(200);
+
 /// The process variables, read once when the program starts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Variables(Arc<BTreeMap<OsString, OsString>>);
@@ -230,9 +233,25 @@ impl Job {
     ///
     /// # Errors
     /// The program could not be started.
-    pub async fn run_with(self, mut line: impl FnMut(&str)) -> std::io::Result<Ended> {
+    pub async fn run_with(self, line: impl FnMut(&str)) -> std::io::Result<Ended> {
+        self.run_watched(line, |_| {}).await
+    }
+
+    /// [`Self::run_with`], and call `tick` with the process's number every [`TICK`] as well.
+    ///
+    /// # Errors
+    /// The program could not be started.
+    pub async fn run_watched(self, mut line: impl FnMut(&str), mut tick: impl FnMut(u32)) -> std::io::Result<Ended> {
         let limit = self.limit;
         let mut child = self.spawn()?;
+        let pid = child.child.id();
+        let ticks = async {
+            let mut clock = tokio::time::interval(TICK);
+            loop {
+                clock.tick().await;
+                pid.into_iter().for_each(&mut tick);
+            }
+        };
         let mut stdout = child.child.stdout.take();
         let stderr = child.child.stderr.take();
         let read_stdout = async {
@@ -258,8 +277,14 @@ impl Job {
         let mut out = Vec::new();
         let mut err = String::new();
         let everything = async {
-            (out, err) = tokio::try_join!(read_stdout, read_stderr)?;
-            child.child.wait().await
+            let ends = async {
+                (out, err) = tokio::try_join!(read_stdout, read_stderr)?;
+                child.child.wait().await
+            };
+            tokio::select! {
+                ended = ends => ended,
+                () = ticks => std::future::pending().await,
+            }
         };
         let status = match limit {
             None => Some(everything.await?),

@@ -5,7 +5,7 @@ use crate::{
     audit::AuditError,
     bench::BenchError,
     conda::{CondaError, host_python::HostPythonError},
-    install::InstallError,
+    install::{InstallError, RoomError},
     lock::LockError,
     manifest::ManifestError,
     plan::PlanError,
@@ -229,6 +229,37 @@ impl From<PypiError> for Failure {
     }
 }
 
+impl From<RoomError> for Failure {
+    fn from(error: RoomError) -> Self {
+        let (code, help) = match &error {
+            RoomError::NotWritable { folder, variable, .. } => (
+                "room::not_writable",
+                format!(
+                    "make {} a folder that you may write to, or name another: {variable}=DIR",
+                    folder.display()
+                ),
+            ),
+            RoomError::NoExec { .. } => (
+                "room::noexec",
+                "name a folder on a filesystem that may run programs: MATENV_HOME=DIR".to_owned(),
+            ),
+            RoomError::NoLocks { variable, .. } => (
+                "room::no_locks",
+                format!("name a folder on a local disk: {variable}=DIR"),
+            ),
+            RoomError::Space { variable, .. } => (
+                "room::space",
+                format!("make room (df -h), or name a folder on another disk: {variable}=DIR"),
+            ),
+            RoomError::Inodes { variable, .. } => (
+                "room::inodes",
+                format!("remove files (df -i), or name a folder on another disk: {variable}=DIR"),
+            ),
+        };
+        Self::new(&error, code, Exit::Machine, help)
+    }
+}
+
 impl From<LockError> for Failure {
     fn from(error: LockError) -> Self {
         let (code, exit, help) = match &error {
@@ -390,6 +421,7 @@ impl From<InstallError> for Failure {
         match error {
             InstallError::Profile(error) => Self::toml(&error, "profile::syntax"),
             InstallError::Plan(error) => error.into(),
+            InstallError::Room(error) => error.into(),
             InstallError::Conda(error) => error.into(),
             InstallError::Uv(error) => error.into(),
             InstallError::Pypi(error) => error.into(),

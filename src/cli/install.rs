@@ -2,11 +2,12 @@ use std::{path::PathBuf, process::ExitCode};
 
 use serde::Serialize;
 
-use super::{Exit, Failure, Session, parse_profile};
+use super::{Exit, Failure, Session, error::Document, parse_profile};
 use crate::{
-    install::{self, Installed, Prove, Request},
+    install::{self, Installed, Made, Need, Prove, Rehearsal, Request},
+    manifest::Manifest,
     names::{EnvName, ProfileName},
-    report::{Certificate, Verdict, summary},
+    report::{Certificate, Package, Verdict, headlines, overview, told},
     settings::Asked,
 };
 
@@ -26,7 +27,7 @@ pub(super) struct Args {
     /// Build a new generation even if nothing changed
     #[arg(long)]
     force: bool,
-    /// Show what would be done and stop
+    /// Resolve everything, show what would be fetched and written, and stop
     #[arg(long)]
     dry_run: bool,
     /// Skip audit and probes; the environment is not called proven
@@ -75,11 +76,23 @@ struct Shown<'a> {
     changed: bool,
 }
 
+/// One of several: its certificate, or its error.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Entry<'a> {
+    Made(Shown<'a>),
+    Failed {
+        env: &'a EnvName,
+        #[serde(flatten)]
+        document: Document,
+    },
+}
+
 #[derive(Serialize)]
 struct AllShown<'a> {
     schema: u32,
     ok: bool,
-    environments: Vec<Shown<'a>>,
+    environments: Vec<Entry<'a>>,
 }
 
 impl Args {
@@ -102,60 +115,144 @@ impl Args {
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
-    if args.dry_run {
-        return super::plan::show(&args.env, &args.request(), session);
-    }
-    let manifests = super::plan::selected(&args.env, args.name.as_ref(), session)?;
     let request = args.request();
-    let mut all = Vec::new();
-    for manifest in manifests {
-        let installed = session.block_on(install::install(&session.ctx, manifest, &request))?;
-        if !session.out.json() {
-            session.out.show(&installed.certificate, told(&installed));
-        }
-        let good = installed.certificate.verdict() == Verdict::Good;
-        all.push(installed);
-        if !good {
-            break;
-        }
+    let manifests = super::plan::selected(&args.env, args.name.as_ref(), session)?;
+    let manifests = if args.env.is_empty() {
+        install::supported(&session.ctx, manifests, &request)?
+    } else {
+        manifests
+    };
+    if args.dry_run {
+        return rehearse(args, &manifests, &request, session);
     }
-    if session.out.json() {
-        match (all.as_slice(), args.env.len()) {
-            ([one], 1) => session.out.show(&shown(one), ""),
-            (many, _) => {
-                let document = AllShown {
-                    schema: 1,
-                    ok: many.iter().all(|one| one.certificate.ok),
-                    environments: many.iter().map(shown).collect(),
-                };
-                session.out.show(&document, "");
-            }
-        }
+    let made = session
+        .block_on(async { Ok::<_, Failure>(install::install_many(&session.ctx, &manifests, &request).await) })?;
+    match <[Made; 1]>::try_from(made) {
+        Ok([one]) => show_one(args, one, session),
+        Err(many) => Ok(show_many(many, session)),
     }
-    Ok(all.last().map_or(Exit::Done, |last| exit_of(&last.certificate)).into())
 }
 
-fn shown(installed: &Installed) -> Shown<'_> {
-    Shown {
+fn show_one(args: &Args, made: Made, session: &Session) -> Result<ExitCode, Failure> {
+    let installed = made.result?;
+    let exit = exit_of(&installed.certificate);
+    let shown = Shown {
         certificate: &installed.certificate,
         changed: installed.changed,
+    };
+    if args.env.is_empty() {
+        let document = AllShown {
+            schema: 1,
+            ok: installed.certificate.ok,
+            environments: vec![Entry::Made(shown)],
+        };
+        session
+            .out
+            .show(&document, told(&installed.certificate, installed.changed));
+    } else {
+        session
+            .out
+            .show(&shown, told(&installed.certificate, installed.changed));
     }
+    Ok(exit.into())
 }
 
-fn told(installed: &Installed) -> String {
-    let certificate = &installed.certificate;
-    let env = &certificate.env;
-    if certificate.verdict() != Verdict::Good {
-        let text = summary(certificate);
-        return format!("{text}\nThe environment was not made current; what was there before is untouched.");
+/// Show each environment in a few lines, then all in one table; the exit code is the first bad one's.
+fn show_many(made: Vec<Made>, session: &Session) -> ExitCode {
+    let made: Vec<(EnvName, Result<Installed, Failure>)> = made
+        .into_iter()
+        .map(|one| (one.env, one.result.map_err(Failure::from)))
+        .collect();
+    for (_, result) in &made {
+        match result {
+            Ok(_) if session.out.json() => {}
+            Ok(installed) => session.out.text(headlines(&installed.certificate)),
+            Err(failure) => session.out.tell(failure),
+        }
     }
-    if !installed.changed {
-        return format!("nothing to do: {}", summary(certificate));
+    let entries: Vec<Entry<'_>> = made
+        .iter()
+        .map(|(env, result)| match result {
+            Ok(installed) => Entry::Made(Shown {
+                certificate: &installed.certificate,
+                changed: installed.changed,
+            }),
+            Err(failure) => Entry::Failed {
+                env,
+                document: failure.document(),
+            },
+        })
+        .collect();
+    let rows: Vec<(&EnvName, Option<&Certificate>)> = made
+        .iter()
+        .map(|(env, result)| (env, result.as_ref().ok().map(|installed| &installed.certificate)))
+        .collect();
+    let exits: Vec<Exit> = made
+        .iter()
+        .map(|(_, result)| match result {
+            Ok(installed) => exit_of(&installed.certificate),
+            Err(failure) => failure.exit(),
+        })
+        .collect();
+    let document = AllShown {
+        schema: 1,
+        ok: rows
+            .iter()
+            .all(|(_, certificate)| certificate.is_some_and(|certificate| certificate.ok)),
+        environments: entries,
+    };
+    session.out.show(&document, overview(&rows));
+    exits
+        .into_iter()
+        .find(|exit| *exit != Exit::Done)
+        .unwrap_or(Exit::Done)
+        .into()
+}
+
+#[derive(Serialize)]
+struct Rehearsed<'a> {
+    #[serde(flatten)]
+    plan: super::plan::Shown<'a>,
+    changed: bool,
+    packages: &'a [Package],
+    need: Need,
+    words: String,
+}
+
+fn rehearse(args: &Args, manifests: &[&Manifest], request: &Request, session: &Session) -> Result<ExitCode, Failure> {
+    let rehearsals = manifests
+        .iter()
+        .map(|manifest| session.block_on(install::rehearse(&session.ctx, manifest, request)))
+        .collect::<Result<Vec<_>, _>>()?;
+    let text = rehearsals.iter().map(rehearsal).collect::<Vec<_>>().join("\n");
+    let shown: Vec<_> = rehearsals
+        .iter()
+        .map(|one| Rehearsed {
+            plan: super::plan::shown(&one.plan, None),
+            changed: !one.packages.is_empty(),
+            packages: &one.packages,
+            need: one.need,
+            words: one.need.words(),
+        })
+        .collect();
+    match (shown.as_slice(), args.env.len()) {
+        ([one], 1) => session.out.show(one, text),
+        _ => session.out.show(
+            &serde_json::json!({ "schema": 1, "ok": true, "environments": shown }),
+            text,
+        ),
     }
-    format!(
-        "{}\n  use it: matenv run {env} -- python …   or: conda activate {env}",
-        summary(certificate)
-    )
+    Ok(Exit::Done.into())
+}
+
+/// What would be chosen, fetched and written.
+fn rehearsal(rehearsal: &Rehearsal) -> String {
+    let doing = if rehearsal.packages.is_empty() {
+        "nothing to do: it is installed".to_owned()
+    } else {
+        format!("{} packages: {}", rehearsal.packages.len(), rehearsal.need.words())
+    };
+    format!("{}  {doing}\n", super::plan::table(&rehearsal.plan))
 }
 
 /// The exit code that a certificate's verdict stands for.

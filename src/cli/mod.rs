@@ -18,6 +18,9 @@ pub use error::{Exit, Failure};
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use clap::{CommandFactory as _, Parser, Subcommand};
+use tracing_subscriber::{
+    EnvFilter, Layer as _, fmt::format::FmtSpan, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
 
 use crate::{
     context::Context,
@@ -68,6 +71,9 @@ struct Global {
     /// Draw no progress bars
     #[arg(long, global = true)]
     no_progress: bool,
+    /// Write how long each part took, for ui.perfetto.dev or chrome://tracing
+    #[arg(long, global = true, value_name = "FILE")]
+    timings: Option<PathBuf>,
     /// Open no connection; use what the caches hold
     #[arg(long, global = true)]
     offline: bool,
@@ -169,11 +175,13 @@ pub fn main() -> ExitCode {
     };
     let out = Output::new(cli.global.json);
     cli.global.apply_color();
-    cli.global.start_logs();
-    match dispatch(&cli, out) {
-        Ok(code) => code,
-        Err(failure) => out.fail(&failure),
-    }
+    let timings = match cli.global.start_logs() {
+        Ok(timings) => timings,
+        Err(failure) => return out.fail(&failure),
+    };
+    let code = dispatch(&cli, out).unwrap_or_else(|failure| out.fail(&failure));
+    drop(timings);
+    code
 }
 
 fn dispatch(cli: &Cli, out: Output) -> Result<ExitCode, Failure> {
@@ -245,19 +253,46 @@ impl Global {
         }
     }
 
-    fn start_logs(&self) {
+    /// Logs go to standard error, spans of time to the file of `--timings`, which is whole when the guard is dropped.
+    fn start_logs(&self) -> Result<Option<tracing_chrome::FlushGuard>, Failure> {
         let level = match self.verbose {
             0 => "off",
             1 => "matenv=debug,warn",
             2 => "debug",
             _ => "trace",
         };
-        // A second call in one process would fail; there is only this one.
-        let _ = tracing_subscriber::fmt()
-            .with_env_filter(tracing_subscriber::EnvFilter::new(level))
+        let spans = if self.verbose > 1 {
+            FmtSpan::CLOSE
+        } else {
+            FmtSpan::NONE
+        };
+        let logs = tracing_subscriber::fmt::layer()
             .with_writer(std::io::stderr)
             .with_target(self.verbose > 1)
-            .try_init();
+            .with_span_events(spans)
+            .with_filter(EnvFilter::new(level));
+        let (trace, guard) = match &self.timings {
+            None => (None, None),
+            Some(path) => {
+                let file = fs_err::File::create(path).map_err(|error| {
+                    Failure::io(
+                        "cannot write the timings",
+                        &error,
+                        "name a file in a folder that you may write to: --timings FILE",
+                    )
+                })?;
+                let (layer, guard) = tracing_chrome::ChromeLayerBuilder::new()
+                    .writer(file)
+                    // Stages of several environments overlap, which only this style can draw.
+                    .trace_style(tracing_chrome::TraceStyle::Async)
+                    .include_args(true)
+                    .build();
+                (Some(layer.with_filter(EnvFilter::new("matenv=info"))), Some(guard))
+            }
+        };
+        // A second call in one process would fail; there is only this one.
+        let _ = tracing_subscriber::registry().with(logs).with(trace).try_init();
+        Ok(guard)
     }
 }
 

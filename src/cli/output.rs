@@ -29,6 +29,13 @@ impl Output {
         }
     }
 
+    /// Print a text, where no document is printed.
+    pub(super) fn text(self, text: impl Display) {
+        if !self.json {
+            self.line(&text.to_string());
+        }
+    }
+
     fn document(self, value: &impl Serialize) {
         let document = serde_json::to_string_pretty(value).unwrap_or_else(|error| {
             format!("{{\"schema\":1,\"ok\":false,\"error\":{{\"message\":\"cannot print the result: {error}\"}}}}")
@@ -46,7 +53,16 @@ impl Output {
     pub(super) fn fail(self, failure: &Failure) -> ExitCode {
         if self.json {
             self.document(&failure.document());
-        } else if failure.exit() == Exit::Interrupted {
+        } else {
+            self.tell(failure);
+        }
+        failure.exit().into()
+    }
+
+    /// Print an error for people.
+    #[expect(clippy::unused_self, reason = "reads as what it is: a part of this output")]
+    pub(super) fn tell(self, failure: &Failure) {
+        if failure.exit() == Exit::Interrupted {
             let _ = writeln!(std::io::stderr(), "interrupted: nothing was changed");
         } else {
             let theme = if console::colors_enabled_stderr() {
@@ -65,6 +81,5 @@ impl Output {
             }
             let _ = writeln!(std::io::stderr(), "{text}");
         }
-        failure.exit().into()
     }
 }

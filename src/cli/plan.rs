@@ -1,6 +1,7 @@
 use std::{fmt::Write as _, process::ExitCode};
 
 use comfy_table::{Table, presets};
+use indicatif::DecimalBytes;
 use serde::Serialize;
 
 use super::{Exit, Failure, Session, install::Choice};
@@ -10,6 +11,7 @@ use crate::{
     names::{Backend, EnvName, ProfileName},
     plan::{self, Plan},
     settings::Asked,
+    store::Size,
 };
 
 /// Show what would be chosen and why
@@ -33,7 +35,7 @@ impl Args {
 }
 
 #[derive(Serialize)]
-struct Shown<'a> {
+pub(super) struct Shown<'a> {
     schema: u32,
     ok: bool,
     env: &'a EnvName,
@@ -41,6 +43,8 @@ struct Shown<'a> {
     backend: &'a Backend,
     refused: Option<String>,
     choices: &'a [plan::Choice],
+    /// What an earlier generation of the same plan holds.
+    size: Option<Size>,
 }
 
 #[derive(Serialize)]
@@ -56,18 +60,31 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
         name: args.name.clone(),
         ..Request::default()
     };
-    show(&args.env, &request, session)
-}
-
-/// Plan and print, for `plan` and `install --dry-run`.
-pub(super) fn show(names: &[String], request: &Request, session: &Session) -> Result<ExitCode, Failure> {
-    let plans = selected(names, request.name.as_ref(), session)?
+    let plans = selected(&args.env, args.name.as_ref(), session)?
         .into_iter()
-        .map(|manifest| Ok(install::plan(&session.ctx, manifest, request)?.0))
+        .map(|manifest| Ok(install::plan(&session.ctx, manifest, &request)?.0))
         .collect::<Result<Vec<_>, Failure>>()?;
-    let shown = plans.iter().map(shown).collect::<Vec<_>>();
-    let text = plans.iter().map(table).collect::<Vec<_>>().join("\n");
-    match (shown.as_slice(), names.len()) {
+    let sizes: Vec<_> = plans
+        .iter()
+        .map(|plan| install::known_size(&session.ctx, plan))
+        .collect();
+    let shown: Vec<_> = plans
+        .iter()
+        .zip(&sizes)
+        .map(|(plan, size)| shown(plan, *size))
+        .collect();
+    let text = plans.iter().zip(&sizes).map(|(plan, size)| {
+        let size = size.map(|size| {
+            format!(
+                "  takes {} in {} files, as the installed one\n",
+                DecimalBytes(size.bytes),
+                size.files
+            )
+        });
+        table(plan) + &size.unwrap_or_default()
+    });
+    let text = text.collect::<Vec<_>>().join("\n");
+    match (shown.as_slice(), args.env.len()) {
         ([one], 1) => session.out.show(one, text),
         _ => session.out.show(
             &AllShown {
@@ -99,7 +116,7 @@ pub(super) fn selected<'a>(
         .collect()
 }
 
-fn shown(plan: &Plan) -> Shown<'_> {
+pub(super) fn shown(plan: &Plan, size: Option<Size>) -> Shown<'_> {
     Shown {
         schema: 1,
         ok: true,
@@ -108,10 +125,11 @@ fn shown(plan: &Plan) -> Shown<'_> {
         backend: &plan.backend,
         refused: None,
         choices: &plan.choices,
+        size,
     }
 }
 
-fn table(plan: &Plan) -> String {
+pub(super) fn table(plan: &Plan) -> String {
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)

@@ -1,6 +1,9 @@
 //! A channel's records: does it answer, and what does it hold.
 
-use rattler_cache::{PACKAGE_CACHE_DIR, REPODATA_CACHE_DIR, package_cache::PackageCache};
+use rattler_cache::{
+    PACKAGE_CACHE_DIR, REPODATA_CACHE_DIR,
+    package_cache::{CacheIndex, PackageCache},
+};
 use rattler_conda_types::{Channel, MatchSpec, subdir::Subdir};
 use rattler_repodata_gateway::{ChannelConfig, Gateway, RepoData, SourceConfig, fetch::CacheAction};
 use url::Url;
@@ -70,24 +73,7 @@ pub(super) async fn records(
     subdir: Subdir,
     specs: &[MatchSpec],
 ) -> Result<Vec<RepoData>, CondaError> {
-    let settings = &ctx.settings;
-    let cache_action = if settings.offline {
-        CacheAction::ForceCacheOnly
-    } else {
-        CacheAction::CacheOrFetch
-    };
-    let gateway = Gateway::builder()
-        .with_cache_dir(settings.rattler_cache.join(REPODATA_CACHE_DIR))
-        .with_package_cache(package_cache(ctx))
-        .with_client(ctx.client.lazy())
-        .with_channel_config(ChannelConfig {
-            default: SourceConfig {
-                cache_action,
-                ..SourceConfig::default()
-            },
-            ..ChannelConfig::default()
-        })
-        .finish();
+    let gateway = ctx.shared.gateway.get_or_init(|| gateway(ctx));
     let channels: Vec<Channel> = urls.iter().map(|url| Channel::from_url(url.clone())).collect();
     let output = gateway
         .query(channels, [subdir, Subdir::NoArch], specs.to_vec())
@@ -103,7 +89,37 @@ pub(super) async fn records(
     Ok(output.into_iter().collect())
 }
 
+/// Reads each channel once, whoever asks.
+fn gateway(ctx: &Context) -> Gateway {
+    let settings = &ctx.settings;
+    let cache_action = if settings.offline {
+        CacheAction::ForceCacheOnly
+    } else {
+        CacheAction::CacheOrFetch
+    };
+    Gateway::builder()
+        .with_cache_dir(settings.rattler_cache.join(REPODATA_CACHE_DIR))
+        .with_package_cache(package_cache(ctx))
+        .with_client(ctx.client.lazy())
+        .with_channel_config(ChannelConfig {
+            default: SourceConfig {
+                cache_action,
+                ..SourceConfig::default()
+            },
+            ..ChannelConfig::default()
+        })
+        .finish()
+}
+
 /// rattler's package cache, shared with pixi and others.
 pub(super) fn package_cache(ctx: &Context) -> PackageCache {
     PackageCache::new(ctx.settings.rattler_cache.join(PACKAGE_CACHE_DIR))
+}
+
+/// What lies unpacked in the package cache.
+///
+/// # Errors
+/// The cache cannot be read.
+pub async fn cached(ctx: &Context) -> std::io::Result<CacheIndex> {
+    package_cache(ctx).index().await
 }

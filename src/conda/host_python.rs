@@ -96,27 +96,41 @@ struct Answer {
     lacks: Vec<String>,
 }
 
+/// This machine's Pythons and what each said of itself, asked once a run.
+#[derive(Default)]
+pub struct Interpreters(tokio::sync::OnceCell<Vec<(PathBuf, Answer)>>);
+
+impl Interpreters {
+    async fn answers(&self, ctx: &Context) -> &[(PathBuf, Answer)] {
+        self.0
+            .get_or_init(async || {
+                let candidates = candidates(ctx);
+                tracing::debug!(?candidates, "asking the host's interpreters");
+                futures::stream::iter(candidates)
+                    .map(|path| async move {
+                        let answer = ask(ctx, &path).await?;
+                        Some((path, answer))
+                    })
+                    .buffer_unordered(4)
+                    .filter_map(async |answer| answer)
+                    .collect()
+                    .await
+            })
+            .await
+    }
+}
+
 /// The best CPython of this machine within `wanted`: whole, then the preferred minor version, then the newest.
 pub async fn best(ctx: &Context, wanted: &PythonRange) -> Result<HostPython, CondaError> {
-    let candidates = candidates(ctx);
-    tracing::debug!(?candidates, "asking the host's interpreters");
-    let answers: Vec<(PathBuf, Answer)> = futures::stream::iter(candidates)
-        .map(|path| async move {
-            let answer = ask(ctx, &path).await?;
-            Some((path, answer))
-        })
-        .buffer_unordered(4)
-        .filter_map(async |answer| answer)
-        .collect()
-        .await;
+    let answers = ctx.shared.interpreters.answers(ctx).await;
     let mut usable = Vec::new();
     let mut refused = BTreeSet::new();
     for (path, answer) in answers {
-        match why_not(&answer, wanted) {
+        match why_not(answer, wanted) {
             None => usable.push(HostPython {
-                executable: interpreter(&answer),
-                version: answer.version,
-                lacks: answer.lacks,
+                executable: interpreter(answer),
+                version: answer.version.clone(),
+                lacks: answer.lacks.clone(),
             }),
             Some(reason) => {
                 refused.insert(format!("{} is {reason}", path.display()));

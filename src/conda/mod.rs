@@ -11,6 +11,7 @@ mod link;
 pub mod pack;
 mod solve;
 
+pub use channel::cached;
 pub use error::CondaError;
 pub use host_python::HostPython;
 pub use link::{Linked, link};

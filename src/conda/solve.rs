@@ -80,6 +80,8 @@ async fn from_host(ctx: &Context, plan: &Plan, subdir: Subdir) -> Result<Solved,
         .iter()
         .map(|spec| host_python::as_wheel(spec).ok_or_else(|| CondaError::OnlyInChannel { spec: spec.clone() }))
         .collect::<Result<Vec<_>, _>>()?;
+    // Two environments may stand on one interpreter, and then on one local channel.
+    let _alone = ctx.shared.tools.lock().await;
     let host = host_python::best(ctx, &plan.python).await?;
     let url = host_python::pack(ctx, &host, subdir).await?;
     let specs = [parse(&format!("python =={}", host.version))?];

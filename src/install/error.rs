@@ -1,3 +1,4 @@
+use super::RoomError;
 use crate::{
     audit::AuditError, bench::BenchError, conda::CondaError, lock::LockError, plan::PlanError, pypi::PypiError,
     pypi::UvError, report::CertificateError, store::StoreError, toml_file::TomlError, verify::VerifyError,
@@ -12,6 +13,9 @@ pub enum InstallError {
     /// There is no plan for this machine.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// There is no room, or a place cannot be used.
+    #[error(transparent)]
+    Room(#[from] RoomError),
     /// The conda part.
     #[error(transparent)]
     Conda(#[from] CondaError),

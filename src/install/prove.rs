@@ -77,12 +77,14 @@ pub async fn prove(
 ) -> Result<Proof, InstallError> {
     let mut proof = Proof::default();
     if wanted.probes {
+        let at_work = ctx.shared.machine.read().await;
         clock.start(Stage::Audit);
         let audit = audit::audit(prefix, plan.env.as_str())?;
         clock.finish(Stage::Audit, format!("{} findings", audit.findings.len()));
         clock.start(Stage::Verify);
         let verification = verify::verify(ctx, prefix, plan.env.as_str(), &plan.probes).await?;
         clock.finish(Stage::Verify, probe_words(&verification.probes));
+        drop(at_work);
         let blocked = audit.findings.iter().any(crate::doctor::Finding::blocks) || verification.blocks();
         proof.audit = Some(audit);
         proof.verification = Some(verification);
@@ -93,18 +95,16 @@ pub async fn prove(
     }
     let work = tempfile::tempdir().map_err(InstallError::Records)?;
     if wanted.bench {
-        clock.start(Stage::Bench);
-        let bench = bench::bench(ctx, prefix, &built_in(plan)).await?;
-        clock.finish(Stage::Bench, bench_words(&bench));
-        proof.bench = Some(bench);
+        proof.bench = Some(timed(ctx, clock, prefix, &built_in(plan)).await?);
     }
     if let Some(model_dir) = &wanted.model_dir {
+        let at_work = ctx.shared.machine.read().await;
         clock.start(Stage::Smoke);
         let smoke = verify::smoke(ctx, prefix, plan.env.as_str(), &plan.smoke, model_dir, work.path()).await?;
         clock.finish(Stage::Smoke, probe_words(&smoke.probes));
+        drop(at_work);
         proof.smoke = Some(smoke.probes);
         if let Some(path) = smoke.model {
-            clock.start(Stage::Bench);
             let request = BenchRequest {
                 model: Model::File {
                     path,
@@ -114,9 +114,7 @@ pub async fn prove(
                 batches: vec![1],
                 seconds: SECONDS,
             };
-            let bench = bench::bench(ctx, prefix, &request).await?;
-            clock.finish(Stage::Bench, bench_words(&bench));
-            proof.exported = Some(bench);
+            proof.exported = Some(timed(ctx, clock, prefix, &request).await?);
         }
     }
     Ok(proof)
@@ -158,10 +156,7 @@ pub async fn time_again(ctx: &Context, generation: &Generation, wanted: &Timed) 
     if !wanted.batches.is_empty() {
         request.batches.clone_from(&wanted.batches);
     }
-    let mut clock = Clock::new(ctx);
-    clock.start(Stage::Bench);
-    let bench = bench::bench(ctx, &generation.prefix, &request).await?;
-    clock.finish(Stage::Bench, bench_words(&bench));
+    let bench = timed(ctx, &mut Clock::new(ctx), &generation.prefix, &request).await?;
     match (&wanted.model, certificate.bench.as_mut()) {
         (Some(_), Some(built_in)) => {
             built_in.others.retain(|other| other.model != bench.model);
@@ -172,6 +167,20 @@ pub async fn time_again(ctx: &Context, generation: &Generation, wanted: &Timed) 
     certificate.judge();
     certificate.write(&generation.prefix)?;
     Ok(certificate)
+}
+
+/// Time a model while nothing else of this run works.
+async fn timed(
+    ctx: &Context,
+    clock: &mut Clock,
+    prefix: &Path,
+    request: &BenchRequest,
+) -> Result<Benchmark, InstallError> {
+    let _alone = ctx.shared.machine.write().await;
+    clock.start(Stage::Bench);
+    let bench = bench::bench(ctx, prefix, request).await?;
+    clock.finish(Stage::Bench, bench_words(&bench));
+    Ok(bench)
 }
 
 /// The benchmark that every environment gets.

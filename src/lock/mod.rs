@@ -4,8 +4,10 @@
 //! format has no field for in a file beside it. Absent on purpose: mirrors. URLs in a lock are canonical.
 
 mod file;
+mod footprint;
 
 pub use file::LockError;
+pub use footprint::{Footprint, Growth, Table as GrowthTable, growth};
 
 use rattler_conda_types::RepoDataRecord;
 use serde::{Deserialize, Serialize};

@@ -5,7 +5,8 @@ use rattler_digest::{Sha256, compute_bytes_digest};
 use super::{
     PypiError, Uv, environment,
     project::{self, Project},
-    resolve::{hashed, watched},
+    resolve::hashed,
+    watch::{watched, watched_downloads},
 };
 use crate::{
     context::Context,
@@ -77,7 +78,7 @@ pub async fn install(
         }
         tracing::debug!("the cache no longer holds the set: {}", ended.stderr);
     }
-    let ended = watched(ctx, Stage::Wheels, job()).await?;
+    let ended = watched_downloads(ctx, job(), &locked.wheels).await?;
     if !ended.success() {
         return Err(PypiError::of_uv(ended.how(), &ended.stderr));
     }
@@ -107,6 +108,12 @@ fn requirements(ctx: &Context, wheels: &[LockedWheel]) -> String {
         };
     }
     text
+}
+
+/// Whether this very set was installed from this cache before. What the cache lost since is fetched again.
+#[must_use]
+pub fn is_cached(ctx: &Context, wheels: &[LockedWheel]) -> bool {
+    marker(ctx, &requirements(ctx, wheels)).is_file()
 }
 
 /// A file that says that this set was installed from this cache before.

@@ -12,8 +12,9 @@ mod project;
 mod pylock;
 mod resolve;
 mod uv;
+mod watch;
 
 pub use error::PypiError;
-pub use install::install;
+pub use install::{install, is_cached};
 pub use resolve::{ResolveRequest, resolve};
 pub use uv::{Uv, UvError};

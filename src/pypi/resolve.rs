@@ -6,14 +6,15 @@ use super::{
     PypiError, Uv, check, environment,
     project::{self, Project},
     pylock,
+    watch::watched,
 };
 use crate::{
     context::Context,
-    event::{Stage, Unit},
+    event::Stage,
     lock::{LockedPypi, LockedWheel},
     net::Silence,
     plan::Plan,
-    process::{Ended, Job},
+    process::Job,
     sources::{Index, SourceName},
     store::layout,
 };
@@ -271,26 +272,6 @@ impl Compile<'_> {
         let text = fs_err::read_to_string(&written).map_err(PypiError::Io)?;
         Ok((pylock::parse(&text).map_err(PypiError::Answer)?, ended.stderr))
     }
-}
-
-/// Run uv and show what it says as it says it.
-pub(super) async fn watched(ctx: &Context, stage: Stage, job: Job) -> Result<Ended, PypiError> {
-    let events = ctx.events.clone();
-    let mut count = 0;
-    let ended = job
-        .run_with(|line| {
-            let line = line.trim();
-            tracing::debug!(target: "uv", "{line}");
-            if line.starts_with("Downloaded") || line.starts_with("Built") {
-                count += 1;
-            }
-            if !line.is_empty() {
-                events.progress(stage, count, None, Unit::Items, line);
-            }
-        })
-        .await
-        .map_err(PypiError::Io)?;
-    Ok(ended)
 }
 
 /// `--only-binary :all:` and the plan's exceptions.

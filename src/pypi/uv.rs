@@ -128,6 +128,7 @@ impl Uv {
         }
         let home = settings.home.join("tools").join(format!("uv-{}", wanted.version));
         let path = home.join("bin").join(program());
+        let _alone = ctx.shared.tools.lock().await;
         if !path.is_file() {
             fetch(ctx, &wanted, &home, python, channels).await?;
         }

@@ -15,7 +15,7 @@ use crate::{
     names::{Backend, EnvName, ProfileName},
     plan::{Choice, Plan},
     sources::SourceName,
-    store::layout,
+    store::{Size, layout},
     verify::Verification,
 };
 
@@ -56,6 +56,9 @@ pub struct Certificate {
     pub plan: ChosenPlan,
     /// What is installed.
     pub packages: Vec<Package>,
+    /// What it holds; absent if it was not audited.
+    #[serde(default)]
+    pub size: Option<Size>,
     /// What the static audit and the stages before it found.
     pub audit: Audit,
     /// What the probes and smoke tests found.

@@ -4,9 +4,11 @@
 //! Absent on purpose: exit codes; [`crate::cli`] reads [`Certificate::verdict`].
 
 mod certificate;
+mod overview;
 mod page;
 mod summary;
 
 pub use certificate::{Certificate, CertificateError, ChosenPlan, Package, PackageKind, Timing, Verdict};
+pub use overview::overview;
 pub use page::page;
-pub use summary::{bench_table, summary};
+pub use summary::{bench_table, headlines, summary, told};

@@ -6,9 +6,33 @@ use console::style;
 use super::{Certificate, Verdict};
 use crate::{bench::Benchmark, doctor::Severity, lock::Fallback};
 
+/// What an installation says at its end.
+#[must_use]
+pub fn told(certificate: &Certificate, changed: bool) -> String {
+    let env = &certificate.env;
+    let text = summary(certificate);
+    if certificate.verdict() != Verdict::Good {
+        format!("{text}\nThe environment was not made current; what was there before is untouched.")
+    } else if changed {
+        format!("{text}\n  use it: matenv run {env} -- python …   or: conda activate {env}")
+    } else {
+        format!("nothing to do: {text}")
+    }
+}
+
 /// The certificate in a few lines, for a terminal; colours follow `console`'s switch.
 #[must_use]
 pub fn summary(certificate: &Certificate) -> String {
+    let mut text = headlines(certificate);
+    if let Some(bench) = &certificate.bench {
+        let _ = write!(text, "\n{}", bench_table(bench));
+    }
+    text
+}
+
+/// [`summary`] without the benchmark's table.
+#[must_use]
+pub fn headlines(certificate: &Certificate) -> String {
     let mut text = String::new();
     let headline = headline(certificate);
     let mut line = |label: &str, value: &str| {
@@ -17,6 +41,12 @@ pub fn summary(certificate: &Certificate) -> String {
     };
     line("prefix", &certificate.prefix.display().to_string());
     line("packages", &packages(certificate));
+    if let Some(size) = certificate.size {
+        line(
+            "size",
+            &format!("{} in {} files", indicatif::DecimalBytes(size.bytes), size.files),
+        );
+    }
     for fallback in &certificate.fallbacks {
         line("fallback", explain(*fallback));
     }
@@ -34,9 +64,6 @@ pub fn summary(certificate: &Certificate) -> String {
         if let Some(remedy) = &finding.remedy {
             line("", &format!("do: {remedy}"));
         }
-    }
-    if let Some(bench) = &certificate.bench {
-        let _ = write!(text, "\n{}", bench_table(bench));
     }
     format!("{headline}\n{text}")
 }

@@ -22,11 +22,13 @@ pub mod layout;
 mod link;
 mod lock;
 pub mod run;
+mod size;
 mod staged;
 
 pub use error::StoreError;
 pub use generation::{Generation, GenerationRecord};
 pub use lock::EnvLock;
+pub use size::Size;
 pub use staged::Staged;
 
 use std::{

@@ -36,6 +36,7 @@ pub(super) struct Place<'a> {
 }
 
 /// Run one check and say what it proves.
+#[tracing::instrument(name = "probe", skip_all, fields(probe = check.name))]
 pub(super) async fn run(
     ctx: &Context,
     place: &Place<'_>,

@@ -11,6 +11,7 @@ pub use check::VerifyError;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use futures::StreamExt as _;
@@ -93,6 +94,8 @@ pub async fn verify(ctx: &Context, prefix: &Path, env: &str, probes: &[Check]) -
         let result = result?;
         done += 1;
         ctx.events
+            .step(Stage::Verify, Duration::from_millis(result.ms), &result.name);
+        ctx.events
             .progress(Stage::Verify, done, Some(total), Unit::Items, result.name.clone());
         results.push((at, result));
     }
@@ -129,6 +132,8 @@ pub async fn smoke(
         );
         let result = run(ctx, &place, at, check).await?;
         let ok = result.ok;
+        ctx.events
+            .step(Stage::Smoke, Duration::from_millis(result.ms), &result.name);
         smoke.probes.push(result);
         if !ok {
             break;

@@ -286,7 +286,7 @@ async fn a_second_installation_waits_and_says_so() {
     let bench = Bench::new();
     let store = bench.store();
     let (sender, said) = std::sync::mpsc::channel();
-    let events = Events::new(move |event| {
+    let events = Events::new(move |_, event| {
         // The receiver lives as long as the test.
         let _ = sender.send(event);
     });

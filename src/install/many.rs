@@ -1,0 +1,57 @@
+//! Several environments in one run: side by side, each with its own certificate.
+//!
+//! Downloads of one overlap with the work of another; the benchmark has the machine for itself. One that fails does
+//! not stop the others.
+
+use futures::future::join_all;
+
+use super::{InstallError, Installed, Request, install, plan};
+use crate::{context::Context, manifest::Manifest, names::EnvName, plan::PlanError};
+
+/// What became of one of several environments.
+#[derive(Debug)]
+pub struct Made {
+    /// The environment.
+    pub env: EnvName,
+    /// Its certificate, or why there is none.
+    pub result: Result<Installed, InstallError>,
+}
+
+/// Make the environments of `manifests`.
+pub async fn install_many(ctx: &Context, manifests: &[&Manifest], request: &Request) -> Vec<Made> {
+    let alone = manifests.len() == 1;
+    join_all(manifests.iter().map(|manifest| async move {
+        let env = request.name.clone().unwrap_or_else(|| manifest.name.clone());
+        let ctx = if alone { ctx.clone() } else { ctx.about(&env) };
+        let result = Box::pin(install(&ctx, manifest, request)).await;
+        Made { env, result }
+    }))
+    .await
+}
+
+/// Those of `manifests` that this machine supports; the others are told.
+///
+/// # Errors
+/// It supports none, or a plan could not be made for another reason.
+pub fn supported<'a>(
+    ctx: &Context,
+    manifests: Vec<&'a Manifest>,
+    request: &Request,
+) -> Result<Vec<&'a Manifest>, InstallError> {
+    let mut supported = Vec::new();
+    let mut refused = None;
+    for manifest in manifests {
+        match plan(ctx, manifest, request) {
+            Ok(_) => supported.push(manifest),
+            Err(InstallError::Plan(error @ PlanError::Unsupported { .. })) => {
+                ctx.events.note(format!("{} is left out: {error}", manifest.name));
+                refused.get_or_insert(InstallError::Plan(error));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    match refused {
+        Some(error) if supported.is_empty() => Err(error),
+        _ => Ok(supported),
+    }
+}

@@ -1,0 +1,61 @@
+use comfy_table::{CellAlignment, Table, presets};
+
+use super::{Certificate, Verdict};
+use crate::names::EnvName;
+
+/// Several environments in one table; one without a certificate could not be made.
+#[must_use]
+pub fn overview(environments: &[(&EnvName, Option<&Certificate>)]) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header([
+        "environment",
+        "state",
+        "profile",
+        "python",
+        "packages",
+        "probes",
+        "ms an image",
+        "seconds",
+    ]);
+    for (env, certificate) in environments {
+        match certificate {
+            Some(certificate) => table.add_row(row(env, certificate)),
+            None => table.add_row([env.as_str(), "not made"]),
+        };
+    }
+    for column in table.column_iter_mut().skip(4) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    let lines: Vec<_> = table.lines().map(|line| line.trim_end().to_owned()).collect();
+    lines.join("\n")
+}
+
+fn row(env: &EnvName, certificate: &Certificate) -> [String; 8] {
+    let probes = &certificate.verification.probes;
+    let good = probes.iter().filter(|probe| probe.ok).count();
+    let image = certificate
+        .bench
+        .as_ref()
+        .and_then(|bench| bench.rows.first())
+        .map(|row| format!("{:.1}", row.p50_ms));
+    let ms: u64 = certificate.timings.iter().map(|timing| timing.ms).sum();
+    [
+        env.to_string(),
+        state(certificate).to_owned(),
+        certificate.profile.to_string(),
+        certificate.version_of("python").unwrap_or("-").to_owned(),
+        certificate.packages.len().to_string(),
+        format!("{good}/{}", probes.len()),
+        image.unwrap_or_else(|| "-".to_owned()),
+        format!("{:.0}", std::time::Duration::from_millis(ms).as_secs_f64()),
+    ]
+}
+
+fn state(certificate: &Certificate) -> &'static str {
+    match (certificate.verdict(), certificate.proven) {
+        (Verdict::Good, true) => "proven",
+        (Verdict::Good, false) => "not proven",
+        (Verdict::Faulty, _) => "faulty",
+        (Verdict::BenchFailed, _) => "bench failed",
+    }
+}
