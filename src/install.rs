@@ -21,6 +21,7 @@ use rattler_conda_types::RepoDataRecord;
 
 use crate::{
     audit::Audit,
+    checkout::{self, Checkout, Source},
     conda,
     context::Context,
     doctor::{Code, Finding, Scope, Severity},
@@ -54,6 +55,8 @@ pub struct Request {
     pub force: bool,
     /// How it is proven.
     pub prove: Prove,
+    /// Programs that come from a folder or a git repository instead of a release.
+    pub sources: Vec<Source>,
 }
 
 /// An environment that is there now.
@@ -65,8 +68,35 @@ pub struct Installed {
     pub changed: bool,
 }
 
-/// Make the choices for `manifest`.
+/// Make the choices for `manifest`. A program's own source is left aside: it may have to be fetched.
 pub fn plan(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<(Plan, Hardware), InstallError> {
+    plan_with(ctx, manifest, request, None)
+}
+
+/// Get the program's own source, if one is asked for, and make the choices with it.
+async fn plan_from_source(
+    ctx: &Context,
+    manifest: &Manifest,
+    request: &Request,
+) -> Result<(Plan, Hardware), InstallError> {
+    let asked = request.sources.iter().find(|source| source.env == manifest.name);
+    let source = match asked {
+        None => None,
+        Some(source) => {
+            // A machine that does not support the profile needs no clone to say so.
+            let (plan, _) = plan(ctx, manifest, request)?;
+            Some(checkout::check_out(ctx, manifest, plan.profile, source).await?)
+        }
+    };
+    plan_with(ctx, manifest, request, source)
+}
+
+fn plan_with(
+    ctx: &Context,
+    manifest: &Manifest,
+    request: &Request,
+    source: Option<Checkout>,
+) -> Result<(Plan, Hardware), InstallError> {
     let profile = Profile::load(request.profile.unwrap_or(ProfileName::Cpu))?;
     let hardware = Hardware::detect(&ctx.settings.variables);
     let plan = plan::plan(
@@ -78,6 +108,7 @@ pub fn plan(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<(Pl
             exclude_newer: ctx.settings.exclude_newer.clone(),
             profile_named: request.profile.is_some(),
             redirects: ctx.settings.sources.redirects(),
+            source,
         },
     )?;
     Ok((plan, hardware))
@@ -95,7 +126,7 @@ pub fn known_size(ctx: &Context, plan: &Plan) -> Option<Size> {
 /// Make `manifest`'s environment, or find that nothing is to be done.
 pub async fn install(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<Installed, InstallError> {
     let mut clock = Clock::new(ctx);
-    let (plan, hardware) = plan(ctx, manifest, request)?;
+    let (plan, hardware) = plan_from_source(ctx, manifest, request).await?;
     let store = Store::open(&ctx.settings)?;
     if let Some(done) = nothing_to_do(ctx, &store, &plan, request).await? {
         return Ok(done);
@@ -138,6 +169,7 @@ pub async fn install(ctx: &Context, manifest: &Manifest, request: &Request) -> R
         plan: ChosenPlan {
             choices: plan.choices.clone(),
         },
+        source: plan.source.clone(),
         packages: Package::of_lock(&plan, &lock),
         size: None,
         audit: Audit { findings },
@@ -180,7 +212,7 @@ pub struct Rehearsal {
 /// removed again, for the wheels are resolved with it.
 pub async fn rehearse(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<Rehearsal, InstallError> {
     let mut clock = Clock::new(ctx);
-    let (plan, _) = plan(ctx, manifest, request)?;
+    let (plan, _) = plan_from_source(ctx, manifest, request).await?;
     let store = Store::open(&ctx.settings)?;
     if is_done(&store, &plan, request)?.is_some() {
         return Ok(Rehearsal {
@@ -233,6 +265,8 @@ async fn nothing_to_do(
         return Ok(None);
     };
     let mut certificate = Certificate::read(&plan.env, &current.prefix)?;
+    // The commit of an editable folder may be another one by now.
+    certificate.source.clone_from(&plan.source);
     open_door(ctx, &plan.env, &mut certificate);
     if request.prove.model_dir.is_some() {
         // A trained model is new evidence: its smoke tests run even if the environment stays as it is.
@@ -373,7 +407,7 @@ async fn wheels(
     ctx.events.note(located.need.words());
     let _at_work = ctx.shared.machine.read().await;
     clock.start(Stage::Wheels);
-    pypi::install(ctx, &located.uv, prefix, &plan.backend, locked).await?;
+    pypi::install(ctx, &located.uv, prefix, plan, locked).await?;
     clock.finish(Stage::Wheels, format!("{} wheels installed", locked.wheels.len()));
     Ok(())
 }

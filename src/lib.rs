@@ -11,7 +11,7 @@
 //! | value | room |
 //! |---|---|
 //! | Manifest, Profile, Hardware | [`manifest`], [`profile`], [`hardware`] |
-//! | Plan | [`plan`] |
+//! | Plan | [`plan`]; a program's own source comes from [`checkout`] |
 //! | Lock | [`conda`] solves, [`pypi`] resolves, [`lock`] holds |
 //! | Generation | [`store`] keeps, [`conda`] links, [`pypi`] installs |
 //! | Audit | [`audit`] looks, [`doctor`] names |
@@ -27,6 +27,7 @@
 
 pub mod audit;
 pub mod bench;
+pub mod checkout;
 pub mod cli;
 pub mod conda;
 pub mod context;

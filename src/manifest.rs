@@ -75,6 +75,8 @@ pub struct Manifest {
     pub pypi: Vec<Wanted>,
     /// Distributions that may be built from source.
     pub build: Vec<BuildException>,
+    /// How its program is made from a folder or a git repository (`--source`).
+    pub source: Option<SourceTree>,
     /// What proves it.
     pub probes: Vec<Check>,
     /// What proves it on a trained model (`--model-dir`), in order.
@@ -124,6 +126,21 @@ pub struct BuildException {
     pub requires: Vec<String>,
     /// Why there is no wheel.
     pub because: String,
+}
+
+/// How a program is made from its source instead of a released wheel.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SourceTree {
+    /// The distribution that the source is of; it takes the place of the requirement of that name.
+    pub package: String,
+    /// What its build needs, pinned by hash when the environment is resolved.
+    pub build_requires: Vec<String>,
+    /// In trees without a `pyproject.toml` of their own: the scripts that may start the program, the first that is there.
+    pub scripts: Vec<String>,
+    /// In such trees: the name of the command that starts the script.
+    pub command: String,
+    /// In such trees: requirements files by profile.
+    pub requirements: BTreeMap<ProfileName, Vec<String>>,
 }
 
 /// Something to run inside the environment that proves a part of it.
@@ -229,8 +246,8 @@ fn read_folder(folder: &Path) -> std::io::Result<Vec<TomlFile>> {
 mod raw {
     use super::{
         BTreeMap, BTreeSet, BuildException, Check, Deserialize, EnvName, FromStr, MatchSpec, ParseMatchSpecOptions,
-        ProfileName, PythonRange, Requirement, SourceName, Spanned, TomlError, TomlFile, VerbatimUrl, Version,
-        VersionSpecifiers, Wanted,
+        ProfileName, PythonRange, Requirement, SourceName, SourceTree, Spanned, TomlError, TomlFile, VerbatimUrl,
+        Version, VersionSpecifiers, Wanted,
     };
 
     #[derive(Deserialize)]
@@ -248,6 +265,7 @@ mod raw {
         pypi: Vec<Pypi>,
         #[serde(default)]
         build: Vec<Build>,
+        source: Option<Tree>,
         #[serde(default, rename = "probe")]
         probes: Vec<Spanned<RawCheck>>,
         #[serde(default)]
@@ -297,6 +315,19 @@ mod raw {
 
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
+    struct Tree {
+        package: Spanned<String>,
+        #[serde(default)]
+        build_requires: Vec<Spanned<String>>,
+        #[serde(default)]
+        scripts: Vec<String>,
+        command: String,
+        #[serde(default)]
+        requirements: BTreeMap<ProfileName, Vec<String>>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
     struct RawCheck {
         name: String,
         python: Option<String>,
@@ -337,7 +368,7 @@ mod raw {
                     )
                 })?;
             }
-            let pypi = self
+            let pypi: Vec<Wanted> = self
                 .pypi
                 .into_iter()
                 .map(|row| row.checked(file))
@@ -347,6 +378,7 @@ mod raw {
                 .into_iter()
                 .map(|row| row.checked(file))
                 .collect::<Result<_, _>>()?;
+            let source = self.source.map(|tree| tree.checked(&pypi, file)).transpose()?;
             let checks = |key: &'static str, rows: Vec<Spanned<RawCheck>>| {
                 rows.into_iter()
                     .map(|row| checked(key, row, file))
@@ -362,6 +394,7 @@ mod raw {
                 conda: conda.into_iter().map(Spanned::into_inner).collect(),
                 pypi,
                 build,
+                source,
                 probes: checks("probe", self.probes)?,
                 smoke: checks("smoke", self.smoke)?,
             })
@@ -441,6 +474,31 @@ mod raw {
                 package: self.package.into_inner(),
                 requires: self.requires.into_iter().map(Spanned::into_inner).collect(),
                 because: self.because,
+            })
+        }
+    }
+
+    impl Tree {
+        fn checked(self, pypi: &[Wanted], file: &TomlFile) -> Result<SourceTree, TomlError> {
+            let asked = |wanted: &Wanted| {
+                Requirement::<VerbatimUrl>::from_str(&wanted.requirement)
+                    .is_ok_and(|requirement| requirement.name.to_string() == *self.package.get_ref())
+            };
+            if !pypi.iter().any(asked) {
+                return Err(file.error(
+                    Some(self.package.span()),
+                    format!("`source.package`: no `[[pypi]]` asks for `{}`", self.package.get_ref()),
+                ));
+            }
+            for requirement in &self.build_requires {
+                parse_requirement(requirement, "source.build_requires", file)?;
+            }
+            Ok(SourceTree {
+                package: self.package.into_inner(),
+                build_requires: self.build_requires.into_iter().map(Spanned::into_inner).collect(),
+                scripts: self.scripts,
+                command: self.command,
+                requirements: self.requirements,
             })
         }
     }

@@ -10,8 +10,9 @@ use rattler_digest::{Sha256, compute_bytes_digest};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    checkout::{Checkout, Kind},
     hardware::Hardware,
-    manifest::{BuildException, Check, Manifest, PythonRange},
+    manifest::{BuildException, Check, Manifest, PythonRange, Wanted},
     names::{Backend, EnvName, ProfileName},
     profile::{Needs, Profile},
     sources::SourceName,
@@ -73,6 +74,9 @@ pub struct Plan {
     pub requirements: Vec<PlannedRequirement>,
     /// Distributions that may be built from source.
     pub build: Vec<BuildException>,
+    /// The program's own source, where it takes the place of a released wheel.
+    #[serde(default)]
+    pub source: Option<Checkout>,
     /// What proves the environment.
     pub probes: Vec<Check>,
     /// What proves it on a trained model.
@@ -117,6 +121,8 @@ pub struct Request {
     pub profile_named: bool,
     /// Sources that a mirror replaces by another source, such as torch by pypi.
     pub redirects: BTreeMap<SourceName, SourceName>,
+    /// The program's own source (`--source`), where one is asked for.
+    pub source: Option<Checkout>,
 }
 
 /// Make all choices.
@@ -141,11 +147,7 @@ pub fn plan(manifest: &Manifest, profile: &Profile, hardware: &Hardware, request
         .pypi
         .iter()
         .filter(|wanted| wanted_here(&wanted.profiles))
-        .map(|wanted| PlannedRequirement {
-            requirement: with_extras(&wanted.requirement, wanted.extras.get(&profile.name)),
-            source: wanted.source,
-            because: wanted.because.clone(),
-        })
+        .flat_map(|wanted| planned(wanted, profile.name, request.source.as_ref()))
         .collect();
     let checks = |checks: &[Check]| -> Vec<Check> {
         checks
@@ -165,7 +167,8 @@ pub fn plan(manifest: &Manifest, profile: &Profile, hardware: &Hardware, request
         channels: manifest.channels.clone(),
         conda: manifest.conda.clone(),
         requirements,
-        build: manifest.build.clone(),
+        build: build(manifest, request.source.as_ref()),
+        source: request.source.clone(),
         probes: checks(&manifest.probes),
         smoke: checks(&manifest.smoke),
         providers: profile.providers.clone(),
@@ -192,6 +195,7 @@ impl Plan {
                 .collect::<Vec<_>>(),
             &self.exclude_newer,
             &self.redirects,
+            self.source.as_ref().map(Checkout::identity),
         );
         // Plain names and texts always serialize; an empty text would only cost a no-op its shortcut.
         let text = serde_json::to_string(&deciding).unwrap_or_default();
@@ -205,6 +209,51 @@ impl Plan {
             .iter()
             .any(|wanted| wanted.source == SourceName::Torch)
     }
+}
+
+/// A requirement of the manifest as it is asked of the index, or what its program's own source asks instead.
+fn planned(wanted: &Wanted, profile: ProfileName, source: Option<&Checkout>) -> Vec<PlannedRequirement> {
+    let extras = wanted.extras.get(&profile);
+    let name = name_of(&wanted.requirement);
+    let one = |requirement: String, because: String| PlannedRequirement {
+        requirement,
+        source: wanted.source,
+        because,
+    };
+    match source.filter(|source| source.package == name) {
+        None => vec![one(with_extras(&wanted.requirement, extras), wanted.because.clone())],
+        Some(source) => match &source.kind {
+            // Its own version counts, whatever the manifest's bounds say of releases.
+            Kind::Project { .. } => vec![one(with_extras(name, extras), format!("from {source}"))],
+            Kind::Scripts { requirements, .. } => requirements
+                .iter()
+                .map(|requirement| one(requirement.clone(), format!("from {source}")))
+                .collect(),
+        },
+    }
+}
+
+/// The manifest's exceptions, and the program's own source if it is a project.
+fn build(manifest: &Manifest, source: Option<&Checkout>) -> Vec<BuildException> {
+    let mut build = manifest.build.clone();
+    if let (Some(source), Some(tree)) = (source, &manifest.source)
+        && let Kind::Project { .. } = source.kind
+    {
+        build.push(BuildException {
+            package: source.package.clone(),
+            requires: tree.build_requires.clone(),
+            because: format!("from {source}"),
+        });
+    }
+    build
+}
+
+/// The name at the start of a requirement.
+fn name_of(requirement: &str) -> &str {
+    let ends = requirement
+        .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')))
+        .unwrap_or(requirement.len());
+    &requirement[..ends]
 }
 
 fn subdir(triple: &str) -> Result<Subdir, PlanError> {
@@ -232,10 +281,8 @@ fn with_extras(requirement: &str, extras: Option<&Vec<String>>) -> String {
     let Some(extras) = extras.filter(|extras| !extras.is_empty()) else {
         return requirement.to_owned();
     };
-    let name_ends = requirement
-        .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')))
-        .unwrap_or(requirement.len());
-    let (name, rest) = requirement.split_at(name_ends);
+    let name = name_of(requirement);
+    let rest = &requirement[name.len()..];
     format!("{name}[{}]{rest}", extras.join(","))
 }
 
@@ -272,6 +319,15 @@ fn choices(
             rejected: Vec::new(),
         });
     }
+    choices.extend(request.source.iter().map(|source| Choice {
+        what: "source".to_owned(),
+        chosen: source.to_string(),
+        because: format!(
+            "you asked for it with --source, instead of a release of {}",
+            source.package
+        ),
+        rejected: Vec::new(),
+    }));
     choices.extend(request.redirects.iter().map(|(source, stand_in)| Choice {
         what: format!("source {source}"),
         chosen: stand_in.to_string(),

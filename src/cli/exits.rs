@@ -4,6 +4,7 @@ use super::{Exit, Failure};
 use crate::{
     audit::AuditError,
     bench::BenchError,
+    checkout::CheckoutError,
     conda::{CondaError, host_python::HostPythonError},
     install::{InstallError, RoomError},
     lock::LockError,
@@ -229,6 +230,50 @@ impl From<PypiError> for Failure {
     }
 }
 
+impl From<CheckoutError> for Failure {
+    fn from(error: CheckoutError) -> Self {
+        let (code, exit, help) = match &error {
+            CheckoutError::NotAsked { env } => (
+                "source::not_asked",
+                Exit::Usage,
+                format!("make it too: matenv install {env} --source {env}=…"),
+            ),
+            CheckoutError::NotDeclared { .. } => (
+                "source::not_declared",
+                Exit::Usage,
+                "add a [source] table to the manifest: --manifest-dir DIR".to_owned(),
+            ),
+            CheckoutError::NoFolder { .. } => (
+                "source::no_folder",
+                Exit::Usage,
+                "name a folder, or a URL that git clones: --source ENV=https://…[@REV]".to_owned(),
+            ),
+            CheckoutError::NotTheProgram { package, .. } => (
+                "source::not_the_program",
+                Exit::Usage,
+                format!("name the top folder of a clone of {package}: --source ENV=FOLDER"),
+            ),
+            CheckoutError::Requirements { path, .. } => (
+                "source::requirements",
+                Exit::Usage,
+                format!("mend {}, then type the same command again", path.display()),
+            ),
+            CheckoutError::NoGit => (
+                "source::no_git",
+                Exit::Machine,
+                "install git, or clone it elsewhere and name the folder: --source ENV=FOLDER".to_owned(),
+            ),
+            CheckoutError::Git { .. } => (
+                "source::git",
+                Exit::Unreachable,
+                "try it by hand (git ls-remote URL), or name a folder: --source ENV=FOLDER".to_owned(),
+            ),
+            CheckoutError::Io(_) => ("source::io", Exit::Machine, DISK.to_owned()),
+        };
+        Self::new(&error, code, exit, help)
+    }
+}
+
 impl From<RoomError> for Failure {
     fn from(error: RoomError) -> Self {
         let (code, help) = match &error {
@@ -421,6 +466,7 @@ impl From<InstallError> for Failure {
         match error {
             InstallError::Profile(error) => Self::toml(&error, "profile::syntax"),
             InstallError::Plan(error) => error.into(),
+            InstallError::Checkout(error) => error.into(),
             InstallError::Room(error) => error.into(),
             InstallError::Conda(error) => error.into(),
             InstallError::Uv(error) => error.into(),

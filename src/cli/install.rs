@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{Exit, Failure, Session, error::Document, parse_profile};
 use crate::{
+    checkout::Source,
     install::{self, Installed, Made, Need, Prove, Rehearsal, Request},
     manifest::Manifest,
     names::{EnvName, ProfileName},
@@ -24,6 +25,10 @@ pub(super) struct Args {
     /// Call the environment NAME: two profiles of one manifest side by side
     #[arg(long)]
     name: Option<EnvName>,
+    /// Make a program from its source: a folder, installed editable, or what git clones, such as
+    /// x-anylabeling=https://…@v4.2
+    #[arg(long, value_name = "ENV=PLACE[@REV]")]
+    source: Vec<Source>,
     /// Build a new generation even if nothing changed
     #[arg(long)]
     force: bool,
@@ -110,6 +115,7 @@ impl Args {
                 bench: !self.no_bench,
                 model_dir: self.model_dir.clone(),
             },
+            sources: self.source.clone(),
         }
     }
 }
@@ -125,8 +131,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     if args.dry_run {
         return rehearse(args, &manifests, &request, session);
     }
-    let made = session
-        .block_on(async { Ok::<_, Failure>(install::install_many(&session.ctx, &manifests, &request).await) })?;
+    let made = session.block_on(install::install_many(&session.ctx, &manifests, &request))?;
     match <[Made; 1]>::try_from(made) {
         Ok([one]) => show_one(args, one, session),
         Err(many) => Ok(show_many(many, session)),

@@ -1,7 +1,8 @@
 use super::RoomError;
 use crate::{
-    audit::AuditError, bench::BenchError, conda::CondaError, lock::LockError, plan::PlanError, pypi::PypiError,
-    pypi::UvError, report::CertificateError, store::StoreError, toml_file::TomlError, verify::VerifyError,
+    audit::AuditError, bench::BenchError, checkout::CheckoutError, conda::CondaError, lock::LockError, plan::PlanError,
+    pypi::PypiError, pypi::UvError, report::CertificateError, store::StoreError, toml_file::TomlError,
+    verify::VerifyError,
 };
 
 /// Why an environment could not be made; each stage's own error says more.
@@ -13,6 +14,9 @@ pub enum InstallError {
     /// There is no plan for this machine.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// The program's own source.
+    #[error(transparent)]
+    Checkout(#[from] CheckoutError),
     /// There is no room, or a place cannot be used.
     #[error(transparent)]
     Room(#[from] RoomError),

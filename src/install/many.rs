@@ -6,7 +6,7 @@
 use futures::future::join_all;
 
 use super::{InstallError, Installed, Request, install, plan};
-use crate::{context::Context, manifest::Manifest, names::EnvName, plan::PlanError};
+use crate::{checkout::CheckoutError, context::Context, manifest::Manifest, names::EnvName, plan::PlanError};
 
 /// What became of one of several environments.
 #[derive(Debug)]
@@ -18,15 +18,28 @@ pub struct Made {
 }
 
 /// Make the environments of `manifests`.
-pub async fn install_many(ctx: &Context, manifests: &[&Manifest], request: &Request) -> Vec<Made> {
+///
+/// # Errors
+/// A source is for none of them; what goes wrong with one environment stands in its [`Made`].
+pub async fn install_many(
+    ctx: &Context,
+    manifests: &[&Manifest],
+    request: &Request,
+) -> Result<Vec<Made>, InstallError> {
+    let asked = |env: &EnvName| manifests.iter().any(|manifest| manifest.name == *env);
+    if let Some(source) = request.sources.iter().find(|source| !asked(&source.env)) {
+        return Err(InstallError::Checkout(CheckoutError::NotAsked {
+            env: source.env.clone(),
+        }));
+    }
     let alone = manifests.len() == 1;
-    join_all(manifests.iter().map(|manifest| async move {
+    let made = join_all(manifests.iter().map(|manifest| async move {
         let env = request.name.clone().unwrap_or_else(|| manifest.name.clone());
         let ctx = if alone { ctx.clone() } else { ctx.about(&env) };
         let result = Box::pin(install(&ctx, manifest, request)).await;
         Made { env, result }
-    }))
-    .await
+    }));
+    Ok(made.await)
 }
 
 /// Those of `manifests` that this machine supports; the others are told.

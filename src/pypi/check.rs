@@ -37,7 +37,11 @@ fn extras(warnings: &str) -> Result<(), PypiError> {
         };
         let quoted = |text: &str| text.split('`').nth(1).unwrap_or_default().to_owned();
         let package = quoted(before);
-        let (name, version) = package.split_once("==").unwrap_or((package.as_str(), ""));
+        // `sleap==1.4.1`, or `sleap @ file:///…` for a program's own source.
+        let (name, version) = package
+            .split_once("==")
+            .or_else(|| package.split_once(" @ "))
+            .unwrap_or((package.as_str(), ""));
         return Err(PypiError::ExtraMissing {
             package: name.to_owned(),
             version: version.to_owned(),
@@ -53,6 +57,10 @@ fn bounds(plan: &Plan, wheels: &[LockedWheel]) -> Result<(), PypiError> {
             continue;
         };
         let name = requirement.name.to_string();
+        if plan.source.as_ref().is_some_and(|source| source.package == name) {
+            // Its own source is installed, whatever its version.
+            continue;
+        }
         let Some(wheel) = wheels.iter().find(|wheel| wheel.name == name) else {
             // A marker may leave a requirement out on this platform.
             if requirement.marker.is_true() {

@@ -6,13 +6,14 @@ use super::{
     PypiError, Uv, environment,
     project::{self, Project},
     resolve::hashed,
+    source,
     watch::{watched, watched_downloads},
 };
 use crate::{
     context::Context,
     event::Stage,
     lock::{LockedPypi, LockedWheel},
-    names::Backend,
+    plan::Plan,
     process::Job,
     sources::SourceName,
     store::layout,
@@ -22,24 +23,33 @@ use crate::{
 ///
 /// A set that this cache has held before is taken from it without asking the index; if it is gone from there the index
 /// is asked.
-pub async fn install(
-    ctx: &Context,
-    uv: &Uv,
-    prefix: &Path,
-    backend: &Backend,
-    locked: &LockedPypi,
-) -> Result<(), PypiError> {
+pub async fn install(ctx: &Context, uv: &Uv, prefix: &Path, plan: &Plan, locked: &LockedPypi) -> Result<(), PypiError> {
     let files = Project::new().map_err(PypiError::Io)?;
     let index = ctx
         .settings
         .sources
-        .index(SourceName::Pypi, backend)
+        .index(SourceName::Pypi, &plan.backend)
         .map_err(|source| PypiError::Url {
             source_name: SourceName::Pypi,
             source,
         })?;
     let configuration = project::configuration(&index).map_err(|error| PypiError::Answer(error.to_string()))?;
     files.write("uv.toml", &configuration).map_err(PypiError::Io)?;
+    released(ctx, uv, prefix, &files, locked).await?;
+    match &plan.source {
+        Some(checkout) => source::install(ctx, uv, prefix, &files, locked, checkout).await,
+        None => Ok(()),
+    }
+}
+
+/// Install what comes from indexes.
+async fn released(
+    ctx: &Context,
+    uv: &Uv,
+    prefix: &Path,
+    files: &Project,
+    locked: &LockedPypi,
+) -> Result<(), PypiError> {
     let list = requirements(ctx, &locked.wheels);
     files.write("requirements.txt", &list).map_err(PypiError::Io)?;
     let sdists: Vec<&str> = locked

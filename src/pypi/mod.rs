@@ -11,6 +11,7 @@ mod install;
 mod project;
 mod pylock;
 mod resolve;
+mod source;
 mod uv;
 mod watch;
 

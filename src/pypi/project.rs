@@ -103,6 +103,12 @@ pub(super) fn pyproject(
             sources.insert(package, source.into());
         }
     }
+    if let Some(checkout) = plan.source.as_ref().filter(|checkout| checkout.is_project()) {
+        let mut source = toml::Table::new();
+        source.insert("path".to_owned(), checkout.path.to_string_lossy().into_owned().into());
+        source.insert("editable".to_owned(), checkout.editable.into());
+        sources.insert(checkout.package.clone(), source.into());
+    }
     toml::to_string(&PyProject {
         project: ProjectTable {
             name: "matenv-plan",

@@ -18,6 +18,8 @@ struct Package {
     #[serde(default)]
     wheels: Vec<File>,
     sdist: Option<File>,
+    /// A folder of this machine: a program's own source.
+    directory: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -48,7 +50,13 @@ impl File {
 /// The text is none, or a package has no version, no file or no SHA-256.
 pub(super) fn parse(text: &str) -> Result<Vec<LockedWheel>, String> {
     let pylock: Pylock = toml::from_str(text).map_err(|error| error.to_string())?;
-    pylock.packages.into_iter().map(resolved).collect()
+    pylock
+        .packages
+        .into_iter()
+        // It is installed from its folder, which has no hash.
+        .filter(|package| package.directory.is_none())
+        .map(resolved)
+        .collect()
 }
 
 fn resolved(package: Package) -> Result<LockedWheel, String> {

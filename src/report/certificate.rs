@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     audit::Audit,
     bench::Benchmark,
+    checkout::Checkout,
     doctor::Finding,
     event::Stage,
     hardware::Hardware,
@@ -54,6 +55,9 @@ pub struct Certificate {
     pub fallbacks: Vec<Fallback>,
     /// The choices.
     pub plan: ChosenPlan,
+    /// The program's own source, where it took the place of a release.
+    #[serde(default)]
+    pub source: Option<Checkout>,
     /// What is installed.
     pub packages: Vec<Package>,
     /// What it holds; absent if it was not audited.

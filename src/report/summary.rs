@@ -41,6 +41,9 @@ pub fn headlines(certificate: &Certificate) -> String {
     };
     line("prefix", &certificate.prefix.display().to_string());
     line("packages", &packages(certificate));
+    if let Some(source) = &certificate.source {
+        line("source", &source.to_string());
+    }
     if let Some(size) = certificate.size {
         line(
             "size",
@@ -86,6 +89,7 @@ fn packages(certificate: &Certificate) -> String {
         "sleap-nn",
         "torch",
         "torchvision",
+        "x-anylabeling-cvhub",
         "onnxruntime",
         "onnx",
     ]

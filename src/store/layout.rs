@@ -45,6 +45,22 @@ pub fn site_packages(prefix: &Path, version: &str) -> PathBuf {
     }
 }
 
+/// `site-packages` of a prefix, by looking at it; `None` if there is no Python.
+#[must_use]
+pub fn site_packages_of(prefix: &Path) -> Option<PathBuf> {
+    if cfg!(windows) {
+        return Some(site_packages(prefix, "")).filter(|folder| folder.is_dir());
+    }
+    fs_err::read_dir(prefix.join("lib"))
+        .ok()?
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter_map(|name| {
+            name.strip_prefix("python")
+                .map(|version| site_packages(prefix, version))
+        })
+        .find(|folder| folder.is_dir())
+}
+
 /// matenv's own files of a generation: certificate, lock, plan.
 #[must_use]
 pub fn records(prefix: &Path) -> PathBuf {

@@ -1,0 +1,187 @@
+//! What kind of program a folder holds.
+
+use std::path::{Path, PathBuf};
+
+use pep508_rs::{Requirement, VerbatimUrl};
+use rattler_digest::{Sha256, compute_bytes_digest};
+use serde::{Deserialize, Serialize};
+
+use super::CheckoutError;
+use crate::{manifest::SourceTree, names::ProfileName};
+
+/// How a program's source is installed and started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A project with a `pyproject.toml` of its own: uv builds it, and its extras come from it.
+    Project {
+        /// SHA-256 of its `pyproject.toml`: other dependencies are another plan.
+        sha256: String,
+    },
+    /// Scripts beside requirements files, as projects were before they had a `pyproject.toml`.
+    Scripts {
+        /// The requirements of the profile, from the files.
+        requirements: Vec<String>,
+        /// The script that starts the program, from the folder on.
+        script: PathBuf,
+        /// Name of the command that starts it.
+        command: String,
+    },
+}
+
+/// What `folder` holds, as `declared` describes it.
+pub(super) fn look(folder: &Path, declared: &SourceTree, profile: ProfileName) -> Result<Kind, CheckoutError> {
+    let not_the_program = |because: String| CheckoutError::NotTheProgram {
+        path: folder.to_owned(),
+        package: declared.package.clone(),
+        because,
+    };
+    let project = folder.join("pyproject.toml");
+    if let Ok(text) = fs_err::read_to_string(&project)
+        && let Some(name) = project_name(&text)
+    {
+        if name != declared.package {
+            return Err(not_the_program(format!("its pyproject.toml is of `{name}`")));
+        }
+        return Ok(Kind::Project {
+            sha256: hex::encode(compute_bytes_digest::<Sha256>(text.as_bytes())),
+        });
+    }
+    let script = declared
+        .scripts
+        .iter()
+        .map(PathBuf::from)
+        .find(|script| folder.join(script).is_file())
+        .ok_or_else(|| {
+            not_the_program(format!(
+                "it has neither a pyproject.toml with a name nor {}",
+                declared.scripts.join(" or ")
+            ))
+        })?;
+    let mut requirements = Vec::new();
+    for file in declared.requirements.get(&profile).into_iter().flatten() {
+        read(&folder.join(file), &mut requirements, 0)?;
+    }
+    Ok(Kind::Scripts {
+        requirements,
+        script,
+        command: declared.command.clone(),
+    })
+}
+
+fn project_name(pyproject: &str) -> Option<String> {
+    let table: toml::Table = toml::from_str(pyproject).ok()?;
+    let name: pep508_rs::PackageName = table.get("project")?.get("name")?.as_str()?.parse().ok()?;
+    Some(name.to_string())
+}
+
+/// The requirements of a file and of those that it names with `-r`, as pip reads them. Indexes and other options are
+/// not this file's to choose.
+fn read(path: &Path, into: &mut Vec<String>, depth: usize) -> Result<(), CheckoutError> {
+    let text = fs_err::read_to_string(path).map_err(CheckoutError::Io)?;
+    let text = text.replace("\\\n", " ");
+    for (at, line) in text.lines().enumerate() {
+        let wrong = |because: String| CheckoutError::Requirements {
+            path: path.to_owned(),
+            line: at + 1,
+            because,
+        };
+        // `#` starts a comment at the start of a line and after a space: a URL may hold one.
+        let line = line.split(" #").next().unwrap_or_default().trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let named = ["-r", "--requirement"].iter().find_map(|flag| line.strip_prefix(flag));
+        if let Some(other) = named {
+            if depth > 8 {
+                return Err(wrong("requirements files name each other in a circle".to_owned()));
+            }
+            let other = other.trim_start_matches(['=', ' ']);
+            read(&path.with_file_name(other), into, depth + 1)?;
+        } else if line.starts_with('-') {
+            tracing::warn!("{}: `{line}` is left out", path.display());
+        } else {
+            let parsed: Requirement<VerbatimUrl> = line
+                .parse()
+                .map_err(|error: pep508_rs::Pep508Error<VerbatimUrl>| wrong(error.message.to_string()))?;
+            if matches!(parsed.version_or_url, Some(pep508_rs::VersionOrUrl::Url(_))) {
+                return Err(wrong(format!("`{}` comes from a URL, which has no hash", parsed.name)));
+            }
+            into.push(line.to_owned());
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn declared() -> SourceTree {
+        SourceTree {
+            package: "tracker".to_owned(),
+            build_requires: Vec::new(),
+            scripts: vec!["app.py".to_owned(), "tracker/app.py".to_owned()],
+            command: "tracker".to_owned(),
+            requirements: [(ProfileName::Cpu, vec!["requirements.txt".to_owned()])].into(),
+        }
+    }
+
+    fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().expect("a temp folder");
+        for (name, text) in files {
+            let path = folder.path().join(name);
+            fs_err::create_dir_all(path.parent().expect("a folder")).expect("made");
+            fs_err::write(path, text).expect("written");
+        }
+        folder
+    }
+
+    #[test]
+    fn a_pyproject_with_a_name_makes_a_project() {
+        let folder = tree(&[("pyproject.toml", "[project]\nname = \"Tracker\"\n")]);
+        assert!(matches!(
+            look(folder.path(), &declared(), ProfileName::Cpu),
+            Ok(Kind::Project { .. })
+        ));
+        let other = tree(&[("pyproject.toml", "[project]\nname = \"other\"\n")]);
+        let refused = look(other.path(), &declared(), ProfileName::Cpu).expect_err("another program");
+        assert!(refused.to_string().contains("is of `other`"), "{refused}");
+    }
+
+    #[test]
+    fn older_trees_have_requirements_and_a_script() {
+        let folder = tree(&[
+            // Tools' settings alone make no project.
+            ("pyproject.toml", "[tool.black]\nline-length = 79\n"),
+            (
+                "requirements.txt",
+                "# comment\n-r base.txt\n--extra-index-url https://example.org\nonnx>=1.15 # why\n",
+            ),
+            ("base.txt", "numpy>=2; \\\n  python_version >= '3.9'\n\n"),
+            ("tracker/app.py", ""),
+        ]);
+        let Ok(Kind::Scripts {
+            requirements, script, ..
+        }) = look(folder.path(), &declared(), ProfileName::Cpu)
+        else {
+            panic!("no scripts");
+        };
+        assert_eq!(requirements, ["numpy>=2;    python_version >= '3.9'", "onnx>=1.15"]);
+        assert_eq!(script, Path::new("tracker/app.py"));
+    }
+
+    #[test]
+    fn a_bad_line_is_named() {
+        let folder = tree(&[("requirements.txt", "numpy\nthis is none\n"), ("app.py", "")]);
+        let refused = look(folder.path(), &declared(), ProfileName::Cpu).expect_err("a bad line");
+        assert!(refused.to_string().contains("requirements.txt:2"), "{refused}");
+    }
+
+    #[test]
+    fn an_empty_folder_is_not_the_program() {
+        let folder = tree(&[]);
+        let refused = look(folder.path(), &declared(), ProfileName::Cpu).expect_err("nothing");
+        assert!(refused.to_string().contains("app.py or tracker/app.py"), "{refused}");
+    }
+}
