@@ -95,6 +95,12 @@ pub(super) async fn clone(
 
 /// The commit of a folder and whether tracked files differ from it; nothing of a folder that is no repository.
 pub(super) async fn state(ctx: &Context, folder: &Path) -> (Option<String>, bool) {
+    // A folder inside another repository is none itself.
+    let top = run(ctx, folder, &["rev-parse", "--show-toplevel"]).await.ok();
+    let is_top = top.is_some_and(|top| fs_err::canonicalize(top).is_ok_and(|top| top == folder));
+    if !is_top {
+        return (None, false);
+    }
     let commit = run(ctx, folder, &["rev-parse", "HEAD"]).await.ok();
     let changes = match &commit {
         // What a build leaves beside the files (egg-info) is no change of them.

@@ -143,9 +143,10 @@ impl Need {
     /// In words: `up to 1.90 GB to download, about 5.10 GB and 52000 files to write`.
     #[must_use]
     pub fn words(&self) -> String {
-        let fetch = match self.fresh.download_bytes {
-            0 => "nothing to download".to_owned(),
-            more => format!("up to {} to download", bytes(more)),
+        let fetch = match (self.fresh.download_bytes, self.fresh.unknown) {
+            (0, 0) => "nothing to download".to_owned(),
+            (some, 0) => format!("up to {} to download", bytes(some)),
+            (some, _) => format!("{} or more to download", bytes(some)),
         };
         let unknown = match self.all.unknown {
             0 => String::new(),
@@ -397,7 +398,7 @@ mod tests {
             .with(growth.unpacked(Some(1_000_000)), false)
             .with(growth.unpacked(Some(2_000_000)), true)
             .with(growth.unpacked(None), false);
-        insta::assert_snapshot!(need.words(), @"");
+        insta::assert_snapshot!(need.words(), @"1.00 MB or more to download, about 7.50 MB and 75 files to write, and 1 package whose index tells no size");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! ```text
 //! MATENV_HOME/store/sleap-3.0f4a21/             one generation: environment, number, stamp
 //! MATENV_HOME/envs/sleap                        the link to the current one
+//! MATENV_HOME/src/x-anylabeling/                clones of its program, made by `--source`
 //! MATENV_HOME/state/sleap.lock                  held by the matenv that changes the environment
 //! MATENV_HOME/state/sleap-3.0f4a21.unfinished   stands while that generation is being built
 //! ~/.conda/envs/sleap                           the conda door: a link to envs/sleap
@@ -201,6 +202,7 @@ impl Store {
                 }
             }
         }
+        let manifest = self.current(env).ok().flatten().map(|current| current.record.manifest);
         let door = door::close(&self.home, &self.user_home, env)?;
         let link = self.link(env);
         match link::at(&link).map_err(StoreError::Read)? {
@@ -215,7 +217,21 @@ impl Store {
             generations.push(prefix);
         }
         self.sweep(env)?;
+        if let Some(manifest) = manifest {
+            self.forget_source(&manifest)?;
+        }
         Ok(Removed { generations, door })
+    }
+
+    /// Remove the clones of a manifest's program, if no environment is left that may stand on them.
+    fn forget_source(&self, manifest: &EnvName) -> Result<(), StoreError> {
+        if self.list()?.iter().any(|other| other.record.manifest == *manifest) {
+            return Ok(());
+        }
+        match fs_err::remove_dir_all(self.home.join("src").join(manifest.as_str())) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(StoreError::Write(error)),
+            _ => Ok(()),
+        }
     }
 
     /// Remove what crashed runs left of `env`: unfinished generations, and those that were being removed.

@@ -11,5 +11,7 @@ mod bench;
 mod errors;
 mod install;
 mod real;
+mod several;
+mod source;
 mod support;
 mod traps;

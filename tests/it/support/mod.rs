@@ -5,5 +5,5 @@ mod test_env;
 mod wheel;
 
 pub(crate) use index::{Index, Options};
-pub(crate) use test_env::{DEAD_CHANNEL, TestEnv};
+pub(crate) use test_env::{DEAD_CHANNEL, Ran, TestEnv};
 pub(crate) use wheel::Wheel;

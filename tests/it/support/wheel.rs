@@ -93,7 +93,9 @@ impl Wheel {
         files.push((format!("{info}/RECORD"), record.into_bytes()));
         let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
         for (path, bytes) in files {
-            archive.start_file(path, SimpleFileOptions::default()).unwrap();
+            // Always the same, so that the same wheel has the same hash a second later.
+            let options = SimpleFileOptions::default().last_modified_time(zip::DateTime::default());
+            archive.start_file(path, options).unwrap();
             archive.write_all(&bytes).unwrap();
         }
         archive.finish().unwrap().into_inner()

@@ -1,0 +1,234 @@
+//! A program from a folder or a git repository instead of a release.
+
+use std::{path::Path, process::Command};
+
+use crate::support::{Index, Options, TestEnv, Wheel};
+
+const MANIFEST: &str = "[source]\npackage = \"demo-app\"\ncommand = \"demo-app\"\nscripts = [\"app.py\"]\n\
+                        requirements.cpu = [\"requirements.txt\"]\n\
+                        [[pypi]]\nrequirement = \"demo-app>=1,<2\"\nbecause = \"the demo\"\nextras.cpu = [\"fast\"]\n\
+                        [[probe]]\nname = \"import\"\npython = \"import demo_app, demo_lib; print(demo_app.WHO)\"\n";
+
+/// A project with a build backend of its own, so that no test fetches one.
+const PYPROJECT: &str = "[project]\nname = \"demo-app\"\nversion = \"9.0\"\ndependencies = [\"demo-lib>=1\"]\n\
+                         optional-dependencies.fast = [\"demo-fast\"]\nscripts.demo-app = \"demo_app:main\"\n\
+                         [build-system]\nrequires = []\nbuild-backend = \"backend\"\nbackend-path = [\".\"]\n";
+
+const BACKEND: &str = r#"
+import os, zipfile
+STEM = "demo_app-9.0"
+def _wheel(folder, editable):
+    name = STEM + "-py3-none-any.whl"
+    info = STEM + ".dist-info/"
+    files = {
+        info + "METADATA": "Metadata-Version: 2.1\nName: demo-app\nVersion: 9.0\nRequires-Dist: demo-lib>=1\n"
+                           "Provides-Extra: fast\nRequires-Dist: demo-fast; extra == 'fast'\n",
+        info + "WHEEL": "Wheel-Version: 1.0\nGenerator: demo\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        info + "entry_points.txt": "[console_scripts]\ndemo-app = demo_app:main\n",
+    }
+    if editable:
+        files["demo_app.pth"] = os.getcwd() + "\n"
+    else:
+        files["demo_app/__init__.py"] = open("demo_app/__init__.py").read()
+    files[info + "RECORD"] = "".join(path + ",,\n" for path in [*files, info + "RECORD"])
+    with zipfile.ZipFile(os.path.join(folder, name), "w") as wheel:
+        for path, text in files.items():
+            wheel.writestr(path, text)
+    return name
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    return _wheel(folder, False)
+def build_editable(folder, config_settings=None, metadata_directory=None):
+    return _wheel(folder, True)
+"#;
+
+fn module(who: &str) -> String {
+    format!("WHO = \"{who}\"\ndef main():\n    print(\"demo-app of\", WHO)\n")
+}
+
+fn write(folder: &Path, files: &[(&str, &str)]) {
+    for (name, text) in files {
+        let path = folder.join(name);
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(path, text).unwrap();
+    }
+}
+
+fn project(folder: &Path, who: &str) {
+    let files = [("pyproject.toml", PYPROJECT), ("backend.py", BACKEND)];
+    write(folder, &files);
+    write(folder, &[("demo_app/__init__.py", &module(who))]);
+}
+
+fn git(folder: &Path, arguments: &[&str]) -> String {
+    let output = Command::new("git")
+        .args([
+            "-c",
+            "user.name=Demo",
+            "-c",
+            "user.email=demo@example.org",
+            "-c",
+            "init.defaultBranch=main",
+        ])
+        .args(arguments)
+        .current_dir(folder)
+        .env("HOME", folder)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+fn commit(folder: &Path) -> String {
+    git(folder, &["add", "."]);
+    git(folder, &["commit", "--quiet", "-m", "a state"]);
+    git(folder, &["rev-parse", "HEAD"])
+}
+
+fn index() -> Index {
+    let wheels = [
+        Wheel::new("demo-app", "1.0").extra("fast"),
+        Wheel::new("demo-lib", "1.2"),
+        Wheel::new("demo-fast", "1.0"),
+    ];
+    Index::serve(&wheels, Options::default())
+}
+
+fn names(certificate: &serde_json::Value) -> Vec<&str> {
+    let packages = certificate["packages"].as_array().unwrap();
+    packages.iter().map(|one| one["name"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn a_folder_is_installed_editable_with_its_own_extras() {
+    let env = TestEnv::new().with_uv();
+    env.manifest(MANIFEST);
+    let (index, clone) = (index(), env.path("clone"));
+    project(&clone, "folder");
+    git(&env.path(""), &["init", "--quiet", "clone"]);
+    let head = commit(&clone);
+    let asked = format!("demo={}", clone.display());
+    let made = env
+        .install_demo(&index.url(), &["--source", &asked, "--json"])
+        .exits(0)
+        .json();
+    assert_eq!(made["verification"]["probes"][0]["output"], "folder");
+    assert_eq!(names(&made), ["python", "demo-fast", "demo-lib"]);
+    let source = &made["source"];
+    assert_eq!(
+        (&source["commit"], &source["dirty"]),
+        (&head.as_str().into(), &false.into())
+    );
+    assert_eq!(source["editable"], true);
+    env.matenv(&["run", "demo", "--", "demo-app"])
+        .exits(0)
+        .says("demo-app of folder");
+
+    // What is changed in the folder is what runs, and a second run says that it differs from the commit.
+    write(&clone, &[("demo_app/__init__.py", &module("changed folder"))]);
+    env.matenv(&["run", "demo", "--", "demo-app"])
+        .exits(0)
+        .says("demo-app of changed folder");
+    let again = env
+        .install_demo(&index.url(), &["--source", &asked, "--json"])
+        .exits(0)
+        .json();
+    assert_eq!(
+        (&again["changed"], &again["source"]["dirty"]),
+        (&false.into(), &true.into())
+    );
+
+    // Without the source it is another environment: the released one.
+    let refused = env.install_demo(&index.url(), &["--json"]).exits(6).json();
+    assert_eq!(refused["source"], serde_json::Value::Null);
+}
+
+#[test]
+fn a_git_url_is_cloned_at_its_revision_and_older_generations_keep_theirs() {
+    let env = TestEnv::new().with_uv();
+    env.manifest(MANIFEST);
+    let (index, origin) = (index(), env.path("origin"));
+    project(&origin, "first");
+    git(&env.path(""), &["init", "--quiet", "origin"]);
+    let first = commit(&origin);
+    git(&origin, &["tag", "v1"]);
+    write(&origin, &[("demo_app/__init__.py", &module("second"))]);
+    let second = commit(&origin);
+    let url = format!("file://{}", origin.display());
+    let install = |rev: &str| {
+        let asked = format!("demo={url}{rev}");
+        env.install_demo(&index.url(), &["--source", &asked, "--json"])
+    };
+    let made = install("").exits(0).json();
+    assert_eq!(made["source"]["commit"], second.as_str());
+    assert_eq!(made["source"]["editable"], false);
+    assert_eq!(made["verification"]["probes"][0]["output"], "second");
+    let made = install("@v1").exits(0).json();
+    assert_eq!(made["source"]["commit"], first.as_str());
+    assert_eq!(made["verification"]["probes"][0]["output"], "first");
+    assert_eq!(install("@v1").exits(0).json()["changed"], false);
+
+    let refused = install("@no-such-tag").exits(4).json();
+    let message = refused["error"]["message"].as_str().unwrap();
+    assert!(message.contains("no such branch, tag or commit"), "{message}");
+    env.matenv(&["run", "demo", "--", "demo-app"])
+        .exits(0)
+        .says("demo-app of first");
+    env.matenv(&["remove", "demo"]).exits(0);
+    assert!(!env.home().join(".matenv/src/demo").exists(), "the clone was left");
+}
+
+#[test]
+fn an_older_tree_without_a_project_is_run_by_its_script() {
+    let env = TestEnv::new().with_uv();
+    env.manifest(MANIFEST);
+    let (index, clone) = (index(), env.path("it's old"));
+    write(
+        &clone,
+        &[
+            ("requirements.txt", "# what it needs\ndemo-lib>=1\n"),
+            (
+                "app.py",
+                "import sys\nfrom demo_app import main\nmain()\nprint(sys.argv[1:])\n",
+            ),
+            ("demo_app/__init__.py", &module("script")),
+        ],
+    );
+    let asked = format!("demo={}", clone.display());
+    let made = env
+        .install_demo(&index.url(), &["--source", &asked, "--json"])
+        .exits(0)
+        .json();
+    assert_eq!(names(&made), ["python", "demo-lib"]);
+    assert_eq!(made["source"]["commit"], serde_json::Value::Null);
+    env.matenv(&["run", "demo", "--", "demo-app", "a b"])
+        .exits(0)
+        .says("demo-app of script")
+        .says("['a b']");
+}
+
+#[test]
+fn a_source_that_cannot_be_had_is_told_and_leaves_nothing() {
+    let env = TestEnv::new().with_uv();
+    env.manifest(MANIFEST);
+    let index = index();
+    let empty = env.path("empty");
+    fs_err::create_dir_all(&empty).unwrap();
+    let not_there = format!("demo=file://{}", env.path("nowhere").display());
+    let cases = [
+        (format!("demo={}", env.path("nowhere").display()), 2, "is not a folder"),
+        (format!("demo={}", empty.display()), 2, "holds no `demo-app`"),
+        (not_there, 4, "git cannot get"),
+        (
+            "other=/tmp".to_owned(),
+            2,
+            "`other` is not among the environments to make",
+        ),
+        ("demo".to_owned(), 2, "write ENV=FOLDER or ENV=URL[@REV]"),
+    ];
+    for (asked, code, says) in &cases {
+        env.install_demo(&index.url(), &["--source", asked])
+            .exits(*code)
+            .says(says);
+    }
+    assert!(!env.home().join(".matenv/store").exists());
+}
