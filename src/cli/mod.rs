@@ -217,9 +217,10 @@ fn dispatch(cli: &Cli, out: Output) -> Result<ExitCode, Failure> {
         Command::Run(args) => run::run(args, &session),
         Command::Remove(args) => remove::run(args, &session),
     };
+    let settings = std::sync::Arc::clone(&session.ctx.settings);
     // Threads that still link or unpack are not waited for: after Ctrl-C the prompt is due within a second.
     session.runtime.shutdown_background();
-    result
+    result.map_err(|failure| failure.located(&settings))
 }
 
 impl Global {

@@ -8,6 +8,9 @@
 )]
 
 mod bench;
+mod damage;
+#[cfg(target_os = "linux")]
+mod disk;
 mod errors;
 mod install;
 mod real;
