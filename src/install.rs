@@ -16,6 +16,7 @@ use std::{
 
 use crate::{
     audit::Audit,
+    causes::chain,
     conda,
     context::Context,
     doctor::{Code, Finding, Scope, Severity},
@@ -323,10 +324,17 @@ fn switch(
     certificate.write(&prefix)?;
     store.commit(staged, &record)?;
     open_door(ctx, &plan.env, certificate);
-    let pruned = store.prune(&plan.env)?;
+    // It is the current one: what goes wrong from here on does not undo that, so it is no error.
+    let pruned = store.prune(&plan.env).unwrap_or_else(|error| {
+        ctx.events.warn(format!("old generations stay: {}", chain(&error)));
+        Vec::new()
+    });
     clock.finish(Stage::Switch, switch_words(certificate.generation, &pruned));
     certificate.timings.clone_from(&clock.timings);
-    certificate.write(&prefix)?;
+    if let Err(error) = certificate.write(&prefix) {
+        let words = chain(&error);
+        ctx.events.warn(format!("the certificate lacks its last line: {words}"));
+    }
     Ok(())
 }
 

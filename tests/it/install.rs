@@ -171,7 +171,7 @@ fn two_installations_at_once_wait_for_each_other() {
     assert!(said.iter().any(|said| said.contains("waiting for it")), "{said:?}");
 }
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 #[test]
 fn an_interrupted_download_leaves_nothing_and_ends_within_a_second() {
     let env = TestEnv::new().with_uv();
@@ -217,10 +217,5 @@ fn an_interrupted_download_leaves_nothing_and_ends_within_a_second() {
     assert!(took < Duration::from_secs(2), "it took {took:?}");
     assert_eq!(fs_err::read_dir(env.home().join(".matenv/store")).unwrap().count(), 0);
     assert!(fs_err::symlink_metadata(env.home().join(".matenv/envs/demo")).is_err());
-    let cache = env.path("uv-cache").display().to_string();
-    let children = std::fs::read_dir("/proc").unwrap().flatten().filter(|entry| {
-        let variables = std::fs::read(entry.path().join("environ")).unwrap_or_default();
-        String::from_utf8_lossy(&variables).contains(&cache)
-    });
-    assert_eq!(children.count(), 0, "a child lives on");
+    assert_eq!(env.children(), 0, "a child lives on");
 }

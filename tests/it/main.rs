@@ -14,5 +14,7 @@ mod disk;
 mod errors;
 mod install;
 mod real;
+#[cfg(target_os = "linux")]
+mod signals;
 mod support;
 mod traps;
