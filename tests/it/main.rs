@@ -8,6 +8,8 @@
 )]
 
 mod bench;
+#[cfg(target_os = "linux")]
+mod crash;
 mod damage;
 #[cfg(target_os = "linux")]
 mod disk;
