@@ -55,6 +55,25 @@ fn has_files_in(env: &TestEnv, folder: &str, count: usize) -> bool {
 }
 
 #[test]
+fn an_interrupted_download_leaves_nothing() {
+    let env = TestEnv::new().with_uv();
+    env.manifest(APP);
+    let options = Options {
+        stalls: true,
+        ..Options::default()
+    };
+    let index = Index::serve(&[Wheel::new("demo-app", "1.0").padding(1_000_000)], options);
+    for signal in [Signal::INT, Signal::TERM] {
+        let child = env.spawn_demo_from(DEAD_CHANNEL, &index.url(), &[]);
+        interrupt(&env, child, signal, || {
+            let asked = index.requests();
+            asked.iter().any(|path| path.ends_with("demo_app-1.0-py3-none-any.whl"))
+        });
+        env.has_no_environment();
+    }
+}
+
+#[test]
 fn an_interrupt_while_conda_packages_are_linked_leaves_the_old_environment() {
     let env = TestEnv::new().with_uv();
     env.manifest(APP);

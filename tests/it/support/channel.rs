@@ -1,6 +1,7 @@
 use std::{path::PathBuf, process::Command};
 
 use matenv::conda::pack::{self, PackageBuilder};
+use rattler_conda_types::subdir::Subdir;
 
 use super::TestEnv;
 
@@ -35,7 +36,7 @@ impl Channel {
 pub(crate) fn python() -> PackageBuilder {
     let (executable, version) = host();
     let (minor, home) = (minor_of(&version), folder_of(&executable));
-    PackageBuilder::new("python", &version, "0_demo", "linux-64")
+    PackageBuilder::new("python", &version, "0_demo", platform())
         .symlink(format!("bin/python{minor}"), &executable)
         .symlink("bin/python", format!("python{minor}"))
         .file("pyvenv.cfg", format!("home = {home}\nversion = {version}\n"))
@@ -46,10 +47,14 @@ pub(crate) fn python() -> PackageBuilder {
 pub(crate) fn own_python() -> PackageBuilder {
     let (executable, version) = host();
     let (minor, home) = (minor_of(&version), folder_of(&executable));
-    PackageBuilder::new("python", &version, "0_demo", "linux-64")
+    PackageBuilder::new("python", &version, "0_demo", platform())
         .executable(format!("bin/python{minor}"), fs_err::read(&executable).unwrap())
         .symlink("bin/python", format!("python{minor}"))
         .file("pyvenv.cfg", format!("home = {home}\nversion = {version}\n"))
+}
+
+fn platform() -> &'static str {
+    Subdir::current().unwrap().as_str()
 }
 
 /// The interpreter itself, no shim, and its version.
