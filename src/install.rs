@@ -21,6 +21,7 @@ use rattler_conda_types::RepoDataRecord;
 
 use crate::{
     audit::Audit,
+    causes::chain,
     checkout::{self, Checkout, Source},
     conda,
     context::Context,
@@ -452,10 +453,17 @@ fn switch(
     certificate.write(&prefix)?;
     store.commit(staged, &record)?;
     open_door(ctx, &plan.env, certificate);
-    let pruned = store.prune(&plan.env)?;
+    // It is the current one: what goes wrong from here on does not undo that, so it is no error.
+    let pruned = store.prune(&plan.env).unwrap_or_else(|error| {
+        ctx.events.warn(format!("old generations stay: {}", chain(&error)));
+        Vec::new()
+    });
     clock.finish(Stage::Switch, switch_words(certificate.generation, &pruned));
     certificate.timings = clock.timings();
-    certificate.write(&prefix)?;
+    if let Err(error) = certificate.write(&prefix) {
+        let words = chain(&error);
+        ctx.events.warn(format!("the certificate lacks its last line: {words}"));
+    }
     Ok(())
 }
 

@@ -27,6 +27,7 @@
 
 pub mod audit;
 pub mod bench;
+mod causes;
 pub mod checkout;
 pub mod cli;
 pub mod conda;

@@ -326,6 +326,10 @@ impl Job {
     }
 }
 
+/// How long a killed child is waited for: one that hangs in the kernel must not hold up the end of this program.
+#[cfg(unix)]
+const GONE_WITHIN: Duration = Duration::from_millis(300);
+
 /// A child and its own children; dropping it before the end kills them all.
 struct Group {
     child: tokio::process::Child,
@@ -344,6 +348,11 @@ impl Drop for Group {
         {
             // The group may be gone already: then there is nothing to kill.
             let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
+            // Its threads write until they are really gone, and what they write to is removed next.
+            let killed = std::time::Instant::now();
+            while killed.elapsed() < GONE_WITHIN && matches!(self.child.try_wait(), Ok(None)) {
+                std::thread::sleep(Duration::from_millis(2));
+            }
         }
     }
 }

@@ -152,6 +152,20 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// Every folder that is written to, with the variable that names another.
+    #[must_use]
+    pub fn folders(&self) -> [(PathBuf, &'static str); 4] {
+        let temporary = if cfg!(windows) { "TEMP" } else { "TMPDIR" };
+        [
+            (self.home.clone(), "MATENV_HOME"),
+            (self.uv_cache.clone(), "UV_CACHE_DIR"),
+            (self.rattler_cache.clone(), "RATTLER_CACHE_DIR"),
+            (std::env::temp_dir(), temporary),
+        ]
+    }
+}
+
 /// `/a/c` for `/a/b/../c`: the path of an environment is written into its files and compared as text.
 fn without_parent_parts(path: &Path) -> PathBuf {
     let mut clean = PathBuf::new();

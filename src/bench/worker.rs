@@ -31,6 +31,7 @@ use super::{
     protocol::{Failure, Report, Request},
     statistics::percentiles,
 };
+use crate::causes::chain;
 
 /// Standard error's lines with progress begin with this, then `DONE/TOTAL`.
 pub(super) const PROGRESS: &str = "matenv-bench: ";
@@ -192,10 +193,12 @@ fn version(library: &Path) -> Result<String, Failure> {
     // type is ONNX Runtime's stable C entry point, and the string that it gives lives as long as the library,
     // which ort loads again below.
     unsafe {
-        let library = libloading::Library::new(library).map_err(during("load ONNX Runtime"))?;
+        let library = libloading::Library::new(library)
+            // Which symbol or library is missing stands in the cause.
+            .map_err(|error| during("load ONNX Runtime")(chain(&error)))?;
         let base: libloading::Symbol<'_, Base> = library
             .get(b"OrtGetApiBase")
-            .map_err(during("find ONNX Runtime's entry point"))?;
+            .map_err(|error| during("find ONNX Runtime's entry point")(chain(&error)))?;
         let text: *const c_char = base()
             .as_ref()
             .map_or(std::ptr::null(), |base| (base.GetVersionString)());

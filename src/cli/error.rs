@@ -5,7 +5,11 @@ use std::{fmt, process::ExitCode};
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 use serde::Serialize;
 
-use crate::toml_file::TomlError;
+use crate::{settings::Settings, toml_file::TomlError};
+
+/// The help of an error that may be the disk's; [`Failure::located`] says which disk.
+pub(super) const DISK: &str =
+    "look at the disk: free space and inodes (df -h, df -i), write permission; or choose another: MATENV_HOME=DIR";
 
 /// How the program ends (design section 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,17 +152,49 @@ impl Failure {
         }
     }
 
+    /// With the folder that is in the way, if the words name one, and the variable that names another.
+    pub(super) fn located(mut self, settings: &Settings) -> Self {
+        if self.help.as_deref() != Some(DISK) {
+            return self;
+        }
+        let causes = self.cause_texts();
+        let words = causes
+            .iter()
+            .fold(self.message.clone(), |words, cause| words + "\n" + cause);
+        // A copy names its source first and where it could not write last.
+        let last = settings
+            .folders()
+            .into_iter()
+            .filter_map(|(folder, variable)| {
+                let text = folder.display().to_string();
+                let at = words.rfind(&text)?;
+                Some((at, text.len(), text, variable))
+            })
+            .max();
+        if let Some((_, _, folder, variable)) = last {
+            self.help = Some(format!(
+                "make room or get write permission there: df -h '{folder}'; df -i '{folder}'; \
+                 or choose another folder: {variable}=DIR"
+            ));
+        }
+        self
+    }
+
+    fn cause_texts(&self) -> Vec<String> {
+        let mut texts = Vec::new();
+        let mut at = self.causes.as_deref();
+        while let Some(cause) = at {
+            texts.push(cause.message.clone());
+            at = cause.next.as_deref();
+        }
+        texts
+    }
+
     pub(super) fn exit(&self) -> Exit {
         self.exit
     }
 
     pub(super) fn document(&self) -> Document {
-        let mut causes = Vec::new();
-        let mut at = self.causes.as_deref();
-        while let Some(cause) = at {
-            causes.push(cause.message.clone());
-            at = cause.next.as_deref();
-        }
         Document {
             schema: 1,
             ok: false,
@@ -167,7 +203,7 @@ impl Failure {
                 exit: self.exit as u8,
                 message: self.message.clone(),
                 help: self.help.clone(),
-                causes,
+                causes: self.cause_texts(),
             },
         }
     }

@@ -1,6 +1,6 @@
 //! The one place where errors meet exit codes and help lines. No `_` arm: a new variant has to choose.
 
-use super::{Exit, Failure};
+use super::{Exit, Failure, error::DISK};
 use crate::{
     audit::AuditError,
     bench::BenchError,
@@ -140,6 +140,7 @@ impl From<CondaError> for Failure {
                 Exit::Unreachable,
                 "try again: what arrived is kept; or name a mirror: --mirror conda-forge=URL".to_owned(),
             ),
+            CondaError::Cache { .. } => ("conda::cache", Exit::Machine, DISK.to_owned()),
             CondaError::Link { .. } | CondaError::Io(_) | CondaError::Pack(_) => {
                 ("conda::link", Exit::Machine, DISK.to_owned())
             }
@@ -147,9 +148,6 @@ impl From<CondaError> for Failure {
         Self::new(&error, code, exit, help)
     }
 }
-
-const DISK: &str =
-    "look at the disk: free space and inodes (df -h, df -i), write permission; or choose another: MATENV_HOME=DIR";
 
 impl From<UvError> for Failure {
     fn from(error: UvError) -> Self {
@@ -164,7 +162,7 @@ impl From<UvError> for Failure {
                 Exit::Unreachable,
                 "install uv yourself and name it: MATENV_UV=/path/to/uv",
             ),
-            UvError::Io(_) => ("uv::io", Exit::Machine, DISK),
+            UvError::Disk { .. } | UvError::Io(_) => ("uv::io", Exit::Machine, DISK),
         };
         Self::new(&error, code, exit, help.to_owned())
     }
@@ -218,7 +216,26 @@ impl From<PypiError> for Failure {
                 Exit::Integrity,
                 "the index lists another file than it serves: name another mirror: --mirror pypi=URL".to_owned(),
             ),
+            PypiError::Fetch { .. } => (
+                "pypi::fetch",
+                Exit::Unreachable,
+                "try again: what arrived whole is kept; or name a mirror: --mirror pypi=URL".to_owned(),
+            ),
+            PypiError::Damaged { .. } => (
+                "pypi::damaged",
+                Exit::Integrity,
+                "the index or the way to it cuts files: try again, or name another mirror: --mirror pypi=URL"
+                    .to_owned(),
+            ),
             PypiError::Disk { .. } => ("pypi::disk", Exit::Machine, DISK.to_owned()),
+            PypiError::NotStartable { prefix, .. } => (
+                "pypi::not_startable",
+                Exit::Machine,
+                format!(
+                    "is its disk mounted noexec? findmnt --target '{}'; choose one that may execute: MATENV_HOME=DIR",
+                    prefix.parent().unwrap_or(prefix).display()
+                ),
+            ),
             PypiError::Answer(_) | PypiError::Uv { .. } => (
                 "pypi::uv",
                 Exit::Unresolvable,

@@ -166,7 +166,7 @@ fn show_one(args: &Args, made: Made, session: &Session) -> Result<ExitCode, Fail
 fn show_many(made: Vec<Made>, session: &Session) -> ExitCode {
     let made: Vec<(EnvName, Result<Installed, Failure>)> = made
         .into_iter()
-        .map(|one| (one.env, one.result.map_err(Failure::from)))
+        .map(|one| (one.env, one.result.map_err(|error| session.located(error))))
         .collect();
     for (_, result) in &made {
         match result {

@@ -115,6 +115,11 @@ struct Session {
 }
 
 impl Session {
+    /// An error as the user meets it, with the folder that is in the way.
+    fn located(&self, error: impl Into<Failure>) -> Failure {
+        error.into().located(&self.ctx.settings)
+    }
+
     /// Run a future to its end, or to Ctrl-C: then what it started is killed and what it built is dropped.
     fn block_on<T, E>(&self, future: impl Future<Output = Result<T, E>>) -> Result<T, Failure>
     where
@@ -225,9 +230,10 @@ fn dispatch(cli: &Cli, out: Output) -> Result<ExitCode, Failure> {
         Command::Run(args) => run::run(args, &session),
         Command::Remove(args) => remove::run(args, &session),
     };
+    let settings = std::sync::Arc::clone(&session.ctx.settings);
     // Threads that still link or unpack are not waited for: after Ctrl-C the prompt is due within a second.
     session.runtime.shutdown_background();
-    result
+    result.map_err(|failure| failure.located(&settings))
 }
 
 impl Global {
@@ -296,10 +302,19 @@ impl Global {
     }
 }
 
-/// A profile on the command line, or `auto`.
+/// A profile on the command line; an unknown one names the closest.
 fn parse_profile(text: &str) -> Result<ProfileName, String> {
-    text.parse()
-        .map_err(|error: crate::names::InvalidName| error.to_string())
+    text.parse().map_err(|error: crate::names::InvalidName| {
+        let similarity = |name: &ProfileName| strsim::jaro_winkler(&text.to_lowercase(), name.as_str());
+        let closest = ProfileName::ALL
+            .into_iter()
+            .filter(|name| similarity(name) > 0.7)
+            .max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
+        closest.map_or_else(
+            || error.to_string(),
+            |closest| format!("{error}; did you mean `{closest}`?"),
+        )
+    })
 }
 
 /// The command line's definition, for completions and the reference pages.

@@ -8,7 +8,7 @@ use rattler_conda_types::{Channel, MatchSpec, subdir::Subdir};
 use rattler_repodata_gateway::{ChannelConfig, Gateway, RepoData, SourceConfig, fetch::CacheAction};
 use url::Url;
 
-use super::CondaError;
+use super::{CondaError, link::disk_is_in_the_way};
 use crate::{
     context::Context,
     net::{Silence, file_path},
@@ -79,9 +79,18 @@ pub(super) async fn records(
         .query(channels, [subdir, Subdir::NoArch], specs.to_vec())
         .recursive(true)
         .await
-        .map_err(|source| CondaError::Records {
-            channel: SourceName::CondaForge.to_string(),
-            source: Box::new(source),
+        .map_err(|source| {
+            if disk_is_in_the_way(&source) {
+                CondaError::Cache {
+                    folder: ctx.settings.rattler_cache.clone(),
+                    source: Box::new(source),
+                }
+            } else {
+                CondaError::Records {
+                    channel: SourceName::CondaForge.to_string(),
+                    source: Box::new(source),
+                }
+            }
         })?;
     for warning in &output.warnings {
         tracing::warn!("{warning}");

@@ -94,6 +94,15 @@ pub enum CondaError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The cache of packages and records could not be written.
+    #[error("cannot write to the cache of conda packages at {}", folder.display())]
+    Cache {
+        /// The cache.
+        folder: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The prefix could not be written.
     #[error("cannot link the conda packages into {}", prefix.display())]
     Link {

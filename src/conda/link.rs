@@ -13,6 +13,7 @@ use url::Url;
 
 use super::{CondaError, channel};
 use crate::{
+    causes::chain,
     context::Context,
     doctor::{Code, Finding, Scope, Severity},
     event::{Events, Stage, Unit},
@@ -44,7 +45,7 @@ pub async fn link(ctx: &Context, prefix: &Path, records: &[RepoDataRecord]) -> R
         .with_reporter(Progress::new(ctx.events.clone()))
         .install(prefix, reached)
         .await
-        .map_err(|error| failed(prefix, error))?;
+        .map_err(|error| failed(prefix, &ctx.settings.rattler_cache, error))?;
     let linked = PrefixRecord::collect_from_prefix::<PrefixRecord>(prefix).map_err(CondaError::Io)?;
     let files = linked.iter().map(|record| record.files.len() as u64).sum();
     Ok(Linked {
@@ -81,23 +82,22 @@ fn post_link_not_run(record: &PrefixRecord) -> Option<Finding> {
 }
 
 /// Sort rattler's error by what the user can do: another archive, another network, another disk.
-fn failed(prefix: &Path, error: InstallerError) -> CondaError {
+fn failed(prefix: &Path, cache: &Path, error: InstallerError) -> CondaError {
     match error {
         InstallerError::FailedToFetch(package, source) => {
             let words = chain(&source).to_lowercase();
-            let damaged = [
-                "hash mismatch",
-                "checksum",
-                "sha256",
-                "md5",
-                "size mismatch",
-                "failed to extract",
-                "unexpected eof",
-                "zip",
-                "zstd",
-                "archive",
-            ];
-            if io_of(&source).is_none() && damaged.iter().any(|word| words.contains(word)) {
+            let says = |some: &[&str]| some.iter().any(|word| words.contains(word));
+            if disk_is_in_the_way(&source) {
+                CondaError::Cache {
+                    folder: cache.to_owned(),
+                    source: Box::new(source),
+                }
+            } else if says(&BROKEN_OFF) {
+                CondaError::Fetch {
+                    package,
+                    source: Box::new(source),
+                }
+            } else if says(&DAMAGED) {
                 CondaError::Damaged {
                     package,
                     source: Box::new(source),
@@ -109,6 +109,10 @@ fn failed(prefix: &Path, error: InstallerError) -> CondaError {
                 }
             }
         }
+        InstallerError::FailedToAcquireCacheLock(source) => CondaError::Cache {
+            folder: cache.to_owned(),
+            source: Box::new(source),
+        },
         other => CondaError::Link {
             prefix: prefix.to_owned(),
             source: Box::new(other),
@@ -116,8 +120,33 @@ fn failed(prefix: &Path, error: InstallerError) -> CondaError {
     }
 }
 
-/// The disk's own complaint somewhere below `error`: full, read-only, no permission.
-fn io_of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a std::io::Error> {
+/// What is said of a connection that ended before the file did: that archive may be whole where it comes from.
+const BROKEN_OFF: [&str; 4] = [
+    "error decoding response body",
+    "error reading a body from connection",
+    "end of file before message length",
+    "connection reset",
+];
+
+/// What is said of an archive that came whole and is not what it should be. One that was cut short ends within a
+/// header, an entry or a frame, each with words of its own.
+const DAMAGED: [&str; 12] = [
+    "hash mismatch",
+    "checksum",
+    "sha256",
+    "md5",
+    "size mismatch",
+    "failed to extract",
+    "unexpected eof",
+    "failed to fill whole buffer",
+    "may have been truncated",
+    "zip",
+    "zstd",
+    "archive",
+];
+
+/// Whether the disk complains somewhere below `error`: full, read-only, no permission.
+pub(super) fn disk_is_in_the_way(error: &(dyn Error + 'static)) -> bool {
     use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     let mut at = Some(error);
     while let Some(error) = at {
@@ -127,22 +156,11 @@ fn io_of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a std::io::Error> {
                 StorageFull | QuotaExceeded | PermissionDenied | ReadOnlyFilesystem
             )
         {
-            return Some(io);
+            return true;
         }
         at = error.source();
     }
-    None
-}
-
-fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut at = error.source();
-    while let Some(cause) = at {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        at = cause.source();
-    }
-    text
+    false
 }
 
 /// rattler's reports as events: bytes of all downloads together.

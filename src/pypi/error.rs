@@ -1,3 +1,5 @@
+use std::path::{Path, PathBuf};
+
 use crate::sources::SourceName;
 
 /// Why the wheels could not be resolved or installed.
@@ -82,6 +84,26 @@ pub enum PypiError {
         /// uv's words: the file, both hashes.
         text: String,
     },
+    /// A file that the index lists could not be fetched, or not to its end.
+    #[error("a file from the index cannot be fetched\n{text}")]
+    Fetch {
+        /// uv's words.
+        text: String,
+    },
+    /// A file came whole and cannot be unpacked.
+    #[error("a file from the index is damaged\n{text}")]
+    Damaged {
+        /// uv's words.
+        text: String,
+    },
+    /// The environment's own Python may not run where it lies.
+    #[error("the environment's Python cannot be started\n{text}")]
+    NotStartable {
+        /// The environment.
+        prefix: PathBuf,
+        /// uv's words.
+        text: String,
+    },
     /// The disk is in the way.
     #[error("the wheels cannot be written\n{text}")]
     Disk {
@@ -106,11 +128,14 @@ pub enum PypiError {
 
 impl PypiError {
     /// Sort a failed run of uv by what it said.
-    pub(super) fn of_uv(how: String, stderr: &str) -> Self {
+    pub(super) fn of_uv(prefix: &Path, how: String, stderr: &str) -> Self {
         let text = last_words(stderr);
         let says = |words: &[&str]| words.iter().any(|word| stderr.contains(word));
         if says(&["Hash mismatch", "hash mismatch", "Hash-checking is enabled"]) {
             Self::Integrity { text }
+        } else if says(&["Failed to query Python interpreter at `"]) && says(&["Permission denied"]) {
+            let prefix = prefix.to_owned();
+            Self::NotStartable { prefix, text }
         } else if says(&[
             "No space left",
             "Disk quota exceeded",
@@ -137,6 +162,14 @@ impl PypiError {
                 source_name: SourceName::Pypi,
                 because: text,
             }
+        } else if says(&[
+            "error decoding response body",
+            "Connection reset",
+            "HTTP status client error (404",
+        ]) {
+            Self::Fetch { text }
+        } else if says(&["Failed to extract archive"]) {
+            Self::Damaged { text }
         } else if says(&["No solution found", "unsatisfiable", "was not found in the"]) {
             Self::Conflict { text }
         } else {

@@ -84,13 +84,13 @@ async fn released(
             return Ok(());
         }
         if ctx.settings.offline {
-            return Err(PypiError::of_uv(ended.how(), &ended.stderr));
+            return Err(PypiError::of_uv(prefix, ended.how(), &ended.stderr));
         }
         tracing::debug!("the cache no longer holds the set: {}", ended.stderr);
     }
     let ended = watched_downloads(ctx, job(), &locked.wheels).await?;
     if !ended.success() {
-        return Err(PypiError::of_uv(ended.how(), &ended.stderr));
+        return Err(PypiError::of_uv(prefix, ended.how(), &ended.stderr));
     }
     // Only a shortcut: without it the next install asks the index.
     if let Some(folder) = marker.parent()

@@ -267,7 +267,7 @@ impl Compile<'_> {
         }
         let ended = watched(ctx, Stage::Resolve, job).await?;
         if !ended.success() {
-            return Err(PypiError::of_uv(ended.how(), &ended.stderr));
+            return Err(PypiError::of_uv(request.prefix, ended.how(), &ended.stderr));
         }
         let text = fs_err::read_to_string(&written).map_err(PypiError::Io)?;
         Ok((pylock::parse(&text).map_err(PypiError::Answer)?, ended.stderr))

@@ -54,7 +54,7 @@ async fn project(
     if ended.success() {
         Ok(())
     } else {
-        Err(PypiError::of_uv(ended.how(), &ended.stderr))
+        Err(PypiError::of_uv(prefix, ended.how(), &ended.stderr))
     }
 }
 

@@ -10,6 +10,7 @@ use pep440_rs::{Version, VersionSpecifiers};
 use serde::Deserialize;
 
 use crate::{
+    causes::chain,
     conda::{self, host_python},
     context::Context,
     process::Job,
@@ -49,6 +50,14 @@ pub enum UvError {
     /// It could not be fetched.
     #[error("uv {version} could not be fetched\n{text}")]
     Fetch {
+        /// The pinned version.
+        version: String,
+        /// What each way said.
+        text: String,
+    },
+    /// It could not be fetched because the disk is in the way.
+    #[error("uv {version} cannot be written\n{text}")]
+    Disk {
         /// The pinned version.
         version: String,
         /// What each way said.
@@ -181,7 +190,7 @@ async fn fetch(ctx: &Context, wanted: &Pinned, home: &Path, python: &Path, chann
         match conda::fetch_tool(ctx, &format!("uv =={}", wanted.version), staging.path()).await {
             Ok(()) => done = staging.path().join("bin").join(program()).is_file(),
             // Writing into a String cannot fail.
-            Err(error) => drop(writeln!(tried, "conda: {error}")),
+            Err(error) => drop(writeln!(tried, "conda: {}", chain(&error))),
         }
     }
     if !done {
@@ -198,9 +207,12 @@ async fn fetch(ctx: &Context, wanted: &Pinned, home: &Path, python: &Path, chann
         }
     }
     if !done {
-        return Err(UvError::Fetch {
-            version: wanted.version.clone(),
-            text: tried,
+        let version = wanted.version.clone();
+        let disk = ["No space left", "Disk quota exceeded", "Read-only file system"];
+        return Err(if disk.iter().any(|word| tried.contains(word)) {
+            UvError::Disk { version, text: tried }
+        } else {
+            UvError::Fetch { version, text: tried }
         });
     }
     match fs_err::rename(staging.path(), home) {

@@ -59,7 +59,11 @@ pub(super) fn replace(target: &Path, link: &Path) -> std::io::Result<()> {
         remove(&temporary)?;
     }
     make(target, &temporary)?;
-    fs_err::rename(&temporary, link)?;
+    if let Err(error) = fs_err::rename(&temporary, link) {
+        // The error counts; the next switch takes away what cannot be removed now.
+        let _ = remove(&temporary);
+        return Err(error);
+    }
     sync_folder(link)
 }
 

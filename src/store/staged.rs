@@ -44,20 +44,47 @@ impl Drop for Staged {
         if self.finished {
             return;
         }
-        match discard(&self.prefix) {
+        match withdraw(&self.prefix) {
             Ok(()) => unmark(&self.mark),
             Err(error) => tracing::warn!("an unfinished generation is left to the next run: {error}"),
         }
     }
 }
 
-/// Remove a generation's folder.
-///
-/// Under another name first: a crash then leaves no half generation, and threads that still link files into the
-/// prefix write beside it.
-pub(super) fn discard(prefix: &Path) -> std::io::Result<()> {
+/// How often a folder that comes again is removed; a full disk that takes no file ends it too.
+const ATTEMPTS: usize = 10;
+
+/// Remove the folder of a generation that threads may still link files into: after Ctrl-C nobody waits for them.
+fn withdraw(prefix: &Path) -> std::io::Result<()> {
+    let trash = trash_for(prefix);
+    if fs_err::rename(prefix, &trash).is_err() {
+        return discard(prefix);
+    }
+    // A file in the folder's place: no thread can make that folder again. One that was quicker is removed first.
+    let blocked = (0..ATTEMPTS).any(|_| {
+        let blocked = fs_err::write(prefix, "").is_ok();
+        if !blocked {
+            // The next attempt tells whether that helped.
+            let _ = fs_err::remove_dir_all(prefix);
+        }
+        blocked
+    });
+    fs_err::remove_dir_all(&trash)?;
+    if blocked { fs_err::remove_file(prefix) } else { Ok(()) }
+}
+
+fn trash_for(prefix: &Path) -> PathBuf {
     let name = prefix.file_name().unwrap_or_default().to_string_lossy();
-    let trash = prefix.with_file_name(format!("{TRASH}{name}"));
+    prefix.with_file_name(format!("{TRASH}{name}"))
+}
+
+/// Remove a generation's folder, under another name first: a crash then leaves no half generation.
+pub(super) fn discard(prefix: &Path) -> std::io::Result<()> {
+    if prefix.is_file() {
+        // A crash in the middle of `withdraw`.
+        return fs_err::remove_file(prefix);
+    }
+    let trash = trash_for(prefix);
     match fs_err::rename(prefix, &trash) {
         Ok(()) => fs_err::remove_dir_all(&trash),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),

@@ -1,6 +1,8 @@
 //! Bad input and bad luck: the documented exit code and a message that names the next step.
 
-use crate::support::{DEAD_CHANNEL, Index, Options, TestEnv, Wheel};
+#[cfg(target_os = "linux")]
+use crate::support::Mount;
+use crate::support::{Channel, DEAD_CHANNEL, Index, Options, TestEnv, Wheel};
 
 #[test]
 fn an_unknown_environment_names_the_closest() {
@@ -19,7 +21,26 @@ fn a_profile_that_this_version_cannot_serve_is_refused() {
             .exits(8)
             .says("--profile cpu");
     }
-    env.matenv(&["install", "sleap", "--profile", "tpu"]).exits(2);
+    env.has_no_environment();
+}
+
+#[test]
+fn an_unknown_profile_names_the_closest() {
+    let env = TestEnv::new();
+    for (given, meant) in [
+        ("gpuu", "gpu"),
+        ("CPU", "cpu"),
+        ("gpu-tensorrt", "gpu-trt"),
+        ("gpu_trt", "gpu-trt"),
+    ] {
+        env.matenv(&["install", "sleap", "--profile", given])
+            .exits(2)
+            .says(&format!("`{given}` is not a valid profile"))
+            .says(&format!("did you mean `{meant}`?"));
+    }
+    env.matenv(&["install", "sleap", "--profile", "metal"])
+        .exits(2)
+        .says("use `cpu`, `gpu` or `gpu-trt`");
 }
 
 #[test]
@@ -28,16 +49,21 @@ fn a_manifest_with_a_typo_shows_file_line_and_key() {
     let folder = env.manifest("pakages = [\"pip\"]\n");
     env.matenv(&["plan", "demo", "--manifest-dir", folder.to_str().unwrap()])
         .exits(2)
-        .says("demo.toml:10: unknown field `pakages`");
+        .says("demo.toml:10: unknown field `pakages`")
+        .says("then type the same command again");
+    env.has_no_environment();
 }
 
 #[test]
 fn without_a_channel_and_without_the_hosts_python_the_mirror_option_is_named() {
-    TestEnv::new()
-        .matenv(&["install", "runtime", "--strict", "--mirror", DEAD_CHANNEL])
-        .exits(4)
-        .says("the conda channel `conda-forge` does not answer")
-        .says("--mirror conda-forge=URL");
+    let env = TestEnv::new();
+    for refuses in ["--no-host-python", "--strict"] {
+        env.matenv(&["install", "runtime", refuses, "--mirror", DEAD_CHANNEL])
+            .exits(4)
+            .says("the conda channel `conda-forge` does not answer")
+            .says("--mirror conda-forge=URL");
+    }
+    env.has_no_environment();
 }
 
 #[test]
@@ -64,6 +90,36 @@ fn a_machine_without_python_is_told() {
     .exits(1)
     .says("no usable CPython >=3.99")
     .says("install a CPython");
+    env.has_no_environment();
+}
+
+/// Every Python of this machine is hidden, so that none is there to be refused.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_machine_without_any_python_is_told() {
+    let mut env = TestEnv::new().with_uv();
+    let folder = env.manifest("[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n");
+    env.set("PATH", "/usr/bin:/bin");
+    env.unset("PYENV_ROOT");
+    let usual = ["/usr/bin", "/usr/local/bin", "/opt/conda/bin", "/opt/miniforge3/bin"];
+    let pythons: Vec<_> = usual
+        .iter()
+        .flat_map(fs_err::read_dir)
+        .flatten()
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with("python"))
+        // A link is followed: what it leads to is hidden.
+        .filter_map(|entry| fs_err::canonicalize(entry.path()).ok())
+        .collect();
+    let Some(env) = env.with_mounts(|_| pythons.into_iter().map(Mount::Hidden).collect()) else {
+        return;
+    };
+    let folder = folder.to_str().unwrap();
+    env.matenv(&["install", "demo", "--mirror", DEAD_CHANNEL, "--manifest-dir", folder])
+        .exits(1)
+        .says("this machine has no usable CPython")
+        .says("install a CPython");
+    env.has_no_environment();
 }
 
 #[test]
@@ -72,7 +128,9 @@ fn a_dead_index_is_named() {
     env.manifest("[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n");
     env.install_demo("http://127.0.0.1:9/simple", &[])
         .exits(4)
-        .says("the index `pypi` does not answer");
+        .says("the index `pypi` does not answer")
+        .says("--mirror pypi=URL");
+    env.has_no_environment();
 }
 
 #[test]
@@ -80,7 +138,11 @@ fn a_package_that_does_not_exist_is_named() {
     let env = TestEnv::new().with_uv();
     env.manifest("[[pypi]]\nrequirement = \"no-such-package\"\nbecause = \"the demo\"\n");
     let index = Index::serve(&[Wheel::new("demo-app", "1.0")], Options::default());
-    env.install_demo(&index.url(), &[]).exits(3).says("no-such-package");
+    env.install_demo(&index.url(), &[])
+        .exits(3)
+        .says("no-such-package")
+        .says("in the manifest");
+    env.has_no_environment();
 }
 
 #[test]
@@ -97,14 +159,20 @@ fn a_uv_that_is_too_old_is_refused() {
     env.set("MATENV_UV", old);
     env.install_demo("http://127.0.0.1:9/simple", &[])
         .exits(2)
-        .says("MATENV_UV is uv 0.4.0");
+        .says("MATENV_UV is uv 0.4.0")
+        .says("unset MATENV_UV");
+    env.has_no_environment();
 }
 
 #[test]
 fn without_home_there_is_no_place_for_environments() {
     let mut env = TestEnv::new();
     env.unset("HOME");
-    env.matenv(&["list"]).exits(1).says("HOME is not set");
+    for command in [&["list"][..], &["install", "runtime"], &["plan", "runtime"]] {
+        env.matenv(command).exits(1).says("HOME is not set").says("set HOME to");
+    }
+    let files = fs_err::read_dir(env.home()).unwrap().count();
+    assert_eq!(files, 0, "an environment without a home");
 }
 
 #[test]
@@ -147,4 +215,34 @@ fn a_plan_says_what_would_be_chosen_and_why_and_leaves_nothing() {
         .says("sleap-nn>=0.1,<0.3")
         .says("MAT/HYDRA");
     assert_eq!(env.files_in_home(), Vec::<std::path::PathBuf>::new());
+}
+
+/// Whatever stops an installation, the environment that was there stays and works.
+#[test]
+fn the_old_environment_survives_every_refusal() {
+    let env = TestEnv::new().with_uv();
+    let wants = |what: &str| env.manifest(&format!("[[pypi]]\nrequirement = \"{what}\"\nbecause = \"the demo\"\n"));
+    wants("demo-app");
+    let channel = Channel::new(&env, &[]).mirror();
+    let index = Index::serve(&[Wheel::new("demo-app", "1.0")], Options::default());
+    env.install_demo_from(&channel, &index.url(), &[]).exits(0);
+    let demo = env.demo();
+    let dead_index = "http://127.0.0.1:9/simple";
+    let (url, dead) = (index.url(), dead_index.to_owned());
+    for (requirement, channel, index, more, code) in [
+        ("demo-app>=2", channel.as_str(), &url, &[][..], 3),
+        ("no-such-package", &channel, &url, &[], 3),
+        ("demo-app<9", &channel, &dead, &[], 4),
+        ("demo-app<9", DEAD_CHANNEL, &url, &["--no-host-python"], 4),
+        ("demo-app ==", &channel, &url, &[], 2),
+        ("demo-app", &channel, &url, &["--profile=gpu-trtt"], 2),
+    ] {
+        wants(requirement);
+        let more: Vec<&str> = more.to_vec();
+        let ran = env.install_demo_from(channel, index, &more);
+        assert_eq!(ran.code, Some(code), "{requirement}: {ran}");
+        wants("demo-app");
+        assert_eq!(env.demo(), demo, "{requirement} {more:?}");
+        env.has_no_unfinished_generation();
+    }
 }

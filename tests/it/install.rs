@@ -1,10 +1,5 @@
 //! One environment's life: made, left alone, made again, used, removed.
 
-use std::{
-    io::Read as _,
-    time::{Duration, Instant},
-};
-
 use crate::support::{DEAD_CHANNEL, Index, Options, TestEnv, Wheel};
 
 const APP: &str = "[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n\
@@ -169,58 +164,4 @@ fn two_installations_at_once_wait_for_each_other() {
         })
         .collect();
     assert!(said.iter().any(|said| said.contains("waiting for it")), "{said:?}");
-}
-
-#[cfg(unix)]
-#[test]
-fn an_interrupted_download_leaves_nothing_and_ends_within_a_second() {
-    let env = TestEnv::new().with_uv();
-    env.manifest(APP);
-    let wheels = [app("1.0").padding(1_000_000), Wheel::new("demo-lib", "1.2")];
-    let options = Options {
-        stalls: true,
-        ..Options::default()
-    };
-    let index = Index::serve(&wheels, options);
-    let (mirror, folder) = (format!("pypi={}", index.url()), env.path("manifests"));
-    let mut child = env.spawn(&[
-        "install",
-        "demo",
-        "--no-bench",
-        "--mirror",
-        &mirror,
-        "--mirror",
-        DEAD_CHANNEL,
-        "--manifest-dir",
-        folder.to_str().unwrap(),
-    ]);
-    let started = Instant::now();
-    let downloading = |index: &Index| {
-        index
-            .requests()
-            .iter()
-            .any(|path| path.ends_with("demo_app-1.0-py3-none-any.whl"))
-    };
-    while !downloading(&index) {
-        assert!(started.elapsed() < Duration::from_mins(1), "no download began");
-        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    let pid = rustix::process::Pid::from_child(&child);
-    let interrupted = Instant::now();
-    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
-    let status = child.wait().unwrap();
-    let took = interrupted.elapsed();
-    let mut said = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-    assert_eq!(status.code(), Some(130), "{said}");
-    assert!(took < Duration::from_secs(2), "it took {took:?}");
-    assert_eq!(fs_err::read_dir(env.home().join(".matenv/store")).unwrap().count(), 0);
-    assert!(fs_err::symlink_metadata(env.home().join(".matenv/envs/demo")).is_err());
-    let cache = env.path("uv-cache").display().to_string();
-    let children = std::fs::read_dir("/proc").unwrap().flatten().filter(|entry| {
-        let variables = std::fs::read(entry.path().join("environ")).unwrap_or_default();
-        String::from_utf8_lossy(&variables).contains(&cache)
-    });
-    assert_eq!(children.count(), 0, "a child lives on");
 }

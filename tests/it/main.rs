@@ -8,10 +8,17 @@
 )]
 
 mod bench;
+#[cfg(target_os = "linux")]
+mod crash;
+mod damage;
+#[cfg(target_os = "linux")]
+mod disk;
 mod errors;
 mod install;
 mod real;
 mod several;
+#[cfg(target_os = "linux")]
+mod signals;
 mod source;
 mod support;
 mod traps;

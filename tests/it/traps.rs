@@ -1,8 +1,8 @@
 //! What a plain `pip install` walks into without a word, played by indexes of the tests' own.
 
-use matenv::conda::pack::{self, PackageBuilder};
+use matenv::conda::pack::PackageBuilder;
 
-use crate::support::{DEAD_CHANNEL, Index, Options, TestEnv, Wheel};
+use crate::support::{Channel, Index, Options, TestEnv, Wheel};
 
 const TORCH: &str = "[[pypi]]\nrequirement = \"tracker\"\nbecause = \"the program\"\n\
                      [[pypi]]\nrequirement = \"torch\"\nsource = \"torch\"\nbecause = \"direct\"\n\
@@ -202,22 +202,7 @@ fn a_second_installation_from_an_index_without_cache_headers_downloads_nothing()
 #[test]
 fn condas_own_setuptools_survives() {
     let env = TestEnv::new().with_uv();
-    let channel = env.path("channel");
-    let code = "import json, sys; print(json.dumps([sys._base_executable, '%d.%d.%d' % sys.version_info[:3]]))";
-    let asked = std::process::Command::new("python3")
-        .args(["-c", code])
-        .output()
-        .unwrap();
-    let (python, version): (String, String) = serde_json::from_slice(&asked.stdout).unwrap();
-    let minor = version.rsplit_once('.').unwrap().0;
-    let home = std::path::Path::new(&python).parent().unwrap().display();
-    PackageBuilder::new("python", &version, "0_demo", "linux-64")
-        .symlink(format!("bin/python{minor}"), &python)
-        .symlink("bin/python", format!("python{minor}"))
-        .file("pyvenv.cfg", format!("home = {home}\nversion = {version}\n"))
-        .write(&channel)
-        .unwrap();
-    PackageBuilder::new("setuptools", "70.0", "pyh_0", "noarch")
+    let setuptools = PackageBuilder::new("setuptools", "70.0", "pyh_0", "noarch")
         .noarch_python()
         .depends("python")
         .file("site-packages/setuptools/__init__.py", "__version__ = '70.0'\n")
@@ -225,14 +210,9 @@ fn condas_own_setuptools_survives() {
             "site-packages/setuptools-70.0.dist-info/METADATA",
             "Metadata-Version: 2.1\nName: setuptools\nVersion: 70.0\n",
         )
-        .file("site-packages/setuptools-70.0.dist-info/INSTALLER", "conda\n")
-        .write(&channel)
-        .unwrap();
-    tokio::runtime::Runtime::new()
-        .unwrap()
-        .block_on(pack::index(&channel))
-        .unwrap();
-    let folder = env.manifest(
+        .file("site-packages/setuptools-70.0.dist-info/INSTALLER", "conda\n");
+    let channel = Channel::new(&env, &[setuptools]);
+    env.manifest(
         "packages = [\"setuptools\"]\n[[pypi]]\nrequirement = \"tool\"\nbecause = \"needs setuptools\"\n\
          [[probe]]\nname = \"conda's\"\npython = \"import setuptools; assert setuptools.__version__ == '70.0'\"\n",
     );
@@ -242,26 +222,10 @@ fn condas_own_setuptools_survives() {
         Wheel::new("setuptools", "99.0"),
     ];
     let pypi = Index::serve(&wheels, Options::default());
-    let (mirror, local) = (
-        format!("pypi={}", pypi.url()),
-        format!("conda-forge=file://{}", channel.display()),
-    );
     let made = env
-        .matenv(&[
-            "install",
-            "demo",
-            "--no-bench",
-            "--json",
-            "--mirror",
-            &mirror,
-            "--mirror",
-            &local,
-            "--manifest-dir",
-            folder.to_str().unwrap(),
-        ])
+        .install_demo_from(&channel.mirror(), &pypi.url(), &["--json"])
         .exits(0)
         .json();
     assert_eq!(version_of(&made, "setuptools"), "70.0");
     assert_eq!(made["fallbacks"], serde_json::json!([]));
-    assert!(DEAD_CHANNEL.starts_with("conda-forge="));
 }

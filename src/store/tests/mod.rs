@@ -141,6 +141,44 @@ fn what_a_crash_left_is_removed_by_the_next_run() {
     assert_eq!(store.current(&env()).expect("read"), Some(first));
 }
 
+/// Ctrl-C puts a file in the folder's place while it removes it, and may be followed by a harder end.
+#[test]
+fn a_crash_while_an_interrupted_generation_is_removed_leaves_nothing_after_the_next_run() {
+    let bench = Bench::new();
+    let store = bench.store();
+    let interrupted = store.stage(&env()).expect("staged");
+    let (leftover, mark) = (interrupted.prefix.clone(), store.mark(&interrupted.prefix));
+    std::mem::forget(interrupted);
+    fs_err::remove_dir(&leftover).expect("removed");
+    fs_err::write(&leftover, "").expect("written");
+    assert_eq!(store.generations(&env()).expect("read"), []);
+    // The new generation may have the old one's name.
+    drop(store.stage(&env()).expect("staged"));
+    assert!(!leftover.exists() && !mark.exists(), "the leftover stayed");
+    let left = fs_err::read_dir(leftover.parent().expect("a folder")).expect("read");
+    assert_eq!(left.count(), 0, "something stayed");
+}
+
+/// Threads that link conda packages are not waited for after Ctrl-C, and some make the folders that they miss.
+#[test]
+fn a_thread_that_still_links_cannot_make_the_folder_again() {
+    let bench = Bench::new();
+    let store = bench.store();
+    let staged = store.stage(&env()).expect("staged");
+    let prefix = staged.prefix.clone();
+    for number in 0..300 {
+        fs_err::create_dir_all(prefix.join(format!("share/{number}"))).expect("created");
+    }
+    let folder = prefix.join("bin");
+    let linker = std::thread::spawn(move || {
+        // Until it is stopped for the first time, as a linking thread is by its first error.
+        while fs_err::create_dir_all(&folder).is_ok() {}
+    });
+    drop(staged);
+    linker.join().expect("joined");
+    assert!(!prefix.exists(), "the folder is there again");
+}
+
 #[test]
 fn a_crash_after_the_switch_leaves_the_new_generation() {
     let bench = Bench::new();

@@ -2,6 +2,7 @@ use std::{
     collections::BTreeMap,
     io::{BufRead as _, BufReader, Write as _},
     net::{TcpListener, TcpStream},
+    path::Path,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -9,7 +10,7 @@ use std::{
 use super::Wheel;
 
 /// How an index behaves.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Options {
     /// Lists this SHA-256 instead of each file's own.
     pub(crate) wrong_hash: bool,
@@ -17,6 +18,12 @@ pub(crate) struct Options {
     pub(crate) no_cache: bool,
     /// Sends the first bytes of each wheel and then nothing more.
     pub(crate) stalls: bool,
+    /// Sends half of each wheel and closes the connection.
+    pub(crate) cut: bool,
+    /// Sends half of each wheel as if that were all.
+    pub(crate) short: bool,
+    /// Lists wheels and metadata, and answers 404 for the wheels themselves.
+    pub(crate) lacks_files: bool,
 }
 
 /// A PEP 503 index with PEP 658 metadata on 127.0.0.1, served until the test ends.
@@ -27,22 +34,53 @@ pub(crate) struct Index {
 
 impl Index {
     pub(crate) fn serve(wheels: &[Wheel], options: Options) -> Self {
+        let pages = pages(wheels, options);
+        Self::answering(move |path| pages.get(path).cloned(), options)
+    }
+
+    /// The files of a folder as they are at each request.
+    pub(crate) fn files(folder: &Path) -> Self {
+        Self::files_with(folder, Options::default())
+    }
+
+    /// [`Self::files`], behaving badly for archives.
+    pub(crate) fn files_with(folder: &Path, options: Options) -> Self {
+        let folder = folder.to_owned();
+        let page = move |path: &str| {
+            let bytes = fs_err::read(folder.join(path.trim_start_matches('/'))).ok()?;
+            let archive = Path::new(path).extension().is_some_and(|ending| ending == "conda");
+            let kind = if archive { ARCHIVE } else { "application/octet-stream" };
+            Some(Page { kind, bytes })
+        };
+        // They change from one request to the next.
+        let options = Options {
+            no_cache: true,
+            ..options
+        };
+        Self::answering(page, options)
+    }
+
+    fn answering(page: impl Fn(&str) -> Option<Page> + Send + Sync + 'static, options: Options) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let requests = Arc::new(Mutex::new(Vec::new()));
-        let pages = Arc::new(pages(wheels, &options));
+        let page: Arc<Pages> = Arc::new(page);
         let log = Arc::clone(&requests);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (pages, log, options) = (Arc::clone(&pages), Arc::clone(&log), options.clone());
-                std::thread::spawn(move || answer(stream, &pages, &log, &options));
+                let (page, log) = (Arc::clone(&page), Arc::clone(&log));
+                std::thread::spawn(move || answer(stream, &*page, &log, options));
             }
         });
         Self { port, requests }
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/simple", self.port)
+        format!("{}/simple", self.root())
+    }
+
+    pub(crate) fn root(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
     }
 
     /// The paths that were asked for since the last call.
@@ -51,12 +89,15 @@ impl Index {
     }
 }
 
+type Pages = dyn Fn(&str) -> Option<Page> + Send + Sync;
+
+#[derive(Clone)]
 struct Page {
     kind: &'static str,
     bytes: Vec<u8>,
 }
 
-fn pages(wheels: &[Wheel], options: &Options) -> BTreeMap<String, Page> {
+fn pages(wheels: &[Wheel], options: Options) -> BTreeMap<String, Page> {
     let mut pages = BTreeMap::new();
     let mut lists: BTreeMap<&str, String> = BTreeMap::new();
     for wheel in wheels {
@@ -69,7 +110,7 @@ fn pages(wheels: &[Wheel], options: &Options) -> BTreeMap<String, Page> {
         let line = format!("<a href=\"/files/{file}#sha256={sha256}\" data-core-metadata=\"true\">{file}</a><br>\n");
         lists.entry(wheel.name()).or_default().push_str(&line);
         let bytes = |kind, bytes| Page { kind, bytes };
-        pages.insert(format!("/files/{file}"), bytes("application/zip", wheel.bytes()));
+        pages.insert(format!("/files/{file}"), bytes(ARCHIVE, wheel.bytes()));
         let metadata = wheel.metadata().into_bytes();
         pages.insert(format!("/files/{file}.metadata"), bytes("text/plain", metadata));
     }
@@ -86,7 +127,10 @@ fn pages(wheels: &[Wheel], options: &Options) -> BTreeMap<String, Page> {
     pages
 }
 
-fn answer(mut stream: TcpStream, pages: &BTreeMap<String, Page>, log: &Mutex<Vec<String>>, options: &Options) {
+/// What wheels and conda packages are sent as.
+const ARCHIVE: &str = "application/zip";
+
+fn answer(mut stream: TcpStream, page: &Pages, log: &Mutex<Vec<String>>, options: Options) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut first = String::new();
     if reader.read_line(&mut first).is_err() {
@@ -117,13 +161,17 @@ fn answer(mut stream: TcpStream, pages: &BTreeMap<String, Page>, log: &Mutex<Vec
     } else {
         "Cache-Control: max-age=600\r\nETag: \"one\"\r\n"
     };
-    let Some(page) = pages.get(&path) else {
+    let page = page(&path).filter(|page| !(options.lacks_files && page.kind == ARCHIVE));
+    let Some(mut page) = page else {
         let _ = write!(
             stream,
             "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
         );
         return;
     };
+    if options.short && page.kind == ARCHIVE {
+        page.bytes.truncate(page.bytes.len() / 2);
+    }
     let all = page.bytes.len();
     let (status, from, to) = match range {
         Some((from, to)) if !from.is_empty() => (
@@ -153,11 +201,16 @@ fn answer(mut stream: TcpStream, pages: &BTreeMap<String, Page>, log: &Mutex<Vec
     if method == "HEAD" {
         return;
     }
-    if options.stalls && page.kind == "application/zip" {
+    if options.stalls && page.kind == ARCHIVE {
         let _ = stream.write_all(&body[..body.len().min(64 * 1024)]);
         let _ = stream.flush();
         std::thread::sleep(Duration::from_mins(2));
         return;
     }
-    let _ = stream.write_all(body);
+    let sent = if options.cut && page.kind == ARCHIVE {
+        body.len() / 2
+    } else {
+        body.len()
+    };
+    let _ = stream.write_all(&body[..sent]);
 }

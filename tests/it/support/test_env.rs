@@ -13,6 +13,17 @@ pub(crate) struct TestEnv {
     folder: Option<tempfile::TempDir>,
     root: PathBuf,
     variables: Vec<(OsString, OsString)>,
+    /// Words in front of each command, and what they need to stay alive.
+    before: Vec<String>,
+    #[cfg(target_os = "linux")]
+    mounts: Option<super::Mounts>,
+}
+
+/// The environment `demo` as a test left it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Demo {
+    link: PathBuf,
+    generations: Vec<OsString>,
 }
 
 /// How matenv ended.
@@ -45,6 +56,13 @@ impl Ran {
             self.stdout.contains(text) || self.stderr.contains(text),
             "it does not say {text:?}: {self}"
         );
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn says_one_of(self, texts: &[&str]) -> Self {
+        let said = |text: &&str| self.stdout.contains(*text) || self.stderr.contains(*text);
+        assert!(texts.iter().any(said), "it says none of {texts:?}: {self}");
         self
     }
 
@@ -96,6 +114,9 @@ impl TestEnv {
             folder: Some(folder),
             variables,
             root,
+            before: Vec::new(),
+            #[cfg(target_os = "linux")]
+            mounts: None,
         };
         for (name, folder) in [
             ("HOME", "home"),
@@ -135,6 +156,56 @@ impl TestEnv {
         self.variables.retain(|(known, _)| known != name);
     }
 
+    /// With disks of its own for what runs from now on; `None`, and a word on the terminal, where nobody may mount.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn with_mounts(mut self, mounts: impl FnOnce(&Self) -> Vec<super::Mount>) -> Option<Self> {
+        let Some(mounts) = super::Mounts::new(&mounts(&self)) else {
+            super::skipped("it needs root or a user namespace, and this machine gives neither");
+            return None;
+        };
+        self.before = mounts.enter();
+        self.mounts = Some(mounts);
+        Some(self)
+    }
+
+    /// With nobody's rights but the owner's: root may write where the modes forbid it. `None`, and a word on the
+    /// terminal, where root cannot give that up.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn without_privileges(mut self) -> Option<Self> {
+        if rustix::process::geteuid().is_root() {
+            let words = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--"];
+            let tried = Command::new(words[0]).args(&words[1..]).arg("true").status();
+            if !tried.is_ok_and(|status| status.success()) {
+                super::skipped("it needs another user than root, or setpriv");
+                return None;
+            }
+            self.before.extend(words.map(str::to_owned));
+        }
+        Some(self)
+    }
+
+    /// How many processes run that were started for this test: its variables are handed on to all of them.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn children(&self) -> usize {
+        let cache = self.path("uv-cache").display().to_string();
+        let processes = fs_err::read_dir("/proc").unwrap().flatten();
+        processes
+            .filter(|entry| {
+                let variables = fs_err::read(entry.path().join("environ")).unwrap_or_default();
+                String::from_utf8_lossy(&variables).contains(&cache)
+            })
+            .count()
+    }
+
+    /// `path` as this process sees it, though a disk of the test's own may be mounted there.
+    pub(crate) fn seen(&self, path: &Path) -> PathBuf {
+        #[cfg(target_os = "linux")]
+        if let Some(mounts) = &self.mounts {
+            return mounts.seen(path);
+        }
+        path.to_owned()
+    }
+
     pub(crate) fn home(&self) -> PathBuf {
         self.root.join("home")
     }
@@ -158,7 +229,17 @@ impl TestEnv {
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_matenv"));
+        let program = env!("CARGO_BIN_EXE_matenv");
+        let mut command = match self.before.split_first() {
+            None => Command::new(program),
+            Some((first, rest)) => {
+                let mut command = Command::new(first);
+                // A namespace puts its programs into `/`.
+                command.args(rest).args(["sh", "-c", "cd \"$0\" && exec \"$@\""]);
+                command.arg(&self.root).arg(program);
+                command
+            }
+        };
         command
             .args(arguments)
             .env_clear()
@@ -184,11 +265,79 @@ impl TestEnv {
     /// `install demo` from `manifest`, with the wheels of `pypi`, on this machine's Python, without a benchmark.
     #[must_use]
     pub(crate) fn install_demo(&self, pypi: &str, more: &[&str]) -> Ran {
+        self.install_demo_from(DEAD_CHANNEL, pypi, more)
+    }
+
+    /// [`Self::install_demo`] with another channel, as `--mirror` takes it.
+    #[must_use]
+    pub(crate) fn install_demo_from(&self, channel: &str, pypi: &str, more: &[&str]) -> Ran {
+        self.install_demo_with_bench(channel, pypi, &[&["--no-bench"], more].concat())
+    }
+
+    /// [`Self::install_demo_from`], timed too.
+    #[must_use]
+    pub(crate) fn install_demo_with_bench(&self, channel: &str, pypi: &str, more: &[&str]) -> Ran {
+        let arguments = self.demo_arguments(channel, pypi, more);
+        self.matenv(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// [`Self::install_demo_from`], started and not waited for.
+    pub(crate) fn spawn_demo_from(&self, channel: &str, pypi: &str, more: &[&str]) -> Child {
+        let arguments = self.demo_arguments(channel, pypi, &[&["--no-bench"], more].concat());
+        self.spawn(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    fn demo_arguments(&self, channel: &str, pypi: &str, more: &[&str]) -> Vec<String> {
         let (mirror, folder) = (format!("pypi={pypi}"), self.path("manifests"));
-        let mut arguments = vec!["install", "demo", "--profile", "cpu", "--no-bench", "--mirror", &mirror];
-        arguments.extend(["--mirror", DEAD_CHANNEL, "--manifest-dir", folder.to_str().unwrap()]);
+        let mut arguments = vec!["install", "demo", "--profile", "cpu", "--mirror", &mirror];
+        arguments.extend(["--mirror", channel, "--manifest-dir", folder.to_str().unwrap()]);
         arguments.extend(more);
-        self.matenv(&arguments)
+        arguments.into_iter().map(ToOwned::to_owned).collect()
+    }
+
+    /// The environment `demo` as it stands, which works.
+    #[track_caller]
+    pub(crate) fn demo(&self) -> Demo {
+        let code = "import demo_app; print('it is', demo_app.__version__)";
+        self.matenv(&["run", "demo", "--", "python", "-c", code])
+            .exits(0)
+            .says("it is 1.0");
+        let link = self.seen(&self.home().join(".matenv/envs/demo"));
+        Demo {
+            link: fs_err::read_link(link).unwrap(),
+            generations: self.names_in(".matenv/store"),
+        }
+    }
+
+    /// Nothing below HOME looks like an environment, whole or half.
+    #[track_caller]
+    pub(crate) fn has_no_environment(&self) {
+        for folder in [".matenv/store", ".matenv/envs", ".conda/envs"] {
+            assert_eq!(self.names_in(folder), Vec::<OsString>::new(), "left in {folder}");
+        }
+        self.has_no_unfinished_generation();
+    }
+
+    /// Nothing says that a generation is still being built, or removed.
+    #[track_caller]
+    pub(crate) fn has_no_unfinished_generation(&self) {
+        for folder in [".matenv/store", ".matenv/envs", ".matenv/state"] {
+            let names = self.names_in(folder);
+            let half = names.iter().filter(|name| {
+                let name = name.to_string_lossy();
+                name.starts_with('.') || name.ends_with(".unfinished")
+            });
+            assert_eq!(half.count(), 0, "left in {folder}: {names:?}");
+        }
+    }
+
+    /// The names in a folder below HOME; none if it is not there.
+    pub(crate) fn names_in(&self, folder: &str) -> Vec<OsString> {
+        let folder = self.seen(&self.home().join(folder));
+        let entries = fs_err::read_dir(folder).into_iter().flatten();
+        let mut names: Vec<OsString> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
     }
 
     /// Every file and link below HOME.
@@ -221,8 +370,8 @@ impl Drop for TestEnv {
     }
 }
 
-/// The minor version of `python3` on PATH.
-fn host_python() -> String {
+/// The minor version of `python3` on PATH, which [`TestEnv::manifest`] asks for.
+pub(crate) fn host_python() -> String {
     static VERSION: OnceLock<String> = OnceLock::new();
     VERSION
         .get_or_init(|| {

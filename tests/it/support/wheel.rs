@@ -10,7 +10,7 @@ pub(crate) struct Wheel {
     version: String,
     requires: Vec<String>,
     extras: Vec<String>,
-    files: Vec<(String, String)>,
+    files: Vec<(String, Vec<u8>)>,
     padding: usize,
 }
 
@@ -24,7 +24,7 @@ impl Wheel {
             extras: Vec::new(),
             files: vec![(
                 format!("{module}/__init__.py"),
-                format!("__version__ = \"{version}\"\n"),
+                format!("__version__ = \"{version}\"\n").into_bytes(),
             )],
             padding: 0,
         }
@@ -43,6 +43,27 @@ impl Wheel {
     /// Bytes that do not compress, so that a download takes a while.
     pub(crate) fn padding(mut self, bytes: usize) -> Self {
         self.padding = bytes;
+        self
+    }
+
+    /// One more file.
+    pub(crate) fn file(mut self, path: &str, bytes: impl Into<Vec<u8>>) -> Self {
+        self.files.push((path.to_owned(), bytes.into()));
+        self
+    }
+
+    /// Bytes that compress to nearly none: a small download that fills a disk.
+    pub(crate) fn zeros(self, bytes: usize) -> Self {
+        let path = format!("{}/zeros.bin", self.name.replace('-', "_"));
+        self.file(&path, vec![0; bytes])
+    }
+
+    /// That many files with nothing in them.
+    pub(crate) fn empty_files(mut self, count: usize) -> Self {
+        let module = self.name.replace('-', "_");
+        for number in 0..count {
+            self = self.file(&format!("{module}/empty_{number}.txt"), "");
+        }
         self
     }
 
@@ -66,11 +87,7 @@ impl Wheel {
 
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let info = format!("{}-{}.dist-info", self.name.replace('-', "_"), self.version);
-        let mut files: Vec<(String, Vec<u8>)> = self
-            .files
-            .iter()
-            .map(|(path, text)| (path.clone(), text.clone().into_bytes()))
-            .collect();
+        let mut files = self.files.clone();
         if self.padding > 0 {
             // A linear congruence: the same bytes each time, and none that a zip makes smaller.
             let mut state = 12345_u32;
@@ -92,9 +109,9 @@ impl Wheel {
             .collect();
         files.push((format!("{info}/RECORD"), record.into_bytes()));
         let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        // A fixed time: the listed hash is of these bytes, made at another moment.
+        let options = SimpleFileOptions::default().last_modified_time(zip::DateTime::default());
         for (path, bytes) in files {
-            // Always the same, so that the same wheel has the same hash a second later.
-            let options = SimpleFileOptions::default().last_modified_time(zip::DateTime::default());
             archive.start_file(path, options).unwrap();
             archive.write_all(&bytes).unwrap();
         }

@@ -1,0 +1,155 @@
+//! Packages that are not what they should be, and packages that cannot stand together.
+
+use matenv::conda::pack::PackageBuilder;
+
+use crate::support::{Channel, Index, Options, TestEnv, Wheel};
+
+const APP: &str = "[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n";
+const TOOL: &str = "packages = [\"tool\"]\n";
+
+/// Nothing listens there, and nothing needs to.
+const NO_INDEX: &str = "http://127.0.0.1:9/simple";
+
+fn tool() -> PackageBuilder {
+    // Numbers that do not compress, so that the archive has a middle to be cut in.
+    let noise: Vec<u8> = (0..10_000_u32)
+        .flat_map(|number| number.wrapping_mul(2_654_435_761).to_be_bytes())
+        .collect();
+    PackageBuilder::new("tool", "1.0", "0", "noarch").file("share/noise.bin", noise)
+}
+
+#[test]
+fn a_truncated_conda_archive_leaves_the_old_environment() {
+    let env = TestEnv::new().with_uv();
+    env.manifest(APP);
+    let channel = Channel::new(&env, &[tool()]);
+    let (file, http) = (channel.mirror(), Index::files(&channel.folder));
+    let index = Index::serve(&[Wheel::new("demo-app", "1.0")], Options::default());
+    env.install_demo_from(&file, &index.url(), &[]).exits(0);
+    let demo = env.demo();
+    env.manifest(&format!("{TOOL}{APP}"));
+    let archive = channel.folder.join("noarch/tool-1.0-0.conda");
+    let whole = fs_err::read(&archive).unwrap();
+    // In a file's bytes, in the first header, before anything, and in the directory at the end.
+    for length in [whole.len() / 2, 100, 0, whole.len() - 10] {
+        fs_err::write(&archive, &whole[..length]).unwrap();
+        for mirror in [&file, &format!("conda-forge={}", http.root())] {
+            env.install_demo_from(mirror, &index.url(), &[])
+                .exits(5)
+                .says("the archive of `tool-1.0-0.conda` is damaged")
+                .says("--mirror conda-forge=URL");
+            assert_eq!(env.demo(), demo, "cut at {length}");
+            env.has_no_unfinished_generation();
+        }
+    }
+    fs_err::write(&archive, whole).unwrap();
+    env.install_demo_from(&file, &index.url(), &[]).exits(0);
+}
+
+/// The archive may be whole where it comes from: trying again helps.
+#[test]
+fn a_connection_that_ends_too_early_is_no_damage() {
+    let env = TestEnv::new().with_uv();
+    env.manifest(TOOL);
+    let channel = Channel::new(&env, &[tool()]);
+    let cut = Options {
+        cut: true,
+        ..Options::default()
+    };
+    let http = Index::files_with(&channel.folder, cut);
+    env.install_demo_from(&format!("conda-forge={}", http.root()), NO_INDEX, &["--strict"])
+        .exits(4)
+        // Which of the packages ends first is chance.
+        .says("cannot fetch `")
+        .says("end of file before message length reached")
+        .says("try again");
+
+    env.manifest(APP);
+    let index = Index::serve(&[Wheel::new("demo-app", "1.0").padding(100_000)], cut);
+    env.install_demo_from(&channel.mirror(), &index.url(), &[])
+        .exits(4)
+        .says("cannot be fetched")
+        .says("--mirror pypi=URL");
+    env.has_no_environment();
+}
+
+#[test]
+fn a_file_that_is_listed_and_not_there_is_a_source_at_fault() {
+    let env = TestEnv::new().with_uv();
+    env.manifest(TOOL);
+    let channel = Channel::new(&env, &[tool()]);
+    let http = Index::files(&channel.folder);
+    fs_err::remove_file(channel.folder.join("noarch/tool-1.0-0.conda")).unwrap();
+    for mirror in [channel.mirror(), format!("conda-forge={}", http.root())] {
+        env.install_demo_from(&mirror, NO_INDEX, &["--strict"])
+            .exits(4)
+            .says("cannot fetch `tool-1.0-0.conda`");
+    }
+    env.manifest(APP);
+    let options = Options {
+        lacks_files: true,
+        ..Options::default()
+    };
+    let index = Index::serve(&[Wheel::new("demo-app", "1.0")], options);
+    env.install_demo_from(&channel.mirror(), &index.url(), &[])
+        .exits(4)
+        .says("demo_app-1.0-py3-none-any.whl");
+    env.has_no_environment();
+}
+
+#[test]
+fn a_wheel_that_is_not_what_its_hash_says_leaves_the_old_environment() {
+    let env = TestEnv::new().with_uv();
+    env.manifest(APP);
+    let channel = Channel::new(&env, &[]).mirror();
+    let good = Index::serve(&[Wheel::new("demo-app", "1.0")], Options::default());
+    env.install_demo_from(&channel, &good.url(), &[]).exits(0);
+    let demo = env.demo();
+    env.manifest("[[pypi]]\nrequirement = \"demo-app>=2\"\nbecause = \"the demo\"\n");
+    let newer = [Wheel::new("demo-app", "2.0").padding(100_000)];
+    let another = Options {
+        wrong_hash: true,
+        ..Options::default()
+    };
+    let short = Options {
+        short: true,
+        ..Options::default()
+    };
+    for options in [another, short] {
+        let bad = Index::serve(&newer, options);
+        env.install_demo_from(&channel, &bad.url(), &[])
+            .exits(5)
+            .says("demo-app==2.0")
+            .says("--mirror pypi=URL");
+        assert_eq!(env.demo(), demo);
+        env.has_no_unfinished_generation();
+    }
+}
+
+#[test]
+fn conda_packages_that_contradict_each_other_are_told_by_name() {
+    let env = TestEnv::new().with_uv();
+    env.manifest("packages = [\"one\", \"two\"]\n");
+    let packages = [
+        PackageBuilder::new("one", "1.0", "0", "noarch").depends("base <2"),
+        PackageBuilder::new("two", "1.0", "0", "noarch").depends("base >=2"),
+        PackageBuilder::new("base", "1.5", "0", "noarch"),
+        PackageBuilder::new("base", "2.5", "0", "noarch"),
+    ];
+    let channel = Channel::new(&env, &packages).mirror();
+    let mut refused = env.install_demo_from(&channel, NO_INDEX, &[]).exits(3);
+    for words in [
+        "one 1.0",
+        "base <2",
+        "two 1.0",
+        "base >=2",
+        "the manifest's conda packages",
+    ] {
+        refused = refused.says(words);
+    }
+    env.manifest("packages = [\"no-such-package >=3\"]\n");
+    env.install_demo_from(&channel, NO_INDEX, &[])
+        .exits(3)
+        .says("no-such-package >=3");
+    env.has_no_environment();
+}

@@ -1,0 +1,73 @@
+use std::{path::PathBuf, process::Command};
+
+use matenv::conda::pack::{self, PackageBuilder};
+use rattler_conda_types::subdir::Subdir;
+
+use super::TestEnv;
+
+/// A real conda channel in a folder, with this machine's Python as a package.
+pub(crate) struct Channel {
+    pub(crate) folder: PathBuf,
+}
+
+impl Channel {
+    pub(crate) fn new(env: &TestEnv, packages: &[PackageBuilder]) -> Self {
+        Self::with_python(env, &python(), packages)
+    }
+
+    /// [`Self::new`] with another package as its Python.
+    pub(crate) fn with_python(env: &TestEnv, python: &PackageBuilder, packages: &[PackageBuilder]) -> Self {
+        let folder = env.path("channel");
+        for package in packages.iter().chain([python]) {
+            package.write(&folder).unwrap();
+        }
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(pack::index(&folder)).unwrap();
+        Self { folder }
+    }
+
+    /// The option that puts it in conda-forge's place.
+    pub(crate) fn mirror(&self) -> String {
+        format!("conda-forge=file://{}", self.folder.display())
+    }
+}
+
+/// This machine's Python as a conda package: links to its interpreter.
+pub(crate) fn python() -> PackageBuilder {
+    let (executable, version) = host();
+    let (minor, home) = (minor_of(&version), folder_of(&executable));
+    PackageBuilder::new("python", &version, "0_demo", platform())
+        .symlink(format!("bin/python{minor}"), &executable)
+        .symlink("bin/python", format!("python{minor}"))
+        .file("pyvenv.cfg", format!("home = {home}\nversion = {version}\n"))
+}
+
+/// A Python whose interpreter lies in the environment itself: a disk without execution stops it.
+#[cfg(target_os = "linux")]
+pub(crate) fn own_python() -> PackageBuilder {
+    let (executable, version) = host();
+    let (minor, home) = (minor_of(&version), folder_of(&executable));
+    PackageBuilder::new("python", &version, "0_demo", platform())
+        .executable(format!("bin/python{minor}"), fs_err::read(&executable).unwrap())
+        .symlink("bin/python", format!("python{minor}"))
+        .file("pyvenv.cfg", format!("home = {home}\nversion = {version}\n"))
+}
+
+fn platform() -> &'static str {
+    Subdir::current().unwrap().as_str()
+}
+
+/// The interpreter itself, no shim, and its version.
+fn host() -> (String, String) {
+    let code = "import json, sys; print(json.dumps([sys._base_executable, '%d.%d.%d' % sys.version_info[:3]]))";
+    let asked = Command::new("python3").args(["-c", code]).output().unwrap();
+    serde_json::from_slice(&asked.stdout).unwrap()
+}
+
+fn minor_of(version: &str) -> &str {
+    version.rsplit_once('.').unwrap().0
+}
+
+fn folder_of(executable: &str) -> &str {
+    executable.rsplit_once('/').unwrap().0
+}
