@@ -113,7 +113,7 @@ for shell in "sh" "dash" "bash -u"; do
   ok "activation and deactivation in $shell"
 done
 
-say "sleap without any mirror, on this machine's Python"
+say "both environments of the mission from one command, without any mirror, on this machine's Python"
 "$matenv" remove sleap
 [ ! -e "$HOME/.conda/envs/sleap" ] || die "remove left the conda door"
 # The system's own Python where it is in range: the one with patched schemes and no ensurepip.
@@ -121,10 +121,41 @@ path=$PATH
 if /usr/bin/python3 -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null; then
   path=/usr/bin:/bin
 fi
-PATH=$path PYENV_ROOT=$work/none "$matenv" install sleap --profile cpu
-"$matenv" report sleap --json >"$work/host.json"
-check "$work/host.json" 'c["ok"] and c["proven"]'
-echo "fallbacks: $(python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))["fallbacks"])' "$work/host.json")"
+PATH=$path PYENV_ROOT=$work/none "$matenv" install --profile cpu --timings "$work/trace.json"
+for env in sleap x-anylabeling; do
+  "$matenv" report "$env" --json >"$work/host.json"
+  check "$work/host.json" 'c["ok"] and c["proven"]'
+  check "$work/host.json" 'all(p["ok"] or (p.get("finding") or {}).get("severity") == "warning" for p in probes.values())'
+  echo "fallbacks: $(python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))["fallbacks"])' "$work/host.json")"
+done
+python3 - "$work/trace.json" <<'PY' || die "the trace lacks a stage"
+import json, sys
+names = {event.get("name") for event in json.load(open(sys.argv[1]))}
+sys.exit(0 if {"solve", "link", "resolve", "wheels", "verify", "probe", "bench"} <= names else 1)
+PY
+ok "--timings writes a trace with every stage"
+
+say "X-AnyLabeling from a folder, from a git URL, and from a tree of the older kind"
+rm -rf "$work/clone" && mkdir "$work/clone"
+python3 -m pip download --quiet --no-deps --no-binary :all: --no-build-isolation -d "$work/sdist" x-anylabeling-cvhub 2>/dev/null ||
+  "$HOME/.matenv/envs/x-anylabeling/bin/python" -m pip download --quiet --no-deps --no-binary :all: -d "$work/sdist" x-anylabeling-cvhub
+tar -xzf "$work"/sdist/x_anylabeling_cvhub-*.tar.gz -C "$work/clone" --strip-components 1
+repository() { git -C "$1" init --quiet && git -C "$1" add -A && git -C "$1" -c user.name=e2e -c user.email=e2e@example.org commit --quiet -m "a clone"; }
+repository "$work/clone"
+git clone --quiet "$work/clone" "$work/old"
+git -C "$work/old" rm --quiet pyproject.toml
+python3 - "$work/clone/pyproject.toml" >"$work/old/requirements.txt" <<'PY'
+import sys, tomllib
+project = tomllib.load(open(sys.argv[1], "rb"))["project"]
+print("\n".join(project["dependencies"] + project["optional-dependencies"]["cpu"]))
+PY
+repository "$work/old"
+head=$(git -C "$work/clone" rev-parse HEAD)
+for place in "$work/clone" "file://$work/clone@$head" "file://$work/old"; do
+  "$matenv" install x-anylabeling --profile cpu --no-bench --source "x-anylabeling=$place"
+  "$matenv" report x-anylabeling --json >"$work/source.json"
+  check "$work/source.json" 'c["source"]["commit"] and probes and all(p["ok"] or (p.get("finding") or {}).get("severity") == "warning" for p in probes.values())'
+done
 
 say "nothing but matenv's own folders, the caches and what the programs keep is in HOME"
 find "$HOME" -maxdepth 2 -not -path "$HOME" | sort

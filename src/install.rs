@@ -40,7 +40,7 @@ use crate::{
         door::{self, Door},
         layout,
     },
-    verify::Verification,
+    verify::{self, Verification},
 };
 
 const PLAN_FILE: &str = "plan.json";
@@ -109,6 +109,7 @@ fn plan_with(
             exclude_newer: ctx.settings.exclude_newer.clone(),
             profile_named: request.profile.is_some(),
             redirects: ctx.settings.sources.redirects(),
+            sources: ctx.settings.sources.described(),
             source,
         },
     )?;
@@ -126,6 +127,10 @@ pub fn known_size(ctx: &Context, plan: &Plan) -> Option<Size> {
 
 /// Make `manifest`'s environment, or find that nothing is to be done.
 pub async fn install(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<Installed, InstallError> {
+    if let Some(model_dir) = &request.prove.model_dir {
+        // It is needed last, and a typo in it should not cost an installation.
+        verify::check_model_dir(model_dir)?;
+    }
     let mut clock = Clock::new(ctx);
     let (plan, hardware) = plan_from_source(ctx, manifest, request).await?;
     let store = Store::open(&ctx.settings)?;
@@ -150,7 +155,7 @@ pub async fn install(ctx: &Context, manifest: &Manifest, request: &Request) -> R
     let Located { lock, mut findings, .. } = located;
     findings.extend(lock.pypi.findings.iter().cloned());
     keep_records(&plan, &lock, &prefix)?;
-    door::furnish(&ctx.settings, &prefix, &plan.env)?;
+    door::furnish(&ctx.settings, &prefix, &plan.manifest, &plan.env)?;
 
     let mut certificate = Certificate {
         schema: 1,
@@ -268,7 +273,7 @@ async fn nothing_to_do(
     let mut certificate = Certificate::read(&plan.env, &current.prefix)?;
     // The commit of an editable folder may be another one by now.
     certificate.source.clone_from(&plan.source);
-    open_door(ctx, &plan.env, &mut certificate);
+    open_door(ctx, &mut certificate);
     if request.prove.model_dir.is_some() {
         // A trained model is new evidence: its smoke tests run even if the environment stays as it is.
         let only_smoke = Prove {
@@ -452,7 +457,7 @@ fn switch(
     certificate.timings = clock.timings();
     certificate.write(&prefix)?;
     store.commit(staged, &record)?;
-    open_door(ctx, &plan.env, certificate);
+    open_door(ctx, certificate);
     // It is the current one: what goes wrong from here on does not undo that, so it is no error.
     let pruned = store.prune(&plan.env).unwrap_or_else(|error| {
         ctx.events.warn(format!("old generations stay: {}", chain(&error)));
@@ -468,11 +473,11 @@ fn switch(
 }
 
 /// Let conda find the environment. That it cannot is worth a warning; the environment is whole all the same.
-fn open_door(ctx: &Context, env: &EnvName, certificate: &mut Certificate) {
+fn open_door(ctx: &Context, certificate: &mut Certificate) {
     let findings = &mut certificate.audit.findings;
     // What was in the way last time may be gone.
     findings.retain(|finding| finding.code != Code::CondaNameTaken);
-    match door::open_door(&ctx.settings, env) {
+    match door::open_door(&ctx.settings, &certificate.manifest, &certificate.env) {
         Ok(Door::Made(_) | Door::Kept(_)) => {}
         Ok(Door::Taken(finding) | Door::Shadowed { finding, .. }) => findings.push(*finding),
         Err(error) => {

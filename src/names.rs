@@ -50,6 +50,16 @@ impl FromStr for EnvName {
     }
 }
 
+/// What is typed after `matenv install` to make `env` again: its manifest, and its name where that is another.
+#[must_use]
+pub fn typed(manifest: &EnvName, env: &EnvName) -> String {
+    if manifest == env {
+        env.to_string()
+    } else {
+        format!("{manifest} --name {env}")
+    }
+}
+
 /// A torch backend: `cpu`, `cu126`, `cu130`, … as in the path of the torch index.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

@@ -13,7 +13,7 @@ use crate::{
     checkout::{Checkout, Kind},
     hardware::Hardware,
     manifest::{BuildException, Check, Manifest, PythonRange, Wanted},
-    names::{Backend, EnvName, ProfileName},
+    names::{Backend, EnvName, ProfileName, typed},
     profile::{Needs, Profile},
     sources::SourceName,
 };
@@ -121,6 +121,8 @@ pub struct Request {
     pub profile_named: bool,
     /// Sources that a mirror replaces by another source, such as torch by pypi.
     pub redirects: BTreeMap<SourceName, SourceName>,
+    /// What stands in for each source on this machine, in words; `default` where nothing does.
+    pub sources: BTreeMap<SourceName, String>,
     /// The program's own source (`--source`), where one is asked for.
     pub source: Option<Checkout>,
 }
@@ -200,6 +202,12 @@ impl Plan {
         // Plain names and texts always serialize; an empty text would only cost a no-op its shortcut.
         let text = serde_json::to_string(&deciding).unwrap_or_default();
         hex::encode(compute_bytes_digest::<Sha256>(text.as_bytes()))
+    }
+
+    /// What is typed after `matenv install` to make the environment again.
+    #[must_use]
+    pub fn typed(&self) -> String {
+        typed(&self.manifest, &self.env)
     }
 
     /// Whether any wheel comes from the torch index.
@@ -332,6 +340,20 @@ fn choices(
         what: format!("source {source}"),
         chosen: stand_in.to_string(),
         because: "a mirror names it".to_owned(),
+        rejected: Vec::new(),
+    }));
+    let used = |name: &SourceName| match name {
+        SourceName::CondaForge | SourceName::Pypi => true,
+        SourceName::Torch | SourceName::Nvidia => requirements.iter().any(|wanted| wanted.source == *name),
+    };
+    let replaced = request
+        .sources
+        .iter()
+        .filter(|(name, words)| used(name) && *words != "default" && !request.redirects.contains_key(name));
+    choices.extend(replaced.map(|(name, words)| Choice {
+        what: format!("source {name}"),
+        chosen: words.clone(),
+        because: "it is asked instead of the default".to_owned(),
         rejected: Vec::new(),
     }));
     choices.extend(requirements.iter().map(|wanted| Choice {

@@ -33,7 +33,7 @@ pub struct Distribution {
 /// Everything that the faults look at, read once.
 #[derive(Debug, Clone)]
 pub struct Inventory {
-    /// Name of the environment, for remedies.
+    /// What is typed after `matenv install` to make it again, for remedies.
     pub env: String,
     /// The distributions, by name.
     pub distributions: Vec<Distribution>,

@@ -11,6 +11,9 @@ use crate::{settings::Settings, toml_file::TomlError};
 pub(super) const DISK: &str =
     "look at the disk: free space and inodes (df -h, df -i), write permission; or choose another: MATENV_HOME=DIR";
 
+/// What is said after Ctrl-C.
+pub(super) const INTERRUPTED: &str = "interrupted: what was not finished is gone, what was there before is untouched";
+
 /// How the program ends (design section 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -212,7 +215,7 @@ impl Failure {
         Self {
             code: "interrupted",
             exit: Exit::Interrupted,
-            message: "interrupted: nothing was changed".to_owned(),
+            message: INTERRUPTED.to_owned(),
             help: None,
             causes: None,
             excerpt: None,
@@ -238,12 +241,15 @@ impl Failure {
     }
 
     /// An environment that is not installed.
-    pub(super) fn not_installed(env: &crate::names::EnvName, known: &[String]) -> Self {
-        let help = if known.is_empty() {
+    pub(super) fn not_installed(env: &crate::names::EnvName, has_manifest: bool, known: &[String]) -> Self {
+        let mut help = if has_manifest {
             format!("make it: `matenv install {env}`")
         } else {
-            format!("make it: `matenv install {env}`; installed are: {}", known.join(", "))
+            format!("make it from a manifest: `matenv install MANIFEST --name {env}`")
         };
+        if !known.is_empty() {
+            help = format!("{help}; installed are: {}", known.join(", "));
+        }
         Self {
             code: "environment::not_installed",
             exit: Exit::Usage,

@@ -46,5 +46,9 @@ pub(super) fn installed(env: &EnvName, session: &Session) -> Result<Generation, 
         return Ok(generation);
     }
     let known: Vec<String> = store.list()?.iter().map(|other| other.env.to_string()).collect();
-    Err(Failure::not_installed(env, &known))
+    Err(Failure::not_installed(
+        env,
+        session.manifests.get(env.as_str()).is_ok(),
+        &known,
+    ))
 }

@@ -3,7 +3,7 @@ use std::{fmt::Display, io::Write as _, process::ExitCode};
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use serde::Serialize;
 
-use super::{Exit, Failure};
+use super::{Exit, Failure, error::INTERRUPTED};
 
 /// Where results go: standard output, as text or as one JSON document.
 #[derive(Debug, Clone, Copy)]
@@ -63,7 +63,7 @@ impl Output {
     #[expect(clippy::unused_self, reason = "reads as what it is: a part of this output")]
     pub(super) fn tell(self, failure: &Failure) {
         if failure.exit() == Exit::Interrupted {
-            let _ = writeln!(std::io::stderr(), "interrupted: nothing was changed");
+            let _ = writeln!(std::io::stderr(), "{INTERRUPTED}");
         } else {
             let theme = if console::colors_enabled_stderr() {
                 GraphicalTheme::unicode()

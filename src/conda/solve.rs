@@ -39,7 +39,15 @@ pub async fn solve(ctx: &Context, plan: &Plan) -> Result<Solved, CondaError> {
             Err(error) => return Err(error),
         }
     }
-    from_channels(ctx, plan, subdir, &urls).await
+    match from_channels(ctx, plan, subdir, &urls).await {
+        // Offline only the caches answer, and they may never have held this channel.
+        Err(CondaError::Records { channel, .. }) if ctx.settings.offline && ctx.settings.host_python => {
+            ctx.events
+                .note(format!("the caches hold no records of the conda channel `{channel}`"));
+            from_host(ctx, plan, subdir).await
+        }
+        solved => solved,
+    }
 }
 
 async fn from_channels(ctx: &Context, plan: &Plan, subdir: Subdir, urls: &[Url]) -> Result<Solved, CondaError> {
@@ -86,7 +94,8 @@ async fn from_host(ctx: &Context, plan: &Plan, subdir: Subdir) -> Result<Solved,
     let url = host_python::pack(ctx, &host, subdir).await?;
     let specs = [parse(&format!("python =={}", host.version))?];
     let available = channel::records(ctx, &[url], subdir, &specs).await?;
-    let records = run_solver(ctx, plan.exclude_newer.as_deref(), subdir, &available, &specs)?;
+    // Packed just now, whatever the date of the interpreter: a cut-off would leave nothing.
+    let records = run_solver(ctx, None, subdir, &available, &specs)?;
     let python = python_of(&records)?;
     Ok(Solved {
         records,

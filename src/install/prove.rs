@@ -79,10 +79,10 @@ pub async fn prove(
     if wanted.probes {
         let at_work = ctx.shared.machine.read().await;
         clock.start(Stage::Audit);
-        let audit = audit::audit(prefix, plan.env.as_str())?;
+        let audit = audit::audit(prefix, &plan.typed())?;
         clock.finish(Stage::Audit, format!("{} findings", audit.findings.len()));
         clock.start(Stage::Verify);
-        let verification = verify::verify(ctx, prefix, plan.env.as_str(), &plan.probes).await?;
+        let verification = verify::verify(ctx, prefix, &plan.typed(), &plan.probes).await?;
         clock.finish(Stage::Verify, probe_words(&verification.probes));
         drop(at_work);
         let blocked = audit.findings.iter().any(crate::doctor::Finding::blocks) || verification.blocks();
@@ -100,7 +100,7 @@ pub async fn prove(
     if let Some(model_dir) = &wanted.model_dir {
         let at_work = ctx.shared.machine.read().await;
         clock.start(Stage::Smoke);
-        let smoke = verify::smoke(ctx, prefix, plan.env.as_str(), &plan.smoke, model_dir, work.path()).await?;
+        let smoke = verify::smoke(ctx, prefix, &plan.typed(), &plan.smoke, model_dir, work.path()).await?;
         clock.finish(Stage::Smoke, probe_words(&smoke.probes));
         drop(at_work);
         proof.smoke = Some(smoke.probes);
@@ -122,6 +122,9 @@ pub async fn prove(
 
 /// Audit and probe an installed environment, and write down what was found.
 pub async fn prove_again(ctx: &Context, generation: &Generation, wanted: &Prove) -> Result<Certificate, InstallError> {
+    if let Some(model_dir) = &wanted.model_dir {
+        verify::check_model_dir(model_dir)?;
+    }
     let plan = super::kept_plan(generation)?;
     let mut certificate = Certificate::read(&generation.env, &generation.prefix)?;
     let proof = prove(ctx, &mut Clock::new(ctx), &plan, &generation.prefix, wanted).await?;

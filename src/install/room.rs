@@ -113,10 +113,10 @@ impl Need {
     /// What installing `locked` takes.
     #[must_use]
     pub fn of_wheels(ctx: &Context, locked: &LockedPypi) -> Self {
-        let growth = growth().wheel;
+        let growth = growth();
         let is_cached = pypi::is_cached(ctx, &locked.wheels);
         locked.wheels.iter().fold(Self::default(), |need, wheel| {
-            need.with(growth.unpacked(wheel.size), is_cached)
+            need.with(growth.wheel(wheel.size).unpacked(wheel.size), is_cached)
         })
     }
 
@@ -393,12 +393,13 @@ mod tests {
 
     #[test]
     fn what_an_index_tells_no_size_of_is_said() {
-        let growth = growth().wheel;
+        let growth = growth();
+        let unpacked = |size| growth.wheel(size).unpacked(size);
         let need = Need::default()
-            .with(growth.unpacked(Some(1_000_000)), false)
-            .with(growth.unpacked(Some(2_000_000)), true)
-            .with(growth.unpacked(None), false);
-        insta::assert_snapshot!(need.words(), @"1.00 MB or more to download, about 7.50 MB and 75 files to write, and 1 package whose index tells no size");
+            .with(unpacked(Some(1_000_000)), false)
+            .with(unpacked(Some(2_000_000)), true)
+            .with(unpacked(None), false);
+        insta::assert_snapshot!(need.words(), @"1.00 MB or more to download, about 10.80 MB and 180 files to write, and 1 package whose index tells no size");
     }
 
     #[test]

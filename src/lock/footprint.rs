@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::toml_file::TomlFile;
 
+/// A wheel of more bytes than this holds libraries, which pack less well.
+const LARGE: u64 = 50_000_000;
+
 const GROWTH: &str = include_str!("../../profiles/footprint.toml");
 
 /// What an installation takes: bytes and files.
@@ -40,8 +43,19 @@ pub struct Table {
     schema: u32,
     /// Of conda archives.
     pub conda: Growth,
-    /// Of wheels.
-    pub wheel: Growth,
+    wheel: Growth,
+    large_wheel: Growth,
+}
+
+impl Table {
+    /// How a wheel of `size` bytes grows.
+    #[must_use]
+    pub fn wheel(&self, size: Option<u64>) -> &Growth {
+        match size {
+            Some(large) if large > LARGE => &self.large_wheel,
+            _ => &self.wheel,
+        }
+    }
 }
 
 /// How one kind of archive grows.
@@ -96,8 +110,10 @@ mod tests {
 
     #[test]
     fn archives_grow_and_one_without_a_size_is_counted() {
-        let growth = growth().wheel;
-        let sum = growth.unpacked(Some(1_000_000)).plus(growth.unpacked(None));
+        let growth = growth();
+        let unpacked = |size| growth.wheel(size).unpacked(size);
+        let sum = unpacked(Some(1_000_000)).plus(unpacked(None));
+        assert!(unpacked(Some(90_000_000)).files < 90 * unpacked(Some(1_000_000)).files);
         assert!(sum.write_bytes > 1_000_000 && sum.files > 1, "{sum:?}");
         assert_eq!((sum.download_bytes, sum.unknown), (1_000_000, 1));
     }

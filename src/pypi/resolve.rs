@@ -65,7 +65,16 @@ pub async fn resolve(ctx: &Context, uv: &Uv, request: &ResolveRequest<'_>) -> Re
     files.write("uv.toml", &configuration).map_err(PypiError::Io)?;
     let build = run.build_requirements().await?;
     let by_conda = project::constraints(&layout::site_packages(request.prefix, request.python_version));
-    let (resolved, said) = run.plan(&explicit, &by_conda, &build).await?;
+    let (resolved, said) = match run.plan(&explicit, &by_conda, &build).await {
+        Err(error) if ctx.settings.offline && ctx.settings.torch_from_pypi && !explicit.is_empty() => {
+            // Offline only the cache answers, and it may hold PyPI's torch alone.
+            tracing::debug!("the cache does not hold the torch index's wheels: {error}");
+            torch_from_pypi = true;
+            explicit.clear();
+            run.plan(&explicit, &by_conda, &build).await?
+        }
+        resolved => resolved?,
+    };
     let wheels: Vec<LockedWheel> = resolved
         .into_iter()
         .map(|package| located(ctx, plan, package, &explicit))

@@ -136,7 +136,10 @@ impl Downloads {
         reason = "bytes divided by a positive number"
     )]
     fn done(&self) -> u64 {
-        let reckoned = (self.written as f64 / growth().wheel.unpacked_per_byte) as u64;
+        // Most of the bytes are those of large wheels, where there are such.
+        let growth = growth();
+        let largest = self.sizes.values().max().copied();
+        let reckoned = (self.written as f64 / growth.wheel(largest).unpacked_per_byte) as u64;
         // What still runs is not there, whatever the reckoning says.
         let open: u64 = self.running.keys().filter_map(|name| self.sizes.get(name)).sum();
         let most = self.total.unwrap_or(u64::MAX).saturating_sub(open / 50);

@@ -242,7 +242,11 @@ impl Package {
                 name,
                 version: record.package_record.version.to_string(),
                 kind: PackageKind::Conda,
-                url: record.url.to_string(),
+                url: match record.url.scheme() {
+                    // The host's Python, from a channel of this machine alone.
+                    "file" => record.identifier.to_file_name(),
+                    _ => record.url.to_string(),
+                },
                 sha256: record.package_record.sha256.as_ref().map(hex::encode),
             }
         });

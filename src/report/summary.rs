@@ -4,7 +4,11 @@ use comfy_table::{CellAlignment, Table, presets};
 use console::style;
 
 use super::{Certificate, Verdict};
-use crate::{bench::Benchmark, doctor::Severity, lock::Fallback};
+use crate::{
+    bench::Benchmark,
+    doctor::{Code, Severity},
+    lock::Fallback,
+};
 
 /// What an installation says at its end.
 #[must_use]
@@ -14,7 +18,15 @@ pub fn told(certificate: &Certificate, changed: bool) -> String {
     if certificate.verdict() != Verdict::Good {
         format!("{text}\nThe environment was not made current; what was there before is untouched.")
     } else if changed {
-        format!("{text}\n  use it: matenv run {env} -- python …   or: conda activate {env}")
+        let by_conda = if certificate
+            .findings()
+            .any(|finding| finding.code == Code::CondaNameTaken)
+        {
+            String::new()
+        } else {
+            format!("   or: conda activate {env}")
+        };
+        format!("{text}\n  use it: matenv run {env} -- python …{by_conda}")
     } else {
         format!("nothing to do: {text}")
     }

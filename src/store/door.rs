@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     doctor::{Code, Finding, Scope, Severity},
-    names::EnvName,
+    names::{EnvName, typed},
     settings::Settings,
 };
 
@@ -41,7 +41,7 @@ pub fn link(user_home: &Path, env: &EnvName) -> PathBuf {
 }
 
 /// Put into the generation what conda wants to see: before its link moves, and the freezing last.
-pub fn furnish(settings: &Settings, prefix: &Path, env: &EnvName) -> Result<(), StoreError> {
+pub fn furnish(settings: &Settings, prefix: &Path, manifest: &EnvName, env: &EnvName) -> Result<(), StoreError> {
     let meta = prefix.join("conda-meta");
     fs_err::create_dir_all(&meta).map_err(StoreError::Write)?;
     readable_by_all(&meta)?;
@@ -49,7 +49,10 @@ pub fn furnish(settings: &Settings, prefix: &Path, env: &EnvName) -> Result<(), 
     activate::write(prefix, &links).map_err(StoreError::Write)?;
     // A regular file, even an empty one, makes a folder an environment for conda.
     fs_err::write(meta.join("history"), "").map_err(StoreError::Write)?;
-    let message = format!("made by matenv; change it with: matenv install {env} --force");
+    let message = format!(
+        "made by matenv; change it with: matenv install {} --force",
+        typed(manifest, env)
+    );
     let frozen = serde_json::json!({ "message": message }).to_string();
     fs_err::write(meta.join("frozen"), frozen).map_err(StoreError::Write)
 }
@@ -73,7 +76,7 @@ fn readable_by_all(_meta: &Path) -> Result<(), StoreError> {
 }
 
 /// Make the link that conda finds, once. What already has the name is left alone and told.
-pub fn open_door(settings: &Settings, env: &EnvName) -> Result<Door, StoreError> {
+pub fn open_door(settings: &Settings, manifest: &EnvName, env: &EnvName) -> Result<Door, StoreError> {
     let failed = |source| StoreError::Door {
         env: env.clone(),
         source,
@@ -92,7 +95,9 @@ pub fn open_door(settings: &Settings, env: &EnvName) -> Result<Door, StoreError>
         }
         At::Nothing => {
             if let Some(other) = namesakes.foreign.first() {
-                return Ok(Door::Taken(Box::new(taken_elsewhere(env, &other.path))));
+                return Ok(Door::Taken(Box::new(
+                    taken_elsewhere(env, &other.path).with_remedy(ways_on(manifest, env, &other.path)),
+                )));
             }
             if let Some(ours) = namesakes.ours {
                 return Ok(Door::Kept(ours));
@@ -103,11 +108,15 @@ pub fn open_door(settings: &Settings, env: &EnvName) -> Result<Door, StoreError>
             links::make(&target, &door).map_err(failed)?;
             Door::Made(door)
         }
-        At::Link(_) | At::Thing => return Ok(Door::Taken(Box::new(taken_here(env, &door, &at)))),
+        At::Link(_) | At::Thing => {
+            return Ok(Door::Taken(Box::new(
+                taken_here(env, &door, &at).with_remedy(ways_on(manifest, env, &door)),
+            )));
+        }
     };
     Ok(match (opened, namesakes.foreign.first()) {
         (Door::Made(door) | Door::Kept(door), Some(other)) => Door::Shadowed {
-            finding: Box::new(shadowed(env, &door, other)),
+            finding: Box::new(shadowed(env, &door, other).with_remedy(ways_on(manifest, env, &other.path))),
             door,
         },
         (opened, _) => opened,
@@ -204,7 +213,6 @@ fn taken_here(env: &EnvName, door: &Path, at: &At) -> Finding {
         ),
         [format!("{} is {what}", door.display())],
     )
-    .with_remedy(ways_on(env, door))
 }
 
 fn taken_elsewhere(env: &EnvName, other: &Path) -> Finding {
@@ -215,7 +223,6 @@ fn taken_elsewhere(env: &EnvName, other: &Path) -> Finding {
         ),
         [other.display().to_string()],
     )
-    .with_remedy(ways_on(env, other))
 }
 
 fn shadowed(env: &EnvName, door: &Path, other: &Namesake) -> Finding {
@@ -227,7 +234,6 @@ fn shadowed(env: &EnvName, door: &Path, other: &Namesake) -> Finding {
         ),
         [door.display().to_string(), other.path.display().to_string()],
     )
-    .with_remedy(ways_on(env, &other.path))
 }
 
 fn warning(message: String, evidence: impl IntoIterator<Item = String>) -> Finding {
@@ -235,11 +241,14 @@ fn warning(message: String, evidence: impl IntoIterator<Item = String>) -> Findi
 }
 
 /// Another name for ours, or another name for theirs.
-fn ways_on(env: &EnvName, other: &Path) -> String {
+fn ways_on(manifest: &EnvName, env: &EnvName, other: &Path) -> String {
     let theirs = if other.join("conda-meta").is_dir() {
         format!("conda rename -p \"{}\" {env}-old", other.display())
     } else {
         format!("move {} away", other.display())
     };
-    format!("matenv install {env} --name {env}-matenv   or   {theirs}, then matenv install {env}")
+    format!(
+        "matenv install {manifest} --name {env}-matenv   or   {theirs}, then matenv install {}",
+        typed(manifest, env)
+    )
 }

@@ -105,6 +105,14 @@ pub async fn verify(ctx: &Context, prefix: &Path, env: &str, probes: &[Check]) -
     })
 }
 
+/// Whether `model_dir` is a folder that can be read.
+///
+/// # Errors
+/// It is not.
+pub fn check_model_dir(model_dir: &Path) -> Result<(), VerifyError> {
+    fs_err::read_dir(model_dir).map(drop).map_err(VerifyError::Model)
+}
+
 /// Run the smoke tests on the trained model in `model_dir`, one after the other; what they leave stays in `work`.
 pub async fn smoke(
     ctx: &Context,

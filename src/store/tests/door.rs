@@ -14,7 +14,7 @@ fn conda_finds_what_it_wants_inside_a_generation() {
     fs_err::create_dir_all(record.parent().expect("a folder")).expect("created");
     fs_err::write(&record, "{}").expect("written");
     fs_err::set_permissions(&record, std::fs::Permissions::from_mode(0o600)).expect("set");
-    furnish(&settings, &staged.prefix, &env()).expect("furnished");
+    furnish(&settings, &staged.prefix, &env(), &env()).expect("furnished");
     let meta = staged.prefix.join("conda-meta");
     assert_eq!(fs_err::read(meta.join("history")).expect("read"), b"");
     let frozen: serde_json::Value =
@@ -41,7 +41,7 @@ fn the_door_is_made_once_kept_and_removed() {
     let store = bench.store();
     make(&store);
     let door = link(&settings.user_home, &env());
-    let opened = || open_door(&settings, &env()).expect("looked");
+    let opened = || open_door(&settings, &env(), &env()).expect("looked");
     assert_eq!(opened(), Door::Made(door.clone()));
     assert_eq!(opened(), Door::Kept(door.clone()));
     let second = make(&store);
@@ -88,7 +88,7 @@ fn nothing_that_is_not_ours_is_touched() {
             _ => super::link::make(Path::new("/nowhere/envs/sleap"), &door).expect("linked"),
         }
         let before = format!("{:?}", super::link::at(&door));
-        let Door::Taken(finding) = open_door(&settings, &env()).expect("looked") else {
+        let Door::Taken(finding) = open_door(&settings, &env(), &env()).expect("looked") else {
             panic!("{what} was taken for ours");
         };
         assert_eq!(finding.severity, crate::doctor::Severity::Warning);
@@ -117,10 +117,16 @@ fn a_link_of_ours_in_other_words_is_kept_or_repaired() {
     let door = link(&settings.user_home, &env());
     fs_err::create_dir_all(door.parent().expect("a folder")).expect("created");
     super::link::make(Path::new("../../.matenv/envs/sleap"), &door).expect("linked");
-    assert_eq!(open_door(&settings, &env()).expect("looked"), Door::Kept(door.clone()));
+    assert_eq!(
+        open_door(&settings, &env(), &env()).expect("looked"),
+        Door::Kept(door.clone())
+    );
     super::link::remove(&door).expect("removed");
     super::link::make(&current.prefix, &door).expect("linked");
-    assert_eq!(open_door(&settings, &env()).expect("looked"), Door::Made(door.clone()));
+    assert_eq!(
+        open_door(&settings, &env(), &env()).expect("looked"),
+        Door::Made(door.clone())
+    );
     assert_eq!(
         fs_err::read_link(&door).expect("a link"),
         settings.home.join("envs").join("sleap")
@@ -144,7 +150,7 @@ fn a_name_that_conda_knows_from_elsewhere_is_told() {
     fs_err::write(home.join(".condarc"), "envs_dirs:\n  - ~/lab envs\n").expect("written");
     for folder in ["lab envs", "miniforge3/envs"] {
         let other = theirs(folder);
-        let Door::Taken(finding) = open_door(&settings, &env()).expect("looked") else {
+        let Door::Taken(finding) = open_door(&settings, &env(), &env()).expect("looked") else {
             panic!("the environment in {folder} was not seen");
         };
         assert!(finding.evidence[0].contains(folder), "{finding:?}");
@@ -152,9 +158,12 @@ fn a_name_that_conda_knows_from_elsewhere_is_told() {
         forget(&other);
     }
 
-    assert_eq!(open_door(&settings, &env()).expect("looked"), Door::Made(door.clone()));
+    assert_eq!(
+        open_door(&settings, &env(), &env()).expect("looked"),
+        Door::Made(door.clone())
+    );
     let other = theirs("lab envs");
-    let Door::Shadowed { finding, .. } = open_door(&settings, &env()).expect("looked") else {
+    let Door::Shadowed { finding, .. } = open_door(&settings, &env(), &env()).expect("looked") else {
         panic!("the namesake was not seen");
     };
     assert!(
@@ -163,10 +172,10 @@ fn a_name_that_conda_knows_from_elsewhere_is_told() {
         finding.message
     );
     forget(&other);
-    assert_eq!(open_door(&settings, &env()).expect("looked"), Door::Kept(door));
+    assert_eq!(open_door(&settings, &env(), &env()).expect("looked"), Door::Kept(door));
 
     let named = bench.settings_with([("CONDA_ENVS_DIRS", "/nowhere:/nowhere/else")]);
-    assert!(matches!(open_door(&named, &env()), Ok(Door::Kept(_))));
+    assert!(matches!(open_door(&named, &env(), &env()), Ok(Door::Kept(_))));
 }
 
 /// Some users add `~/.matenv/envs` to `envs_dirs`: then conda has the name already, and a door would give it twice.
@@ -175,10 +184,10 @@ fn a_user_who_configured_our_folder_needs_no_door() {
     let bench = Bench::new();
     let settings = bench.settings();
     let staged = bench.store().stage(&env()).expect("staged");
-    furnish(&settings, &staged.prefix, &env()).expect("furnished");
+    furnish(&settings, &staged.prefix, &env(), &env()).expect("furnished");
     bench.store().commit(staged, &record(1)).expect("committed");
     fs_err::write(bench.folder.path().join(".condarc"), "envs_dirs: [~/.matenv/envs]\n").expect("written");
-    let opened = open_door(&settings, &env()).expect("looked");
+    let opened = open_door(&settings, &env(), &env()).expect("looked");
     assert_eq!(opened, Door::Kept(settings.home.join("envs").join("sleap")));
     assert!(fs_err::symlink_metadata(link(&settings.user_home, &env())).is_err());
 }

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# The wheel in dist/ as somebody without Rust meets it: from an empty virtual environment and through uvx, each in an
+# empty HOME. Needs Python >= 3.11, a package index and 500 MB of disk.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+work=$(mktemp -d "${TMPDIR:-/tmp}/matenv-wheel.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+export HOME=$work/home UV_CACHE_DIR=$work/uv-cache RATTLER_CACHE_DIR=$work/rattler-cache
+unset MATENV_HOME MATENV_UV XDG_CACHE_HOME XDG_CONFIG_HOME LD_LIBRARY_PATH LD_PRELOAD PYTHONPATH CONDA_PREFIX
+mkdir -p "$HOME"
+
+wheels=(dist/*.whl)
+wheel=$PWD/${wheels[0]}
+python3 -m venv "$work/venv"
+"$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-index "$wheel"
+"$work/venv/bin/matenv" --version
+"$work/venv/bin/matenv" install runtime --profile cpu
+"$work/venv/bin/matenv" report runtime --json | python3 -c 'import json, sys; sys.exit(not json.load(sys.stdin)["ok"])'
+echo "ok: the wheel makes a proven environment from an empty virtual environment"
+
+# uvx, with the uv that matenv fetched, in another empty HOME.
+uvx=$(dirname "$(find "$HOME/.matenv/tools" -name uv -path '*/bin/*' | head -n 1)")/uvx
+if [ -x "$uvx" ]; then
+  HOME=$work/other-home UV_PYTHON_DOWNLOADS=never "$uvx" --from "$wheel" matenv install runtime --profile cpu
+  echo "ok: uvx --from $(basename "$wheel") matenv install runtime"
+else
+  echo "SKIPPED: there is no uvx beside the uv that matenv fetched"
+fi
