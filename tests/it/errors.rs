@@ -246,3 +246,32 @@ fn the_old_environment_survives_every_refusal() {
         env.has_no_unfinished_generation();
     }
 }
+
+/// It was looked at last, after an installation of minutes.
+#[test]
+fn a_wrong_model_folder_is_told_before_anything_is_fetched() {
+    let env = TestEnv::new().with_uv();
+    env.manifest("[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n");
+    let index = Index::serve(&[Wheel::new("demo-app", "1.0")], Options::default());
+    env.install_demo(&index.url(), &["--model-dir", "no-such-folder"])
+        .exits(2)
+        .says("--model-dir DIR");
+    assert_eq!(index.requests(), Vec::<String>::new());
+}
+
+#[test]
+fn a_plan_names_what_stands_in_for_a_source_and_no_url_of_it() {
+    let mut env = TestEnv::new();
+    env.set("PIP_INDEX_URL", "http://lab:secret@127.0.0.1:9/simple");
+    let folder = env.manifest("[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n");
+    let folder = folder.to_str().unwrap();
+    let shown = env
+        .matenv(&["plan", "demo", "--manifest-dir", folder, "--mirror", DEAD_CHANNEL])
+        .exits(0)
+        .says("the machine's configuration (PIP_INDEX_URL)")
+        .says("source conda-forge");
+    assert!(
+        !shown.stdout.contains("secret") && !shown.stdout.contains("127.0.0.1"),
+        "{shown}"
+    );
+}

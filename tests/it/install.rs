@@ -165,3 +165,57 @@ fn two_installations_at_once_wait_for_each_other() {
         .collect();
     assert!(said.iter().any(|said| said.contains("waiting for it")), "{said:?}");
 }
+
+/// The package of the host's Python is made at install time, later than any cut-off: nothing resolved.
+#[test]
+fn a_cut_off_date_does_not_exclude_the_hosts_python() {
+    let env = TestEnv::new().with_uv();
+    env.manifest("");
+    let index = index();
+    env.install_demo(&index.url(), &["--no-verify", "--exclude-newer", "2026-11-01"])
+        .exits(0);
+}
+
+/// Offline the channel's records are not in the cache, so the host's Python has to stand in as it did online.
+#[test]
+fn what_the_caches_hold_is_installed_again_offline() {
+    let env = TestEnv::new().with_uv();
+    env.manifest(APP);
+    let index = index();
+    env.install_demo(&index.url(), &["--no-verify"]).exits(0);
+    index.requests();
+    let made = env
+        .install_demo(&index.url(), &["--name", "demo-two", "--offline", "--json"])
+        .exits(0)
+        .json();
+    assert_eq!(made["fallbacks"], serde_json::json!(["host-python"]));
+    assert_eq!(index.requests(), Vec::<String>::new(), "offline asked the index");
+}
+
+/// `matenv install demo-two --force` names no manifest.
+#[test]
+fn a_remedy_for_a_named_environment_names_its_manifest_too() {
+    let env = TestEnv::new().with_uv();
+    env.manifest(
+        "[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n\
+         [[probe]]\nname = \"doomed\"\npython = \"import no_such_module\"\n",
+    );
+    let index = index();
+    env.install_demo(&index.url(), &["--name", "demo-two"])
+        .exits(6)
+        .says("matenv install demo --name demo-two --force");
+    env.matenv(&["info", "demo-two"])
+        .exits(2)
+        .says("matenv install MANIFEST --name demo-two");
+}
+
+/// It reaches the other environment.
+#[test]
+fn conda_activate_is_not_offered_where_the_name_is_taken() {
+    let env = TestEnv::new().with_uv();
+    env.manifest(APP);
+    let index = index();
+    fs_err::create_dir_all(env.home().join(".conda/envs/demo/conda-meta")).unwrap();
+    let made = env.install_demo(&index.url(), &[]).exits(0).says("ME022");
+    assert!(!made.stdout.contains("conda activate"), "{made}");
+}
