@@ -58,15 +58,29 @@ def absent_imports(module):
     return {name for name in names if not installed(name)}
 
 
+def reached(module, seen):
+    """The module and what it imports of its own package by name; what a package's `__init__` pulls in is left out."""
+    seen[module.__name__] = module
+    for node in nodes(module):
+        if isinstance(node, ast.ImportFrom) and node.level and node.module:
+            name = ".".join(module.__name__.split(".")[: -node.level] + [node.module])
+            if name in sys.modules and name not in seen and not hasattr(sys.modules[name], "__path__"):
+                reached(sys.modules[name], seen)
+    return seen
+
+
 def absent_files(module):
-    """Data files of `configs/` that the module's file names and that lie nowhere below it."""
+    """Data files of `configs/` that the module's file names, whole or by their ending, and that are not there."""
     with open(module.__file__, encoding="utf-8") as file:
         if "configs" not in file.read():
             return set()
     folder = Path(importlib.util.find_spec(SERVICES).submodule_search_locations[0], "configs")
-    there = {path.name for path in folder.rglob("*")}
-    texts = {node.value for node in nodes(module) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    return {Path(text).name for text in texts if re.fullmatch(r"[\w./-]+\.(txt|json)", text)} - there
+    there = [path.name for path in folder.rglob("*")]
+    tree = nodes(module)
+    temporary = {id(node.value) for node in tree if isinstance(node, ast.keyword) and node.arg == "suffix"}
+    texts = {node.value for node in tree if isinstance(node, ast.Constant) and id(node) not in temporary}
+    names = {Path(text).name for text in texts if isinstance(text, str) and re.fullmatch(r"[\w./-]+\.(txt|json)", text)}
+    return {f"*{name}" if name.startswith("_") else name for name in names if not any(it.endswith(name) for it in there)}
 
 
 def look(kind, classes):
@@ -103,8 +117,8 @@ def look(kind, classes):
             missed |= absent_imports(sys.modules[parent.__module__])
     if missed:
         return "needs " + " ".join(sorted(missed))
-    loaded = [module for name, module in sys.modules.items() if name.startswith(f"{SERVICES}.")]
-    lacking = {name for module in loaded if not module.__name__.startswith(OPTIONAL) for name in absent_files(module)}
+    used = reached(sys.modules[model.__module__], {}).values()
+    lacking = {name for module in used if not module.__name__.startswith(OPTIONAL) for name in absent_files(module)}
     return "loads, lacks " + " ".join(sorted(lacking)) if lacking else "loads"
 
 

@@ -274,6 +274,7 @@ impl Global {
         };
         let logs = tracing_subscriber::fmt::layer()
             .with_writer(std::io::stderr)
+            .with_ansi(console::colors_enabled_stderr())
             .with_target(self.verbose > 1)
             .with_span_events(spans)
             .with_filter(EnvFilter::new(level));

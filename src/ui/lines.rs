@@ -68,11 +68,13 @@ impl Lines {
                 if let Some(bars) = &mut state.bars {
                     bars.advance(env, done, total, unit, at);
                 } else if verbose {
-                    let of = total.map(|total| match unit {
-                        Unit::Bytes => format!(" {}/{}", DecimalBytes(done), DecimalBytes(total)),
-                        Unit::Items => format!(" {done}/{total}"),
-                    });
-                    state.line(env, " ", &format!("{stage}{} {at}", of.unwrap_or_default()));
+                    let of = match (total, unit) {
+                        (Some(total), Unit::Bytes) => format!(" {}/{}", DecimalBytes(done), DecimalBytes(total)),
+                        // Each one is told when it ends.
+                        (Some(_), Unit::Items) => return,
+                        (None, _) => String::new(),
+                    };
+                    state.line(env, " ", &format!("{stage}{of} {at}"));
                 }
             }
             Event::Step { stage, what, elapsed } => {
