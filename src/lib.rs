@@ -20,7 +20,8 @@
 //! | Certificate | [`report`] |
 //!
 //! What serves every stage is a [`context::Context`]: [`settings`], the one HTTP client ([`net`]), and where
-//! [`event`]s go. [`sources`] knows where packages come from, [`process`] starts other programs clean,
+//! [`event`]s go. [`sources`] knows where packages come from, [`process`] starts other programs clean, [`launch`] those that
+//! outlive the terminal,
 //! [`cli`] turns arguments into calls and errors into exit codes, [`ui`] draws.
 //!
 //! **Invariant:** planning opens no socket and no file, so a plan for another machine is the same call.
@@ -34,6 +35,7 @@ pub mod doctor;
 pub mod event;
 pub mod hardware;
 pub mod install;
+pub mod launch;
 pub mod lock;
 pub mod manifest;
 pub mod names;

@@ -63,7 +63,7 @@ pub struct Manifest {
     pub description: String,
     /// Whether a bare `install` makes it.
     pub default: bool,
-    /// The command that opens its program.
+    /// The command that opens its program; words are separated by spaces.
     pub launch: Option<String>,
     /// Which Python it wants.
     pub python: PythonRange,
@@ -241,7 +241,7 @@ mod raw {
         description: String,
         #[serde(default)]
         default: bool,
-        launch: Option<String>,
+        launch: Option<Spanned<String>>,
         python: Python,
         conda: Conda,
         #[serde(default)]
@@ -321,6 +321,11 @@ mod raw {
             if *self.schema.get_ref() != 1 {
                 return Err(file.error(Some(self.schema.span()), "`schema` must be 1, the only version so far"));
             }
+            if let Some(launch) = &self.launch
+                && launch.get_ref().trim().is_empty()
+            {
+                return Err(file.error(Some(launch.span()), "`launch` is empty: name a command, or leave it out"));
+            }
             let channels = self.conda.channels;
             if channels.get_ref().iter().any(|name| *name != SourceName::CondaForge) {
                 return Err(file.error(
@@ -356,7 +361,7 @@ mod raw {
                 name: self.name,
                 description: self.description,
                 default: self.default,
-                launch: self.launch,
+                launch: self.launch.map(Spanned::into_inner),
                 python: self.python.checked(file)?,
                 channels: channels.into_inner(),
                 conda: conda.into_iter().map(Spanned::into_inner).collect(),
@@ -526,6 +531,7 @@ because = "arrays"
         insta::assert_snapshot!(refused(&GOOD.replace("\"3.13\"", "\"3.14\"")), @r#"demo.toml:5: `python.preferred` must be a minor version, such as "3.13", within `python.supported` (>=3.11, <3.14)"#);
         insta::assert_snapshot!(refused(&GOOD.replace("because", "source = \"conda-forge\"\nbecause")), @"demo.toml:12: `pypi.source` must be a wheel index: `pypi`, `torch` or `nvidia`");
         insta::assert_snapshot!(refused(&GOOD.replace("numpy>=2", "numpy[x]>=2")), @"demo.toml:11: `pypi.requirement` must not have extras: name them by profile in `extras`");
+        insta::assert_snapshot!(refused(&GOOD.replace("[python]", "launch = \" \"\n[python]")), @"demo.toml:4: `launch` is empty: name a command, or leave it out");
         insta::assert_snapshot!(refused(&format!("{GOOD}[[probe]]\nname = \"nothing\"\n")), @r#"demo.toml:13: `probe` "nothing" needs either `python` or `command`"#);
     }
 

@@ -79,6 +79,9 @@ pub struct Plan {
     pub smoke: Vec<Check>,
     /// Execution providers to bench, the best first.
     pub providers: Vec<String>,
+    /// The command that opens its program; words are separated by spaces.
+    #[serde(default)]
+    pub launch: Option<String>,
     /// Nothing published later is taken.
     pub exclude_newer: Option<String>,
     /// Sources that another source stands in for.
@@ -169,6 +172,7 @@ pub fn plan(manifest: &Manifest, profile: &Profile, hardware: &Hardware, request
         probes: checks(&manifest.probes),
         smoke: checks(&manifest.smoke),
         providers: profile.providers.clone(),
+        launch: manifest.launch.clone(),
         exclude_newer: request.exclude_newer.clone(),
         redirects: request.redirects.clone(),
         choices,
@@ -352,6 +356,7 @@ mod tests {
         let mut other_words = plan.clone();
         other_words.choices.clear();
         other_words.requirements[0].because.push('!');
+        other_words.launch = None;
         assert_eq!(plan.fingerprint(), other_words.fingerprint());
         let mut other_packages = plan.clone();
         other_packages.requirements[0].requirement.push_str("<9");

@@ -6,6 +6,7 @@ use crate::{
     bench::BenchError,
     conda::{CondaError, host_python::HostPythonError},
     install::InstallError,
+    launch::LaunchError,
     lock::LockError,
     manifest::ManifestError,
     plan::PlanError,
@@ -286,6 +287,31 @@ impl From<StoreError> for Failure {
                 "run::start",
                 Exit::Machine,
                 "is the store on a filesystem that may execute (no noexec)?".to_owned(),
+            ),
+        };
+        Self::new(&error, code, exit, help)
+    }
+}
+
+impl From<LaunchError> for Failure {
+    fn from(error: LaunchError) -> Self {
+        let (code, exit, help) = match error {
+            LaunchError::Store(error) => return error.into(),
+            LaunchError::NoProgram { ref env } => (
+                "launch::no_program",
+                Exit::Usage,
+                format!("run a command of it: matenv run {env} -- CMD; a manifest names its program: launch = \"CMD\""),
+            ),
+            LaunchError::Log(_) => ("launch::log", Exit::Machine, DISK.to_owned()),
+            LaunchError::Died {
+                ref env, ref log, ..
+            } => (
+                "launch::died",
+                Exit::Machine,
+                format!(
+                    "see it in this terminal: matenv launch {env} --wait; the whole log: {}",
+                    log.display()
+                ),
             ),
         };
         Self::new(&error, code, exit, help)

@@ -5,6 +5,7 @@ mod error;
 mod exits;
 mod info;
 mod install;
+mod launch;
 mod list;
 mod output;
 mod plan;
@@ -33,6 +34,7 @@ use output::Output;
 const EXAMPLES: &str = "\
 Examples:
   matenv install sleap               make the environment `sleap` and prove it
+  matenv launch sleap                open its program
   matenv run sleap -- python app.py  use it
   matenv install runtime             the small one: does this machine run exported models?
 
@@ -97,6 +99,7 @@ enum Command {
     List(list::Args),
     Info(info::Args),
     Run(run::Args),
+    Launch(launch::Args),
     Remove(remove::Args),
 }
 
@@ -215,6 +218,7 @@ fn dispatch(cli: &Cli, out: Output) -> Result<ExitCode, Failure> {
         Command::List(args) => list::run(args, &session),
         Command::Info(args) => info::run(args, &session),
         Command::Run(args) => run::run(args, &session),
+        Command::Launch(args) => launch::run(args, &session),
         Command::Remove(args) => remove::run(args, &session),
     };
     // Threads that still link or unpack are not waited for: after Ctrl-C the prompt is due within a second.
