@@ -89,9 +89,10 @@ impl std::error::Error for LastWords {}
 
 /// The words of a plan's launch command, followed by `more`.
 pub fn command(plan: &Plan, more: &[OsString]) -> Result<Vec<OsString>, LaunchError> {
-    let launch = plan.launch.as_deref().ok_or_else(|| LaunchError::NoProgram {
-        env: plan.env.clone(),
-    })?;
+    let launch = plan
+        .launch
+        .as_deref()
+        .ok_or_else(|| LaunchError::NoProgram { env: plan.env.clone() })?;
     let words = launch.split_whitespace().map(OsString::from);
     Ok(words.chain(more.iter().cloned()).collect())
 }
@@ -188,8 +189,8 @@ mod tests {
         assert_eq!(last_words(&log), None);
         fs_err::write(&log, "").expect("written");
         assert_eq!(last_words(&log), None);
-        let many: String = (0..5000).map(|line| format!("line {line}\n")).collect();
-        fs_err::write(&log, many).expect("written");
+        let many: Vec<String> = (0..5000).map(|line| format!("line {line}")).collect();
+        fs_err::write(&log, many.join("\n") + "\n").expect("written");
         let last = last_words(&log).expect("words").to_string();
         assert_eq!(last.lines().count(), LAST_LINES);
         assert!(last.starts_with("line 4988\n") && last.ends_with("line 4999"), "{last}");

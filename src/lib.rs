@@ -21,7 +21,7 @@
 //!
 //! What serves every stage is a [`context::Context`]: [`settings`], the one HTTP client ([`net`]), and where
 //! [`event`]s go. [`sources`] knows where packages come from, [`process`] starts other programs clean, [`launch`] those that
-//! outlive the terminal,
+//! outlive the terminal, [`menu`] puts them into the system's menu,
 //! [`cli`] turns arguments into calls and errors into exit codes, [`ui`] draws.
 //!
 //! **Invariant:** planning opens no socket and no file, so a plan for another machine is the same call.
@@ -38,6 +38,7 @@ pub mod install;
 pub mod launch;
 pub mod lock;
 pub mod manifest;
+pub mod menu;
 pub mod names;
 pub mod net;
 pub mod plan;

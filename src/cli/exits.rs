@@ -9,6 +9,7 @@ use crate::{
     launch::LaunchError,
     lock::LockError,
     manifest::ManifestError,
+    menu::MenuError,
     plan::PlanError,
     pypi::{PypiError, UvError},
     report::CertificateError,
@@ -303,9 +304,7 @@ impl From<LaunchError> for Failure {
                 format!("run a command of it: matenv run {env} -- CMD; a manifest names its program: launch = \"CMD\""),
             ),
             LaunchError::Log(_) => ("launch::log", Exit::Machine, DISK.to_owned()),
-            LaunchError::Died {
-                ref env, ref log, ..
-            } => (
+            LaunchError::Died { ref env, ref log, .. } => (
                 "launch::died",
                 Exit::Machine,
                 format!(
@@ -315,6 +314,27 @@ impl From<LaunchError> for Failure {
             ),
         };
         Self::new(&error, code, exit, help)
+    }
+}
+
+impl From<MenuError> for Failure {
+    fn from(error: MenuError) -> Self {
+        let (code, help) = match &error {
+            MenuError::NotText(_) => (
+                "menu::not_text",
+                "move it to a folder whose name is Unicode, or start the program by: matenv launch ENV",
+            ),
+            MenuError::Program(_) => ("menu::program", "start matenv by its path"),
+            MenuError::Write(_) => (
+                "menu::write",
+                "make that folder one that you may write to; the environment itself is in place",
+            ),
+            MenuError::Remove(_) => (
+                "menu::remove",
+                "remove that file yourself; the environment itself is gone",
+            ),
+        };
+        Self::new(&error, code, Exit::Machine, help.to_owned())
     }
 }
 

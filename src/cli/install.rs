@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::{Exit, Failure, Session, parse_profile};
 use crate::{
     install::{self, Installed, Prove, Request},
+    menu,
     names::{EnvName, ProfileName},
     report::{Certificate, Verdict, summary},
     settings::Asked,
@@ -35,6 +36,9 @@ pub(super) struct Args {
     /// Skip the benchmark; the environment is not called proven
     #[arg(long)]
     no_bench: bool,
+    /// Put the environment's program into the system's menu
+    #[arg(long)]
+    menu: bool,
     /// Run the smoke tests on a trained model: a folder with `best.ckpt` and `training_config.yaml`
     #[arg(long, value_name = "DIR")]
     model_dir: Option<PathBuf>,
@@ -114,6 +118,9 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
             session.out.show(&installed.certificate, told(&installed));
         }
         let good = installed.certificate.verdict() == Verdict::Good;
+        if good && args.menu {
+            menu::enter(&session.ctx, manifest, &installed.certificate.env)?;
+        }
         all.push(installed);
         if !good {
             break;

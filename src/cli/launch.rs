@@ -22,8 +22,8 @@ pub(super) struct Args {
     #[arg(long)]
     wait: bool,
     /// Arguments for the program
-    #[arg(last = true)]
-    args: Vec<OsString>,
+    #[arg(last = true, value_name = "ARGS")]
+    more: Vec<OsString>,
 }
 
 #[derive(Serialize)]
@@ -37,7 +37,7 @@ struct Shown<'a> {
 pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     let settings = &session.ctx.settings;
     let generation = super::info::installed(&args.env, session)?;
-    let command = launch::command(&install::kept_plan(&generation)?, &args.args)?;
+    let command = launch::command(&install::kept_plan(&generation)?, &args.more)?;
     if args.wait {
         return Ok(store::run::exec(settings, &generation, &command)?);
     }

@@ -10,6 +10,7 @@
 mod bench;
 mod errors;
 mod install;
+mod launch;
 mod real;
 mod support;
 mod traps;
