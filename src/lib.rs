@@ -22,10 +22,12 @@
 //! What serves every stage is a [`context::Context`]: [`settings`], the one HTTP client ([`net`]), and where
 //! [`event`]s go. [`sources`] knows where packages come from, [`process`] starts other programs clean, [`launch`] those that
 //! outlive the terminal, [`menu`] puts them into the system's menu,
+//! [`reference`] and [`about`] tell what matenv is,
 //! [`cli`] turns arguments into calls and errors into exit codes, [`ui`] draws.
 //!
 //! **Invariant:** planning opens no socket and no file, so a plan for another machine is the same call.
 
+pub mod about;
 pub mod audit;
 pub mod bench;
 pub mod cli;
@@ -45,6 +47,7 @@ pub mod plan;
 pub mod process;
 pub mod profile;
 pub mod pypi;
+pub mod reference;
 pub mod report;
 pub mod settings;
 pub mod sources;

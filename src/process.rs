@@ -16,7 +16,7 @@ use std::{
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 
 /// Variables of another program, conda environment or Python that must not reach a child.
-const FOREIGN: &[&str] = &[
+pub(crate) const FOREIGN: &[&str] = &[
     "LD_LIBRARY_PATH",
     "LD_PRELOAD",
     "LD_AUDIT",
@@ -26,7 +26,7 @@ const FOREIGN: &[&str] = &[
     "VIRTUAL_ENV_PROMPT",
     "__PYVENV_LAUNCHER__",
 ];
-const FOREIGN_PREFIXES: &[&str] = &["DYLD_", "PYTHON", "CONDA_", "_CE_", "MAMBA_", "PIXI_", "PYENV_VERSION"];
+pub(crate) const FOREIGN_PREFIXES: &[&str] = &["DYLD_", "PYTHON", "CONDA_", "_CE_", "MAMBA_", "PIXI_", "PYENV_VERSION"];
 
 /// The process variables, read once when the program starts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -12,5 +12,6 @@ mod errors;
 mod install;
 mod launch;
 mod real;
+mod reference;
 mod support;
 mod traps;
