@@ -35,7 +35,11 @@ fn checked_out() -> Option<String> {
         return None;
     }
     for name in ["HEAD", "logs/HEAD"] {
-        println!("cargo:rerun-if-changed={}", git(&["rev-parse", "--git-path", name])?);
+        let path = git(&["rev-parse", "--git-path", name])?;
+        // cargo takes a file that is not there for one that changed.
+        if Path::new(&path).exists() {
+            println!("cargo:rerun-if-changed={path}");
+        }
     }
     git(&["rev-parse", "--short=12", "HEAD"])
 }
