@@ -35,6 +35,11 @@ ci:
 bench:
     cargo bench --bench install
 
+# Write the pages and schemas of docs/reference from the code
+[group('data')]
+gen:
+    MATENV_GEN=1 cargo test --test it reference::
+
 # Write the benchmark's model and reference again
 [group('data')]
 bench-model:

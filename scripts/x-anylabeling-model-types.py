@@ -80,7 +80,8 @@ def absent_files(module):
     temporary = {id(node.value) for node in tree if isinstance(node, ast.keyword) and node.arg == "suffix"}
     texts = {node.value for node in tree if isinstance(node, ast.Constant) and id(node) not in temporary}
     names = {Path(text).name for text in texts if isinstance(text, str) and re.fullmatch(r"[\w./-]+\.(txt|json)", text)}
-    return {f"*{name}" if name.startswith("_") else name for name in names if not any(it.endswith(name) for it in there)}
+    absent = {name for name in names if not any(found.endswith(name) for found in there)}
+    return {f"*{name}" if name.startswith("_") else name for name in absent}
 
 
 def look(kind, classes):

@@ -11,6 +11,7 @@ pub use tree::Kind;
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -96,7 +97,7 @@ impl From<&str> for Place {
 }
 
 /// A program's source as it lies on this machine.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Checkout {
     /// The distribution whose place it takes.
     pub package: String,

@@ -56,6 +56,8 @@ pub struct Request {
     pub force: bool,
     /// How it is proven.
     pub prove: Prove,
+    /// Put its program into the system's menu.
+    pub menu: bool,
     /// Programs that come from a folder or a git repository instead of a release.
     pub sources: Vec<Source>,
 }

@@ -20,11 +20,14 @@
 //! | Certificate | [`report`] |
 //!
 //! What serves every stage is a [`context::Context`]: [`settings`], the one HTTP client ([`net`]), and where
-//! [`event`]s go. [`sources`] knows where packages come from, [`process`] starts other programs clean,
+//! [`event`]s go. [`sources`] knows where packages come from, [`process`] starts other programs clean, [`launch`] those that
+//! outlive the terminal, [`menu`] puts them into the system's menu,
+//! [`reference`] and [`about`] tell what matenv is,
 //! [`cli`] turns arguments into calls and errors into exit codes, [`ui`] draws.
 //!
 //! **Invariant:** planning opens no socket and no file, so a plan for another machine is the same call.
 
+pub mod about;
 pub mod audit;
 pub mod bench;
 mod causes;
@@ -36,14 +39,17 @@ pub mod doctor;
 pub mod event;
 pub mod hardware;
 pub mod install;
+pub mod launch;
 pub mod lock;
 pub mod manifest;
+pub mod menu;
 pub mod names;
 pub mod net;
 pub mod plan;
 pub mod process;
 pub mod profile;
 pub mod pypi;
+pub mod reference;
 pub mod report;
 pub mod settings;
 pub mod sources;

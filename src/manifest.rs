@@ -63,7 +63,7 @@ pub struct Manifest {
     pub description: String,
     /// Whether a bare `install` makes it.
     pub default: bool,
-    /// The command that opens its program.
+    /// The command that opens its program; words are separated by spaces.
     pub launch: Option<String>,
     /// Which Python it wants.
     pub python: PythonRange,
@@ -178,6 +178,12 @@ impl Manifest {
     }
 }
 
+/// The JSON Schema of a manifest's file.
+#[must_use]
+pub fn schema(generator: schemars::SchemaGenerator) -> schemars::Schema {
+    generator.into_root_schema_for::<raw::Manifest>()
+}
+
 /// The manifests at hand, by name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Manifests(BTreeMap<EnvName, Manifest>);
@@ -244,59 +250,98 @@ fn read_folder(folder: &Path) -> std::io::Result<Vec<TomlFile>> {
 
 /// The file's own shape, before its strings are understood.
 mod raw {
+    use schemars::JsonSchema;
+
     use super::{
         BTreeMap, BTreeSet, BuildException, Check, Deserialize, EnvName, FromStr, MatchSpec, ParseMatchSpecOptions,
         ProfileName, PythonRange, Requirement, SourceName, SourceTree, Spanned, TomlError, TomlFile, VerbatimUrl,
         Version, VersionSpecifiers, Wanted,
     };
 
-    #[derive(Deserialize)]
+    // Doc comments here are what editors show: they are the descriptions of the JSON Schema.
+
+    /// What an environment is: a manifest of matenv.
+    #[derive(Deserialize, JsonSchema)]
     #[serde(deny_unknown_fields)]
     pub(super) struct Manifest {
+        /// Version of the file's form: 1, the only one so far.
+        #[schemars(with = "u32", extend("const" = 1))]
         schema: Spanned<u32>,
+        /// Name of the environment: lower-case letters, digits, `.`, `_` and `-`.
         name: EnvName,
+        /// One sentence; a menu entry shows it too.
         description: String,
+        /// Whether `matenv install` without a name makes it.
         #[serde(default)]
         default: bool,
-        launch: Option<String>,
+        /// The command that `matenv launch` starts; words are separated by spaces.
+        #[schemars(with = "Option<String>")]
+        launch: Option<Spanned<String>>,
+        /// Which Python it wants.
         python: Python,
+        /// The conda packages.
         conda: Conda,
+        /// Wheels that it asks for, each with its reason.
         #[serde(default)]
         pypi: Vec<Pypi>,
+        /// Distributions that exist only as an sdist and may be built; every other must be a wheel.
         #[serde(default)]
         build: Vec<Build>,
+        /// How its program is made from a folder or a git repository (`--source`).
         source: Option<Tree>,
+        /// What proves the environment.
         #[serde(default, rename = "probe")]
+        #[schemars(with = "Vec<RawCheck>")]
         probes: Vec<Spanned<RawCheck>>,
+        /// What proves it on a trained model (`--model-dir`), in order.
         #[serde(default)]
+        #[schemars(with = "Vec<RawCheck>")]
         smoke: Vec<Spanned<RawCheck>>,
     }
 
-    #[derive(Deserialize)]
+    /// The Pythons that the environment supports.
+    #[derive(Deserialize, JsonSchema)]
     #[serde(deny_unknown_fields)]
     struct Python {
+        /// The minor version to take if there is a choice, such as `3.13`.
+        #[schemars(with = "String")]
         preferred: Spanned<String>,
+        /// The supported versions, such as `>=3.11,<3.14`.
+        #[schemars(with = "String")]
         supported: Spanned<String>,
     }
 
-    #[derive(Deserialize)]
+    /// The conda packages.
+    #[derive(Deserialize, JsonSchema)]
     #[serde(deny_unknown_fields)]
     struct Conda {
+        /// Where they come from: `conda-forge`.
+        #[schemars(with = "Vec<SourceName>")]
         channels: Spanned<Vec<SourceName>>,
+        /// Match specs beside Python's, such as `pip` or `ffmpeg >=6`.
         #[serde(default)]
+        #[schemars(with = "Vec<String>")]
         packages: Vec<Spanned<String>>,
     }
 
-    #[derive(Deserialize)]
+    /// A requirement with the reason why it stands there.
+    #[derive(Deserialize, JsonSchema)]
     #[serde(deny_unknown_fields)]
     struct Pypi {
+        /// PEP 508 text without extras, such as `numpy>=2`.
+        #[schemars(with = "String")]
         requirement: Spanned<String>,
+        /// Extras by profile.
         #[serde(default)]
         extras: BTreeMap<ProfileName, Vec<String>>,
+        /// The profiles that want it; all if left out.
         #[serde(default)]
         profiles: BTreeSet<ProfileName>,
+        /// Where it comes from: `pypi`, `torch` or `nvidia`.
         #[serde(default = "pypi")]
+        #[schemars(with = "SourceName", extend("default" = "pypi"))]
         source: Spanned<SourceName>,
+        /// Why it stands there, and why with these bounds.
         because: String,
     }
 
@@ -304,42 +349,68 @@ mod raw {
         Spanned::new(0..0, SourceName::Pypi)
     }
 
-    #[derive(Deserialize)]
+    /// A distribution that exists only as an sdist and may be built.
+    #[derive(Deserialize, JsonSchema)]
     #[serde(deny_unknown_fields)]
     struct Build {
+        /// Its name.
+        #[schemars(with = "String")]
         package: Spanned<String>,
+        /// What its build needs, as PEP 508 texts.
         #[serde(default)]
+        #[schemars(with = "Vec<String>")]
         requires: Vec<Spanned<String>>,
+        /// Why there is no wheel.
         because: String,
     }
 
-    #[derive(Deserialize)]
+    /// How a program is made from its source instead of a released wheel (`--source`).
+    #[derive(Deserialize, JsonSchema)]
     #[serde(deny_unknown_fields)]
     struct Tree {
+        /// The distribution that the source is of; it takes the place of the requirement of that name.
+        #[schemars(with = "String")]
         package: Spanned<String>,
+        /// What its build needs, pinned by hash when the environment is resolved.
         #[serde(default)]
+        #[schemars(with = "Vec<String>")]
         build_requires: Vec<Spanned<String>>,
+        /// In trees without a `pyproject.toml` of their own: the scripts that may start the program.
         #[serde(default)]
         scripts: Vec<String>,
+        /// In such trees: the name of the command that starts the script.
         command: String,
+        /// In such trees: requirements files by profile.
         #[serde(default)]
         requirements: BTreeMap<ProfileName, Vec<String>>,
     }
 
-    #[derive(Deserialize)]
+    /// Something to run inside the environment that proves a part of it: either `python` or `command`.
+    #[derive(Deserialize, JsonSchema)]
     #[serde(deny_unknown_fields)]
+    #[schemars(rename = "Check", extend("oneOf" = [{ "required": ["python"] }, { "required": ["command"] }]))]
     struct RawCheck {
+        /// Its name, in the certificate and in messages.
         name: String,
+        /// Python code to run; exit code 0 means proven, what it prints is kept.
         python: Option<String>,
+        /// A command to run, by name from the environment's own folder. `{model_dir}` and `{work_dir}` are filled in.
         command: Option<Vec<String>>,
+        /// Variables to set.
         #[serde(default)]
         environment: BTreeMap<String, String>,
+        /// Seconds that it may take.
         #[serde(default = "minute")]
+        #[schemars(range(min = 1))]
         timeout_s: u64,
+        /// The profiles that want it; all if left out.
         #[serde(default)]
         profiles: BTreeSet<ProfileName>,
+        /// It opens a window: a library that only the operating system can bring is a warning if it is missing.
         #[serde(default)]
         window: bool,
+        /// A model in `{work_dir}` that it leaves and that the bench times. Beside `NAME.onnx` it may leave
+        /// `NAME.shapes.json`: shapes by input name.
         produces: Option<String>,
     }
 
@@ -351,6 +422,14 @@ mod raw {
         pub(super) fn checked(self, file: &TomlFile) -> Result<super::Manifest, TomlError> {
             if *self.schema.get_ref() != 1 {
                 return Err(file.error(Some(self.schema.span()), "`schema` must be 1, the only version so far"));
+            }
+            if let Some(launch) = &self.launch
+                && launch.get_ref().trim().is_empty()
+            {
+                return Err(file.error(
+                    Some(launch.span()),
+                    "`launch` is empty: name a command, or leave it out",
+                ));
             }
             let channels = self.conda.channels;
             if channels.get_ref().iter().any(|name| *name != SourceName::CondaForge) {
@@ -388,7 +467,7 @@ mod raw {
                 name: self.name,
                 description: self.description,
                 default: self.default,
-                launch: self.launch,
+                launch: self.launch.map(Spanned::into_inner),
                 python: self.python.checked(file)?,
                 channels: channels.into_inner(),
                 conda: conda.into_iter().map(Spanned::into_inner).collect(),
@@ -584,6 +663,7 @@ because = "arrays"
         insta::assert_snapshot!(refused(&GOOD.replace("\"3.13\"", "\"3.14\"")), @r#"demo.toml:5: `python.preferred` must be a minor version, such as "3.13", within `python.supported` (>=3.11, <3.14)"#);
         insta::assert_snapshot!(refused(&GOOD.replace("because", "source = \"conda-forge\"\nbecause")), @"demo.toml:12: `pypi.source` must be a wheel index: `pypi`, `torch` or `nvidia`");
         insta::assert_snapshot!(refused(&GOOD.replace("numpy>=2", "numpy[x]>=2")), @"demo.toml:11: `pypi.requirement` must not have extras: name them by profile in `extras`");
+        insta::assert_snapshot!(refused(&GOOD.replace("[python]", "launch = \" \"\n[python]")), @"demo.toml:4: `launch` is empty: name a command, or leave it out");
         insta::assert_snapshot!(refused(&format!("{GOOD}[[probe]]\nname = \"nothing\"\n")), @r#"demo.toml:13: `probe` "nothing" needs either `python` or `command`"#);
     }
 

@@ -1,7 +1,8 @@
 //! Names that could be mistaken for each other, each with a type of its own.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A name that does not fit the rules of its kind.
@@ -15,8 +16,9 @@ pub struct InvalidName {
 
 /// Name of an environment, as conda and the host program see it: lower-case letters, digits, `.`, `_`
 /// and `-`, starting with a letter or a digit, at most 64 bytes.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(extend("pattern" = "^[a-z0-9][a-z0-9._-]{0,63}$"))]
 pub struct EnvName(String);
 
 impl EnvName {
@@ -61,8 +63,9 @@ pub fn typed(manifest: &EnvName, env: &EnvName) -> String {
 }
 
 /// A torch backend: `cpu`, `cu126`, `cu130`, … as in the path of the torch index.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(extend("pattern" = "^(cpu|cu[0-9]{3})$"))]
 pub struct Backend(String);
 
 impl Backend {
@@ -127,6 +130,9 @@ macro_rules! text_conversions {
 text_conversions!(EnvName);
 text_conversions!(Backend);
 
+/// Another word for `gpu-trt`.
+const TENSORRT: &str = "tensorrt";
+
 /// The accelerator level that an environment is made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -155,6 +161,19 @@ impl ProfileName {
     }
 }
 
+/// One list, and not one entry a variant: as the key of a map it then says which keys there are.
+impl JsonSchema for ProfileName {
+    fn schema_name() -> Cow<'static, str> {
+        "ProfileName".into()
+    }
+
+    fn json_schema(_generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let mut names = Self::ALL.map(Self::as_str).to_vec();
+        names.push(TENSORRT);
+        schemars::json_schema!({ "description": "An accelerator level.", "type": "string", "enum": names })
+    }
+}
+
 impl fmt::Display for ProfileName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -168,7 +187,7 @@ impl FromStr for ProfileName {
         match text {
             "cpu" => Ok(Self::Cpu),
             "gpu" => Ok(Self::Gpu),
-            "gpu-trt" | "tensorrt" => Ok(Self::GpuTrt),
+            "gpu-trt" | TENSORRT => Ok(Self::GpuTrt),
             _ => Err(InvalidName {
                 given: text.to_owned(),
                 kind: "profile",

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rattler_conda_types::subdir::Subdir;
 use rattler_digest::{Sha256, compute_bytes_digest};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -19,7 +20,7 @@ use crate::{
 };
 
 /// A choice that was made, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Choice {
     /// What was to be chosen.
     pub what: String,
@@ -32,7 +33,7 @@ pub struct Choice {
 }
 
 /// An option that was not taken, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Rejected {
     /// The option.
     pub option: String,
@@ -83,6 +84,9 @@ pub struct Plan {
     pub smoke: Vec<Check>,
     /// Execution providers to bench, the best first.
     pub providers: Vec<String>,
+    /// The command that opens its program; words are separated by spaces.
+    #[serde(default)]
+    pub launch: Option<String>,
     /// Nothing published later is taken.
     pub exclude_newer: Option<String>,
     /// Sources that another source stands in for.
@@ -174,6 +178,7 @@ pub fn plan(manifest: &Manifest, profile: &Profile, hardware: &Hardware, request
         probes: checks(&manifest.probes),
         smoke: checks(&manifest.smoke),
         providers: profile.providers.clone(),
+        launch: manifest.launch.clone(),
         exclude_newer: request.exclude_newer.clone(),
         redirects: request.redirects.clone(),
         choices,
@@ -430,6 +435,7 @@ mod tests {
         let mut other_words = plan.clone();
         other_words.choices.clear();
         other_words.requirements[0].because.push('!');
+        other_words.launch = None;
         assert_eq!(plan.fingerprint(), other_words.fingerprint());
         let mut other_packages = plan.clone();
         other_packages.requirements[0].requirement.push_str("<9");

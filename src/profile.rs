@@ -2,6 +2,7 @@
 //!
 //! In: the TOML files of `profiles/`. Out: [`Profile`]s. Absent on purpose: this machine; see [`crate::hardware`].
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -16,7 +17,7 @@ const BUILT_IN: [(&str, &str); 3] = [
 ];
 
 /// The hardware that a profile needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Needs {
     /// Any machine.
@@ -26,7 +27,7 @@ pub enum Needs {
 }
 
 /// What an accelerator level means.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
     /// Version of the file's form.

@@ -52,6 +52,8 @@ pub struct Settings {
     pub torch_from_pypi: bool,
     /// Nothing published later than this date is taken.
     pub exclude_newer: Option<String>,
+    /// Configuration files that were read, the first that says something counts.
+    pub configuration: Vec<PathBuf>,
     /// `MATENV_UV`: the uv to use.
     pub uv: Option<PathBuf>,
     /// The process variables.
@@ -117,8 +119,12 @@ impl Settings {
 
         let lab = cwd.join("matenv.toml");
         let mut mirrors = asked.mirrors;
+        let mut configuration = Vec::new();
         for file in [lab.clone(), home.join("config.toml")] {
-            mirrors.extend(mirrors_of(&file)?);
+            if let Some(more) = mirrors_of(&file)? {
+                mirrors.extend(more);
+                configuration.push(file);
+            }
         }
         let manifest_dir = asked.manifest_dir.map(|path| cwd.join(path)).or_else(|| {
             let beside = cwd.join("manifests");
@@ -145,6 +151,7 @@ impl Settings {
             host_python: !asked.no_host_python,
             torch_from_pypi: !asked.no_torch_from_pypi,
             exclude_newer: asked.exclude_newer,
+            configuration,
             uv: variables.path("MATENV_UV").map(|path| cwd.join(path)),
             variables,
             user_home,
@@ -193,10 +200,11 @@ fn default_cache_home(user_home: &Path, variables: &Variables) -> PathBuf {
     }
 }
 
-fn mirrors_of(path: &Path) -> Result<Vec<Mirror>, SettingsError> {
+/// The mirrors of a configuration file, if there is one.
+fn mirrors_of(path: &Path) -> Result<Option<Vec<Mirror>>, SettingsError> {
     let text = match fs_err::read_to_string(path) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(SettingsError::Read(error)),
     };
     let configuration: Configuration = toml::from_str(&text).map_err(|source| SettingsError::Syntax {
@@ -213,7 +221,8 @@ fn mirrors_of(path: &Path) -> Result<Vec<Mirror>, SettingsError> {
                 source,
             })
         })
-        .collect()
+        .collect::<Result<_, _>>()
+        .map(Some)
 }
 
 /// The index that this machine's own configuration names: labs set their proxy there.

@@ -9,12 +9,13 @@ pub use inventory::{AuditError, Distribution, Inventory};
 
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::doctor::{Code, Finding, faults};
 
 /// What the files prove, and what earlier stages noticed.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Audit {
     /// Sorted by what blocks first.
     pub findings: Vec<Finding>,

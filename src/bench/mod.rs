@@ -23,6 +23,7 @@ use std::{
     time::Duration,
 };
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
@@ -84,7 +85,7 @@ pub struct BenchRequest {
 }
 
 /// What was measured.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Benchmark {
     /// The model: the built-in one's name, or a file's.
     pub model: String,
@@ -118,7 +119,7 @@ impl Benchmark {
 }
 
 /// One batch size.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Row {
     /// Images in one run.
     pub batch: u64,

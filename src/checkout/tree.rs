@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use pep508_rs::{Requirement, VerbatimUrl};
 use rattler_digest::{Sha256, compute_bytes_digest};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::CheckoutError;
 use crate::{manifest::SourceTree, names::ProfileName};
 
 /// How a program's source is installed and started.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// A project with a `pyproject.toml` of its own: uv builds it, and its extras come from it.

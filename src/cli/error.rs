@@ -47,6 +47,62 @@ impl From<Exit> for ExitCode {
 }
 
 impl Exit {
+    /// Every way to end.
+    pub const ALL: [Self; 10] = [
+        Self::Done,
+        Self::Machine,
+        Self::Usage,
+        Self::Unresolvable,
+        Self::Unreachable,
+        Self::Integrity,
+        Self::Faulty,
+        Self::BenchFailed,
+        Self::Unsupported,
+        Self::Interrupted,
+    ];
+
+    /// What it says, in a few words.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Machine => "the machine is in the way",
+            Self::Usage => "usage",
+            Self::Unresolvable => "cannot resolve",
+            Self::Unreachable => "source unreachable",
+            Self::Integrity => "integrity",
+            Self::Faulty => "audit or verification found an error",
+            Self::BenchFailed => "benchmark failed",
+            Self::Unsupported => "hardware does not support the profile",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
+    /// What is behind it: a sentence.
+    #[must_use]
+    pub fn explained(self) -> &'static str {
+        match self {
+            Self::Done => "What was asked for is there, or was there already.",
+            Self::Machine => {
+                "Disk or inodes full, no permission, noexec, HOME unset, a lock that cannot be had, no usable Python, \
+                 a program that ends as soon as it is launched."
+            }
+            Self::Usage => {
+                "An unknown environment, profile or flag; a manifest, profile, hardware or configuration file at fault; \
+                 a `MATENV_UV` out of range."
+            }
+            Self::Unresolvable => {
+                "An unknown package, requirements that contradict each other, an extra that vanished, a release below a floor."
+            }
+            Self::Unreachable => "A channel or an index does not answer, or wants credentials.",
+            Self::Integrity => "A hash or a size differs, or an archive, a lock or a record is damaged.",
+            Self::Faulty => "The new environment is not made current; what was there before stays.",
+            Self::BenchFailed => "Inference failed, was wrong, or ran on another provider than asked.",
+            Self::Unsupported => "Take another profile: `--profile cpu` runs everywhere.",
+            Self::Interrupted => "Ctrl-C or a termination signal; nothing was changed.",
+        }
+    }
+
     /// The exit code of clap's own messages: 0 for help and version.
     pub(super) fn of_clap(error: &clap::Error) -> Self {
         if error.use_stderr() { Self::Usage } else { Self::Done }

@@ -7,8 +7,10 @@ use crate::{
     checkout::CheckoutError,
     conda::{CondaError, host_python::HostPythonError},
     install::{InstallError, RoomError},
+    launch::LaunchError,
     lock::LockError,
     manifest::ManifestError,
+    menu::MenuError,
     plan::PlanError,
     pypi::{PypiError, UvError},
     report::CertificateError,
@@ -385,6 +387,50 @@ impl From<StoreError> for Failure {
     }
 }
 
+impl From<LaunchError> for Failure {
+    fn from(error: LaunchError) -> Self {
+        let (code, exit, help) = match error {
+            LaunchError::Store(error) => return error.into(),
+            LaunchError::NoProgram { ref env } => (
+                "launch::no_program",
+                Exit::Usage,
+                format!("run a command of it: matenv run {env} -- CMD; a manifest names its program: launch = \"CMD\""),
+            ),
+            LaunchError::Log(_) => ("launch::log", Exit::Machine, DISK.to_owned()),
+            LaunchError::Died { ref env, ref log, .. } => (
+                "launch::died",
+                Exit::Machine,
+                format!(
+                    "see it in this terminal: matenv launch {env} --wait; the whole log: {}",
+                    log.display()
+                ),
+            ),
+        };
+        Self::new(&error, code, exit, help)
+    }
+}
+
+impl From<MenuError> for Failure {
+    fn from(error: MenuError) -> Self {
+        let (code, help) = match &error {
+            MenuError::NotText(_) => (
+                "menu::not_text",
+                "move it to a folder whose name is Unicode, or start the program by: matenv launch ENV",
+            ),
+            MenuError::Program(_) => ("menu::program", "start matenv by its path"),
+            MenuError::Write(_) => (
+                "menu::write",
+                "make that folder one that you may write to; the environment itself is in place",
+            ),
+            MenuError::Remove(_) => (
+                "menu::remove",
+                "remove that file yourself; the environment itself is gone",
+            ),
+        };
+        Self::new(&error, code, Exit::Machine, help.to_owned())
+    }
+}
+
 impl From<CertificateError> for Failure {
     fn from(error: CertificateError) -> Self {
         let (code, exit, help) = match &error {
@@ -483,6 +529,7 @@ impl From<InstallError> for Failure {
         match error {
             InstallError::Profile(error) => Self::toml(&error, "profile::syntax"),
             InstallError::Plan(error) => error.into(),
+            InstallError::Menu(error) => error.into(),
             InstallError::Checkout(error) => error.into(),
             InstallError::Room(error) => error.into(),
             InstallError::Conda(error) => error.into(),

@@ -41,6 +41,9 @@ pub(super) struct Args {
     /// Skip the benchmark; the environment is not called proven
     #[arg(long)]
     no_bench: bool,
+    /// Put the environment's program into the system's menu
+    #[arg(long)]
+    menu: bool,
     /// Run the smoke tests on a trained model: a folder with `best.ckpt` and `training_config.yaml`
     #[arg(long, value_name = "DIR")]
     model_dir: Option<PathBuf>,
@@ -115,6 +118,7 @@ impl Args {
                 bench: !self.no_bench,
                 model_dir: self.model_dir.clone(),
             },
+            menu: self.menu,
             sources: self.source.clone(),
         }
     }

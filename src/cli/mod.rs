@@ -1,16 +1,20 @@
 //! Commands: arguments in, one library call, print. One file a command; no logic here.
 
 mod bench;
+mod completions;
 mod error;
 mod exits;
 mod info;
 mod install;
+mod itself;
+mod launch;
 mod list;
 mod output;
 mod plan;
 mod remove;
 mod report;
 mod run;
+mod schema;
 mod verify;
 
 pub use error::{Exit, Failure};
@@ -36,18 +40,27 @@ use output::Output;
 const EXAMPLES: &str = "\
 Examples:
   matenv install sleap               make the environment `sleap` and prove it
+  matenv launch sleap                open its program
   matenv run sleap -- python app.py  use it
   matenv install runtime             the small one: does this machine run exported models?
 
-Exit codes: 0 done, 1 the machine is in the way, 2 usage, 3 cannot resolve, 4 source unreachable, 5 integrity,
-6 audit or verification found an error, 7 benchmark failed, 8 hardware does not support the profile, 130 interrupted.";
+Exit codes: ";
+
+/// What stands below the help: examples and exit codes.
+fn after_help() -> String {
+    let codes: Vec<String> = Exit::ALL
+        .iter()
+        .map(|exit| format!("{} {}", *exit as u8, exit.meaning()))
+        .collect();
+    format!("{EXAMPLES}{}.", codes.join(", "))
+}
 
 /// Proven-working conda environments for animal-tracking labs
 #[derive(Debug, Parser)]
-#[command(name = "matenv", version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "matenv", version, after_help = after_help(), max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: AnyCommand,
     #[command(flatten)]
     global: Global,
 }
@@ -93,6 +106,15 @@ enum Color {
     Never,
 }
 
+/// Those that tell only of matenv itself work without a home, and where a manifest is at fault.
+#[derive(Debug, Subcommand)]
+enum AnyCommand {
+    #[command(flatten)]
+    InSession(Command),
+    Completions(completions::Args),
+    Schema(schema::Args),
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     Install(install::Args),
@@ -103,7 +125,10 @@ enum Command {
     List(list::Args),
     Info(info::Args),
     Run(run::Args),
+    Launch(launch::Args),
     Remove(remove::Args),
+    #[command(name = "self")]
+    Itself(itself::Args),
 }
 
 /// What every command gets.
@@ -184,27 +209,32 @@ pub fn main() -> ExitCode {
         Ok(timings) => timings,
         Err(failure) => return out.fail(&failure),
     };
-    let code = dispatch(&cli, out).unwrap_or_else(|failure| out.fail(&failure));
+    let result = match &cli.command {
+        AnyCommand::InSession(command) => dispatch(command, &cli.global, out),
+        AnyCommand::Completions(args) => Ok(completions::run(args, out)),
+        AnyCommand::Schema(args) => Ok(schema::run(args, out)),
+    };
+    let code = result.unwrap_or_else(|failure| out.fail(&failure));
     drop(timings);
     code
 }
 
-fn dispatch(cli: &Cli, out: Output) -> Result<ExitCode, Failure> {
+fn dispatch(command: &Command, global: &Global, out: Output) -> Result<ExitCode, Failure> {
     let cwd = std::env::current_dir().map_err(|error| Failure::no_cwd(&error))?;
     let mut asked = Asked {
-        mirrors: cli.global.mirror.clone(),
-        manifest_dir: cli.global.manifest_dir.clone(),
-        offline: cli.global.offline,
+        mirrors: global.mirror.clone(),
+        manifest_dir: global.manifest_dir.clone(),
+        offline: global.offline,
         ..Asked::default()
     };
-    if let Command::Install(args) = &cli.command {
+    if let Command::Install(args) = command {
         args.ask(&mut asked);
-    } else if let Command::Plan(args) = &cli.command {
+    } else if let Command::Plan(args) = command {
         args.ask(&mut asked);
     }
     let settings = Settings::resolve(asked, Variables::of_this_process(), &cwd)?;
     let manifests = Manifests::load(settings.manifest_dir.as_deref())?;
-    let events = ui::events(cli.global.style(out.json()));
+    let events = ui::events(global.style(out.json()));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -219,7 +249,7 @@ fn dispatch(cli: &Cli, out: Output) -> Result<ExitCode, Failure> {
             runtime,
         }
     };
-    let result = match &cli.command {
+    let result = match command {
         Command::Install(args) => install::run(args, &session),
         Command::Plan(args) => plan::run(args, &session),
         Command::Verify(args) => verify::run(args, &session),
@@ -228,7 +258,9 @@ fn dispatch(cli: &Cli, out: Output) -> Result<ExitCode, Failure> {
         Command::List(args) => list::run(args, &session),
         Command::Info(args) => info::run(args, &session),
         Command::Run(args) => run::run(args, &session),
+        Command::Launch(args) => launch::run(args, &session),
         Command::Remove(args) => remove::run(args, &session),
+        Command::Itself(args) => itself::run(args, &session),
     };
     let settings = std::sync::Arc::clone(&session.ctx.settings);
     // Threads that still link or unpack are not waited for: after Ctrl-C the prompt is due within a second.

@@ -4,13 +4,14 @@ use serde::Serialize;
 
 use super::{Exit, Failure, Session};
 use crate::{
+    menu::Menu,
     names::EnvName,
     store::{Removed, Store},
 };
 
 /// Remove an environment with all its generations
 ///
-/// The link under `~/.conda/envs` goes too, if it is matenv's own.
+/// The link under `~/.conda/envs` goes too, if it is matenv's own, and so does the menu entry.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Environment to remove
@@ -26,6 +27,7 @@ struct Shown<'a> {
     ok: bool,
     env: &'a EnvName,
     removed: &'a [std::path::PathBuf],
+    menu: &'a [std::path::PathBuf],
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
@@ -36,11 +38,13 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
         let _held = store.lock(&session.ctx.events, &args.env).await?;
         store.remove(&args.env, args.force)
     })?;
+    let menu = Menu::of(settings).remove(&args.env)?;
     let shown = Shown {
         schema: 1,
         ok: true,
         env: &args.env,
         removed: &removed.generations,
+        menu: &menu,
     };
     session.out.show(&shown, format!("removed {}", args.env));
     Ok(Exit::Done.into())

@@ -3,12 +3,13 @@
 //! In: the operating system. Out: a [`Hardware`] value in the form of a hardware file, in which absent means unknown.
 //! Absent on purpose: choices. GPUs are not looked at yet: `gpus` is unknown.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::process::Variables;
 
 /// What a machine is. Absent or null fields are unknown; unknown fields are ignored.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Hardware {
     /// Version of the form.
     pub schema: u32,
@@ -35,7 +36,7 @@ pub struct Hardware {
 }
 
 /// An operating system.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Os {
     /// Such as `debian`.
     pub name: Option<String>,
@@ -46,7 +47,7 @@ pub struct Os {
 }
 
 /// A C library.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Libc {
     /// Such as `glibc`.
     pub family: String,
@@ -55,7 +56,7 @@ pub struct Libc {
 }
 
 /// A processor.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Cpu {
     /// Such as `AMD Ryzen 9 7950X`.
     pub model: Option<String>,

@@ -1,7 +1,7 @@
 use super::RoomError;
 use crate::{
-    audit::AuditError, bench::BenchError, checkout::CheckoutError, conda::CondaError, lock::LockError, plan::PlanError,
-    pypi::PypiError, pypi::UvError, report::CertificateError, store::StoreError, toml_file::TomlError,
+    audit::AuditError, bench::BenchError, checkout::CheckoutError, conda::CondaError, lock::LockError, menu::MenuError,
+    plan::PlanError, pypi::PypiError, pypi::UvError, report::CertificateError, store::StoreError, toml_file::TomlError,
     verify::VerifyError,
 };
 
@@ -14,6 +14,9 @@ pub enum InstallError {
     /// There is no plan for this machine.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// The menu entry.
+    #[error(transparent)]
+    Menu(#[from] MenuError),
     /// The program's own source.
     #[error(transparent)]
     Checkout(#[from] CheckoutError),

@@ -6,7 +6,10 @@
 use futures::future::join_all;
 
 use super::{InstallError, Installed, Request, install, plan};
-use crate::{checkout::CheckoutError, context::Context, manifest::Manifest, names::EnvName, plan::PlanError};
+use crate::{
+    checkout::CheckoutError, context::Context, manifest::Manifest, menu, names::EnvName, plan::PlanError,
+    report::Verdict,
+};
 
 /// What became of one of several environments.
 #[derive(Debug)]
@@ -36,7 +39,14 @@ pub async fn install_many(
     let made = join_all(manifests.iter().map(|manifest| async move {
         let env = request.name.clone().unwrap_or_else(|| manifest.name.clone());
         let ctx = if alone { ctx.clone() } else { ctx.about(&env) };
-        let result = Box::pin(install(&ctx, manifest, request)).await;
+        let mut result = Box::pin(install(&ctx, manifest, request)).await;
+        let good = matches!(&result, Ok(installed) if installed.certificate.verdict() == Verdict::Good);
+        if good
+            && request.menu
+            && let Err(error) = menu::enter(&ctx, manifest, &env)
+        {
+            result = Err(error.into());
+        }
         Made { env, result }
     }));
     Ok(made.await)

@@ -10,6 +10,7 @@ pub use file::LockError;
 pub use footprint::{Footprint, Growth, Table as GrowthTable, growth};
 
 use rattler_conda_types::RepoDataRecord;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{doctor::Finding, names::Backend, sources::SourceName};
@@ -44,7 +45,7 @@ impl LockedWheel {
 }
 
 /// A fallback that was taken (design section 4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fallback {
     /// No conda channel answered: the host's Python stands in.

@@ -9,7 +9,7 @@ use std::{
 use crate::settings::Settings;
 
 /// What passes: time-outs, TLS, credentials, concurrency. Everything else changes what is resolved.
-const ALLOWED: &[&str] = &[
+pub(crate) const ALLOWED: &[&str] = &[
     "UV_CONCURRENT_BUILDS",
     "UV_CONCURRENT_DOWNLOADS",
     "UV_CONCURRENT_INSTALLS",

@@ -5,7 +5,7 @@
 //! what it answers is checked before it is believed. Absent on purpose: uv's internal crates.
 
 mod check;
-mod environment;
+pub(crate) mod environment;
 mod error;
 mod install;
 mod project;

@@ -3,6 +3,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -23,7 +24,7 @@ use crate::{
 const FILE: &str = "certificate.json";
 
 /// What an environment is and what proves it (design section 9). Fields are added, never renamed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Certificate {
     /// Version of the form.
     pub schema: u32,
@@ -74,14 +75,14 @@ pub struct Certificate {
 }
 
 /// The choices of a plan.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ChosenPlan {
     /// Each with its reason.
     pub choices: Vec<Choice>,
 }
 
 /// Where a package comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PackageKind {
     /// A conda package.
@@ -91,7 +92,7 @@ pub enum PackageKind {
 }
 
 /// One installed package.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Package {
     /// Its name.
     pub name: String,
@@ -108,7 +109,7 @@ pub struct Package {
 }
 
 /// How long a stage took.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Timing {
     /// Which stage.
     pub stage: Stage,

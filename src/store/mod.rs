@@ -9,6 +9,7 @@
 //! MATENV_HOME/envs/sleap                        the link to the current one
 //! MATENV_HOME/src/x-anylabeling/                clones of its program, made by `--source`
 //! MATENV_HOME/state/sleap.lock                  held by the matenv that changes the environment
+//! MATENV_HOME/state/logs/sleap.log              what the program said that was launched last
 //! MATENV_HOME/state/sleap-3.0f4a21.unfinished   stands while that generation is being built
 //! ~/.conda/envs/sleap                           the conda door: a link to envs/sleap
 //! ```
@@ -72,6 +73,12 @@ impl Store {
     #[must_use]
     pub fn link(&self, env: &EnvName) -> PathBuf {
         self.home.join("envs").join(env.as_str())
+    }
+
+    /// Where a launched program's output goes.
+    #[must_use]
+    pub fn log(&self, env: &EnvName) -> PathBuf {
+        self.state().join("logs").join(format!("{env}.log"))
     }
 
     /// Hold the environment: one installation at a time. A second one waits, and says so.
@@ -220,6 +227,10 @@ impl Store {
         if let Some(manifest) = manifest {
             self.forget_source(&manifest)?;
         }
+        let log = self.log(env);
+        for log in [crate::launch::previous(&log), log] {
+            unmark(&log);
+        }
         Ok(Removed { generations, door })
     }
 
@@ -333,9 +344,9 @@ fn names_in(folder: &Path) -> Result<Vec<String>, StoreError> {
     Ok(names)
 }
 
-/// Take a mark away. One that stays is looked at again by the next run.
-fn unmark(mark: &Path) {
-    match fs_err::remove_file(mark) {
+/// Take a mark or a log away. One that stays is looked at again by the next run.
+fn unmark(file: &Path) {
+    match fs_err::remove_file(file) {
         Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => tracing::warn!("{error}"),

@@ -1,26 +1,51 @@
 //! Programs of an environment, started so that they see nothing of other programs' libraries.
 
-use std::{collections::BTreeMap, ffi::OsString, path::Path, process::ExitCode};
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use super::{Generation, StoreError};
 use crate::settings::Settings;
 
-/// Start a command of the environment. On Unix it replaces this process, so that signals reach it and its exit code is
-/// the caller's; elsewhere its exit code is passed on.
-pub fn exec(settings: &Settings, generation: &Generation, argv: &[OsString]) -> Result<ExitCode, StoreError> {
-    let Some((name, arguments)) = argv.split_first() else {
-        return Ok(ExitCode::SUCCESS);
+/// A command of an environment, found and not started yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The program's path.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+    /// The variables it gets, and no others.
+    pub variables: BTreeMap<OsString, OsString>,
+}
+
+/// Find a command, in the environment first and then where the shell would look.
+pub fn find(settings: &Settings, generation: &Generation, argv: &[OsString]) -> Result<Found, StoreError> {
+    let missing = |name: &OsString| StoreError::NoCommand {
+        command: name.to_string_lossy().into_owned(),
+        env: generation.env.clone(),
     };
+    let (name, arguments) = argv.split_first().ok_or_else(|| missing(&OsString::new()))?;
     let variables = variables(settings, generation);
     let search = variables.get(std::ffi::OsStr::new("PATH"));
     // A name with a separator counts from the working folder; a removed one leaves absolute paths.
     let cwd = std::env::current_dir().unwrap_or_default();
-    let program = which::which_in(name, search, cwd).map_err(|_| StoreError::NoCommand {
-        command: name.to_string_lossy().into_owned(),
-        env: generation.env.clone(),
-    })?;
-    start(&program, arguments, &variables).map_err(|source| StoreError::Start {
-        command: program.display().to_string(),
+    let program = which::which_in(name, search, cwd).map_err(|_| missing(name))?;
+    Ok(Found {
+        program,
+        arguments: arguments.to_vec(),
+        variables,
+    })
+}
+
+/// Start a command of the environment. On Unix it replaces this process, so that signals reach it and its exit code is
+/// the caller's; elsewhere its exit code is passed on.
+pub fn exec(settings: &Settings, generation: &Generation, argv: &[OsString]) -> Result<ExitCode, StoreError> {
+    let found = find(settings, generation, argv)?;
+    start(&found.program, &found.arguments, &found.variables).map_err(|source| StoreError::Start {
+        command: found.program.display().to_string(),
         source,
     })
 }

@@ -15,6 +15,7 @@ use std::{
 };
 
 use futures::StreamExt as _;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -26,7 +27,7 @@ use crate::{
 use check::{Place, run};
 
 /// How a check ended.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProbeResult {
     /// Its name.
     pub name: String,
@@ -42,7 +43,7 @@ pub struct ProbeResult {
 }
 
 /// What the probes came to.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Verification {
     /// In the manifest's order.
     pub probes: Vec<ProbeResult>,

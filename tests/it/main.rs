@@ -15,7 +15,9 @@ mod damage;
 mod disk;
 mod errors;
 mod install;
+mod launch;
 mod real;
+mod reference;
 mod several;
 #[cfg(target_os = "linux")]
 mod signals;

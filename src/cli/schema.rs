@@ -1,0 +1,21 @@
+use std::process::ExitCode;
+
+use super::{Exit, output::Output};
+use crate::reference::Document;
+
+/// Print the JSON Schema of a file
+///
+/// Editors complete and check manifests by it: put `#:schema PATH` into the first line of a TOML file.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Kind of file
+    #[arg(value_enum, default_value_t)]
+    document: Document,
+}
+
+pub(super) fn run(args: &Args, out: Output) -> ExitCode {
+    let schema = args.document.schema();
+    let text = serde_json::to_string_pretty(&schema).unwrap_or_default();
+    out.show(&schema, text);
+    Exit::Done.into()
+}
