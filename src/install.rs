@@ -188,8 +188,7 @@ pub async fn install(ctx: &Context, manifest: &Manifest, request: &Request) -> R
     let proof = prove(ctx, &mut clock, &plan, &prefix, &request.prove).await?;
     proof.enter(&mut certificate);
     if request.prove.probes {
-        // Only a number for people: an environment is not worse for a folder that cannot be counted.
-        certificate.size = Size::of(&prefix).ok();
+        certificate.size = Some(Size::of(&prefix));
     }
     if certificate.verdict() != Verdict::Good {
         certificate.timings = clock.timings();

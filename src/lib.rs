@@ -22,7 +22,7 @@
 //! What serves every stage is a [`context::Context`]: [`settings`], the one HTTP client ([`net`]), and where
 //! [`event`]s go. [`sources`] knows where packages come from, [`process`] starts other programs clean, [`launch`] those that
 //! outlive the terminal, [`menu`] puts them into the system's menu,
-//! [`reference`] and [`about`] tell what matenv is,
+//! [`mod@reference`] and [`about`] tell what matenv is,
 //! [`cli`] turns arguments into calls and errors into exit codes, [`ui`] draws.
 //!
 //! **Invariant:** planning opens no socket and no file, so a plan for another machine is the same call.

@@ -25,6 +25,7 @@ use crate::{
 const BUILT_IN: &[(&str, &str)] = &[
     ("runtime.toml", include_str!("../manifests/runtime.toml")),
     ("sleap.toml", include_str!("../manifests/sleap.toml")),
+    ("x-anylabeling.toml", include_str!("../manifests/x-anylabeling.toml")),
 ];
 
 /// Why a manifest is not to be had.
@@ -650,7 +651,7 @@ because = "arrays"
     fn the_built_in_manifests_are_sound() {
         let manifests = Manifests::load(None).expect("sound");
         let names: Vec<_> = manifests.iter().map(|manifest| manifest.name.as_str()).collect();
-        assert_eq!(names, ["runtime", "sleap"]);
+        assert_eq!(names, ["runtime", "sleap", "x-anylabeling"]);
         assert!(manifests.iter().all(|manifest| !manifest.probes.is_empty()));
     }
 

@@ -84,7 +84,7 @@ struct Global {
     /// Draw no progress bars
     #[arg(long, global = true)]
     no_progress: bool,
-    /// Write how long each part took, for ui.perfetto.dev or chrome://tracing
+    /// Write how long each part took: a trace that Perfetto and `chrome://tracing` open
     #[arg(long, global = true, value_name = "FILE")]
     timings: Option<PathBuf>,
     /// Open no connection; use what the caches hold
