@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use rattler_repodata_gateway::Gateway;
-use tokio::sync::{Mutex, RwLock};
+use tokio::sync::{Mutex, RwLock, Semaphore};
 
 use crate::{conda::host_python::Interpreters, event::Events, names::EnvName, net::Client, settings::Settings};
 
@@ -21,7 +21,6 @@ pub struct Context {
 }
 
 /// What several environments of one run share, so that nothing is asked, read or fetched twice.
-#[derive(Default)]
 pub struct Shared {
     /// The conda records that were read.
     pub gateway: OnceLock<Gateway>,
@@ -29,8 +28,24 @@ pub struct Shared {
     pub interpreters: Interpreters,
     /// Held while uv is fetched or the host's Python is packed.
     pub tools: Mutex<()>,
+    /// One for each probe that may run at once: each loads hundreds of megabytes of libraries, and more of them than
+    /// cores would only make all of them late.
+    pub probes: Semaphore,
     /// Whole for who wants the machine for itself, the benchmark; shared by everybody else's work.
     pub machine: RwLock<()>,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self {
+            gateway: OnceLock::default(),
+            interpreters: Interpreters::default(),
+            tools: Mutex::default(),
+            probes: Semaphore::new(cores.min(4)),
+            machine: RwLock::default(),
+        }
+    }
 }
 
 impl Context {

@@ -142,6 +142,8 @@ pub struct SourceTree {
     pub command: String,
     /// In such trees: requirements files by profile.
     pub requirements: BTreeMap<ProfileName, Vec<String>>,
+    /// In such trees: distributions that exist only as an sdist in the versions that those files pin.
+    pub sdists: Vec<String>,
 }
 
 /// Something to run inside the environment that proves a part of it.
@@ -164,9 +166,16 @@ pub struct Check {
     /// It opens a window: a library that only the operating system can bring is a warning if it is missing.
     #[serde(default)]
     pub window: bool,
+    /// It fits a program that is started as a script too (`--source` of an older tree).
+    #[serde(default = "yes")]
+    pub scripts: bool,
     /// A model in `{work_dir}` that it leaves and that the bench times. Beside `NAME.onnx` it may leave
     /// `NAME.shapes.json`: shapes by input name.
     pub produces: Option<String>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Manifest {
@@ -384,6 +393,9 @@ mod raw {
         /// In such trees: requirements files by profile.
         #[serde(default)]
         requirements: BTreeMap<ProfileName, Vec<String>>,
+        /// In such trees: distributions that exist only as an sdist in the versions that those files pin.
+        #[serde(default)]
+        sdists: Vec<String>,
     }
 
     /// Something to run inside the environment that proves a part of it: either `python` or `command`.
@@ -410,6 +422,9 @@ mod raw {
         /// It opens a window: a library that only the operating system can bring is a warning if it is missing.
         #[serde(default)]
         window: bool,
+        /// It fits a program that is started as a script too (`--source` of an older tree).
+        #[serde(default = "super::yes")]
+        scripts: bool,
         /// A model in `{work_dir}` that it leaves and that the bench times. Beside `NAME.onnx` it may leave
         /// `NAME.shapes.json`: shapes by input name.
         produces: Option<String>,
@@ -579,6 +594,7 @@ mod raw {
                 scripts: self.scripts,
                 command: self.command,
                 requirements: self.requirements,
+                sdists: self.sdists,
             })
         }
     }
@@ -616,6 +632,7 @@ mod raw {
             timeout_s: row.timeout_s,
             profiles: row.profiles,
             window: row.window,
+            scripts: row.scripts,
             produces: row.produces,
         })
     }

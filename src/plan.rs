@@ -155,10 +155,11 @@ pub fn plan(manifest: &Manifest, profile: &Profile, hardware: &Hardware, request
         .filter(|wanted| wanted_here(&wanted.profiles))
         .flat_map(|wanted| planned(wanted, profile.name, request.source.as_ref()))
         .collect();
+    let from_scripts = request.source.as_ref().is_some_and(|source| !source.is_project());
     let checks = |checks: &[Check]| -> Vec<Check> {
         checks
             .iter()
-            .filter(|check| wanted_here(&check.profiles))
+            .filter(|check| wanted_here(&check.profiles) && (check.scripts || !from_scripts))
             .cloned()
             .collect()
     };
@@ -246,18 +247,25 @@ fn planned(wanted: &Wanted, profile: ProfileName, source: Option<&Checkout>) -> 
     }
 }
 
-/// The manifest's exceptions, and the program's own source if it is a project.
+/// The manifest's exceptions, and those of the program's own source: a project itself, or what an older tree pins.
 fn build(manifest: &Manifest, source: Option<&Checkout>) -> Vec<BuildException> {
     let mut build = manifest.build.clone();
-    if let (Some(source), Some(tree)) = (source, &manifest.source)
-        && let Kind::Project { .. } = source.kind
-    {
-        build.push(BuildException {
-            package: source.package.clone(),
-            requires: tree.build_requires.clone(),
-            because: format!("from {source}"),
-        });
-    }
+    let (Some(source), Some(tree)) = (source, &manifest.source) else {
+        return build;
+    };
+    let built: Vec<&String> = match &source.kind {
+        Kind::Project { .. } => vec![&source.package],
+        Kind::Scripts { requirements, .. } => tree
+            .sdists
+            .iter()
+            .filter(|sdist| requirements.iter().any(|wanted| name_of(wanted) == sdist.as_str()))
+            .collect(),
+    };
+    build.extend(built.into_iter().map(|package| BuildException {
+        package: package.clone(),
+        requires: tree.build_requires.clone(),
+        because: format!("from {source}"),
+    }));
     build
 }
 

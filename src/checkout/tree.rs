@@ -37,31 +37,39 @@ pub(super) fn look(folder: &Path, declared: &SourceTree, profile: ProfileName) -
         package: declared.package.clone(),
         because,
     };
-    let project = folder.join("pyproject.toml");
-    if let Ok(text) = fs_err::read_to_string(&project)
-        && let Some(name) = project_name(&text)
-    {
-        if name != declared.package {
-            return Err(not_the_program(format!("its pyproject.toml is of `{name}`")));
-        }
+    let pyproject = fs_err::read_to_string(folder.join("pyproject.toml")).unwrap_or_default();
+    let name = project_name(&pyproject);
+    if name.as_ref() == Some(&declared.package) {
         return Ok(Kind::Project {
-            sha256: hex::encode(compute_bytes_digest::<Sha256>(text.as_bytes())),
+            sha256: hex::encode(compute_bytes_digest::<Sha256>(pyproject.as_bytes())),
         });
     }
+    // Older trees had another name, or none; what tells them is their script beside the requirements.
+    let files: Vec<PathBuf> = declared
+        .requirements
+        .get(&profile)
+        .into_iter()
+        .flatten()
+        .map(|file| folder.join(file))
+        .collect();
     let script = declared
         .scripts
         .iter()
         .map(PathBuf::from)
         .find(|script| folder.join(script).is_file())
-        .ok_or_else(|| {
-            not_the_program(format!(
-                "it has neither a pyproject.toml with a name nor {}",
+        .filter(|_| !files.is_empty() && files.iter().all(|file| file.is_file()));
+    let Some(script) = script else {
+        return Err(not_the_program(match name {
+            Some(name) => format!("its pyproject.toml is of `{name}`"),
+            None => format!(
+                "it has neither a pyproject.toml with a name nor {} beside requirements files",
                 declared.scripts.join(" or ")
-            ))
-        })?;
+            ),
+        }));
+    };
     let mut requirements = Vec::new();
-    for file in declared.requirements.get(&profile).into_iter().flatten() {
-        read(&folder.join(file), &mut requirements, 0)?;
+    for file in files {
+        read(&file, &mut requirements, 0)?;
     }
     Ok(Kind::Scripts {
         requirements,
@@ -125,6 +133,7 @@ mod tests {
             scripts: vec!["app.py".to_owned(), "tracker/app.py".to_owned()],
             command: "tracker".to_owned(),
             requirements: [(ProfileName::Cpu, vec!["requirements.txt".to_owned()])].into(),
+            sdists: Vec::new(),
         }
     }
 
@@ -153,8 +162,11 @@ mod tests {
     #[test]
     fn older_trees_have_requirements_and_a_script() {
         let folder = tree(&[
-            // Tools' settings alone make no project.
-            ("pyproject.toml", "[tool.black]\nline-length = 79\n"),
+            // Tools' settings alone make no project, nor does another name beside the script.
+            (
+                "pyproject.toml",
+                "[project]\nname = \"tracker-old\"\n[tool.black]\nline-length = 79\n",
+            ),
             (
                 "requirements.txt",
                 "# comment\n-r base.txt\n--extra-index-url https://example.org\nonnx>=1.15 # why\n",

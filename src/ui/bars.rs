@@ -33,7 +33,7 @@ impl Bars {
         self.finish(env);
         let bar = self.all.add(ProgressBar::no_length().with_style(spinner()));
         let stage = format!("{:<8}", stage.as_str());
-        bar.set_prefix(env.map_or_else(|| stage.clone(), |env| format!("{env} {stage}")));
+        bar.set_prefix(env.map_or_else(|| stage.clone(), |env| format!("{:<13} {stage}", env.as_str())));
         bar.enable_steady_tick(Duration::from_millis(100));
         self.by_env.insert(env.cloned(), Bar { bar, counts: None });
     }

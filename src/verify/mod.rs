@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use futures::StreamExt as _;
+use futures::{StreamExt as _, stream::FuturesUnordered};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -73,10 +73,6 @@ impl Verification {
 /// Run the probes of an environment side by side.
 pub async fn verify(ctx: &Context, prefix: &Path, env: &str, probes: &[Check]) -> Result<Verification, VerifyError> {
     let work = tempfile::tempdir().map_err(VerifyError::Io)?;
-    // Each loads hundreds of megabytes of libraries: more at once than cores only makes all of them late.
-    let at_once = std::thread::available_parallelism()
-        .map_or(1, std::num::NonZero::get)
-        .min(4);
     let total = probes.len() as u64;
     let place = Place {
         env,
@@ -85,11 +81,15 @@ pub async fn verify(ctx: &Context, prefix: &Path, env: &str, probes: &[Check]) -
         model_dir: None,
     };
     let mut done = 0;
-    let mut running = futures::stream::iter(probes.iter().enumerate().map(|(at, probe)| async move {
-        let result = run(ctx, &place, at, probe).await;
-        (at, result)
-    }))
-    .buffer_unordered(at_once);
+    let mut running: FuturesUnordered<_> = probes
+        .iter()
+        .enumerate()
+        .map(|(at, probe)| async move {
+            // Never closed; without a permit the probe would run all the same.
+            let _turn = ctx.shared.probes.acquire().await;
+            (at, run(ctx, &place, at, probe).await)
+        })
+        .collect();
     let mut results = Vec::new();
     while let Some((at, result)) = running.next().await {
         let result = result?;
