@@ -5,6 +5,7 @@
 
 mod clock;
 mod error;
+mod locate;
 mod many;
 mod prove;
 mod room;
@@ -17,23 +18,21 @@ pub use room::{Need, RoomError};
 
 use std::path::{Path, PathBuf};
 
-use rattler_conda_types::RepoDataRecord;
+use locate::{Located, locate, wheels};
 
 use crate::{
     audit::Audit,
     causes::chain,
     checkout::{self, Checkout, Source},
-    conda,
     context::Context,
     doctor::{Code, Finding, Scope, Severity},
     event::Stage,
     hardware::Hardware,
-    lock::{Fallback, Lock},
+    lock::Lock,
     manifest::Manifest,
     names::{EnvName, ProfileName},
     plan::{self, Plan},
     profile::Profile,
-    pypi::{self, ResolveRequest, Uv},
     report::{Certificate, ChosenPlan, Package, Verdict},
     store::{
         Generation, GenerationRecord, Size, Staged, Store,
@@ -239,20 +238,6 @@ pub async fn rehearse(ctx: &Context, manifest: &Manifest, request: &Request) -> 
     })
 }
 
-/// The packages of `plan`: those of the current generation's lock, or what the sources give.
-async fn locate(
-    ctx: &Context,
-    clock: &mut Clock,
-    store: &Store,
-    plan: &Plan,
-    prefix: &Path,
-) -> Result<Located, InstallError> {
-    match kept_lock(store, plan)? {
-        Some(lock) => from_lock(ctx, clock, prefix, lock).await,
-        None => from_sources(ctx, clock, plan, prefix).await,
-    }
-}
-
 /// The current generation, if it is what the plan asks for.
 fn is_done(store: &Store, plan: &Plan, request: &Request) -> Result<Option<Generation>, InstallError> {
     Ok(store.current(&plan.env)?.filter(|current| {
@@ -290,133 +275,6 @@ async fn nothing_to_do(
         certificate,
         changed: false,
     }))
-}
-
-/// The lock of the current generation, if the plan is the same and nothing stood in for a source: an installed
-/// environment keeps its versions.
-fn kept_lock(store: &Store, plan: &Plan) -> Result<Option<Lock>, InstallError> {
-    let Some(current) = store.current(&plan.env)? else {
-        return Ok(None);
-    };
-    if current.record.plan_fingerprint != plan.fingerprint() {
-        return Ok(None);
-    }
-    // A damaged lock is no reason to fail: it is made again.
-    Ok(Lock::read(&layout::records(&current.prefix))
-        .ok()
-        .filter(|lock| lock.fallbacks.is_empty()))
-}
-
-/// The packages of an environment, with Python linked into its prefix and nothing else yet.
-struct Located {
-    lock: Lock,
-    uv: Uv,
-    findings: Vec<Finding>,
-    need: Need,
-}
-
-async fn from_lock(ctx: &Context, clock: &mut Clock, prefix: &Path, lock: Lock) -> Result<Located, InstallError> {
-    ctx.events.note("the versions of the current generation are kept");
-    let conda = Need::of_conda(ctx, &lock.conda).await;
-    let wheels = Need::of_wheels(ctx, &lock.pypi);
-    room::check_room(ctx, conda, wheels)?;
-    let findings = link(ctx, clock, prefix, &lock.conda).await?;
-    let uv = Uv::find(ctx, &layout::python(prefix), true).await?;
-    Ok(Located {
-        lock,
-        uv,
-        findings,
-        need: conda.plus(wheels),
-    })
-}
-
-async fn from_sources(ctx: &Context, clock: &mut Clock, plan: &Plan, prefix: &Path) -> Result<Located, InstallError> {
-    clock.start(Stage::Solve);
-    let solved = conda::solve(ctx, plan).await?;
-    let mut fallbacks = Vec::new();
-    let python_words = format!("python {}", solved.python);
-    match &solved.host_python {
-        Some(host) => {
-            fallbacks.push(Fallback::HostPython);
-            clock.finish(Stage::Solve, format!("{python_words} of this machine"));
-            ctx.events.note(format!(
-                "fallback host-python: no conda channel answered, so {} stands in",
-                host.executable.display()
-            ));
-        }
-        None => clock.finish(
-            Stage::Solve,
-            format!("{python_words}, {} packages", solved.records.len()),
-        ),
-    }
-    let conda = Need::of_conda(ctx, &solved.records).await;
-    room::check_room(ctx, conda, Need::default())?;
-    let findings = link(ctx, clock, prefix, &solved.records).await?;
-
-    let uv = Uv::find(ctx, &layout::python(prefix), solved.host_python.is_none()).await?;
-    let at_work = ctx.shared.machine.read().await;
-    clock.start(Stage::Resolve);
-    let minor = minor(&solved.python);
-    let request = ResolveRequest {
-        plan,
-        prefix,
-        python_version: &minor,
-        extra: &solved.missing,
-    };
-    let resolved = pypi::resolve(ctx, &uv, &request).await?;
-    clock.finish(
-        Stage::Resolve,
-        format!("{} wheels with uv {}", resolved.wheels.len(), uv.version),
-    );
-    drop(at_work);
-    if resolved.torch_from_pypi {
-        fallbacks.push(Fallback::TorchFromPypi);
-        ctx.events
-            .note("fallback torch-from-pypi: the torch index did not answer, so PyPI's torch stands in");
-    }
-    let wheels = Need::of_wheels(ctx, &resolved);
-    // Python is there by now: what is left to write is the wheels'.
-    room::check_room(ctx, Need::default(), wheels)?;
-    Ok(Located {
-        lock: Lock {
-            conda: solved.records,
-            pypi: resolved,
-            backend: plan.backend.clone(),
-            fallbacks,
-        },
-        uv,
-        findings,
-        need: conda.plus(wheels),
-    })
-}
-
-async fn link(
-    ctx: &Context,
-    clock: &mut Clock,
-    prefix: &Path,
-    records: &[RepoDataRecord],
-) -> Result<Vec<Finding>, InstallError> {
-    let _at_work = ctx.shared.machine.read().await;
-    clock.start(Stage::Link);
-    let linked = conda::link(ctx, prefix, records).await?;
-    clock.finish(Stage::Link, linked_words(&linked));
-    Ok(linked.findings)
-}
-
-async fn wheels(
-    ctx: &Context,
-    clock: &mut Clock,
-    plan: &Plan,
-    prefix: &Path,
-    located: &Located,
-) -> Result<(), InstallError> {
-    let locked = &located.lock.pypi;
-    ctx.events.note(located.need.words());
-    let _at_work = ctx.shared.machine.read().await;
-    clock.start(Stage::Wheels);
-    pypi::install(ctx, &located.uv, prefix, plan, locked).await?;
-    clock.finish(Stage::Wheels, format!("{} wheels installed", locked.wheels.len()));
-    Ok(())
 }
 
 fn keep_records(plan: &Plan, lock: &Lock, prefix: &Path) -> Result<(), InstallError> {
@@ -494,24 +352,10 @@ fn open_door(ctx: &Context, certificate: &mut Certificate) {
     }
 }
 
-fn linked_words(linked: &conda::Linked) -> String {
-    format!("{} conda packages, {} files", linked.packages, linked.files)
-}
-
 fn switch_words(number: u64, pruned: &[PathBuf]) -> String {
     match pruned.len() {
         0 => format!("generation {number} is current"),
         1 => format!("generation {number} is current, 1 old one removed"),
         more => format!("generation {number} is current, {more} old ones removed"),
     }
-}
-
-fn minor(version: &pep440_rs::Version) -> String {
-    version
-        .release()
-        .iter()
-        .take(2)
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(".")
 }

@@ -1,0 +1,282 @@
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    path::PathBuf,
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+
+/// How often a watched program is looked at.
+pub const TICK: Duration = Duration::from_millis(200);
+
+/// A program to run to its end, with its output kept.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// Program, by path or by name.
+    pub program: PathBuf,
+    /// Arguments.
+    pub args: Vec<OsString>,
+    /// The variables it gets, and no others.
+    pub variables: BTreeMap<OsString, OsString>,
+    /// The folder it runs in.
+    pub cwd: Option<PathBuf>,
+    /// How long it may run.
+    pub limit: Option<Duration>,
+}
+
+/// How a program ended.
+#[derive(Debug, Clone)]
+pub struct Ended {
+    /// Its exit status; `None` if it was stopped at the time limit.
+    pub status: Option<ExitStatus>,
+    /// Its standard output.
+    pub stdout: Vec<u8>,
+    /// Its standard error, as text.
+    pub stderr: String,
+}
+
+impl Ended {
+    /// Whether it exited with 0.
+    #[must_use]
+    pub fn success(&self) -> bool {
+        self.status.is_some_and(|status| status.success())
+    }
+
+    /// Standard output as text.
+    #[must_use]
+    pub fn stdout_text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+
+    /// How it ended, in words: `exit code 2`, `signal 9`, `time limit`.
+    #[must_use]
+    pub fn how(&self) -> String {
+        match self.status {
+            None => "stopped at the time limit".to_owned(),
+            Some(status) => describe(status),
+        }
+    }
+}
+
+/// An exit status in words.
+#[must_use]
+pub fn describe(status: ExitStatus) -> String {
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::ExitStatusExt;
+        if let Some(signal) = status.signal() {
+            let name = match signal {
+                4 => " (illegal instruction)",
+                6 => " (abort)",
+                9 => " (killed)",
+                11 => " (segmentation fault)",
+                _ => "",
+            };
+            return format!("signal {signal}{name}");
+        }
+    }
+    status
+        .code()
+        .map_or_else(|| "no exit code".to_owned(), |code| format!("exit code {code}"))
+}
+
+impl Job {
+    /// `program` with `variables` and nothing else.
+    pub fn new(program: impl Into<PathBuf>, variables: BTreeMap<OsString, OsString>) -> Self {
+        Self {
+            program: program.into(),
+            args: Vec::new(),
+            variables,
+            cwd: None,
+            limit: None,
+        }
+    }
+
+    /// Add arguments.
+    #[must_use]
+    pub fn args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Set a variable.
+    #[must_use]
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.variables.insert(name.into(), value.into());
+        self
+    }
+
+    /// Run in `folder`.
+    #[must_use]
+    pub fn cwd(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.cwd = Some(folder.into());
+        self
+    }
+
+    /// Stop it after `limit`.
+    #[must_use]
+    pub fn limit(mut self, limit: Duration) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
+    /// Run to the end.
+    ///
+    /// # Errors
+    /// The program could not be started.
+    pub async fn run(self) -> std::io::Result<Ended> {
+        self.run_with(|_| {}).await
+    }
+
+    /// Run to the end and hand each line of standard error to `line` as it comes.
+    ///
+    /// # Errors
+    /// The program could not be started.
+    pub async fn run_with(self, line: impl FnMut(&str)) -> std::io::Result<Ended> {
+        self.run_watched(line, |_| {}).await
+    }
+
+    /// [`Self::run_with`], and call `tick` with the process's number every [`TICK`] as well.
+    ///
+    /// # Errors
+    /// The program could not be started.
+    pub async fn run_watched(self, mut line: impl FnMut(&str), mut tick: impl FnMut(u32)) -> std::io::Result<Ended> {
+        let limit = self.limit;
+        let mut child = self.spawn()?;
+        let pid = child.child.id();
+        let ticks = async {
+            let mut clock = tokio::time::interval(TICK);
+            loop {
+                clock.tick().await;
+                pid.into_iter().for_each(&mut tick);
+            }
+        };
+        let mut stdout = child.child.stdout.take();
+        let stderr = child.child.stderr.take();
+        let read_stdout = async {
+            let mut bytes = Vec::new();
+            if let Some(pipe) = stdout.as_mut() {
+                pipe.read_to_end(&mut bytes).await?;
+            }
+            Ok::<_, std::io::Error>(bytes)
+        };
+        let read_stderr = async {
+            let mut text = String::new();
+            if let Some(pipe) = stderr {
+                let mut lines = BufReader::new(pipe).split(b'\n');
+                while let Some(bytes) = lines.next_segment().await? {
+                    let one = String::from_utf8_lossy(&bytes).into_owned();
+                    line(one.trim_end_matches('\r'));
+                    text.push_str(&one);
+                    text.push('\n');
+                }
+            }
+            Ok::<_, std::io::Error>(text)
+        };
+        let mut out = Vec::new();
+        let mut err = String::new();
+        let everything = async {
+            let ends = async {
+                (out, err) = tokio::try_join!(read_stdout, read_stderr)?;
+                child.child.wait().await
+            };
+            tokio::select! {
+                ended = ends => ended,
+                () = ticks => std::future::pending().await,
+            }
+        };
+        let status = match limit {
+            None => Some(everything.await?),
+            Some(limit) => match tokio::time::timeout(limit, everything).await {
+                Ok(status) => Some(status?),
+                Err(_) => None,
+            },
+        };
+        if status.is_some() {
+            child.finished = true;
+        }
+        Ok(Ended {
+            status,
+            stdout: out,
+            stderr: err,
+        })
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that starts children")]
+    fn spawn(self) -> std::io::Result<Group> {
+        let mut command = tokio::process::Command::new(&self.program);
+        command
+            .args(&self.args)
+            .env_clear()
+            .envs(&self.variables)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        #[cfg(unix)]
+        command.process_group(0);
+        if let Some(cwd) = &self.cwd {
+            command.current_dir(cwd);
+        }
+        Ok(Group {
+            child: command.spawn()?,
+            finished: false,
+        })
+    }
+}
+
+/// How long a killed child is waited for: one that hangs in the kernel must not hold up the end of this program.
+#[cfg(unix)]
+const GONE_WITHIN: Duration = Duration::from_millis(300);
+
+/// A child and its own children; dropping it before the end kills them all.
+struct Group {
+    child: tokio::process::Child,
+    finished: bool,
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        #[cfg(unix)]
+        if !self.finished
+            && let Some(pid) = self
+                .child
+                .id()
+                .and_then(|id| i32::try_from(id).ok())
+                .and_then(rustix::process::Pid::from_raw)
+        {
+            // The group may be gone already: then there is nothing to kill.
+            let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
+            // Its threads write until they are really gone, and what they write to is removed next.
+            let killed = std::time::Instant::now();
+            while killed.elapsed() < GONE_WITHIN && matches!(self.child.try_wait(), Ok(None)) {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::Variables;
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_job_over_its_limit_is_stopped_with_its_children() {
+        let marker = tempfile::tempdir().expect("a temp folder");
+        let file = marker.path().join("late");
+        let script = format!("(sleep 1; touch '{}') & wait", file.display());
+        let ended = Job::new("/bin/sh", Variables::of_this_process().clean())
+            .args(["-c", &script])
+            .limit(Duration::from_millis(200))
+            .run()
+            .await
+            .expect("sh starts");
+        assert!(ended.status.is_none());
+        tokio::time::sleep(Duration::from_millis(1200)).await;
+        assert!(!file.exists(), "the grandchild lived on");
+    }
+}
