@@ -135,10 +135,12 @@ sys.exit(0 if {"solve", "link", "resolve", "wheels", "verify", "probe", "bench"}
 PY
 ok "--timings writes a trace with every stage"
 
+"$matenv" run x-anylabeling -- python "$repo/scripts/x-anylabeling-model-types.py" | tail -n 3
+ok "each of X-AnyLabeling's model types loads, or lacks what docs/guides/labelling.md says"
+
 say "X-AnyLabeling from a folder, from a git URL, and from a tree of the older kind"
 rm -rf "$work/clone" && mkdir "$work/clone"
-python3 -m pip download --quiet --no-deps --no-binary :all: --no-build-isolation -d "$work/sdist" x-anylabeling-cvhub 2>/dev/null ||
-  "$HOME/.matenv/envs/x-anylabeling/bin/python" -m pip download --quiet --no-deps --no-binary :all: -d "$work/sdist" x-anylabeling-cvhub
+python3 -m pip download --quiet --no-deps --no-binary :all: -d "$work/sdist" x-anylabeling-cvhub
 tar -xzf "$work"/sdist/x_anylabeling_cvhub-*.tar.gz -C "$work/clone" --strip-components 1
 repository() { git -C "$1" init --quiet && git -C "$1" add -A && git -C "$1" -c user.name=e2e -c user.email=e2e@example.org commit --quiet -m "a clone"; }
 repository "$work/clone"
@@ -159,6 +161,10 @@ done
 
 say "nothing but matenv's own folders, the caches and what the programs keep is in HOME"
 find "$HOME" -maxdepth 2 -not -path "$HOME" | sort
+
+say "matenv on PATH through cargo"
+cargo install --quiet --locked --path . --root "$work/cargo-root"
+"$work/cargo-root/bin/matenv" self info
 
 say "speed: matenv and uv install the same set"
 rm -rf "$HOME/.matenv" "$HOME/.conda"

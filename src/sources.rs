@@ -336,6 +336,31 @@ impl Sources {
         url.to_owned()
     }
 
+    /// `text` with the names of sources in the place of their mirrors' URLs: messages are shared, and a mirror is the
+    /// lab's own business.
+    #[must_use]
+    pub fn hide(&self, text: &str) -> String {
+        let mut hidden = text.to_owned();
+        for mirror in &self.mirrors {
+            if let Target::Url(url) = &mirror.target {
+                let stands_for = match &mirror.replaced {
+                    Replaced::Source(name) => format!("<{name}>"),
+                    Replaced::Prefix(prefix) => prefix.trim_end_matches('/').to_owned(),
+                };
+                hidden = hidden.replace(url.trim_end_matches('/'), &stands_for);
+            }
+        }
+        if let Some(machine) = &self.machine_pypi {
+            let mut masked = machine.url.clone();
+            // As uv prints it. Fails for URLs that can have no password.
+            let _ = masked.set_password(masked.password().map(|_| "****"));
+            for url in [machine.url.as_str(), masked.as_str()] {
+                hidden = hidden.replace(url.trim_end_matches('/'), "<pypi>");
+            }
+        }
+        hidden
+    }
+
     /// The hosts on which a source keeps its files, beside the index's own.
     #[must_use]
     pub fn file_hosts(&self, name: SourceName) -> &[String] {
@@ -404,6 +429,18 @@ mod tests {
         let canonical = sources.canonical(SourceName::CondaForge, &Backend::cpu(), served);
         assert!(canonical.ends_with("/conda-forge/noarch/pip-26.3.conda"), "{canonical}");
         assert_eq!(sources.mirrored(&canonical), served);
+    }
+
+    #[test]
+    fn messages_name_sources_and_no_mirrors() {
+        let machine = MachinePypi {
+            url: Url::parse("http://lab:secret@proxy.example.org/simple/").expect("a URL"),
+            found_in: "PIP_INDEX_URL".to_owned(),
+        };
+        let mirrors = vec!["conda-forge=http://127.0.0.1:1/c".parse().expect("a mirror")];
+        let sources = Sources::new(mirrors, Some(machine));
+        let text = "http://127.0.0.1:1/c/noarch, http://lab:****@proxy.example.org/simple/torch/";
+        assert_eq!(sources.hide(text), "<conda-forge>/noarch, <pypi>/torch/");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use url::Url;
 
 use super::{CondaError, link::disk_is_in_the_way};
 use crate::{
+    causes::chain,
     context::Context,
     net::{Silence, file_path},
     sources::SourceName,
@@ -88,7 +89,7 @@ pub(super) async fn records(
             } else {
                 CondaError::Records {
                     channel: SourceName::CondaForge.to_string(),
-                    source: Box::new(source),
+                    because: ctx.settings.sources.hide(&chain(&source)),
                 }
             }
         })?;

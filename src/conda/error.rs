@@ -29,13 +29,12 @@ pub enum CondaError {
         source: url::ParseError,
     },
     /// The channel's answers could not be read.
-    #[error("cannot read the package records of `{channel}`")]
+    #[error("cannot read the package records of `{channel}`: {because}")]
     Records {
         /// The source's name.
         channel: String,
-        /// Why.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        /// Why, without the URL of a mirror.
+        because: String,
     },
     /// The specs cannot be satisfied.
     #[error("conda packages cannot be resolved\n{explanation}")]

@@ -22,15 +22,18 @@ use crate::{
 #[tracing::instrument(name = "uv", skip_all, fields(%stage))]
 pub(super) async fn watched(ctx: &Context, stage: Stage, job: Job) -> Result<Ended, PypiError> {
     let events = ctx.events.clone();
-    job.run_with(|line| {
-        let line = line.trim();
-        tracing::debug!(target: "uv", "{line}");
-        if !line.is_empty() {
-            events.progress(stage, 0, None, Unit::Items, line);
-        }
-    })
-    .await
-    .map_err(PypiError::Io)
+    let mut ended = job
+        .run_with(|line| {
+            let line = line.trim();
+            tracing::debug!(target: "uv", "{line}");
+            if !line.is_empty() {
+                events.progress(stage, 0, None, Unit::Items, line);
+            }
+        })
+        .await
+        .map_err(PypiError::Io)?;
+    ended.stderr = ctx.settings.sources.hide(&ended.stderr);
+    Ok(ended)
 }
 
 /// Run an installation that may fetch `wheels`, and show how many bytes are there.
@@ -43,7 +46,7 @@ pub(super) async fn watched_downloads(ctx: &Context, job: Job, wheels: &[LockedW
             .progress(Stage::Wheels, downloads.done(), total, Unit::Bytes, at);
     };
     let mut system = System::new().ok();
-    job.run_watched(
+    let watched = job.run_watched(
         |line| {
             let line = line.trim();
             tracing::debug!(target: "uv", "{line}");
@@ -58,9 +61,10 @@ pub(super) async fn watched_downloads(ctx: &Context, job: Job, wheels: &[LockedW
             downloads.written = system.as_mut().map_or(0, |system| written_by(system, pid));
             show(&downloads);
         },
-    )
-    .await
-    .map_err(PypiError::Io)
+    );
+    let mut ended = watched.await.map_err(PypiError::Io)?;
+    ended.stderr = ctx.settings.sources.hide(&ended.stderr);
+    Ok(ended)
 }
 
 /// Bytes that a process has written to disks so far; 0 where the system does not tell.
