@@ -150,12 +150,44 @@ pub async fn install(ctx: &Context, manifest: &Manifest, request: &Request) -> R
     }
     room::check_places(ctx).await?;
     let staged = store.stage(&plan.env)?;
+    let mut certificate = match build(ctx, &mut clock, &store, &staged, &plan, hardware, request).await {
+        Ok(certificate) => certificate,
+        Err(error) => {
+            staged.remove();
+            return Err(error);
+        }
+    };
+    if certificate.verdict() != Verdict::Good {
+        certificate.timings = clock.timings();
+        staged.remove();
+        return Ok(Installed {
+            certificate,
+            changed: false,
+        });
+    }
+    switch(ctx, &mut clock, &store, staged, &plan, &mut certificate)?;
+    Ok(Installed {
+        certificate,
+        changed: true,
+    })
+}
+
+/// Fill a staged generation with all that `plan` names, and prove it.
+async fn build(
+    ctx: &Context,
+    clock: &mut Clock,
+    store: &Store,
+    staged: &Staged,
+    plan: &Plan,
+    hardware: Hardware,
+    request: &Request,
+) -> Result<Certificate, InstallError> {
     let prefix = staged.prefix.clone();
-    let located = locate(ctx, &mut clock, &store, &plan, &prefix).await?;
-    wheels(ctx, &mut clock, &plan, &prefix, &located).await?;
+    let located = locate(ctx, clock, store, plan, &prefix).await?;
+    wheels(ctx, clock, plan, &prefix, &located).await?;
     let Located { lock, mut findings, .. } = located;
     findings.extend(lock.pypi.findings.iter().cloned());
-    keep_records(&plan, &lock, &prefix)?;
+    keep_records(plan, &lock, &prefix)?;
     door::furnish(&ctx.settings, &prefix, &plan.manifest, &plan.env)?;
 
     let mut certificate = Certificate {
@@ -177,30 +209,19 @@ pub async fn install(ctx: &Context, manifest: &Manifest, request: &Request) -> R
             choices: plan.choices.clone(),
         },
         source: plan.source.clone(),
-        packages: Package::of_lock(&plan, &lock),
+        packages: Package::of_lock(plan, &lock),
         size: None,
         audit: Audit { findings },
         verification: Verification::default(),
         bench: None,
         timings: Vec::new(),
     };
-    let proof = prove(ctx, &mut clock, &plan, &prefix, &request.prove).await?;
+    let proof = prove(ctx, clock, plan, &prefix, &request.prove).await?;
     proof.enter(&mut certificate);
     if request.prove.probes {
         certificate.size = Some(Size::of(&prefix));
     }
-    if certificate.verdict() != Verdict::Good {
-        certificate.timings = clock.timings();
-        return Ok(Installed {
-            certificate,
-            changed: false,
-        });
-    }
-    switch(ctx, &mut clock, &store, staged, &plan, &mut certificate)?;
-    Ok(Installed {
-        certificate,
-        changed: true,
-    })
+    Ok(certificate)
 }
 
 /// What an installation would do and take.
@@ -230,7 +251,9 @@ pub async fn rehearse(ctx: &Context, manifest: &Manifest, request: &Request) -> 
     let _held = store.lock(&ctx.events, &plan.env).await?;
     room::check_places(ctx).await?;
     let staged = store.stage(&plan.env)?;
-    let located = locate(ctx, &mut clock, &store, &plan, &staged.prefix).await?;
+    let located = locate(ctx, &mut clock, &store, &plan, &staged.prefix).await;
+    staged.remove();
+    let located = located?;
     Ok(Rehearsal {
         packages: Package::of_lock(&plan, &located.lock),
         need: located.need,

@@ -1,6 +1,9 @@
 //! A generation that is being built.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use super::unmark;
 use crate::names::EnvName;
@@ -8,7 +11,8 @@ use crate::names::EnvName;
 /// What the name of a folder that is being removed starts with.
 pub(super) const TRASH: &str = ".removed-";
 
-/// A generation that is being built; dropping it before [`Store::commit`](super::Store::commit) removes it.
+/// A generation that is being built. Dropping it before [`Store::commit`](super::Store::commit) takes it away, as
+/// Ctrl-C does, and leaves files that take too long to remove to the next run; [`Staged::remove`] takes its time.
 #[derive(Debug)]
 pub struct Staged {
     /// Its folder, where it will stay.
@@ -37,28 +41,49 @@ impl Staged {
         unmark(&self.mark);
         self.prefix.clone()
     }
+
+    /// Remove it, however long that takes.
+    pub fn remove(mut self) {
+        self.finished = true;
+        self.withdraw(None);
+    }
+
+    fn withdraw(&self, within: Option<Duration>) {
+        match withdraw(&self.prefix, within) {
+            Ok(Gone::Whole) => unmark(&self.mark),
+            Ok(Gone::Renamed) => tracing::debug!("what was linked so far is removed by the next run"),
+            Err(error) => tracing::warn!("an unfinished generation is left to the next run: {error}"),
+        }
+    }
 }
 
 impl Drop for Staged {
     fn drop(&mut self) {
-        if self.finished {
-            return;
-        }
-        match withdraw(&self.prefix) {
-            Ok(()) => unmark(&self.mark),
-            Err(error) => tracing::warn!("an unfinished generation is left to the next run: {error}"),
+        if !self.finished {
+            self.withdraw(Some(AT_ONCE));
         }
     }
+}
+
+/// How long the end of an interrupted run may wait for files to be removed: the prompt is due within a second.
+const AT_ONCE: Duration = Duration::from_millis(200);
+
+/// How far a folder is gone.
+enum Gone {
+    /// Nothing of it is left.
+    Whole,
+    /// It has another name, under which it is no generation.
+    Renamed,
 }
 
 /// How often a folder that comes again is removed; a full disk that takes no file ends it too.
 const ATTEMPTS: usize = 10;
 
 /// Remove the folder of a generation that threads may still link files into: after Ctrl-C nobody waits for them.
-fn withdraw(prefix: &Path) -> std::io::Result<()> {
+fn withdraw(prefix: &Path, within: Option<Duration>) -> std::io::Result<Gone> {
     let trash = trash_for(prefix);
     if fs_err::rename(prefix, &trash).is_err() {
-        return discard(prefix);
+        return discard(prefix).map(|()| Gone::Whole);
     }
     // A file in the folder's place: no thread can make that folder again. One that was quicker is removed first.
     let blocked = (0..ATTEMPTS).any(|_| {
@@ -69,8 +94,22 @@ fn withdraw(prefix: &Path) -> std::io::Result<()> {
         }
         blocked
     });
-    fs_err::remove_dir_all(&trash)?;
-    if blocked { fs_err::remove_file(prefix) } else { Ok(()) }
+    match within {
+        None => fs_err::remove_dir_all(&trash)?,
+        Some(within) => {
+            let (tell, told) = std::sync::mpsc::channel();
+            // Nobody listens after `within`; the end of the process ends the thread too.
+            std::thread::spawn(move || tell.send(fs_err::remove_dir_all(&trash)));
+            match told.recv_timeout(within) {
+                Ok(removed) => removed?,
+                Err(_) => return Ok(Gone::Renamed),
+            }
+        }
+    }
+    if blocked {
+        fs_err::remove_file(prefix)?;
+    }
+    Ok(Gone::Whole)
 }
 
 fn trash_for(prefix: &Path) -> PathBuf {
