@@ -15,7 +15,7 @@ check:
 test NAME='':
     cargo test {{ NAME }}
 
-# Real packages, from nothing to a proven environment (8 GB of disk, removed afterwards)
+# Real packages, from nothing to a proven environment (20 GB of disk, removed afterwards)
 [group('check')]
 e2e:
     scripts/e2e.sh

@@ -9,7 +9,11 @@ mod tree;
 
 pub use tree::Kind;
 
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -116,6 +120,15 @@ pub struct Checkout {
 }
 
 impl Checkout {
+    /// What is typed after `--source ENV=` to get it again.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match &self.commit {
+            Some(commit) if !self.editable => format!("{}@{commit}", self.origin),
+            _ => self.origin.clone(),
+        }
+    }
+
     /// Whether uv builds and installs it.
     #[must_use]
     pub fn is_project(&self) -> bool {
@@ -184,6 +197,18 @@ pub enum CheckoutError {
         /// What is wrong.
         because: String,
     },
+    /// A URL with a password in it, which would stand in process lists and in the clone's configuration.
+    #[error("{url} was named with a password in it")]
+    Credentials {
+        /// The URL without them.
+        url: String,
+    },
+    /// It is named twice.
+    #[error("`{env}` has two sources")]
+    Twice {
+        /// The environment.
+        env: EnvName,
+    },
     /// There is no git.
     #[error("git is not installed")]
     NoGit,
@@ -200,12 +225,13 @@ pub enum CheckoutError {
     Io(#[source] std::io::Error),
 }
 
-/// Get `source` for `profile`: look at the folder, or clone the repository at its revision.
+/// Get `source` for `profile`: look at the folder, or clone the repository at its revision below `src`.
 pub async fn check_out(
     ctx: &Context,
     manifest: &Manifest,
     profile: ProfileName,
     source: &Source,
+    src: &Path,
 ) -> Result<Checkout, CheckoutError> {
     let declared = manifest.source.as_ref().ok_or_else(|| CheckoutError::NotDeclared {
         env: manifest.name.clone(),
@@ -221,11 +247,15 @@ pub async fn check_out(
             (path, origin, true, commit, dirty)
         }
         Place::Git { url, rev } => {
-            let (path, commit) = git::clone(ctx, &source.env, url, rev.as_deref()).await?;
+            let (path, commit) = git::clone(ctx, src, url, rev.as_deref()).await?;
             (path, git::redacted(url), false, Some(commit), false)
         }
     };
-    let kind = tree::look(&path, declared, profile)?;
+    let mut left_out = Vec::new();
+    let kind = tree::look(&path, declared, profile, &mut left_out)?;
+    for line in left_out {
+        ctx.events.warn(line);
+    }
     Ok(Checkout {
         package: declared.package.clone(),
         path,
@@ -235,6 +265,14 @@ pub async fn check_out(
         dirty,
         kind,
     })
+}
+
+/// Remove the trees below `src` that none of `used` is.
+///
+/// # Errors
+/// A folder that cannot be read or removed.
+pub fn prune(src: &Path, used: &[PathBuf]) -> std::io::Result<()> {
+    git::prune(src, used)
 }
 
 #[cfg(test)]

@@ -5,7 +5,9 @@ use std::sync::{Arc, OnceLock};
 use rattler_repodata_gateway::Gateway;
 use tokio::sync::{Mutex, RwLock, Semaphore};
 
-use crate::{conda::host_python::Interpreters, event::Events, names::EnvName, net::Client, settings::Settings};
+use crate::{
+    conda::host_python::Interpreters, event::Events, install::Need, names::EnvName, net::Client, settings::Settings,
+};
 
 /// What serves a stage.
 #[derive(Clone)]
@@ -31,6 +33,8 @@ pub struct Shared {
     /// One for each probe that may run at once: each loads hundreds of megabytes of libraries, and more of them than
     /// cores would only make all of them late.
     pub probes: Semaphore,
+    /// What each environment of this run takes, conda's part and the wheels': they are written side by side.
+    pub promised: std::sync::Mutex<Vec<(Need, Need)>>,
     /// Whole for who wants the machine for itself, the benchmark; shared by everybody else's work.
     pub machine: RwLock<()>,
 }
@@ -42,6 +46,7 @@ impl Default for Shared {
             gateway: OnceLock::default(),
             interpreters: Interpreters::default(),
             tools: Mutex::default(),
+            promised: std::sync::Mutex::default(),
             probes: Semaphore::new(cores.min(4)),
             machine: RwLock::default(),
         }

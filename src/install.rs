@@ -7,14 +7,18 @@ mod clock;
 mod error;
 mod locate;
 mod many;
+mod need;
+mod places;
 mod prove;
 mod room;
 
 pub use clock::Clock;
 pub use error::InstallError;
-pub use many::{Made, install_many, supported};
+pub use many::{Made, install_many, rehearse_many, supported};
+pub use need::Need;
+pub use places::PlaceFacts;
 pub use prove::{Proof, Prove, Timed, prove, prove_again, time_again};
-pub use room::{Need, RoomError};
+pub use room::RoomError;
 
 use std::path::{Path, PathBuf};
 
@@ -23,7 +27,7 @@ use locate::{Located, locate, wheels};
 use crate::{
     audit::Audit,
     causes::chain,
-    checkout::{self, Checkout, Source},
+    checkout::{self, Checkout, Place, Source},
     context::Context,
     doctor::{Code, Finding, Scope, Severity},
     event::Stage,
@@ -35,7 +39,7 @@ use crate::{
     profile::Profile,
     report::{Certificate, ChosenPlan, Package, Verdict},
     store::{
-        Generation, GenerationRecord, Size, Staged, Store,
+        EnvLock, Generation, GenerationRecord, Size, Staged, Store,
         door::{self, Door},
         layout,
     },
@@ -75,22 +79,44 @@ pub fn plan(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<(Pl
     plan_with(ctx, manifest, request, None)
 }
 
-/// Get the program's own source, if one is asked for, and make the choices with it.
+/// Get the program's own source, if one is asked for, and make the choices with it. The clones are held with the plan.
 async fn plan_from_source(
     ctx: &Context,
+    store: &Store,
     manifest: &Manifest,
     request: &Request,
-) -> Result<(Plan, Hardware), InstallError> {
-    let asked = request.sources.iter().find(|source| source.env == manifest.name);
-    let source = match asked {
-        None => None,
-        Some(source) => {
-            // A machine that does not support the profile needs no clone to say so.
-            let (plan, _) = plan(ctx, manifest, request)?;
-            Some(checkout::check_out(ctx, manifest, plan.profile, source).await?)
-        }
+) -> Result<(Plan, Hardware, Option<EnvLock>), InstallError> {
+    let Some(asked) = request.sources.iter().find(|source| source.env == manifest.name) else {
+        let (plan, hardware) = plan(ctx, manifest, request)?;
+        return Ok((plan, hardware, None));
     };
-    plan_with(ctx, manifest, request, source)
+    // A machine that does not support the profile needs no clone to say so.
+    let (plan, _) = plan(ctx, manifest, request)?;
+    let held = match asked.place {
+        Place::Git { .. } => Some(store.lock_source(&ctx.events, &manifest.name).await?),
+        Place::Folder(_) => None,
+    };
+    let src = store.source(&manifest.name);
+    let source = checkout::check_out(ctx, manifest, plan.profile, asked, &src).await?;
+    let (plan, hardware) = plan_with(ctx, manifest, request, Some(source))?;
+    Ok((plan, hardware, held))
+}
+
+/// Remove the clones of commits that no generation stands on any more. What stays is only in the way.
+fn prune_source(ctx: &Context, store: &Store, manifest: &EnvName) {
+    let used = || -> Result<Vec<PathBuf>, InstallError> {
+        let mut used = Vec::new();
+        for current in store.list()? {
+            for generation in store.generations(&current.env)? {
+                used.extend(kept_plan(&generation)?.source.map(|source| source.path));
+            }
+        }
+        Ok(used)
+    };
+    let pruned = used().and_then(|used| checkout::prune(&store.source(manifest), &used).map_err(InstallError::Records));
+    if let Err(error) = pruned {
+        ctx.events.warn(format!("old clones stay: {}", chain(&error)));
+    }
 }
 
 fn plan_with(
@@ -133,8 +159,8 @@ pub async fn install(ctx: &Context, manifest: &Manifest, request: &Request) -> R
         verify::check_model_dir(model_dir)?;
     }
     let mut clock = Clock::new(ctx);
-    let (plan, hardware) = plan_from_source(ctx, manifest, request).await?;
     let store = Store::open(&ctx.settings)?;
+    let (plan, hardware, source_held) = plan_from_source(ctx, &store, manifest, request).await?;
     if let Some(done) = nothing_to_do(ctx, &store, &plan, request).await? {
         return Ok(done);
     }
@@ -143,12 +169,12 @@ pub async fn install(ctx: &Context, manifest: &Manifest, request: &Request) -> R
         format!("{} for profile {}, backend {}", plan.env, plan.profile, plan.backend),
     );
 
+    places::check_places(ctx).await?;
     let _held = store.lock(&ctx.events, &plan.env).await?;
     // Another matenv may have made it while this one waited.
     if let Some(done) = nothing_to_do(ctx, &store, &plan, request).await? {
         return Ok(done);
     }
-    room::check_places(ctx).await?;
     let staged = store.stage(&plan.env)?;
     let mut certificate = match build(ctx, &mut clock, &store, &staged, &plan, hardware, request).await {
         Ok(certificate) => certificate,
@@ -165,7 +191,11 @@ pub async fn install(ctx: &Context, manifest: &Manifest, request: &Request) -> R
             changed: false,
         });
     }
+    let _at_work = ctx.shared.machine.read().await;
     switch(ctx, &mut clock, &store, staged, &plan, &mut certificate)?;
+    if source_held.is_some() {
+        prune_source(ctx, &store, &plan.manifest);
+    }
     Ok(Installed {
         certificate,
         changed: true,
@@ -188,7 +218,7 @@ async fn build(
     let Located { lock, mut findings, .. } = located;
     findings.extend(lock.pypi.findings.iter().cloned());
     keep_records(plan, &lock, &prefix)?;
-    door::furnish(&ctx.settings, &prefix, &plan.manifest, &plan.env)?;
+    door::furnish(&ctx.settings, &prefix, &plan.env, &plan.typed())?;
 
     let mut certificate = Certificate {
         schema: 1,
@@ -219,6 +249,7 @@ async fn build(
     let proof = prove(ctx, clock, plan, &prefix, &request.prove).await?;
     proof.enter(&mut certificate);
     if request.prove.probes {
+        let _at_work = ctx.shared.machine.read().await;
         certificate.size = Some(Size::of(&prefix));
     }
     Ok(certificate)
@@ -233,23 +264,26 @@ pub struct Rehearsal {
     pub packages: Vec<Package>,
     /// What it takes.
     pub need: Need,
+    /// Where it would be written.
+    pub places: Vec<PlaceFacts>,
 }
 
 /// Find out what [`install`] would do, and whether there is room for it. Python is linked into a folder that is
 /// removed again, for the wheels are resolved with it.
 pub async fn rehearse(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<Rehearsal, InstallError> {
     let mut clock = Clock::new(ctx);
-    let (plan, _) = plan_from_source(ctx, manifest, request).await?;
     let store = Store::open(&ctx.settings)?;
+    let (plan, _, _source_held) = plan_from_source(ctx, &store, manifest, request).await?;
     if is_done(&store, &plan, request)?.is_some() {
         return Ok(Rehearsal {
             plan,
             packages: Vec::new(),
             need: Need::default(),
+            places: PlaceFacts::all(ctx),
         });
     }
+    places::check_places(ctx).await?;
     let _held = store.lock(&ctx.events, &plan.env).await?;
-    room::check_places(ctx).await?;
     let staged = store.stage(&plan.env)?;
     let located = locate(ctx, &mut clock, &store, &plan, &staged.prefix).await;
     staged.remove();
@@ -257,6 +291,7 @@ pub async fn rehearse(ctx: &Context, manifest: &Manifest, request: &Request) -> 
     Ok(Rehearsal {
         packages: Package::of_lock(&plan, &located.lock),
         need: located.need,
+        places: PlaceFacts::all(ctx),
         plan,
     })
 }
@@ -280,17 +315,19 @@ async fn nothing_to_do(
         return Ok(None);
     };
     let mut certificate = Certificate::read(&plan.env, &current.prefix)?;
-    // The commit of an editable folder may be another one by now.
-    certificate.source.clone_from(&plan.source);
     open_door(ctx, &mut certificate);
-    if request.prove.model_dir.is_some() {
+    // The files of an editable folder may be others by now: what was proven of them counts no more.
+    let other_files = certificate.source != plan.source;
+    if request.prove.model_dir.is_some() || other_files {
+        certificate.source.clone_from(&plan.source);
+        certificate.proven &= !other_files || request.prove.probes;
         // A trained model is new evidence: its smoke tests run even if the environment stays as it is.
-        let only_smoke = Prove {
-            probes: false,
+        let again = Prove {
+            probes: other_files && request.prove.probes,
             bench: false,
             ..request.prove.clone()
         };
-        let proof = prove(ctx, &mut Clock::new(ctx), plan, &current.prefix, &only_smoke).await?;
+        let proof = prove(ctx, &mut Clock::new(ctx), plan, &current.prefix, &again).await?;
         proof.enter(&mut certificate);
         certificate.write(&current.prefix)?;
     }

@@ -239,6 +239,24 @@ impl Manifests {
             })
     }
 
+    /// Those of `names`, each once, or the default ones if there are none.
+    ///
+    /// # Errors
+    /// A name that no manifest has.
+    pub fn select(&self, names: &[String]) -> Result<Vec<&Manifest>, ManifestError> {
+        if names.is_empty() {
+            return Ok(self.iter().filter(|manifest| manifest.default).collect());
+        }
+        let mut selected: Vec<&Manifest> = Vec::new();
+        for name in names {
+            let manifest = self.get(name)?;
+            if selected.iter().all(|known| known.name != manifest.name) {
+                selected.push(manifest);
+            }
+        }
+        Ok(selected)
+    }
+
     /// Every manifest.
     pub fn iter(&self) -> impl Iterator<Item = &Manifest> {
         self.0.values()

@@ -194,7 +194,11 @@ impl Plan {
     /// What is typed after `matenv install` to make the environment again.
     #[must_use]
     pub fn typed(&self) -> String {
-        typed(&self.manifest, &self.env)
+        let typed = typed(&self.manifest, &self.env);
+        match &self.source {
+            Some(source) => format!("{typed} --source {}={}", self.manifest, source.place()),
+            None => typed,
+        }
     }
 
     /// Whether any wheel comes from the torch index.
@@ -239,7 +243,7 @@ fn build(manifest: &Manifest, source: Option<&Checkout>) -> Vec<BuildException> 
         Kind::Scripts { requirements, .. } => tree
             .sdists
             .iter()
-            .filter(|sdist| requirements.iter().any(|wanted| name_of(wanted) == sdist.as_str()))
+            .filter(|sdist| requirements.iter().any(|wanted| same_package(name_of(wanted), sdist)))
             .collect(),
     };
     build.extend(built.into_iter().map(|package| BuildException {
@@ -248,6 +252,12 @@ fn build(manifest: &Manifest, source: Option<&Checkout>) -> Vec<BuildException> 
         because: format!("from {source}"),
     }));
     build
+}
+
+/// Whether two names mean one package: `Typing_Extensions` is `typing-extensions`.
+fn same_package(one: &str, other: &str) -> bool {
+    let name = |text: &str| text.parse::<pep508_rs::PackageName>().ok();
+    name(one).is_some_and(|one| Some(one) == name(other))
 }
 
 /// The name at the start of a requirement.

@@ -1,87 +1,87 @@
 //! git, through its own command.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use rattler_digest::{Sha256, compute_bytes_digest};
 use url::Url;
 
 use super::CheckoutError;
-use crate::{context::Context, names::EnvName, process::Job};
+use crate::{context::Context, process::Job};
 
-/// Clone `url` below `MATENV_HOME/src` and give the folder of the commit that `rev` means.
+/// How long git may take: a repository of gigabytes over a slow line, but no question that nobody answers.
+const LIMIT: Duration = Duration::from_mins(30);
+
+/// Clone `url` below `src`, whose lock is held, and give the folder of the commit that `rev` means.
 ///
 /// ```text
-/// MATENV_HOME/src/x-anylabeling/3f2a….git      the repository, fetched again each time
-/// MATENV_HOME/src/x-anylabeling/0123456789ab   the files of one commit
+/// SRC/3f2a….git      the repository, fetched again where the commit is not known
+/// SRC/0123456789ab   the files of one commit
 /// ```
 pub(super) async fn clone(
     ctx: &Context,
-    env: &EnvName,
+    src: &Path,
     url: &str,
     rev: Option<&str>,
 ) -> Result<(PathBuf, String), CheckoutError> {
-    let folder = ctx.settings.home.join("src").join(env.as_str());
-    fs_err::create_dir_all(&folder).map_err(CheckoutError::Io)?;
-    let digest = hex::encode(compute_bytes_digest::<Sha256>(url.as_bytes()));
-    let repository = folder.join(format!("{}.git", &digest[..8]));
     let what = redacted(url);
-    let _alone = ctx.shared.tools.lock().await;
-    ctx.events.note(format!("getting {what} with git"));
-    if repository.is_dir() {
-        if !ctx.settings.offline {
-            run(
-                ctx,
-                &repository,
-                &[
-                    "fetch",
-                    "--prune",
-                    "--tags",
-                    "--force",
-                    "origin",
-                    "+refs/heads/*:refs/heads/*",
-                ],
-            )
-            .await
-            .map_err(refused(&what))?;
-        }
-    } else if ctx.settings.offline {
+    if Url::parse(url).is_ok_and(|url| url.password().is_some()) {
+        return Err(CheckoutError::Credentials { url: what });
+    }
+    fs_err::create_dir_all(src).map_err(CheckoutError::Io)?;
+    sweep(src).map_err(CheckoutError::Io)?;
+    let digest = hex::encode(compute_bytes_digest::<Sha256>(url.as_bytes()));
+    let repository = src.join(format!("{}.git", &digest[..8]));
+    let known = repository.is_dir();
+    if ctx.settings.offline && !known {
         return Err(refused(&what)(
             "it was not cloned yet, and --offline forbids it".to_owned(),
         ));
-    } else {
-        let staging = tempfile::Builder::new()
-            .prefix(".clone-")
-            .tempdir_in(&folder)
-            .map_err(CheckoutError::Io)?;
-        let target = staging.path().join("git");
-        run(
-            ctx,
-            &folder,
-            &["clone", "--bare", "--quiet", url, &target.to_string_lossy()],
-        )
-        .await
-        .map_err(refused(&what))?;
-        fs_err::rename(&target, &repository).map_err(CheckoutError::Io)?;
     }
-    let rev = rev.unwrap_or("HEAD");
-    let commit = run(
-        ctx,
-        &repository,
-        &["rev-parse", "--verify", "--quiet", &format!("{rev}^{{commit}}")],
-    )
-    .await
-    .map_err(|_| refused(&format!("`{rev}` of {what}"))("there is no such branch, tag or commit".to_owned()))?;
-    let tree = folder.join(&commit[..commit.len().min(12)]);
+    let is_known_commit = async |rev: &str| {
+        let is_hash = rev.len() == 40 && rev.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_hash && known && commit_of(ctx, &repository, rev).await.is_ok()
+    };
+    let ask = !ctx.settings.offline
+        && match rev {
+            Some(rev) => !is_known_commit(rev).await,
+            None => true,
+        };
+    let mut default_branch = None;
+    if ask {
+        ctx.events.note(format!("getting {what} with git"));
+        if known {
+            let everything = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"];
+            let arguments = [&["fetch", "--quiet", "--prune", "--force", "origin"][..], &everything].concat();
+            run(ctx, &repository, &arguments).await.map_err(refused(&what))?;
+        } else {
+            first_clone(ctx, src, url, &repository).await.map_err(refused(&what))?;
+        }
+        if rev.is_none() {
+            // The clone's own HEAD stays at the branch that was the default one when it was made.
+            let head = run(ctx, &repository, &["ls-remote", "origin", "HEAD"])
+                .await
+                .map_err(refused(&what))?;
+            default_branch = head.split_whitespace().next().map(ToOwned::to_owned);
+        }
+    }
+    let rev = rev.or(default_branch.as_deref()).unwrap_or("HEAD");
+    let commit = commit_of(ctx, &repository, rev)
+        .await
+        .map_err(|_| refused(&format!("`{rev}` of {what}"))("there is no such branch, tag or commit".to_owned()))?;
+    let tree = src.join(&commit[..commit.len().min(12)]);
     if !tree.is_dir() {
         let staging = tempfile::Builder::new()
-            .prefix(".tree-")
-            .tempdir_in(&folder)
+            .prefix(TREE)
+            .tempdir_in(src)
             .map_err(CheckoutError::Io)?;
         let (from, to) = (repository.to_string_lossy(), staging.path().join("tree"));
         run(
             ctx,
-            &folder,
-            &["clone", "--quiet", "--no-checkout", &from, &to.to_string_lossy()],
+            src,
+            &["clone", "--quiet", "--no-checkout", "--", &from, &to.to_string_lossy()],
         )
         .await
         .map_err(refused(&what))?;
@@ -91,6 +91,56 @@ pub(super) async fn clone(
         fs_err::rename(&to, &tree).map_err(CheckoutError::Io)?;
     }
     Ok((tree, commit))
+}
+
+const CLONE: &str = ".clone-";
+const TREE: &str = ".tree-";
+
+/// Remove what a crashed run left.
+fn sweep(src: &Path) -> std::io::Result<()> {
+    for entry in fs_err::read_dir(src)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(CLONE) || name.starts_with(TREE) {
+            fs_err::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+async fn first_clone(ctx: &Context, src: &Path, url: &str, repository: &Path) -> Result<(), String> {
+    let staging = tempfile::Builder::new()
+        .prefix(CLONE)
+        .tempdir_in(src)
+        .map_err(|error| error.to_string())?;
+    let target = staging.path().join("git");
+    // `--`: a URL never is an option.
+    run(
+        ctx,
+        src,
+        &["clone", "--bare", "--quiet", "--", url, &target.to_string_lossy()],
+    )
+    .await?;
+    fs_err::rename(&target, repository).map_err(|error| error.to_string())
+}
+
+async fn commit_of(ctx: &Context, repository: &Path, rev: &str) -> Result<String, String> {
+    let commit = format!("{rev}^{{commit}}");
+    run(ctx, repository, &["rev-parse", "--verify", "--quiet", &commit]).await
+}
+
+/// Remove the trees of commits that no path in `used` names.
+pub(super) fn prune(src: &Path, used: &[PathBuf]) -> std::io::Result<()> {
+    for entry in fs_err::read_dir(src)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let is_tree = name.len() == 12 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if is_tree && !used.contains(&path) {
+            fs_err::remove_dir_all(path)?;
+        }
+    }
+    Ok(())
 }
 
 /// The commit of a folder and whether tracked files differ from it; nothing of a folder that is no repository.
@@ -145,8 +195,13 @@ async fn run(ctx: &Context, folder: &Path, arguments: &[&str]) -> Result<String,
             .to_str()
             .is_some_and(|name| matches!(name, "GIT_DIR" | "GIT_WORK_TREE" | "GIT_INDEX_FILE"))
     });
+    // ssh asks on the terminal itself; an own command of the user's stays.
+    variables
+        .entry("GIT_SSH_COMMAND".into())
+        .or_insert_with(|| "ssh -oBatchMode=yes".into());
     let ended = Job::new("git", variables)
         .args(arguments)
+        .limit(LIMIT)
         // A question for a password would hang: nobody sees it.
         .env("GIT_TERMINAL_PROMPT", "0")
         .env("LC_ALL", "C")

@@ -30,8 +30,13 @@ pub enum Kind {
     },
 }
 
-/// What `folder` holds, as `declared` describes it.
-pub(super) fn look(folder: &Path, declared: &SourceTree, profile: ProfileName) -> Result<Kind, CheckoutError> {
+/// What `folder` holds, as `declared` describes it; lines of requirements files that do not count go to `left_out`.
+pub(super) fn look(
+    folder: &Path,
+    declared: &SourceTree,
+    profile: ProfileName,
+    left_out: &mut Vec<String>,
+) -> Result<Kind, CheckoutError> {
     let not_the_program = |because: String| CheckoutError::NotTheProgram {
         path: folder.to_owned(),
         package: declared.package.clone(),
@@ -69,7 +74,7 @@ pub(super) fn look(folder: &Path, declared: &SourceTree, profile: ProfileName) -
     };
     let mut requirements = Vec::new();
     for file in files {
-        read(&file, &mut requirements, 0)?;
+        read(&file, &mut requirements, left_out, 0)?;
     }
     Ok(Kind::Scripts {
         requirements,
@@ -86,7 +91,7 @@ fn project_name(pyproject: &str) -> Option<String> {
 
 /// The requirements of a file and of those that it names with `-r`, as pip reads them. Indexes and other options are
 /// not this file's to choose.
-fn read(path: &Path, into: &mut Vec<String>, depth: usize) -> Result<(), CheckoutError> {
+fn read(path: &Path, into: &mut Vec<String>, left_out: &mut Vec<String>, depth: usize) -> Result<(), CheckoutError> {
     let text = fs_err::read_to_string(path).map_err(CheckoutError::Io)?;
     let text = text.replace("\\\n", " ");
     for (at, line) in text.lines().enumerate() {
@@ -106,9 +111,9 @@ fn read(path: &Path, into: &mut Vec<String>, depth: usize) -> Result<(), Checkou
                 return Err(wrong("requirements files name each other in a circle".to_owned()));
             }
             let other = other.trim_start_matches(['=', ' ']);
-            read(&path.with_file_name(other), into, depth + 1)?;
+            read(&path.with_file_name(other), into, left_out, depth + 1)?;
         } else if line.starts_with('-') {
-            tracing::warn!("{}: `{line}` is left out", path.display());
+            left_out.push(format!("{}: `{line}` is left out", path.display()));
         } else {
             let parsed: Requirement<VerbatimUrl> = line
                 .parse()
@@ -151,11 +156,11 @@ mod tests {
     fn a_pyproject_with_a_name_makes_a_project() {
         let folder = tree(&[("pyproject.toml", "[project]\nname = \"Tracker\"\n")]);
         assert!(matches!(
-            look(folder.path(), &declared(), ProfileName::Cpu),
+            look(folder.path(), &declared(), ProfileName::Cpu, &mut Vec::new()),
             Ok(Kind::Project { .. })
         ));
         let other = tree(&[("pyproject.toml", "[project]\nname = \"other\"\n")]);
-        let refused = look(other.path(), &declared(), ProfileName::Cpu).expect_err("another program");
+        let refused = look(other.path(), &declared(), ProfileName::Cpu, &mut Vec::new()).expect_err("another program");
         assert!(refused.to_string().contains("is of `other`"), "{refused}");
     }
 
@@ -176,7 +181,7 @@ mod tests {
         ]);
         let Ok(Kind::Scripts {
             requirements, script, ..
-        }) = look(folder.path(), &declared(), ProfileName::Cpu)
+        }) = look(folder.path(), &declared(), ProfileName::Cpu, &mut Vec::new())
         else {
             panic!("no scripts");
         };
@@ -187,14 +192,14 @@ mod tests {
     #[test]
     fn a_bad_line_is_named() {
         let folder = tree(&[("requirements.txt", "numpy\nthis is none\n"), ("app.py", "")]);
-        let refused = look(folder.path(), &declared(), ProfileName::Cpu).expect_err("a bad line");
+        let refused = look(folder.path(), &declared(), ProfileName::Cpu, &mut Vec::new()).expect_err("a bad line");
         assert!(refused.to_string().contains("requirements.txt:2"), "{refused}");
     }
 
     #[test]
     fn an_empty_folder_is_not_the_program() {
         let folder = tree(&[]);
-        let refused = look(folder.path(), &declared(), ProfileName::Cpu).expect_err("nothing");
+        let refused = look(folder.path(), &declared(), ProfileName::Cpu, &mut Vec::new()).expect_err("nothing");
         assert!(refused.to_string().contains("app.py or tracker/app.py"), "{refused}");
     }
 }

@@ -277,6 +277,12 @@ impl From<CheckoutError> for Failure {
                 Exit::Usage,
                 format!("mend {}, then type the same command again", path.display()),
             ),
+            CheckoutError::Credentials { .. } => (
+                "source::credentials",
+                Exit::Usage,
+                "leave it out and put it into ~/.netrc, or into git's own credential helper".to_owned(),
+            ),
+            CheckoutError::Twice { env } => ("source::twice", Exit::Usage, format!("name one: --source {env}=…")),
             CheckoutError::NoGit => (
                 "source::no_git",
                 Exit::Machine,
@@ -311,13 +317,13 @@ impl From<RoomError> for Failure {
                 "room::no_locks",
                 format!("name a folder on a local disk: {variable}=DIR"),
             ),
-            RoomError::Space { variable, .. } => (
+            RoomError::Space { variables, .. } => (
                 "room::space",
-                format!("make room (df -h), or name a folder on another disk: {variable}=DIR"),
+                format!("make room (df -h), or name folders on another disk: {variables}"),
             ),
-            RoomError::Inodes { variable, .. } => (
+            RoomError::Inodes { variables, .. } => (
                 "room::inodes",
-                format!("remove files (df -i), or name a folder on another disk: {variable}=DIR"),
+                format!("remove files (df -i), or name folders on another disk: {variables}"),
             ),
         };
         Self::new(&error, code, Exit::Machine, help)

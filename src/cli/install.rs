@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{Exit, Failure, Session, error::Document, parse_profile};
 use crate::{
     checkout::Source,
-    install::{self, Installed, Made, Need, Prove, Rehearsal, Request},
+    install::{self, Installed, Made, Need, PlaceFacts, Prove, Rehearsal, Request},
     manifest::Manifest,
     names::{EnvName, ProfileName},
     report::{Certificate, Package, Verdict, headlines, overview, told},
@@ -225,14 +225,12 @@ struct Rehearsed<'a> {
     changed: bool,
     packages: &'a [Package],
     need: Need,
+    places: &'a [PlaceFacts],
     words: String,
 }
 
 fn rehearse(args: &Args, manifests: &[&Manifest], request: &Request, session: &Session) -> Result<ExitCode, Failure> {
-    let rehearsals = manifests
-        .iter()
-        .map(|manifest| session.block_on(install::rehearse(&session.ctx, manifest, request)))
-        .collect::<Result<Vec<_>, _>>()?;
+    let rehearsals = session.block_on(install::rehearse_many(&session.ctx, manifests, request))?;
     let text = rehearsals.iter().map(rehearsal).collect::<Vec<_>>().join("\n");
     let shown: Vec<_> = rehearsals
         .iter()
@@ -241,6 +239,7 @@ fn rehearse(args: &Args, manifests: &[&Manifest], request: &Request, session: &S
             changed: !one.packages.is_empty(),
             packages: &one.packages,
             need: one.need,
+            places: &one.places,
             words: one.need.words(),
         })
         .collect();
@@ -261,7 +260,9 @@ fn rehearsal(rehearsal: &Rehearsal) -> String {
     } else {
         format!("{} packages: {}", rehearsal.packages.len(), rehearsal.need.words())
     };
-    format!("{}  {doing}\n", super::plan::table(&rehearsal.plan))
+    let places: Vec<String> = rehearsal.places.iter().map(PlaceFacts::words).collect();
+    let plan = super::plan::table(&rehearsal.plan);
+    format!("{plan}  {doing}\n  {}\n", places.join("\n  "))
 }
 
 /// The exit code that a certificate's verdict stands for.

@@ -104,16 +104,11 @@ pub(super) fn selected<'a>(
     name: Option<&EnvName>,
     session: &'a Session,
 ) -> Result<Vec<&'a Manifest>, Failure> {
-    if names.is_empty() {
-        return Ok(session.manifests.iter().filter(|manifest| manifest.default).collect());
+    let selected = session.manifests.select(names)?;
+    match name {
+        Some(name) if selected.len() > 1 => Err(Failure::one_name(name)),
+        _ => Ok(selected),
     }
-    if let (Some(name), true) = (name, names.len() > 1) {
-        return Err(Failure::one_name(name));
-    }
-    names
-        .iter()
-        .map(|name| session.manifests.get(name).map_err(Failure::from))
-        .collect()
 }
 
 pub(super) fn shown(plan: &Plan, size: Option<Size>) -> Shown<'_> {

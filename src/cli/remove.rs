@@ -33,12 +33,13 @@ struct Shown<'a> {
 pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     super::info::installed(&args.env, session)?;
     let settings = &session.ctx.settings;
+    // First: what fails here can be tried again, and an icon of what is gone cannot.
+    let menu = Menu::of(settings).remove(&args.env)?;
     let removed: Removed = session.block_on(async {
         let store = Store::open(settings)?;
         let _held = store.lock(&session.ctx.events, &args.env).await?;
         store.remove(&args.env, args.force)
     })?;
-    let menu = Menu::of(settings).remove(&args.env)?;
     let shown = Shown {
         schema: 1,
         ok: true,

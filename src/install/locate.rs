@@ -72,8 +72,10 @@ async fn from_lock(ctx: &Context, clock: &mut Clock, prefix: &Path, lock: Lock) 
 }
 
 async fn from_sources(ctx: &Context, clock: &mut Clock, plan: &Plan, prefix: &Path) -> Result<Located, InstallError> {
+    let at_work = ctx.shared.machine.read().await;
     clock.start(Stage::Solve);
     let solved = conda::solve(ctx, plan).await?;
+    drop(at_work);
     let mut fallbacks = Vec::new();
     let python_words = format!("python {}", solved.python);
     match &solved.host_python {
@@ -94,8 +96,8 @@ async fn from_sources(ctx: &Context, clock: &mut Clock, plan: &Plan, prefix: &Pa
     room::check_room(ctx, conda, Need::default())?;
     let findings = link(ctx, clock, prefix, &solved.records).await?;
 
-    let uv = Uv::find(ctx, &layout::python(prefix), solved.host_python.is_none()).await?;
     let at_work = ctx.shared.machine.read().await;
+    let uv = Uv::find(ctx, &layout::python(prefix), solved.host_python.is_none()).await?;
     clock.start(Stage::Resolve);
     let minor = minor(&solved.python);
     let request = ResolveRequest {

@@ -5,7 +5,7 @@
 
 use futures::future::join_all;
 
-use super::{InstallError, Installed, Request, install, plan};
+use super::{InstallError, Installed, Rehearsal, Request, install, plan, rehearse};
 use crate::{
     checkout::CheckoutError, context::Context, manifest::Manifest, menu, names::EnvName, plan::PlanError,
     report::Verdict,
@@ -29,12 +29,7 @@ pub async fn install_many(
     manifests: &[&Manifest],
     request: &Request,
 ) -> Result<Vec<Made>, InstallError> {
-    let asked = |env: &EnvName| manifests.iter().any(|manifest| manifest.name == *env);
-    if let Some(source) = request.sources.iter().find(|source| !asked(&source.env)) {
-        return Err(InstallError::Checkout(CheckoutError::NotAsked {
-            env: source.env.clone(),
-        }));
-    }
+    check_sources(manifests, request)?;
     let alone = manifests.len() == 1;
     let made = join_all(manifests.iter().map(|manifest| async move {
         let env = request.name.clone().unwrap_or_else(|| manifest.name.clone());
@@ -50,6 +45,41 @@ pub async fn install_many(
         Made { env, result }
     }));
     Ok(made.await)
+}
+
+/// Find out what [`install_many`] would do, one after the other.
+///
+/// # Errors
+/// The first thing that goes wrong.
+pub async fn rehearse_many(
+    ctx: &Context,
+    manifests: &[&Manifest],
+    request: &Request,
+) -> Result<Vec<Rehearsal>, InstallError> {
+    check_sources(manifests, request)?;
+    let mut rehearsals = Vec::new();
+    for manifest in manifests {
+        let ctx = match manifests {
+            [_] => ctx.clone(),
+            _ => ctx.about(&manifest.name),
+        };
+        rehearsals.push(Box::pin(rehearse(&ctx, manifest, request)).await?);
+    }
+    Ok(rehearsals)
+}
+
+/// Each source is for one of `manifests`, and the only one for it.
+fn check_sources(manifests: &[&Manifest], request: &Request) -> Result<(), InstallError> {
+    for (at, source) in request.sources.iter().enumerate() {
+        let env = source.env.clone();
+        if manifests.iter().all(|manifest| manifest.name != env) {
+            return Err(CheckoutError::NotAsked { env }.into());
+        }
+        if request.sources[..at].iter().any(|other| other.env == env) {
+            return Err(CheckoutError::Twice { env }.into());
+        }
+    }
+    Ok(())
 }
 
 /// Those of `manifests` that this machine supports; the others are told.

@@ -1,27 +1,16 @@
-//! Room: what an installation takes, and whether the filesystems below it have that.
+//! Room: whether the filesystems below the store and the caches have what an installation takes.
 //!
-//! In: the packages of a lock, the store, the caches. Out: [`Footprint`]s for people, or the refusal with its numbers.
-//! Sizes of archives are the index's own; what comes out of them is estimated (`profiles/footprint.toml`).
+//! In: a [`Need`], the store, the caches. Out: nothing, or the refusal with its numbers and the variables that move what
+//! is in the way.
 
 use std::{
     collections::BTreeMap,
-    io::Write as _,
     path::{Path, PathBuf},
-    time::Duration,
+    sync::PoisonError,
 };
 
-use rattler_conda_types::RepoDataRecord;
-use serde::Serialize;
-
-use crate::{
-    conda,
-    context::Context,
-    lock::{Footprint, LockedPypi, growth},
-    pypi,
-};
-
-/// A filesystem that does not say within this time whether it locks a file never will (NFS without its lock daemon).
-const PATIENCE: Duration = Duration::from_secs(5);
+use super::{Need, need::bytes, places::Places};
+use crate::{context::Context, lock::Footprint, store::Filesystem};
 
 /// Why there is no room for an environment.
 #[derive(Debug, thiserror::Error)]
@@ -60,8 +49,8 @@ pub enum RoomError {
     Space {
         /// A folder on it.
         folder: PathBuf,
-        /// The variable that names another.
-        variable: &'static str,
+        /// The variables that move what has to be written, as they are typed: `MATENV_HOME=DIR UV_CACHE_DIR=DIR`.
+        variables: String,
         /// Bytes.
         needed: u64,
         /// Bytes.
@@ -74,8 +63,8 @@ pub enum RoomError {
     Inodes {
         /// A folder on it.
         folder: PathBuf,
-        /// The variable that names another.
-        variable: &'static str,
+        /// The variables that move what has to be written, as they are typed: `MATENV_HOME=DIR UV_CACHE_DIR=DIR`.
+        variables: String,
         /// Files.
         needed: u64,
         /// Inodes.
@@ -83,138 +72,108 @@ pub enum RoomError {
     },
 }
 
-/// Bytes as people read them, in powers of ten like disks and downloads.
-#[must_use]
-fn bytes(bytes: u64) -> String {
-    indicatif::DecimalBytes(bytes).to_string()
+/// Bytes and files that one filesystem has to take, and who wants them.
+#[derive(Debug, Default)]
+struct Load {
+    sum: Footprint,
+    places: Vec<(Footprint, PathBuf, &'static str)>,
 }
 
-/// What a set of packages takes: all of it, and what the caches do not hold yet.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Need {
-    /// Every package.
-    pub all: Footprint,
-    /// Those that have to be fetched.
-    pub fresh: Footprint,
-}
-
-impl Need {
-    /// What linking `records` takes.
-    pub async fn of_conda(ctx: &Context, records: &[RepoDataRecord]) -> Self {
-        let growth = growth().conda;
-        // A cache that cannot be read holds nothing.
-        let cached = conda::cached(ctx).await.ok();
-        records.iter().fold(Self::default(), |need, record| {
-            let is_cached = cached.as_ref().is_some_and(|cached| cached.contains_record(record));
-            need.with(growth.unpacked(record.package_record.size), is_cached)
-        })
-    }
-
-    /// What installing `locked` takes.
-    #[must_use]
-    pub fn of_wheels(ctx: &Context, locked: &LockedPypi) -> Self {
-        let growth = growth();
-        let is_cached = pypi::is_cached(ctx, &locked.wheels);
-        locked.wheels.iter().fold(Self::default(), |need, wheel| {
-            need.with(growth.wheel(wheel.size).unpacked(wheel.size), is_cached)
-        })
-    }
-
-    /// Both together.
-    #[must_use]
-    pub fn plus(self, other: Self) -> Self {
-        Self {
-            all: self.all.plus(other.all),
-            fresh: self.fresh.plus(other.fresh),
+impl Load {
+    fn add(&mut self, footprint: Footprint, folder: &Path, variable: &'static str) {
+        if footprint.write_bytes > 0 || footprint.files > 0 {
+            self.sum = self.sum.plus(footprint);
+            self.places.push((footprint, folder.to_owned(), variable));
         }
     }
 
-    fn with(self, package: Footprint, is_cached: bool) -> Self {
-        Self {
-            all: self.all.plus(package),
-            fresh: if is_cached {
-                self.fresh
-            } else {
-                self.fresh.plus(package)
-            },
-        }
-    }
-
-    /// In words: `up to 1.90 GB to download, about 5.10 GB and 52000 files to write`.
-    #[must_use]
-    pub fn words(&self) -> String {
-        let fetch = match (self.fresh.download_bytes, self.fresh.unknown) {
-            (0, 0) => "nothing to download".to_owned(),
-            (some, 0) => format!("up to {} to download", bytes(some)),
-            (some, _) => format!("{} or more to download", bytes(some)),
+    fn fits(&self, filesystem: Filesystem) -> Result<(), RoomError> {
+        let most = self
+            .places
+            .iter()
+            .max_by_key(|(footprint, ..)| (footprint.write_bytes, footprint.files));
+        let Some((_, folder, _)) = most else {
+            return Ok(());
         };
-        let unknown = match self.all.unknown {
-            0 => String::new(),
-            1 => ", and 1 package whose index tells no size".to_owned(),
-            more => format!(", and {more} packages whose index tells no sizes"),
-        };
-        format!(
-            "{fetch}, about {} and {} files to write{unknown}",
-            bytes(self.all.write_bytes),
-            self.all.files
-        )
-    }
-}
-
-/// Where an installation writes, and the variable that moves each place.
-struct Places {
-    store: PathBuf,
-    wheels: PathBuf,
-    conda: PathBuf,
-}
-
-impl Places {
-    fn of(ctx: &Context) -> Self {
-        Self {
-            store: ctx.settings.home.clone(),
-            wheels: ctx.settings.uv_cache.clone(),
-            conda: ctx.settings.rattler_cache.clone(),
+        let mut variables: Vec<String> = self.places.iter().map(|(.., name)| format!("{name}=DIR")).collect();
+        variables.sort();
+        variables.dedup();
+        let variables = variables.join(" ");
+        let folder = folder.clone();
+        if self.sum.write_bytes > filesystem.free_bytes {
+            return Err(RoomError::Space {
+                folder,
+                variables,
+                needed: self.sum.write_bytes,
+                free: filesystem.free_bytes,
+            });
+        }
+        match filesystem.free_inodes {
+            Some(free) if self.sum.files > free => Err(RoomError::Inodes {
+                folder,
+                variables,
+                needed: self.sum.files,
+                free,
+            }),
+            _ => Ok(()),
         }
     }
-
-    fn all(&self) -> [(&Path, &'static str); 3] {
-        [
-            (&self.store, "MATENV_HOME"),
-            (&self.wheels, "UV_CACHE_DIR"),
-            (&self.conda, "RATTLER_CACHE_DIR"),
-        ]
-    }
 }
 
-/// Whether the store and the caches can be written to and locked, and the store may run programs. Before the first
-/// byte is fetched.
-pub(super) async fn check_places(ctx: &Context) -> Result<(), RoomError> {
-    let places = Places::of(ctx);
-    for (folder, variable) in places.all() {
-        writable(folder, variable)?;
-        if variable != "RATTLER_CACHE_DIR" {
-            locks(folder, variable).await?;
-        }
+/// Whether there is room for `conda` and `wheels`, in the caches and in the store.
+///
+/// What may lie in uv's cache already, without matenv having put it there, is warned of and not refused: a disk that is
+/// full in the middle of it is found out as well.
+pub(super) fn check_room(ctx: &Context, conda: Need, wheels: Need) -> Result<(), RoomError> {
+    let unsure = holds_wheels(&ctx.settings.uv_cache);
+    let certain = if unsure { wheels.without_fresh() } else { wheels };
+    for (load, filesystem) in loads(ctx, conda, certain) {
+        load.fits(filesystem)?;
     }
-    if filesystem(&places.store).is_ok_and(|filesystem| filesystem.noexec) {
-        return Err(RoomError::NoExec { folder: places.store });
+    let warn = |conda, wheels, unless: &str| {
+        for (load, filesystem) in loads(ctx, conda, wheels) {
+            if let Err(error) = load.fits(filesystem) {
+                ctx.events.warn(format!("{error}, {unless}"));
+            }
+        }
+    };
+    if unsure {
+        warn(conda, wheels, "unless uv's cache holds the wheels");
+    }
+    // The environments of one run write at the same time, and each of them alone may fit.
+    let mut promised = ctx.shared.promised.lock().unwrap_or_else(PoisonError::into_inner);
+    let others = promised.len();
+    promised.push((conda, certain));
+    if others > 0 {
+        let sum = promised.iter().fold((Need::default(), Need::default()), |sum, one| {
+            (sum.0.plus(one.0), sum.1.plus(one.1))
+        });
+        warn(sum.0, sum.1, "with the other environment that is being made");
     }
     Ok(())
 }
 
-/// Whether there is room for `conda` and `wheels`, in the caches and in the store.
-pub(super) fn check_room(ctx: &Context, conda: Need, wheels: Need) -> Result<(), RoomError> {
+/// Whether uv's cache holds unpacked wheels.
+fn holds_wheels(cache: &Path) -> bool {
+    fs_err::read_dir(cache).is_ok_and(|entries| {
+        entries
+            .flatten()
+            .any(|entry| entry.file_name().to_string_lossy().starts_with("archive-"))
+    })
+}
+
+/// What each filesystem has to take. One that tells nothing is found full only when it is.
+fn loads(ctx: &Context, conda: Need, wheels: Need) -> Vec<(Load, Filesystem)> {
     let places = Places::of(ctx);
-    let device = |folder: &Path| filesystem(folder).ok().map(|filesystem| filesystem.device);
-    let store_device = device(&places.store);
-    let mut by_device: BTreeMap<u64, (&Path, &'static str, Footprint)> = BTreeMap::new();
-    let mut add = |folder, variable, footprint| {
-        // A filesystem that tells nothing is found full only when it is.
-        if let Some(device) = device(folder) {
-            let sum = by_device
-                .entry(device)
-                .or_insert((folder, variable, Footprint::default()));
-            sum.2 = sum.2.plus(footprint);
+    let store = Filesystem::of(&places.store).ok();
+    let mut by_device: BTreeMap<u64, (Load, Filesystem)> = BTreeMap::new();
+    let mut add = |folder: &Path, variable, footprint| {
+        if let Ok(filesystem) = Filesystem::of(folder) {
+            by_device
+                .entry(filesystem.device)
+                .or_insert_with(|| (Load::default(), filesystem))
+                .0
+                .add(footprint, folder, variable);
         }
     };
     for (need, cache, variable) in [
@@ -222,7 +181,8 @@ pub(super) fn check_room(ctx: &Context, conda: Need, wheels: Need) -> Result<(),
         (wheels, &places.wheels, "UV_CACHE_DIR"),
     ] {
         add(cache, variable, need.fresh);
-        let in_store = if device(cache) == store_device {
+        let cache = Filesystem::of(cache).ok();
+        let in_store = if cache.map(|cache| cache.device) == store.map(|store| store.device) {
             // The store's files are links to the cache's; its folders are its own: about one for ten files.
             Footprint {
                 files: need.all.files / 10,
@@ -233,114 +193,7 @@ pub(super) fn check_room(ctx: &Context, conda: Need, wheels: Need) -> Result<(),
         };
         add(&places.store, "MATENV_HOME", in_store);
     }
-    for (folder, variable, footprint) in by_device.into_values() {
-        if let Ok(filesystem) = filesystem(folder) {
-            filesystem.holds(folder, variable, footprint)?;
-        }
-    }
-    Ok(())
-}
-
-fn writable(folder: &Path, variable: &'static str) -> Result<(), RoomError> {
-    let tried = || -> std::io::Result<()> {
-        fs_err::create_dir_all(folder)?;
-        let mut file = tempfile::Builder::new().prefix(".matenv-").tempfile_in(folder)?;
-        file.write_all(b"matenv")
-    };
-    tried().map_err(|source| RoomError::NotWritable {
-        folder: folder.to_owned(),
-        variable,
-        source,
-    })
-}
-
-/// A lock is tried in a thread of its own: where the lock daemon of NFS is gone, the call never comes back.
-async fn locks(folder: &Path, variable: &'static str) -> Result<(), RoomError> {
-    let refused = |because: String| RoomError::NoLocks {
-        folder: folder.to_owned(),
-        variable,
-        because,
-    };
-    let file = tempfile::Builder::new()
-        .prefix(".matenv-")
-        .tempfile_in(folder)
-        .map_err(|source| RoomError::NotWritable {
-            folder: folder.to_owned(),
-            variable,
-            source,
-        })?;
-    let (tell, told) = tokio::sync::oneshot::channel();
-    std::thread::spawn(move || {
-        // Nobody listens any more after PATIENCE.
-        let _ = tell.send(file.as_file().lock());
-    });
-    match tokio::time::timeout(PATIENCE, told).await {
-        Ok(Ok(Ok(()))) => Ok(()),
-        Ok(Ok(Err(error))) => Err(refused(error.to_string())),
-        Ok(Err(_)) | Err(_) => Err(refused("no answer within 5 seconds".to_owned())),
-    }
-}
-
-/// What the filesystem below a folder offers.
-#[derive(Debug, Clone, Copy)]
-struct Filesystem {
-    device: u64,
-    free_bytes: u64,
-    /// `None` where files are not counted.
-    free_inodes: Option<u64>,
-    noexec: bool,
-}
-
-impl Filesystem {
-    fn holds(&self, folder: &Path, variable: &'static str, need: Footprint) -> Result<(), RoomError> {
-        if need.write_bytes > self.free_bytes {
-            return Err(RoomError::Space {
-                folder: folder.to_owned(),
-                variable,
-                needed: need.write_bytes,
-                free: self.free_bytes,
-            });
-        }
-        match self.free_inodes {
-            Some(free) if need.files > free => Err(RoomError::Inodes {
-                folder: folder.to_owned(),
-                variable,
-                needed: need.files,
-                free,
-            }),
-            _ => Ok(()),
-        }
-    }
-}
-
-/// The filesystem of the nearest folder that is there.
-#[cfg(unix)]
-fn filesystem(folder: &Path) -> std::io::Result<Filesystem> {
-    use std::os::unix::fs::MetadataExt as _;
-    let there = folder.ancestors().find(|path| path.exists()).unwrap_or(folder);
-    let found = rustix::fs::statvfs(there)?;
-    Ok(Filesystem {
-        device: fs_err::metadata(there)?.dev(),
-        free_bytes: found.f_bavail.saturating_mul(found.f_frsize),
-        // btrfs and others count no files and say zero of zero.
-        free_inodes: (found.f_files > 0).then_some(found.f_favail),
-        noexec: found.f_flag.contains(rustix::fs::StatVfsMountFlags::NOEXEC),
-    })
-}
-
-/// Windows has neither inodes nor noexec, and a drive letter a filesystem.
-#[cfg(not(unix))]
-fn filesystem(folder: &Path) -> std::io::Result<Filesystem> {
-    let there = folder.ancestors().find(|path| path.exists()).unwrap_or(folder);
-    let drive = there.components().next().map(|drive| drive.as_os_str().to_owned());
-    let mut hasher = std::hash::DefaultHasher::new();
-    std::hash::Hash::hash(&drive, &mut hasher);
-    Ok(Filesystem {
-        device: std::hash::Hasher::finish(&hasher),
-        free_bytes: fs4::available_space(there)?,
-        free_inodes: None,
-        noexec: false,
-    })
+    by_device.into_values().collect()
 }
 
 #[cfg(test)]
@@ -354,28 +207,49 @@ mod tests {
         noexec: false,
     };
 
-    fn need(write_bytes: u64, files: u64) -> Footprint {
-        Footprint {
+    /// A cache and a store on one filesystem.
+    fn load(write_bytes: u64, files: u64) -> Load {
+        let mut load = Load::default();
+        let footprint = |write_bytes, files| Footprint {
             write_bytes,
             files,
             ..Footprint::default()
-        }
+        };
+        load.add(
+            footprint(0, 0),
+            Path::new("/home/you/.cache/rattler"),
+            "RATTLER_CACHE_DIR",
+        );
+        load.add(
+            footprint(write_bytes, files),
+            Path::new("/home/you/.cache/uv"),
+            "UV_CACHE_DIR",
+        );
+        load.add(footprint(0, files / 10), Path::new("/home/you/.matenv"), "MATENV_HOME");
+        load
     }
 
+    /// The folder named was the first one asked, though nothing was to be written there.
     #[test]
-    fn a_refusal_says_the_numbers() {
-        let folder = Path::new("/home/you/.matenv");
-        let refused = SMALL.holds(folder, "MATENV_HOME", need(5_100_000_000, 10));
+    fn a_refusal_says_the_numbers_and_what_to_move() {
+        let refused = |load: Load| match load.fits(SMALL).expect_err("too much") {
+            error @ (RoomError::Space { .. } | RoomError::Inodes { .. }) => {
+                let (RoomError::Space { variables, .. } | RoomError::Inodes { variables, .. }) = &error else {
+                    unreachable!("matched above")
+                };
+                format!("{error}; {variables}")
+            }
+            other => other.to_string(),
+        };
         insta::assert_snapshot!(
-            refused.expect_err("too large"),
-            @"the filesystem of /home/you/.matenv is too full: about 5.10 GB to write, 1.00 GB free"
+            refused(load(5_100_000_000, 10)),
+            @"the filesystem of /home/you/.cache/uv is too full: about 5.10 GB to write, 1.00 GB free; MATENV_HOME=DIR UV_CACHE_DIR=DIR"
         );
-        let refused = SMALL.holds(folder, "MATENV_HOME", need(10, 52_000));
         insta::assert_snapshot!(
-            refused.expect_err("too many"),
-            @"the filesystem of /home/you/.matenv has too few inodes: about 52000 files to write, 500 free"
+            refused(load(10, 52_000)),
+            @"the filesystem of /home/you/.cache/uv has too few inodes: about 57200 files to write, 500 free; MATENV_HOME=DIR UV_CACHE_DIR=DIR"
         );
-        assert!(SMALL.holds(folder, "MATENV_HOME", need(10, 10)).is_ok());
+        assert!(load(10, 10).fits(SMALL).is_ok());
     }
 
     #[test]
@@ -384,27 +258,14 @@ mod tests {
             free_inodes: None,
             ..SMALL
         };
-        assert!(
-            uncounted
-                .holds(Path::new("/"), "MATENV_HOME", need(10, u64::MAX))
-                .is_ok()
-        );
+        assert!(load(10, 1_000_000_000).fits(uncounted).is_ok());
     }
 
     #[test]
-    fn what_an_index_tells_no_size_of_is_said() {
-        let growth = growth();
-        let unpacked = |size| growth.wheel(size).unpacked(size);
-        let need = Need::default()
-            .with(unpacked(Some(1_000_000)), false)
-            .with(unpacked(Some(2_000_000)), true)
-            .with(unpacked(None), false);
-        insta::assert_snapshot!(need.words(), @"1.00 MB or more to download, about 10.80 MB and 180 files to write, and 1 package whose index tells no size");
-    }
-
-    #[test]
-    fn this_machine_tells_its_filesystems() {
-        let here = filesystem(&std::env::temp_dir().join("not/there/yet")).expect("a filesystem");
-        assert!(here.free_bytes > 0);
+    fn only_a_cache_with_unpacked_wheels_may_hold_them() {
+        let cache = tempfile::tempdir().expect("a temp folder");
+        assert!(!holds_wheels(cache.path()));
+        fs_err::create_dir(cache.path().join("archive-v0")).expect("made");
+        assert!(holds_wheels(cache.path()));
     }
 }

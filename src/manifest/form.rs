@@ -339,6 +339,14 @@ impl Tree {
         for requirement in &self.build_requires {
             parse_requirement(requirement, "source.build_requires", file)?;
         }
+        let is_name = |text: &str| !text.is_empty() && !text.contains(['/', '\\']) && text != "..";
+        let inside = |text: &str| text.split('/').all(is_name);
+        if !is_name(&self.command) || !self.scripts.iter().all(|script| inside(script)) {
+            return Err(file.error(
+                Some(self.package.span()),
+                "`source.command` must be a name, and `source.scripts` paths inside the tree",
+            ));
+        }
         Ok(SourceTree {
             package: self.package.into_inner(),
             build_requires: self.build_requires.into_iter().map(Spanned::into_inner).collect(),

@@ -93,6 +93,13 @@ pub fn enter(ctx: &Context, manifest: &Manifest, env: &EnvName) -> Result<Vec<Pa
         return Ok(Vec::new());
     }
     let program = std::env::current_exe().map_err(MenuError::Program)?;
+    // `uvx matenv` runs from there, and `uv cache clean` takes it away.
+    if program.starts_with(&ctx.settings.uv_cache) {
+        ctx.events.warn(format!(
+            "the menu entry starts {}, which is in uv's cache: install matenv for good (uv tool install) and type --menu again",
+            program.display()
+        ));
+    }
     let entry = MenuEntry::new(&ctx.settings, manifest, env, &program)?;
     let written = Menu::of(&ctx.settings).write(&entry)?;
     if let Some(first) = written.first() {

@@ -81,6 +81,12 @@ fn scripts(prefix: &Path, checkout: &Checkout, script: &Path, command: &str) -> 
         quoted(&script)
     );
     let program = prefix.join("bin").join(command);
+    // What a wheel linked there shares its bytes with the cache: it is taken away, not written into.
+    if let Err(error) = fs_err::remove_file(&program)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        return Err(error);
+    }
     fs_err::write(&program, text)?;
     #[cfg(unix)]
     {

@@ -16,7 +16,13 @@ pub fn told(certificate: &Certificate, changed: bool) -> String {
     let env = &certificate.env;
     let text = summary(certificate);
     if certificate.verdict() != Verdict::Good {
-        format!("{text}\nThe environment was not made current; what was there before is untouched.")
+        // A generation that was not good enough is gone by now; one that is there was found faulty as it is.
+        let became = if certificate.prefix.is_dir() {
+            "It stays the current one: its files are as they were, but for what changed outside of it."
+        } else {
+            "The environment was not made current; what was there before is untouched."
+        };
+        format!("{text}\n{became}")
     } else if changed {
         let by_conda = if certificate
             .findings()

@@ -40,8 +40,9 @@ pub fn link(user_home: &Path, env: &EnvName) -> PathBuf {
     user_home.join(".conda").join("envs").join(env.as_str())
 }
 
-/// Put into the generation what conda wants to see: before its link moves, and the freezing last.
-pub fn furnish(settings: &Settings, prefix: &Path, manifest: &EnvName, env: &EnvName) -> Result<(), StoreError> {
+/// Put into the generation what conda wants to see: before its link moves, and the freezing last. `typed` is what stands
+/// after `matenv install` to make it again.
+pub fn furnish(settings: &Settings, prefix: &Path, env: &EnvName, typed: &str) -> Result<(), StoreError> {
     let meta = prefix.join("conda-meta");
     fs_err::create_dir_all(&meta).map_err(StoreError::Write)?;
     readable_by_all(&meta)?;
@@ -49,10 +50,7 @@ pub fn furnish(settings: &Settings, prefix: &Path, manifest: &EnvName, env: &Env
     activate::write(prefix, &links).map_err(StoreError::Write)?;
     // A regular file, even an empty one, makes a folder an environment for conda.
     fs_err::write(meta.join("history"), "").map_err(StoreError::Write)?;
-    let message = format!(
-        "made by matenv; change it with: matenv install {} --force",
-        typed(manifest, env)
-    );
+    let message = format!("made by matenv; change it with: matenv install {typed} --force");
     let frozen = serde_json::json!({ "message": message }).to_string();
     fs_err::write(meta.join("frozen"), frozen).map_err(StoreError::Write)
 }

@@ -40,8 +40,8 @@ pub enum StoreError {
     /// The lock of an environment cannot be had. Exit 1; help: set `MATENV_HOME` to a folder on another filesystem.
     #[error("cannot lock `{env}`")]
     Lock {
-        /// The environment.
-        env: EnvName,
+        /// The environment, or whose clones.
+        env: String,
         /// Why.
         #[source]
         source: std::io::Error,

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::StoreError;
-use crate::{event::Events, names::EnvName};
+use crate::event::Events;
 
 /// How often a waiting installation looks again.
 const AGAIN: Duration = Duration::from_millis(50);
@@ -22,7 +22,7 @@ pub struct EnvLock {
 }
 
 impl EnvLock {
-    pub(super) async fn acquire(state: &Path, events: &Events, env: &EnvName) -> Result<Self, StoreError> {
+    pub(super) async fn acquire(state: &Path, events: &Events, env: &str) -> Result<Self, StoreError> {
         fs_err::create_dir_all(state).map_err(StoreError::Write)?;
         let file = fs_err::OpenOptions::new()
             .create(true)
@@ -53,11 +53,23 @@ impl EnvLock {
                 }
                 Err(TryLockError::Error(source)) => {
                     return Err(StoreError::Lock {
-                        env: env.clone(),
+                        env: env.to_owned(),
                         source,
                     });
                 }
             }
         }
+    }
+
+    /// The lock if nobody else has it; `None` too where it cannot be asked for.
+    pub(super) fn at_once(state: &Path, env: &str) -> Option<Self> {
+        let file = fs_err::OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(state.join(format!("{env}.lock")))
+            .ok()?;
+        file.file().try_lock().ok()?;
+        Some(Self { _file: file })
     }
 }

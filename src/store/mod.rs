@@ -18,6 +18,7 @@ mod activate;
 mod conda_folders;
 pub mod door;
 mod error;
+mod filesystem;
 mod generation;
 mod in_use;
 pub mod layout;
@@ -28,6 +29,7 @@ mod size;
 mod staged;
 
 pub use error::StoreError;
+pub use filesystem::Filesystem;
 pub use generation::{Generation, GenerationRecord};
 pub use lock::EnvLock;
 pub use size::Size;
@@ -83,7 +85,18 @@ impl Store {
 
     /// Hold the environment: one installation at a time. A second one waits, and says so.
     pub async fn lock(&self, events: &Events, env: &EnvName) -> Result<EnvLock, StoreError> {
-        EnvLock::acquire(&self.state(), events, env).await
+        EnvLock::acquire(&self.state(), events, env.as_str()).await
+    }
+
+    /// Where the clones of a manifest's program lie.
+    #[must_use]
+    pub fn source(&self, manifest: &EnvName) -> PathBuf {
+        self.home.join("src").join(manifest.as_str())
+    }
+
+    /// Hold the clones of a manifest's program, until a generation that stands on them is finished.
+    pub async fn lock_source(&self, events: &Events, manifest: &EnvName) -> Result<EnvLock, StoreError> {
+        EnvLock::acquire(&self.state(), events, &format!("src-{manifest}")).await
     }
 
     /// The current generation.
@@ -234,12 +247,22 @@ impl Store {
         Ok(Removed { generations, door })
     }
 
-    /// Remove the clones of a manifest's program, if no environment is left that may stand on them.
+    /// Remove the clones of a manifest's program, if no environment is left that may stand on them and none is being made.
     fn forget_source(&self, manifest: &EnvName) -> Result<(), StoreError> {
-        if self.list()?.iter().any(|other| other.record.manifest == *manifest) {
+        let Some(_held) = EnvLock::at_once(&self.state(), &format!("src-{manifest}")) else {
             return Ok(());
+        };
+        for name in names_in(&self.home.join("envs"))? {
+            let Ok(env) = name.parse() else { continue };
+            // One whose record cannot be read may stand on them too.
+            let uses = self.current(&env).map_or(true, |current| {
+                current.is_some_and(|other| other.record.manifest == *manifest)
+            });
+            if uses {
+                return Ok(());
+            }
         }
-        match fs_err::remove_dir_all(self.home.join("src").join(manifest.as_str())) {
+        match fs_err::remove_dir_all(self.source(manifest)) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(StoreError::Write(error)),
             _ => Ok(()),
         }

@@ -276,3 +276,32 @@ fn a_store_that_may_not_execute_is_refused() {
     );
     env.has_no_environment();
 }
+
+/// On one disk the folder that was asked first was named, whatever it took, and one variable that moves half of it.
+#[test]
+fn one_disk_for_all_is_refused_before_the_first_byte_with_all_that_moves_it() {
+    let env = TestEnv::new().with_uv();
+    env.manifest("packages = [\"noise\"]\n");
+    // Bytes that no archive makes smaller: 12 MB that count as 60 when they are unpacked.
+    let mut state = 1_u32;
+    let noise = (0..12_000_000).map(|_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state.to_be_bytes()[0]
+    });
+    let package =
+        PackageBuilder::new("noise", "1.0", "0", "noarch").file("share/noise.bin", noise.collect::<Vec<u8>>());
+    let channel = Channel::new(&env, &[package]).mirror();
+    let Some(mut env) = env.with_mounts(disk("home", DISK)) else {
+        return;
+    };
+    for (name, folder) in [("UV_CACHE_DIR", "home/uv"), ("RATTLER_CACHE_DIR", "home/rattler")] {
+        let path = env.path(folder);
+        env.set(name, path);
+    }
+    env.install_demo_from(&channel, NO_INDEX, &[])
+        .exits(1)
+        .says("is too full: about")
+        .says("home/rattler")
+        .says("MATENV_HOME=DIR RATTLER_CACHE_DIR=DIR");
+    env.has_no_environment();
+}

@@ -186,7 +186,7 @@ fn an_error_is_one_json_document_with_json() {
             "code": "environment::unknown",
             "exit": 2,
             "message": "there is no environment `slep`",
-            "help": "did you mean `sleap`? There are: runtime, sleap",
+            "help": "did you mean `sleap`? There are: runtime, sleap, x-anylabeling",
             "causes": []
           }
         }

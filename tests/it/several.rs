@@ -80,6 +80,14 @@ fn a_rehearsal_says_what_it_would_take_and_leaves_no_environment() {
     assert_eq!(shown["packages"].as_array().unwrap().len(), 2);
     // The index lists no sizes, as many do not.
     assert_eq!(shown["need"]["all"]["unknown"], 1, "{shown:#}");
+    let places: Vec<_> = shown["places"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["variable"])
+        .collect();
+    assert_eq!(places, ["MATENV_HOME", "UV_CACHE_DIR", "RATTLER_CACHE_DIR"]);
+    assert_eq!(shown["places"][1]["shares_with_store"], true);
     let left = fs_err::read_dir(env.home().join(".matenv/store")).unwrap().count();
     assert_eq!(left, 0, "a generation was left");
     assert!(!env.home().join(".conda").exists());
@@ -121,4 +129,24 @@ fn the_time_of_each_part_is_written_as_a_trace() {
             .collect();
         assert_eq!(phases, ["b", "e"], "{name}");
     }
+}
+
+/// Both took the name: the second one became the first one's next generation.
+#[test]
+fn a_name_for_several_environments_is_refused() {
+    let env = TestEnv::new().with_uv();
+    second(&env, "demo-lib");
+    let index = index();
+    for more in [&["--name", "foo"][..], &["--name", "foo", "--dry-run"]] {
+        install_all(&env, &index, more)
+            .exits(2)
+            .says("`foo` can be the name of one environment only");
+    }
+    assert!(!env.home().join(".matenv/store").exists());
+    // Named twice it is still one environment.
+    let made = env
+        .install_demo(&index.url(), &["demo", "--name", "foo", "--json"])
+        .exits(0)
+        .json();
+    assert_eq!(made["environments"].as_array().map_or(1, Vec::len), 1);
 }

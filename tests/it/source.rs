@@ -137,6 +137,19 @@ fn a_folder_is_installed_editable_with_its_own_extras() {
         (&false.into(), &true.into())
     );
 
+    // What was proven of other files counts no more: the probes run again, and say so.
+    write(&clone, &[("demo_app/__init__.py", "raise SystemExit('broken')\n")]);
+    commit(&clone);
+    let broken = env
+        .install_demo(&index.url(), &["--source", &asked, "--json"])
+        .exits(6)
+        .json();
+    assert_eq!((&broken["changed"], &broken["ok"]), (&false.into(), &false.into()));
+    let remedy = broken["verification"]["probes"][0]["finding"]["remedy"]
+        .as_str()
+        .unwrap();
+    assert!(remedy.contains("--source demo="), "{remedy}");
+
     // Without the source it is another environment: the released one.
     let refused = env.install_demo(&index.url(), &["--json"]).exits(6).json();
     assert_eq!(refused["source"], serde_json::Value::Null);
@@ -166,6 +179,25 @@ fn a_git_url_is_cloned_at_its_revision_and_older_generations_keep_theirs() {
     assert_eq!(made["source"]["commit"], first.as_str());
     assert_eq!(made["verification"]["probes"][0]["output"], "first");
     assert_eq!(install("@v1").exits(0).json()["changed"], false);
+
+    // The default branch of the repository counts, not that of the first clone.
+    git(&origin, &["checkout", "--quiet", "-b", "trunk"]);
+    write(&origin, &[("demo_app/__init__.py", &module("trunk"))]);
+    commit(&origin);
+    git(&origin, &["branch", "-D", "main"]);
+    assert_eq!(
+        install("").exits(0).json()["verification"]["probes"][0]["output"],
+        "trunk"
+    );
+    assert_eq!(
+        install(&format!("@{first}")).exits(0).json()["source"]["commit"],
+        first.as_str()
+    );
+    let trees = fs_err::read_dir(env.home().join(".matenv/src/demo")).unwrap().flatten();
+    let trees = trees
+        .filter(|entry| !entry.file_name().to_string_lossy().ends_with(".git"))
+        .count();
+    assert_eq!(trees, 2, "a clone stays for each generation that is kept, and no other");
 
     let refused = install("@no-such-tag").exits(4).json();
     let message = refused["error"]["message"].as_str().unwrap();
@@ -224,6 +256,8 @@ fn a_source_that_cannot_be_had_is_told_and_leaves_nothing() {
             "`other` is not among the environments to make",
         ),
         ("demo".to_owned(), 2, "write ENV=FOLDER or ENV=URL[@REV]"),
+        ("demo=--upload-pack=touch@h:y".to_owned(), 4, "git cannot get"),
+        ("demo=https://me:secret@example.org/a".to_owned(), 2, "~/.netrc"),
     ];
     for (asked, code, says) in &cases {
         env.install_demo(&index.url(), &["--source", asked])
