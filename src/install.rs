@@ -156,7 +156,13 @@ pub fn known_size(ctx: &Context, plan: &Plan) -> Option<Size> {
 pub async fn install(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<Installed, InstallError> {
     if let Some(model_dir) = &request.prove.model_dir {
         // It is needed last, and a typo in it should not cost an installation.
-        verify::check_model_dir(model_dir)?;
+        verify::check_model_dir(model_dir, &manifest.model_files)?;
+        if manifest.smoke.is_empty() {
+            ctx.events.note(format!(
+                "{} has no smoke tests: --model-dir does nothing",
+                manifest.name
+            ));
+        }
     }
     let mut clock = Clock::new(ctx);
     let store = Store::open(&ctx.settings)?;
@@ -175,6 +181,7 @@ pub async fn install(ctx: &Context, manifest: &Manifest, request: &Request) -> R
     if let Some(done) = nothing_to_do(ctx, &store, &plan, request).await? {
         return Ok(done);
     }
+    tell_of_replaced_source(ctx, &store, &plan);
     let staged = store.stage(&plan.env)?;
     let mut certificate = match build(ctx, &mut clock, &store, &staged, &plan, hardware, request).await {
         Ok(certificate) => certificate,
@@ -200,6 +207,26 @@ pub async fn install(ctx: &Context, manifest: &Manifest, request: &Request) -> R
         certificate,
         changed: true,
     })
+}
+
+/// Say that a release takes the place of the user's own source, and how to keep that.
+fn tell_of_replaced_source(ctx: &Context, store: &Store, plan: &Plan) {
+    let current = store.current(&plan.env).ok().flatten();
+    let kept = current.and_then(|current| kept_plan(&current).ok());
+    if let (
+        Some(Plan {
+            source: Some(source), ..
+        }),
+        None,
+    ) = (kept, &plan.source)
+    {
+        ctx.events.warn(format!(
+            "a release takes the place of {source}; to keep that: matenv install {} --source {}={}",
+            plan.typed(),
+            plan.manifest,
+            source.place()
+        ));
+    }
 }
 
 /// Fill a staged generation with all that `plan` names, and prove it.
@@ -328,8 +355,7 @@ async fn nothing_to_do(
             ..request.prove.clone()
         };
         let proof = prove(ctx, &mut Clock::new(ctx), plan, &current.prefix, &again).await?;
-        proof.enter(&mut certificate);
-        certificate.write(&current.prefix)?;
+        certificate = proof.record(certificate, &current.prefix)?;
     }
     Ok(Some(Installed {
         certificate,

@@ -39,6 +39,8 @@ pub struct Launched {
     pub pid: u32,
     /// Where its output goes.
     pub log: PathBuf,
+    /// Why its window cannot open here, where that is known.
+    pub no_screen: Option<&'static str>,
     /// Whether it still ran after a second. One that handed over to a window that was open already did not.
     pub running: bool,
 }
@@ -124,8 +126,17 @@ pub fn detach(settings: &Settings, generation: &Generation, argv: &[OsString]) -
         program: found.program,
         pid,
         log,
+        no_screen: no_screen(settings),
         running: ended.is_none(),
     })
+}
+
+/// Why no window can open: on Linux a program needs a display, or another Qt platform than a screen.
+fn no_screen(settings: &Settings) -> Option<&'static str> {
+    let set = |name| settings.variables.get(name).is_some();
+    let has_screen = ["DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"].into_iter().any(set);
+    (cfg!(target_os = "linux") && !has_screen)
+        .then_some("there is no screen here (DISPLAY is not set), so its window cannot open; over ssh: ssh -X")
 }
 
 /// Where the log before this one is kept.

@@ -81,6 +81,8 @@ pub struct Manifest {
     pub probes: Vec<Check>,
     /// What proves it on a trained model (`--model-dir`), in order.
     pub smoke: Vec<Check>,
+    /// Files that a trained model's folder holds.
+    pub model_files: Vec<String>,
 }
 
 /// The Pythons that a manifest supports.

@@ -63,6 +63,9 @@ pub struct Plan {
     pub probes: Vec<Check>,
     /// What proves it on a trained model.
     pub smoke: Vec<Check>,
+    /// Files that a trained model's folder holds.
+    #[serde(default)]
+    pub model_files: Vec<String>,
     /// Execution providers to bench, the best first.
     pub providers: Vec<String>,
     /// The command that opens its program; words are separated by spaces.
@@ -159,6 +162,7 @@ pub fn plan(manifest: &Manifest, profile: &Profile, hardware: &Hardware, request
         source: request.source.clone(),
         probes: checks(&manifest.probes),
         smoke: checks(&manifest.smoke),
+        model_files: manifest.model_files.clone(),
         providers: profile.providers.clone(),
         launch: manifest.launch.clone(),
         exclude_newer: request.exclude_newer.clone(),

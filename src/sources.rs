@@ -226,6 +226,12 @@ impl Sources {
             .map(|mirror| &mirror.target)
     }
 
+    /// Whether a mirror of the user's stands for it.
+    #[must_use]
+    pub fn is_mirrored(&self, name: SourceName) -> bool {
+        matches!(self.named(name), Some(Target::Url(_)))
+    }
+
     /// The source that really answers for `name`: itself, or the source that a mirror names.
     #[must_use]
     pub fn effective(&self, name: SourceName) -> SourceName {

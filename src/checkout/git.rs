@@ -146,7 +146,16 @@ pub(super) fn prune(src: &Path, used: &[PathBuf]) -> std::io::Result<()> {
 /// The commit of a folder and whether tracked files differ from it; nothing of a folder that is no repository.
 pub(super) async fn state(ctx: &Context, folder: &Path) -> (Option<String>, bool) {
     // A folder inside another repository is none itself.
-    let top = run(ctx, folder, &["rev-parse", "--show-toplevel"]).await.ok();
+    let top = run(ctx, folder, &["rev-parse", "--show-toplevel"]).await;
+    if let Err(because) = &top
+        // The last line of git's refusal is the command that lifts it.
+        && because.contains("safe.directory")
+    {
+        ctx.events.warn(format!(
+            "no commit is written down, for the folder is another user's; to allow it: {because}"
+        ));
+    }
+    let top = top.ok();
     let is_top = top.is_some_and(|top| fs_err::canonicalize(top).is_ok_and(|top| top == folder));
     if !is_top {
         return (None, false);

@@ -40,6 +40,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     };
     let certificate = session.block_on(install::time_again(&session.ctx, &generation, &wanted))?;
     let text = certificate.bench.as_ref().map(bench_table).unwrap_or_default();
-    session.out.show(&certificate, text);
-    Ok(exit_of(&certificate).into())
+    let exit = exit_of(&certificate);
+    session.out.told(&certificate, text, exit);
+    Ok(exit.into())
 }

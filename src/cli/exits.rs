@@ -265,7 +265,8 @@ impl From<CheckoutError> for Failure {
             CheckoutError::NoFolder { .. } => (
                 "source::no_folder",
                 Exit::Usage,
-                "name a folder, or a URL that git clones: --source ENV=https://…[@REV]".to_owned(),
+                "name a folder, or a URL that git clones; a revision goes with a URL: --source ENV=file:///FOLDER@REV"
+                    .to_owned(),
             ),
             CheckoutError::NotTheProgram { package, .. } => (
                 "source::not_the_program",
@@ -460,7 +461,11 @@ impl From<VerifyError> for Failure {
     fn from(error: VerifyError) -> Self {
         let (code, exit, help) = match &error {
             VerifyError::Io(_) => ("verify::io", Exit::Machine, DISK),
-            VerifyError::Model(_) => (
+            VerifyError::NoModel { below: Some(below), .. } => {
+                let help = format!("did you mean: --model-dir {}", below.display());
+                return Self::new(&error, "verify::no_model", Exit::Usage, help);
+            }
+            VerifyError::NoModel { below: None, .. } | VerifyError::Model(_) => (
                 "verify::model",
                 Exit::Usage,
                 "name a folder with best.ckpt and training_config.yaml: --model-dir DIR",

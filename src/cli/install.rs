@@ -8,7 +8,7 @@ use crate::{
     install::{self, Installed, Made, Need, PlaceFacts, Prove, Rehearsal, Request},
     manifest::Manifest,
     names::{EnvName, ProfileName},
-    report::{Certificate, Package, Verdict, headlines, overview, told},
+    report::{Certificate, Package, Row, Verdict, headlines, overview, told},
     settings::Asked,
 };
 
@@ -157,11 +157,11 @@ fn show_one(args: &Args, made: Made, session: &Session) -> Result<ExitCode, Fail
         };
         session
             .out
-            .show(&document, told(&installed.certificate, installed.changed));
+            .told(&document, told(&installed.certificate, installed.changed), exit);
     } else {
         session
             .out
-            .show(&shown, told(&installed.certificate, installed.changed));
+            .told(&shown, told(&installed.certificate, installed.changed), exit);
     }
     Ok(exit.into())
 }
@@ -174,8 +174,15 @@ fn show_many(made: Vec<Made>, session: &Session) -> ExitCode {
         .collect();
     for (_, result) in &made {
         match result {
-            Ok(_) if session.out.json() => {}
-            Ok(installed) => session.out.text(headlines(&installed.certificate)),
+            Ok(Installed { certificate, changed }) => {
+                let exit = exit_of(certificate);
+                let nothing = if *changed || exit != Exit::Done {
+                    ""
+                } else {
+                    "nothing to do: "
+                };
+                session.out.text(format!("{nothing}{}", headlines(certificate)), exit);
+            }
             Err(failure) => session.out.tell(failure),
         }
     }
@@ -192,9 +199,13 @@ fn show_many(made: Vec<Made>, session: &Session) -> ExitCode {
             },
         })
         .collect();
-    let rows: Vec<(&EnvName, Option<&Certificate>)> = made
+    let rows: Vec<Row<'_>> = made
         .iter()
-        .map(|(env, result)| (env, result.as_ref().ok().map(|installed| &installed.certificate)))
+        .map(|(env, result)| Row {
+            env,
+            certificate: result.as_ref().ok().map(|installed| &installed.certificate),
+            changed: result.as_ref().is_ok_and(|installed| installed.changed),
+        })
         .collect();
     let exits: Vec<Exit> = made
         .iter()
@@ -207,15 +218,12 @@ fn show_many(made: Vec<Made>, session: &Session) -> ExitCode {
         schema: 1,
         ok: rows
             .iter()
-            .all(|(_, certificate)| certificate.is_some_and(|certificate| certificate.ok)),
+            .all(|row| row.certificate.is_some_and(|certificate| certificate.ok)),
         environments: entries,
     };
-    session.out.show(&document, overview(&rows));
-    exits
-        .into_iter()
-        .find(|exit| *exit != Exit::Done)
-        .unwrap_or(Exit::Done)
-        .into()
+    let exit = exits.into_iter().find(|exit| *exit != Exit::Done).unwrap_or(Exit::Done);
+    session.out.told(&document, overview(&rows), exit);
+    exit.into()
 }
 
 #[derive(Serialize)]

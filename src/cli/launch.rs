@@ -54,9 +54,10 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
 fn told(launched: &Launched) -> String {
     let Launched { env, pid, log, .. } = launched;
     let state = if launched.running {
-        format!("is open: process {pid}")
+        format!("was started: process {pid}")
     } else {
         "has ended already, without an error".to_owned()
     };
-    format!("{env} {state}\n  log  {}", log.display())
+    let warning = launched.no_screen.map(|why| format!("\n  !    {why}"));
+    format!("{env} {state}\n  log  {}{}", log.display(), warning.unwrap_or_default())
 }

@@ -195,7 +195,7 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(error) if wants_json && error.use_stderr() => {
-            return Output::new(true).fail(&Failure::usage(&error));
+            return Output::new(true, false).fail(&Failure::usage(&error));
         }
         Err(error) => {
             // A closed pipe is all that can go wrong here.
@@ -203,7 +203,7 @@ pub fn main() -> ExitCode {
             return Exit::of_clap(&error).into();
         }
     };
-    let out = Output::new(cli.global.json);
+    let out = Output::new(cli.global.json, cli.global.quiet);
     cli.global.apply_color();
     let timings = match cli.global.start_logs() {
         Ok(timings) => timings,

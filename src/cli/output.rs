@@ -9,11 +9,12 @@ use super::{Exit, Failure, error::INTERRUPTED};
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Output {
     json: bool,
+    quiet: bool,
 }
 
 impl Output {
-    pub(super) fn new(json: bool) -> Self {
-        Self { json }
+    pub(super) fn new(json: bool, quiet: bool) -> Self {
+        Self { json, quiet }
     }
 
     pub(super) fn json(self) -> bool {
@@ -29,9 +30,16 @@ impl Output {
         }
     }
 
-    /// Print a text, where no document is printed.
-    pub(super) fn text(self, text: impl Display) {
-        if !self.json {
+    /// [`Self::show`], but for the text of what went well where only what went wrong is wanted.
+    pub(super) fn told(self, value: &impl Serialize, text: impl Display, exit: Exit) {
+        if self.json || !self.quiet || exit != Exit::Done {
+            self.show(value, text);
+        }
+    }
+
+    /// Print a text, where no document is printed; what went well only where that is wanted.
+    pub(super) fn text(self, text: impl Display, exit: Exit) {
+        if !self.json && (!self.quiet || exit != Exit::Done) {
             self.line(&text.to_string());
         }
     }

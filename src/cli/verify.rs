@@ -27,6 +27,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
         model_dir: args.model_dir.clone(),
     };
     let certificate = session.block_on(install::prove_again(&session.ctx, &generation, &wanted))?;
-    session.out.show(&certificate, summary(&certificate));
-    Ok(exit_of(&certificate).into())
+    let exit = exit_of(&certificate);
+    session.out.told(&certificate, summary(&certificate), exit);
+    Ok(exit.into())
 }

@@ -32,8 +32,16 @@ pub async fn solve(ctx: &Context, plan: &Plan) -> Result<Solved, CondaError> {
         match channel::reached(ctx, *name, subdir).await {
             Ok(url) => urls.push(url),
             Err(CondaError::Unreachable { channel, because }) if ctx.settings.host_python => {
-                ctx.events
-                    .note(format!("the conda channel `{channel}` does not answer: {because}"));
+                let text = format!(
+                    "the conda channel `{channel}` does not answer: {}",
+                    ctx.settings.sources.hide(&because)
+                );
+                // Somebody named this one, and may have mistyped it.
+                if ctx.settings.sources.is_mirrored(*name) {
+                    ctx.events.warn(text);
+                } else {
+                    ctx.events.note(text);
+                }
                 return from_host(ctx, plan, subdir).await;
             }
             Err(error) => return Err(error),

@@ -97,7 +97,7 @@ pub async fn prove(
     if wanted.bench {
         proof.bench = Some(timed(ctx, clock, prefix, &built_in(plan)).await?);
     }
-    if let Some(model_dir) = &wanted.model_dir {
+    if let Some(model_dir) = wanted.model_dir.as_ref().filter(|_| !plan.smoke.is_empty()) {
         let at_work = ctx.shared.machine.read().await;
         clock.start(Stage::Smoke);
         let smoke = verify::smoke(ctx, prefix, &plan.typed(), &plan.smoke, model_dir, work.path()).await?;
@@ -122,15 +122,17 @@ pub async fn prove(
 
 /// Audit and probe an installed environment, and write down what was found.
 pub async fn prove_again(ctx: &Context, generation: &Generation, wanted: &Prove) -> Result<Certificate, InstallError> {
-    if let Some(model_dir) = &wanted.model_dir {
-        verify::check_model_dir(model_dir)?;
-    }
     let plan = super::kept_plan(generation)?;
-    let mut certificate = Certificate::read(&generation.env, &generation.prefix)?;
+    if let Some(model_dir) = &wanted.model_dir {
+        verify::check_model_dir(model_dir, &plan.model_files)?;
+        if plan.smoke.is_empty() {
+            ctx.events
+                .note(format!("{} has no smoke tests: --model-dir does nothing", plan.env));
+        }
+    }
+    let certificate = Certificate::read(&generation.env, &generation.prefix)?;
     let proof = prove(ctx, &mut Clock::new(ctx), &plan, &generation.prefix, wanted).await?;
-    proof.enter(&mut certificate);
-    certificate.write(&generation.prefix)?;
-    Ok(certificate)
+    proof.record(certificate, &generation.prefix)
 }
 
 /// What is to be timed.
@@ -197,6 +199,25 @@ fn built_in(plan: &Plan) -> BenchRequest {
 }
 
 impl Proof {
+    /// Put what was run into the certificate, and write that down at `prefix`. Smoke tests that failed are told and not
+    /// kept: they say more of the model than of the environment.
+    pub fn record(self, certificate: Certificate, prefix: &Path) -> Result<Certificate, InstallError> {
+        let mut told = certificate.clone();
+        let mut kept = certificate;
+        let failed = self
+            .smoke
+            .as_ref()
+            .is_some_and(|smoke| smoke.iter().any(|probe| !probe.ok));
+        let lasting = Self {
+            smoke: self.smoke.clone().filter(|_| !failed),
+            ..self.clone()
+        };
+        lasting.enter(&mut kept);
+        kept.write(prefix)?;
+        self.enter(&mut told);
+        Ok(told)
+    }
+
     /// Put what was run into the certificate, and leave what was not.
     pub fn enter(self, certificate: &mut Certificate) {
         let ran_all = self.audit.is_some() && self.verification.is_some() && self.bench.is_some();

@@ -50,6 +50,9 @@ pub(super) struct Manifest {
     build: Vec<Build>,
     /// How its program is made from a folder or a git repository (`--source`).
     source: Option<Tree>,
+    /// Files that the folder of a trained model holds (`--model-dir`).
+    #[serde(default)]
+    model_files: Vec<String>,
     /// What proves the environment.
     #[serde(default, rename = "probe")]
     #[schemars(with = "Vec<RawCheck>")]
@@ -243,6 +246,7 @@ impl Manifest {
             source,
             probes: checks("probe", self.probes)?,
             smoke: checks("smoke", self.smoke)?,
+            model_files: self.model_files,
         })
     }
 }

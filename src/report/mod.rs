@@ -9,6 +9,6 @@ mod page;
 mod summary;
 
 pub use certificate::{Certificate, CertificateError, ChosenPlan, Package, PackageKind, Timing, Verdict};
-pub use overview::overview;
+pub use overview::{Row, overview};
 pub use page::page;
 pub use summary::{bench_table, headlines, summary, told};

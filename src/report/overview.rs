@@ -3,9 +3,20 @@ use comfy_table::{CellAlignment, Table, presets};
 use super::{Certificate, Verdict};
 use crate::names::EnvName;
 
-/// Several environments in one table; one without a certificate could not be made.
+/// One of several environments.
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'a> {
+    /// Its name.
+    pub env: &'a EnvName,
+    /// What proves it; absent if it could not be made.
+    pub certificate: Option<&'a Certificate>,
+    /// Whether it was made in this run.
+    pub changed: bool,
+}
+
+/// Several environments in one table.
 #[must_use]
-pub fn overview(environments: &[(&EnvName, Option<&Certificate>)]) -> String {
+pub fn overview(environments: &[Row<'_>]) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header([
         "environment",
@@ -17,10 +28,10 @@ pub fn overview(environments: &[(&EnvName, Option<&Certificate>)]) -> String {
         "ms an image",
         "seconds",
     ]);
-    for (env, certificate) in environments {
-        match certificate {
-            Some(certificate) => table.add_row(row(env, certificate)),
-            None => table.add_row([env.as_str(), "not made"]),
+    for row in environments {
+        match row.certificate {
+            Some(certificate) => table.add_row(cells(row, certificate)),
+            None => table.add_row([row.env.as_str(), "not made"]),
         };
     }
     for column in table.column_iter_mut().skip(4) {
@@ -30,24 +41,28 @@ pub fn overview(environments: &[(&EnvName, Option<&Certificate>)]) -> String {
     lines.join("\n")
 }
 
-fn row(env: &EnvName, certificate: &Certificate) -> [String; 8] {
+fn cells(row: &Row<'_>, certificate: &Certificate) -> [String; 8] {
     let probes = &certificate.verification.probes;
     let good = probes.iter().filter(|probe| probe.ok).count();
     let image = certificate
         .bench
         .as_ref()
         .and_then(|bench| bench.rows.first())
-        .map(|row| format!("{:.1}", row.p50_ms));
+        .map(|timed| format!("{:.1}", timed.p50_ms));
     let ms: u64 = certificate.timings.iter().map(|timing| timing.ms).sum();
     [
-        env.to_string(),
+        row.env.to_string(),
         state(certificate).to_owned(),
         certificate.profile.to_string(),
         certificate.version_of("python").unwrap_or("-").to_owned(),
         certificate.packages.len().to_string(),
         format!("{good}/{}", probes.len()),
         image.unwrap_or_else(|| "-".to_owned()),
-        format!("{:.0}", std::time::Duration::from_millis(ms).as_secs_f64()),
+        if row.changed {
+            format!("{:.0}", std::time::Duration::from_millis(ms).as_secs_f64())
+        } else {
+            "-".to_owned()
+        },
     ]
 }
 

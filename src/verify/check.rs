@@ -21,6 +21,16 @@ pub enum VerifyError {
     /// A folder for the checks could not be made.
     #[error("cannot run the probes")]
     Io(#[source] std::io::Error),
+    /// The folder holds no trained model.
+    #[error("{} holds no `{file}`", folder.display())]
+    NoModel {
+        /// The folder.
+        folder: PathBuf,
+        /// What it lacks.
+        file: String,
+        /// A folder below it that holds a model.
+        below: Option<PathBuf>,
+    },
     /// The folder of the trained model cannot be read.
     #[error("cannot read the trained model")]
     Model(#[source] std::io::Error),
@@ -57,7 +67,7 @@ pub(super) async fn run(
         Ok(ended) => (ended.success(), output(&ended), ended.how()),
         Err(error) => (false, error.to_string(), "it did not start".to_owned()),
     };
-    let finding = (!ok).then(|| failed(place.env, check, &how, &output));
+    let finding = (!ok).then(|| failed(place.env, check, &how, &output, place.model_dir));
     Ok(ProbeResult {
         name: check.name.clone(),
         ok,
@@ -120,7 +130,7 @@ fn output(ended: &Ended) -> String {
     text[start..].to_owned()
 }
 
-fn failed(env: &str, check: &Check, how: &str, output: &str) -> Finding {
+fn failed(env: &str, check: &Check, how: &str, output: &str, model_dir: Option<&Path>) -> Finding {
     if check.window
         && let Some(missing) = system::missing_library(output)
     {
@@ -149,5 +159,9 @@ fn failed(env: &str, check: &Check, how: &str, output: &str) -> Finding {
         format!("the probe \"{}\" failed: {how}", check.name),
     )
     .with_evidence(last.into_iter().rev())
-    .with_remedy(format!("matenv install {env} --force"))
+    .with_remedy(match model_dir {
+        // The environment's own probes passed: it is the model, or the two do not fit.
+        Some(model_dir) => format!("try another model, or look at this one: {}", model_dir.display()),
+        None => format!("matenv install {env} --force"),
+    })
 }

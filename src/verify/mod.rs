@@ -106,12 +106,25 @@ pub async fn verify(ctx: &Context, prefix: &Path, env: &str, probes: &[Check]) -
     })
 }
 
-/// Whether `model_dir` is a folder that can be read.
+/// Whether `model_dir` is a folder that holds `files`.
 ///
 /// # Errors
-/// It is not.
-pub fn check_model_dir(model_dir: &Path) -> Result<(), VerifyError> {
-    fs_err::read_dir(model_dir).map(drop).map_err(VerifyError::Model)
+/// It is not; a folder below it that does is named.
+pub fn check_model_dir(model_dir: &Path, files: &[String]) -> Result<(), VerifyError> {
+    let lacks = |folder: &Path| files.iter().find(|file| !folder.join(file).is_file());
+    let entries = fs_err::read_dir(model_dir).map_err(VerifyError::Model)?;
+    let Some(file) = lacks(model_dir) else {
+        return Ok(());
+    };
+    let below = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .find(|path| path.is_dir() && lacks(path).is_none());
+    Err(VerifyError::NoModel {
+        folder: model_dir.to_owned(),
+        file: file.clone(),
+        below,
+    })
 }
 
 /// Run the smoke tests on the trained model in `model_dir`, one after the other; what they leave stays in `work`.

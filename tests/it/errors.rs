@@ -275,3 +275,60 @@ fn a_plan_names_what_stands_in_for_a_source_and_no_url_of_it() {
         "{shown}"
     );
 }
+
+/// A folder above the model was tried for half a minute, and the environment was called faulty from then on.
+#[test]
+fn a_folder_without_a_model_names_the_one_below_it() {
+    let env = TestEnv::new().with_uv();
+    env.manifest(
+        "[[smoke]]\nname = \"smoke\"\npython = \"import sys; sys.exit('the model does not fit')\"\n         [[probe]]\nname = \"good\"\npython = \"pass\"\n",
+    );
+    let demo = env.path("manifests/demo.toml");
+    let text = fs_err::read_to_string(&demo).unwrap();
+    fs_err::write(
+        &demo,
+        text.replace("default = true", "default = true\nmodel_files = [\"best.ckpt\"]"),
+    )
+    .unwrap();
+    let model = env.path("models/centroid");
+    fs_err::create_dir_all(&model).unwrap();
+    fs_err::write(model.join("best.ckpt"), "").unwrap();
+    let index = Index::serve(&[], Options::default());
+    let (above, model) = (env.path("models"), model.display().to_string());
+    env.install_demo(&index.url(), &["--model-dir", above.to_str().unwrap()])
+        .exits(2)
+        .says("holds no `best.ckpt`")
+        .says(&format!("did you mean: --model-dir {model}"));
+
+    // A model that does not fit is told, and says nothing of the environment afterwards.
+    env.install_demo(&index.url(), &[]).exits(0);
+    for _ in 0..2 {
+        env.install_demo(&index.url(), &["--model-dir", &model])
+            .exits(6)
+            .says("try another model");
+    }
+    env.matenv(&["verify", "demo", "--model-dir", &model]).exits(6);
+    env.install_demo(&index.url(), &[]).exits(0);
+}
+
+#[test]
+fn a_name_that_is_not_installed_names_the_closest_that_is() {
+    let env = TestEnv::new().with_uv();
+    env.manifest("");
+    let index = Index::serve(&[], Options::default());
+    env.install_demo(&index.url(), &["--no-verify", "-q"]).exits(0);
+    let folder = env.path("manifests");
+    env.matenv(&["verify", "dmeo", "--manifest-dir", folder.to_str().unwrap()])
+        .exits(2)
+        .says("did you mean `demo`? Installed are: demo");
+}
+
+/// It says only what went wrong.
+#[test]
+fn a_quiet_installation_that_goes_well_says_nothing() {
+    let env = TestEnv::new().with_uv();
+    env.manifest("");
+    let index = Index::serve(&[], Options::default());
+    let ran = env.install_demo(&index.url(), &["--no-verify", "-q"]).exits(0);
+    assert_eq!(ran.stdout, "", "{ran}");
+}

@@ -206,7 +206,7 @@ fn a_remedy_for_a_named_environment_names_its_manifest_too() {
         .says("matenv install demo --name demo-two --force");
     env.matenv(&["info", "demo-two"])
         .exits(2)
-        .says("matenv install MANIFEST --name demo-two");
+        .says("nothing is installed yet");
 }
 
 /// It reaches the other environment.

@@ -1,4 +1,4 @@
-//! A program is opened: from the terminal, from the menu, and by those who wait for it.
+//! A program was starteded: from the terminal, from the menu, and by those who wait for it.
 
 use std::{
     path::Path,

@@ -150,8 +150,15 @@ fn a_folder_is_installed_editable_with_its_own_extras() {
         .unwrap();
     assert!(remedy.contains("--source demo="), "{remedy}");
 
-    // Without the source it is another environment: the released one.
-    let refused = env.install_demo(&index.url(), &["--json"]).exits(6).json();
+    // Without the source it is another environment: the released one, and that is said.
+    let refused = env.install_demo(&index.url(), &["--json"]).exits(6);
+    assert!(
+        refused
+            .stderr
+            .contains("to keep that: matenv install demo --source demo="),
+        "{refused}"
+    );
+    let refused = refused.json();
     assert_eq!(refused["source"], serde_json::Value::Null);
 }
 
