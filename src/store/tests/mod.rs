@@ -176,7 +176,8 @@ fn a_thread_that_still_links_cannot_make_the_folder_again() {
     });
     drop(staged);
     linker.join().expect("joined");
-    assert!(!prefix.exists(), "the folder is there again");
+    // A file may stand there: what is not removed within its time is left to the next run.
+    assert!(!prefix.is_dir(), "the folder is there again");
 }
 
 #[test]

@@ -305,7 +305,25 @@ impl TestEnv {
         let link = self.seen(&self.home().join(".matenv/envs/demo"));
         Demo {
             link: fs_err::read_link(link).unwrap(),
-            generations: self.names_in(".matenv/store"),
+            generations: self.generations(),
+        }
+    }
+
+    /// The folders of the store that look like a generation. What an interrupted run could not remove within its time
+    /// has another name, and a file stands in its place.
+    fn generations(&self) -> Vec<OsString> {
+        let store = self.seen(&self.home().join(".matenv/store"));
+        let mut names = self.names_in(".matenv/store");
+        names.retain(|name| !name.to_string_lossy().starts_with('.') && store.join(name).is_dir());
+        names
+    }
+
+    /// Nothing below HOME is taken for an environment, though files of one may wait for the next run to remove them.
+    #[track_caller]
+    pub(crate) fn is_taken_for_no_environment(&self) {
+        assert_eq!(self.generations(), Vec::<OsString>::new(), "left in the store");
+        for folder in [".matenv/envs", ".conda/envs"] {
+            assert_eq!(self.names_in(folder), Vec::<OsString>::new(), "left in {folder}");
         }
     }
 
