@@ -265,6 +265,7 @@ async fn build(
         plan: ChosenPlan {
             choices: plan.choices.clone(),
         },
+        launch: plan.launch.clone(),
         source: plan.source.clone(),
         packages: Package::of_lock(plan, &lock),
         size: None,

@@ -56,6 +56,9 @@ pub struct Certificate {
     pub fallbacks: Vec<Fallback>,
     /// The choices.
     pub plan: ChosenPlan,
+    /// The command that `matenv launch` starts.
+    #[serde(default)]
+    pub launch: Option<String>,
     /// The program's own source, where it took the place of a release.
     #[serde(default)]
     pub source: Option<Checkout>,

@@ -32,7 +32,14 @@ pub fn told(certificate: &Certificate, changed: bool) -> String {
         } else {
             format!("   or: conda activate {env}")
         };
-        format!("{text}\n  use it: matenv run {env} -- python …{by_conda}")
+        let by_launch = certificate
+            .launch
+            .as_ref()
+            .map(|_| format!("matenv launch {env}   or: "));
+        format!(
+            "{text}\n  use it: {}matenv run {env} -- python …{by_conda}",
+            by_launch.unwrap_or_default()
+        )
     } else {
         format!("nothing to do: {text}")
     }
