@@ -1,0 +1,230 @@
+//! Where packages and programs come from.
+
+use super::super::{Exit, Failure, error::DISK};
+use crate::{
+    checkout::CheckoutError,
+    conda::{CondaError, host_python::HostPythonError},
+    pypi::{PypiError, UvError},
+};
+
+impl From<CondaError> for Failure {
+    fn from(error: CondaError) -> Self {
+        let (code, exit, help) = match &error {
+            CondaError::Unreachable { channel, .. } => (
+                "conda::unreachable",
+                Exit::Unreachable,
+                format!("name a mirror: --mirror {channel}=URL; or let this machine's Python stand in: leave --strict and --no-host-python out"),
+            ),
+            CondaError::Unauthorized { channel } => (
+                "conda::unauthorized",
+                Exit::Unreachable,
+                format!("put the credentials for {channel} into ~/.netrc, or: rattler auth login HOST"),
+            ),
+            CondaError::Url { channel, .. } => (
+                "conda::url",
+                Exit::Usage,
+                format!("name a URL: --mirror {channel}=https://…"),
+            ),
+            CondaError::Records { channel, .. } => (
+                "conda::records",
+                Exit::Unreachable,
+                format!("try again, or name a mirror: --mirror {channel}=URL"),
+            ),
+            CondaError::Unsolvable { .. } => (
+                "conda::unsolvable",
+                Exit::Unresolvable,
+                "loosen the manifest's conda packages or its Python, then type the same command again".to_owned(),
+            ),
+            CondaError::Spec { .. } => (
+                "conda::spec",
+                Exit::Usage,
+                "mend the manifest's conda packages".to_owned(),
+            ),
+            CondaError::Date { .. } => (
+                "conda::date",
+                Exit::Usage,
+                "write a date: --exclude-newer 2026-11-01".to_owned(),
+            ),
+            CondaError::VirtualPackages(_) => (
+                "conda::virtual_packages",
+                Exit::Machine,
+                "look at the CONDA_OVERRIDE_* variables: each holds a version".to_owned(),
+            ),
+            CondaError::HostPython(HostPythonError::None { supported, .. }) => (
+                "conda::no_python",
+                Exit::Machine,
+                format!("install a CPython {supported}, or name a channel that answers: --mirror conda-forge=URL"),
+            ),
+            CondaError::OnlyInChannel { .. } => (
+                "conda::only_in_channel",
+                Exit::Unreachable,
+                "name a channel that answers: --mirror conda-forge=URL".to_owned(),
+            ),
+            CondaError::Damaged { .. } => (
+                "conda::damaged",
+                Exit::Integrity,
+                "the channel or the way to it changes files: try again, or name another mirror: --mirror conda-forge=URL"
+                    .to_owned(),
+            ),
+            CondaError::Fetch { .. } => (
+                "conda::fetch",
+                Exit::Unreachable,
+                "try again: what arrived is kept; or name a mirror: --mirror conda-forge=URL".to_owned(),
+            ),
+            CondaError::Cache { .. } => ("conda::cache", Exit::Machine, DISK.to_owned()),
+            CondaError::Link { .. } | CondaError::Io(_) | CondaError::Pack(_) => {
+                ("conda::link", Exit::Machine, DISK.to_owned())
+            }
+        };
+        Self::new(&error, code, exit, help)
+    }
+}
+
+impl From<UvError> for Failure {
+    fn from(error: UvError) -> Self {
+        let (code, exit, help) = match &error {
+            UvError::OutOfRange { .. } | UvError::NotUv { .. } => (
+                "uv::out_of_range",
+                Exit::Usage,
+                "unset MATENV_UV: matenv fetches the uv that it needs",
+            ),
+            UvError::Fetch { .. } => (
+                "uv::fetch",
+                Exit::Unreachable,
+                "install uv yourself and name it: MATENV_UV=/path/to/uv",
+            ),
+            UvError::Disk { .. } | UvError::Io(_) => ("uv::io", Exit::Machine, DISK),
+        };
+        Self::new(&error, code, exit, help.to_owned())
+    }
+}
+
+impl From<PypiError> for Failure {
+    fn from(error: PypiError) -> Self {
+        let (code, exit, help) = match &error {
+            PypiError::Unreachable { source_name, .. } => (
+                "pypi::unreachable",
+                Exit::Unreachable,
+                format!("name a mirror: --mirror {source_name}=URL; behind a proxy set HTTPS_PROXY or PIP_INDEX_URL"),
+            ),
+            PypiError::Unauthorized { source_name } => (
+                "pypi::unauthorized",
+                Exit::Unreachable,
+                format!("put the credentials for {source_name} into ~/.netrc"),
+            ),
+            PypiError::Url { source_name, .. } => (
+                "pypi::url",
+                Exit::Usage,
+                format!("name a URL: --mirror {source_name}=https://…"),
+            ),
+            PypiError::Conflict { .. } => (
+                "pypi::conflict",
+                Exit::Unresolvable,
+                "change the requirement that is named above in the manifest: --manifest-dir DIR".to_owned(),
+            ),
+            PypiError::ExtraMissing { package, extra, .. } => (
+                "pypi::extra_missing",
+                Exit::Unresolvable,
+                format!("raise the floor of `{package}` in the manifest to a release that has `{extra}`"),
+            ),
+            PypiError::FloorUndercut { .. } | PypiError::Absent { .. } => (
+                "pypi::floor",
+                Exit::Unresolvable,
+                "the index lacks releases that the manifest needs: name another: --mirror pypi=URL".to_owned(),
+            ),
+            PypiError::WrongBackend { source_name, .. } => (
+                "pypi::wrong_backend",
+                Exit::Unresolvable,
+                format!("the mirror of `{source_name}` serves another build: mend it, or: --mirror torch=pypi"),
+            ),
+            PypiError::TwoOnnxRuntimes { first, second } => (
+                "pypi::two_onnxruntimes",
+                Exit::Unresolvable,
+                format!("take `{first}` or `{second}` out of the manifest"),
+            ),
+            PypiError::Integrity { .. } => (
+                "pypi::integrity",
+                Exit::Integrity,
+                "the index lists another file than it serves: name another mirror: --mirror pypi=URL".to_owned(),
+            ),
+            PypiError::Fetch { .. } => (
+                "pypi::fetch",
+                Exit::Unreachable,
+                "try again: what arrived whole is kept; or name a mirror: --mirror pypi=URL".to_owned(),
+            ),
+            PypiError::Damaged { .. } => (
+                "pypi::damaged",
+                Exit::Integrity,
+                "the index or the way to it cuts files: try again, or name another mirror: --mirror pypi=URL"
+                    .to_owned(),
+            ),
+            PypiError::Disk { .. } => ("pypi::disk", Exit::Machine, DISK.to_owned()),
+            PypiError::NotStartable { prefix, .. } => (
+                "pypi::not_startable",
+                Exit::Machine,
+                format!(
+                    "is its disk mounted noexec? findmnt --target '{}'; choose one that may execute: MATENV_HOME=DIR",
+                    prefix.parent().unwrap_or(prefix).display()
+                ),
+            ),
+            PypiError::Answer(_) | PypiError::Uv { .. } => (
+                "pypi::uv",
+                Exit::Unresolvable,
+                "see what uv says: the same command with -vv".to_owned(),
+            ),
+            PypiError::Io(_) => ("pypi::io", Exit::Machine, DISK.to_owned()),
+        };
+        Self::new(&error, code, exit, help)
+    }
+}
+
+impl From<CheckoutError> for Failure {
+    fn from(error: CheckoutError) -> Self {
+        let (code, exit, help) = match &error {
+            CheckoutError::NotAsked { env } => (
+                "source::not_asked",
+                Exit::Usage,
+                format!("make it too: matenv install {env} --source {env}=…"),
+            ),
+            CheckoutError::NotDeclared { .. } => (
+                "source::not_declared",
+                Exit::Usage,
+                "add a [source] table to the manifest: --manifest-dir DIR".to_owned(),
+            ),
+            CheckoutError::NoFolder { .. } => (
+                "source::no_folder",
+                Exit::Usage,
+                "name a folder, or a URL that git clones; a revision goes with a URL: --source ENV=file:///FOLDER@REV"
+                    .to_owned(),
+            ),
+            CheckoutError::NotTheProgram { package, .. } => (
+                "source::not_the_program",
+                Exit::Usage,
+                format!("name the top folder of a clone of {package}: --source ENV=FOLDER"),
+            ),
+            CheckoutError::Requirements { path, .. } => (
+                "source::requirements",
+                Exit::Usage,
+                format!("mend {}, then type the same command again", path.display()),
+            ),
+            CheckoutError::Credentials { .. } => (
+                "source::credentials",
+                Exit::Usage,
+                "leave it out and put it into ~/.netrc, or into git's own credential helper".to_owned(),
+            ),
+            CheckoutError::Twice { env } => ("source::twice", Exit::Usage, format!("name one: --source {env}=…")),
+            CheckoutError::NoGit => (
+                "source::no_git",
+                Exit::Machine,
+                "install git, or clone it elsewhere and name the folder: --source ENV=FOLDER".to_owned(),
+            ),
+            CheckoutError::Git { .. } => (
+                "source::git",
+                Exit::Unreachable,
+                "try it by hand (git ls-remote URL), or name a folder: --source ENV=FOLDER".to_owned(),
+            ),
+            CheckoutError::Io(_) => ("source::io", Exit::Machine, DISK.to_owned()),
+        };
+        Self::new(&error, code, exit, help)
+    }
+}
