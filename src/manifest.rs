@@ -15,7 +15,7 @@ use pep440_rs::{Version, VersionSpecifiers};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    names::{EnvName, ProfileName},
+    names::{EnvName, ProfileName, closest},
     sources::SourceName,
     toml_file::{TomlError, TomlFile},
 };
@@ -230,13 +230,7 @@ impl Manifests {
             .find(|manifest| manifest.name.as_str() == name)
             .ok_or_else(|| ManifestError::Unknown {
                 asked: name.to_owned(),
-                similar: self
-                    .0
-                    .keys()
-                    .map(|known| (strsim::jaro_winkler(known.as_str(), name), known))
-                    .filter(|(likeness, _)| *likeness > 0.75)
-                    .max_by(|a, b| a.0.total_cmp(&b.0))
-                    .map(|(_, known)| known.to_string()),
+                similar: closest(name, self.0.keys().map(EnvName::as_str)).map(ToOwned::to_owned),
                 known: self.0.keys().map(ToString::to_string).collect(),
             })
     }

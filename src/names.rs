@@ -52,6 +52,19 @@ impl FromStr for EnvName {
     }
 }
 
+/// The one of `known` that `asked` may be a slip of the hand for.
+pub(crate) fn closest<'a>(asked: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // 0.7 takes two letters in the wrong order (`dmeo`), and no other word.
+    const ALIKE: f64 = 0.7;
+    let asked = asked.to_lowercase();
+    known
+        .into_iter()
+        .map(|known| (strsim::jaro_winkler(&asked, known), known))
+        .filter(|(likeness, _)| *likeness > ALIKE)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, known)| known)
+}
+
 /// What is typed after `matenv install` to make `env` again: its manifest, and its name where that is another.
 #[must_use]
 pub fn typed(manifest: &EnvName, env: &EnvName) -> String {

@@ -6,9 +6,11 @@
 
 mod detach;
 mod job;
+mod quote;
 mod variables;
 
 pub use detach::detach;
 pub use job::{Ended, Job, TICK, describe};
+pub(crate) use quote::posix_quoted;
 pub use variables::Variables;
 pub(crate) use variables::{FOREIGN, FOREIGN_PREFIXES};

@@ -42,7 +42,10 @@ pub(super) fn look(
         package: declared.package.clone(),
         because,
     };
-    let pyproject = fs_err::read_to_string(folder.join("pyproject.toml")).unwrap_or_default();
+    let pyproject = match fs_err::read_to_string(folder.join("pyproject.toml")) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        read => read.map_err(CheckoutError::Io)?,
+    };
     let name = project_name(&pyproject);
     if name.as_ref() == Some(&declared.package) {
         return Ok(Kind::Project {

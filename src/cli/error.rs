@@ -298,14 +298,9 @@ impl Failure {
 
     /// An environment that is not installed.
     pub(super) fn not_installed(env: &crate::names::EnvName, has_manifest: bool, known: &[String]) -> Self {
-        let similar = known
-            .iter()
-            .map(|known| (strsim::jaro_winkler(known, env.as_str()), known))
-            .filter(|(likeness, _)| *likeness > 0.75)
-            .max_by(|a, b| a.0.total_cmp(&b.0));
-        let help = match similar {
+        let help = match crate::names::closest(env.as_str(), known.iter().map(String::as_str)) {
             _ if has_manifest => format!("make it: `matenv install {env}`"),
-            Some((_, similar)) => format!("did you mean `{similar}`? Installed are: {}", known.join(", ")),
+            Some(similar) => format!("did you mean `{similar}`? Installed are: {}", known.join(", ")),
             None if known.is_empty() => "nothing is installed yet: `matenv install` makes what there is".to_owned(),
             None => format!("installed are: {}", known.join(", ")),
         };

@@ -338,11 +338,7 @@ impl Global {
 /// A profile on the command line; an unknown one names the closest.
 fn parse_profile(text: &str) -> Result<ProfileName, String> {
     text.parse().map_err(|error: crate::names::InvalidName| {
-        let similarity = |name: &ProfileName| strsim::jaro_winkler(&text.to_lowercase(), name.as_str());
-        let closest = ProfileName::ALL
-            .into_iter()
-            .filter(|name| similarity(name) > 0.7)
-            .max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
+        let closest = crate::names::closest(text, ProfileName::ALL.into_iter().map(ProfileName::as_str));
         closest.map_or_else(
             || error.to_string(),
             |closest| format!("{error}; did you mean `{closest}`?"),

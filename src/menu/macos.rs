@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{ICON_PNG, MenuEntry, MenuFile};
-use crate::names::EnvName;
+use crate::{names::EnvName, process::posix_quoted};
 
 pub(super) fn paths(env: &EnvName, applications: &Path) -> [PathBuf; 3] {
     let contents = bundle(env, applications).join("Contents");
@@ -71,19 +71,14 @@ fn script_text(entry: &MenuEntry) -> String {
     let variables = entry
         .variables
         .iter()
-        .map(|(name, value)| format!("export {name}={}\n", quoted(value)));
+        .map(|(name, value)| format!("export {name}={}\n", posix_quoted(value)));
     let variables = variables.collect::<Vec<_>>().concat();
     let words: Vec<String> = [&entry.program]
         .into_iter()
         .chain(&entry.arguments)
-        .map(|word| quoted(word))
+        .map(|word| posix_quoted(word))
         .collect();
     format!("#!/bin/sh\n{variables}exec {}\n", words.join(" "))
-}
-
-/// A word that the shell takes as it is.
-fn quoted(word: &str) -> String {
-    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 /// An icon file with one picture: `ic08` is a PNG of 256 pixels. Lengths count their own eight bytes of head.

@@ -8,7 +8,7 @@ use crate::{
     context::Context,
     event::Stage,
     lock::LockedPypi,
-    process::Job,
+    process::{Job, posix_quoted},
     store::layout,
 };
 
@@ -74,7 +74,7 @@ fn scripts(prefix: &Path, checkout: &Checkout, script: &Path, command: &str) -> 
         );
         return fs_err::write(prefix.join("Scripts").join(format!("{command}.cmd")), text);
     }
-    let quoted = |path: &Path| format!("'{}'", path.to_string_lossy().replace('\'', r"'\''"));
+    let quoted = |path: &Path| posix_quoted(&path.to_string_lossy());
     let text = format!(
         "#!/bin/sh\nexec {} {} \"$@\"\n",
         quoted(&layout::python(prefix)),

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use rattler_digest::{Sha256, compute_bytes_digest};
 
+use crate::process::posix_quoted;
+
 /// A shell, named after the suffix by which conda finds its scripts.
 struct Shell {
     suffix: &'static str,
@@ -27,7 +29,7 @@ const SHELLS: [Shell; 4] = [
         suffix: "sh",
         activate: include_str!("activate/activate.sh"),
         deactivate: include_str!("activate/deactivate.sh"),
-        quote: |text| format!("'{}'", text.replace('\'', r"'\''")),
+        quote: posix_quoted,
         comma: " ",
         start: "",
         line_end: "\n",

@@ -44,6 +44,13 @@ fn interrupt(env: &TestEnv, mut child: Child, signal: Signal, now: impl Fn() -> 
     said
 }
 
+/// What an interrupted run had no time to remove goes with the next one.
+#[track_caller]
+fn leaves_nothing_after_the_next_run(env: &TestEnv) {
+    env.install_demo(&small().url(), &[]).exits(0);
+    env.has_no_unfinished_generation();
+}
+
 /// Whether a generation that is being built has more than `count` files in the folder that is so called.
 fn has_files_in(env: &TestEnv, folder: &str, count: usize) -> bool {
     let store = env.home().join(".matenv/store");
@@ -70,6 +77,7 @@ fn an_interrupted_download_leaves_nothing() {
         });
         env.is_taken_for_no_environment();
     }
+    leaves_nothing_after_the_next_run(&env);
 }
 
 #[test]
@@ -136,4 +144,6 @@ fn an_interrupt_while_a_probe_runs_ends_the_probes_own_children_too() {
     let child = env.spawn_demo_from(DEAD_CHANNEL, &index.url(), &[]);
     interrupt(&env, child, Signal::INT, || Path::new(&begun).exists());
     env.is_taken_for_no_environment();
+    env.manifest(APP);
+    leaves_nothing_after_the_next_run(&env);
 }
