@@ -53,6 +53,7 @@ pub mod reference;
 pub mod report;
 pub mod settings;
 pub mod sources;
+pub mod stack;
 pub mod store;
 pub mod toml_file;
 pub mod ui;

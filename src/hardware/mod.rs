@@ -3,69 +3,13 @@
 //! In: the operating system. Out: a [`Hardware`] value in the form of a hardware file, in which absent means unknown.
 //! Absent on purpose: choices. GPUs are not looked at yet: `gpus` is unknown.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+mod compute_capability;
+mod form;
+
+pub use compute_capability::{ComputeCapability, InvalidComputeCapability};
+pub use form::{Cpu, Disk, Gpu, Hardware, Libc, Os};
 
 use crate::process::Variables;
-
-/// What a machine is. Absent or null fields are unknown; unknown fields are ignored.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Hardware {
-    /// Version of the form.
-    pub schema: u32,
-    /// Platform, such as `x86_64-unknown-linux-gnu`.
-    pub triple: String,
-    /// The operating system.
-    #[serde(default)]
-    pub os: Option<Os>,
-    /// The C library.
-    #[serde(default)]
-    pub libc: Option<Libc>,
-    /// The processor.
-    #[serde(default)]
-    pub cpu: Option<Cpu>,
-    /// Memory in bytes.
-    #[serde(default)]
-    pub memory_bytes: Option<u64>,
-    /// GPUs.
-    #[serde(default)]
-    pub gpus: Option<Vec<serde_json::Value>>,
-    /// Library paths that another program left in this shell.
-    #[serde(default)]
-    pub environment: std::collections::BTreeMap<String, Option<String>>,
-}
-
-/// An operating system.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Os {
-    /// Such as `debian`.
-    pub name: Option<String>,
-    /// Such as `12`.
-    pub version: Option<String>,
-    /// Such as `6.8.0`.
-    pub kernel: Option<String>,
-}
-
-/// A C library.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Libc {
-    /// Such as `glibc`.
-    pub family: String,
-    /// Such as `2.39`.
-    pub version: String,
-}
-
-/// A processor.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Cpu {
-    /// Such as `AMD Ryzen 9 7950X`.
-    pub model: Option<String>,
-    /// Logical cores.
-    pub cores: Option<u64>,
-    /// Vector extensions: `avx`, `avx2`, `avx512f`.
-    #[serde(default)]
-    pub features: Vec<String>,
-}
 
 impl Hardware {
     /// Look at this machine.
@@ -97,10 +41,18 @@ impl Hardware {
                 cores: std::thread::available_parallelism()
                     .ok()
                     .map(|cores| cores.get() as u64),
-                features: features(),
+                features: Some(features()),
             }),
             memory_bytes: system.map(|system| system.total_memory()).filter(|bytes| *bytes > 0),
+            wsl: None,
+            container: None,
+            disk: None,
             gpus: None,
+            visible_devices: None,
+            scheduler: None,
+            nvidia_driver: None,
+            cuda_driver: None,
+            driver_problem: None,
             environment: injected.into(),
         }
     }
