@@ -126,7 +126,7 @@ fn plan_with(
     source: Option<Checkout>,
 ) -> Result<(Plan, Hardware), InstallError> {
     let profile = Profile::load(request.profile.unwrap_or(ProfileName::Cpu))?;
-    let hardware = Hardware::detect(&ctx.settings.variables);
+    let hardware = Hardware::detect(&ctx.settings);
     let plan = plan::plan(
         manifest,
         &profile,

@@ -4,11 +4,13 @@
 //! A child runs in a process group of its own and is killed with all its children when the caller is dropped,
 //! so that Ctrl-C leaves nothing running.
 
+mod ask;
 mod detach;
 mod job;
 mod quote;
 mod variables;
 
+pub use ask::{Answer, ask};
 pub use detach::detach;
 pub use job::{Ended, Job, TICK, describe};
 pub(crate) use quote::posix_quoted;

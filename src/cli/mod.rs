@@ -4,6 +4,7 @@ mod bench;
 mod completions;
 mod error;
 mod exits;
+mod hardware;
 mod info;
 mod install;
 mod itself;
@@ -127,6 +128,7 @@ enum Command {
     Run(run::Args),
     Launch(launch::Args),
     Remove(remove::Args),
+    Hardware(hardware::Args),
     #[command(name = "self")]
     Itself(itself::Args),
 }
@@ -260,6 +262,7 @@ fn dispatch(command: &Command, global: &Global, out: Output) -> Result<ExitCode,
         Command::Run(args) => run::run(args, &session),
         Command::Launch(args) => launch::run(args, &session),
         Command::Remove(args) => remove::run(args, &session),
+        Command::Hardware(args) => Ok(hardware::run(args, &session)),
         Command::Itself(args) => itself::run(args, &session),
     };
     let settings = std::sync::Arc::clone(&session.ctx.settings);

@@ -51,7 +51,9 @@ impl Bench {
     fn plan(conda: &[&str]) -> Plan {
         let manifests = Manifests::load(None).expect("sound");
         let profile = Profile::load(ProfileName::Cpu).expect("sound");
-        let hardware = crate::hardware::Hardware::detect(&Variables::default());
+        let variables = Variables::from_pairs([("HOME", "/nowhere")]);
+        let settings = Settings::resolve(Asked::default(), variables, Path::new("/")).expect("settings");
+        let hardware = crate::hardware::Hardware::detect(&settings);
         let manifest = manifests.get("runtime").expect("there");
         let mut plan = plan::plan(manifest, &profile, &hardware, &plan::Request::default()).expect("a plan");
         plan.conda = conda.iter().map(|spec| (*spec).to_owned()).collect();

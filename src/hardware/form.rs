@@ -12,6 +12,9 @@ use super::ComputeCapability;
 pub struct Hardware {
     /// Version of the form.
     pub schema: u32,
+    /// The machine's name in its network.
+    #[serde(default)]
+    pub host: Option<String>,
     /// Platform, such as `x86_64-unknown-linux-gnu`.
     pub triple: String,
     /// The operating system.

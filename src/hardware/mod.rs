@@ -1,84 +1,213 @@
 //! Hardware: what this machine is.
 //!
-//! In: the operating system. Out: a [`Hardware`] value in the form of a hardware file, in which absent means unknown.
-//! Absent on purpose: choices. GPUs are not looked at yet: `gpus` is unknown.
+//! In: the operating system, the NVIDIA driver and the variables. Out: a [`Hardware`] value in the form of a hardware file, in
+//! which absent means unknown; or one that was read from such a file; or the sentence how this machine differs from the
+//! one of a certificate. Absent on purpose: choices, and errors: what cannot be found out is unknown.
 
+mod changed;
 mod compute_capability;
+mod file;
 mod form;
+mod nvidia;
+mod pci;
+mod system;
+mod visible;
 
+pub use changed::{change, changes};
 pub use compute_capability::{ComputeCapability, InvalidComputeCapability};
+pub use file::HardwareFileError;
 pub use form::{Cpu, Disk, Gpu, Hardware, Libc, Os};
 
-use crate::process::Variables;
+use std::path::Path;
+
+use crate::{process::Variables, settings::Settings, store::Filesystem};
+use nvidia::{Effort, Nvidia};
+use pci::Vendor;
+
+/// Variables that put libraries of another program before an environment's own.
+const INJECTING: [&str; 2] = ["LD_LIBRARY_PATH", "LD_PRELOAD"];
+const INJECTING_ON_MACOS: [&str; 3] = [
+    "DYLD_LIBRARY_PATH",
+    "DYLD_FALLBACK_LIBRARY_PATH",
+    "DYLD_INSERT_LIBRARIES",
+];
 
 impl Hardware {
     /// Look at this machine.
     #[must_use]
-    pub fn detect(variables: &Variables) -> Self {
-        let system = sysinfo::System::new_with_specifics(
-            sysinfo::RefreshKind::nothing()
-                .with_memory(sysinfo::MemoryRefreshKind::nothing().with_ram())
-                .with_cpu(sysinfo::CpuRefreshKind::nothing()),
-        )
-        .ok();
-        let injected = ["LD_LIBRARY_PATH", "LD_PRELOAD"]
-            .map(|name| (name.to_owned(), variables.text(name).map(ToOwned::to_owned)));
+    pub fn detect(settings: &Settings) -> Self {
+        let free = |folder: &Path| Filesystem::of(folder).ok().map(|filesystem| filesystem.free_bytes);
         Self {
-            schema: 1,
+            libc: system::libc(&settings.variables),
+            memory_bytes: system::memory_bytes(),
+            disk: Some(Disk {
+                store_free_bytes: free(&settings.home),
+                rattler_cache_free_bytes: free(&settings.rattler_cache),
+                uv_cache_free_bytes: free(&settings.uv_cache),
+            }),
+            ..Self::look(&settings.variables, Effort::Whole)
+        }
+    }
+
+    /// Look at this machine for what decides whether an environment still runs here, before each of its programs starts:
+    /// no program is started, a driver that does not answer at once is left alone, and the rest is unknown.
+    #[must_use]
+    pub fn glance(settings: &Settings) -> Self {
+        Self::look(&settings.variables, Effort::Glance)
+    }
+
+    fn look(variables: &Variables, effort: Effort) -> Self {
+        let root = Path::new("/");
+        let os = system::os();
+        let kernel = os.kernel.clone().unwrap_or_default();
+        let wsl = system::is_wsl(root, &kernel);
+        let container = system::container(root, variables);
+        let cards = pci::cards(root);
+        let place = nvidia::Place {
+            root,
+            variables,
+            wsl,
+            in_container: container.is_some(),
+            on_the_bus: cards.iter().any(|card| card.vendor == Vendor::Nvidia),
+        };
+        let nvidia = Nvidia::find(&place, effort);
+        let cpu = system::cpu();
+        let others = cards
+            .into_iter()
+            .filter_map(pci::Card::other_gpu)
+            .chain(system::apple_gpu(&cpu));
+        let mut injecting = INJECTING.to_vec();
+        if cfg!(target_os = "macos") {
+            injecting.extend(INJECTING_ON_MACOS);
+        }
+        let mut hardware = Self {
+            schema: file::SCHEMA,
+            host: sysinfo::System::host_name().ok().filter(|name| !name.is_empty()),
             triple: target_lexicon::HOST.to_string(),
-            os: Some(Os {
-                name: Some(sysinfo::System::distribution_id()),
-                version: sysinfo::System::os_version().ok(),
-                kernel: sysinfo::System::kernel_version().ok(),
-            }),
-            libc: libc(),
-            cpu: Some(Cpu {
-                model: system
-                    .as_ref()
-                    .and_then(|system| system.cpus().first())
-                    .map(|cpu| cpu.brand().trim().to_owned())
-                    .filter(|brand| !brand.is_empty()),
-                cores: std::thread::available_parallelism()
-                    .ok()
-                    .map(|cores| cores.get() as u64),
-                features: Some(features()),
-            }),
-            memory_bytes: system.map(|system| system.total_memory()).filter(|bytes| *bytes > 0),
-            wsl: None,
-            container: None,
+            os: Some(os),
+            libc: None,
+            wsl: Some(wsl),
+            container,
+            cpu: Some(cpu),
+            memory_bytes: None,
             disk: None,
-            gpus: None,
-            visible_devices: None,
-            scheduler: None,
-            nvidia_driver: None,
-            cuda_driver: None,
-            driver_problem: None,
-            environment: injected.into(),
+            gpus: nvidia.gpus.map(|gpus| gpus.into_iter().chain(others).collect()),
+            visible_devices: variables.as_set("CUDA_VISIBLE_DEVICES").map(ToOwned::to_owned),
+            scheduler: system::scheduler(root, variables),
+            nvidia_driver: nvidia.driver,
+            cuda_driver: nvidia.cuda,
+            driver_problem: nvidia.problem,
+            environment: injecting
+                .into_iter()
+                .map(|name| (name.to_owned(), variables.text(name).map(ToOwned::to_owned)))
+                .collect(),
+        };
+        if let Some(told) = variables.as_set("CONDA_OVERRIDE_CUDA") {
+            hardware.override_cuda(told);
+        }
+        hardware
+    }
+
+    /// What the user says of CUDA counts more than what was found, as for conda.
+    fn override_cuda(&mut self, told: &str) {
+        let told = told.trim();
+        if told.is_empty() {
+            self.cuda_driver = None;
+            self.driver_problem = None;
+            if let Some(gpus) = &mut self.gpus {
+                gpus.retain(|gpu| !gpu.is_nvidia());
+            }
+            return;
+        }
+        self.cuda_driver = Some(told.to_owned());
+        let found = self.gpus.iter().flatten().any(Gpu::is_nvidia);
+        if !found {
+            self.gpus = None;
         }
     }
 }
 
-fn libc() -> Option<Libc> {
-    let found = rattler_virtual_packages::LibC::current().ok()??;
-    Some(Libc {
-        family: found.family.clone(),
-        version: found.version.to_string(),
-    })
+impl Gpu {
+    /// Whether CUDA programs may use it.
+    #[must_use]
+    pub fn is_nvidia(&self) -> bool {
+        self.vendor == "nvidia"
+    }
 }
 
-fn features() -> Vec<String> {
-    #[cfg(target_arch = "x86_64")]
-    {
-        [
-            ("avx", std::arch::is_x86_feature_detected!("avx")),
-            ("avx2", std::arch::is_x86_feature_detected!("avx2")),
-            ("avx512f", std::arch::is_x86_feature_detected!("avx512f")),
-        ]
-        .into_iter()
-        .filter(|(_, there)| *there)
-        .map(|(name, _)| name.to_owned())
-        .collect()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(pairs: &[(&str, &str)]) -> Hardware {
+        let pairs = [("HOME", "/nowhere")].iter().chain(pairs).copied();
+        let settings = Settings::resolve(
+            crate::settings::Asked::default(),
+            Variables::from_pairs(pairs),
+            Path::new("/"),
+        );
+        Hardware::detect(&settings.expect("settings"))
     }
-    #[cfg(not(target_arch = "x86_64"))]
-    Vec::new()
+
+    fn rig() -> Hardware {
+        serde_json::from_str(
+            r#"{"schema": 1, "triple": "x86_64-unknown-linux-gnu", "cuda_driver": "12.8",
+                "gpus": [{"vendor": "nvidia", "name": "NVIDIA GeForce RTX 4090"}, {"vendor": "amd"}]}"#,
+        )
+        .expect("a hardware file")
+    }
+
+    #[test]
+    fn this_machine_is_known_and_reads_back() {
+        let here = with(&[("LD_LIBRARY_PATH", "/opt/other")]);
+        assert_eq!(here.triple, target_lexicon::HOST.to_string());
+        assert!(here.cpu.as_ref().is_some_and(|cpu| cpu.cores > Some(0)), "{here:?}");
+        assert!(here.memory_bytes > Some(0), "{here:?}");
+        assert!(here.disk.as_ref().is_some_and(|disk| disk.store_free_bytes.is_some()));
+        assert_eq!(here.environment["LD_LIBRARY_PATH"].as_deref(), Some("/opt/other"));
+        let text = serde_json::to_string(&here).expect("JSON");
+        assert_eq!(serde_json::from_str::<Hardware>(&text).expect("read back"), here);
+    }
+
+    #[test]
+    fn an_empty_list_of_devices_is_told_from_none() {
+        assert_eq!(with(&[]).visible_devices, None);
+        assert_eq!(
+            with(&[("CUDA_VISIBLE_DEVICES", "")]).visible_devices.as_deref(),
+            Some("")
+        );
+    }
+
+    #[test]
+    fn an_override_replaces_the_drivers_version() {
+        let mut here = rig();
+        here.override_cuda("13.0");
+        assert_eq!(here.cuda_driver.as_deref(), Some("13.0"));
+        assert_eq!(here.gpus.map(|gpus| gpus.len()), Some(2));
+
+        let mut without = rig();
+        without.gpus = Some(Vec::new());
+        without.override_cuda("13.0");
+        assert_eq!(without.gpus, None, "nobody can say which GPU is meant");
+    }
+
+    #[test]
+    fn an_empty_override_means_no_cuda() {
+        let mut here = rig();
+        here.override_cuda("");
+        assert_eq!(here.cuda_driver, None);
+        let vendors: Vec<_> = here.gpus.iter().flatten().map(|gpu| gpu.vendor.as_str()).collect();
+        assert_eq!(vendors, ["amd"]);
+    }
+
+    #[test]
+    fn looking_takes_no_time_worth_a_word() {
+        with(&[]);
+        let since = std::time::Instant::now();
+        let here = with(&[]);
+        // Measured: 5 ms. A driver's own time is not ours.
+        if here.nvidia_driver.is_none() {
+            assert!(since.elapsed().as_millis() < 500, "{:?}", since.elapsed());
+        }
+    }
 }

@@ -50,6 +50,12 @@ impl Variables {
         self.get(name).and_then(OsStr::to_str)
     }
 
+    /// A variable as text where an empty one says something too; `None` if it is unset or not Unicode.
+    #[must_use]
+    pub fn as_set(&self, name: &str) -> Option<&str> {
+        self.0.get(OsStr::new(name)).and_then(|value| value.to_str())
+    }
+
     /// A variable as a path.
     #[must_use]
     pub fn path(&self, name: &str) -> Option<PathBuf> {

@@ -25,13 +25,15 @@ pub enum Group {
     Places,
     /// How sources are reached.
     Sources,
+    /// What the machine is.
+    Machine,
     /// Where conda and other Pythons are looked for.
     Neighbours,
     /// Set for programs of an environment.
     Inside,
 }
 
-use Group::{Inside, Matenv, Neighbours, Places, Sources};
+use Group::{Inside, Machine, Matenv, Neighbours, Places, Sources};
 
 const fn variable(name: &'static str, group: Group, does: &'static str) -> Variable {
     Variable { name, group, does }
@@ -49,6 +51,28 @@ pub const VARIABLES: &[Variable] = &[
         Matenv,
         "The uv to use, instead of one on PATH or the pinned one.",
     ),
+    variable(
+        "CUDA_VISIBLE_DEVICES",
+        Machine,
+        "The NVIDIA GPUs that CUDA programs see; an empty one hides all.",
+    ),
+    variable(
+        "CONDA_OVERRIDE_CUDA",
+        Machine,
+        "The CUDA version to plan for, whatever the driver says; an empty one means no CUDA.",
+    ),
+    variable(
+        "SLURM_*",
+        Machine,
+        "A job of that batch system; PBS_*, LSB_* and SGE_* likewise.",
+    ),
+    variable(
+        "container",
+        Machine,
+        "The kind of container, where an engine says it; APPTAINER_* and SINGULARITY_* likewise.",
+    ),
+    variable("KUBERNETES_SERVICE_HOST", Machine, "Set in containers of Kubernetes."),
+    variable("ProgramFiles", Machine, "`nvidia-smi` is looked for in it on Windows."),
     variable("NO_COLOR", Matenv, "No colour, as with `--color never`."),
     variable(
         "HOME",
@@ -174,13 +198,15 @@ pub const VARIABLES: &[Variable] = &[
 
 pub(super) fn page() -> String {
     let mut page = vec![
-        "# Environment variables\n\nVariables are read once, when matenv starts; an empty one counts as unset.\n"
+        "# Environment variables\n\nVariables are read once, when matenv starts; an empty one counts as unset, where \
+         nothing else is said.\n"
             .to_owned(),
     ];
     for (group, heading) in [
         (Matenv, "matenv's own"),
         (Places, "Where things lie"),
         (Sources, "How sources are reached"),
+        (Machine, "What this machine is"),
         (Neighbours, "Where other Pythons and condas are looked for"),
         (Inside, "Set for programs of an environment"),
     ] {
@@ -217,10 +243,10 @@ mod tests {
 
     use super::*;
 
-    /// Names that are read in a text of Rust: `.path("NAME")`, `.text("NAME")`, `.get("NAME")`.
+    /// Names that are read in a text of Rust: `.path("NAME")`, `.text("NAME")`, `.get("NAME")`, `.as_set("NAME")`.
     fn read_in(text: &str) -> Vec<&str> {
         let code = text.split("#[cfg(test)]").next().unwrap_or_default();
-        [".path(\"", ".text(\"", ".get(\""]
+        [".path(\"", ".text(\"", ".get(\"", ".as_set(\""]
             .iter()
             .flat_map(|call| code.split(call).skip(1))
             .filter_map(|rest| rest.split('"').next())

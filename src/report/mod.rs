@@ -4,11 +4,13 @@
 //! Absent on purpose: exit codes; [`crate::cli`] reads [`Certificate::verdict`].
 
 mod certificate;
+mod machine;
 mod overview;
 mod page;
 mod summary;
 
 pub use certificate::{Certificate, CertificateError, ChosenPlan, Package, PackageKind, Timing, Verdict};
+pub use machine::machine;
 pub use overview::{Row, overview};
 pub use page::page;
 pub use summary::{bench_table, headlines, summary, told};

@@ -1,0 +1,321 @@
+//! The machine of today against the one that an environment was proven on.
+
+use super::{ComputeCapability, Gpu, Hardware};
+use crate::{
+    names::{ProfileName, typed},
+    report::Certificate,
+    settings::Settings,
+    store::Generation,
+};
+
+/// For each generation the sentence how this machine matters to it, after one glance at the machine. One whose certificate cannot be
+/// read has none: others say that.
+#[must_use]
+pub fn changes(settings: &Settings, generations: &[Generation]) -> Vec<Option<String>> {
+    if generations.is_empty() {
+        return Vec::new();
+    }
+    let now = Hardware::glance(settings);
+    generations
+        .iter()
+        .map(|generation| {
+            let certificate = Certificate::read(&generation.env, &generation.prefix).ok()?;
+            change(&certificate, &now)
+        })
+        .collect()
+}
+
+/// What differs `now` so that the proof may not hold, or a better profile fits, with what to do. More memory, another name
+/// for the same kind of GPU or a newer driver are no change.
+#[must_use]
+pub fn change(certificate: &Certificate, now: &Hardware) -> Option<String> {
+    let then = &certificate.hardware;
+    // Certificates from before GPUs were looked at say too little.
+    let seen_then = then.visible_gpus()?;
+    let change = Change {
+        certificate,
+        now,
+        seen_then,
+    };
+    change
+        .platform()
+        .or_else(|| change.processor())
+        .or_else(|| match certificate.profile {
+            ProfileName::Cpu => change.gpu_came(),
+            ProfileName::Gpu | ProfileName::GpuTrt => {
+                change.gpu_went().or_else(|| change.driver()).or_else(|| change.kind())
+            }
+        })
+}
+
+struct Change<'a> {
+    certificate: &'a Certificate,
+    now: &'a Hardware,
+    seen_then: Vec<&'a Gpu>,
+}
+
+impl Change<'_> {
+    fn platform(&self) -> Option<String> {
+        let (then, now) = (&self.certificate.hardware.triple, &self.now.triple);
+        (then != now).then(|| format!("proven on {then}{}; this node is {now}: {}", self.host(), self.again()))
+    }
+
+    fn processor(&self) -> Option<String> {
+        let extensions = |hardware: &Hardware| hardware.cpu.as_ref().and_then(|cpu| cpu.features.clone());
+        let then = extensions(&self.certificate.hardware)?;
+        let now = extensions(self.now)?;
+        let lost = then.contains(&"avx2".to_owned()) && !now.contains(&"avx2".to_owned());
+        lost.then(|| {
+            format!(
+                "proven on a processor with AVX2{}; this node's has none, so programs may end with an illegal instruction: {}",
+                self.host(),
+                self.again()
+            )
+        })
+    }
+
+    fn gpu_came(&self) -> Option<String> {
+        if !self.seen_then.is_empty() || self.now.driver_problem.is_some() {
+            return None;
+        }
+        let first = *self.now.visible_gpus()?.first()?;
+        Some(format!(
+            "proven for CPU{}; this node has an {}: {}",
+            self.host(),
+            named(first),
+            self.install(ProfileName::Gpu)
+        ))
+    }
+
+    fn gpu_went(&self) -> Option<String> {
+        let proven = format!("proven for {}{}", gpu_or_trt(self.certificate.profile), self.host());
+        if let Some(problem) = &self.now.driver_problem {
+            return Some(format!("{proven}; not so here: {problem}"));
+        }
+        if !self.now.visible_gpus()?.is_empty() {
+            return None;
+        }
+        let here = self.now.gpus.iter().flatten().any(Gpu::is_nvidia);
+        let why = match &self.now.visible_devices {
+            Some(list) if here => format!("CUDA_VISIBLE_DEVICES={list:?} hides this node's NVIDIA GPUs"),
+            _ => "this node has no NVIDIA GPU".to_owned(),
+        };
+        Some(format!("{proven}; {why}: {}", self.install(ProfileName::Cpu)))
+    }
+
+    fn driver(&self) -> Option<String> {
+        let backend = &self.certificate.backend;
+        let built_for: u32 = backend.as_str().strip_prefix("cu")?.get(..2)?.parse().ok()?;
+        let served = self.now.cuda_driver.as_deref()?;
+        let major: u32 = served.split('.').next()?.parse().ok()?;
+        (major < built_for).then(|| {
+            format!(
+                "built for CUDA {built_for} ({backend}); this node's NVIDIA driver serves CUDA {served}: update the driver, or {}",
+                self.install(self.certificate.profile)
+            )
+        })
+    }
+
+    fn kind(&self) -> Option<String> {
+        let proven: Vec<ComputeCapability> = self.seen_then.iter().filter_map(|gpu| gpu.compute_capability).collect();
+        if proven.is_empty() {
+            return None;
+        }
+        let seen = self.now.visible_gpus()?;
+        let (other, capability) = seen
+            .iter()
+            .filter_map(|gpu| Some((gpu, gpu.compute_capability?)))
+            .find(|(_, capability)| !proven.contains(capability))?;
+        let mut known: Vec<String> = proven.iter().map(ToString::to_string).collect();
+        known.dedup();
+        Some(format!(
+            "proven for compute capability {}{}; this node's {} has {capability}: {}",
+            known.join(" and "),
+            self.host(),
+            named(other),
+            self.again()
+        ))
+    }
+
+    /// Where it was proven, if that is known.
+    fn host(&self) -> String {
+        let host = self.certificate.hardware.host.as_deref();
+        host.map(|host| format!(" on {host}")).unwrap_or_default()
+    }
+
+    fn install(&self, profile: ProfileName) -> String {
+        let what = typed(&self.certificate.manifest, &self.certificate.env);
+        format!("matenv install {what} --profile {profile}")
+    }
+
+    /// The same profile, proven here.
+    fn again(&self) -> String {
+        format!("{} --force", self.install(self.certificate.profile))
+    }
+}
+
+fn gpu_or_trt(profile: ProfileName) -> &'static str {
+    match profile {
+        ProfileName::Cpu => "CPU",
+        ProfileName::Gpu => "GPU",
+        ProfileName::GpuTrt => "GPU with TensorRT",
+    }
+}
+
+/// `NVIDIA H100`, once NVIDIA's, and whether it is a slice.
+fn named(gpu: &Gpu) -> String {
+    let name = gpu.name.as_deref().unwrap_or("GPU");
+    let maker = if name.starts_with("NVIDIA") { "" } else { "NVIDIA " };
+    let slice = gpu.mig.as_ref().map(|profile| format!(" (MIG {profile})"));
+    format!("{maker}{name}{}", slice.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn machine(gpus: &Value) -> Value {
+        json!({ "schema": 1, "host": "hydra1", "triple": "x86_64-unknown-linux-gnu", "cuda_driver": "13.0",
+                "cpu": { "model": "EPYC", "cores": 8, "features": ["avx", "avx2"] },
+                "memory_bytes": 1, "gpus": gpus })
+    }
+
+    fn card(name: &str, capability: &str) -> Value {
+        json!({ "vendor": "nvidia", "name": name, "compute_capability": capability })
+    }
+
+    fn certificate(profile: &str, backend: &str, hardware: &Value) -> Certificate {
+        serde_json::from_value(json!({
+            "schema": 1, "matenv": "0.1.0", "ok": true, "proven": true, "env": "sleap", "manifest": "sleap",
+            "profile": profile, "backend": backend, "generation": 1, "prefix": "/p", "created": "2026-11-25T00:00:00Z",
+            "hardware": hardware, "sources": {}, "fallbacks": [], "plan": { "choices": [] }, "packages": [],
+            "audit": { "findings": [] }, "verification": { "probes": [] }, "bench": null, "timings": []
+        }))
+        .expect("a certificate")
+    }
+
+    fn now(machine: Value) -> Hardware {
+        serde_json::from_value(machine).expect("a hardware file")
+    }
+
+    fn h100() -> Value {
+        machine(&json!([card("NVIDIA H100", "9.0")]))
+    }
+
+    fn said(profile: &str, backend: &str, then: &Value, today: Value) -> Option<String> {
+        change(&certificate(profile, backend, then), &now(today))
+    }
+
+    #[test]
+    fn a_gpu_that_came_is_worth_a_profile() {
+        let sentence = said("cpu", "cpu", &machine(&json!([])), h100());
+        assert_eq!(
+            sentence.as_deref(),
+            Some("proven for CPU on hydra1; this node has an NVIDIA H100: matenv install sleap --profile gpu")
+        );
+    }
+
+    #[test]
+    fn who_chose_the_cpu_beside_a_gpu_is_left_alone() {
+        assert_eq!(said("cpu", "cpu", &h100(), h100()), None);
+        let mut hidden = h100();
+        hidden["visible_devices"] = json!("");
+        assert_eq!(said("cpu", "cpu", &machine(&json!([])), hidden), None);
+        let mut broken = h100();
+        broken["driver_problem"] = json!("a reboot is due");
+        assert_eq!(said("cpu", "cpu", &machine(&json!([])), broken), None);
+        assert_eq!(
+            said("cpu", "cpu", &machine(&json!([])), machine(&json!([{"vendor": "amd"}]))),
+            None
+        );
+    }
+
+    #[test]
+    fn a_gpu_that_went_is_told_with_its_reason() {
+        let gone = said("gpu", "cu130", &h100(), machine(&json!([]))).expect("a sentence");
+        assert_eq!(
+            gone,
+            "proven for GPU on hydra1; this node has no NVIDIA GPU: matenv install sleap --profile cpu"
+        );
+        let mut hidden = h100();
+        hidden["visible_devices"] = json!("-1");
+        let hidden = said("gpu", "cu130", &h100(), hidden).expect("a sentence");
+        assert!(hidden.contains("CUDA_VISIBLE_DEVICES=\"-1\" hides"), "{hidden}");
+        let mut broken = h100();
+        broken["driver_problem"] = json!("A reboot is due.");
+        let broken = said("gpu-trt", "cu130", &h100(), broken).expect("a sentence");
+        assert!(broken.starts_with("proven for GPU with TensorRT on hydra1") && broken.ends_with("A reboot is due."));
+    }
+
+    #[test]
+    fn another_kind_of_gpu_was_not_proven() {
+        let ada = machine(&json!([card("NVIDIA GeForce RTX 4090", "8.9")]));
+        let sentence = said("gpu", "cu130", &ada, h100());
+        assert_eq!(
+            sentence.as_deref(),
+            Some(
+                "proven for compute capability 8.9 on hydra1; this node's NVIDIA H100 has 9.0: matenv install sleap \
+                 --profile gpu --force"
+            )
+        );
+        let l40 = machine(&json!([card("NVIDIA L40S", "8.9")]));
+        assert_eq!(said("gpu", "cu130", &ada, l40), None, "the same kind by another name");
+        let nameless = machine(&json!([{"vendor": "nvidia", "name": "NVIDIA H100"}]));
+        assert_eq!(said("gpu", "cu130", &ada, nameless), None, "unknown is no change");
+    }
+
+    #[test]
+    fn a_driver_that_serves_an_older_cuda_is_told() {
+        let mut older = h100();
+        older["cuda_driver"] = json!("12.8");
+        let sentence = said("gpu", "cu130", &h100(), older.clone()).expect("a sentence");
+        assert!(
+            sentence.contains("built for CUDA 13 (cu130)") && sentence.contains("serves CUDA 12.8"),
+            "{sentence}"
+        );
+        assert_eq!(said("gpu", "cu128", &h100(), older), None);
+        let mut newer = h100();
+        newer["cuda_driver"] = json!("14.1");
+        newer["memory_bytes"] = json!(99);
+        assert_eq!(said("gpu", "cu130", &h100(), newer), None);
+    }
+
+    #[test]
+    fn another_platform_or_a_processor_without_avx2_is_told() {
+        let mut arm = machine(&json!([]));
+        arm["triple"] = json!("aarch64-unknown-linux-gnu");
+        let sentence = said("cpu", "cpu", &machine(&json!([])), arm).expect("a sentence");
+        assert!(
+            sentence.contains("this node is aarch64-unknown-linux-gnu"),
+            "{sentence}"
+        );
+        let mut old = machine(&json!([]));
+        old["cpu"]["features"] = json!(["avx"]);
+        let sentence = said("cpu", "cpu", &machine(&json!([])), old.clone()).expect("a sentence");
+        assert!(sentence.contains("AVX2"), "{sentence}");
+        assert_eq!(said("cpu", "cpu", &old, machine(&json!([]))), None);
+        old["cpu"]["features"] = Value::Null;
+        assert_eq!(
+            said("cpu", "cpu", &machine(&json!([])), old),
+            None,
+            "unknown is no change"
+        );
+    }
+
+    #[test]
+    fn old_certificates_and_unknown_gpus_say_nothing() {
+        assert_eq!(said("cpu", "cpu", &machine(&Value::Null), h100()), None);
+        assert_eq!(said("gpu", "cu130", &machine(&Value::Null), machine(&json!([]))), None);
+        assert_eq!(said("gpu", "cu130", &h100(), machine(&Value::Null)), None);
+    }
+
+    #[test]
+    fn a_host_without_a_name_is_left_out() {
+        let mut then = machine(&json!([]));
+        then["host"] = Value::Null;
+        let sentence = said("cpu", "cpu", &then, h100()).expect("a sentence");
+        assert!(sentence.starts_with("proven for CPU; this node"), "{sentence}");
+    }
+}

@@ -1,0 +1,168 @@
+//! Hardware files: a machine that is not this one.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::Hardware;
+
+/// The version of the form that is written, and the newest that is read.
+pub(super) const SCHEMA: u32 = 1;
+
+/// Why a hardware file could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum HardwareFileError {
+    /// It is not there or may not be read.
+    #[error("cannot read the hardware file")]
+    Read(#[source] std::io::Error),
+    /// It is not JSON, or not of this form; the source names line and column.
+    #[error("{} is no hardware file", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// The line of the fault, from 1.
+        line: usize,
+        /// Its column.
+        column: usize,
+        /// What is wrong.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A newer matenv wrote it, or it says no version that was ever written.
+    #[error("{} has version {found} of the form, and this matenv reads version {SCHEMA}", path.display())]
+    Schema {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+    },
+    /// The platform is none.
+    #[error("{} names the platform `{triple}`, which is none, such as `x86_64-unknown-linux-gnu`", path.display())]
+    Triple {
+        /// The file.
+        path: PathBuf,
+        /// What it names.
+        triple: String,
+    },
+}
+
+/// Read first: a later form may differ in all the rest.
+#[derive(Deserialize)]
+struct Head {
+    schema: u32,
+}
+
+impl Hardware {
+    /// Read a hardware file, as `matenv hardware --json` writes it.
+    pub fn read(path: &Path) -> Result<Self, HardwareFileError> {
+        let bytes = fs_err::read(path).map_err(HardwareFileError::Read)?;
+        Self::parse(&bytes, path)
+    }
+
+    fn parse(bytes: &[u8], path: &Path) -> Result<Self, HardwareFileError> {
+        // PowerShell's `>` puts a byte order mark before the text.
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        let syntax = |source: serde_json::Error| HardwareFileError::Syntax {
+            path: path.to_owned(),
+            line: source.line(),
+            column: source.column(),
+            source,
+        };
+        let Head { schema } = serde_json::from_slice(bytes).map_err(syntax)?;
+        if schema != SCHEMA {
+            return Err(HardwareFileError::Schema {
+                path: path.to_owned(),
+                found: schema,
+            });
+        }
+        let hardware: Self = serde_json::from_slice(bytes).map_err(syntax)?;
+        if hardware.triple.parse::<target_lexicon::Triple>().is_err() {
+            return Err(HardwareFileError::Triple {
+                path: path.to_owned(),
+                triple: hardware.triple,
+            });
+        }
+        Ok(hardware)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"{ "schema": 1, "triple": "x86_64-unknown-linux-gnu", "os": { "name": "ubuntu", "version": "24.04", "kernel": "6.8.0" },
+      "libc": { "family": "glibc", "version": "2.39" }, "wsl": false, "container": null,
+      "cpu": { "model": "AMD Ryzen 9 7950X", "cores": 16, "features": [ "avx", "avx2", "avx512f" ] },
+      "memory_bytes": 68719476736, "disk": { "store_free_bytes": 500000000000 },
+      "gpus": [ { "vendor": "nvidia", "name": "NVIDIA GeForce RTX 4090", "memory_bytes": 25757220864, "compute_capability": "8.9", "mig": null } ],
+      "visible_devices": null, "scheduler": null, "nvidia_driver": "580.65.06", "cuda_driver": "13.0", "environment": { "LD_LIBRARY_PATH": null },
+      "a field of tomorrow": [1, 2] }"#;
+
+    fn parse(text: impl AsRef<[u8]>) -> Result<Hardware, HardwareFileError> {
+        Hardware::parse(text.as_ref(), Path::new("rig.json"))
+    }
+
+    #[test]
+    fn a_file_says_what_it_knows_and_the_rest_is_unknown() {
+        let rig = parse(GOOD).expect("a hardware file");
+        assert_eq!(rig.visible_gpus().map(|gpus| gpus.len()), Some(1));
+        assert_eq!((rig.host, rig.driver_problem), (None, None));
+        let bare = parse(r#"{"schema": 1, "triple": "aarch64-apple-darwin"}"#).expect("a hardware file");
+        assert_eq!((bare.gpus, bare.cpu), (None, None));
+        parse(["\u{feff}", GOOD].concat()).expect("written by PowerShell");
+    }
+
+    #[test]
+    fn a_fault_names_its_place() {
+        let error = parse("{\n  \"schema\": 1,\n  \"triple\": 7 }").expect_err("no text");
+        let HardwareFileError::Syntax { line, column, .. } = error else {
+            panic!("{error:?}");
+        };
+        assert_eq!((line, column), (3, 13));
+        let capability = GOOD.replace("\"8.9\"", "\"ninety\"");
+        assert!(matches!(
+            parse(capability),
+            Err(HardwareFileError::Syntax { line: 5, .. })
+        ));
+    }
+
+    #[test]
+    fn later_forms_and_unknown_platforms_are_refused() {
+        for schema in [0, 2, 4_000_000_000_u32] {
+            let text = format!("{{\"schema\": {schema}, \"of tomorrow\": true}}");
+            assert!(matches!(parse(text), Err(HardwareFileError::Schema { found, .. }) if found == schema));
+        }
+        let vax = GOOD.replace("x86_64-unknown-linux-gnu", "vax vms");
+        assert!(matches!(parse(vax), Err(HardwareFileError::Triple { triple, .. }) if triple == "vax vms"));
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_named() {
+        let error = Hardware::read(Path::new("/nowhere/rig.json")).expect_err("not there");
+        let HardwareFileError::Read(source) = error else {
+            panic!("{error:?}");
+        };
+        assert!(source.to_string().contains("rig.json"), "{source}");
+    }
+
+    #[test]
+    fn no_damage_to_a_file_is_more_than_an_error() {
+        for end in 0..GOOD.len() {
+            assert!(parse(&GOOD.as_bytes()[..end]).is_err(), "cut at {end}");
+        }
+        for at in 0..GOOD.len() {
+            for byte in [0, b'"', b'{', b']', b'9', b'-', b'\\', 0xff] {
+                let mut bytes = GOOD.as_bytes().to_vec();
+                bytes[at] = byte;
+                let without = [&GOOD.as_bytes()[..at], &GOOD.as_bytes()[at + 1..]].concat();
+                for text in [bytes, without] {
+                    if let Ok(rig) = parse(text) {
+                        let _ = rig.visible_gpus();
+                    }
+                }
+            }
+        }
+        let deep = format!("{{\"schema\": 1, \"triple\": {}", "[".repeat(100_000));
+        assert!(parse(deep).is_err());
+    }
+}

@@ -1,0 +1,225 @@
+//! NVIDIA's GPUs and driver: NVML tells most, `nvidia-smi` the same where NVML cannot be loaded, and the kernel's own files what
+//! there is while the driver does not answer.
+
+mod kernel;
+mod nvml;
+mod smi;
+mod trouble;
+
+use std::{path::Path, time::Duration};
+
+use super::Gpu;
+use crate::process::Variables;
+use kernel::Module;
+use trouble::Trouble;
+
+/// How long a driver may think. Waking several GPUs takes a second or two.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The same before each program of an environment, where 50 ms are noticed.
+const NO_PATIENCE: Duration = Duration::from_millis(35);
+
+/// How closely to look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effort {
+    /// As closely as can be.
+    Whole,
+    /// Start no program and wait for nothing.
+    Glance,
+}
+
+/// Where to look.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) root: &'a Path,
+    pub(super) variables: &'a Variables,
+    pub(super) wsl: bool,
+    pub(super) in_container: bool,
+    /// A card of NVIDIA is on the PCI bus.
+    pub(super) on_the_bus: bool,
+}
+
+/// What was found.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Nvidia {
+    /// `None` if nobody can say.
+    pub(super) gpus: Option<Vec<Gpu>>,
+    pub(super) driver: Option<String>,
+    pub(super) cuda: Option<String>,
+    pub(super) problem: Option<String>,
+}
+
+impl Nvidia {
+    pub(super) fn find(place: &Place, effort: Effort) -> Self {
+        // Apple's systems have had no driver of NVIDIA since 2018.
+        if cfg!(target_os = "macos") {
+            return Self::nothing();
+        }
+        let answer = match (nvml::ask(effort), effort) {
+            (Err(Trouble::Absent), Effort::Whole) => smi::ask(place),
+            // It would answer, but only a program could ask it.
+            (Err(Trouble::Absent), Effort::Glance) if smi::program(place).is_some() => return Self::default(),
+            (answer, _) => answer,
+        };
+        match answer {
+            Ok(found) => found,
+            Err(trouble) => Self::without_answer(&trouble, place, kernel::module(place.root), effort),
+        }
+    }
+
+    fn nothing() -> Self {
+        Self {
+            gpus: Some(Vec::new()),
+            ..Self::default()
+        }
+    }
+
+    /// What the kernel knows, and why the driver does not tell more.
+    fn without_answer(trouble: &Trouble, place: &Place, module: Option<Module>, effort: Effort) -> Self {
+        let Some(module) = module else {
+            return match trouble {
+                Trouble::Absent if place.on_the_bus && !place.in_container && !place.wsl => Self {
+                    problem: Some(trouble::NO_DRIVER.to_owned()),
+                    ..Self::nothing()
+                },
+                Trouble::Absent | Trouble::NoDevice => Self::nothing(),
+                Trouble::Slow if effort == Effort::Glance => Self::default(),
+                _ => Self {
+                    gpus: (*trouble == Trouble::NotLoaded && !place.may_have_a_card()).then(Vec::new),
+                    problem: trouble.sentence(),
+                    ..Self::default()
+                },
+            };
+        };
+        if place.in_container && !module.is_reachable {
+            // The kernel is the host's, so it tells of GPUs that nobody gave to this container.
+            return Self {
+                problem: Some(trouble::not_in_container(module.version.as_deref())),
+                ..Self::nothing()
+            };
+        }
+        let problem = match trouble {
+            Trouble::Slow if effort == Effort::Glance => None,
+            _ => trouble.sentence(),
+        };
+        Self {
+            gpus: Some(module.gpus),
+            driver: module.version,
+            cuda: None,
+            problem,
+        }
+    }
+}
+
+impl Place<'_> {
+    /// Whether a card may be there: Linux lists those of the PCI bus, and WSL and others hide them.
+    fn may_have_a_card(&self) -> bool {
+        self.on_the_bus || self.wsl || !cfg!(target_os = "linux")
+    }
+}
+
+/// Whether a text is a version of the driver, such as `580.65.06` or `572.60`.
+fn is_driver_version(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('.').collect();
+    let numbers = parts
+        .iter()
+        .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
+    numbers && matches!(parts.len(), 2 | 3) && parts[0].len() == 3
+}
+
+fn gpu(name: Option<String>) -> Gpu {
+    Gpu {
+        vendor: "nvidia".to_owned(),
+        name,
+        memory_bytes: None,
+        compute_capability: None,
+        mig: None,
+        uuid: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(variables: &Variables) -> Place<'_> {
+        Place {
+            root: Path::new("/nowhere"),
+            variables,
+            wsl: false,
+            in_container: false,
+            on_the_bus: true,
+        }
+    }
+
+    fn module() -> Module {
+        Module {
+            version: Some("550.54.14".to_owned()),
+            gpus: vec![gpu(Some("NVIDIA A100-SXM4-40GB".to_owned()))],
+            is_reachable: true,
+        }
+    }
+
+    #[test]
+    fn a_mismatch_keeps_what_the_kernel_knows() {
+        let variables = Variables::default();
+        let found = Nvidia::without_answer(&Trouble::Mismatch, &place(&variables), Some(module()), Effort::Whole);
+        assert_eq!(found.gpus.map(|gpus| gpus.len()), Some(1));
+        assert_eq!(found.driver.as_deref(), Some("550.54.14"));
+        assert!(found.problem.is_some_and(|problem| problem.contains("a reboot is due")));
+
+        let blind = Nvidia::without_answer(&Trouble::Mismatch, &place(&variables), None, Effort::Whole);
+        assert_eq!(blind.gpus, None);
+        assert!(blind.problem.is_some());
+    }
+
+    #[test]
+    fn gpus_of_the_host_are_not_the_containers() {
+        let variables = Variables::default();
+        let inside = Place {
+            in_container: true,
+            ..place(&variables)
+        };
+        let unreachable = Module {
+            is_reachable: false,
+            ..module()
+        };
+        let found = Nvidia::without_answer(&Trouble::Absent, &inside, Some(unreachable), Effort::Whole);
+        assert_eq!(found.gpus, Some(Vec::new()));
+        assert!(found.problem.is_some_and(|problem| problem.contains("--gpus all")));
+        let given = Nvidia::without_answer(&Trouble::Absent, &inside, Some(module()), Effort::Whole);
+        assert_eq!((given.gpus.map(|gpus| gpus.len()), given.problem), (Some(1), None));
+    }
+
+    #[test]
+    fn a_card_without_a_driver_is_told() {
+        let variables = Variables::default();
+        let found = Nvidia::without_answer(&Trouble::Absent, &place(&variables), None, Effort::Whole);
+        assert_eq!(found.gpus, Some(Vec::new()));
+        assert_eq!(found.problem.as_deref(), Some(trouble::NO_DRIVER));
+        let none = Place {
+            on_the_bus: false,
+            ..place(&variables)
+        };
+        let found = Nvidia::without_answer(&Trouble::Absent, &none, None, Effort::Whole);
+        assert_eq!(found, Nvidia::nothing());
+    }
+
+    #[test]
+    fn a_glance_waits_for_no_driver_and_blames_none() {
+        let variables = Variables::default();
+        let glance = |module| Nvidia::without_answer(&Trouble::Slow, &place(&variables), module, Effort::Glance);
+        assert_eq!(glance(None), Nvidia::default());
+        assert_eq!(glance(Some(module())).problem, None);
+    }
+
+    #[test]
+    fn versions_of_the_driver_are_known() {
+        for good in ["572.60", "580.65.06", "304.137"] {
+            assert!(is_driver_version(good), "{good}");
+        }
+        for bad in ["8.9", "12.8", "", "572", "GPU-1", "572.", "572.60 "] {
+            assert!(!is_driver_version(bad), "{bad:?}");
+        }
+    }
+}

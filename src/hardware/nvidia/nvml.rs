@@ -1,0 +1,149 @@
+//! NVIDIA's management library, loaded while the program runs.
+
+use std::{ffi::OsStr, sync::mpsc, thread};
+
+use nvml_wrapper::{Device, Nvml, cuda_driver_version_major, cuda_driver_version_minor, error::NvmlError};
+
+use super::{Effort, NO_PATIENCE, Nvidia, PATIENCE, Trouble, gpu};
+use crate::hardware::{ComputeCapability, Gpu};
+
+/// By name first; then where WSL and distributions put it without telling the loader.
+#[cfg(target_os = "linux")]
+const LIBRARIES: &[&str] = &[
+    "libnvidia-ml.so.1",
+    "/usr/lib/wsl/lib/libnvidia-ml.so.1",
+    "/usr/lib64/nvidia/libnvidia-ml.so.1",
+    "/usr/lib/nvidia/current/libnvidia-ml.so.1",
+];
+#[cfg(windows)]
+const LIBRARIES: &[&str] = &["nvml.dll", r"C:\Program Files\NVIDIA Corporation\NVSMI\nvml.dll"];
+#[cfg(not(any(target_os = "linux", windows)))]
+const LIBRARIES: &[&str] = &[];
+
+/// Ask in a thread of its own: a driver whose GPU hangs never returns.
+pub(super) fn ask(effort: Effort) -> Result<Nvidia, Trouble> {
+    let (sender, answer) = mpsc::channel();
+    let limit = match effort {
+        Effort::Whole => PATIENCE,
+        Effort::Glance => NO_PATIENCE,
+    };
+    let thread = thread::Builder::new().name("nvml".to_owned());
+    let started = thread.spawn(move || {
+        // Who asked may be gone.
+        let _ = sender.send(listen());
+    });
+    started.map_err(|error| Trouble::Other(error.to_string()))?;
+    answer.recv_timeout(limit).unwrap_or(Err(Trouble::Slow))
+}
+
+fn listen() -> Result<Nvidia, Trouble> {
+    let mut trouble = Trouble::Absent;
+    for library in LIBRARIES {
+        match Nvml::builder().lib_path(OsStr::new(library)).init() {
+            Ok(nvml) => return all(&nvml),
+            Err(NvmlError::LibloadingError(_) | NvmlError::FailedToLoadSymbol(_)) => {}
+            // One that is there and refuses says more than another that is not.
+            Err(error) => {
+                trouble = troubled(&error);
+                break;
+            }
+        }
+    }
+    Err(trouble)
+}
+
+fn troubled(error: &NvmlError) -> Trouble {
+    match error {
+        NvmlError::LibRmVersionMismatch => Trouble::Mismatch,
+        NvmlError::DriverNotLoaded | NvmlError::LibraryNotFound => Trouble::NotLoaded,
+        NvmlError::NotFound => Trouble::NoDevice,
+        error => Trouble::Other(error.to_string()),
+    }
+}
+
+fn all(nvml: &Nvml) -> Result<Nvidia, Trouble> {
+    let count = nvml.device_count().map_err(|error| troubled(&error))?;
+    let mut found = Nvidia {
+        gpus: Some(Vec::new()),
+        driver: nvml.sys_driver_version().ok(),
+        cuda: nvml.sys_cuda_driver_version().ok().map(|version| {
+            let (major, minor) = (cuda_driver_version_major(version), cuda_driver_version_minor(version));
+            format!("{major}.{minor}")
+        }),
+        problem: None,
+    };
+    for index in 0..count {
+        match nvml.device_by_index(index) {
+            Ok(device) => found.gpus.get_or_insert_default().extend(one(&device)),
+            // Not given to this user, this container or this job.
+            Err(NvmlError::NoPermission) => {}
+            Err(error) => {
+                found.problem = Some(format!(
+                    "GPU {index} does not answer ({error}): a reboot may bring it back."
+                ));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// A GPU, or its slices.
+fn one(device: &Device) -> Vec<Gpu> {
+    let whole = Gpu {
+        memory_bytes: device.memory_info().ok().map(|memory| memory.total),
+        compute_capability: device.cuda_compute_capability().ok().and_then(|found| {
+            Some(ComputeCapability {
+                major: u8::try_from(found.major).ok()?,
+                minor: u8::try_from(found.minor).ok()?,
+            })
+        }),
+        uuid: device.uuid().ok(),
+        ..gpu(device.name().ok())
+    };
+    // Cards without MIG answer that they do not know it.
+    if !device.mig_mode().is_ok_and(|mode| mode.current == 1) {
+        return vec![whole];
+    }
+    let most = device.mig_device_count().unwrap_or(0);
+    (0..most)
+        .filter_map(|index| device.mig_device_by_index(index).ok())
+        .map(|slice| Gpu {
+            memory_bytes: slice.memory_info().ok().map(|memory| memory.total),
+            mig: slice
+                .name()
+                .ok()
+                .as_deref()
+                .and_then(mig_profile)
+                .or_else(|| Some("unknown".to_owned())),
+            uuid: slice.uuid().ok(),
+            ..whole.clone()
+        })
+        .collect()
+}
+
+/// `1g.10gb` of a slice's name, `NVIDIA H100 80GB HBM3 MIG 1g.10gb`.
+fn mig_profile(name: &str) -> Option<String> {
+    let (_, profile) = name.rsplit_once(" MIG ")?;
+    Some(profile.trim().to_owned()).filter(|profile| !profile.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_profile_of_a_slice_is_in_its_name() {
+        assert_eq!(
+            mig_profile("NVIDIA H100 80GB HBM3 MIG 1g.10gb").as_deref(),
+            Some("1g.10gb")
+        );
+        assert_eq!(mig_profile("NVIDIA H100 80GB HBM3"), None);
+    }
+
+    #[test]
+    fn a_driver_of_another_version_is_a_mismatch() {
+        assert_eq!(troubled(&NvmlError::LibRmVersionMismatch), Trouble::Mismatch);
+        assert_eq!(troubled(&NvmlError::DriverNotLoaded), Trouble::NotLoaded);
+        assert!(matches!(troubled(&NvmlError::NoPermission), Trouble::Other(_)));
+    }
+}

@@ -1,0 +1,114 @@
+//! Which GPUs CUDA programs see.
+
+use super::{Gpu, Hardware};
+
+impl Hardware {
+    /// The NVIDIA GPUs that CUDA programs see, in the order in which they number them: `CUDA_VISIBLE_DEVICES` picks by
+    /// index or by the beginning of an identifier, and what follows a wrong entry is not seen. `None` if the GPUs are unknown.
+    ///
+    /// Indices count in the driver's order, as with `CUDA_DEVICE_ORDER=PCI_BUS_ID`.
+    #[must_use]
+    pub fn visible_gpus(&self) -> Option<Vec<&Gpu>> {
+        let all: Vec<&Gpu> = self.gpus.as_ref()?.iter().filter(|gpu| gpu.is_nvidia()).collect();
+        let Some(wanted) = &self.visible_devices else {
+            return Some(all);
+        };
+        let mut seen: Vec<&Gpu> = Vec::new();
+        for entry in wanted.split(',') {
+            match pick(&all, entry.trim()) {
+                // The same one twice ends the list too.
+                Some(gpu) if !seen.iter().any(|known| std::ptr::eq(*known, gpu)) => seen.push(gpu),
+                _ => break,
+            }
+        }
+        Some(seen)
+    }
+}
+
+/// The GPU of an entry; none for `-1`, `NoDevFiles`, an empty one, and an identifier that fits two.
+fn pick<'a>(all: &[&'a Gpu], entry: &str) -> Option<&'a Gpu> {
+    if let Ok(index) = entry.parse::<usize>() {
+        return all.get(index).copied();
+    }
+    if !entry.starts_with("GPU-") && !entry.starts_with("MIG-") {
+        return None;
+    }
+    let begins = |gpu: &&Gpu| gpu.uuid.as_deref().is_some_and(|uuid| uuid.starts_with(entry));
+    let exact = all.iter().find(|gpu| gpu.uuid.as_deref() == Some(entry));
+    let mut fitting = all.iter().copied().filter(begins);
+    exact.copied().or_else(|| match (fitting.next(), fitting.next()) {
+        (Some(only), None) => Some(only),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rig(visible: Option<&str>) -> Hardware {
+        let mut rig: Hardware = serde_json::from_str(
+            r#"{"schema": 1, "triple": "x86_64-unknown-linux-gnu", "gpus": [
+                {"vendor": "intel"},
+                {"vendor": "nvidia", "uuid": "GPU-aa11"},
+                {"vendor": "nvidia", "uuid": "GPU-aa22"},
+                {"vendor": "nvidia", "uuid": "MIG-1111", "mig": "1g.10gb"},
+                {"vendor": "nvidia", "uuid": "MIG-2222", "mig": "2g.20gb"}]}"#,
+        )
+        .expect("a hardware file");
+        rig.visible_devices = visible.map(ToOwned::to_owned);
+        rig
+    }
+
+    fn seen(visible: Option<&str>) -> Vec<String> {
+        let rig = rig(visible);
+        let gpus = rig.visible_gpus().expect("known");
+        gpus.iter().filter_map(|gpu| gpu.uuid.clone()).collect()
+    }
+
+    #[test]
+    fn unset_shows_every_nvidia_gpu() {
+        assert_eq!(seen(None), ["GPU-aa11", "GPU-aa22", "MIG-1111", "MIG-2222"]);
+    }
+
+    #[test]
+    fn an_empty_list_and_words_for_it_hide_all() {
+        for nothing in ["", "-1", "NoDevFiles", "none", " "] {
+            assert_eq!(seen(Some(nothing)), Vec::<String>::new(), "{nothing:?}");
+        }
+    }
+
+    #[test]
+    fn indices_count_nvidia_gpus_in_the_order_that_is_asked_for() {
+        assert_eq!(seen(Some("1,0")), ["GPU-aa22", "GPU-aa11"]);
+        assert_eq!(seen(Some(" 0 , 2 ")), ["GPU-aa11", "MIG-1111"]);
+    }
+
+    #[test]
+    fn the_list_ends_at_the_first_wrong_entry() {
+        assert_eq!(seen(Some("1,-1,0")), ["GPU-aa22"]);
+        assert_eq!(seen(Some("0,9,1")), ["GPU-aa11"]);
+        assert_eq!(seen(Some("0,0,1")), ["GPU-aa11"]);
+        assert_eq!(seen(Some("0,,1")), ["GPU-aa11"]);
+        assert_eq!(seen(Some("GPU-zz,0")), Vec::<String>::new());
+    }
+
+    #[test]
+    fn identifiers_may_be_shortened_as_long_as_one_is_meant() {
+        assert_eq!(seen(Some("GPU-aa2")), ["GPU-aa22"]);
+        assert_eq!(seen(Some("GPU-aa")), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_mig_identifier_selects_the_slice() {
+        assert_eq!(seen(Some("MIG-2222")), ["MIG-2222"]);
+        assert_eq!(seen(Some("MIG-1,GPU-aa1")), ["MIG-1111", "GPU-aa11"]);
+    }
+
+    #[test]
+    fn unknown_gpus_stay_unknown() {
+        let mut rig = rig(Some("0"));
+        rig.gpus = None;
+        assert_eq!(rig.visible_gpus(), None);
+    }
+}

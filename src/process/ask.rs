@@ -1,0 +1,111 @@
+use std::{
+    io::Read as _,
+    path::Path,
+    process::Child,
+    sync::mpsc,
+    time::{Duration, Instant},
+};
+
+use super::Variables;
+
+/// How long a killed program is waited for: one that hangs in a driver cannot be killed at all.
+const GONE_WITHIN: Duration = Duration::from_millis(300);
+
+/// What a program said, output and errors in the order in which they came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Whether it exited with 0.
+    pub success: bool,
+    /// Its words.
+    pub text: String,
+}
+
+/// Ask a small program of the system for a few lines, where no runtime is at hand.
+///
+/// # Errors
+/// It could not be started, or it took longer than `limit`.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a Job needs a runtime, and looking at the machine is a plain call"
+)]
+pub fn ask(program: &Path, arguments: &[&str], variables: &Variables, limit: Duration) -> std::io::Result<Answer> {
+    let until = Instant::now() + limit;
+    let (mut reader, writer) = std::io::pipe()?;
+    let mut command = std::process::Command::new(program);
+    command
+        .args(arguments)
+        .env_clear()
+        .envs(variables.clean())
+        .env("LC_ALL", "C")
+        .stdin(std::process::Stdio::null())
+        .stdout(writer.try_clone()?)
+        .stderr(writer);
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    let mut child = command.spawn()?;
+    // It holds the writing end, and the reader waits for the last one to be closed.
+    drop(command);
+    let (sender, words) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // Half an answer is no worse than none.
+        let _ = reader.read_to_end(&mut bytes);
+        let _ = sender.send(String::from_utf8_lossy(&bytes).into_owned());
+    });
+    let text = words.recv_timeout(limit);
+    while let Ok(text) = &text {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Answer {
+                success: status.success(),
+                text: text.clone(),
+            });
+        }
+        if Instant::now() >= until {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    kill(&mut child);
+    Err(std::io::ErrorKind::TimedOut.into())
+}
+
+fn kill(child: &mut Child) {
+    #[cfg(unix)]
+    if let Some(pid) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
+        // The group may be gone already: then there is nothing to kill.
+        let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
+    }
+    let _ = child.kill();
+    let killed = Instant::now();
+    while killed.elapsed() < GONE_WITHIN && matches!(child.try_wait(), Ok(None)) {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    fn sh(script: &str, limit: Duration) -> std::io::Result<Answer> {
+        ask(
+            Path::new("/bin/sh"),
+            &["-c", script],
+            &Variables::of_this_process(),
+            limit,
+        )
+    }
+
+    #[test]
+    fn both_streams_are_heard_and_the_exit_code_is_told() {
+        let answer = sh("echo out; echo err >&2; exit 18", Duration::from_secs(20)).expect("an answer");
+        assert_eq!((answer.success, answer.text.as_str()), (false, "out\nerr\n"));
+    }
+
+    #[test]
+    fn a_program_that_hangs_is_not_waited_for() {
+        let since = Instant::now();
+        let late = sh("sleep 30 & wait", Duration::from_millis(100));
+        assert_eq!(late.expect_err("late").kind(), std::io::ErrorKind::TimedOut);
+        assert!(since.elapsed() < Duration::from_secs(10));
+    }
+}
