@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::{Exit, Failure, Session};
 use crate::{
+    hardware,
     names::{EnvName, ProfileName},
     store::{Generation, Store},
 };
@@ -21,6 +22,7 @@ struct Row<'a> {
     proven: bool,
     ok: bool,
     created: &'a str,
+    changed: Option<&'a str>,
     prefix: &'a PathBuf,
 }
 
@@ -38,16 +40,32 @@ pub(super) fn run(_args: &Args, session: &Session) -> Result<ExitCode, Failure> 
     } else {
         table(&generations).to_string()
     };
+    let changes = tell_changes(&generations, session);
     let rows = Rows {
         schema: 1,
         ok: true,
-        environments: generations.iter().map(row).collect(),
+        environments: generations
+            .iter()
+            .zip(&changes)
+            .map(|(generation, change)| row(generation, change.as_deref()))
+            .collect(),
     };
     session.out.show(&rows, text);
     Ok(Exit::Done.into())
 }
 
-fn row(generation: &Generation) -> Row<'_> {
+/// Say on standard error how this machine matters to environments that were proven on another.
+pub(super) fn tell_changes(generations: &[Generation], session: &Session) -> Vec<Option<String>> {
+    let changes = hardware::changes(&session.ctx.settings, generations);
+    for (generation, change) in generations.iter().zip(&changes) {
+        if let Some(change) = change {
+            session.ctx.events.warn(format!("{}: {change}", generation.env));
+        }
+    }
+    changes
+}
+
+fn row<'a>(generation: &'a Generation, changed: Option<&'a str>) -> Row<'a> {
     Row {
         env: &generation.env,
         profile: generation.record.profile,
@@ -55,6 +73,7 @@ fn row(generation: &Generation) -> Row<'_> {
         proven: generation.record.proven,
         ok: generation.record.ok,
         created: &generation.record.created,
+        changed,
         prefix: &generation.prefix,
     }
 }
