@@ -14,6 +14,8 @@ mod damage;
 #[cfg(target_os = "linux")]
 mod disk;
 mod errors;
+#[cfg(target_os = "linux")]
+mod hardware;
 mod install;
 mod launch;
 mod real;

@@ -1,0 +1,261 @@
+//! What this machine is, with drivers that the tests make up: `nvidia-smi` is a script, NVML a few lines of C.
+
+use std::{os::unix::fs::PermissionsExt as _, path::Path, process::Command, time::Instant};
+
+use serde_json::{Value, json};
+
+use crate::support::{Index, Options, TestEnv, Wheel, skipped};
+
+/// Whether a driver of this machine's own would answer first.
+fn has_a_driver() -> bool {
+    let proc = Path::new("/proc/driver/nvidia/version").exists();
+    let wsl = Path::new("/usr/lib/wsl/lib/libnvidia-ml.so.1").exists();
+    let known = Command::new("ldconfig").arg("-p").output();
+    let library = known.is_ok_and(|it| String::from_utf8_lossy(&it.stdout).contains("libnvidia-ml.so.1"));
+    if proc || wsl || library {
+        skipped("this machine has a driver of NVIDIA of its own");
+    }
+    proc || wsl || library
+}
+
+/// An `nvidia-smi` in front of PATH.
+fn fake_smi(env: &mut TestEnv, script: &str) {
+    let folder = env.path("fake");
+    fs_err::create_dir_all(&folder).unwrap();
+    let file = folder.join("nvidia-smi");
+    fs_err::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs_err::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let rest = std::env::var("PATH").unwrap();
+    env.set("PATH", format!("{}:{rest}", folder.display()));
+}
+
+/// An NVML of one GPU, or one that answers `nvmlInit` with `refusal`; `None` where there is no C compiler.
+fn fake_nvml(env: &mut TestEnv, refusal: u32) -> Option<()> {
+    let folder = env.path("nvml");
+    fs_err::create_dir_all(&folder).unwrap();
+    let source = folder.join("nvml.c");
+    let text = format!(
+        r#"#include <string.h>
+        int nvmlInit_v2(void) {{ return {refusal}; }}
+        int nvmlShutdown(void) {{ return 0; }}
+        int nvmlSystemGetDriverVersion(char *text, unsigned n) {{ strncpy(text, "580.65.06", n); return 0; }}
+        int nvmlSystemGetCudaDriverVersion_v2(int *version) {{ *version = 13000; return 0; }}
+        int nvmlDeviceGetCount_v2(unsigned *count) {{ *count = 1; return 0; }}
+        int nvmlDeviceGetHandleByIndex_v2(unsigned index, void **device) {{ *device = (void *)1; return index; }}
+        int nvmlDeviceGetName(void *device, char *text, unsigned n) {{ strncpy(text, "NVIDIA H100 PCIe", n); return 0; }}
+        int nvmlDeviceGetUUID(void *device, char *text, unsigned n) {{ strncpy(text, "GPU-aa11", n); return 0; }}
+        int nvmlDeviceGetCudaComputeCapability(void *device, int *major, int *minor) {{ *major = 9; *minor = 0; return 0; }}"#
+    );
+    fs_err::write(&source, text).unwrap();
+    let library = folder.join("libnvidia-ml.so.1");
+    let made = Command::new("cc")
+        .args(["-shared", "-fPIC", "-o"])
+        .args([&library, &source])
+        .status();
+    if !made.is_ok_and(|status| status.success()) {
+        skipped("it needs a C compiler");
+        return None;
+    }
+    env.set("LD_LIBRARY_PATH", folder);
+    Some(())
+}
+
+fn hardware(env: &TestEnv) -> Value {
+    env.matenv(&["hardware", "--json"]).exits(0).json()
+}
+
+#[test]
+fn this_machine_is_told() {
+    let env = TestEnv::new();
+    env.matenv(&["hardware"])
+        .exits(0)
+        .says("platform")
+        .says("gpu")
+        .says("free for environments");
+}
+
+#[test]
+fn the_form_is_a_hardware_file() {
+    let mut env = TestEnv::new();
+    env.set("LD_PRELOAD", "");
+    env.set("LD_LIBRARY_PATH", "/opt/other");
+    let ran = env.matenv(&["hardware", "--json"]).exits(0);
+    let file = env.path("rig.json");
+    fs_err::write(&file, &ran.stdout).unwrap();
+    let read = matenv::hardware::Hardware::read(&file).unwrap();
+    assert_eq!(serde_json::to_value(&read).unwrap(), ran.json());
+    assert_eq!(read.environment["LD_LIBRARY_PATH"].as_deref(), Some("/opt/other"));
+    assert!(
+        read.host.is_some() && read.libc.is_some() && read.disk.is_some(),
+        "{read:?}"
+    );
+}
+
+#[test]
+fn two_gpus_of_nvidia_smi_are_two_gpus_with_one_driver() {
+    if has_a_driver() {
+        return;
+    }
+    let mut env = TestEnv::new();
+    fake_smi(
+        &mut env,
+        "case \"$1\" in\n\
+         --query-gpu=*compute_cap*) echo 'Field \"compute_cap\" is not a valid field to query.'; exit 2;;\n\
+         --query-gpu=*) echo 'NVIDIA GeForce RTX 4090, 24564 MiB, GPU-8f6d, 572.60'; \
+         echo 'NVIDIA GeForce GTX 1080 Ti, 11264 MiB, GPU-1c2d, 572.60';;\n\
+         -L) echo 'GPU 0: NVIDIA GeForce RTX 4090 (UUID: GPU-8f6d)';;\n\
+         *) echo '| NVIDIA-SMI 570.86.10   Driver Version: 572.60   CUDA Version: 12.8 |';;\nesac",
+    );
+    let found = hardware(&env);
+    let nvidia: Vec<&Value> = found["gpus"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|gpu| gpu["vendor"] == "nvidia")
+        .collect();
+    assert_eq!(nvidia.len(), 2, "{found}");
+    assert_eq!(nvidia[1]["name"], "NVIDIA GeForce GTX 1080 Ti");
+    assert_eq!(
+        (&found["nvidia_driver"], &found["cuda_driver"]),
+        (&json!("572.60"), &json!("12.8"))
+    );
+
+    env.set("CUDA_VISIBLE_DEVICES", "");
+    assert_eq!(hardware(&env)["visible_devices"], "");
+    env.matenv(&["hardware"])
+        .exits(0)
+        .says("RTX 4090, 23.99 GiB, hidden by CUDA_VISIBLE_DEVICES");
+    env.set("CONDA_OVERRIDE_CUDA", "");
+    let without = hardware(&env);
+    assert_eq!(without["cuda_driver"], Value::Null);
+    assert!(!without["gpus"].to_string().contains("nvidia"), "{without}");
+}
+
+#[test]
+fn an_override_without_a_gpu_leaves_the_gpus_unknown() {
+    if has_a_driver() {
+        return;
+    }
+    let mut env = TestEnv::new();
+    env.set("CONDA_OVERRIDE_CUDA", "12.8");
+    let found = hardware(&env);
+    assert_eq!((&found["cuda_driver"], &found["gpus"]), (&json!("12.8"), &Value::Null));
+}
+
+#[test]
+fn an_updated_driver_says_that_a_reboot_is_due() {
+    if has_a_driver() {
+        return;
+    }
+    let mut env = TestEnv::new();
+    fake_smi(
+        &mut env,
+        "echo 'Failed to initialize NVML: Driver/library version mismatch'; echo 'NVML library version: 550.90'; exit 18",
+    );
+    env.matenv(&["hardware"]).exits(0).says("a reboot is due");
+    let found = hardware(&env);
+    assert_eq!(found["gpus"], Value::Null);
+    assert!(
+        found["driver_problem"].as_str().unwrap().contains("driver was updated"),
+        "{found}"
+    );
+
+    // NVML's own number for the same.
+    if fake_nvml(&mut env, 18).is_some() {
+        env.matenv(&["hardware"]).exits(0).says("a reboot is due");
+    }
+}
+
+#[test]
+fn an_nvidia_smi_that_hangs_is_not_waited_for() {
+    if has_a_driver() {
+        return;
+    }
+    let mut env = TestEnv::new();
+    fake_smi(&mut env, "sleep 600");
+    let since = Instant::now();
+    env.matenv(&["hardware"])
+        .exits(0)
+        .says("did not answer within 5 seconds");
+    assert!(since.elapsed().as_secs() < 30, "{:?}", since.elapsed());
+}
+
+#[test]
+fn nvml_tells_a_gpu() {
+    let mut env = TestEnv::new();
+    if fake_nvml(&mut env, 0).is_none() {
+        return;
+    }
+    let found = hardware(&env);
+    assert_eq!(
+        (&found["nvidia_driver"], &found["cuda_driver"]),
+        (&json!("580.65.06"), &json!("13.0"))
+    );
+    let gpu = &found["gpus"][0];
+    assert_eq!(
+        (&gpu["name"], &gpu["compute_capability"], &gpu["uuid"]),
+        (&json!("NVIDIA H100 PCIe"), &json!("9.0"), &json!("GPU-aa11"))
+    );
+}
+
+/// The certificate as another machine would have written it.
+fn proven_elsewhere(env: &TestEnv, change: impl FnOnce(&mut Value)) {
+    let file = env.home().join(".matenv/envs/demo/share/matenv/certificate.json");
+    let mut certificate: Value = serde_json::from_str(&fs_err::read_to_string(&file).unwrap()).unwrap();
+    change(&mut certificate);
+    fs_err::write(&file, certificate.to_string()).unwrap();
+}
+
+#[test]
+fn another_machine_than_the_proven_one_is_told_in_a_sentence() {
+    if has_a_driver() {
+        return;
+    }
+    let mut env = TestEnv::new().with_uv();
+    let file = env
+        .manifest("[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n")
+        .join("demo.toml");
+    let text = fs_err::read_to_string(&file).unwrap();
+    fs_err::write(&file, text.replace("[python]", "launch = \"python -u\"\n[python]")).unwrap();
+    let index = Index::serve(&[Wheel::new("demo-app", "1.0")], Options::default());
+    env.install_demo(&index.url(), &[]).exits(0);
+    let run = |env: &TestEnv| {
+        env.matenv(&["run", "demo", "--", "python", "-c", "print('it runs')"])
+            .exits(0)
+            .says("it runs")
+    };
+    assert_eq!(run(&env).stderr, "", "nothing has changed");
+    let listed = env.matenv(&["list", "--json"]).exits(0);
+    assert_eq!(
+        (&listed.json()["environments"][0]["changed"], listed.stderr.as_str()),
+        (&Value::Null, "")
+    );
+
+    proven_elsewhere(&env, |certificate| {
+        certificate["profile"] = json!("gpu");
+        certificate["backend"] = json!("cu130");
+        certificate["hardware"]["host"] = json!("hydra1");
+        certificate["hardware"]["gpus"] =
+            json!([{"vendor": "nvidia", "name": "NVIDIA L40S", "compute_capability": "8.9"}]);
+    });
+    let sentence = "proven for GPU on hydra1; this node has no NVIDIA GPU: matenv install demo --profile cpu";
+    let ran = run(&env);
+    assert!(ran.stderr.contains(sentence) && !ran.stdout.contains(sentence), "{ran}");
+    let launched = env.matenv(&["launch", "demo", "--", "-c", "pass"]).exits(0);
+    assert!(launched.stderr.contains(sentence), "{launched}");
+    let listed = env.matenv(&["list", "--json"]).exits(0);
+    assert_eq!(listed.json()["environments"][0]["changed"], sentence);
+    assert!(listed.stderr.contains(sentence), "{listed}");
+
+    if fake_nvml(&mut env, 0).is_some() {
+        run(&env).says("proven for compute capability 8.9 on hydra1; this node's NVIDIA H100 PCIe has 9.0");
+        proven_elsewhere(&env, |certificate| {
+            certificate["profile"] = json!("cpu");
+            certificate["hardware"]["gpus"] = json!([]);
+        });
+        run(&env)
+            .says("proven for CPU on hydra1; this node has an NVIDIA H100 PCIe: matenv install demo --profile gpu");
+        proven_elsewhere(&env, |certificate| certificate["hardware"]["gpus"] = Value::Null);
+        assert_eq!(run(&env).stderr, "", "it says nothing of GPUs");
+    }
+}
