@@ -16,11 +16,11 @@ const SECTIONS: [&[u8]; 3] = [b".nv_fatbin", b"__nv_relfatbin", b".nv_fatb"];
 const MAGIC: u32 = 0xBA55_ED50;
 
 /// Bytes of a fat binary's own header: magic (u32), version (u16), size of this header (u16), size of its entries (u64).
-const HEAD: u64 = 16;
+const HEAD: usize = 16;
 
 /// Bytes of an entry's header that are looked at: kind (u16), version (u16), size of this header (u32), size of what
 /// follows it (u64), three numbers that do not matter here (12 bytes), compute capability (u32, such as 89).
-const ENTRY: u64 = 32;
+const ENTRY: usize = 32;
 
 /// Fat binaries lie at multiples of eight bytes, with zeros between them in builds for aarch64.
 const ALIGNED: usize = 8;
@@ -127,8 +127,8 @@ impl GpuCode {
     /// Step from header to header. Every step goes forward, so it ends.
     fn walk<R: Read + Seek>(&mut self, reader: &mut R, section: Range<u64>, headers: &mut u64) -> io::Result<()> {
         let mut at = section.start;
-        while at.saturating_add(HEAD) <= section.end {
-            let head: [u8; HEAD as usize] = bytes_at(reader, at)?;
+        while at.saturating_add(HEAD as u64) <= section.end {
+            let head: [u8; HEAD] = bytes_at(reader, at)?;
             if u32_of(&head, 0) != MAGIC {
                 let (next, zeros) = next_magic(reader, at, section.end)?;
                 self.damaged |= !zeros;
@@ -139,9 +139,9 @@ impl GpuCode {
                 continue;
             }
             let header_size = u64::from(u16_of(&head, 6));
-            let start = at.saturating_add(header_size.max(HEAD));
+            let start = at.saturating_add(header_size.max(HEAD as u64));
             let end = start.saturating_add(u64_of(&head, 8));
-            self.damaged |= header_size < HEAD || end > section.end;
+            self.damaged |= header_size < HEAD as u64 || end > section.end;
             self.entries(reader, start..end.min(section.end), headers)?;
             if *headers >= MOST {
                 self.damaged = true;
@@ -155,12 +155,12 @@ impl GpuCode {
 
     fn entries<R: Read + Seek>(&mut self, reader: &mut R, fat: Range<u64>, headers: &mut u64) -> io::Result<()> {
         let mut at = fat.start;
-        while at.saturating_add(ENTRY) <= fat.end && *headers < MOST {
+        while at.saturating_add(ENTRY as u64) <= fat.end && *headers < MOST {
             *headers += 1;
-            let entry: [u8; ENTRY as usize] = bytes_at(reader, at)?;
+            let entry: [u8; ENTRY] = bytes_at(reader, at)?;
             let header_size = u64::from(u32_of(&entry, 4));
             let end = at.saturating_add(header_size).saturating_add(u64_of(&entry, 8));
-            if header_size < ENTRY || end > fat.end {
+            if header_size < ENTRY as u64 || end > fat.end {
                 self.damaged = true;
                 return Ok(());
             }
