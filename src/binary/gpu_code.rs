@@ -35,6 +35,10 @@ const MOST: u64 = 1_000_000;
 /// torch 2.12.1 has 448 entries for 8.0, 59 for 10.3, and one each for 8.9 and 12.1.
 const FEW: u64 = 20;
 
+/// The same share for PTX: one in two. PTX stands in for all kernels or helps nobody: the DLL of onnxruntime-gpu 1.31.1 has
+/// PTX for 12.0 in 38 of 308, and no GPU newer than that runs it.
+const HALF: u64 = 2;
+
 /// For which GPUs a library holds code: entries of its fat binaries by compute capability.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GpuCode {
@@ -95,13 +99,14 @@ impl GpuCode {
     /// frequent capability. Fewer are single kernels that someone tuned for one GPU.
     #[must_use]
     pub fn main_sass(&self) -> Vec<ComputeCapability> {
-        self.main(&self.sass)
+        self.main(&self.sass, FEW)
     }
 
-    /// The capabilities that it was built for with PTX, by the same rule.
+    /// The capabilities that it was built for with PTX: those that have half as many entries as the most
+    /// frequent one.
     #[must_use]
     pub fn main_ptx(&self) -> Vec<ComputeCapability> {
-        self.main(&self.ptx)
+        self.main(&self.ptx, HALF)
     }
 
     /// How its code gets onto a GPU of that kind; single kernels do not count.
@@ -116,10 +121,10 @@ impl GpuCode {
         }
     }
 
-    fn main(&self, of: &BTreeMap<ComputeCapability, u64>) -> Vec<ComputeCapability> {
+    fn main(&self, of: &BTreeMap<ComputeCapability, u64>, share: u64) -> Vec<ComputeCapability> {
         let most = self.sass.values().chain(self.ptx.values()).copied().max().unwrap_or(0);
         of.iter()
-            .filter(|(_, count)| count.saturating_mul(FEW) >= most)
+            .filter(|(_, count)| count.saturating_mul(share) >= most)
             .map(|(capability, _)| *capability)
             .collect()
     }
@@ -270,6 +275,12 @@ mod tests {
         let code = read(&made::fatbin(&[(2, 80), (1, 90)]));
         assert_eq!(code.reach(cc("12.0")), Reach::Ptx);
         assert_eq!(code.reach(cc("7.5")), Reach::Nothing);
+        let few = GpuCode {
+            sass: [(cc("8.0"), 308), (cc("12.0"), 279)].into(),
+            ptx: [(cc("12.0"), 38)].into(),
+            damaged: false,
+        };
+        assert_eq!(few.reach(ComputeCapability { major: 13, minor: 0 }), Reach::Nothing);
     }
 
     #[test]
