@@ -44,3 +44,8 @@ gen:
 [group('data')]
 bench-model:
     python3 scripts/make-bench-model.py
+
+# Read the numbers behind the GPU stacks off the published wheels, and show what differs from profiles/stacks.toml
+[group('data')]
+stacks *OPTIONS:
+    scripts/stacks.py {{ OPTIONS }}

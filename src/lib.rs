@@ -30,6 +30,7 @@
 pub mod about;
 pub mod audit;
 pub mod bench;
+pub mod binary;
 mod causes;
 pub mod checkout;
 pub mod cli;

@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use pep440_rs::Version;
 use pep508_rs::{MarkerEnvironment, MarkerEnvironmentBuilder, PackageName, Requirement, VerbatimUrl};
 
+use super::GpuLibraries;
 use crate::store::layout;
 
 /// Why the files could not be looked at.
@@ -39,6 +40,8 @@ pub struct Inventory {
     pub distributions: Vec<Distribution>,
     /// What markers are judged against.
     pub markers: MarkerEnvironment,
+    /// What the GPU libraries say; empty where the profile uses no GPU.
+    pub gpu: GpuLibraries,
 }
 
 impl Inventory {
@@ -64,6 +67,7 @@ impl Inventory {
             env: env.to_owned(),
             distributions,
             markers: markers(&full_version(prefix, &minor)).ok_or_else(no_python)?,
+            gpu: GpuLibraries::default(),
         })
     }
 
@@ -170,6 +174,7 @@ impl Inventory {
             env: "sleap".to_owned(),
             distributions: texts.iter().filter_map(|text| parse(text)).collect(),
             markers: markers("3.13.1").expect("markers"),
+            gpu: GpuLibraries::default(),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use super::{Clock, InstallError};
 use crate::{
-    audit::{self, Audit},
+    audit::{self, Audit, Subject},
     bench::{self, BenchRequest, Benchmark, Model},
     context::Context,
     event::Stage,
@@ -79,7 +79,9 @@ pub async fn prove(
     if wanted.probes {
         let at_work = ctx.shared.machine.read().await;
         clock.start(Stage::Audit);
-        let audit = audit::audit(prefix, &plan.typed())?;
+        // The cards are not looked at yet.
+        let subject = Subject::of(plan.profile, &plan.backend, Vec::new());
+        let audit = audit::audit(prefix, &plan.typed(), &subject)?;
         clock.finish(Stage::Audit, format!("{} findings", audit.findings.len()));
         clock.start(Stage::Verify);
         let verification = verify::verify(ctx, prefix, &plan.typed(), &plan.probes).await?;

@@ -7,6 +7,7 @@ mod check;
 mod system;
 
 pub use check::VerifyError;
+pub use system::remedy as system_library_remedy;
 
 use std::{
     collections::BTreeMap,

@@ -42,15 +42,29 @@ pub(super) fn missing_library(output: &str) -> Option<Missing> {
         .lines()
         .rev()
         .find(|line| line.contains("cannot open shared object file"))?;
-    let table: Table = TomlFile::new("built-in: profiles/system-libraries.toml", TABLE)
-        .parse()
-        .ok()?;
-    let row = table.library.into_iter().find(|row| line.contains(&row.name))?;
+    let row = rows().into_iter().find(|row| line.contains(&row.name))?;
     Some(Missing {
-        remedy: format!("sudo apt-get install {}   or   sudo dnf install {}", row.apt, row.dnf),
+        remedy: row.remedy(),
         library: row.name,
         line: line.trim().to_owned(),
     })
+}
+
+/// What to type for a library that the operating system's packages bring.
+#[must_use]
+pub fn remedy(library: &str) -> Option<String> {
+    rows().iter().find(|row| row.name == library).map(Row::remedy)
+}
+
+fn rows() -> Vec<Row> {
+    let table: Result<Table, _> = TomlFile::new("built-in: profiles/system-libraries.toml", TABLE).parse();
+    table.map(|table| table.library).unwrap_or_default()
+}
+
+impl Row {
+    fn remedy(&self) -> String {
+        format!("sudo apt-get install {}   or   sudo dnf install {}", self.apt, self.dnf)
+    }
 }
 
 #[cfg(test)]

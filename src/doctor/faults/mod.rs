@@ -3,6 +3,8 @@
 mod me010_torch_pair;
 mod me011_two_onnxruntimes;
 mod me013_requirement_unsatisfied;
+mod me015_library_missing;
+mod me016_no_code_for_card;
 
 use std::fmt;
 
@@ -19,6 +21,8 @@ pub fn detect(inventory: &Inventory) -> Vec<Finding> {
         me010_torch_pair::detect,
         me011_two_onnxruntimes::detect,
         me013_requirement_unsatisfied::detect,
+        me015_library_missing::detect,
+        me016_no_code_for_card::detect,
     ]
     .iter()
     .flat_map(|detect| detect(inventory))
@@ -61,6 +65,10 @@ codes! {
     RequirementUnsatisfied = "ME013",
     /// torch is another build than the backend asked for.
     BackendDiffers = "ME014",
+    /// A library that the profile's programs load is missing or damaged.
+    LibraryMissing = "ME015",
+    /// A GPU library holds no code for this machine's GPU.
+    NoCodeForCard = "ME016",
     /// A package's post-link script was not run.
     PostLinkNotRun = "ME020",
     /// A library of the operating system is missing.
@@ -90,6 +98,8 @@ mod tests {
         ME011 TwoOnnxRuntimes
         ME013 RequirementUnsatisfied
         ME014 BackendDiffers
+        ME015 LibraryMissing
+        ME016 NoCodeForCard
         ME020 PostLinkNotRun
         ME021 SystemLibraryMissing
         ME022 CondaNameTaken

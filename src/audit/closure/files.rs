@@ -1,0 +1,113 @@
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use rayon::prelude::*;
+
+use crate::binary::Dynamic;
+
+/// Folders below `site-packages` whose libraries the profiles' programs load.
+const FOLDERS: [&str; 6] = [
+    "nvidia",
+    "tensorrt_libs",
+    "onnxruntime/capi",
+    "torch",
+    "torch/lib",
+    "../lib-dynload",
+];
+
+/// What a file says, or why it can't be loaded.
+pub(super) type Read = Arc<Result<Dynamic, String>>;
+
+/// The libraries of a prefix, each read once.
+pub(super) struct Files {
+    /// By folder.
+    folders: BTreeMap<PathBuf, Vec<PathBuf>>,
+    /// Where each file name of CUDA's and TensorRT's libraries lies.
+    names: HashMap<String, PathBuf>,
+    read: Mutex<HashMap<PathBuf, Read>>,
+}
+
+impl Files {
+    /// List and read them.
+    pub(super) fn read(site_packages: &Path) -> Self {
+        let mut folders = BTreeMap::new();
+        let mut names = HashMap::new();
+        for (index, folder) in FOLDERS.iter().enumerate() {
+            let depth = if *folder == "nvidia" { 4 } else { 0 };
+            let folder = match folder.strip_prefix("../") {
+                Some(beside) => site_packages.with_file_name(beside),
+                None => site_packages.join(folder),
+            };
+            list(&folder, depth, &mut folders);
+            if index < 2 {
+                for path in folders.range(folder.clone()..).flat_map(|(_, paths)| paths) {
+                    let name = path.file_name().and_then(|name| name.to_str());
+                    if let Some(name) = name.filter(|_| path.starts_with(&folder)) {
+                        names.entry(name.to_owned()).or_insert_with(|| path.clone());
+                    }
+                }
+            }
+        }
+        let paths: Vec<&PathBuf> = folders.values().flatten().collect();
+        let read = paths.par_iter().map(|path| ((*path).clone(), read(path))).collect();
+        Self {
+            folders,
+            names,
+            read: Mutex::new(read),
+        }
+    }
+
+    /// Where a library of CUDA or TensorRT lies.
+    pub(super) fn named(&self, name: &str) -> Option<PathBuf> {
+        self.names.get(name).cloned()
+    }
+
+    /// The libraries of a folder that are called so, in order.
+    pub(super) fn below(&self, folder: &Path, called: impl Fn(&str) -> bool) -> Vec<PathBuf> {
+        let paths = self.folders.get(folder).map(Vec::as_slice).unwrap_or_default();
+        let is_called = |path: &&PathBuf| path.file_name().and_then(|name| name.to_str()).is_some_and(&called);
+        paths.iter().filter(is_called).cloned().collect()
+    }
+
+    /// What a file says; `None` if there is no such file.
+    pub(super) fn dynamic(&self, path: &Path) -> Option<Read> {
+        let mut known = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = known.get(path) {
+            return Some(Arc::clone(found));
+        }
+        if !path.is_file() {
+            return None;
+        }
+        let found = read(path);
+        known.insert(path.to_owned(), Arc::clone(&found));
+        Some(found)
+    }
+}
+
+fn read(path: &Path) -> Read {
+    Arc::new(Dynamic::read(path).map_err(|error| error.to_string()))
+}
+
+/// Put the libraries of a folder, and of those below it down to `depth`, into `folders`.
+fn list(folder: &Path, depth: usize, folders: &mut BTreeMap<PathBuf, Vec<PathBuf>>) {
+    let Ok(entries) = fs_err::read_dir(folder) else {
+        return;
+    };
+    let mut libraries = Vec::new();
+    for entry in entries.flatten() {
+        let path = entry.path();
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let library = name.contains(".so.") || name.ends_with(".so");
+        if library && path.is_file() {
+            libraries.push(path);
+        } else if depth > 0 && path.is_dir() {
+            list(&path, depth - 1, folders);
+        }
+    }
+    libraries.sort();
+    folders.insert(folder.to_owned(), libraries);
+}

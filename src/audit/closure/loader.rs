@@ -1,0 +1,282 @@
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
+    path::{Component, Path, PathBuf},
+    sync::Arc,
+};
+
+use super::{
+    Closure,
+    files::{Files, Read},
+};
+use crate::binary::Dynamic;
+
+/// What the driver's installer puts on the machine, by the beginning of its soname. It's there with the driver, not before.
+const DRIVER: [&str; 6] = [
+    "libcuda.so.",
+    "libnvidia-",
+    "libnvcuvid.so.",
+    "libnvoptix.so.",
+    "libcudadebugger.so.",
+    "libnvsandboxutils.so.",
+];
+
+/// One process, as glibc's loader fills it: see `man 8 ld.so`, and `_dl_map_object` in its source.
+pub(super) struct Loader<'a> {
+    pub(super) files: &'a Files,
+    system: &'a [PathBuf],
+    objects: Vec<Object>,
+    program: Option<usize>,
+    /// Objects by soname and by the name that they were asked for.
+    names: HashMap<String, usize>,
+    paths: HashMap<PathBuf, usize>,
+    driver: BTreeSet<String>,
+    missing: BTreeMap<String, Vec<String>>,
+    damaged: BTreeMap<PathBuf, String>,
+}
+
+struct Object {
+    path: PathBuf,
+    read: Read,
+    /// Who made it be loaded; its `DT_RPATH` counts too.
+    loader: Option<usize>,
+}
+
+impl Object {
+    fn dynamic(&self) -> Option<&Dynamic> {
+        self.read.as_ref().as_ref().ok()
+    }
+
+    fn folders(&self, listed: &[String]) -> Vec<PathBuf> {
+        let origin = self.path.parent().unwrap_or(Path::new("/")).to_string_lossy();
+        listed
+            .iter()
+            .filter(|folder| !folder.is_empty())
+            .map(|folder| flat(&folder.replace("${ORIGIN}", &origin).replace("$ORIGIN", &origin)))
+            .collect()
+    }
+
+    /// The folders of its `DT_RPATH`, which a `DT_RUNPATH` switches off.
+    fn rpath(&self) -> Vec<PathBuf> {
+        match self.dynamic() {
+            Some(dynamic) if dynamic.runpath.is_none() => self.folders(&dynamic.rpath),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// The folder without `..`, so that one file has one name here.
+fn flat(folder: &str) -> PathBuf {
+    let mut flat = PathBuf::new();
+    for part in Path::new(folder).components() {
+        if part == Component::ParentDir {
+            flat.pop();
+        } else {
+            flat.push(part);
+        }
+    }
+    flat
+}
+
+impl<'a> Loader<'a> {
+    /// An empty process.
+    pub(super) fn new(files: &'a Files, system: &'a [PathBuf]) -> Self {
+        Self {
+            files,
+            system,
+            objects: Vec::new(),
+            program: None,
+            names: HashMap::new(),
+            paths: HashMap::new(),
+            driver: BTreeSet::new(),
+            missing: BTreeMap::new(),
+            damaged: BTreeMap::new(),
+        }
+    }
+
+    /// Start the program. One that can't be read (a script that starts Python) has no folders of its own.
+    pub(super) fn start(&mut self, program: &Path) {
+        if self.files.dynamic(program).is_some_and(|read| read.is_ok()) {
+            self.program = Some(self.objects.len());
+            self.load(program.to_owned(), None);
+        }
+    }
+
+    /// What `dlopen` does with a path, called by the program itself; a file that is not there is left out.
+    pub(super) fn open(&mut self, path: &Path) {
+        self.load(path.to_owned(), None);
+    }
+
+    /// What `dlopen` does with a path, called by a loaded library.
+    pub(super) fn open_by(&mut self, path: &Path, soname: &str) {
+        self.load(path.to_owned(), self.names.get(soname).copied());
+    }
+
+    /// Note that nobody brings `library`.
+    pub(super) fn miss(&mut self, library: &str, told: String) {
+        self.missing.entry(library.to_owned()).or_default().push(told);
+    }
+
+    /// Whether the system's own folders have it.
+    pub(super) fn in_system(&mut self, name: &str) -> bool {
+        let found = self.in_folders(self.system, name);
+        if let Some(path) = &found {
+            self.load(path.clone(), None);
+        }
+        found.is_some()
+    }
+
+    /// The loaded library whose soname begins so, and its folder.
+    pub(super) fn loaded_from(&self, soname: &str) -> Option<(String, PathBuf)> {
+        let (name, object) = self.names.iter().find(|(name, _)| name.starts_with(soname))?;
+        let folder = self.objects[*object].path.parent()?;
+        Some((name.clone(), folder.to_owned()))
+    }
+
+    /// What came out.
+    pub(super) fn finish(self, site_packages: &Path) -> Closure {
+        // Whole paths of every folder would hide what matters.
+        let inside = format!("{}/", site_packages.display());
+        let short = |told: Vec<String>| told.iter().map(|line| line.replace(&inside, "")).collect();
+        let of_environment = |object: &&Object| object.path.starts_with(site_packages);
+        let name = |object: &Object| {
+            let name = object.path.file_name().unwrap_or_default();
+            name.to_string_lossy().into_owned()
+        };
+        Closure {
+            libraries: self.objects.iter().filter(of_environment).count(),
+            driver: self.driver,
+            base: self
+                .objects
+                .iter()
+                .filter(|object| !of_environment(object))
+                .map(name)
+                .collect(),
+            missing: self
+                .missing
+                .into_iter()
+                .map(|(library, told)| (library, short(told)))
+                .collect(),
+            damaged: self.damaged,
+        }
+    }
+
+    /// Load a file and then, in breadth, all that it needs.
+    fn load(&mut self, path: PathBuf, by: Option<usize>) {
+        let mut queue: VecDeque<usize> = self.map(path, by).into_iter().collect();
+        while let Some(object) = queue.pop_front() {
+            let read = Arc::clone(&self.objects[object].read);
+            let needed = read.as_ref().as_ref().map(|dynamic| dynamic.needed.as_slice());
+            for name in needed.unwrap_or_default() {
+                if self.names.contains_key(name) {
+                    continue;
+                }
+                if DRIVER.iter().any(|driver| name.starts_with(driver)) {
+                    self.driver.insert(name.clone());
+                } else if let Some(path) = self.find(name, object) {
+                    let before = self.objects.len();
+                    if let Some(found) = self.map(path, Some(object)) {
+                        self.names.insert(name.clone(), found);
+                        queue.extend((found == before).then_some(found));
+                    }
+                } else {
+                    let asks = self.objects[object].path.clone();
+                    let looked = self.looked_in(object);
+                    self.miss(name, format!("{} needs {name}; looked in {looked}", asks.display()));
+                }
+            }
+        }
+    }
+
+    /// Put a file into the process, once.
+    fn map(&mut self, path: PathBuf, loader: Option<usize>) -> Option<usize> {
+        if let Some(known) = self.paths.get(&path) {
+            return Some(*known);
+        }
+        let read = self.files.dynamic(&path)?;
+        let index = self.objects.len();
+        let machine = self.machine();
+        let why = match read.as_ref() {
+            Ok(dynamic) if machine.is_none_or(|machine| dynamic.machine == machine) => None,
+            Ok(_) => Some("made for another processor".to_owned()),
+            Err(error) => Some(error.clone()),
+        };
+        let name = match (why, read.as_ref()) {
+            (None, Ok(dynamic)) => dynamic.soname.clone(),
+            (None, Err(_)) => None,
+            (Some(why), _) => {
+                self.damaged.insert(path.clone(), why);
+                // It is told of once, and not by everything that needs it as well.
+                path.file_name().map(|name| name.to_string_lossy().into_owned())
+            }
+        };
+        if let Some(name) = name {
+            self.names.entry(name).or_insert(index);
+        }
+        self.paths.insert(path.clone(), index);
+        self.objects.push(Object { path, read, loader });
+        Some(index)
+    }
+
+    /// The processor of what was loaded first.
+    fn machine(&self) -> Option<u16> {
+        let mut read = self.objects.iter().filter_map(Object::dynamic);
+        read.next().map(|dynamic| dynamic.machine)
+    }
+
+    fn find(&self, name: &str, object: usize) -> Option<PathBuf> {
+        if name.contains('/') {
+            return Some(PathBuf::from(name)).filter(|path| path.is_file());
+        }
+        self.in_folders(&self.own_folders(object), name)
+            .or_else(|| self.in_folders(self.system, name))
+    }
+
+    /// Folders that an object's needs are looked for in before the system's.
+    fn own_folders(&self, object: usize) -> Vec<PathBuf> {
+        let asking = &self.objects[object];
+        if let Some(runpath) = asking.dynamic().and_then(|dynamic| dynamic.runpath.as_ref()) {
+            return asking.folders(runpath);
+        }
+        let mut folders = asking.rpath();
+        let mut above = asking.loader;
+        while let Some(loader) = above {
+            folders.extend(self.objects[loader].rpath());
+            above = self.objects[loader].loader;
+        }
+        // The program's count as well, whoever asks.
+        folders.extend(
+            self.program
+                .map(|program| self.objects[program].rpath())
+                .unwrap_or_default(),
+        );
+        folders
+    }
+
+    fn looked_in(&self, object: usize) -> String {
+        let mut folders: Vec<_> = self.own_folders(object);
+        let mut seen = HashSet::new();
+        folders.retain(|folder| seen.insert(folder.clone()));
+        let mut words: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();
+        words.push("the system's folders".to_owned());
+        words.join(", ")
+    }
+
+    /// The first file of that name. One for another processor is passed over, as the loader does; a damaged one is not.
+    fn in_folders(&self, folders: &[PathBuf], name: &str) -> Option<PathBuf> {
+        let machine = self
+            .objects
+            .iter()
+            .find_map(Object::dynamic)
+            .map(|dynamic| dynamic.machine);
+        folders.iter().map(|folder| folder.join(name)).find(|path| {
+            let Some(read) = self.files.dynamic(path) else {
+                return false;
+            };
+            match read.as_ref() {
+                Ok(dynamic) => machine.is_none_or(|machine| dynamic.machine == machine),
+                // A 32-bit library of the system, or a linker's script: neither is loaded.
+                Err(_) => !self.system.iter().any(|folder| path.starts_with(folder)),
+            }
+        })
+    }
+}

@@ -1,0 +1,307 @@
+use std::{
+    collections::BTreeMap,
+    io::{self, BufReader, Read, Seek, SeekFrom},
+    ops::Range,
+    path::Path,
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::source;
+use crate::hardware::ComputeCapability;
+
+/// The sections that hold fat binaries: ELF's two, and the DLLs' (their names have eight bytes).
+const SECTIONS: [&[u8]; 3] = [b".nv_fatbin", b"__nv_relfatbin", b".nv_fatb"];
+
+const MAGIC: u32 = 0xBA55_ED50;
+
+/// Bytes of a fat binary's own header: magic (u32), version (u16), size of this header (u16), size of its entries (u64).
+const HEAD: usize = 16;
+
+/// Bytes of an entry's header that are looked at: kind (u16), version (u16), size of this header (u32), size of what
+/// follows it (u64), three numbers that do not matter here (12 bytes), compute capability (u32, such as 89).
+const ENTRY: usize = 32;
+
+/// Fat binaries lie at multiples of eight bytes, with zeros between them in builds for aarch64.
+const ALIGNED: usize = 8;
+
+/// Zeros that may lie between two fat binaries. aarch64's onnxruntime-gpu 1.31.1 has 75 kB in all.
+const GAP: u64 = 1 << 20;
+
+/// More headers than any library has (torch 2.12.1: 3,000): a damaged one shall not keep the reader busy.
+const MOST: u64 = 1_000_000;
+
+/// The share of the most frequent capability's entries below which a capability counts as "a few kernels": one in 20.
+/// torch 2.12.1 has 448 entries for 8.0, 59 for 10.3, and one each for 8.9 and 12.1.
+const FEW: u64 = 20;
+
+/// The same share for PTX: one in two. PTX stands in for all kernels or helps nobody: the DLL of onnxruntime-gpu 1.31.1 has
+/// PTX for 12.0 in 38 of 308, and no GPU newer than that runs it.
+const HALF: u64 = 2;
+
+/// For which GPUs a library holds code: entries of its fat binaries by compute capability.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GpuCode {
+    /// Machine code, by the capability that it was made for.
+    pub sass: BTreeMap<ComputeCapability, u64>,
+    /// PTX, which the driver compiles for a newer GPU when it is first needed.
+    pub ptx: BTreeMap<ComputeCapability, u64>,
+    /// The section ends before its headers say so, or holds something else: there may be more.
+    pub damaged: bool,
+}
+
+/// How a library's code gets onto a GPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reach {
+    /// It has machine code that runs there.
+    Sass,
+    /// The driver compiles its PTX: the first run takes minutes.
+    Ptx,
+    /// `cudaErrorNoKernelImageForDevice`.
+    Nothing,
+}
+
+impl GpuCode {
+    /// Read the fat binaries of a shared object or a DLL. One that has none gives an empty value.
+    ///
+    /// # Errors
+    /// No 64-bit ELF or PE file, one whose section table is damaged, or one that cannot be read.
+    pub fn read(path: &Path) -> io::Result<Self> {
+        Self::read_from(fs_err::File::open(path)?)
+    }
+
+    /// Read the fat binaries from anything that can be read and sought.
+    ///
+    /// # Errors
+    /// As [`GpuCode::read`].
+    pub fn read_from<R: Read + Seek>(mut reader: R) -> io::Result<Self> {
+        let sections = source::sections(&mut reader, &SECTIONS)?;
+        let length = reader.seek(SeekFrom::End(0))?;
+        // Small on purpose: each header is 100 kB of code away from the next.
+        let mut reader = BufReader::with_capacity(256, reader);
+        let mut code = Self::default();
+        let mut headers = 0;
+        for section in sections {
+            code.damaged |= section.end > length;
+            code.walk(&mut reader, section.start..section.end.min(length), &mut headers)?;
+        }
+        Ok(code)
+    }
+
+    /// Whether there are no fat binaries.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.sass.is_empty() && self.ptx.is_empty()
+    }
+
+    /// The capabilities that it was built for with machine code: those that have one entry for every 20 of the most
+    /// frequent capability. Fewer are single kernels that someone tuned for one GPU.
+    #[must_use]
+    pub fn main_sass(&self) -> Vec<ComputeCapability> {
+        self.main(&self.sass, FEW)
+    }
+
+    /// The capabilities that it was built for with PTX: those that have half as many entries as the most
+    /// frequent one.
+    #[must_use]
+    pub fn main_ptx(&self) -> Vec<ComputeCapability> {
+        self.main(&self.ptx, HALF)
+    }
+
+    /// How its code gets onto a GPU of that kind; single kernels do not count.
+    #[must_use]
+    pub fn reach(&self, card: ComputeCapability) -> Reach {
+        if self.main_sass().into_iter().any(|code| card.runs_sass(code)) {
+            Reach::Sass
+        } else if self.main_ptx().into_iter().any(|code| card.compiles_ptx(code)) {
+            Reach::Ptx
+        } else {
+            Reach::Nothing
+        }
+    }
+
+    fn main(&self, of: &BTreeMap<ComputeCapability, u64>, share: u64) -> Vec<ComputeCapability> {
+        let most = self.sass.values().chain(self.ptx.values()).copied().max().unwrap_or(0);
+        of.iter()
+            .filter(|(_, count)| count.saturating_mul(share) >= most)
+            .map(|(capability, _)| *capability)
+            .collect()
+    }
+
+    /// Step from header to header. Every step goes forward, so it ends.
+    fn walk<R: Read + Seek>(&mut self, reader: &mut R, section: Range<u64>, headers: &mut u64) -> io::Result<()> {
+        let mut at = section.start;
+        while at.saturating_add(HEAD as u64) <= section.end {
+            let head: [u8; HEAD] = bytes_at(reader, at)?;
+            if u32_of(&head, 0) != MAGIC {
+                let (next, zeros) = next_magic(reader, at, section.end)?;
+                self.damaged |= !zeros;
+                let Some(next) = next else {
+                    return Ok(());
+                };
+                at = next;
+                continue;
+            }
+            let header_size = u64::from(u16_of(&head, 6));
+            let start = at.saturating_add(header_size.max(HEAD as u64));
+            let end = start.saturating_add(u64_of(&head, 8));
+            self.damaged |= header_size < HEAD as u64 || end > section.end;
+            self.entries(reader, start..end.min(section.end), headers)?;
+            if *headers >= MOST {
+                self.damaged = true;
+                return Ok(());
+            }
+            *headers += 1;
+            at = end;
+        }
+        Ok(())
+    }
+
+    fn entries<R: Read + Seek>(&mut self, reader: &mut R, fat: Range<u64>, headers: &mut u64) -> io::Result<()> {
+        let mut at = fat.start;
+        while at.saturating_add(ENTRY as u64) <= fat.end && *headers < MOST {
+            *headers += 1;
+            let entry: [u8; ENTRY] = bytes_at(reader, at)?;
+            let header_size = u64::from(u32_of(&entry, 4));
+            let end = at.saturating_add(header_size).saturating_add(u64_of(&entry, 8));
+            if header_size < ENTRY as u64 || end > fat.end {
+                self.damaged = true;
+                return Ok(());
+            }
+            let kind = match u16_of(&entry, 0) {
+                1 => Some(&mut self.ptx),
+                2 => Some(&mut self.sass),
+                // Intermediate code for link-time optimisation, and whatever comes.
+                _ => None,
+            };
+            if let (Some(kind), Some(capability)) = (kind, ComputeCapability::from_arch(u32_of(&entry, 28))) {
+                *kind.entry(capability).or_default() += 1;
+            }
+            at = end;
+        }
+        Ok(())
+    }
+}
+
+/// Where the next fat binary begins, if it does after no more than a gap, and whether there are only zeros before it.
+fn next_magic<R: Read + Seek>(reader: &mut R, from: u64, end: u64) -> io::Result<(Option<u64>, bool)> {
+    let mut gap = Vec::new();
+    reader.seek(SeekFrom::Start(from))?;
+    reader.take(GAP.min(end.saturating_sub(from))).read_to_end(&mut gap)?;
+    let found = gap
+        .chunks(ALIGNED)
+        .position(|word| word.starts_with(&MAGIC.to_le_bytes()));
+    let before = found.map_or(gap.len(), |words| words * ALIGNED);
+    let zeros = gap[..before].iter().all(|byte| *byte == 0);
+    Ok((found.map(|_| from + before as u64), zeros))
+}
+
+fn bytes_at<const N: usize, R: Read + Seek>(reader: &mut R, at: u64) -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    reader.seek(SeekFrom::Start(at))?;
+    reader.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn u16_of(bytes: &[u8], at: usize) -> u16 {
+    u16::from_le_bytes([bytes[at], bytes[at + 1]])
+}
+
+fn u32_of(bytes: &[u8], at: usize) -> u32 {
+    u32::from(u16_of(bytes, at)) | u32::from(u16_of(bytes, at + 2)) << 16
+}
+
+fn u64_of(bytes: &[u8], at: usize) -> u64 {
+    u64::from(u32_of(bytes, at)) | u64::from(u32_of(bytes, at + 4)) << 32
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+    use crate::binary::made;
+
+    fn cc(text: &str) -> ComputeCapability {
+        text.parse().expect("a compute capability")
+    }
+
+    fn read(fatbin: &[u8]) -> GpuCode {
+        let shared = made::Shared {
+            fatbin,
+            ..made::Shared::default()
+        };
+        GpuCode::read_from(Cursor::new(shared.bytes())).expect("an ELF file")
+    }
+
+    #[test]
+    fn entries_are_counted_across_fat_binaries_and_the_zeros_between_them() {
+        let mut section = made::fatbin(&[(2, 80), (2, 90), (1, 90)]);
+        section.extend([0; 120]);
+        section.extend(made::fatbin(&[(2, 80)]));
+        section.extend([0; 64]);
+        let code = read(&section);
+        assert_eq!(code.sass, [(cc("8.0"), 2), (cc("9.0"), 1)].into());
+        assert_eq!(code.ptx, [(cc("9.0"), 1)].into());
+        assert!(!code.damaged);
+        assert!(read(&[]).is_empty());
+    }
+
+    #[test]
+    fn a_few_kernels_are_not_code_for_the_card() {
+        let code = GpuCode {
+            sass: [
+                ("8.0", 448),
+                ("8.9", 1),
+                ("10.0", 507),
+                ("10.3", 59),
+                ("12.0", 449),
+                ("12.1", 1),
+            ]
+            .map(|(capability, count)| (cc(capability), count))
+            .into(),
+            ..GpuCode::default()
+        };
+        let main: Vec<_> = code.main_sass().iter().map(ToString::to_string).collect();
+        assert_eq!(main, ["8.0", "10.0", "10.3", "12.0"]);
+        assert_eq!(code.reach(cc("8.9")), Reach::Sass);
+        assert_eq!(code.reach(cc("6.1")), Reach::Nothing);
+        assert_eq!(code.reach(cc("9.0")), Reach::Nothing);
+    }
+
+    #[test]
+    fn ptx_reaches_newer_cards_only() {
+        let code = read(&made::fatbin(&[(2, 80), (1, 90)]));
+        assert_eq!(code.reach(cc("12.0")), Reach::Ptx);
+        assert_eq!(code.reach(cc("7.5")), Reach::Nothing);
+        let few = GpuCode {
+            sass: [(cc("8.0"), 308), (cc("12.0"), 279)].into(),
+            ptx: [(cc("12.0"), 38)].into(),
+            damaged: false,
+        };
+        assert_eq!(few.reach(ComputeCapability { major: 13, minor: 0 }), Reach::Nothing);
+    }
+
+    #[test]
+    fn damaged_files_end_and_say_so() {
+        let mut section = made::fatbin(&[(2, 80), (1, 90)]);
+        section.extend(made::fatbin(&[(2, 120)]));
+        let whole = made::Shared {
+            fatbin: &section,
+            ..made::Shared::default()
+        }
+        .bytes();
+        for damaged in made::damaged(&whole) {
+            let _ = GpuCode::read_from(Cursor::new(damaged));
+        }
+        for length in 1..section.len() - 1 {
+            let code = read(&section[..length]);
+            assert!(code.sass.len() < 3, "{length}");
+        }
+        section[8] = 0xff;
+        assert!(read(&section).damaged);
+        section[0] = 0;
+        assert!(read(&section).damaged);
+    }
+}

@@ -1,0 +1,80 @@
+//! `Failed to load library libonnxruntime_providers_cuda.so with error: libcublasLt.so.13: cannot open shared object file`
+//!
+//! ONNX Runtime, TensorRT or torch needs a library that neither the environment nor the operating system has, or one that
+//! is cut off. ONNX Runtime then runs on the CPU without a word in the program, and `import torch` fails. A package is
+//! missing, has another CUDA version, or lost files. What the NVIDIA driver brings (`libcuda.so.1`) is not looked for here.
+
+use super::Code;
+use crate::{
+    audit::Inventory,
+    doctor::{Finding, Scope, Severity},
+    verify,
+};
+
+/// Lines of evidence that are shown for a library; the rest are counted.
+const SHOWN: usize = 4;
+
+pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
+    let again = format!("matenv install {} --force", inventory.env);
+    let closure = &inventory.gpu.closure;
+    let missing = closure.missing.iter().map(|(library, told)| {
+        let mut evidence = told.clone();
+        evidence.dedup();
+        if evidence.len() > SHOWN {
+            let more = evidence.len() - SHOWN;
+            evidence.truncate(SHOWN);
+            evidence.push(format!("and {more} more"));
+        }
+        let remedy = verify::system_library_remedy(library).unwrap_or_else(|| again.clone());
+        error(
+            format!("{library} is missing: what needs it cannot be loaded"),
+            evidence,
+            remedy,
+        )
+    });
+    let damaged = closure.damaged.iter().map(|(path, why)| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        error(
+            format!("{name} is damaged: it cannot be loaded"),
+            vec![format!("{}: {why}", path.display())],
+            again.clone(),
+        )
+    });
+    missing.chain(damaged).collect()
+}
+
+fn error(message: String, evidence: Vec<String>, remedy: String) -> Finding {
+    Finding::new(Code::LibraryMissing, Severity::Error, Scope::Environment, message)
+        .with_evidence(evidence)
+        .with_remedy(remedy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(library: &str) -> Vec<Finding> {
+        let mut inventory = Inventory::of(&[]);
+        let told = vec![format!("libonnxruntime_providers_cuda.so needs {library}")];
+        inventory.gpu.closure.missing.insert(library.to_owned(), told);
+        detect(&inventory)
+    }
+
+    #[test]
+    fn a_missing_library_is_one_error_that_says_who_needs_it() {
+        assert_eq!(detect(&Inventory::of(&[])), []);
+        let found = found("libcurand.so.10");
+        assert_eq!(found.len(), 1);
+        assert_eq!(
+            found[0].evidence,
+            ["libonnxruntime_providers_cuda.so needs libcurand.so.10"]
+        );
+        assert_eq!(found[0].remedy.as_deref(), Some("matenv install sleap --force"));
+    }
+
+    #[test]
+    fn the_operating_systems_libraries_come_from_its_packages() {
+        let remedy = found("libz.so.1")[0].remedy.clone().expect("a remedy");
+        assert!(remedy.contains("apt-get install zlib1g"), "{remedy}");
+    }
+}

@@ -1,0 +1,127 @@
+//! `cudaErrorNoKernelImageForDevice: no kernel image is available for execution on the device`
+//!
+//! A GPU library holds code for some generations of GPUs only, and this machine's GPU is of none of them: too old (`sm_61
+//! is not compatible with the current PyTorch installation`) or too new. torch and ONNX Runtime differ in this, so one may
+//! work where the other does not. Another release of the library has the code; a newer driver does not help.
+//!
+//! Where a library has only PTX for the GPU, the driver compiles it when it is first needed: it works, after some minutes.
+
+use super::Code;
+use crate::{
+    audit::{Inventory, LibraryCode},
+    binary::Reach,
+    doctor::{Finding, Scope, Severity},
+    hardware::ComputeCapability,
+};
+
+pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
+    let mut cards = inventory.gpu.cards.clone();
+    cards.sort();
+    cards.dedup();
+    let judge = |library: &LibraryCode| {
+        let reached = |by: Reach| {
+            let of_this = cards
+                .iter()
+                .copied()
+                .filter(move |card| library.code.reach(*card) == by);
+            of_this.collect::<Vec<_>>()
+        };
+        let name = &library.library;
+        let (none, compiled) = (reached(Reach::Nothing), reached(Reach::Ptx));
+        let (severity, message) = if none.is_empty() && compiled.is_empty() {
+            return None;
+        } else if none.is_empty() {
+            let message = format!(
+                "{name} is compiled by the driver for {} when it is first used",
+                words(&compiled)
+            );
+            (Severity::Info, message)
+        } else {
+            // With another GPU that it serves, the environment works as long as nothing picks this one.
+            let works = none.len() < cards.len();
+            let severity = if works { Severity::Warning } else { Severity::Error };
+            let message = format!(
+                "{name} holds no code for {}: cudaErrorNoKernelImageForDevice, no kernel image is available",
+                words(&none)
+            );
+            (severity, message)
+        };
+        let mut found = Finding::new(Code::NoCodeForCard, severity, Scope::Environment, message).with_evidence([
+            format!(
+                "{} holds machine code for {}",
+                library.library,
+                words(&library.code.main_sass())
+            ),
+            format!("PTX for {}", words(&library.code.main_ptx())),
+            format!("this machine's GPUs: {}", words(&cards)),
+        ]);
+        if !none.is_empty() {
+            found = found.with_remedy(format!("matenv install {} --force", inventory.env));
+        }
+        Some(found)
+    };
+    inventory.gpu.code.iter().filter_map(judge).collect()
+}
+
+fn words(capabilities: &[ComputeCapability]) -> String {
+    if capabilities.is_empty() {
+        return "none".to_owned();
+    }
+    let words: Vec<_> = capabilities.iter().map(|capability| capability.sm()).collect();
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::binary::GpuCode;
+
+    /// onnxruntime-gpu 1.22.0's code.
+    fn found(cards: &[&str]) -> Vec<Finding> {
+        let cc = |text: &&str| text.parse::<ComputeCapability>().expect("a compute capability");
+        let count = |list: &[&str]| list.iter().map(|text| (cc(text), 158)).collect();
+        let mut inventory = Inventory::of(&[]);
+        inventory.gpu.cards = cards.iter().map(cc).collect();
+        inventory.gpu.code.push(LibraryCode {
+            library: "onnxruntime/capi/libonnxruntime_providers_cuda.so".to_owned(),
+            code: GpuCode {
+                sass: count(&["6.0", "7.0", "7.5", "8.0", "8.6", "9.0"]),
+                ptx: count(&["9.0"]),
+                damaged: false,
+            },
+        });
+        detect(&inventory)
+    }
+
+    #[test]
+    fn cards_that_it_was_built_for_raise_nothing() {
+        assert_eq!(found(&[]), []);
+        assert_eq!(found(&["6.1", "8.9"]), []);
+    }
+
+    #[test]
+    fn a_card_without_code_is_an_error_with_what_there_is() {
+        let found = found(&["5.2"]);
+        assert_eq!(found[0].severity, Severity::Error);
+        assert!(
+            found[0].message.contains("no kernel image is available"),
+            "{}",
+            found[0].message
+        );
+        assert_eq!(
+            found[0].evidence,
+            [
+                "onnxruntime/capi/libonnxruntime_providers_cuda.so holds machine code for sm_60 sm_70 sm_75 sm_80 sm_86 sm_90",
+                "PTX for sm_90",
+                "this machine's GPUs: sm_52"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_the_driver_compiles_is_worth_knowing_and_a_second_card_that_works_a_warning() {
+        let compiled = found(&["12.0"]);
+        assert_eq!((compiled[0].severity, &compiled[0].remedy), (Severity::Info, &None));
+        assert_eq!(found(&["5.2", "8.9"])[0].severity, Severity::Warning);
+    }
+}
