@@ -7,6 +7,7 @@
 //! The built-in model is a U-Net like the backbone of a SLEAP model; `scripts/make-bench-model.py` made it and computed
 //! its reference output without ONNX Runtime. Absent on purpose: preprocessing, Python, and any comparison of machines.
 
+mod cause;
 mod error;
 mod findings;
 mod input;
@@ -280,7 +281,7 @@ fn report_in(ended: &Ended) -> Option<Report> {
 
 /// Put what the worker reports into the benchmark.
 fn enter(ctx: &Context, benchmark: &mut Benchmark, report: Report, asked: &Request) -> Result<(), BenchError> {
-    tracing::debug!(max_error = report.max_error, operators = ?report.operators, "the bench's worker reported");
+    tracing::debug!(max_error = report.max_error, placement = ?report.placement, "the bench's worker reported");
     if !report.runtime.is_empty() {
         benchmark.runtime = format!("onnxruntime {}", report.runtime);
     }
@@ -297,15 +298,17 @@ fn enter(ctx: &Context, benchmark: &mut Benchmark, report: Report, asked: &Reque
         ctx.events.note(text);
     }
     benchmark.rows = report.rows;
-    let elsewhere = report.operators.iter().filter(|(name, _)| **name != asked.provider);
-    if let Some((other, count)) = elsewhere.max_by_key(|(_, count)| **count) {
-        if report.operators.contains_key(&asked.provider) {
-            let text = format!("{count} operators of {} ran on {other}", benchmark.model);
-            ctx.events.note(text);
-        } else {
-            benchmark.provider.clone_from(other);
-            benchmark.findings.push(findings::other_provider(asked, other));
-        }
+    if let Some(main) = report.placement.main() {
+        main.clone_into(&mut benchmark.provider);
+    }
+    if let Some(stray) = report.placement.stray(&asked.provider) {
+        benchmark.findings.push(findings::stray(asked, &stray));
+    } else if let count @ 1.. = report.placement.elsewhere(&asked.provider) {
+        let text = format!(
+            "{count} light operators of {} ran elsewhere than on {}, as they should",
+            benchmark.model, asked.provider
+        );
+        ctx.events.note(text);
     }
     if let Some(failure) = report.failure {
         benchmark.findings.push(findings::of_failure(failure, asked)?);
