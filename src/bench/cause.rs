@@ -41,12 +41,7 @@ pub(super) fn of(message: &str, provider: &str) -> Option<Cause> {
             "name another release of ONNX Runtime in the manifest",
         ));
     }
-    // ort says the first where the library has no such entry point, ONNX Runtime the others.
-    let not_built = [
-        "not supported in this build",
-        "not enabled in this build",
-        "is not available",
-    ];
+    let not_built = ["not supported in this build", "not enabled in this build"];
     not_built.iter().any(|words| message.contains(words)).then(|| {
         environment(
             format!("this ONNX Runtime was built without {provider}"),

@@ -109,9 +109,54 @@ pub struct Benchmark {
     /// What went wrong.
     #[serde(default)]
     pub findings: Vec<Finding>,
+    /// Why it was not run, such as `needs an NVIDIA driver`. Nothing was measured then, and nothing is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<String>,
 }
 
 impl Benchmark {
+    /// One that is not run, and why.
+    #[must_use]
+    pub fn skipped(request: &BenchRequest, reason: &str) -> Self {
+        let provider = request.providers.first().map_or("", String::as_str);
+        Self {
+            skipped: Some(reason.to_owned()),
+            ..Self::unmeasured(request, provider)
+        }
+    }
+
+    /// One that nothing is known of yet but what was asked for.
+    fn unmeasured(request: &BenchRequest, provider: &str) -> Self {
+        let model = match &request.model {
+            Model::BuiltIn => UNET_NAME.to_owned(),
+            Model::File { path, .. } => path
+                .file_name()
+                .unwrap_or(path.as_os_str())
+                .to_string_lossy()
+                .into_owned(),
+        };
+        Self {
+            model,
+            provider: provider.to_owned(),
+            runtime: "onnxruntime".to_owned(),
+            reference_ok: request.model != Model::BuiltIn,
+            reference_error: None,
+            threads: 0,
+            rows: Vec::new(),
+            others: Vec::new(),
+            findings: Vec::new(),
+            skipped: None,
+        }
+    }
+
+    /// Whether it, or one of the others, was not run.
+    #[must_use]
+    pub fn is_skipped(&self) -> bool {
+        std::iter::once(self)
+            .chain(&self.others)
+            .any(|one| one.skipped.is_some())
+    }
+
     /// What went wrong with this model and with the others.
     pub fn all_findings(&self) -> impl Iterator<Item = &Finding> {
         let others = self.others.iter().flat_map(|other| &other.findings);
@@ -153,17 +198,7 @@ pub async fn bench_with(
     if request.batches.is_empty() || request.batches.contains(&0) {
         return Err(BenchError::Batch);
     }
-    let mut benchmark = Benchmark {
-        model: UNET_NAME.to_owned(),
-        provider: provider.to_owned(),
-        runtime: "onnxruntime".to_owned(),
-        reference_ok: request.model != Model::BuiltIn,
-        reference_error: None,
-        threads: 0,
-        rows: Vec::new(),
-        others: Vec::new(),
-        findings: Vec::new(),
-    };
+    let mut benchmark = Benchmark::unmeasured(request, provider);
     let work = tempfile::tempdir().map_err(BenchError::Work)?;
     let mut asked = Request {
         library: PathBuf::new(),
@@ -186,11 +221,6 @@ pub async fn bench_with(
             fs_err::File::open(path).map_err(BenchError::Model)?;
             asked.model = std::path::absolute(path).map_err(BenchError::Model)?;
             asked.shapes.clone_from(shapes);
-            benchmark.model = path
-                .file_name()
-                .unwrap_or(path.as_os_str())
-                .to_string_lossy()
-                .into_owned();
         }
     }
     match Runtime::find(prefix) {

@@ -12,3 +12,6 @@ pub use certificate::{Certificate, CertificateError, ChosenPlan, Package, Packag
 pub use overview::{Row, overview};
 pub use page::page;
 pub use summary::{bench_table, headlines, summary, told};
+
+#[cfg(test)]
+mod tests;
