@@ -252,6 +252,7 @@ async fn build(
         matenv: env!("CARGO_PKG_VERSION").to_owned(),
         ok: false,
         proven: false,
+        cross: false,
         env: plan.env.clone(),
         manifest: plan.manifest.clone(),
         profile: plan.profile,

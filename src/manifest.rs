@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     names::{EnvName, ProfileName, closest},
+    profile::Needs,
     sources::SourceName,
     toml_file::{TomlError, TomlFile},
 };
@@ -173,6 +174,9 @@ pub struct Check {
     /// A model in `{work_dir}` that it leaves and that the bench times. Beside `NAME.onnx` it may leave
     /// `NAME.shapes.json`: shapes by input name.
     pub produces: Option<String>,
+    /// The hardware that it needs: where that is absent it is skipped.
+    #[serde(default, skip_serializing_if = "Needs::is_nothing")]
+    pub needs: Needs,
 }
 
 fn yes() -> bool {
@@ -316,6 +320,18 @@ because = "arrays"
         insta::assert_snapshot!(refused(&GOOD.replace("numpy>=2", "numpy[x]>=2")), @"demo.toml:11: `pypi.requirement` must not have extras: name them by profile in `extras`");
         insta::assert_snapshot!(refused(&GOOD.replace("[python]", "launch = \" \"\n[python]")), @"demo.toml:4: `launch` is empty: name a command, or leave it out");
         insta::assert_snapshot!(refused(&format!("{GOOD}[[probe]]\nname = \"nothing\"\n")), @r#"demo.toml:13: `probe` "nothing" needs either `python` or `command`"#);
+    }
+
+    #[test]
+    fn a_check_says_what_hardware_it_needs() {
+        let probe = "[[probe]]\nname = \"gpu\"\npython = \"import torch\"\n";
+        let without = parse(&format!("{GOOD}{probe}")).expect("sound");
+        assert_eq!(without.probes[0].needs, Needs::Nothing);
+        let with = parse(&format!("{GOOD}{probe}needs = \"nvidia\"\n")).expect("sound");
+        assert_eq!(with.probes[0].needs, Needs::Nvidia);
+        let kept = serde_json::to_string(&without.probes[0]).expect("JSON");
+        // Plans that were kept before there was such a field keep their fingerprint.
+        assert!(!kept.contains("needs"), "{kept}");
     }
 
     #[test]

@@ -16,14 +16,23 @@ const BUILT_IN: [(&str, &str); 3] = [
     ("gpu-trt.toml", include_str!("../profiles/gpu-trt.toml")),
 ];
 
-/// The hardware that a profile needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// The hardware that a profile, or a check, needs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Needs {
     /// Any machine.
+    #[default]
     Nothing,
     /// An NVIDIA GPU with its driver.
     Nvidia,
+}
+
+impl Needs {
+    /// Whether any machine has it.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::Nothing
+    }
 }
 
 /// What an accelerator level means.

@@ -1,9 +1,11 @@
 //! What a failed benchmark says about the environment: `ME002` where it did not run, `ME003` where it ran wrong.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use super::{
+    cause,
     error::BenchError,
+    profile::Stray,
     protocol::{Failure, Request},
     worker::TOLERANCE,
 };
@@ -14,6 +16,9 @@ use crate::{
 
 /// Lines of the worker's standard error that are worth keeping.
 const TAIL: usize = 12;
+
+/// Operators that a sentence names.
+const TOLD: usize = 4;
 
 fn failed(message: impl Into<String>) -> Finding {
     Finding::new(Code::BenchFailed, Severity::Error, Scope::Environment, message)
@@ -33,13 +38,32 @@ pub(super) fn no_library(folder: &Path) -> Finding {
         .with_remedy("ask for `onnxruntime>=1.19` in the manifest, or install with `--no-bench`")
 }
 
-/// The model ran elsewhere than asked.
-pub(super) fn other_provider(asked: &Request, other: &str) -> Finding {
+/// The model, or a part of it that counts, ran elsewhere than asked: however good the numbers are, they are not the asked
+/// provider's.
+pub(super) fn stray(asked: &Request, stray: &Stray) -> Finding {
+    let Stray {
+        provider,
+        operators,
+        percent,
+    } = stray;
+    // Less than a tenth of a percent must not read as nothing.
+    let share = if *percent < 0.1 {
+        "less than 0.1 %".to_owned()
+    } else {
+        format!("{percent:.1} %")
+    };
+    let names: Vec<&str> = operators.iter().take(TOLD).map(|(name, _)| name.as_str()).collect();
+    let more = if operators.len() > TOLD { ", …" } else { "" };
     failed(format!(
-        "inference was asked for on {} and ran on {other}",
-        asked.provider
+        "inference was asked for on {}, and {share} of its time ran on {provider}: {}{more}",
+        asked.provider,
+        names.join(", ")
     ))
     .with_evidence([asked.library.display().to_string()])
+    .with_evidence(operators.iter().take(TAIL).map(|(name, ran)| {
+        let ms = Duration::from_nanos(ran.ns).as_secs_f64() * 1000.0;
+        format!("{}x {name} on {provider}, {ms:.2} ms", ran.count)
+    }))
     .with_remedy("install with `--profile cpu`, or look at what the environment lacks for that provider")
 }
 
@@ -104,9 +128,20 @@ fn illegal_instruction(ended: &Ended) -> bool {
 /// What the worker itself says: a finding if the environment is at fault, an error if the request is.
 pub(super) fn of_failure(failure: Failure, asked: &Request) -> Result<Finding, BenchError> {
     match failure {
-        Failure::Runtime { doing, message } => Ok(failed(format!("the benchmark could not {doing}"))
-            .with_evidence([asked.library.display().to_string(), message])
-            .with_remedy("install the environment again with `--force`")),
+        Failure::Runtime { doing, message } => {
+            let (says, remedy, scope) = match cause::of(&message, &asked.provider) {
+                Some(cause) => (format!(": {}", cause.says), cause.remedy, cause.scope),
+                None => (
+                    String::new(),
+                    "install the environment again with `--force`".to_owned(),
+                    Scope::Environment,
+                ),
+            };
+            let message_told = format!("the benchmark could not {doing}{says}");
+            Ok(Finding::new(Code::BenchFailed, Severity::Error, scope, message_told)
+                .with_evidence([asked.library.display().to_string(), message.trim().to_owned()])
+                .with_remedy(remedy))
+        }
         Failure::Wrong { batch, max_error } => {
             let off = max_error.map_or_else(
                 || "it is not a number, or of another size".to_owned(),

@@ -7,6 +7,7 @@
 //! The built-in model is a U-Net like the backbone of a SLEAP model; `scripts/make-bench-model.py` made it and computed
 //! its reference output without ONNX Runtime. Absent on purpose: preprocessing, Python, and any comparison of machines.
 
+mod cause;
 mod error;
 mod findings;
 mod input;
@@ -108,9 +109,54 @@ pub struct Benchmark {
     /// What went wrong.
     #[serde(default)]
     pub findings: Vec<Finding>,
+    /// Why it was not run, such as `needs an NVIDIA driver`. Nothing was measured then, and nothing is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<String>,
 }
 
 impl Benchmark {
+    /// One that is not run, and why.
+    #[must_use]
+    pub fn skipped(request: &BenchRequest, reason: &str) -> Self {
+        let provider = request.providers.first().map_or("", String::as_str);
+        Self {
+            skipped: Some(reason.to_owned()),
+            ..Self::unmeasured(request, provider)
+        }
+    }
+
+    /// One that nothing is known of yet but what was asked for.
+    fn unmeasured(request: &BenchRequest, provider: &str) -> Self {
+        let model = match &request.model {
+            Model::BuiltIn => UNET_NAME.to_owned(),
+            Model::File { path, .. } => path
+                .file_name()
+                .unwrap_or(path.as_os_str())
+                .to_string_lossy()
+                .into_owned(),
+        };
+        Self {
+            model,
+            provider: provider.to_owned(),
+            runtime: "onnxruntime".to_owned(),
+            reference_ok: request.model != Model::BuiltIn,
+            reference_error: None,
+            threads: 0,
+            rows: Vec::new(),
+            others: Vec::new(),
+            findings: Vec::new(),
+            skipped: None,
+        }
+    }
+
+    /// Whether it, or one of the others, was not run.
+    #[must_use]
+    pub fn is_skipped(&self) -> bool {
+        std::iter::once(self)
+            .chain(&self.others)
+            .any(|one| one.skipped.is_some())
+    }
+
     /// What went wrong with this model and with the others.
     pub fn all_findings(&self) -> impl Iterator<Item = &Finding> {
         let others = self.others.iter().flat_map(|other| &other.findings);
@@ -152,17 +198,7 @@ pub async fn bench_with(
     if request.batches.is_empty() || request.batches.contains(&0) {
         return Err(BenchError::Batch);
     }
-    let mut benchmark = Benchmark {
-        model: UNET_NAME.to_owned(),
-        provider: provider.to_owned(),
-        runtime: "onnxruntime".to_owned(),
-        reference_ok: request.model != Model::BuiltIn,
-        reference_error: None,
-        threads: 0,
-        rows: Vec::new(),
-        others: Vec::new(),
-        findings: Vec::new(),
-    };
+    let mut benchmark = Benchmark::unmeasured(request, provider);
     let work = tempfile::tempdir().map_err(BenchError::Work)?;
     let mut asked = Request {
         library: PathBuf::new(),
@@ -185,11 +221,6 @@ pub async fn bench_with(
             fs_err::File::open(path).map_err(BenchError::Model)?;
             asked.model = std::path::absolute(path).map_err(BenchError::Model)?;
             asked.shapes.clone_from(shapes);
-            benchmark.model = path
-                .file_name()
-                .unwrap_or(path.as_os_str())
-                .to_string_lossy()
-                .into_owned();
         }
     }
     match Runtime::find(prefix) {
@@ -280,7 +311,7 @@ fn report_in(ended: &Ended) -> Option<Report> {
 
 /// Put what the worker reports into the benchmark.
 fn enter(ctx: &Context, benchmark: &mut Benchmark, report: Report, asked: &Request) -> Result<(), BenchError> {
-    tracing::debug!(max_error = report.max_error, operators = ?report.operators, "the bench's worker reported");
+    tracing::debug!(max_error = report.max_error, placement = ?report.placement, "the bench's worker reported");
     if !report.runtime.is_empty() {
         benchmark.runtime = format!("onnxruntime {}", report.runtime);
     }
@@ -297,15 +328,17 @@ fn enter(ctx: &Context, benchmark: &mut Benchmark, report: Report, asked: &Reque
         ctx.events.note(text);
     }
     benchmark.rows = report.rows;
-    let elsewhere = report.operators.iter().filter(|(name, _)| **name != asked.provider);
-    if let Some((other, count)) = elsewhere.max_by_key(|(_, count)| **count) {
-        if report.operators.contains_key(&asked.provider) {
-            let text = format!("{count} operators of {} ran on {other}", benchmark.model);
-            ctx.events.note(text);
-        } else {
-            benchmark.provider.clone_from(other);
-            benchmark.findings.push(findings::other_provider(asked, other));
-        }
+    if let Some(main) = report.placement.main() {
+        main.clone_into(&mut benchmark.provider);
+    }
+    if let Some(stray) = report.placement.stray(&asked.provider) {
+        benchmark.findings.push(findings::stray(asked, &stray));
+    } else if let count @ 1.. = report.placement.elsewhere(&asked.provider) {
+        let text = format!(
+            "{count} light operators of {} ran elsewhere than on {}, as they should",
+            benchmark.model, asked.provider
+        );
+        ctx.events.note(text);
     }
     if let Some(failure) = report.failure {
         benchmark.findings.push(findings::of_failure(failure, asked)?);

@@ -2,7 +2,40 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+
+/// The part of the time that may pass on another provider than the asked one, in percent: shapes are computed on the CPU.
+const ELSEWHERE_PERCENT: f64 = 1.0;
+
+/// What makes an operator heavy, wherever it stands in its name: fused and quantised variants carry the name of what they
+/// are a variant of (`FusedConv`, `NhwcFusedConv`, `QLinearConv`, `ConvTranspose`, `MatMulNBits`, `QGemm`). Attention is
+/// matrix products under another name, and `Upsample` is what `Resize` was called before.
+const HEAVY: [&str; 6] = ["Conv", "MatMul", "Gemm", "Resize", "Upsample", "Attention"];
+
+/// The runs of one operator type on one provider.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ran {
+    /// Nodes that ran.
+    pub count: u64,
+    /// How long they took together, in nanoseconds. The profile counts in microseconds.
+    pub ns: u64,
+}
+
+/// What ran where: by provider, then by operator type.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Placement(pub BTreeMap<String, BTreeMap<String, Ran>>);
+
+/// What ran on another provider than the asked one, and should not have.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Stray {
+    /// The provider that took most of it.
+    pub(super) provider: String,
+    /// Operator types with their runs, those with the most time first.
+    pub(super) operators: Vec<(String, Ran)>,
+    /// Their part of the time of all nodes, in percent.
+    pub(super) percent: f64,
+}
 
 #[derive(Deserialize)]
 struct Entry {
@@ -10,6 +43,9 @@ struct Entry {
     cat: String,
     #[serde(default)]
     name: String,
+    /// Microseconds.
+    #[serde(default)]
+    dur: u64,
     #[serde(default)]
     args: Arguments,
 }
@@ -18,40 +54,189 @@ struct Entry {
 struct Arguments {
     #[serde(default)]
     provider: String,
+    #[serde(default)]
+    op_name: String,
 }
 
-/// Add the operators that `file` tells of to `operators`, by provider.
-pub(super) fn count(file: &Path, operators: &mut BTreeMap<String, u64>) -> std::io::Result<()> {
-    let entries: Vec<Entry> = serde_json::from_slice(&fs_err::read(file)?)?;
-    for entry in entries {
-        // One entry an operator: its run itself, not what comes before and after.
-        let ran = entry.cat == "Node" && entry.name.ends_with("_kernel_time");
-        if ran && !entry.args.provider.is_empty() {
-            *operators.entry(entry.args.provider).or_default() += 1;
+impl Placement {
+    /// Add what `file` tells of.
+    pub(super) fn add(&mut self, file: &Path) -> std::io::Result<()> {
+        let entries: Vec<Entry> = serde_json::from_slice(&fs_err::read(file)?)?;
+        for entry in entries {
+            // One entry a node: its run itself, not what comes before and after.
+            let ran = entry.cat == "Node" && entry.name.ends_with("_kernel_time");
+            if ran && !entry.args.provider.is_empty() {
+                let operators = self.0.entry(entry.args.provider).or_default();
+                let sum = operators.entry(entry.args.op_name).or_default();
+                sum.count += 1;
+                sum.ns += entry.dur * 1000;
+            }
         }
+        Ok(())
     }
-    Ok(())
+
+    /// The provider that most of the time went to; of equals, the one that ran more nodes.
+    pub(super) fn main(&self) -> Option<&str> {
+        let weight = |operators: &BTreeMap<String, Ran>| (time(operators.values()), count(operators.values()));
+        self.0
+            .iter()
+            .max_by_key(|(_, operators)| weight(operators))
+            .map(|(provider, _)| provider.as_str())
+    }
+
+    /// How many nodes ran on another provider than `asked`.
+    pub(super) fn elsewhere(&self, asked: &str) -> u64 {
+        count(self.others(asked).flat_map(|(_, operators)| operators.values()))
+    }
+
+    /// What makes this run another one than was asked for: a heavy operator elsewhere, or too much time there.
+    pub(super) fn stray(&self, asked: &str) -> Option<Stray> {
+        let all = time(self.0.values().flat_map(BTreeMap::values));
+        let mut operators: BTreeMap<&str, Ran> = BTreeMap::new();
+        for (name, ran) in self.others(asked).flat_map(|(_, operators)| operators) {
+            let sum = operators.entry(name).or_default();
+            sum.count += ran.count;
+            sum.ns += ran.ns;
+        }
+        let (provider, _) = self
+            .others(asked)
+            .max_by_key(|(_, operators)| (time(operators.values()), count(operators.values())))?;
+        let percent = percent(time(operators.values()), all);
+        let heavy = operators.keys().any(|name| is_heavy(name));
+        let nothing_as_asked = self.0.get(asked).is_none_or(BTreeMap::is_empty);
+        if !heavy && !nothing_as_asked && percent <= ELSEWHERE_PERCENT {
+            return None;
+        }
+        let mut operators: Vec<_> = operators
+            .into_iter()
+            .map(|(name, ran)| (name.to_owned(), ran))
+            .collect();
+        // Heavy ones first: a short time does not excuse them.
+        operators.sort_by_key(|(name, ran)| std::cmp::Reverse((is_heavy(name), ran.ns)));
+        Some(Stray {
+            provider: provider.clone(),
+            operators,
+            percent,
+        })
+    }
+
+    fn others(&self, asked: &str) -> impl Iterator<Item = (&String, &BTreeMap<String, Ran>)> {
+        self.0.iter().filter(move |(provider, _)| *provider != asked)
+    }
+}
+
+fn is_heavy(operator: &str) -> bool {
+    HEAVY.iter().any(|part| operator.contains(part))
+}
+
+fn time<'a>(ran: impl Iterator<Item = &'a Ran>) -> u64 {
+    ran.map(|ran| ran.ns).sum()
+}
+
+fn count<'a>(ran: impl Iterator<Item = &'a Ran>) -> u64 {
+    ran.map(|ran| ran.count).sum()
+}
+
+fn percent(part: u64, whole: u64) -> f64 {
+    if whole == 0 {
+        return 0.0;
+    }
+    part as f64 * 100.0 / whole as f64
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::{CPU, CUDA};
 
-    #[test]
-    fn operators_are_counted_once_by_the_provider_that_ran_them() {
+    /// Profiles that sessions of onnxruntime 1.32.0 wrote on a CPU, less the arguments that are not read. `mixed` is a small
+    /// network that resizes to a size which it computes with Shape, Gather and Concat; `unet` is the built-in model.
+    const MIXED: &str = include_str!("fixtures/profile-mixed-1.32.0.json");
+    const UNET: &str = include_str!("fixtures/profile-unet-1.32.0.json");
+
+    fn read(text: &str) -> Placement {
         let folder = tempfile::tempdir().expect("a temp folder");
         let file = folder.path().join("profile.json");
-        let text = r#"[
-            {"cat": "Session", "name": "model_run", "dur": 5, "args": {}},
-            {"cat": "Node", "name": "enc0_fence_before", "args": {"op_name": "Conv"}},
-            {"cat": "Node", "name": "enc0_kernel_time", "args": {"op_name": "Conv", "provider": "CUDAExecutionProvider"}},
-            {"cat": "Node", "name": "cast_kernel_time", "args": {"provider": "CPUExecutionProvider"}},
-            {"cat": "Node", "name": "enc1_kernel_time", "args": {"provider": "CUDAExecutionProvider"}}
-        ]"#;
         fs_err::write(&file, text).expect("a file");
-        let mut operators = BTreeMap::new();
-        count(&file, &mut operators).expect("a profile");
-        let expected = [("CPUExecutionProvider", 1), ("CUDAExecutionProvider", 2)];
-        assert_eq!(operators, expected.map(|(name, count)| (name.to_owned(), count)).into());
+        let mut placement = Placement::default();
+        placement.add(&file).expect("a profile");
+        placement
+    }
+
+    /// The same run, with everything but the named operators on CUDA, as a session on that provider would place it.
+    fn on_cuda_but(mut placement: Placement, stay: &[&str]) -> Placement {
+        let ran = placement.0.remove(CPU).expect("it ran on the CPU");
+        for (name, ran) in ran {
+            let provider = if stay.contains(&name.as_str()) { CPU } else { CUDA };
+            placement.0.entry(provider.to_owned()).or_default().insert(name, ran);
+        }
+        placement
+    }
+
+    #[test]
+    fn nodes_are_counted_once_by_the_provider_that_ran_them() {
+        let placement = read(MIXED);
+        let cpu = &placement.0[CPU];
+        let counts: Vec<_> = ["Conv", "ConvTranspose", "Shape", "Gather"]
+            .iter()
+            .map(|name| cpu[*name].count)
+            .collect();
+        assert_eq!(counts, [2, 1, 2, 2]);
+        assert!(cpu["Conv"].ns > cpu["Shape"].ns, "{cpu:?}");
+        assert_eq!((placement.main(), placement.elsewhere(CPU)), (Some(CPU), 0));
+    }
+
+    #[test]
+    fn a_run_on_the_cpu_is_no_run_on_cuda() {
+        for text in [MIXED, UNET] {
+            let placement = read(text);
+            assert_eq!(placement.stray(CPU), None);
+            let stray = placement.stray(CUDA).expect("nothing ran on CUDA");
+            assert_eq!((stray.provider.as_str(), stray.percent), (CPU, 100.0));
+            let first = &stray.operators[0].0;
+            assert!(is_heavy(first), "{first}");
+        }
+    }
+
+    #[test]
+    fn shapes_that_are_computed_on_the_cpu_are_as_they_should_be() {
+        let placement = on_cuda_but(read(MIXED), &["Shape", "Gather", "Concat"]);
+        assert_eq!(placement.stray(CUDA), None, "{placement:?}");
+        assert_eq!((placement.main(), placement.elsewhere(CUDA)), (Some(CUDA), 6));
+    }
+
+    #[test]
+    fn one_heavy_operator_on_the_cpu_is_a_failure_however_short_it_is() {
+        let placement = on_cuda_but(read(MIXED), &["Shape", "Gather", "Concat", "MatMul"]);
+        let stray = placement.stray(CUDA).expect("the MatMul");
+        assert!(stray.percent < ELSEWHERE_PERCENT, "{stray:?}");
+        assert_eq!(stray.operators[0].0, "MatMul");
+        let unet = on_cuda_but(read(UNET), &["FusedConv"]);
+        assert_eq!(unet.stray(CUDA).expect("a fused one").operators[0].0, "FusedConv");
+    }
+
+    #[test]
+    fn light_operators_are_a_failure_where_they_take_long() {
+        let placement = on_cuda_but(read(MIXED), &["Shape", "Gather", "Add"]);
+        let stray = placement.stray(CUDA).expect("the Add works on whole images");
+        assert!(stray.percent > ELSEWHERE_PERCENT, "{stray:?}");
+        assert_eq!((stray.operators[0].0.as_str(), stray.operators.len()), ("Add", 3));
+    }
+
+    #[test]
+    fn variants_are_as_heavy_as_what_they_are_variants_of() {
+        for name in [
+            "Conv",
+            "NhwcFusedConv",
+            "QLinearConv",
+            "FusedMatMul",
+            "QGemm",
+            "Attention",
+        ] {
+            assert!(is_heavy(name), "{name}");
+        }
+        for name in ["Shape", "Gather", "Concat", "Cast", "MemcpyToHost", "Relu"] {
+            assert!(!is_heavy(name), "{name}");
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::Row;
+pub use super::profile::{Placement, Ran};
 
 /// What the worker is to do. It lies in a file whose path is the worker's only argument.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,8 +35,8 @@ pub struct Report {
     pub runtime: String,
     /// Threads that work on one operator.
     pub threads: u64,
-    /// How many operators ran on each provider, by ONNX Runtime's own profile.
-    pub operators: BTreeMap<String, u64>,
+    /// What ran where, by ONNX Runtime's own profile of each batch size's first run.
+    pub placement: Placement,
     /// The largest difference from the reference that was seen and accepted.
     pub max_error: Option<f64>,
     /// What was measured before the end or the failure.

@@ -25,6 +25,17 @@ fn request(model: Model) -> BenchRequest {
     }
 }
 
+/// A placement of `count` nodes of one type.
+#[cfg(unix)]
+fn ran(provider: &str, operator: &str, count: u64) -> protocol::Placement {
+    let ran = protocol::Ran {
+        count,
+        ns: count * 1_000_000,
+    };
+    let operators = BTreeMap::from([(operator.to_owned(), ran)]);
+    protocol::Placement(BTreeMap::from([(provider.to_owned(), operators)]))
+}
+
 #[cfg(unix)]
 struct Fake {
     folder: tempfile::TempDir,
@@ -117,7 +128,7 @@ async fn a_crash_after_the_report_is_a_warning() {
         max_error: Some(1e-5),
         ..Report::default()
     };
-    report.operators.insert(CPU.to_owned(), 20);
+    report.placement = ran(CPU, "Conv", 20);
     let mut script = String::new();
     let text = serde_json::to_string(&report).expect("JSON");
     write!(script, "echo 'library noise'; echo '{text}'; kill -SEGV $$").expect("a string");
@@ -130,12 +141,19 @@ async fn a_crash_after_the_report_is_a_warning() {
 #[cfg(unix)]
 #[tokio::test]
 async fn another_provider_than_the_asked_one_blocks() {
-    let mut report = Report::default();
-    report.operators.insert(CUDA.to_owned(), 20);
+    let report = Report {
+        placement: ran(CUDA, "Conv", 20),
+        ..Report::default()
+    };
     let text = serde_json::to_string(&report).expect("JSON");
     let bench = Fake::new(&format!("echo '{text}'")).bench().await;
     assert_eq!(bench.provider, CUDA);
-    assert!(bench.findings.iter().any(Finding::blocks), "{bench:?}");
+    let [finding] = &bench.findings[..] else {
+        panic!("one finding, not {bench:?}");
+    };
+    let expected =
+        "inference was asked for on CPUExecutionProvider, and 100.0 % of its time ran on CUDAExecutionProvider: Conv";
+    assert_eq!((finding.message.as_str(), finding.blocks()), (expected, true));
 }
 
 #[cfg(unix)]

@@ -14,7 +14,7 @@ use crate::{
     plan::Plan,
     report::Certificate,
     store::Generation,
-    verify::{self, ProbeResult, Verification},
+    verify::{self, ProbeResult, Tally, Verification},
 };
 
 /// Batch sizes of the built-in benchmark.
@@ -84,7 +84,7 @@ pub async fn prove(
         let audit = audit::audit(prefix, &plan.typed(), &subject)?;
         clock.finish(Stage::Audit, format!("{} findings", audit.findings.len()));
         clock.start(Stage::Verify);
-        let verification = verify::verify(ctx, prefix, &plan.typed(), &plan.probes).await?;
+        let verification = verify::verify(ctx, prefix, &plan.typed(), &plan.probes, None).await?;
         clock.finish(Stage::Verify, probe_words(&verification.probes));
         drop(at_work);
         let blocked = audit.findings.iter().any(crate::doctor::Finding::blocks) || verification.blocks();
@@ -102,7 +102,7 @@ pub async fn prove(
     if let Some(model_dir) = wanted.model_dir.as_ref().filter(|_| !plan.smoke.is_empty()) {
         let at_work = ctx.shared.machine.read().await;
         clock.start(Stage::Smoke);
-        let smoke = verify::smoke(ctx, prefix, &plan.typed(), &plan.smoke, model_dir, work.path()).await?;
+        let smoke = verify::smoke(ctx, prefix, &plan.typed(), &plan.smoke, model_dir, work.path(), None).await?;
         clock.finish(Stage::Smoke, probe_words(&smoke.probes));
         drop(at_work);
         proof.smoke = Some(smoke.probes);
@@ -209,7 +209,7 @@ impl Proof {
         let failed = self
             .smoke
             .as_ref()
-            .is_some_and(|smoke| smoke.iter().any(|probe| !probe.ok));
+            .is_some_and(|smoke| smoke.iter().any(ProbeResult::failed));
         let lasting = Self {
             smoke: self.smoke.clone().filter(|_| !failed),
             ..self.clone()
@@ -251,16 +251,16 @@ impl Proof {
 }
 
 fn probe_words(probes: &[ProbeResult]) -> String {
-    let good = probes.iter().filter(|probe| probe.ok).count();
-    format!("{good} of {} probes passed", probes.len())
+    Tally::of(probes).words(" probes")
 }
 
 fn bench_words(bench: &Benchmark) -> String {
-    match bench.rows.first() {
-        Some(row) => format!(
+    match (bench.rows.first(), &bench.skipped) {
+        (_, Some(reason)) => format!("{}: skipped: {reason}", bench.model),
+        (Some(row), None) => format!(
             "{}: {:.1} ms an image on {}, {}",
             bench.model, row.p50_ms, bench.provider, bench.runtime
         ),
-        None => format!("{}: failed", bench.model),
+        (None, None) => format!("{}: failed", bench.model),
     }
 }

@@ -15,6 +15,7 @@ use toml::Spanned;
 use super::{BuildException, Check, PythonRange, SourceTree, Wanted};
 use crate::{
     names::{EnvName, ProfileName},
+    profile::Needs,
     sources::SourceName,
     toml_file::{TomlError, TomlFile},
 };
@@ -182,6 +183,9 @@ struct RawCheck {
     /// A model in `{work_dir}` that it leaves and that the bench times. Beside `NAME.onnx` it may leave
     /// `NAME.shapes.json`: shapes by input name.
     produces: Option<String>,
+    /// The hardware that it needs: where that is absent it is skipped, and so should be what builds on it.
+    #[serde(default)]
+    needs: Needs,
 }
 
 fn minute() -> u64 {
@@ -397,5 +401,6 @@ fn checked(key: &str, row: Spanned<RawCheck>, file: &TomlFile) -> Result<Check, 
         window: row.window,
         scripts: row.scripts,
         produces: row.produces,
+        needs: row.needs,
     })
 }

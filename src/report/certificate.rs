@@ -32,8 +32,11 @@ pub struct Certificate {
     pub matenv: String,
     /// Proven: audit, verification and benchmark ran and found nothing that blocks.
     pub ok: bool,
-    /// Whether audit, verification and benchmark all ran.
+    /// Whether audit, verification and benchmark all ran, with no part of them skipped.
     pub proven: bool,
+    /// Made for another machine (`--cross`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cross: bool,
     /// Name of the environment.
     pub env: EnvName,
     /// Name of its manifest.
@@ -184,8 +187,17 @@ impl Certificate {
         }
     }
 
-    /// Set `ok` by what the parts say.
+    /// Whether a probe, a smoke test or a benchmark was not run because this machine lacks what it needs.
+    #[must_use]
+    pub fn skipped(&self) -> bool {
+        let probe = self.verification.probes.iter().any(|probe| probe.skipped.is_some());
+        let bench = self.bench.as_ref().is_some_and(Benchmark::is_skipped);
+        probe || bench
+    }
+
+    /// Set `proven` and `ok` by what the parts say: what was skipped is left to be proven.
     pub fn judge(&mut self) {
+        self.proven &= !self.skipped();
         self.ok = self.proven && self.verdict() == Verdict::Good;
     }
 

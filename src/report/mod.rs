@@ -14,3 +14,6 @@ pub use machine::machine;
 pub use overview::{Row, overview};
 pub use page::page;
 pub use summary::{bench_table, headlines, summary, told};
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 use comfy_table::{CellAlignment, Table, presets};
 
 use super::{Certificate, Verdict};
-use crate::names::EnvName;
+use crate::{names::EnvName, verify::Tally};
 
 /// One of several environments.
 #[derive(Debug, Clone, Copy)]
@@ -42,13 +42,15 @@ pub fn overview(environments: &[Row<'_>]) -> String {
 }
 
 fn cells(row: &Row<'_>, certificate: &Certificate) -> [String; 8] {
-    let probes = &certificate.verification.probes;
-    let good = probes.iter().filter(|probe| probe.ok).count();
-    let image = certificate
-        .bench
-        .as_ref()
-        .and_then(|bench| bench.rows.first())
-        .map(|timed| format!("{:.1}", timed.p50_ms));
+    let probes = Tally::of(&certificate.verification.probes);
+    let skipped = match probes.skipped {
+        0 => String::new(),
+        some => format!(", {some} skipped"),
+    };
+    let image = certificate.bench.as_ref().and_then(|bench| match &bench.skipped {
+        Some(_) => Some("skipped".to_owned()),
+        None => bench.rows.first().map(|timed| format!("{:.1}", timed.p50_ms)),
+    });
     let ms: u64 = certificate.timings.iter().map(|timing| timing.ms).sum();
     [
         row.env.to_string(),
@@ -56,7 +58,7 @@ fn cells(row: &Row<'_>, certificate: &Certificate) -> [String; 8] {
         certificate.profile.to_string(),
         certificate.version_of("python").unwrap_or("-").to_owned(),
         certificate.packages.len().to_string(),
-        format!("{good}/{}", probes.len()),
+        format!("{}/{}{skipped}", probes.passed, probes.all),
         image.unwrap_or_else(|| "-".to_owned()),
         if row.changed {
             format!("{:.0}", std::time::Duration::from_millis(ms).as_secs_f64())

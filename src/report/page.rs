@@ -71,10 +71,14 @@ fn probes(certificate: &Certificate, body: &mut String) {
         let _ = writeln!(
             body,
             "<tr><td>{}</td><td>{}</td><td>{} ms</td><td><pre>{}</pre></td></tr>",
-            if probe.ok { "passed" } else { "failed" },
+            match (&probe.skipped, probe.ok) {
+                (Some(_), _) => "skipped",
+                (None, true) => "passed",
+                (None, false) => "failed",
+            },
             escape(&probe.name),
             probe.ms,
-            escape(&probe.output)
+            escape(probe.skipped.as_deref().unwrap_or(&probe.output))
         );
     }
     let _ = body.write_str("</table>\n");
@@ -85,6 +89,15 @@ fn bench(certificate: &Certificate, body: &mut String) {
         return;
     };
     for one in std::iter::once(bench).chain(&bench.others) {
+        if let Some(reason) = &one.skipped {
+            let (model, provider) = (escape(&one.model), escape(&one.provider));
+            let _ = writeln!(
+                body,
+                "<h2>Benchmark: {model} on {provider}</h2>\n<p>skipped: {}</p>",
+                escape(reason)
+            );
+            continue;
+        }
         let _ = writeln!(
             body,
             "<h2>Benchmark: {} on {}, {}</h2>\n<table><tr><th>batch</th><th>p50 ms</th><th>p95 ms</th><th>p99 ms</th>\

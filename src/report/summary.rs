@@ -8,6 +8,7 @@ use crate::{
     bench::Benchmark,
     doctor::{Code, Severity},
     lock::Fallback,
+    verify::Tally,
 };
 
 /// What an installation says at its end.
@@ -79,6 +80,11 @@ pub fn headlines(certificate: &Certificate) -> String {
         line("fallback", explain(*fallback));
     }
     line("probes", &probes(certificate));
+    for probe in &certificate.verification.probes {
+        if let Some(reason) = &probe.skipped {
+            line("", &format!("{} skipped: {reason}", probe.name));
+        }
+    }
     for finding in certificate.findings() {
         let label = match finding.severity {
             Severity::Info => "info",
@@ -129,8 +135,7 @@ fn probes(certificate: &Certificate) -> String {
     if probes.is_empty() {
         return "not run".to_owned();
     }
-    let good = probes.iter().filter(|probe| probe.ok).count();
-    format!("{good} of {} passed", probes.len())
+    Tally::of(probes).words("")
 }
 
 fn explain(fallback: Fallback) -> &'static str {
@@ -145,6 +150,11 @@ fn explain(fallback: Fallback) -> &'static str {
 pub fn bench_table(bench: &Benchmark) -> String {
     let mut text = String::new();
     for one in std::iter::once(bench).chain(&bench.others) {
+        if let Some(reason) = &one.skipped {
+            let model = style(&one.model).bold();
+            let _ = writeln!(text, "  {model} on {} skipped: {reason}", one.provider);
+            continue;
+        }
         let _ = writeln!(
             text,
             "  {} on {}, {}, {} threads",

@@ -73,6 +73,7 @@ pub(super) async fn run(
         ok,
         ms,
         output,
+        skipped: None,
         finding,
     })
 }

@@ -24,6 +24,7 @@ use crate::{
     doctor::Finding,
     event::{Stage, Unit},
     manifest::Check,
+    profile::Needs,
 };
 use check::{Place, run};
 
@@ -38,9 +39,66 @@ pub struct ProbeResult {
     pub ms: u64,
     /// The end of what it printed.
     pub output: String,
+    /// Why it was not run, such as `needs an NVIDIA driver`. It is neither proven nor failed then, and `ok` is false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<String>,
     /// Why it is not ok. A warning does not block: what is missing is the operating system's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finding: Option<Finding>,
+}
+
+impl ProbeResult {
+    /// One that was not run, and why.
+    #[must_use]
+    pub fn skipped(check: &Check, reason: &str) -> Self {
+        Self {
+            name: check.name.clone(),
+            ok: false,
+            ms: 0,
+            output: String::new(),
+            skipped: Some(reason.to_owned()),
+            finding: None,
+        }
+    }
+
+    /// Whether it ran and did not prove what it is for.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        !self.ok && self.skipped.is_none()
+    }
+}
+
+/// How many of several checks ended in which way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tally {
+    /// All of them.
+    pub all: usize,
+    /// Those that proved something.
+    pub passed: usize,
+    /// Those that were not run.
+    pub skipped: usize,
+}
+
+impl Tally {
+    /// Count `probes`.
+    #[must_use]
+    pub fn of(probes: &[ProbeResult]) -> Self {
+        Self {
+            all: probes.len(),
+            passed: probes.iter().filter(|probe| probe.ok).count(),
+            skipped: probes.iter().filter(|probe| probe.skipped.is_some()).count(),
+        }
+    }
+
+    /// As in `7 of 8 probes passed, 1 skipped`, for what `noun` names.
+    #[must_use]
+    pub fn words(self, noun: &str) -> String {
+        let skipped = match self.skipped {
+            0 => String::new(),
+            some => format!(", {some} skipped"),
+        };
+        format!("{} of {}{noun} passed{skipped}", self.passed, self.all)
+    }
 }
 
 /// What the probes came to.
@@ -62,17 +120,24 @@ pub struct Smoke {
 }
 
 impl Verification {
-    /// Whether a probe found an error.
+    /// Whether a probe found an error; one that was skipped found nothing.
     #[must_use]
     pub fn blocks(&self) -> bool {
         self.probes
             .iter()
-            .any(|probe| !probe.ok && probe.finding.as_ref().is_none_or(Finding::blocks))
+            .any(|probe| probe.failed() && probe.finding.as_ref().is_none_or(Finding::blocks))
     }
 }
 
-/// Run the probes of an environment side by side.
-pub async fn verify(ctx: &Context, prefix: &Path, env: &str, probes: &[Check]) -> Result<Verification, VerifyError> {
+/// Run the probes of an environment side by side. `absent` says that this machine has no NVIDIA GPU and driver, as in
+/// `needs an NVIDIA driver`: probes that need one are skipped for that reason.
+pub async fn verify(
+    ctx: &Context,
+    prefix: &Path,
+    env: &str,
+    probes: &[Check],
+    absent: Option<&str>,
+) -> Result<Verification, VerifyError> {
     let work = tempfile::tempdir().map_err(VerifyError::Io)?;
     let total = probes.len() as u64;
     let place = Place {
@@ -86,6 +151,9 @@ pub async fn verify(ctx: &Context, prefix: &Path, env: &str, probes: &[Check]) -
         .iter()
         .enumerate()
         .map(|(at, probe)| async move {
+            if let Some(reason) = skips(probe, absent) {
+                return (at, Ok(ProbeResult::skipped(probe, reason)));
+            }
             // Never closed; without a permit the probe would run all the same.
             let _turn = ctx.shared.probes.acquire().await;
             (at, run(ctx, &place, at, probe).await)
@@ -105,6 +173,11 @@ pub async fn verify(ctx: &Context, prefix: &Path, env: &str, probes: &[Check]) -
     Ok(Verification {
         probes: results.into_iter().map(|(_, result)| result).collect(),
     })
+}
+
+/// Why a check is not run where `absent` says what there is not.
+fn skips<'a>(check: &Check, absent: Option<&'a str>) -> Option<&'a str> {
+    absent.filter(|_| check.needs == Needs::Nvidia)
 }
 
 /// Whether `model_dir` is a folder that holds `files`.
@@ -129,6 +202,7 @@ pub fn check_model_dir(model_dir: &Path, files: &[String]) -> Result<(), VerifyE
 }
 
 /// Run the smoke tests on the trained model in `model_dir`, one after the other; what they leave stays in `work`.
+/// `absent` as in [`verify`]. Those after a skipped one run: what builds on it says in the manifest that it needs the same.
 pub async fn smoke(
     ctx: &Context,
     prefix: &Path,
@@ -136,6 +210,7 @@ pub async fn smoke(
     checks: &[Check],
     model_dir: &Path,
     work: &Path,
+    absent: Option<&str>,
 ) -> Result<Smoke, VerifyError> {
     let model_dir = fs_err::canonicalize(model_dir).map_err(VerifyError::Model)?;
     let place = Place {
@@ -146,6 +221,10 @@ pub async fn smoke(
     };
     let mut smoke = Smoke::default();
     for (at, check) in checks.iter().enumerate() {
+        if let Some(reason) = skips(check, absent) {
+            smoke.probes.push(ProbeResult::skipped(check, reason));
+            continue;
+        }
         ctx.events.progress(
             Stage::Smoke,
             at as u64,
@@ -172,3 +251,6 @@ pub async fn smoke(
     }
     Ok(smoke)
 }
+
+#[cfg(all(test, unix))]
+mod tests;

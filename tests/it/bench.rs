@@ -47,10 +47,14 @@ fn program() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_matenv"))
 }
 
-async fn bench(prefix: &Path, home: &Path, model: Model, batches: &[u64]) -> Result<Benchmark, BenchError> {
+fn context(home: &Path) -> Context {
     let variables = Variables::from_pairs([("HOME", home.as_os_str()), ("PATH", "/usr/bin:/bin".as_ref())]);
     let settings = Settings::resolve(Asked::default(), variables, home).expect("settings");
-    let ctx = Context::new(settings, Events::silent());
+    Context::new(settings, Events::silent())
+}
+
+async fn bench(prefix: &Path, home: &Path, model: Model, batches: &[u64]) -> Result<Benchmark, BenchError> {
+    let ctx = context(home);
     let request = BenchRequest {
         model,
         providers: vec!["CPUExecutionProvider".to_owned()],
@@ -291,6 +295,53 @@ fn a_provider_that_the_runtime_lacks_is_a_failure() {
     assert_eq!(doing, "create a session on CUDAExecutionProvider");
     assert!(message.contains("CUDA"), "{message}");
     assert_eq!(report.rows, []);
+}
+
+/// The same through the bench: one finding that says what is wrong with the environment, in words and in ONNX Runtime's own.
+#[tokio::test]
+async fn a_provider_that_the_runtime_lacks_is_a_finding_that_says_so() {
+    let home = tempfile::tempdir().expect("a temp folder");
+    let request = BenchRequest {
+        model: Model::BuiltIn,
+        providers: vec!["TensorrtExecutionProvider".to_owned()],
+        batches: vec![1],
+        seconds: 0.2,
+    };
+    let bench = bench_with(&context(home.path()), &prefix(NEWEST), &request, &program())
+        .await
+        .expect("a benchmark");
+    let [finding] = &bench.findings[..] else {
+        panic!("one finding, not {bench:?}");
+    };
+    assert!(
+        finding
+            .message
+            .ends_with("this ONNX Runtime was built without TensorrtExecutionProvider"),
+        "{finding:?}"
+    );
+    assert!(finding.blocks());
+    assert_eq!((bench.reference_ok, bench.rows.len()), (false, 0));
+}
+
+/// What a real session's profile says, read through the worker.
+#[test]
+fn the_report_tells_what_ran_where() {
+    let work = tempfile::tempdir().expect("a temp folder");
+    let request = Request {
+        library: library(NEWEST),
+        model: Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/bench/unet.onnx"),
+        reference: None,
+        provider: "CPUExecutionProvider".to_owned(),
+        shapes: BTreeMap::new(),
+        batches: vec![1],
+        seconds: 0.0,
+        work: work.path().to_owned(),
+    };
+    let report = worker(&request, work.path());
+    let providers: Vec<_> = report.placement.0.keys().collect();
+    assert_eq!(providers, ["CPUExecutionProvider"]);
+    let ran = &report.placement.0["CPUExecutionProvider"];
+    assert!(ran["Conv"].count > 5 && ran["Conv"].ns > 0, "{ran:?}");
 }
 
 /// Libraries that a C compiler makes: one meets an instruction that the CPU lacks, one aborts, one is no library.

@@ -1,0 +1,119 @@
+//! What is told of a certificate in which parts were left for another machine.
+
+use super::*;
+use crate::{
+    bench::{BenchRequest, Benchmark, Model},
+    verify::{ProbeResult, Verification},
+};
+
+const REASON: &str = "needs an NVIDIA driver";
+
+fn probe(name: &str, ok: bool, skipped: Option<&str>) -> ProbeResult {
+    ProbeResult {
+        name: name.to_owned(),
+        ok,
+        ms: 1,
+        output: String::new(),
+        skipped: skipped.map(ToOwned::to_owned),
+        finding: None,
+    }
+}
+
+fn request() -> BenchRequest {
+    BenchRequest {
+        model: Model::BuiltIn,
+        providers: vec!["CUDAExecutionProvider".to_owned()],
+        batches: vec![1],
+        seconds: 1.0,
+    }
+}
+
+/// Everything ran and is good, in the form in which it lies in an environment.
+fn certificate() -> Certificate {
+    let mut certificate: Certificate = serde_json::from_value(serde_json::json!({
+        "schema": 1, "matenv": "0.1.0", "ok": true, "proven": true, "env": "sleap", "manifest": "sleap",
+        "profile": "gpu", "backend": "cu130", "generation": 1, "prefix": "/store/sleap-1", "created": "2026-11-25T08:00:00Z",
+        "hardware": crate::hardware::Hardware::detect(&crate::process::Variables::from_pairs::<&str, &str>([])),
+        "sources": {}, "fallbacks": [], "plan": { "choices": [] }, "packages": [], "audit": { "findings": [] },
+        "verification": { "probes": [] }, "bench": null, "timings": []
+    }))
+    .expect("a certificate");
+    certificate.verification = Verification {
+        probes: vec![probe("torch imports", true, None)],
+    };
+    certificate
+}
+
+#[test]
+fn what_was_skipped_is_not_proven_and_not_at_fault() {
+    let mut certificate = certificate();
+    certificate.judge();
+    assert!(certificate.ok && certificate.proven && !certificate.skipped());
+    certificate
+        .verification
+        .probes
+        .push(probe("torch sees the GPU", false, Some(REASON)));
+    certificate.judge();
+    assert_eq!(certificate.verdict(), Verdict::Good);
+    assert!(!certificate.ok && !certificate.proven);
+}
+
+#[test]
+fn a_skipped_benchmark_is_neither() {
+    let mut certificate = certificate();
+    certificate.bench = Some(Benchmark::skipped(&request(), REASON));
+    certificate.judge();
+    assert_eq!(certificate.verdict(), Verdict::Good);
+    assert!(!certificate.ok && !certificate.proven);
+}
+
+#[test]
+fn a_failed_probe_blocks_beside_a_skipped_one() {
+    let mut certificate = certificate();
+    certificate.verification.probes = vec![probe("a", false, Some(REASON)), probe("b", false, None)];
+    assert_eq!(certificate.verdict(), Verdict::Faulty);
+}
+
+#[test]
+fn the_summary_the_table_and_the_page_say_what_was_skipped_and_why() {
+    let mut certificate = certificate();
+    certificate
+        .verification
+        .probes
+        .push(probe("torch sees the GPU", false, Some(REASON)));
+    certificate.bench = Some(Benchmark::skipped(&request(), REASON));
+    certificate.judge();
+    let summary = summary(&certificate);
+    for part in [
+        "sleap is installed, not proven: profile gpu, generation 1",
+        "probes    1 of 2 passed, 1 skipped",
+        "torch sees the GPU skipped: needs an NVIDIA driver",
+        "on CUDAExecutionProvider skipped: needs an NVIDIA driver",
+    ] {
+        assert!(summary.contains(part), "{part}\n{summary}");
+    }
+    let overview = overview(&[Row {
+        env: &certificate.env,
+        certificate: Some(&certificate),
+        changed: false,
+    }]);
+    assert!(
+        overview.contains("1/2, 1 skipped") && overview.contains("not proven"),
+        "{overview}"
+    );
+    let page = page(&certificate);
+    assert!(page.contains("<td>skipped</td><td>torch sees the GPU</td>"), "{page}");
+    assert!(page.contains("<p>skipped: needs an NVIDIA driver</p>"), "{page}");
+}
+
+/// A certificate of an older matenv has none of the new fields, and one without anything skipped does not either.
+#[test]
+fn the_new_fields_are_absent_where_they_say_nothing() {
+    let text = serde_json::to_string(&certificate()).expect("JSON");
+    assert!(!text.contains("cross") && !text.contains("skipped"), "{text}");
+    let cross = Certificate {
+        cross: true,
+        ..certificate()
+    };
+    assert!(serde_json::to_string(&cross).expect("JSON").contains("\"cross\":true"));
+}

@@ -1,0 +1,79 @@
+//! Which checks run where something is absent.
+
+use super::*;
+use crate::{
+    event::Events,
+    process::Variables,
+    settings::{Asked, Settings},
+};
+
+const REASON: &str = "needs an NVIDIA driver";
+
+/// A prefix in which the command `good` does nothing, well.
+fn prefix() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a temp folder");
+    fs_err::create_dir(folder.path().join("bin")).expect("a folder");
+    fs_err::os::unix::fs::symlink("/usr/bin/true", folder.path().join("bin/good")).expect("a link");
+    folder
+}
+
+fn context(home: &Path) -> Context {
+    let variables = Variables::from_pairs([("HOME", home.as_os_str()), ("PATH", "/usr/bin:/bin".as_ref())]);
+    let settings = Settings::resolve(Asked::default(), variables, home).expect("settings");
+    Context::new(settings, Events::silent())
+}
+
+fn check(name: &str, needs: Needs) -> Check {
+    Check {
+        name: name.to_owned(),
+        python: None,
+        command: Some(vec!["good".to_owned()]),
+        environment: BTreeMap::new(),
+        timeout_s: 10,
+        profiles: std::collections::BTreeSet::new(),
+        window: false,
+        scripts: true,
+        produces: None,
+        needs,
+    }
+}
+
+fn ended(probes: &[ProbeResult]) -> Vec<(&str, bool, Option<&str>)> {
+    probes
+        .iter()
+        .map(|probe| (probe.name.as_str(), probe.ok, probe.skipped.as_deref()))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_probe_that_needs_a_gpu_is_skipped_where_there_is_none_and_blocks_nothing() {
+    let prefix = prefix();
+    let ctx = context(prefix.path());
+    let probes = [check("gpu", Needs::Nvidia), check("import", Needs::Nothing)];
+    let without = verify(&ctx, prefix.path(), "sleap", &probes, Some(REASON))
+        .await
+        .expect("it ran");
+    let expected = [("gpu", false, Some(REASON)), ("import", true, None)];
+    assert_eq!(ended(&without.probes), expected);
+    assert!(!without.blocks());
+    let words = Tally::of(&without.probes).words(" probes");
+    assert_eq!(words, "1 of 2 probes passed, 1 skipped");
+    let with = verify(&ctx, prefix.path(), "sleap", &probes, None)
+        .await
+        .expect("it ran");
+    assert_eq!(ended(&with.probes), [("gpu", true, None), ("import", true, None)]);
+    assert_eq!(Tally::of(&with.probes).words(" probes"), "2 of 2 probes passed");
+}
+
+#[tokio::test]
+async fn smoke_tests_go_on_after_a_skipped_one() {
+    let prefix = prefix();
+    let ctx = context(prefix.path());
+    let checks = [check("infer on the GPU", Needs::Nvidia), check("load", Needs::Nothing)];
+    let path = prefix.path();
+    let smoke = smoke(&ctx, path, "sleap", &checks, path, path, Some(REASON))
+        .await
+        .expect("it ran");
+    let expected = [("infer on the GPU", false, Some(REASON)), ("load", true, None)];
+    assert_eq!(ended(&smoke.probes), expected);
+}
