@@ -37,6 +37,7 @@ use crate::{
     names::{EnvName, ProfileName},
     plan::{self, Plan},
     profile::Profile,
+    reach,
     report::{Certificate, ChosenPlan, Package, Verdict},
     store::{
         EnvLock, Generation, GenerationRecord, Size, Staged, Store,
@@ -242,6 +243,10 @@ async fn build(
     let prefix = staged.prefix.clone();
     let located = locate(ctx, clock, store, plan, &prefix).await?;
     wheels(ctx, clock, plan, &prefix, &located).await?;
+    if let Some(cuda) = plan.backend.cuda_major() {
+        let hook = reach::install(&prefix, cuda, plan.profile);
+        hook.map_err(|error| InstallError::Records(std::io::Error::other(error)))?;
+    }
     let Located { lock, mut findings, .. } = located;
     findings.extend(lock.pypi.findings.iter().cloned());
     keep_records(plan, &lock, &prefix)?;

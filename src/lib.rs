@@ -13,7 +13,7 @@
 //! | Manifest, Profile, Hardware | [`manifest`], [`profile`], [`hardware`] |
 //! | Plan | [`plan`]; a program's own source comes from [`checkout`] |
 //! | Lock | [`conda`] solves, [`pypi`] resolves, [`lock`] holds |
-//! | Generation | [`store`] keeps, [`conda`] links, [`pypi`] installs |
+//! | Generation | [`store`] keeps, [`conda`] links, [`pypi`] installs, [`reach`] lets Python find CUDA's libraries |
 //! | Audit | [`audit`] looks, [`doctor`] names |
 //! | Verification | [`verify`] |
 //! | Benchmark | [`bench`] |
@@ -50,6 +50,7 @@ pub mod plan;
 pub mod process;
 pub mod profile;
 pub mod pypi;
+pub mod reach;
 pub mod reference;
 pub mod report;
 pub mod settings;

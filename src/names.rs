@@ -99,6 +99,13 @@ impl Backend {
     pub fn is_cpu(&self) -> bool {
         self.0 == "cpu"
     }
+
+    /// CUDA's major version: 13 of `cu130`, 12 of `cu128`; absent without CUDA.
+    #[must_use]
+    pub fn cuda_major(&self) -> Option<u32> {
+        let digits = self.0.strip_prefix("cu")?;
+        digits.parse::<u32>().ok().map(|version| version / 10)
+    }
 }
 
 impl FromStr for Backend {
@@ -230,6 +237,14 @@ mod tests {
         assert!("cpu".parse::<Backend>().is_ok());
         assert!("cu13".parse::<Backend>().is_err());
         assert!("rocm6".parse::<Backend>().is_err());
+    }
+
+    #[test]
+    fn a_backend_names_cudas_major() {
+        let major = |backend: &str| backend.parse::<Backend>().expect("a backend").cuda_major();
+        assert_eq!(major("cu130"), Some(13));
+        assert_eq!(major("cu128"), Some(12));
+        assert_eq!(major("cpu"), None);
     }
 
     #[test]

@@ -32,17 +32,11 @@ impl Subject {
     /// An environment of a profile and a backend, for those GPUs, with the libraries that `profiles/libraries.toml` lists.
     #[must_use]
     pub fn of(profile: ProfileName, backend: &Backend, cards: Vec<ComputeCapability>) -> Self {
-        // cu130 is CUDA 13.0, cu128 is 12.8.
-        let cuda = backend
-            .as_str()
-            .strip_prefix("cu")
-            .and_then(|digits| digits.parse::<u32>().ok())
-            .map(|version| version / 10);
-        match (profile, cuda) {
+        match (profile, backend.cuda_major()) {
             (ProfileName::Cpu, _) | (_, None) => Self::cpu(),
             (ProfileName::Gpu | ProfileName::GpuTrt, Some(major)) => Self {
                 profile,
-                cuda,
+                cuda: Some(major),
                 cards,
                 libraries: stack::libraries(major, profile),
             },
@@ -55,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_backend_names_cudas_major() {
+    fn only_a_gpu_profile_on_a_cuda_backend_asks_for_libraries() {
         let of = |profile, backend: &str| Subject::of(profile, &backend.parse().expect("a backend"), Vec::new()).cuda;
         assert_eq!(of(ProfileName::Gpu, "cu130"), Some(13));
         assert_eq!(of(ProfileName::GpuTrt, "cu128"), Some(12));

@@ -25,8 +25,6 @@ pub(super) type Read = Arc<Result<Dynamic, String>>;
 pub(super) struct Files {
     /// By folder.
     folders: BTreeMap<PathBuf, Vec<PathBuf>>,
-    /// Where each file name of CUDA's and TensorRT's libraries lies.
-    names: HashMap<String, PathBuf>,
     read: Mutex<HashMap<PathBuf, Read>>,
 }
 
@@ -34,35 +32,20 @@ impl Files {
     /// List and read them.
     pub(super) fn read(site_packages: &Path) -> Self {
         let mut folders = BTreeMap::new();
-        let mut names = HashMap::new();
-        for (index, folder) in FOLDERS.iter().enumerate() {
-            let depth = if *folder == "nvidia" { 4 } else { 0 };
+        for folder in FOLDERS {
+            let depth = if folder == "nvidia" { 4 } else { 0 };
             let folder = match folder.strip_prefix("../") {
                 Some(beside) => site_packages.with_file_name(beside),
                 None => site_packages.join(folder),
             };
             list(&folder, depth, &mut folders);
-            if index < 2 {
-                for path in folders.range(folder.clone()..).flat_map(|(_, paths)| paths) {
-                    let name = path.file_name().and_then(|name| name.to_str());
-                    if let Some(name) = name.filter(|_| path.starts_with(&folder)) {
-                        names.entry(name.to_owned()).or_insert_with(|| path.clone());
-                    }
-                }
-            }
         }
         let paths: Vec<&PathBuf> = folders.values().flatten().collect();
         let read = paths.par_iter().map(|path| ((*path).clone(), read(path))).collect();
         Self {
             folders,
-            names,
             read: Mutex::new(read),
         }
-    }
-
-    /// Where a library of CUDA or TensorRT lies.
-    pub(super) fn named(&self, name: &str) -> Option<PathBuf> {
-        self.names.get(name).cloned()
     }
 
     /// The libraries of a folder that are called so, in order.

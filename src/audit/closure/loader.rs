@@ -8,7 +8,7 @@ use super::{
     Closure,
     files::{Files, Read},
 };
-use crate::binary::Dynamic;
+use crate::{binary::Dynamic, stack::Library};
 
 /// What the driver's installer puts on the machine, by the beginning of its soname. It's there with the driver, not before.
 const DRIVER: [&str; 6] = [
@@ -117,8 +117,21 @@ impl<'a> Loader<'a> {
     }
 
     /// Whether the system's own folders have it.
-    pub(super) fn in_system(&mut self, name: &str) -> bool {
-        let found = self.in_folders(self.system, name);
+    pub(super) fn in_system(&mut self, library: &Library) -> bool {
+        let called = |entry: fs_err::DirEntry| {
+            entry
+                .file_name()
+                .into_string()
+                .ok()
+                .filter(|name| library.matches(name))
+        };
+        let names: BTreeSet<String> = self
+            .system
+            .iter()
+            .filter_map(|folder| fs_err::read_dir(folder).ok())
+            .flat_map(|entries| entries.flatten().filter_map(called))
+            .collect();
+        let found = names.iter().find_map(|name| self.in_folders(self.system, name));
         if let Some(path) = &found {
             self.load(path.clone(), None);
         }

@@ -16,7 +16,7 @@ use files::Files;
 use loader::Loader;
 
 use super::Subject;
-use crate::{names::ProfileName, stack::Library, store::layout};
+use crate::{names::ProfileName, reach::Present, stack::Library, store::layout};
 
 /// What cuDNN opens from its own folder, whatever it is asked for. Read off nvidia-cudnn-cu13 9.20 and 9.28 (2026-11).
 const CUDNN_PARTS: [&str; 7] = [
@@ -75,8 +75,10 @@ fn onnxruntime(prefix: &Path, site_packages: &Path, subject: &Subject, mut loade
         return Closure::default();
     }
     start_python(prefix, site_packages, &mut loader);
+    let present = Present::read(site_packages);
     for library in &subject.libraries {
-        preload(library, &mut loader);
+        let paths = present.called(library).map(|path| site_packages.join(path));
+        preload(library, paths, &mut loader);
     }
     for module in loader
         .files
@@ -128,20 +130,24 @@ fn start_python(prefix: &Path, site_packages: &Path, loader: &mut Loader<'_>) {
     }
 }
 
-fn preload(library: &Library, loader: &mut Loader<'_>) {
-    if let Some(path) = loader.files.named(&library.linux) {
+fn preload(library: &Library, paths: impl Iterator<Item = PathBuf>, loader: &mut Loader<'_>) {
+    let mut found = false;
+    for path in paths {
         loader.open(&path);
-    } else if !loader.in_system(&library.linux) {
+        found = true;
+    }
+    if !found && !loader.in_system(library) && !library.optional {
+        let name = library.linux.as_str();
         let told = match &library.dlopened_by {
-            Some(by) => format!("{by} opens {} while it runs", library.linux),
-            None => format!("the profile loads {}: {}", library.linux, library.because),
+            Some(by) => format!("{by} opens {name} while it runs"),
+            None => format!("the profile loads {name}: {}", library.because),
         };
         let folders = [
             "site-packages/nvidia/**/lib",
             "site-packages/tensorrt_libs",
             "the system's folders",
         ];
-        loader.miss(&library.linux, format!("{told}; looked in {}", folders.join(", ")));
+        loader.miss(name, format!("{told}; looked in {}", folders.join(", ")));
     }
 }
 

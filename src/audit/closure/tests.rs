@@ -104,11 +104,12 @@ impl Made {
 
     fn closure(&self) -> Closure {
         let preloaded = |soname: &str, dlopened_by: Option<&str>| Library {
-            cuda: 13,
+            cuda: vec![13],
             profiles: Vec::new(),
-            linux: soname.to_owned(),
+            linux: glob::Pattern::new(soname).expect("a name"),
             windows: None,
             dlopened_by: dlopened_by.map(ToOwned::to_owned),
+            optional: false,
             because: "the test says so".to_owned(),
             source: "the test".to_owned(),
             seen: "2026-11-25".parse().expect("a date"),

@@ -1,0 +1,72 @@
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use rattler_digest::{Sha256, compute_bytes_digest};
+
+use crate::store::layout;
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+const HOOK: &str = include_str!("hook.py");
+
+/// What the hook opens, one path a line, relative to `site-packages`, with `/` on Windows too.
+const LIST: &str = "matenv_preload/libraries.txt";
+
+/// Python runs a line of a `.pth` that begins with `import`, and prints a traceback at every start if it fails.
+const PTH: &str = r"import sys; exec('try:\n    import matenv_preload\nexcept Exception:\n    pass')
+";
+
+/// Write the distribution. One of the same version that is there already is overwritten.
+pub(super) fn write(site_packages: &Path, list: &[PathBuf]) -> std::io::Result<()> {
+    let info = format!("matenv_preload-{VERSION}.dist-info");
+    let files = [
+        ("matenv_preload.pth".to_owned(), PTH.to_owned()),
+        ("matenv_preload/__init__.py".to_owned(), HOOK.to_owned()),
+        (LIST.to_owned(), lines(list)),
+        (
+            format!("{info}/METADATA"),
+            format!(
+                "Metadata-Version: 2.1\nName: matenv-preload\nVersion: {VERSION}\n\
+                 Summary: Opens CUDA's libraries before onnxruntime or tensorrt is imported\n"
+            ),
+        ),
+        (
+            format!("{info}/WHEEL"),
+            format!("Wheel-Version: 1.0\nGenerator: matenv {VERSION}\nRoot-Is-Purelib: true\nTag: py3-none-any\n"),
+        ),
+        (format!("{info}/INSTALLER"), "matenv\n".to_owned()),
+    ];
+    for folder in ["matenv_preload", &info] {
+        fs_err::create_dir_all(site_packages.join(folder))?;
+    }
+    let mut record = String::new();
+    for (path, text) in &files {
+        fs_err::write(site_packages.join(path), text)?;
+        let hash = URL_SAFE_NO_PAD.encode(compute_bytes_digest::<Sha256>(text));
+        let _ = writeln!(record, "{path},sha256={hash},{}", text.len());
+    }
+    let _ = writeln!(record, "{info}/RECORD,,");
+    fs_err::write(site_packages.join(info).join("RECORD"), record)
+}
+
+fn lines(list: &[PathBuf]) -> String {
+    list.iter()
+        .map(|path| {
+            let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
+            parts.join("/") + "\n"
+        })
+        .collect()
+}
+
+/// What the hook of a prefix's Python opens, in order; nothing where there is no hook.
+#[must_use]
+pub fn installed(prefix: &Path) -> Vec<PathBuf> {
+    let Some(site_packages) = layout::site_packages_of(prefix) else {
+        return Vec::new();
+    };
+    let list = fs_err::read_to_string(site_packages.join(LIST)).unwrap_or_default();
+    list.lines().map(|line| site_packages.join(line)).collect()
+}

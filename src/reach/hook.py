@@ -1,0 +1,86 @@
+"""Opens CUDA's libraries by path just before onnxruntime or tensorrt is loaded, which would not find them by name.
+
+matenv wrote this, and matenv_preload.pth imports it whenever Python starts, so it has to be quick. Whatever goes wrong
+stays silent: a library that is missing or cannot be opened is told by the program that needs it, in its own words.
+"""
+
+import sys
+from _thread import allocate_lock
+
+
+class _Finder:
+    """Has the other finders find the module, and hooks into its loader.
+
+    It stays in sys.meta_path when it is done: to take it out would move the others under a thread that goes through them.
+    """
+
+    def __init__(self):
+        self.lock = allocate_lock()
+        self.done = False
+
+    def find_spec(self, name, path=None, target=None):
+        if self.done or name not in ("onnxruntime", "tensorrt"):
+            return None
+        try:
+            return self.hooked(name, path, target)
+        except Exception:
+            return None
+
+    def hooked(self, name, path, target):
+        for finder in sys.meta_path:
+            spec = None if finder is self else finder.find_spec(name, path, target)
+            if spec is not None:
+                break
+        else:
+            return None
+        loader = spec.loader
+        create = loader.create_module
+
+        # Not in find_spec, which importlib.util.find_spec calls too; nor in exec_module, which would be seen in tracebacks.
+        def create_module(spec):
+            loader.__dict__.pop("create_module", None)
+            self.preload()
+            return create(spec)
+
+        loader.create_module = create_module
+        return spec
+
+    def preload(self):
+        with self.lock:
+            if not self.done:
+                try:
+                    _open_all()
+                except Exception:
+                    pass
+                self.done = True
+
+
+def _open_all():
+    import ctypes
+    import os
+
+    try:
+        # cuDNN needs libz.so.1, which conda's Python finds in its own folder, and cuDNN does not.
+        import zlib  # noqa: F401
+    except ImportError:
+        pass
+    here = os.path.dirname(os.path.abspath(__file__))
+    with open(os.path.join(here, "libraries.txt"), encoding="utf-8") as lines:
+        paths = [os.path.join(os.path.dirname(here), *line.split("/")) for line in lines.read().splitlines()]
+    if os.name == "nt":
+        mode = ctypes.DEFAULT_MODE
+        for folder in dict.fromkeys(map(os.path.dirname, paths)):
+            try:
+                os.add_dll_directory(folder)
+            except OSError:
+                pass
+    else:
+        mode = os.RTLD_NOW | os.RTLD_GLOBAL
+    for path in paths:
+        try:
+            ctypes.CDLL(path, mode)
+        except OSError:
+            pass
+
+
+sys.meta_path.insert(0, _Finder())
