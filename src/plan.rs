@@ -184,7 +184,12 @@ pub fn plan(
         subdir: subdir.clone(),
         python: manifest.python.clone(),
         channels: manifest.channels.clone(),
-        conda: manifest.conda.clone(),
+        conda: manifest
+            .conda
+            .iter()
+            .cloned()
+            .chain(wheels.conda.into_iter().map(|spec| spec.requirement))
+            .collect(),
         requirements: wheels.requirements,
         bounds: wheels.bounds,
         build: wheels.build,

@@ -99,6 +99,7 @@ pub(super) fn choices(
         rejected: Vec::new(),
     };
     choices.extend(requirements.iter().map(|wanted| listed("requirement", wanted)));
+    choices.extend(wheels.conda.iter().map(|wanted| listed("conda package", wanted)));
     choices.extend(wheels.bounds.iter().map(|wanted| listed("bound", wanted)));
     choices
 }

@@ -16,6 +16,8 @@ use crate::{
 pub(super) struct Wheels {
     pub(super) requirements: Vec<PlannedRequirement>,
     pub(super) bounds: Vec<PlannedRequirement>,
+    /// conda packages beside the manifest's, as match specs.
+    pub(super) conda: Vec<PlannedRequirement>,
     pub(super) build: Vec<BuildException>,
 }
 
@@ -34,6 +36,7 @@ impl Wheels {
                 .flat_map(|wanted| planned(wanted, level.packages, subdir, source))
                 .collect(),
             bounds: Vec::new(),
+            conda: Vec::new(),
             build: build(manifest, source, |exception| here(&exception.profiles, &exception.cuda)),
         };
         wheels.bound(level, subdir, manifest.has_torch(level.packages));
@@ -69,6 +72,14 @@ impl Wheels {
     }
 
     fn hold(&mut self, package: &str, versions: &str, because: &str, ask: Option<SourceName>) {
+        if ask == Some(SourceName::CondaForge) {
+            self.conda.push(PlannedRequirement {
+                requirement: format!("{package} {versions}"),
+                source: SourceName::CondaForge,
+                because: because.to_owned(),
+            });
+            return;
+        }
         let asked = |wanted: &&mut PlannedRequirement| same_package(name_of(&wanted.requirement), name_of(package));
         if let Some(wanted) = self.requirements.iter_mut().find(asked) {
             let comma = if bare(&wanted.requirement) { "" } else { "," };
