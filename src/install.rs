@@ -6,6 +6,7 @@
 mod clock;
 mod error;
 mod locate;
+mod machine;
 mod many;
 mod need;
 mod places;
@@ -14,6 +15,7 @@ mod room;
 
 pub use clock::Clock;
 pub use error::InstallError;
+pub use machine::Machine;
 pub use many::{Made, install_many, rehearse_many, supported};
 pub use need::Need;
 pub use places::PlaceFacts;
@@ -23,20 +25,20 @@ pub use room::RoomError;
 use std::path::{Path, PathBuf};
 
 use locate::{Located, locate, wheels};
+use machine::absent;
 
 use crate::{
-    audit::Audit,
+    audit::{Audit, Subject},
     causes::chain,
     checkout::{self, Checkout, Place, Source},
     context::Context,
     doctor::{Code, Finding, Scope, Severity},
     event::Stage,
-    hardware::Hardware,
     lock::Lock,
     manifest::Manifest,
     names::{EnvName, ProfileName},
     plan::{self, Plan},
-    profile::Profile,
+    profile::Profiles,
     reach,
     report::{Certificate, ChosenPlan, Package, Verdict},
     store::{
@@ -50,9 +52,11 @@ use crate::{
 const PLAN_FILE: &str = "plan.json";
 
 /// What is asked of an installation.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Request {
-    /// The accelerator level; `None` means cpu.
+    /// What the environments are made for.
+    pub machine: Machine,
+    /// The accelerator level; `None` means the best that there is.
     pub profile: Option<ProfileName>,
     /// A name for the environment that differs from the manifest's.
     pub name: Option<EnvName>,
@@ -76,7 +80,7 @@ pub struct Installed {
 }
 
 /// Make the choices for `manifest`. A program's own source is left aside: it may have to be fetched.
-pub fn plan(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<(Plan, Hardware), InstallError> {
+pub fn plan(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<Plan, InstallError> {
     plan_with(ctx, manifest, request, None)
 }
 
@@ -86,21 +90,20 @@ async fn plan_from_source(
     store: &Store,
     manifest: &Manifest,
     request: &Request,
-) -> Result<(Plan, Hardware, Option<EnvLock>), InstallError> {
+) -> Result<(Plan, Option<EnvLock>), InstallError> {
     let Some(asked) = request.sources.iter().find(|source| source.env == manifest.name) else {
-        let (plan, hardware) = plan(ctx, manifest, request)?;
-        return Ok((plan, hardware, None));
+        return Ok((plan(ctx, manifest, request)?, None));
     };
     // A machine that does not support the profile needs no clone to say so.
-    let (plan, _) = plan(ctx, manifest, request)?;
+    let plan = plan(ctx, manifest, request)?;
     let held = match asked.place {
         Place::Git { .. } => Some(store.lock_source(&ctx.events, &manifest.name).await?),
         Place::Folder(_) => None,
     };
     let src = store.source(&manifest.name);
     let source = checkout::check_out(ctx, manifest, plan.profile, asked, &src).await?;
-    let (plan, hardware) = plan_with(ctx, manifest, request, Some(source))?;
-    Ok((plan, hardware, held))
+    let plan = plan_with(ctx, manifest, request, Some(source))?;
+    Ok((plan, held))
 }
 
 /// Remove the clones of commits that no generation stands on any more. What stays is only in the way.
@@ -125,23 +128,21 @@ fn plan_with(
     manifest: &Manifest,
     request: &Request,
     source: Option<Checkout>,
-) -> Result<(Plan, Hardware), InstallError> {
-    let profile = Profile::load(request.profile.unwrap_or(ProfileName::Cpu))?;
-    let hardware = Hardware::detect(&ctx.settings);
+) -> Result<Plan, InstallError> {
     let plan = plan::plan(
         manifest,
-        &profile,
-        &hardware,
+        &Profiles::load()?,
+        &request.machine.hardware,
         &plan::Request {
+            profile: request.profile,
             name: request.name.clone(),
             exclude_newer: ctx.settings.exclude_newer.clone(),
-            profile_named: request.profile.is_some(),
             redirects: ctx.settings.sources.redirects(),
             sources: ctx.settings.sources.described(),
             source,
         },
     )?;
-    Ok((plan, hardware))
+    Ok(plan)
 }
 
 /// What `plan`'s environment holds, if an earlier generation of the same plan was audited; opens no connection.
@@ -165,9 +166,10 @@ pub async fn install(ctx: &Context, manifest: &Manifest, request: &Request) -> R
             ));
         }
     }
+    request.machine.check_platform()?;
     let mut clock = Clock::new(ctx);
     let store = Store::open(&ctx.settings)?;
-    let (plan, hardware, source_held) = plan_from_source(ctx, &store, manifest, request).await?;
+    let (plan, source_held) = plan_from_source(ctx, &store, manifest, request).await?;
     if let Some(done) = nothing_to_do(ctx, &store, &plan, request).await? {
         return Ok(done);
     }
@@ -184,7 +186,7 @@ pub async fn install(ctx: &Context, manifest: &Manifest, request: &Request) -> R
     }
     tell_of_replaced_source(ctx, &store, &plan);
     let staged = store.stage(&plan.env)?;
-    let mut certificate = match build(ctx, &mut clock, &store, &staged, &plan, hardware, request).await {
+    let mut certificate = match build(ctx, &mut clock, &store, &staged, &plan, request).await {
         Ok(certificate) => certificate,
         Err(error) => {
             staged.remove();
@@ -237,18 +239,15 @@ async fn build(
     store: &Store,
     staged: &Staged,
     plan: &Plan,
-    hardware: Hardware,
     request: &Request,
 ) -> Result<Certificate, InstallError> {
     let prefix = staged.prefix.clone();
     let located = locate(ctx, clock, store, plan, &prefix).await?;
     wheels(ctx, clock, plan, &prefix, &located).await?;
-    if let Some(cuda) = plan.backend.cuda_major() {
-        let hook = reach::install(&prefix, cuda, plan.profile);
-        hook.map_err(|error| InstallError::Records(std::io::Error::other(error)))?;
-    }
+    let hook = reach::install(&prefix, &Subject::of_plan(plan).libraries);
+    hook.map_err(|error| InstallError::Records(std::io::Error::other(error)))?;
     let Located { lock, mut findings, .. } = located;
-    findings.extend(lock.pypi.findings.iter().cloned());
+    findings.extend(lock.pypi.findings.iter().chain(&plan.warnings).cloned());
     keep_records(plan, &lock, &prefix)?;
     door::furnish(&ctx.settings, &prefix, &plan.env, &plan.typed())?;
 
@@ -257,7 +256,7 @@ async fn build(
         matenv: env!("CARGO_PKG_VERSION").to_owned(),
         ok: false,
         proven: false,
-        cross: false,
+        cross: request.machine.cross,
         env: plan.env.clone(),
         manifest: plan.manifest.clone(),
         profile: plan.profile,
@@ -265,7 +264,7 @@ async fn build(
         generation: staged.number,
         prefix: prefix.clone(),
         created: jiff::Timestamp::now().to_string(),
-        hardware,
+        hardware: request.machine.hardware.clone(),
         sources: ctx.settings.sources.described(),
         fallbacks: lock.fallbacks.clone(),
         plan: ChosenPlan {
@@ -280,7 +279,8 @@ async fn build(
         bench: None,
         timings: Vec::new(),
     };
-    let proof = prove(ctx, clock, plan, &prefix, &request.prove).await?;
+    let absent = absent(&ctx.settings, request.machine.cross);
+    let proof = prove(ctx, clock, plan, &prefix, &request.prove, absent).await?;
     proof.enter(&mut certificate);
     if request.prove.probes {
         let _at_work = ctx.shared.machine.read().await;
@@ -305,9 +305,10 @@ pub struct Rehearsal {
 /// Find out what [`install`] would do, and whether there is room for it. Python is linked into a folder that is
 /// removed again, for the wheels are resolved with it.
 pub async fn rehearse(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<Rehearsal, InstallError> {
+    request.machine.check_platform()?;
     let mut clock = Clock::new(ctx);
     let store = Store::open(&ctx.settings)?;
-    let (plan, _, _source_held) = plan_from_source(ctx, &store, manifest, request).await?;
+    let (plan, _source_held) = plan_from_source(ctx, &store, manifest, request).await?;
     if is_done(&store, &plan, request)?.is_some() {
         return Ok(Rehearsal {
             plan,
@@ -333,7 +334,8 @@ pub async fn rehearse(ctx: &Context, manifest: &Manifest, request: &Request) -> 
 /// The current generation, if it is what the plan asks for.
 fn is_done(store: &Store, plan: &Plan, request: &Request) -> Result<Option<Generation>, InstallError> {
     Ok(store.current(&plan.env)?.filter(|current| {
-        let enough = current.record.proven || !request.prove.wanted();
+        // What was made for another machine is proven as far as it goes; on that machine the rest is run.
+        let enough = current.record.proven || current.record.cross || !request.prove.wanted();
         !request.force && current.record.plan_fingerprint == plan.fingerprint() && enough
     }))
 }
@@ -352,17 +354,27 @@ async fn nothing_to_do(
     open_door(ctx, &mut certificate);
     // The files of an editable folder may be others by now: what was proven of them counts no more.
     let other_files = certificate.source != plan.source;
-    if request.prove.model_dir.is_some() || other_files {
+    // The machine that it was made for.
+    let arrived = current.record.cross && !request.machine.cross;
+    if request.prove.model_dir.is_some() || other_files || arrived {
         certificate.source.clone_from(&plan.source);
         certificate.proven &= !other_files || request.prove.probes;
+        if arrived {
+            certificate.cross = false;
+            certificate.hardware.clone_from(&request.machine.hardware);
+        }
         // A trained model is new evidence: its smoke tests run even if the environment stays as it is.
         let again = Prove {
-            probes: other_files && request.prove.probes,
-            bench: false,
+            probes: (other_files || arrived) && request.prove.probes,
+            bench: arrived && request.prove.bench,
             ..request.prove.clone()
         };
-        let proof = prove(ctx, &mut Clock::new(ctx), plan, &current.prefix, &again).await?;
+        let absent = absent(&ctx.settings, certificate.cross);
+        let proof = prove(ctx, &mut Clock::new(ctx), plan, &current.prefix, &again, absent).await?;
         certificate = proof.record(certificate, &current.prefix)?;
+        if arrived && certificate.verdict() == Verdict::Good {
+            current.arrived(certificate.proven, certificate.ok)?;
+        }
     }
     Ok(Some(Installed {
         certificate,
@@ -405,6 +417,7 @@ fn switch(
         created: certificate.created.clone(),
         proven: certificate.proven,
         ok: certificate.ok,
+        cross: certificate.cross,
     };
     certificate.timings = clock.timings();
     certificate.write(&prefix)?;

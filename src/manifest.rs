@@ -12,6 +12,7 @@ use std::{
 };
 
 use pep440_rs::{Version, VersionSpecifiers};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -64,6 +65,10 @@ pub struct Manifest {
     pub description: String,
     /// Whether a bare `install` makes it.
     pub default: bool,
+    /// The profiles that it is made for.
+    pub profiles: BTreeSet<ProfileName>,
+    /// Profiles that mean another one here.
+    pub instead: BTreeMap<ProfileName, Instead>,
     /// The command that opens its program; words are separated by spaces.
     pub launch: Option<String>,
     /// Which Python it wants.
@@ -84,6 +89,16 @@ pub struct Manifest {
     pub smoke: Vec<Check>,
     /// Files that a trained model's folder holds.
     pub model_files: Vec<String>,
+}
+
+/// What a profile means where a manifest has nothing of its own for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Instead {
+    /// The profile that is taken.
+    pub profile: ProfileName,
+    /// Why.
+    pub because: String,
 }
 
 /// The Pythons that a manifest supports.
@@ -114,6 +129,9 @@ pub struct Wanted {
     /// The profiles that want it; empty means all.
     #[serde(default)]
     pub profiles: BTreeSet<ProfileName>,
+    /// The CUDA majors that want it; empty means all, and no CUDA too.
+    #[serde(default)]
+    pub cuda: BTreeSet<u32>,
     /// Where it comes from.
     pub source: SourceName,
     /// Why it stands there.
@@ -127,6 +145,12 @@ pub struct BuildException {
     pub package: String,
     /// What its build needs, pinned by hash when the environment is resolved.
     pub requires: Vec<String>,
+    /// The profiles that need it; empty means all.
+    #[serde(default)]
+    pub profiles: BTreeSet<ProfileName>,
+    /// The CUDA majors that need it; empty means all, and no CUDA too.
+    #[serde(default)]
+    pub cuda: BTreeSet<u32>,
     /// Why there is no wheel.
     pub because: String,
 }
@@ -190,6 +214,15 @@ impl Manifest {
     /// The file is at fault; the error says where.
     pub fn parse(file: &TomlFile) -> Result<Self, TomlError> {
         file.parse::<form::Manifest>()?.checked(file)
+    }
+
+    /// Whether the environment of a profile has torch.
+    #[must_use]
+    pub fn has_torch(&self, profile: ProfileName) -> bool {
+        self.pypi.iter().any(|wanted| {
+            let here = wanted.profiles.is_empty() || wanted.profiles.contains(&profile);
+            here && crate::plan::name_of(&wanted.requirement) == "torch"
+        })
     }
 }
 

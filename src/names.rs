@@ -211,7 +211,7 @@ impl FromStr for ProfileName {
             _ => Err(InvalidName {
                 given: text.to_owned(),
                 kind: "profile",
-                rule: "use `cpu`, `gpu` or `gpu-trt` (alias `tensorrt`)",
+                rule: "use `auto`, `cpu`, `gpu` or `gpu-trt` (alias `tensorrt`)",
             }),
         }
     }

@@ -3,24 +3,33 @@
 //! In: a [`Manifest`], a [`Profile`], [`Hardware`]. Out: a [`Plan`], or the sentence why there can be none.
 //! **Invariant:** planning opens no socket and no file, so a plan for another machine is the same call.
 
+mod cards;
 mod choices;
+mod level;
+mod requirements;
+mod select;
+
+pub(crate) use requirements::name_of;
 
 pub use choices::{Choice, Rejected};
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use rattler_conda_types::subdir::Subdir;
 use rattler_digest::{Sha256, compute_bytes_digest};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    checkout::{Checkout, Kind},
-    hardware::Hardware,
-    manifest::{BuildException, Check, Manifest, PythonRange, Wanted},
+    checkout::Checkout,
+    doctor::Finding,
+    hardware::{ComputeCapability, Hardware},
+    manifest::{BuildException, Check, Manifest, PythonRange},
     names::{Backend, EnvName, ProfileName, typed},
-    profile::{Needs, Profile},
+    profile::Profiles,
     sources::SourceName,
 };
+use level::{Level, Refusal, Stand};
+use requirements::Wheels;
 
 /// A wheel requirement of the plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,8 +51,11 @@ pub struct Plan {
     pub manifest: EnvName,
     /// The accelerator level.
     pub profile: ProfileName,
-    /// torch's backend.
+    /// torch's backend, and with it the CUDA version.
     pub backend: Backend,
+    /// The GPUs that it serves; empty means that they are not known, or that it uses none.
+    #[serde(default)]
+    pub cards: Vec<ComputeCapability>,
     /// conda's platform, such as `linux-64`.
     pub subdir: String,
     /// The Pythons that may be taken.
@@ -54,6 +66,9 @@ pub struct Plan {
     pub conda: Vec<String>,
     /// Wheels.
     pub requirements: Vec<PlannedRequirement>,
+    /// Bounds on wheels that others ask for.
+    #[serde(default)]
+    pub bounds: Vec<PlannedRequirement>,
     /// Distributions that may be built from source.
     pub build: Vec<BuildException>,
     /// The program's own source, where it takes the place of a released wheel.
@@ -75,6 +90,9 @@ pub struct Plan {
     pub exclude_newer: Option<String>,
     /// Sources that another source stands in for.
     pub redirects: BTreeMap<SourceName, SourceName>,
+    /// What of the machine goes unused, or may not do.
+    #[serde(default)]
+    pub warnings: Vec<Finding>,
     /// Each choice with its reason.
     pub choices: Vec<Choice>,
 }
@@ -82,14 +100,9 @@ pub struct Plan {
 /// Why there is no plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
-    /// The machine lacks what the profile needs.
-    #[error("this machine does not support the profile `{profile}`: {because}")]
-    Unsupported {
-        /// The profile.
-        profile: ProfileName,
-        /// Why not.
-        because: String,
-    },
+    /// The machine, or the manifest, does not support the profile.
+    #[error(transparent)]
+    Unsupported(Box<Unsupported>),
     /// conda knows no packages for this machine.
     #[error("there are no packages for `{triple}`")]
     Platform {
@@ -98,15 +111,31 @@ pub enum PlanError {
     },
 }
 
-/// How a plan is asked for, beside manifest, profile and hardware.
+/// A profile that is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{env} cannot have the profile `{profile}` here: {because}")]
+pub struct Unsupported {
+    /// The manifest.
+    pub env: EnvName,
+    /// The profile.
+    pub profile: ProfileName,
+    /// Why not.
+    pub because: String,
+    /// The best profile that can be had.
+    pub instead: Option<ProfileName>,
+    /// What was considered.
+    pub choices: Vec<Choice>,
+}
+
+/// How a plan is asked for, beside manifest and hardware.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Request {
+    /// The accelerator level; `None` is the best that the hardware and the manifest support.
+    pub profile: Option<ProfileName>,
     /// `--name`.
     pub name: Option<EnvName>,
     /// `--exclude-newer`.
     pub exclude_newer: Option<String>,
-    /// The profile was named by the user.
-    pub profile_named: bool,
     /// Sources that a mirror replaces by another source, such as torch by pypi.
     pub redirects: BTreeMap<SourceName, SourceName>,
     /// What stands in for each source on this machine, in words; `default` where nothing does.
@@ -118,57 +147,157 @@ pub struct Request {
 /// Make all choices.
 ///
 /// # Errors
-/// The hardware does not support the profile.
-pub fn plan(manifest: &Manifest, profile: &Profile, hardware: &Hardware, request: &Request) -> Result<Plan, PlanError> {
-    let subdir = subdir(&hardware.triple)?;
-    match profile.needs {
-        Needs::Nothing => {}
-        Needs::Nvidia => {
-            return Err(PlanError::Unsupported {
-                profile: profile.name,
-                because: "this version of matenv does not choose GPU stacks yet".to_owned(),
-            });
-        }
-    }
-    // Only `cpu` gets here so far, and its file names one backend.
-    let backend = profile.backends.first().cloned().unwrap_or_else(Backend::cpu);
-    let wanted_here = |profiles: &BTreeSet<ProfileName>| profiles.is_empty() || profiles.contains(&profile.name);
-    let requirements: Vec<PlannedRequirement> = manifest
-        .pypi
-        .iter()
-        .filter(|wanted| wanted_here(&wanted.profiles))
-        .flat_map(|wanted| planned(wanted, profile.name, request.source.as_ref()))
-        .collect();
+/// The hardware, or the manifest, does not support the profile.
+pub fn plan(
+    manifest: &Manifest,
+    profiles: &Profiles,
+    hardware: &Hardware,
+    request: &Request,
+) -> Result<Plan, PlanError> {
+    let subdir = subdir(&hardware.triple)?.to_string();
+    let stand = Stand {
+        manifest,
+        hardware,
+        subdir: &subdir,
+    };
+    let (level, profile_choice) = choose(&stand, profiles, request.profile)?;
+    let wheels = Wheels::of(manifest, &level, &subdir, request.source.as_ref());
     let from_scripts = request.source.as_ref().is_some_and(|source| !source.is_project());
     let checks = |checks: &[Check]| -> Vec<Check> {
         checks
             .iter()
-            .filter(|check| wanted_here(&check.profiles) && (check.scripts || !from_scripts))
+            .filter(|check| check.profiles.is_empty() || check.profiles.contains(&level.packages))
+            .filter(|check| check.scripts || !from_scripts)
             .cloned()
             .collect()
     };
-    let choices = choices::choices(manifest, profile, &backend, request, &requirements);
+    let choices = choices::choices(manifest, &level, profile_choice, &subdir, request, &wheels);
+    let selection = level.selection;
     Ok(Plan {
         env: request.name.clone().unwrap_or_else(|| manifest.name.clone()),
         manifest: manifest.name.clone(),
-        profile: profile.name,
-        backend,
-        subdir: subdir.to_string(),
+        profile: level.profile.name,
+        backend: selection
+            .as_ref()
+            .map_or_else(Backend::cpu, |selection| selection.backend.clone()),
+        cards: selection.map(|selection| selection.cards).unwrap_or_default(),
+        subdir: subdir.clone(),
         python: manifest.python.clone(),
         channels: manifest.channels.clone(),
-        conda: manifest.conda.clone(),
-        requirements,
-        build: build(manifest, request.source.as_ref()),
+        conda: manifest
+            .conda
+            .iter()
+            .cloned()
+            .chain(wheels.conda.into_iter().map(|spec| spec.requirement))
+            .collect(),
+        requirements: wheels.requirements,
+        bounds: wheels.bounds,
+        build: wheels.build,
         source: request.source.clone(),
         probes: checks(&manifest.probes),
         smoke: checks(&manifest.smoke),
         model_files: manifest.model_files.clone(),
-        providers: profile.providers.clone(),
+        providers: level.providers,
         launch: manifest.launch.clone(),
         exclude_newer: request.exclude_newer.clone(),
         redirects: request.redirects.clone(),
+        warnings: level.warnings,
         choices,
     })
+}
+
+/// The level that was asked for, or the best that there is.
+fn choose<'a>(
+    stand: &Stand<'a>,
+    profiles: &'a Profiles,
+    asked: Option<ProfileName>,
+) -> Result<(Level<'a>, Choice), PlanError> {
+    let mut choice = Choice {
+        what: "profile".to_owned(),
+        chosen: String::new(),
+        because: if asked.is_some() {
+            "you asked for it".to_owned()
+        } else {
+            "the best that this machine and the manifest support; name another with --profile".to_owned()
+        },
+        rejected: Vec::new(),
+    };
+    let manifest = stand.manifest;
+    if let Some(because) = stand.refused_everywhere() {
+        let profile = asked.unwrap_or(ProfileName::Cpu);
+        return Err(refused(manifest, profile, Refusal::from(because), choice, None));
+    }
+    if let Some(asked) = asked {
+        let instead = manifest.instead.get(&asked);
+        let name = instead.map_or(asked, |instead| instead.profile);
+        if let Some(instead) = instead {
+            choice.because = format!("{asked} means {name} here: {}", instead.because);
+        }
+        choice.chosen = name.to_string();
+        return match stand.level(profiles.get(name)) {
+            Ok(level) => Ok((level, choice)),
+            Err(refusal) => {
+                let plainer = ProfileName::ALL.into_iter().rev().filter(|plainer| *plainer < name);
+                let instead = plainer
+                    .filter(|plainer| stand.level(profiles.get(*plainer)).is_ok())
+                    .max();
+                Err(refused(manifest, name, refusal, choice, instead))
+            }
+        };
+    }
+    let mut last = Refusal::from(format!("{} is made for no profile", manifest.name));
+    for name in ProfileName::ALL.into_iter().rev() {
+        let level = match manifest.instead.get(&name) {
+            Some(instead) => Err(Refusal::from(instead.because.clone())),
+            None => stand.known_level(profiles.get(name)),
+        };
+        match level {
+            Ok(mut level) => {
+                choice.chosen = name.to_string();
+                if level.selection.is_none() {
+                    let why_no_gpu = choice.rejected.last().map(|rejected| rejected.because.as_str());
+                    level.warnings.extend(stand.cpu_in_doubt(why_no_gpu));
+                }
+                return Ok((level, choice));
+            }
+            Err(refusal) => {
+                choice.rejected.push(Rejected {
+                    option: name.to_string(),
+                    because: refusal.because.clone(),
+                });
+                last = refusal;
+            }
+        }
+    }
+    Err(refused(manifest, ProfileName::Cpu, last, choice, None))
+}
+
+fn refused(
+    manifest: &Manifest,
+    profile: ProfileName,
+    refusal: Refusal,
+    choice: Choice,
+    instead: Option<ProfileName>,
+) -> PlanError {
+    let mut choices = vec![Choice {
+        chosen: profile.to_string(),
+        ..choice
+    }];
+    if !refusal.rejected.is_empty() {
+        choices.push(Choice {
+            what: "backend".to_owned(),
+            chosen: "none".to_owned(),
+            because: refusal.because.clone(),
+            rejected: refusal.rejected,
+        });
+    }
+    PlanError::Unsupported(Box::new(Unsupported {
+        env: manifest.name.clone(),
+        profile,
+        because: refusal.because,
+        instead,
+        choices,
+    }))
 }
 
 impl Plan {
@@ -205,74 +334,15 @@ impl Plan {
         }
     }
 
-    /// Whether any wheel comes from the torch index.
+    /// Whether any wheel comes from that source.
     #[must_use]
-    pub fn wants_torch(&self) -> bool {
-        self.requirements
-            .iter()
-            .any(|wanted| wanted.source == SourceName::Torch)
+    pub fn wants(&self, source: SourceName) -> bool {
+        self.requirements.iter().any(|wanted| wanted.source == source)
     }
 }
 
-/// A requirement of the manifest as it is asked of the index, or what its program's own source asks instead.
-fn planned(wanted: &Wanted, profile: ProfileName, source: Option<&Checkout>) -> Vec<PlannedRequirement> {
-    let extras = wanted.extras.get(&profile);
-    let name = name_of(&wanted.requirement);
-    let one = |requirement: String, because: String| PlannedRequirement {
-        requirement,
-        source: wanted.source,
-        because,
-    };
-    match source.filter(|source| source.package == name) {
-        None => vec![one(with_extras(&wanted.requirement, extras), wanted.because.clone())],
-        Some(source) => match &source.kind {
-            // Its own version counts, whatever the manifest's bounds say of releases.
-            Kind::Project { .. } => vec![one(with_extras(name, extras), format!("from {source}"))],
-            Kind::Scripts { requirements, .. } => requirements
-                .iter()
-                .map(|requirement| one(requirement.clone(), format!("from {source}")))
-                .collect(),
-        },
-    }
-}
-
-/// The manifest's exceptions, and those of the program's own source: a project itself, or what an older tree pins.
-fn build(manifest: &Manifest, source: Option<&Checkout>) -> Vec<BuildException> {
-    let mut build = manifest.build.clone();
-    let (Some(source), Some(tree)) = (source, &manifest.source) else {
-        return build;
-    };
-    let built: Vec<&String> = match &source.kind {
-        Kind::Project { .. } => vec![&source.package],
-        Kind::Scripts { requirements, .. } => tree
-            .sdists
-            .iter()
-            .filter(|sdist| requirements.iter().any(|wanted| same_package(name_of(wanted), sdist)))
-            .collect(),
-    };
-    build.extend(built.into_iter().map(|package| BuildException {
-        package: package.clone(),
-        requires: tree.build_requires.clone(),
-        because: format!("from {source}"),
-    }));
-    build
-}
-
-/// Whether two names mean one package: `Typing_Extensions` is `typing-extensions`.
-fn same_package(one: &str, other: &str) -> bool {
-    let name = |text: &str| text.parse::<pep508_rs::PackageName>().ok();
-    name(one).is_some_and(|one| Some(one) == name(other))
-}
-
-/// The name at the start of a requirement.
-fn name_of(requirement: &str) -> &str {
-    let ends = requirement
-        .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')))
-        .unwrap_or(requirement.len());
-    &requirement[..ends]
-}
-
-fn subdir(triple: &str) -> Result<Subdir, PlanError> {
+/// conda's platform for a triple.
+pub(crate) fn subdir(triple: &str) -> Result<Subdir, PlanError> {
     let unknown = || PlanError::Platform {
         triple: triple.to_owned(),
     };
@@ -292,16 +362,6 @@ fn subdir(triple: &str) -> Result<Subdir, PlanError> {
     format!("{os}-{arch}").parse().map_err(|_| unknown())
 }
 
-/// `numpy>=2` and `[a, b]` make `numpy[a,b]>=2`.
-fn with_extras(requirement: &str, extras: Option<&Vec<String>>) -> String {
-    let Some(extras) = extras.filter(|extras| !extras.is_empty()) else {
-        return requirement.to_owned();
-    };
-    let name = name_of(requirement);
-    let rest = &requirement[name.len()..];
-    format!("{name}[{}]{rest}", extras.join(","))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -313,13 +373,12 @@ mod tests {
 
     fn planned(profile: ProfileName, triple: &str) -> Result<Plan, PlanError> {
         let manifests = Manifests::load(None).expect("sound");
-        let profile = Profile::load(profile).expect("sound");
-        plan(
-            manifests.get("sleap").expect("there"),
-            &profile,
-            &machine(triple),
-            &Request::default(),
-        )
+        let request = Request {
+            profile: Some(profile),
+            ..Request::default()
+        };
+        let sleap = manifests.get("sleap").expect("there");
+        plan(sleap, &Profiles::load().expect("sound"), &machine(triple), &request)
     }
 
     #[test]
@@ -335,12 +394,6 @@ mod tests {
             let found = planned(ProfileName::Cpu, triple).ok().map(|plan| plan.subdir);
             assert_eq!(found.as_deref(), subdir, "{triple}");
         }
-    }
-
-    #[test]
-    fn gpu_profiles_are_refused_until_stacks_are_chosen() {
-        let refused = planned(ProfileName::Gpu, "x86_64-unknown-linux-gnu");
-        assert!(matches!(refused, Err(PlanError::Unsupported { .. })));
     }
 
     #[test]
@@ -372,14 +425,5 @@ mod tests {
         let mut other_packages = plan.clone();
         other_packages.requirements[0].requirement.push_str("<9");
         assert_ne!(plan.fingerprint(), other_packages.fingerprint());
-    }
-
-    #[test]
-    fn extras_go_between_name_and_version() {
-        assert_eq!(
-            with_extras("a-b>=2", Some(&vec!["x".into(), "y".into()])),
-            "a-b[x,y]>=2"
-        );
-        assert_eq!(with_extras("a", None), "a");
     }
 }

@@ -57,11 +57,7 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// The profile of that name.
-    ///
-    /// # Errors
-    /// A built-in file is at fault; a test reads them all.
-    pub fn load(name: ProfileName) -> Result<Self, TomlError> {
+    fn load(name: ProfileName) -> Result<Self, TomlError> {
         let (file, text) = match name {
             ProfileName::Cpu => BUILT_IN[0],
             ProfileName::Gpu => BUILT_IN[1],
@@ -71,14 +67,40 @@ impl Profile {
     }
 }
 
+/// Every profile.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Profiles(Vec<Profile>);
+
+impl Profiles {
+    /// The built-in ones.
+    ///
+    /// # Errors
+    /// A built-in file is at fault; a test reads them all.
+    pub fn load() -> Result<Self, TomlError> {
+        ProfileName::ALL
+            .into_iter()
+            .map(Profile::load)
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
+    /// The profile of that name.
+    #[must_use]
+    pub fn get(&self, name: ProfileName) -> &Profile {
+        // They were loaded in the order of their names.
+        &self.0[name as usize]
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_built_in_profiles_are_sound() {
+        let profiles = Profiles::load().expect("sound");
         for name in ProfileName::ALL {
-            let profile = Profile::load(name).expect("sound");
+            let profile = profiles.get(name);
             assert_eq!(profile.name, name);
             assert!(!profile.backends.is_empty() && !profile.providers.is_empty());
         }

@@ -1,6 +1,8 @@
 use crate::{
+    bench,
     hardware::ComputeCapability,
     names::{Backend, ProfileName},
+    plan::Plan,
     stack::{self, Library},
 };
 
@@ -27,6 +29,16 @@ impl Subject {
             cards: Vec::new(),
             libraries: Vec::new(),
         }
+    }
+
+    /// What a plan's environment has to serve. Where ONNX Runtime runs on the processor, only torch's own libraries count.
+    #[must_use]
+    pub fn of_plan(plan: &Plan) -> Self {
+        let mut subject = Self::of(plan.profile, &plan.backend, plan.cards.clone());
+        if plan.providers.first().is_none_or(|provider| provider == bench::CPU) {
+            subject.libraries.clear();
+        }
+        subject
     }
 
     /// An environment of a profile and a backend, for those GPUs, with the libraries that `profiles/libraries.toml` lists.

@@ -47,7 +47,8 @@ use crate::{
 /// The first argument that makes this program the bench's worker.
 pub const WORKER_WORD: &str = "bench-worker";
 
-const CPU: &str = "CPUExecutionProvider";
+/// ONNX Runtime's provider for the processor.
+pub const CPU: &str = "CPUExecutionProvider";
 const CUDA: &str = "CUDAExecutionProvider";
 const TENSORRT: &str = "TensorrtExecutionProvider";
 const CORE_ML: &str = "CoreMLExecutionProvider";

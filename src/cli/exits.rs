@@ -6,8 +6,8 @@ mod packages;
 
 use super::{Exit, Failure, error::DISK};
 use crate::{
-    audit::AuditError, bench::BenchError, install::InstallError, manifest::ManifestError, plan::PlanError,
-    settings::SettingsError, toml_file::TomlFile, verify::VerifyError,
+    audit::AuditError, bench::BenchError, hardware::HardwareFileError, install::InstallError, manifest::ManifestError,
+    plan::PlanError, settings::SettingsError, toml_file::TomlFile, verify::VerifyError,
 };
 
 impl From<SettingsError> for Failure {
@@ -61,10 +61,32 @@ impl From<ManifestError> for Failure {
 impl From<PlanError> for Failure {
     fn from(error: PlanError) -> Self {
         let (code, help) = match &error {
-            PlanError::Unsupported { .. } => ("plan::unsupported", "take the one that runs everywhere: --profile cpu"),
-            PlanError::Platform { .. } => ("plan::platform", "use Linux, macOS or Windows on x86-64 or arm64"),
+            PlanError::Unsupported(refused) => {
+                let help = match refused.instead {
+                    Some(instead) => format!("take what runs here: --profile {instead}"),
+                    None => format!("what was looked at: matenv plan {}, matenv hardware", refused.env),
+                };
+                ("plan::unsupported", help)
+            }
+            PlanError::Platform { .. } => (
+                "plan::platform",
+                "use Linux, macOS or Windows on x86-64 or arm64".to_owned(),
+            ),
         };
-        Self::new(&error, code, Exit::Unsupported, help.to_owned())
+        Self::new(&error, code, Exit::Unsupported, help)
+    }
+}
+
+impl From<HardwareFileError> for Failure {
+    fn from(error: HardwareFileError) -> Self {
+        let code = match &error {
+            HardwareFileError::Read(_) => "hardware_file::read",
+            HardwareFileError::Syntax { .. } => "hardware_file::syntax",
+            HardwareFileError::Schema { .. } => "hardware_file::schema",
+            HardwareFileError::Triple { .. } => "hardware_file::triple",
+        };
+        let help = "make one on the machine that is meant: matenv hardware --json > FILE";
+        Self::new(&error, code, Exit::Usage, help.to_owned())
     }
 }
 
@@ -152,6 +174,13 @@ impl From<InstallError> for Failure {
             InstallError::Profile(error) => Self::toml(&error, "profile::syntax"),
             InstallError::Plan(error) => error.into(),
             InstallError::Menu(error) => error.into(),
+            error @ InstallError::OtherPlatform { .. } => Self::new(
+                &error,
+                "install::other_platform",
+                Exit::Unsupported,
+                "see what it would be: matenv plan ENV --hardware FILE; install it on a machine of that platform"
+                    .to_owned(),
+            ),
             InstallError::Checkout(error) => error.into(),
             InstallError::Room(error) => error.into(),
             InstallError::Conda(error) => error.into(),

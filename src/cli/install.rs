@@ -2,10 +2,11 @@ use std::{path::PathBuf, process::ExitCode};
 
 use serde::Serialize;
 
-use super::{Exit, Failure, Session, error::Document, parse_profile};
+use super::{Exit, Failure, ProfileChoice, Session, error::Document, parse_profile};
 use crate::{
     checkout::Source,
-    install::{self, Installed, Made, Need, PlaceFacts, Prove, Rehearsal, Request},
+    hardware::Hardware,
+    install::{self, Installed, Machine, Made, Need, PlaceFacts, Prove, Rehearsal, Request},
     manifest::Manifest,
     names::{EnvName, ProfileName},
     report::{Certificate, Package, Row, Verdict, headlines, overview, told},
@@ -52,9 +53,15 @@ pub(super) struct Args {
 /// What decides the choices, for `install` and `plan`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Choice {
-    /// Accelerator level: cpu, gpu or gpu-trt
-    #[arg(long, value_parser = parse_profile)]
-    pub(super) profile: Option<ProfileName>,
+    /// Accelerator level: cpu, gpu, gpu-trt (alias tensorrt), or auto, the best that the machine supports
+    #[arg(long, value_parser = parse_profile, default_value = "auto", hide_default_value = true)]
+    profile: ProfileChoice,
+    /// Choose for the machine that FILE describes, as `matenv hardware --json` wrote it there, instead of this one
+    #[arg(long, value_name = "FILE")]
+    hardware: Option<PathBuf>,
+    /// The environment is for another machine of this platform: what needs its GPU is skipped here, and said to be
+    #[arg(long)]
+    cross: bool,
     /// Take no fallback: the same as --no-host-python --no-torch-from-pypi
     #[arg(long)]
     strict: bool,
@@ -70,6 +77,17 @@ pub(super) struct Choice {
 }
 
 impl Choice {
+    /// The level that is asked for; `None` means the best.
+    pub(super) fn profile(&self) -> Option<ProfileName> {
+        self.profile.named()
+    }
+
+    /// The machine that is chosen for.
+    pub(super) fn machine(&self, session: &Session) -> Result<Machine, Failure> {
+        let file = self.hardware.as_deref().map(Hardware::read).transpose()?;
+        Ok(Machine::new(&session.ctx.settings, file, self.cross))
+    }
+
     pub(super) fn ask(&self, asked: &mut Asked) {
         asked.no_host_python = self.strict || self.no_host_python;
         asked.no_torch_from_pypi = self.strict || self.no_torch_from_pypi;
@@ -108,9 +126,10 @@ impl Args {
         self.choice.ask(asked);
     }
 
-    fn request(&self) -> Request {
-        Request {
-            profile: self.choice.profile,
+    fn request(&self, session: &Session) -> Result<Request, Failure> {
+        Ok(Request {
+            machine: self.choice.machine(session)?,
+            profile: self.choice.profile(),
             name: self.name.clone(),
             force: self.force,
             prove: Prove {
@@ -120,12 +139,12 @@ impl Args {
             },
             menu: self.menu,
             sources: self.source.clone(),
-        }
+        })
     }
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
-    let request = args.request();
+    let request = args.request(session)?;
     let manifests = super::plan::selected(&args.env, args.name.as_ref(), session)?;
     let manifests = if args.env.is_empty() {
         install::supported(&session.ctx, manifests, &request)?

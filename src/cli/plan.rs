@@ -6,10 +6,11 @@ use serde::Serialize;
 
 use super::{Exit, Failure, Session, install::Choice};
 use crate::{
-    install::{self, Request},
+    doctor::Finding,
+    install::{self, InstallError, Prove, Request},
     manifest::Manifest,
     names::{Backend, EnvName, ProfileName},
-    plan::{self, Plan},
+    plan::{self, Plan, PlanError, Unsupported},
     settings::Asked,
     store::Size,
 };
@@ -40,9 +41,12 @@ pub(super) struct Shown<'a> {
     ok: bool,
     env: &'a EnvName,
     profile: ProfileName,
-    backend: &'a Backend,
-    refused: Option<String>,
+    /// Null if the profile is refused.
+    backend: Option<&'a Backend>,
+    /// Why the profile cannot be had; null if it can.
+    refused: Option<&'a str>,
     choices: &'a [plan::Choice],
+    warnings: &'a [Finding],
     /// What an earlier generation of the same plan holds.
     size: Option<Size>,
 }
@@ -56,46 +60,68 @@ struct AllShown<'a> {
 
 pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     let request = Request {
-        profile: args.choice.profile,
+        machine: args.choice.machine(session)?,
+        profile: args.choice.profile(),
         name: args.name.clone(),
-        ..Request::default()
+        force: false,
+        prove: Prove::default(),
+        menu: false,
+        sources: Vec::new(),
     };
-    let plans = selected(&args.env, args.name.as_ref(), session)?
+    let planned = selected(&args.env, args.name.as_ref(), session)?
         .into_iter()
-        .map(|manifest| Ok(install::plan(&session.ctx, manifest, &request)?.0))
-        .collect::<Result<Vec<_>, Failure>>()?;
-    let sizes: Vec<_> = plans
+        .map(|manifest| match install::plan(&session.ctx, manifest, &request) {
+            Ok(plan) => Ok(Ok((install::known_size(&session.ctx, &plan), plan))),
+            Err(InstallError::Plan(PlanError::Unsupported(refused))) => Ok(Err(refused)),
+            Err(error) => Err(error),
+        })
+        .collect::<Result<Vec<_>, InstallError>>()?;
+    let shown: Vec<_> = planned
         .iter()
-        .map(|plan| install::known_size(&session.ctx, plan))
+        .map(|planned| match planned {
+            Ok((size, plan)) => shown(plan, *size),
+            Err(refused) => Shown {
+                schema: 1,
+                ok: false,
+                env: &refused.env,
+                profile: refused.profile,
+                backend: None,
+                refused: Some(&refused.because),
+                choices: &refused.choices,
+                warnings: &[],
+                size: None,
+            },
+        })
         .collect();
-    let shown: Vec<_> = plans
-        .iter()
-        .zip(&sizes)
-        .map(|(plan, size)| shown(plan, *size))
-        .collect();
-    let text = plans.iter().zip(&sizes).map(|(plan, size)| {
-        let size = size.map(|size| {
-            format!(
-                "  takes {} in {} files, as the installed one\n",
-                DecimalBytes(size.bytes),
-                size.files
-            )
-        });
-        table(plan) + &size.unwrap_or_default()
+    let ok = shown.iter().all(|one| one.ok);
+    let exit = if ok { Exit::Done } else { Exit::Unsupported };
+    let text = planned.iter().map(|planned| match planned {
+        Ok((size, plan)) => {
+            let size = size.map(|size| {
+                format!(
+                    "  takes {} in {} files, as the installed one\n",
+                    DecimalBytes(size.bytes),
+                    size.files
+                )
+            });
+            table(plan) + &size.unwrap_or_default()
+        }
+        Err(refused) => refusal(refused),
     });
     let text = text.collect::<Vec<_>>().join("\n");
     match (shown.as_slice(), args.env.len()) {
-        ([one], 1) => session.out.show(one, text),
-        _ => session.out.show(
+        ([one], 1) => session.out.told(one, text, exit),
+        _ => session.out.told(
             &AllShown {
                 schema: 1,
-                ok: true,
+                ok,
                 environments: shown,
             },
             text,
+            exit,
         ),
     }
-    Ok(Exit::Done.into())
+    Ok(exit.into())
 }
 
 /// The manifests of the named environments, or the default ones.
@@ -117,28 +143,49 @@ pub(super) fn shown(plan: &Plan, size: Option<Size>) -> Shown<'_> {
         ok: true,
         env: &plan.env,
         profile: plan.profile,
-        backend: &plan.backend,
+        backend: Some(&plan.backend),
         refused: None,
         choices: &plan.choices,
+        warnings: &plan.warnings,
         size,
     }
 }
 
 pub(super) fn table(plan: &Plan) -> String {
+    let mut text = format!("{} on {}\n", console::style(&plan.env).bold(), plan.subdir);
+    text.push_str(&rows(&plan.choices));
+    for warning in &plan.warnings {
+        // Writing into a String cannot fail.
+        let _ = writeln!(text, "  {} {}", console::style("warning:").yellow(), warning.message);
+        if let Some(remedy) = &warning.remedy {
+            let _ = writeln!(text, "    {remedy}");
+        }
+    }
+    text
+}
+
+/// Why there is no plan, what was considered, and what can be had.
+fn refusal(refused: &Unsupported) -> String {
+    let mut text = format!("{} {refused}\n", console::style("refused:").red());
+    text.push_str(&rows(&refused.choices));
+    if let Some(instead) = refused.instead {
+        // Writing into a String cannot fail.
+        let _ = writeln!(text, "  try: matenv plan {} --profile {instead}", refused.env);
+    }
+    text
+}
+
+fn rows(choices: &[plan::Choice]) -> String {
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
         .set_content_arrangement(comfy_table::ContentArrangement::Dynamic);
-    for choice in &plan.choices {
+    for choice in choices {
         table.add_row([&choice.what, &choice.chosen, &choice.because]);
         for rejected in &choice.rejected {
             table.add_row(["", &format!("not {}", rejected.option), &rejected.because]);
         }
     }
-    let mut text = format!("{} on {}\n", console::style(&plan.env).bold(), plan.subdir);
-    for line in table.lines() {
-        // Writing into a String cannot fail.
-        let _ = writeln!(text, "  {}", line.trim_end());
-    }
-    text
+    let lines = table.lines().map(|line| format!("  {}\n", line.trim_end()));
+    lines.collect()
 }

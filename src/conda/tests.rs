@@ -7,10 +7,9 @@ use crate::{
     context::Context,
     event::Events,
     manifest::Manifests,
-    names::ProfileName,
     plan::{self, Plan},
     process::{Job, Variables},
-    profile::Profile,
+    profile::Profiles,
     settings::{Asked, Settings},
     store::layout,
 };
@@ -50,12 +49,12 @@ impl Bench {
 
     fn plan(conda: &[&str]) -> Plan {
         let manifests = Manifests::load(None).expect("sound");
-        let profile = Profile::load(ProfileName::Cpu).expect("sound");
+        let profiles = Profiles::load().expect("sound");
         let variables = Variables::from_pairs([("HOME", "/nowhere")]);
         let settings = Settings::resolve(Asked::default(), variables, Path::new("/")).expect("settings");
         let hardware = crate::hardware::Hardware::detect(&settings);
         let manifest = manifests.get("runtime").expect("there");
-        let mut plan = plan::plan(manifest, &profile, &hardware, &plan::Request::default()).expect("a plan");
+        let mut plan = plan::plan(manifest, &profiles, &hardware, &plan::Request::default()).expect("a plan");
         plan.conda = conda.iter().map(|spec| (*spec).to_owned()).collect();
         plan
     }

@@ -17,6 +17,14 @@ pub enum InstallError {
     /// The menu entry.
     #[error(transparent)]
     Menu(#[from] MenuError),
+    /// Packages of one platform are not installed on another.
+    #[error("the environment would be for {theirs}, and this machine is {ours}")]
+    OtherPlatform {
+        /// The conda subdir that it would be for.
+        theirs: String,
+        /// This machine's.
+        ours: String,
+    },
     /// The program's own source.
     #[error(transparent)]
     Checkout(#[from] CheckoutError),

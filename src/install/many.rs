@@ -96,7 +96,7 @@ pub fn supported<'a>(
     for manifest in manifests {
         match plan(ctx, manifest, request) {
             Ok(_) => supported.push(manifest),
-            Err(InstallError::Plan(error @ PlanError::Unsupported { .. })) => {
+            Err(InstallError::Plan(error @ PlanError::Unsupported(_))) => {
                 ctx.events.note(format!("{} is left out: {error}", manifest.name));
                 refused.get_or_insert(InstallError::Plan(error));
             }

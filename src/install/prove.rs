@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Clock, InstallError};
+use super::{Clock, InstallError, machine::absent};
 use crate::{
     audit::{self, Audit, Subject},
     bench::{self, BenchRequest, Benchmark, Model},
@@ -67,24 +67,25 @@ pub struct Proof {
     pub exported: Option<Benchmark>,
 }
 
-/// Audit, probe, smoke-test and time the environment at `prefix`.
+/// Audit, probe, smoke-test and time the environment at `prefix`. What needs the device that is `absent` here is skipped,
+/// with that reason.
 pub async fn prove(
     ctx: &Context,
     clock: &mut Clock,
     plan: &Plan,
     prefix: &Path,
     wanted: &Prove,
+    absent: Option<&str>,
 ) -> Result<Proof, InstallError> {
     let mut proof = Proof::default();
     if wanted.probes {
         let at_work = ctx.shared.machine.read().await;
         clock.start(Stage::Audit);
-        // The cards are not looked at yet.
-        let subject = Subject::of(plan.profile, &plan.backend, Vec::new());
+        let subject = Subject::of_plan(plan);
         let audit = audit::audit(prefix, &plan.typed(), &subject)?;
         clock.finish(Stage::Audit, format!("{} findings", audit.findings.len()));
         clock.start(Stage::Verify);
-        let verification = verify::verify(ctx, prefix, &plan.typed(), &plan.probes, None).await?;
+        let verification = verify::verify(ctx, prefix, &plan.typed(), &plan.probes, absent).await?;
         clock.finish(Stage::Verify, probe_words(&verification.probes));
         drop(at_work);
         let blocked = audit.findings.iter().any(crate::doctor::Finding::blocks) || verification.blocks();
@@ -97,12 +98,12 @@ pub async fn prove(
     }
     let work = tempfile::tempdir().map_err(InstallError::Records)?;
     if wanted.bench {
-        proof.bench = Some(timed(ctx, clock, prefix, &built_in(plan)).await?);
+        proof.bench = Some(timed(ctx, clock, prefix, &built_in(plan), absent).await?);
     }
     if let Some(model_dir) = wanted.model_dir.as_ref().filter(|_| !plan.smoke.is_empty()) {
         let at_work = ctx.shared.machine.read().await;
         clock.start(Stage::Smoke);
-        let smoke = verify::smoke(ctx, prefix, &plan.typed(), &plan.smoke, model_dir, work.path(), None).await?;
+        let smoke = verify::smoke(ctx, prefix, &plan.typed(), &plan.smoke, model_dir, work.path(), absent).await?;
         clock.finish(Stage::Smoke, probe_words(&smoke.probes));
         drop(at_work);
         proof.smoke = Some(smoke.probes);
@@ -116,7 +117,7 @@ pub async fn prove(
                 batches: vec![1],
                 seconds: SECONDS,
             };
-            proof.exported = Some(timed(ctx, clock, prefix, &request).await?);
+            proof.exported = Some(timed(ctx, clock, prefix, &request, absent).await?);
         }
     }
     Ok(proof)
@@ -133,7 +134,8 @@ pub async fn prove_again(ctx: &Context, generation: &Generation, wanted: &Prove)
         }
     }
     let certificate = Certificate::read(&generation.env, &generation.prefix)?;
-    let proof = prove(ctx, &mut Clock::new(ctx), &plan, &generation.prefix, wanted).await?;
+    let absent = absent(&ctx.settings, certificate.cross);
+    let proof = prove(ctx, &mut Clock::new(ctx), &plan, &generation.prefix, wanted, absent).await?;
     proof.record(certificate, &generation.prefix)
 }
 
@@ -163,7 +165,8 @@ pub async fn time_again(ctx: &Context, generation: &Generation, wanted: &Timed) 
     if !wanted.batches.is_empty() {
         request.batches.clone_from(&wanted.batches);
     }
-    let bench = timed(ctx, &mut Clock::new(ctx), &generation.prefix, &request).await?;
+    let absent = absent(&ctx.settings, certificate.cross);
+    let bench = timed(ctx, &mut Clock::new(ctx), &generation.prefix, &request, absent).await?;
     match (&wanted.model, certificate.bench.as_mut()) {
         (Some(_), Some(built_in)) => {
             built_in.others.retain(|other| other.model != bench.model);
@@ -182,7 +185,12 @@ async fn timed(
     clock: &mut Clock,
     prefix: &Path,
     request: &BenchRequest,
+    absent: Option<&str>,
 ) -> Result<Benchmark, InstallError> {
+    let on_processor = request.providers.first().is_none_or(|provider| provider == bench::CPU);
+    if let Some(reason) = absent.filter(|_| !on_processor) {
+        return Ok(Benchmark::skipped(request, reason));
+    }
     let _alone = ctx.shared.machine.write().await;
     clock.start(Stage::Bench);
     let bench = bench::bench(ctx, prefix, request).await?;

@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{BuildException, Check, PythonRange, SourceTree, Wanted};
+use super::{BuildException, Check, Instead, PythonRange, SourceTree, Wanted};
 use crate::{
     names::{EnvName, ProfileName},
     profile::Needs,
@@ -36,6 +36,13 @@ pub(super) struct Manifest {
     /// Whether `matenv install` without a name makes it.
     #[serde(default)]
     default: bool,
+    /// The profiles that it is made for; `cpu` alone if left out.
+    #[serde(default = "cpu")]
+    #[schemars(with = "Vec<ProfileName>")]
+    profiles: Spanned<BTreeSet<ProfileName>>,
+    /// Profiles that mean another one here, with the reason.
+    #[serde(default)]
+    instead: BTreeMap<ProfileName, Instead>,
     /// The command that `matenv launch` starts; words are separated by spaces.
     #[schemars(with = "Option<String>")]
     launch: Option<Spanned<String>>,
@@ -102,12 +109,19 @@ struct Pypi {
     /// The profiles that want it; all if left out.
     #[serde(default)]
     profiles: BTreeSet<ProfileName>,
+    /// The CUDA majors that want it, such as 12; all, and no CUDA too, if left out.
+    #[serde(default)]
+    cuda: BTreeSet<u32>,
     /// Where it comes from: `pypi`, `torch` or `nvidia`.
     #[serde(default = "pypi")]
     #[schemars(with = "SourceName", extend("default" = "pypi"))]
     source: Spanned<SourceName>,
     /// Why it stands there, and why with these bounds.
     because: String,
+}
+
+fn cpu() -> Spanned<BTreeSet<ProfileName>> {
+    Spanned::new(0..0, BTreeSet::from([ProfileName::Cpu]))
 }
 
 fn pypi() -> Spanned<SourceName> {
@@ -125,6 +139,12 @@ struct Build {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     requires: Vec<Spanned<String>>,
+    /// The profiles that need it; all if left out.
+    #[serde(default)]
+    profiles: BTreeSet<ProfileName>,
+    /// The CUDA majors that need it, such as 12; all, and no CUDA too, if left out.
+    #[serde(default)]
+    cuda: BTreeSet<u32>,
     /// Why there is no wheel.
     because: String,
 }
@@ -205,6 +225,18 @@ impl Manifest {
                 "`launch` is empty: name a command, or leave it out",
             ));
         }
+        let profiles = self.profiles.get_ref();
+        let vain = self
+            .instead
+            .iter()
+            .find(|(name, instead)| profiles.contains(name) || !profiles.contains(&instead.profile));
+        if let Some((name, instead)) = vain {
+            let fault = format!(
+                "`instead.{name}`: `profiles` must name {} and leave {name} out",
+                instead.profile
+            );
+            return Err(file.error(Some(self.profiles.span()), fault));
+        }
         let channels = self.conda.channels;
         if channels.get_ref().iter().any(|name| *name != SourceName::CondaForge) {
             return Err(file.error(
@@ -241,6 +273,8 @@ impl Manifest {
             name: self.name,
             description: self.description,
             default: self.default,
+            profiles: self.profiles.into_inner(),
+            instead: self.instead,
             launch: self.launch.map(Spanned::into_inner),
             python: self.python.checked(file)?,
             channels: channels.into_inner(),
@@ -311,6 +345,7 @@ impl Pypi {
             requirement: self.requirement.into_inner(),
             extras: self.extras,
             profiles: self.profiles,
+            cuda: self.cuda,
             source: self.source.into_inner(),
             because: self.because,
         })
@@ -327,6 +362,8 @@ impl Build {
         Ok(BuildException {
             package: self.package.into_inner(),
             requires: self.requires.into_iter().map(Spanned::into_inner).collect(),
+            profiles: self.profiles,
+            cuda: self.cuda,
             because: self.because,
         })
     }

@@ -1,8 +1,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{PlannedRequirement, Request};
-use crate::{manifest::Manifest, names::Backend, profile::Profile, sources::SourceName};
+use super::{PlannedRequirement, Request, level::Level, requirements::Wheels};
+use crate::{manifest::Manifest, sources::SourceName};
 
 /// A choice that was made, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -29,22 +29,14 @@ pub struct Rejected {
 /// Every choice of a plan with its reason.
 pub(super) fn choices(
     manifest: &Manifest,
-    profile: &Profile,
-    backend: &Backend,
+    level: &Level<'_>,
+    profile: Choice,
+    subdir: &str,
     request: &Request,
-    requirements: &[PlannedRequirement],
+    wheels: &Wheels,
 ) -> Vec<Choice> {
     let mut choices = vec![
-        Choice {
-            what: "profile".to_owned(),
-            chosen: profile.name.to_string(),
-            because: if request.profile_named {
-                "you asked for it".to_owned()
-            } else {
-                "it runs on every machine; name another with --profile".to_owned()
-            },
-            rejected: Vec::new(),
-        },
+        profile,
         Choice {
             what: "python".to_owned(),
             chosen: manifest.python.preferred.clone(),
@@ -52,14 +44,25 @@ pub(super) fn choices(
             rejected: Vec::new(),
         },
     ];
-    if requirements.iter().any(|wanted| wanted.source == SourceName::Torch) {
+    let torch = manifest.has_torch(level.packages);
+    choices.extend(backend(level, torch, subdir));
+    if let Some((because, rejected)) = &level.provider_choice {
         choices.push(Choice {
-            what: "backend".to_owned(),
-            chosen: backend.to_string(),
-            because: format!("the profile {} takes torch without GPU code", profile.name),
+            what: "execution provider".to_owned(),
+            chosen: level.providers.first().cloned().unwrap_or_default(),
+            because: because.clone(),
+            rejected: vec![rejected.clone()],
+        });
+    }
+    if torch && level.selection.is_some() && subdir.starts_with("linux") {
+        choices.push(Choice {
+            what: "nccl".to_owned(),
+            chosen: "the one that torch's own metadata pins".to_owned(),
+            because: "the packages of both CUDA majors write one file, and an older one lacks symbols".to_owned(),
             rejected: Vec::new(),
         });
     }
+    let requirements = &wheels.requirements;
     choices.extend(request.source.iter().map(|source| Choice {
         what: "source".to_owned(),
         chosen: source.to_string(),
@@ -89,11 +92,32 @@ pub(super) fn choices(
         because: "it is asked instead of the default".to_owned(),
         rejected: Vec::new(),
     }));
-    choices.extend(requirements.iter().map(|wanted| Choice {
-        what: "requirement".to_owned(),
+    let listed = |what: &'static str, wanted: &PlannedRequirement| Choice {
+        what: what.to_owned(),
         chosen: wanted.requirement.clone(),
         because: wanted.because.clone(),
         rejected: Vec::new(),
-    }));
+    };
+    choices.extend(requirements.iter().map(|wanted| listed("requirement", wanted)));
+    choices.extend(wheels.conda.iter().map(|wanted| listed("conda package", wanted)));
+    choices.extend(wheels.bounds.iter().map(|wanted| listed("bound", wanted)));
     choices
+}
+
+/// torch's backend, and the CUDA version with it.
+fn backend(level: &Level<'_>, torch: bool, subdir: &str) -> Option<Choice> {
+    match &level.selection {
+        Some(selection) => Some(selection.choice.clone()),
+        None if !torch => None,
+        None => Some(Choice {
+            what: "backend".to_owned(),
+            chosen: "cpu".to_owned(),
+            because: if subdir.starts_with("osx") {
+                "macOS has one build of torch, which uses the Apple GPU through mps".to_owned()
+            } else {
+                format!("the profile {} takes torch without GPU code", level.profile.name)
+            },
+            rejected: Vec::new(),
+        }),
+    }
 }

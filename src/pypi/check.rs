@@ -1,17 +1,11 @@
-//! uv's answer, checked against the plan: extras, bounds, one index and one build of torch, one ONNX Runtime.
+//! uv's answer, checked against the plan: extras, bounds, one index and one build of torch.
 
 use std::str::FromStr;
 
 use pep508_rs::{Requirement, VersionOrUrl};
 
-use super::PypiError;
-use crate::{
-    doctor::{Code, Finding, Scope, Severity},
-    lock::LockedWheel,
-    names::Backend,
-    plan::Plan,
-    sources::SourceName,
-};
+use super::{PypiError, agree::contradiction};
+use crate::{lock::LockedWheel, plan::Plan, sources::SourceName};
 
 /// The normalized name in a PEP 508 requirement.
 pub(super) fn name_of(requirement: &str) -> Option<String> {
@@ -24,8 +18,8 @@ pub(super) fn name_of(requirement: &str) -> Option<String> {
 pub(super) fn check(plan: &Plan, wheels: &[LockedWheel], warnings: &str) -> Result<(), PypiError> {
     extras(warnings)?;
     bounds(plan, wheels)?;
-    one_onnxruntime(wheels)?;
-    torch_builds(plan, wheels)
+    torch_builds(plan, wheels)?;
+    contradiction(wheels).map_or(Ok(()), |error| Err(PypiError::Disagree(Box::new(error))))
 }
 
 /// uv only warns when the release that it chose lacks an extra.
@@ -52,7 +46,9 @@ fn extras(warnings: &str) -> Result<(), PypiError> {
 }
 
 fn bounds(plan: &Plan, wheels: &[LockedWheel]) -> Result<(), PypiError> {
-    for wanted in &plan.requirements {
+    let asked = plan.requirements.iter().map(|wanted| (wanted, true));
+    let bounds = plan.bounds.iter().map(|bound| (bound, false));
+    for (wanted, must_be_there) in asked.chain(bounds) {
         let Ok(requirement) = Requirement::<pep508_rs::VerbatimUrl>::from_str(&wanted.requirement) else {
             continue;
         };
@@ -63,7 +59,7 @@ fn bounds(plan: &Plan, wheels: &[LockedWheel]) -> Result<(), PypiError> {
         }
         let Some(wheel) = wheels.iter().find(|wheel| wheel.name == name) else {
             // A marker may leave a requirement out on this platform.
-            if requirement.marker.is_true() {
+            if must_be_there && requirement.marker.is_true() {
                 return Err(PypiError::Absent {
                     requirement: wanted.requirement.clone(),
                 });
@@ -82,20 +78,6 @@ fn bounds(plan: &Plan, wheels: &[LockedWheel]) -> Result<(), PypiError> {
         }
     }
     Ok(())
-}
-
-fn one_onnxruntime(wheels: &[LockedWheel]) -> Result<(), PypiError> {
-    let mut flavours = wheels
-        .iter()
-        .map(|wheel| wheel.name.as_str())
-        .filter(|name| *name == "onnxruntime" || name.starts_with("onnxruntime-") && !name.contains("extensions"));
-    match (flavours.next(), flavours.next()) {
-        (Some(first), Some(second)) => Err(PypiError::TwoOnnxRuntimes {
-            first: first.to_owned(),
-            second: second.to_owned(),
-        }),
-        _ => Ok(()),
-    }
 }
 
 /// What was to come from the torch index did, and is the planned build.
@@ -131,67 +113,18 @@ fn torch_builds(plan: &Plan, wheels: &[LockedWheel]) -> Result<(), PypiError> {
     Ok(())
 }
 
-/// The finding about a torch that comes from PyPI: which build it is, by the CUDA packages that it brought.
-pub(super) fn backend_differs(backend: &Backend, wheels: &[LockedWheel]) -> Option<Finding> {
-    let torch = wheels.iter().find(|wheel| wheel.name == "torch")?;
-    let cuda = cuda_of(wheels);
-    let message = match (&cuda, backend.is_cpu()) {
-        (Some((package, version)), _) => format!(
-            "torch {} is PyPI's build for CUDA {} ({package}), the backend `{backend}` was asked for; it runs on a \
-             processor too and is only larger",
-            torch.version,
-            major_minor(version)
-        ),
-        (None, true) => return None,
-        (None, false) => format!(
-            "torch {} is PyPI's build without CUDA, the backend `{backend}` was asked for",
-            torch.version
-        ),
-    };
-    let severity = if backend.is_cpu() {
-        Severity::Info
-    } else {
-        Severity::Error
-    };
-    let evidence = [
-        Some(format!("torch {}", torch.version)),
-        cuda.map(|(name, version)| format!("{name} {version}")),
-    ];
-    Some(
-        Finding::new(Code::BackendDiffers, severity, Scope::Environment, message)
-            .with_evidence(evidence.into_iter().flatten()),
-    )
-}
-
-/// The package that tells torch's CUDA version, and that version.
-fn cuda_of(wheels: &[LockedWheel]) -> Option<(String, String)> {
-    [
-        "cuda-toolkit",
-        "nvidia-cuda-runtime",
-        "nvidia-cuda-runtime-cu12",
-        "nvidia-cuda-runtime-cu11",
-    ]
-    .iter()
-    .find_map(|name| wheels.iter().find(|wheel| wheel.name == *name))
-    .map(|wheel| (wheel.name.clone(), wheel.version.clone()))
-}
-
-fn major_minor(version: &str) -> String {
-    version.split('.').take(2).collect::<Vec<_>>().join(".")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{hardware::Hardware, manifest::Manifests, names::ProfileName, plan, profile::Profile};
+    use crate::{hardware::Hardware, manifest::Manifests, plan, profile::Profiles};
 
     fn sleap() -> Plan {
         let manifests = Manifests::load(None).expect("sound");
         let hardware: Hardware =
             serde_json::from_str(r#"{"schema": 1, "triple": "x86_64-unknown-linux-gnu"}"#).expect("a hardware file");
-        let profile = Profile::load(ProfileName::Cpu).expect("sound");
+        let profiles = Profiles::load().expect("sound");
         let manifest = manifests.get("sleap").expect("there");
-        plan::plan(manifest, &profile, &hardware, &plan::Request::default()).expect("a plan")
+        plan::plan(manifest, &profiles, &hardware, &plan::Request::default()).expect("a plan")
     }
 
     fn wheels(torch: &str, source: SourceName) -> Vec<LockedWheel> {
@@ -259,29 +192,13 @@ mod tests {
     }
 
     #[test]
-    fn two_onnxruntime_flavours_are_refused() {
+    fn what_contradicts_itself_is_refused() {
         let mut set = wheels("2.15.0+cpu", SourceName::Torch);
         for name in ["onnxruntime", "onnxruntime-gpu"] {
             let mut wheel = set[0].clone();
             name.clone_into(&mut wheel.name);
             set.push(wheel);
         }
-        assert!(matches!(
-            check(&sleap(), &set, ""),
-            Err(PypiError::TwoOnnxRuntimes { .. })
-        ));
-    }
-
-    #[test]
-    fn the_cuda_version_is_read_from_what_torch_brought() {
-        let mut set = wheels("2.15.0", SourceName::Pypi);
-        assert_eq!(backend_differs(&Backend::cpu(), &set), None);
-        let mut toolkit = set[0].clone();
-        "cuda-toolkit".clone_into(&mut toolkit.name);
-        "13.2.2".clone_into(&mut toolkit.version);
-        set.push(toolkit);
-        let finding = backend_differs(&Backend::cpu(), &set).expect("a finding");
-        assert_eq!(finding.severity, Severity::Info);
-        assert!(finding.message.contains("CUDA 13.2"), "{}", finding.message);
+        assert!(matches!(check(&sleap(), &set, ""), Err(PypiError::Disagree(_))));
     }
 }

@@ -1,5 +1,6 @@
 use std::path::{Path, PathBuf};
 
+use super::agree::Disagreement;
 use crate::sources::SourceName;
 
 /// Why the wheels could not be resolved or installed.
@@ -70,13 +71,14 @@ pub enum PypiError {
         /// The index that was to serve it.
         source_name: SourceName,
     },
-    /// Two ONNX Runtime flavours at once.
-    #[error("`{first}` and `{second}` cannot stand in one environment: both install the folder `onnxruntime`")]
-    TwoOnnxRuntimes {
-        /// One.
-        first: String,
-        /// The other.
-        second: String,
+    /// Wheels that contradict each other.
+    #[error(transparent)]
+    Disagree(#[from] Box<Disagreement>),
+    /// PyPI's torch stands in, and the planned machine does not run its build.
+    #[error("{message}")]
+    TorchUnfit {
+        /// Which build it is, and why not.
+        message: String,
     },
     /// A file is not what the index says it is.
     #[error("a file from the index is not what its hash says\n{text}")]

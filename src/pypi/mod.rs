@@ -4,6 +4,7 @@
 //! `site-packages` ([`install`]). uv sees a generated project, a generated configuration and a cleared environment;
 //! what it answers is checked before it is believed. Absent on purpose: uv's internal crates.
 
+mod agree;
 mod check;
 pub(crate) mod environment;
 mod error;
@@ -12,9 +13,11 @@ mod project;
 mod pylock;
 mod resolve;
 mod source;
+mod torch_build;
 mod uv;
 mod watch;
 
+pub use agree::{Disagreement, Fault, Party};
 pub use error::PypiError;
 pub use install::{install, is_cached};
 pub use resolve::{ResolveRequest, resolve};

@@ -165,15 +165,15 @@ pub(super) fn constraints(site_packages: &Path) -> Vec<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{hardware::Hardware, manifest::Manifests, names::ProfileName, plan, profile::Profile};
+    use crate::{hardware::Hardware, manifest::Manifests, plan, profile::Profiles};
 
     fn sleap() -> Plan {
         let manifests = Manifests::load(None).expect("sound");
         let hardware: Hardware =
             serde_json::from_str(r#"{"schema": 1, "triple": "x86_64-unknown-linux-gnu"}"#).expect("a hardware file");
-        let profile = Profile::load(ProfileName::Cpu).expect("sound");
+        let profiles = Profiles::load().expect("sound");
         let manifest = manifests.get("sleap").expect("there");
-        plan::plan(manifest, &profile, &hardware, &plan::Request::default()).expect("a plan")
+        plan::plan(manifest, &profiles, &hardware, &plan::Request::default()).expect("a plan")
     }
 
     #[test]

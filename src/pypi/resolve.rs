@@ -3,9 +3,11 @@ use std::{ffi::OsString, fmt::Write as _, path::Path};
 use url::Url;
 
 use super::{
-    PypiError, Uv, check, environment,
+    PypiError, Uv,
+    agree::Disagreement,
+    check, environment,
     project::{self, Project},
-    pylock,
+    pylock, torch_build,
     watch::watched,
 };
 use crate::{
@@ -40,7 +42,7 @@ pub async fn resolve(ctx: &Context, uv: &Uv, request: &ResolveRequest<'_>) -> Re
     if let Index::Url(url) = &pypi {
         answers(ctx, SourceName::Pypi, url).await?;
     }
-    let torch_is_its_own = plan.wants_torch() && sources.effective(SourceName::Torch) == SourceName::Torch;
+    let torch_is_its_own = plan.wants(SourceName::Torch) && sources.effective(SourceName::Torch) == SourceName::Torch;
     let mut torch_from_pypi = false;
     let mut explicit = Vec::new();
     if torch_is_its_own && let Index::Url(url) = index_of(ctx, plan, SourceName::Torch)? {
@@ -52,6 +54,14 @@ pub async fn resolve(ctx: &Context, uv: &Uv, request: &ResolveRequest<'_>) -> Re
             }
             Err(error) => return Err(error),
         }
+    }
+
+    if plan.wants(SourceName::Nvidia)
+        && sources.effective(SourceName::Nvidia) == SourceName::Nvidia
+        && let Index::Url(url) = index_of(ctx, plan, SourceName::Nvidia)?
+    {
+        answers(ctx, SourceName::Nvidia, &url).await?;
+        explicit.push((SourceName::Nvidia, url));
     }
 
     let files = Project::new().map_err(PypiError::Io)?;
@@ -66,11 +76,11 @@ pub async fn resolve(ctx: &Context, uv: &Uv, request: &ResolveRequest<'_>) -> Re
     let build = run.build_requirements().await?;
     let by_conda = project::constraints(&layout::site_packages(request.prefix, request.python_version));
     let (resolved, said) = match run.plan(&explicit, &by_conda, &build).await {
-        Err(error) if ctx.settings.offline && ctx.settings.torch_from_pypi && !explicit.is_empty() => {
+        Err(error) if ctx.settings.offline && ctx.settings.torch_from_pypi && has_torch(&explicit) => {
             // Offline only the cache answers, and it may hold PyPI's torch alone.
             tracing::debug!("the cache does not hold the torch index's wheels: {error}");
             torch_from_pypi = true;
-            explicit.clear();
+            explicit.retain(|(name, _)| *name != SourceName::Torch);
             run.plan(&explicit, &by_conda, &build).await?
         }
         resolved => resolved?,
@@ -85,13 +95,21 @@ pub async fn resolve(ctx: &Context, uv: &Uv, request: &ResolveRequest<'_>) -> Re
                 .any(|(name, version)| *name == wheel.name && *version == wheel.version)
         })
         .collect();
-    check::check(plan, &wheels, &said)?;
+    if let Err(error) = check::check(plan, &wheels, &said) {
+        return Err(match error {
+            PypiError::Disagree(error) => PypiError::Disagree(Box::new(run.asked_by(*error).await)),
+            other => other,
+        });
+    }
     listed(ctx, plan, &wheels, &explicit).await?;
-    let findings = if plan.wants_torch() && explicit.is_empty() {
-        check::backend_differs(&plan.backend, &wheels).into_iter().collect()
-    } else {
-        Vec::new()
-    };
+    let mut findings = Vec::new();
+    if plan.wants(SourceName::Torch) && !has_torch(&explicit) {
+        findings.extend(torch_build::backend_differs(plan, &wheels));
+    }
+    if let Some(unfit) = findings.iter().find(|finding| finding.blocks()) {
+        let message = unfit.message.clone();
+        return Err(PypiError::TorchUnfit { message });
+    }
     Ok(LockedPypi {
         wheels,
         build,
@@ -110,15 +128,21 @@ fn index_of(ctx: &Context, plan: &Plan, name: SourceName) -> Result<Index, PypiE
         })
 }
 
+fn has_torch(explicit: &[(SourceName, Url)]) -> bool {
+    explicit.iter().any(|(name, _)| *name == SourceName::Torch)
+}
+
 /// Ask the index once, so that a dead host costs seconds and not uv's retries.
 async fn answers(ctx: &Context, name: SourceName, url: &Url) -> Result<(), PypiError> {
     if ctx.settings.offline || url.scheme() == "file" {
         return Ok(());
     }
-    let page = match name {
-        SourceName::Torch => format!("{}/torch/", url.as_str().trim_end_matches('/')),
-        _ => format!("{}/pip/", url.as_str().trim_end_matches('/')),
+    let project = match name {
+        SourceName::Torch => "torch",
+        SourceName::Nvidia => "tensorrt",
+        SourceName::Pypi | SourceName::CondaForge => "pip",
     };
+    let page = format!("{}/{project}/", url.as_str().trim_end_matches('/'));
     match ctx.client.answers(&page).await {
         Ok(()) => Ok(()),
         Err(Silence::Unauthorized) => Err(PypiError::Unauthorized { source_name: name }),
@@ -236,11 +260,12 @@ impl Compile<'_> {
                 .into_os_string(),
         ];
         arguments.extend(only_wheels_but(request.plan));
-        if !by_conda.is_empty() {
-            let lines: Vec<String> = by_conda
-                .iter()
-                .map(|(name, version)| format!("{name}=={version}"))
-                .collect();
+        let mut lines: Vec<String> = by_conda
+            .iter()
+            .map(|(name, version)| format!("{name}=={version}"))
+            .collect();
+        lines.extend(request.plan.bounds.iter().map(|bound| bound.requirement.clone()));
+        if !lines.is_empty() {
             let file = self
                 .files
                 .write("constraints.txt", &lines.join("\n"))
@@ -257,12 +282,47 @@ impl Compile<'_> {
         self.compile("pylock.toml", arguments).await
     }
 
+    /// Who asks for the two that contradict each other, by the comments of a requirements list. The files of the plan are
+    /// still there.
+    async fn asked_by(&self, mut error: Disagreement) -> Disagreement {
+        let mut arguments: Vec<OsString> = vec![self.files.path("pyproject.toml").into_os_string()];
+        arguments.extend(only_wheels_but(self.request.plan));
+        for (option, file) in [
+            ("--constraints", "constraints.txt"),
+            ("--build-constraints", "build-constraints.txt"),
+        ] {
+            let file = self.files.path(file);
+            if file.exists() {
+                arguments.extend([option.into(), file.into_os_string()]);
+            }
+        }
+        arguments.extend(["--annotation-style".into(), "line".into()]);
+        // Without it the two are named all the same.
+        if let Ok((text, _)) = self.compiled("requirements.txt", "requirements.txt", arguments).await {
+            for party in [&mut error.first, &mut error.second] {
+                party.asked_by = askers(&text, &party.name);
+            }
+        }
+        error
+    }
+
     async fn compile(&self, output: &str, arguments: Vec<OsString>) -> Result<(Vec<LockedWheel>, String), PypiError> {
+        let (text, said) = self.compiled("pylock.toml", output, arguments).await?;
+        Ok((pylock::parse(&text).map_err(PypiError::Answer)?, said))
+    }
+
+    /// What uv writes in that format, and what it says.
+    async fn compiled(
+        &self,
+        format: &str,
+        output: &str,
+        arguments: Vec<OsString>,
+    ) -> Result<(String, String), PypiError> {
         let ctx = self.ctx;
         let request = self.request;
         let written = self.files.path(output);
         let mut job = Job::new(&self.uv.path, environment::for_uv(&ctx.settings, request.prefix))
-            .args(["pip", "compile", "--format", "pylock.toml", "--config-file"])
+            .args(["pip", "compile", "--format", format, "--config-file"])
             .args([self.files.path("uv.toml")])
             .args(["--python".into(), layout::python(request.prefix).into_os_string()])
             .args(["--output-file".into(), written.clone().into_os_string()])
@@ -279,8 +339,24 @@ impl Compile<'_> {
             return Err(PypiError::of_uv(request.prefix, ended.how(), &ended.stderr));
         }
         let text = fs_err::read_to_string(&written).map_err(PypiError::Io)?;
-        Ok((pylock::parse(&text).map_err(PypiError::Answer)?, ended.stderr))
+        Ok((text, ended.stderr))
     }
+}
+
+/// Who asks for a package, by the comment on its line: `numpy==2.1.0  # via sleap, torch`.
+fn askers(list: &str, package: &str) -> Vec<String> {
+    let of_package = |line: &&str| line.split("==").next() == Some(package);
+    let Some((_, comment)) = list.lines().find(of_package).and_then(|line| line.split_once("# via ")) else {
+        return Vec::new();
+    };
+    comment
+        .split(',')
+        .map(|asker| match asker.trim() {
+            // The project that stands for the manifest.
+            asker if asker.starts_with("matenv-plan") => "the manifest".to_owned(),
+            asker => asker.to_owned(),
+        })
+        .collect()
 }
 
 /// `--only-binary :all:` and the plan's exceptions.

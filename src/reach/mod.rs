@@ -14,11 +14,7 @@ pub use present::Present;
 
 use std::path::{Path, PathBuf};
 
-use crate::{
-    names::ProfileName,
-    stack::{self, Library},
-    store::layout,
-};
+use crate::{stack::Library, store::layout};
 
 /// Why an environment's Python could not be given the hook.
 #[derive(Debug, thiserror::Error)]
@@ -36,11 +32,11 @@ pub enum ReachError {
 
 /// Give the Python of `prefix` the hook, and say what it will open, relative to `site-packages`. Where there is nothing to
 /// open, nothing is written.
-pub fn install(prefix: &Path, cuda_major: u32, profile: ProfileName) -> Result<Vec<PathBuf>, ReachError> {
+pub fn install(prefix: &Path, libraries: &[Library]) -> Result<Vec<PathBuf>, ReachError> {
     let site_packages = layout::site_packages_of(prefix).ok_or_else(|| ReachError::NoPython {
         prefix: prefix.to_owned(),
     })?;
-    let list = preload_list(&site_packages, &stack::libraries(cuda_major, profile));
+    let list = preload_list(&site_packages, libraries);
     if !list.is_empty() {
         distribution::write(&site_packages, &list)?;
     }

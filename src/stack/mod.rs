@@ -1,8 +1,16 @@
 //! Stacks: which GPU packages fit each other, the driver and the card.
 //!
-//! In: the TOML files `profiles/backends.toml`, `profiles/stacks.toml` and `profiles/libraries.toml`. Out: their rows.
-//! Absent on purpose: choices; see [`crate::plan`].
+//! In: the TOML files `profiles/backends.toml`, `profiles/stacks.toml`, `profiles/platforms.toml` and
+//! `profiles/libraries.toml`. Out: their rows. Absent on purpose: choices; see [`crate::plan`].
 
+mod backends;
+mod cuda_version;
 mod libraries;
+mod platforms;
+mod stacks;
 
+pub use backends::{BackendRow, Backends, TorchCodeRow};
+pub use cuda_version::{CudaVersion, InvalidCudaVersion};
 pub use libraries::{Library, libraries};
+pub use platforms::{GlibcRow, GoneRow, Platforms};
+pub use stacks::{Bound, CardRow, Setting, Stacks, TorchRow, WheelCode};

@@ -31,6 +31,9 @@ pub struct GenerationRecord {
     pub proven: bool,
     /// Whether they found nothing that blocks.
     pub ok: bool,
+    /// It was made for another machine, and what needs that one did not run yet.
+    #[serde(default)]
+    pub cross: bool,
 }
 
 /// One installed prefix.
@@ -66,6 +69,17 @@ impl GenerationRecord {
 }
 
 impl Generation {
+    /// Write down that the machine is there that it was made for, and what was proven on it.
+    pub fn arrived(&self, proven: bool, ok: bool) -> Result<(), StoreError> {
+        let record = GenerationRecord {
+            proven,
+            ok,
+            cross: false,
+            ..self.record.clone()
+        };
+        record.write(&self.prefix)
+    }
+
     /// The generation in the folder at `prefix`; `None` if it is not finished.
     pub(super) fn read(prefix: PathBuf) -> Result<Option<Self>, StoreError> {
         let path = path(&prefix);

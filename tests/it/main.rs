@@ -18,6 +18,7 @@ mod errors;
 mod hardware;
 mod install;
 mod launch;
+mod machines;
 mod real;
 mod reference;
 mod several;

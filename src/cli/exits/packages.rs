@@ -4,7 +4,8 @@ use super::super::{Exit, Failure, error::DISK};
 use crate::{
     checkout::CheckoutError,
     conda::{CondaError, host_python::HostPythonError},
-    pypi::{PypiError, UvError},
+    pypi::{Fault, PypiError, UvError},
+    sources::SourceName,
 };
 
 impl From<CondaError> for Failure {
@@ -102,6 +103,14 @@ impl From<UvError> for Failure {
 impl From<PypiError> for Failure {
     fn from(error: PypiError) -> Self {
         let (code, exit, help) = match &error {
+            PypiError::Unreachable {
+                source_name: SourceName::Nvidia,
+                ..
+            } => (
+                "pypi::unreachable",
+                Exit::Unreachable,
+                "name a mirror: --mirror nvidia=URL; or do without TensorRT: --profile gpu".to_owned(),
+            ),
             PypiError::Unreachable { source_name, .. } => (
                 "pypi::unreachable",
                 Exit::Unreachable,
@@ -137,10 +146,26 @@ impl From<PypiError> for Failure {
                 Exit::Unresolvable,
                 format!("the mirror of `{source_name}` serves another build: mend it, or: --mirror torch=pypi"),
             ),
-            PypiError::TwoOnnxRuntimes { first, second } => (
-                "pypi::two_onnxruntimes",
+            PypiError::Disagree(error) => {
+                let code = match error.fault {
+                    Fault::TwoOnnxRuntimes => "pypi::two_onnxruntimes",
+                    Fault::TwoNccl => "pypi::two_nccl",
+                    Fault::OtherNccl => "pypi::other_nccl",
+                    Fault::TwoCudaMajors => "pypi::two_cuda_majors",
+                    Fault::OtherTensorRt => "pypi::other_tensorrt",
+                    Fault::TorchPair => "pypi::torch_pair",
+                };
+                let help = format!(
+                    "take what asks for {} or for {} out of the manifest: --manifest-dir DIR",
+                    error.first.name, error.second.name
+                );
+                (code, Exit::Unresolvable, help)
+            }
+            PypiError::TorchUnfit { .. } => (
+                "pypi::torch_unfit",
                 Exit::Unresolvable,
-                format!("take `{first}` or `{second}` out of the manifest"),
+                "reach the torch index, or a mirror of it: --mirror torch=URL; or take the processor: --profile cpu"
+                    .to_owned(),
             ),
             PypiError::Integrity { .. } => (
                 "pypi::integrity",

@@ -69,6 +69,10 @@ codes! {
     LibraryMissing = "ME015",
     /// A GPU library holds no code for this machine's GPU.
     NoCodeForCard = "ME016",
+    /// A GPU of this machine goes unused.
+    GpuUnused = "ME017",
+    /// The processor lacks what a package needs.
+    ProcessorTooOld = "ME018",
     /// A package's post-link script was not run.
     PostLinkNotRun = "ME020",
     /// A library of the operating system is missing.
@@ -100,6 +104,8 @@ mod tests {
         ME014 BackendDiffers
         ME015 LibraryMissing
         ME016 NoCodeForCard
+        ME017 GpuUnused
+        ME018 ProcessorTooOld
         ME020 PostLinkNotRun
         ME021 SystemLibraryMissing
         ME022 CondaNameTaken

@@ -58,6 +58,7 @@ fn record(number: u64) -> GenerationRecord {
         created: "2026-11-24T00:00:00Z".to_owned(),
         proven: true,
         ok: true,
+        cross: false,
     }
 }
 

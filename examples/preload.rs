@@ -1,0 +1,30 @@
+//! Give any prefix with CUDA's wheels the hook that finds them: `cargo run --example preload -- PREFIX CUDA_MAJOR PROFILE`
+
+use std::{path::Path, process::ExitCode};
+
+use matenv::{names::ProfileName, reach, stack};
+
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a program")]
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [prefix, cuda, profile] = arguments.as_slice() else {
+        eprintln!("usage: preload PREFIX CUDA_MAJOR PROFILE");
+        return ExitCode::from(2);
+    };
+    let (Ok(cuda), Ok(profile)) = (cuda.parse(), profile.parse::<ProfileName>()) else {
+        eprintln!("CUDA_MAJOR is a number such as 13, PROFILE is `gpu` or `gpu-trt`");
+        return ExitCode::from(2);
+    };
+    match reach::install(Path::new(prefix), &stack::libraries(cuda, profile)) {
+        Ok(list) => {
+            for path in list {
+                println!("{}", path.display());
+            }
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,68 @@
+use crate::{hardware::Hardware, plan::subdir, settings::Settings};
+
+use super::InstallError;
+
+/// The machine that environments are made for: this one, or another.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Machine {
+    /// What decides every choice and every refusal.
+    pub hardware: Hardware,
+    /// It is another machine (`--cross`): what needs its GPU is not run here.
+    pub cross: bool,
+}
+
+/// The machine's GPU, in the words of a skipped probe.
+const NEEDS_NVIDIA: &str = "needs an NVIDIA driver";
+
+impl Machine {
+    /// This machine, or what a hardware file says in its place. `cross` without a file: one of this platform of whose GPU
+    /// nothing is known but what `CONDA_OVERRIDE_CUDA` says.
+    #[must_use]
+    pub fn new(settings: &Settings, file: Option<Hardware>, cross: bool) -> Self {
+        let hardware = match (file, cross) {
+            (Some(hardware), _) => hardware,
+            (None, false) => Hardware::detect(settings),
+            (None, true) => {
+                let here = Hardware::detect(settings);
+                let told = settings.variables.as_set("CONDA_OVERRIDE_CUDA").is_some();
+                Hardware {
+                    host: None,
+                    cpu: None,
+                    memory_bytes: None,
+                    gpus: None,
+                    visible_devices: None,
+                    scheduler: None,
+                    nvidia_driver: None,
+                    cuda_driver: here.cuda_driver.filter(|_| told),
+                    driver_problem: None,
+                    ..here
+                }
+            }
+        };
+        Self { hardware, cross }
+    }
+
+    /// Whether environments for it can be made here: the platform is the same.
+    pub(super) fn check_platform(&self) -> Result<(), InstallError> {
+        let here = target_lexicon::HOST.to_string();
+        let theirs = subdir(&self.hardware.triple)?;
+        let ours = subdir(&here)?;
+        if ours == theirs {
+            return Ok(());
+        }
+        Err(InstallError::OtherPlatform {
+            theirs: theirs.to_string(),
+            ours: ours.to_string(),
+        })
+    }
+}
+
+/// What this machine lacks of the one that an environment was made for, if it was made for another.
+#[must_use]
+pub(super) fn absent(settings: &Settings, cross: bool) -> Option<&'static str> {
+    (cross && !has_nvidia(&Hardware::glance(settings))).then_some(NEEDS_NVIDIA)
+}
+
+fn has_nvidia(hardware: &Hardware) -> bool {
+    hardware.driver_problem.is_none() && hardware.visible_gpus().is_some_and(|gpus| !gpus.is_empty())
+}

@@ -1,0 +1,66 @@
+//! The NVIDIA GPUs that a plan has to serve.
+
+use std::fmt;
+
+use crate::hardware::{ComputeCapability, Gpu};
+
+/// A GPU whose compute capability is known.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Card {
+    name: String,
+    pub(super) capability: ComputeCapability,
+}
+
+impl Card {
+    pub(super) fn of(gpu: &Gpu) -> Option<Self> {
+        let name = gpu.name.as_deref().unwrap_or("the GPU");
+        let short = name.trim_start_matches("NVIDIA ").trim_start_matches("GeForce ");
+        let slice = gpu.mig.as_ref().filter(|mig| !short.contains(*mig));
+        Some(Self {
+            name: match slice {
+                Some(mig) => format!("{short} MIG {mig}"),
+                None => short.to_owned(),
+            },
+            capability: gpu.compute_capability?,
+        })
+    }
+
+    /// Whether there is machine code for it, or what a driver can compile for it.
+    pub(super) fn runs(&self, sass: &[ComputeCapability], ptx: &[ComputeCapability]) -> bool {
+        sass.iter().any(|code| self.capability.runs_sass(*code))
+            || ptx.iter().any(|code| self.capability.compiles_ptx(*code))
+    }
+
+    /// Why builds with code for `sass` do not serve `cards`.
+    pub(super) fn why_not(cards: &[Self], sass: &[ComputeCapability], builds: &str) -> String {
+        let Some(card) = cards.iter().find(|card| !card.runs(sass, &[])) else {
+            return format!("{builds} do not serve these GPUs together");
+        };
+        match (sass.iter().min(), sass.iter().max()) {
+            (Some(first), _) if card.capability < *first => format!("{card}, {builds} start at {}", first.sm()),
+            (_, Some(last)) if card.capability > *last => format!("{card}, {builds} end at {}", last.sm()),
+            _ => format!("{card}, which {builds} hold no code for"),
+        }
+    }
+
+    /// `GTX 1080 Ti (sm_61)`.
+    pub(super) fn named(&self) -> String {
+        format!("{} ({})", self.name, self.capability.sm())
+    }
+
+    /// `sm_75 and sm_89`.
+    pub(super) fn sms(cards: &[Self]) -> String {
+        let mut all: Vec<_> = cards.iter().map(|card| card.capability).collect();
+        all.sort();
+        all.dedup();
+        let words: Vec<_> = all.into_iter().map(ComputeCapability::sm).collect();
+        words.join(" and ")
+    }
+}
+
+/// `GTX 1080 Ti is sm_61`.
+impl fmt::Display for Card {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is {}", self.name, self.capability.sm())
+    }
+}

@@ -1,0 +1,227 @@
+//! The wheels of a plan: what the manifest asks for, within the bounds of the stack.
+
+use std::collections::BTreeSet;
+
+use super::{PlannedRequirement, level::Level};
+use crate::{
+    checkout::{Checkout, Kind},
+    manifest::{BuildException, Manifest, Wanted},
+    names::ProfileName,
+    sources::SourceName,
+    stack::{Setting, Stacks},
+};
+
+/// Requirements, and bounds on what only comes with them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Wheels {
+    pub(super) requirements: Vec<PlannedRequirement>,
+    pub(super) bounds: Vec<PlannedRequirement>,
+    /// conda packages beside the manifest's, as match specs.
+    pub(super) conda: Vec<PlannedRequirement>,
+    pub(super) build: Vec<BuildException>,
+}
+
+impl Wheels {
+    pub(super) fn of(manifest: &Manifest, level: &Level<'_>, subdir: &str, source: Option<&Checkout>) -> Self {
+        let cuda = level.selection.as_ref().map(|selection| selection.cuda.major);
+        let here = |profiles: &BTreeSet<ProfileName>, majors: &BTreeSet<u32>| {
+            (profiles.is_empty() || profiles.contains(&level.packages))
+                && (majors.is_empty() || cuda.is_some_and(|major| majors.contains(&major)))
+        };
+        let mut wheels = Self {
+            requirements: manifest
+                .pypi
+                .iter()
+                .filter(|wanted| here(&wanted.profiles, &wanted.cuda))
+                .flat_map(|wanted| planned(wanted, level.packages, subdir, source))
+                .collect(),
+            bounds: Vec::new(),
+            conda: Vec::new(),
+            build: build(manifest, source, |exception| here(&exception.profiles, &exception.cuda)),
+        };
+        wheels.bound(level, subdir, manifest.has_torch(level.packages));
+        wheels
+    }
+
+    /// Hold everything within the stack, and ask for what nobody else asks for.
+    fn bound(&mut self, level: &Level<'_>, subdir: &str, torch: bool) {
+        let Some(selection) = &level.selection else {
+            return;
+        };
+        if !selection.torch.is_empty() {
+            let because = format!("the releases of {} with code for this GPU", selection.backend);
+            self.hold("torch", &selection.torch, &because, None);
+        }
+        if let Some((versions, because)) = &selection.onnxruntime {
+            self.hold("onnxruntime-gpu", versions, because, None);
+        }
+        let setting = Setting {
+            profile: level.profile.name,
+            subdir,
+            torch,
+            cards: &selection.cards,
+        };
+        let with_onnxruntime = selection.onnxruntime.is_some();
+        for bound in Stacks::table().bounds(selection.cuda.major, &setting) {
+            // Where ONNX Runtime stays on the processor, nothing needs more than torch brings.
+            if bound.ask.is_none() || with_onnxruntime {
+                let versions = bound.versions_for(selection.cuda);
+                self.hold(&bound.package, &versions, &bound.because, bound.ask);
+            }
+        }
+    }
+
+    fn hold(&mut self, package: &str, versions: &str, because: &str, ask: Option<SourceName>) {
+        if ask == Some(SourceName::CondaForge) {
+            self.conda.push(PlannedRequirement {
+                requirement: format!("{package} {versions}"),
+                source: SourceName::CondaForge,
+                because: because.to_owned(),
+            });
+            return;
+        }
+        let asked = |wanted: &&mut PlannedRequirement| same_package(name_of(&wanted.requirement), name_of(package));
+        if let Some(wanted) = self.requirements.iter_mut().find(asked) {
+            let comma = if bare(&wanted.requirement) { "" } else { "," };
+            wanted.requirement = format!("{}{comma}{versions}", wanted.requirement);
+            wanted.because = format!("{}; {because}", wanted.because);
+            return;
+        }
+        let planned = PlannedRequirement {
+            requirement: format!("{package}{versions}"),
+            source: ask.unwrap_or(SourceName::Pypi),
+            because: because.to_owned(),
+        };
+        match ask {
+            Some(_) => self.requirements.push(planned),
+            None => self.bounds.push(planned),
+        }
+    }
+}
+
+/// Whether a requirement names no version yet.
+fn bare(requirement: &str) -> bool {
+    !requirement.contains(['<', '>', '=', '~', '!'])
+}
+
+/// A requirement of the manifest as it is asked of the index, or what its program's own source asks instead.
+fn planned(wanted: &Wanted, profile: ProfileName, subdir: &str, source: Option<&Checkout>) -> Vec<PlannedRequirement> {
+    let extras = wanted.extras.get(&profile);
+    let name = name_of(&wanted.requirement);
+    // PyPI has the one build of torch that there is for macOS.
+    let mac = wanted.source == SourceName::Torch && subdir.starts_with("osx");
+    let one = |requirement: String, because: String| PlannedRequirement {
+        requirement,
+        source: if mac { SourceName::Pypi } else { wanted.source },
+        because,
+    };
+    let because = if mac {
+        "PyPI's wheel for macOS uses the Apple GPU through mps".to_owned()
+    } else {
+        wanted.because.clone()
+    };
+    match source.filter(|source| source.package == name) {
+        None => vec![one(with_extras(&wanted.requirement, extras), because)],
+        Some(source) => match &source.kind {
+            // Its own version counts, whatever the manifest's bounds say of releases.
+            Kind::Project { .. } => vec![one(with_extras(name, extras), format!("from {source}"))],
+            Kind::Scripts { requirements, .. } => requirements
+                .iter()
+                .map(|requirement| one(requirement.clone(), format!("from {source}")))
+                .collect(),
+        },
+    }
+}
+
+/// The manifest's exceptions, and those of the program's own source: a project itself, or what an older tree pins.
+fn build(
+    manifest: &Manifest,
+    source: Option<&Checkout>,
+    here: impl Fn(&BuildException) -> bool,
+) -> Vec<BuildException> {
+    let mut build: Vec<_> = manifest
+        .build
+        .iter()
+        .filter(|exception| here(exception))
+        .cloned()
+        .collect();
+    let (Some(source), Some(tree)) = (source, &manifest.source) else {
+        return build;
+    };
+    let built: Vec<&String> = match &source.kind {
+        Kind::Project { .. } => vec![&source.package],
+        Kind::Scripts { requirements, .. } => tree
+            .sdists
+            .iter()
+            .filter(|sdist| requirements.iter().any(|wanted| same_package(name_of(wanted), sdist)))
+            .collect(),
+    };
+    build.extend(built.into_iter().map(|package| BuildException {
+        package: package.clone(),
+        requires: tree.build_requires.clone(),
+        profiles: BTreeSet::new(),
+        cuda: BTreeSet::new(),
+        because: format!("from {source}"),
+    }));
+    build
+}
+
+/// Whether two names mean one package: `Typing_Extensions` is `typing-extensions`.
+fn same_package(one: &str, other: &str) -> bool {
+    let name = |text: &str| text.parse::<pep508_rs::PackageName>().ok();
+    name(one).is_some_and(|one| Some(one) == name(other))
+}
+
+/// The name at the start of a requirement.
+pub(crate) fn name_of(requirement: &str) -> &str {
+    let ends = requirement
+        .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')))
+        .unwrap_or(requirement.len());
+    &requirement[..ends]
+}
+
+/// `numpy>=2` and `[a, b]` make `numpy[a,b]>=2`.
+fn with_extras(requirement: &str, extras: Option<&Vec<String>>) -> String {
+    let Some(extras) = extras.filter(|extras| !extras.is_empty()) else {
+        return requirement.to_owned();
+    };
+    let name = name_of(requirement);
+    let rest = &requirement[name.len()..];
+    format!("{name}[{}]{rest}", extras.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn extras_go_between_name_and_version() {
+        assert_eq!(
+            with_extras("a-b>=2", Some(&vec!["x".into(), "y".into()])),
+            "a-b[x,y]>=2"
+        );
+        assert_eq!(with_extras("a", None), "a");
+    }
+
+    #[test]
+    fn a_bound_joins_the_requirement_or_stands_alone() {
+        let mut wheels = Wheels::default();
+        wheels.requirements.push(PlannedRequirement {
+            requirement: "torch".to_owned(),
+            source: SourceName::Torch,
+            because: "direct".to_owned(),
+        });
+        wheels.hold("torch", ">=2.9", "the stack", None);
+        wheels.hold("torch", "<2.11", "the card", None);
+        wheels.hold("tensorrt", "<11", "the stack", None);
+        wheels.hold("nvidia-cudnn-cu12", ">=9", "loaded", Some(SourceName::Pypi));
+        wheels.hold("nvidia-cudnn-cu12", "<9.11", "the card", None);
+        let texts = |list: &[PlannedRequirement]| list.iter().map(|one| one.requirement.clone()).collect::<Vec<_>>();
+        assert_eq!(
+            texts(&wheels.requirements),
+            ["torch>=2.9,<2.11", "nvidia-cudnn-cu12>=9,<9.11"]
+        );
+        assert_eq!(texts(&wheels.bounds), ["tensorrt<11"]);
+        assert_eq!(wheels.requirements[0].because, "direct; the stack; the card");
+    }
+}

@@ -1,0 +1,355 @@
+//! Which CUDA: the backend whose builds, driver and cards fit, and why not the others.
+//!
+//! CUDA majors from the newest that the driver serves downwards; within a major the highest minor version that is not above the
+//! driver's own, else the lowest higher one, which runs by CUDA's minor-version compatibility.
+
+use pep440_rs::{Operator, Version, VersionSpecifiers};
+
+use super::{Choice, Rejected, cards::Card};
+use crate::{
+    hardware::{ComputeCapability, Hardware},
+    names::Backend,
+    profile::Profile,
+    stack::{BackendRow, Backends, CudaVersion, Setting, Stacks, WheelCode},
+};
+
+const ONNXRUNTIME: &str = "onnxruntime-gpu";
+
+/// What is chosen for a GPU environment.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Selection {
+    /// With its reason and the rejected ones.
+    pub(super) choice: Choice,
+    /// torch's backend; without torch it stands for the CUDA version alone.
+    pub(super) backend: Backend,
+    /// Its CUDA.
+    pub(super) cuda: CudaVersion,
+    /// What the cards ask of torch beside the stack's own bounds, such as `<2.11`; may be empty.
+    pub(super) torch: String,
+    /// The releases of ONNX Runtime, such as `>=1.27,<1.32`, and why; absent where it runs on the processor.
+    pub(super) onnxruntime: Option<(String, String)>,
+    /// The GPUs that it serves; empty means that they are not known.
+    pub(super) cards: Vec<ComputeCapability>,
+    /// A sentence about each GPU that it does not serve.
+    pub(super) left_out: Vec<String>,
+}
+
+/// No backend serves this machine.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct NoBackend {
+    pub(super) because: String,
+    pub(super) rejected: Vec<Rejected>,
+}
+
+/// What is selected for.
+pub(super) struct Selector<'a> {
+    pub(super) profile: &'a Profile,
+    pub(super) hardware: &'a Hardware,
+    pub(super) subdir: &'a str,
+    /// Whether the environment has torch.
+    pub(super) torch: bool,
+    /// Whether its ONNX Runtime uses the GPU.
+    pub(super) onnxruntime: bool,
+}
+
+/// A backend that fits.
+struct Fit {
+    torch: String,
+    onnxruntime: Option<(String, String)>,
+}
+
+impl Selector<'_> {
+    /// Select for all GPUs that programs see, else for the newest.
+    pub(super) fn select(&self) -> Result<Selection, NoBackend> {
+        let gpus = self.hardware.visible_gpus().unwrap_or_default();
+        let cards: Vec<Card> = gpus.into_iter().filter_map(Card::of).collect();
+        let none_for_all = match self.for_cards(&cards) {
+            Ok(selection) => return Ok(selection),
+            Err(refused) => refused,
+        };
+        let Some(newest) = cards.iter().map(|card| card.capability).max() else {
+            return Err(none_for_all);
+        };
+        let (served, others): (Vec<Card>, Vec<Card>) = cards.into_iter().partition(|card| card.capability == newest);
+        if others.is_empty() {
+            return Err(none_for_all);
+        }
+        let mut selection = self.for_cards(&served)?;
+        selection.left_out = others
+            .iter()
+            .map(|card| {
+                let (it, newest) = (card.named(), served[0].named());
+                format!("{it} stays unused: no stack serves it together with {newest}")
+            })
+            .collect();
+        Ok(selection)
+    }
+
+    fn for_cards(&self, cards: &[Card]) -> Result<Selection, NoBackend> {
+        let served = self.served();
+        let mut rejected = Vec::new();
+        for (row, cuda) in self.candidates(served, &mut rejected) {
+            match self.fit(row, cuda, served, cards) {
+                Ok(fit) => {
+                    return Ok(Selection {
+                        choice: Choice {
+                            what: "backend".to_owned(),
+                            chosen: row.name.to_string(),
+                            because: self.because(cuda, served, cards),
+                            rejected,
+                        },
+                        backend: row.name.clone(),
+                        cuda,
+                        torch: fit.torch,
+                        onnxruntime: fit.onnxruntime,
+                        cards: cards.iter().map(|card| card.capability).collect(),
+                        left_out: Vec::new(),
+                    });
+                }
+                Err(because) => rejected.push(Rejected {
+                    option: row.name.to_string(),
+                    because,
+                }),
+            }
+        }
+        Err(NoBackend {
+            because: self.none_because(served, &rejected),
+            rejected,
+        })
+    }
+
+    /// The newest CUDA that the driver serves: its own word, or what its version stands for.
+    fn served(&self) -> Option<CudaVersion> {
+        let told = self.hardware.cuda_driver.as_deref().and_then(|told| told.parse().ok());
+        let by_driver = || {
+            let driver: Version = self.hardware.nvidia_driver.as_deref()?.parse().ok()?;
+            Backends::table().served_by(&driver, self.windows())
+        };
+        told.or_else(by_driver)
+    }
+
+    fn windows(&self) -> bool {
+        // Below WSL lies the driver of Windows.
+        self.subdir.starts_with("win") || self.hardware.wsl == Some(true)
+    }
+
+    /// The profile's backends that the driver serves, the best first.
+    fn candidates(
+        &self,
+        served: Option<CudaVersion>,
+        rejected: &mut Vec<Rejected>,
+    ) -> Vec<(&'static BackendRow, CudaVersion)> {
+        let offered: Vec<_> = Backends::table()
+            .on_cuda()
+            .into_iter()
+            .filter(|(row, _)| self.profile.backends.contains(&row.name))
+            .filter(|(row, _)| row.platforms.iter().any(|platform| platform == self.subdir))
+            .collect();
+        let Some(served) = served else {
+            // Nobody knows the driver: the profile's own order counts.
+            let at = |name| self.profile.backends.iter().position(|backend| backend == name);
+            let mut by_profile = offered;
+            by_profile.sort_by_key(|(row, _)| at(&row.name));
+            return by_profile;
+        };
+        let (too_new, mut usable): (Vec<_>, Vec<_>) =
+            offered.into_iter().partition(|(_, cuda)| cuda.major > served.major);
+        rejected.extend(too_new.into_iter().map(|(row, cuda)| Rejected {
+            option: row.name.to_string(),
+            because: self.too_new(cuda, served),
+        }));
+        // Higher minor versions than the driver's come after all others of its major, the lowest first.
+        usable.sort_by_key(|(_, cuda)| {
+            let above = *cuda > served;
+            let minor = i64::from(cuda.minor);
+            (std::cmp::Reverse(cuda.major), above, if above { minor } else { -minor })
+        });
+        usable
+    }
+
+    fn too_new(&self, cuda: CudaVersion, served: CudaVersion) -> String {
+        let needs = Backends::table()
+            .least_driver(cuda.major, self.windows())
+            .map(|least| format!(" (CUDA {} needs driver {least} or newer)", cuda.major))
+            .unwrap_or_default();
+        format!("the driver serves CUDA {served}{needs}")
+    }
+
+    fn fit(
+        &self,
+        row: &BackendRow,
+        cuda: CudaVersion,
+        served: Option<CudaVersion>,
+        cards: &[Card],
+    ) -> Result<Fit, String> {
+        let capabilities: Vec<_> = cards.iter().map(|card| card.capability).collect();
+        let setting = Setting {
+            profile: self.profile.name,
+            subdir: self.subdir,
+            torch: self.torch,
+            cards: &capabilities,
+        };
+        let stacks = Stacks::table();
+        if !stacks.has(cuda.major, &setting) {
+            let with = if self.torch { " with torch" } else { "" };
+            return Err(format!(
+                "no set of packages for {}{with} is known that fits together on CUDA {}",
+                self.profile.name, cuda.major
+            ));
+        }
+        if let Some(least) = stacks.card(self.profile.name)
+            && let Some(card) = cards.iter().find(|card| card.capability < least.compute_capability)
+        {
+            return Err(format!(
+                "{} needs {} or newer, {card}",
+                least.package,
+                least.compute_capability.sm()
+            ));
+        }
+        let torch = if self.torch {
+            // A driver compiles no PTX of a newer CUDA than its own.
+            let compiles = served.is_none_or(|served| cuda <= served);
+            self.torch(row, cuda, &setting, cards, compiles)?
+        } else {
+            String::new()
+        };
+        let onnxruntime = if self.onnxruntime {
+            Some(self.onnxruntime(cuda.major, cards)?)
+        } else {
+            None
+        };
+        Ok(Fit { torch, onnxruntime })
+    }
+
+    /// What has to be asked of torch's version beside the stack's bounds, so that its code serves the cards.
+    fn torch(
+        &self,
+        row: &BackendRow,
+        cuda: CudaVersion,
+        setting: &Setting<'_>,
+        cards: &[Card],
+        compiles: bool,
+    ) -> Result<String, String> {
+        let ranges: Vec<String> = Stacks::table()
+            .bounds(cuda.major, setting)
+            .filter(|bound| bound.name() == "torch")
+            .map(|bound| bound.versions_for(cuda))
+            .collect();
+        let range = ranges.join(",");
+        let specifiers: VersionSpecifiers = range.parse().unwrap_or_default();
+        let there: Vec<&Version> = row
+            .torch
+            .iter()
+            .filter(|version| specifiers.contains(version))
+            .collect();
+        let Some(newest) = there.last() else {
+            return Err(format!("it has no torch {range}"));
+        };
+        if cards.is_empty() {
+            return Ok(String::new());
+        }
+        let serves = |version: &Version| {
+            row.code(version, self.subdir).is_some_and(|code| {
+                let ptx: &[ComputeCapability] = if compiles { &code.ptx } else { &[] };
+                cards.iter().all(|card| card.runs(&code.sass, ptx))
+            })
+        };
+        let Some(last) = there.iter().rposition(|version| serves(version)) else {
+            return Err(match row.code(newest, self.subdir) {
+                Some(code) => Card::why_not(cards, &code.sass, &format!("{} builds", row.name)),
+                None => format!(
+                    "no document says which GPUs its torch holds code for on {}",
+                    self.subdir
+                ),
+            });
+        };
+        let first = (0..=last)
+            .rev()
+            .take_while(|at| serves(there[*at]))
+            .last()
+            .unwrap_or(last);
+        let mut extra = Vec::new();
+        if first > 0 {
+            extra.push(format!(">={}", there[first]));
+        }
+        if let Some(next) = there.get(last + 1) {
+            extra.push(format!("<{next}"));
+        }
+        Ok(extra.join(","))
+    }
+
+    /// The releases of ONNX Runtime for a CUDA major whose code serves the cards, and why these.
+    fn onnxruntime(&self, major: u32, cards: &[Card]) -> Result<(String, String), String> {
+        let rows = Stacks::table().code(ONNXRUNTIME, major, self.subdir);
+        let serves = |row: &&WheelCode| cards.iter().all(|card| card.runs(&row.sass, &row.ptx));
+        let Some(newest) = rows.iter().position(serves) else {
+            let sass = rows.first().map_or(&[][..], |row| &row.sass[..]);
+            let builds = format!("builds of {ONNXRUNTIME} for CUDA {major}");
+            return Err(Card::why_not(cards, sass, &builds));
+        };
+        let oldest = rows[newest..]
+            .iter()
+            .take_while(|row| serves(row))
+            .last()
+            .unwrap_or(&rows[newest]);
+        let bound = |row: &WheelCode, operator| {
+            let found = row.versions.iter().find(|part| *part.operator() == operator);
+            found.map(|part| part.version().to_string()).unwrap_or_default()
+        };
+        let least = bound(oldest, Operator::GreaterThanEqual);
+        let below = bound(rows[newest], Operator::LessThan);
+        let newer = rows[..newest]
+            .first()
+            .map(|row| format!("; newer builds: {}", Card::why_not(cards, &row.sass, "they")))
+            .unwrap_or_default();
+        let code = match cards {
+            [] => String::new(),
+            cards => format!(" that hold code for {}", Card::sms(cards)),
+        };
+        Ok((
+            format!(">={least},<{below}"),
+            format!("the builds for CUDA {major}{code}{newer}"),
+        ))
+    }
+
+    fn because(&self, cuda: CudaVersion, served: Option<CudaVersion>, cards: &[Card]) -> String {
+        let driver = match &self.hardware.nvidia_driver {
+            Some(driver) => format!("driver {driver}"),
+            None => "the driver".to_owned(),
+        };
+        let driver = match served {
+            None => "the driver is not known, and the profile names it first".to_owned(),
+            Some(served) if cuda <= served => format!("{driver} serves CUDA {served}"),
+            Some(served) => {
+                format!("{driver} serves CUDA {served} and runs {cuda} by minor-version compatibility")
+            }
+        };
+        match cards {
+            [] => driver,
+            cards => {
+                let names: Vec<_> = cards.iter().map(Card::named).collect();
+                format!("{driver}, and its builds hold code for {}", names.join(", "))
+            }
+        }
+    }
+
+    fn none_because(&self, served: Option<CudaVersion>, rejected: &[Rejected]) -> String {
+        let oldest = self
+            .profile
+            .backends
+            .iter()
+            .filter_map(|name| Backends::table().get(name)?.cuda)
+            .min();
+        match (served, oldest) {
+            (Some(served), Some(oldest)) if served.major < oldest.major => {
+                format!("{}: update the driver", self.too_new(oldest, served))
+            }
+            _ if rejected.is_empty() => format!("there are no CUDA builds for {}", self.subdir),
+            _ => {
+                let mut reasons: Vec<&str> = rejected.iter().map(|rejected| rejected.because.as_str()).collect();
+                reasons.dedup();
+                reasons.join("; ")
+            }
+        }
+    }
+}

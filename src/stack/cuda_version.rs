@@ -1,0 +1,67 @@
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+/// A version of CUDA, such as 13.0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct CudaVersion {
+    /// Libraries of another major do not fit.
+    pub major: u32,
+    /// A driver of the same major runs machine code of a higher minor, but compiles no PTX of it.
+    pub minor: u32,
+}
+
+/// A text that is no version of CUDA.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no version of CUDA, such as 13.0")]
+pub struct InvalidCudaVersion(String);
+
+impl fmt::Display for CudaVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.major, self.minor)
+    }
+}
+
+impl FromStr for CudaVersion {
+    type Err = InvalidCudaVersion;
+
+    /// Parts after the minor are left aside.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut parts = text.trim().split('.').map(str::parse);
+        match (parts.next(), parts.next()) {
+            (Some(Ok(major)), Some(Ok(minor))) => Ok(Self { major, minor }),
+            _ => Err(InvalidCudaVersion(text.to_owned())),
+        }
+    }
+}
+
+impl TryFrom<String> for CudaVersion {
+    type Error = InvalidCudaVersion;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<CudaVersion> for String {
+    fn from(version: CudaVersion) -> Self {
+        version.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read_and_compared_by_number() {
+        let version = |text: &str| text.parse::<CudaVersion>();
+        assert_eq!(version("13.0").map(String::from), Ok("13.0".to_owned()));
+        assert_eq!(version("12.8.93").map(String::from), Ok("12.8".to_owned()));
+        assert!(version("12.10").ok() > version("12.9").ok());
+        for wrong in ["", "13", "twelve.1", "-1.0"] {
+            assert!(version(wrong).is_err(), "{wrong}");
+        }
+    }
+}
