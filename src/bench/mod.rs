@@ -42,6 +42,7 @@ use crate::{
     doctor::Finding,
     event::{Stage, Unit},
     process::{Ended, Job},
+    reach,
 };
 
 /// The first argument that makes this program the bench's worker.
@@ -203,6 +204,7 @@ pub async fn bench_with(
     let work = tempfile::tempdir().map_err(BenchError::Work)?;
     let mut asked = Request {
         library: PathBuf::new(),
+        preload: Vec::new(),
         model: work.path().join("unet.onnx"),
         reference: None,
         provider: provider.to_owned(),
@@ -227,6 +229,11 @@ pub async fn bench_with(
     match Runtime::find(prefix) {
         Runtime::Library { path, version } => {
             asked.library = std::path::absolute(path).map_err(BenchError::Work)?;
+            if [CUDA, TENSORRT].contains(&provider) {
+                // What the environment's Python preloads, so that the worker lacks what Python would lack.
+                let prefix = std::path::absolute(prefix).map_err(BenchError::Work)?;
+                asked.preload = reach::installed(&prefix);
+            }
             // The library itself is asked later, if it loads.
             benchmark.runtime = format!("onnxruntime {version}");
         }
@@ -342,7 +349,8 @@ fn enter(ctx: &Context, benchmark: &mut Benchmark, report: Report, asked: &Reque
         ctx.events.note(text);
     }
     if let Some(failure) = report.failure {
-        benchmark.findings.push(findings::of_failure(failure, asked)?);
+        let finding = findings::of_failure(failure, asked)?;
+        benchmark.findings.push(finding.with_evidence(report.not_preloaded));
     }
     Ok(())
 }

@@ -12,6 +12,8 @@ pub use super::profile::{Placement, Ran};
 pub struct Request {
     /// The ONNX Runtime library to load.
     pub library: PathBuf,
+    /// Libraries to load before it, in that order; one that cannot be loaded is passed over.
+    pub preload: Vec<PathBuf>,
     /// The model.
     pub model: PathBuf,
     /// What the model must give for the built-in image: little-endian float32. `None`: nothing is known.
@@ -33,6 +35,8 @@ pub struct Request {
 pub struct Report {
     /// ONNX Runtime's version, as the library itself says; empty if it could not be loaded.
     pub runtime: String,
+    /// What was to be preloaded and could not be, with the reason.
+    pub not_preloaded: Vec<String>,
     /// Threads that work on one operator.
     pub threads: u64,
     /// What ran where, by ONNX Runtime's own profile of each batch size's first run.

@@ -164,6 +164,7 @@ async fn a_worker_that_hangs_is_stopped_and_said_so() {
     let work = tempfile::tempdir().expect("a temp folder");
     let asked = Request {
         library: "lib".into(),
+        preload: Vec::new(),
         model: "unet.onnx".into(),
         reference: None,
         provider: CPU.to_owned(),

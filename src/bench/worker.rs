@@ -9,7 +9,7 @@ use std::{
     fmt::Display,
     io::Write,
     num::NonZero,
-    path::Path,
+    path::{Path, PathBuf},
     process::ExitCode,
     time::{Duration, Instant},
 };
@@ -71,6 +71,7 @@ fn measure(request: &Request, report: &mut Report) -> Result<(), Failure> {
     let threads = threads();
     report.threads = threads as u64;
     tell(0, total, "load ONNX Runtime");
+    report.not_preloaded = preload(&request.preload);
     report.runtime = version(&request.library)?;
     let environment = ort::init_from(&request.library)
         .map_err(during("load ONNX Runtime"))?
@@ -185,6 +186,34 @@ fn threads() -> usize {
     sysinfo::System::physical_core_count()
         .unwrap_or(allowed)
         .clamp(1, allowed)
+}
+
+/// Load libraries as the hook of the environment's Python does, and say which could not be, and why.
+fn preload(libraries: &[PathBuf]) -> Vec<String> {
+    let not_loaded = |library: &PathBuf| {
+        let error = keep_loaded(library).err()?;
+        Some(format!("not preloaded: {}: {}", library.display(), chain(&error)))
+    };
+    libraries.iter().filter_map(not_loaded).collect()
+}
+
+/// Load a library so that those loaded later find it by its name.
+#[expect(unsafe_code, reason = "loading a library runs its constructors")]
+fn keep_loaded(library: &Path) -> Result<(), libloading::Error> {
+    // SAFETY: as in `version`, this process exists to survive what a library does.
+    #[cfg(unix)]
+    let loaded = unsafe {
+        use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
+        Library::open(Some(library), RTLD_NOW | RTLD_GLOBAL)
+    }?;
+    // SAFETY: the same. Beside itself a library finds what it needs from its own folder.
+    #[cfg(windows)]
+    let loaded = unsafe {
+        use libloading::os::windows::{LOAD_WITH_ALTERED_SEARCH_PATH, Library};
+        Library::load_with_flags(library, LOAD_WITH_ALTERED_SEARCH_PATH)
+    }?;
+    std::mem::forget(loaded);
+    Ok(())
 }
 
 /// The version that the library itself states.

@@ -10,7 +10,9 @@ use crate::store::layout;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-const HOOK: &str = include_str!("hook.py");
+const HOOK: &str = include_str!("matenv_preload/__init__.py");
+
+const OPENER: &str = include_str!("matenv_preload/libraries.py");
 
 /// What the hook opens, one path a line, relative to `site-packages`, with `/` on Windows too.
 const LIST: &str = "matenv_preload/libraries.txt";
@@ -25,6 +27,7 @@ pub(super) fn write(site_packages: &Path, list: &[PathBuf]) -> std::io::Result<(
     let files = [
         ("matenv_preload.pth".to_owned(), PTH.to_owned()),
         ("matenv_preload/__init__.py".to_owned(), HOOK.to_owned()),
+        ("matenv_preload/libraries.py".to_owned(), OPENER.to_owned()),
         (LIST.to_owned(), lines(list)),
         (
             format!("{info}/METADATA"),

@@ -140,6 +140,7 @@ fn a_model_with_one_changed_weight_fails_the_check() {
     let work = tempfile::tempdir().expect("a temp folder");
     let request = Request {
         library: library(NEWEST),
+        preload: Vec::new(),
         model: work.path().join("changed.onnx"),
         reference: Some(assets.join("unet-reference.f32")),
         provider: "CPUExecutionProvider".to_owned(),
@@ -280,6 +281,7 @@ fn a_provider_that_the_runtime_lacks_is_a_failure() {
     let work = tempfile::tempdir().expect("a temp folder");
     let request = Request {
         library: library(NEWEST),
+        preload: Vec::new(),
         model: Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/bench/unet.onnx"),
         reference: None,
         provider: "CUDAExecutionProvider".to_owned(),
@@ -329,6 +331,7 @@ fn the_report_tells_what_ran_where() {
     let work = tempfile::tempdir().expect("a temp folder");
     let request = Request {
         library: library(NEWEST),
+        preload: Vec::new(),
         model: Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/bench/unet.onnx"),
         reference: None,
         provider: "CPUExecutionProvider".to_owned(),

@@ -49,38 +49,12 @@ class _Finder:
         with self.lock:
             if not self.done:
                 try:
-                    _open_all()
+                    from matenv_preload.libraries import open_all
+
+                    open_all()
                 except Exception:
                     pass
                 self.done = True
-
-
-def _open_all():
-    import ctypes
-    import os
-
-    try:
-        # cuDNN needs libz.so.1, which conda's Python finds in its own folder, and cuDNN does not.
-        import zlib  # noqa: F401
-    except ImportError:
-        pass
-    here = os.path.dirname(os.path.abspath(__file__))
-    with open(os.path.join(here, "libraries.txt"), encoding="utf-8") as lines:
-        paths = [os.path.join(os.path.dirname(here), *line.split("/")) for line in lines.read().splitlines()]
-    if os.name == "nt":
-        mode = ctypes.DEFAULT_MODE
-        for folder in dict.fromkeys(map(os.path.dirname, paths)):
-            try:
-                os.add_dll_directory(folder)
-            except OSError:
-                pass
-    else:
-        mode = os.RTLD_NOW | os.RTLD_GLOBAL
-    for path in paths:
-        try:
-            ctypes.CDLL(path, mode)
-        except OSError:
-            pass
 
 
 sys.meta_path.insert(0, _Finder())
