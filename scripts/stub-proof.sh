@@ -122,10 +122,10 @@ check() { # WHAT, GOOD WORDS; a process that is killed says neither
   else
     word=FAILED failed=$((failed + 1))
     if [ "$1" = onnxruntime ] && grep -q 'Failed to load' <<<"$said"; then unloaded=1; fi
-    said=$(grep -E 'Failed to load|signal' <<<"$said" | tail -n 1 || true)
-    said=${said##*with error: }
+    said=$(grep -E 'Failed to load|signal' <<<"$said" || tail -n 1 <<<"$said")
+    said=${said##*with error: } said=${said%%\\n*}
   fi
-  echo "$word: $place: $1: ${said:-neither loads nor fails as it should}"
+  echo "$word: $place: $1: $said"
 }
 no_device='CUDA (failure|error):? ?(35|100)[^;"]*'
 for place in "in peace" "hostile LD_LIBRARY_PATH"; do

@@ -19,6 +19,8 @@ mod hardware;
 mod install;
 mod launch;
 mod machines;
+#[cfg(target_os = "linux")]
+mod reach;
 mod real;
 mod reference;
 mod several;

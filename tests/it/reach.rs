@@ -1,0 +1,291 @@
+//! The hook that lets a plain Python find CUDA's libraries, on tiny libraries that lie where NVIDIA's wheels put theirs.
+//! `scripts/stub-proof.sh` does the same with the real ones.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use matenv::{audit::Inventory, names::ProfileName, reach, stack, store::layout};
+use rattler_digest::{Sha256, compute_bytes_digest};
+
+use crate::support::skipped;
+
+/// Loaded in this order, each after what it needs.
+const LIBRARIES: [&str; 4] = [
+    "nvidia/cu13/lib/libcudart.so.13",
+    "nvidia/cu13/lib/libcublasLt.so.13",
+    "nvidia/cu13/lib/libcublas.so.13",
+    "nvidia/cudnn/lib/libcudnn.so.9",
+];
+
+/// A virtual environment with the libraries, an `onnxruntime` that needs them and a `tensorrt` that fails.
+struct Made {
+    folder: tempfile::TempDir,
+}
+
+impl Made {
+    /// `None` where there is no C compiler.
+    fn new() -> Option<Self> {
+        if which::which("cc").is_err() {
+            skipped("there is no cc");
+            return None;
+        }
+        let made = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
+        let venv = ["-m", "venv", "--without-pip"];
+        let status = Command::new("python3").args(venv).arg(made.prefix()).status();
+        assert!(status.unwrap().success());
+        for (place, answer) in [(made.site_packages(), 1), (made.hostile(), 2)] {
+            for path in LIBRARIES {
+                let name = Path::new(path).file_name().unwrap().to_str().unwrap();
+                let path = if answer == 1 {
+                    place.join(path)
+                } else {
+                    place.join(name)
+                };
+                let needed = if name == "libcublas.so.13" {
+                    &["libcublasLt.so.13"][..]
+                } else {
+                    &[]
+                };
+                library(&path, name, answer, needed);
+            }
+        }
+        let capi = made.site_packages().join("onnxruntime/capi");
+        library(
+            &capi.join("provider.so"),
+            "provider.so",
+            0,
+            &["libcublas.so.13", "libcudnn.so.9"],
+        );
+        made.write(
+            "onnxruntime/__init__.py",
+            "import ctypes, os\n\
+             provider = ctypes.CDLL(os.path.join(os.path.dirname(__file__), 'capi', 'provider.so'))\n\
+             whose = {1: 'ours', 2: 'hostile'}[ctypes.CDLL('libcublas.so.13').answer()]\n",
+        );
+        made.write("tensorrt/__init__.py", "raise RuntimeError('no TensorRT')\n");
+        Some(made)
+    }
+
+    fn prefix(&self) -> PathBuf {
+        self.folder.path().join("env")
+    }
+
+    fn site_packages(&self) -> PathBuf {
+        layout::site_packages_of(&self.prefix()).unwrap()
+    }
+
+    /// A folder for `LD_LIBRARY_PATH` with other libraries of the same names.
+    fn hostile(&self) -> PathBuf {
+        self.folder.path().join("hostile")
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.site_packages().join(path);
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(path, text).unwrap();
+    }
+
+    fn install(&self) -> Vec<PathBuf> {
+        reach::install(&self.prefix(), &stack::libraries(13, ProfileName::Gpu)).unwrap()
+    }
+
+    /// What a plain Python prints, and which libraries it loaded.
+    fn python(&self, arguments: &[&str], library_path: Option<&Path>) -> (Output, Vec<String>) {
+        let log = self.folder.path().join("log");
+        let _ = fs_err::remove_file(&log);
+        let mut command = Command::new(layout::python(&self.prefix()));
+        command.args(arguments).env_clear().env("REACH_LOG", &log);
+        command.envs(library_path.map(|folder| ("LD_LIBRARY_PATH", folder)));
+        let output = command.output().unwrap();
+        let log = fs_err::read_to_string(&log).unwrap_or_default();
+        (output, log.lines().map(ToOwned::to_owned).collect())
+    }
+
+    /// What it prints, which must be all that it says.
+    fn says(&self, code: &str, library_path: Option<&Path>) -> String {
+        let (output, _) = self.python(&["-c", code], library_path);
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{code}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+}
+
+/// A library that writes its name down when it is loaded, and whose `answer` is told apart.
+fn library(path: &Path, soname: &str, answer: u8, needed: &[&str]) {
+    fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+    let source = path.with_extension("c");
+    let code = format!(
+        "#include <stdio.h>\n#include <stdlib.h>\n\
+         int answer(void) {{ return {answer}; }}\n\
+         __attribute__((constructor)) static void loaded(void) {{\n\
+             FILE *log = fopen(getenv(\"REACH_LOG\"), \"a\");\n\
+             if (log) {{ fputs(\"{soname}\\n\", log); fclose(log); }}\n\
+         }}\n"
+    );
+    fs_err::write(&source, code).unwrap();
+    let folder = path.parent().unwrap();
+    let mut command = Command::new("cc");
+    command.args([
+        "-shared",
+        "-fPIC",
+        "-Wl,--no-as-needed",
+        "-Wl,--allow-shlib-undefined",
+        "-o",
+    ]);
+    command.arg(path).arg(&source).arg(format!("-Wl,-soname,{soname}"));
+    for name in needed {
+        // Where it lies is not written down: as in ONNX Runtime's providers, there is no RUNPATH.
+        let beside = folder.join(name);
+        let elsewhere = LIBRARIES.iter().find(|path| path.ends_with(name)).unwrap();
+        let site_packages = folder.join("../..");
+        command.arg(if beside.is_file() {
+            beside
+        } else {
+            site_packages.join(elsewhere)
+        });
+    }
+    assert!(command.status().unwrap().success(), "cc {}", path.display());
+    fs_err::remove_file(source).unwrap();
+}
+
+fn names() -> Vec<String> {
+    let name = |path: &&str| path.rsplit('/').next().unwrap().to_owned();
+    LIBRARIES.iter().map(name).collect()
+}
+
+const WHOSE: &str = "import onnxruntime; print(onnxruntime.whose)";
+
+#[test]
+fn libraries_are_opened_by_path_in_order_and_those_on_a_hostile_library_path_lose() {
+    let Some(made) = Made::new() else { return };
+    let (output, _) = made.python(&["-c", WHOSE], None);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("libcublas.so.13: cannot open shared object file"));
+    assert_eq!(made.says(WHOSE, Some(&made.hostile())), "hostile");
+
+    assert_eq!(made.install(), LIBRARIES.map(PathBuf::from));
+    assert_eq!(made.says(WHOSE, None), "ours");
+    assert_eq!(made.says(WHOSE, Some(&made.hostile())), "ours");
+    let mut all = names();
+    all.push("provider.so".to_owned());
+    assert_eq!(made.python(&["-c", WHOSE], None).1, all);
+    assert_eq!(made.python(&["-I", "-c", WHOSE], None).1, all);
+    let read: Vec<_> = LIBRARIES.iter().map(|path| made.site_packages().join(path)).collect();
+    assert_eq!(reach::installed(&made.prefix()), read, "what the benchmark preloads");
+}
+
+#[test]
+fn nothing_is_opened_before_the_import_and_once_by_whoever_imports_first() {
+    let Some(made) = Made::new() else { return };
+    made.install();
+    let loaded = |code: &str| made.python(&["-c", code], None).1;
+    assert_eq!(loaded("import json, ctypes"), Vec::<String>::new());
+    let asked = "import importlib.util; print(importlib.util.find_spec('onnxruntime').name)";
+    assert_eq!(made.says(asked, None), "onnxruntime");
+    assert_eq!(loaded(asked), Vec::<String>::new());
+    // Without `site` there is no hook, and no site-packages either.
+    assert_eq!(made.python(&["-S", "-c", WHOSE], None).1, Vec::<String>::new());
+
+    let failing = "import tensorrt";
+    let (output, log) = made.python(&["-c", failing], None);
+    assert_eq!(log, names());
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(words.contains("no TensorRT") && !words.contains("matenv"), "{words}");
+
+    let threads = "import threading\n\
+        def work(name):\n try: __import__(name)\n except RuntimeError: pass\n\
+        many = [threading.Thread(target=work, args=(name,)) for name in ['onnxruntime', 'tensorrt', 'json'] * 8]\n\
+        [one.start() for one in many], [one.join() for one in many]\n\
+        import onnxruntime, importlib; importlib.reload(onnxruntime); print(onnxruntime.whose, onnxruntime.__loader__.__dict__.keys())";
+    assert_eq!(made.says(threads, None), "ours dict_keys(['name', 'path'])");
+    assert_eq!(loaded(threads).len(), 5);
+
+    let child = format!("import sys, subprocess; subprocess.run([sys.executable, '-c', '{WHOSE}'], check=True)");
+    assert_eq!(made.says(&child, None), "ours");
+}
+
+#[test]
+fn what_is_missing_or_broken_is_passed_over_without_a_word() {
+    let Some(made) = Made::new() else { return };
+    for (name, bytes) in [
+        ("libcufft.so.12", "no library"),
+        ("libcurand.so.10", ""),
+        ("libnvrtc.so.13", ""),
+    ] {
+        made.write(&format!("nvidia/cu13/lib/{name}"), bytes);
+    }
+    assert_eq!(made.install().len(), 7);
+    fs_err::remove_file(made.site_packages().join("nvidia/cu13/lib/libnvrtc.so.13")).unwrap();
+    assert_eq!(made.says(WHOSE, None), "ours");
+    fs_err::remove_file(made.site_packages().join("matenv_preload/libraries.txt")).unwrap();
+    assert_eq!(made.says(WHOSE, Some(&made.hostile())), "hostile");
+    fs_err::write(made.site_packages().join("matenv_preload/__init__.py"), "not Python").unwrap();
+    assert_eq!(made.says("print('starts')", None), "starts");
+    fs_err::remove_dir_all(made.site_packages().join("matenv_preload")).unwrap();
+    assert_eq!(made.says("print('starts')", None), "starts");
+    let no_onnxruntime = "try: import onnxruntime.nothing\nexcept ImportError as error: print(error)";
+    assert_eq!(
+        made.says(no_onnxruntime, Some(&made.hostile())),
+        "No module named 'onnxruntime.nothing'"
+    );
+}
+
+#[test]
+fn the_distribution_is_whole_and_nothing_is_written_where_there_is_nothing_to_open() {
+    let Some(made) = Made::new() else { return };
+    let before = files(&made.site_packages());
+    let nothing = reach::install(&made.prefix(), &stack::libraries(13, ProfileName::Cpu));
+    assert_eq!(
+        (nothing.unwrap(), files(&made.site_packages())),
+        (Vec::new(), before.clone())
+    );
+
+    made.install();
+    let mut written = files(&made.site_packages());
+    written.retain(|path| !before.contains(path));
+    let record = format!("matenv_preload-{}.dist-info/RECORD", env!("CARGO_PKG_VERSION"));
+    let mut recorded = Vec::new();
+    for line in fs_err::read_to_string(made.site_packages().join(&record))
+        .unwrap()
+        .lines()
+    {
+        let [path, hash, size] = line.split(',').collect::<Vec<_>>()[..] else {
+            panic!("{line}");
+        };
+        let bytes = fs_err::read(made.site_packages().join(path)).unwrap();
+        if path != record {
+            let digest = URL_SAFE_NO_PAD.encode(compute_bytes_digest::<Sha256>(&bytes));
+            assert_eq!((hash, size), (&*format!("sha256={digest}"), &*bytes.len().to_string()));
+        }
+        recorded.push(PathBuf::from(path));
+    }
+    recorded.sort();
+    assert_eq!(recorded, written);
+    let inventory = Inventory::read(&made.prefix(), "sleap").unwrap();
+    assert!(inventory.get("matenv-preload").is_some());
+    let code =
+        "from importlib.metadata import distribution as d; print(d('matenv-preload').read_text('INSTALLER').strip())";
+    assert_eq!(made.says(code, None), "matenv");
+}
+
+/// Every file below a folder, in order.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    fn list(folder: &Path, below: &Path, files: &mut Vec<PathBuf>) {
+        for entry in fs_err::read_dir(folder.join(below)).unwrap() {
+            let entry = entry.unwrap();
+            let path = below.join(entry.file_name());
+            if entry.file_type().unwrap().is_dir() {
+                list(folder, &path, files);
+            } else {
+                files.push(path);
+            }
+        }
+    }
+    let mut files = Vec::new();
+    list(folder, Path::new(""), &mut files);
+    files.sort();
+    files
+}
