@@ -6,7 +6,7 @@ use std::{
 
 use rayon::prelude::*;
 
-use crate::binary::Dynamic;
+use crate::{binary::Dynamic, reach::Present, stack::Library};
 
 /// Folders below `site-packages` whose libraries the profiles' programs load.
 const FOLDERS: [&str; 6] = [
@@ -25,6 +25,8 @@ pub(super) type Read = Arc<Result<Dynamic, String>>;
 pub(super) struct Files {
     /// By folder.
     folders: BTreeMap<PathBuf, Vec<PathBuf>>,
+    site_packages: PathBuf,
+    present: Present,
     read: Mutex<HashMap<PathBuf, Read>>,
 }
 
@@ -44,8 +46,16 @@ impl Files {
         let read = paths.par_iter().map(|path| ((*path).clone(), read(path))).collect();
         Self {
             folders,
+            site_packages: site_packages.to_owned(),
+            present: Present::read(site_packages),
             read: Mutex::new(read),
         }
+    }
+
+    /// Where a listed library lies: what is preloaded.
+    pub(super) fn listed(&self, library: &Library) -> Vec<PathBuf> {
+        let files = self.present.called(library);
+        files.map(|path| self.site_packages.join(path)).collect()
     }
 
     /// The libraries of a folder that are called so, in order.

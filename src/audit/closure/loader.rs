@@ -101,14 +101,11 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// What `dlopen` does with a path, called by the program itself; a file that is not there is left out.
-    pub(super) fn open(&mut self, path: &Path) {
-        self.load(path.to_owned(), None);
-    }
-
-    /// What `dlopen` does with a path, called by a loaded library.
-    pub(super) fn open_by(&mut self, path: &Path, soname: &str) {
-        self.load(path.to_owned(), self.names.get(soname).copied());
+    /// What `dlopen` does with a path, called by a loaded library or by the program itself; a file that is not there is
+    /// left out.
+    pub(super) fn open(&mut self, path: &Path, by: Option<&str>) {
+        let by = by.and_then(|soname| self.names.get(soname)).copied();
+        self.load(path.to_owned(), by);
     }
 
     /// Note that nobody brings `library`.
@@ -138,11 +135,9 @@ impl<'a> Loader<'a> {
         found.is_some()
     }
 
-    /// The loaded library whose soname begins so, and its folder.
-    pub(super) fn loaded_from(&self, soname: &str) -> Option<(String, PathBuf)> {
-        let (name, object) = self.names.iter().find(|(name, _)| name.starts_with(soname))?;
-        let folder = self.objects[*object].path.parent()?;
-        Some((name.clone(), folder.to_owned()))
+    /// Whether a library of that soname is loaded.
+    pub(super) fn is_loaded(&self, soname: &str) -> bool {
+        self.names.contains_key(soname)
     }
 
     /// What came out.

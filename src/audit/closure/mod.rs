@@ -16,18 +16,11 @@ use files::Files;
 use loader::Loader;
 
 use super::Subject;
-use crate::{names::ProfileName, reach::Present, stack::Library, store::layout};
-
-/// What cuDNN opens from its own folder, whatever it is asked for. Read off nvidia-cudnn-cu13 9.20 and 9.28 (2026-11).
-const CUDNN_PARTS: [&str; 7] = [
-    "graph",
-    "ops",
-    "cnn",
-    "adv",
-    "engines_precompiled",
-    "engines_runtime_compiled",
-    "heuristic",
-];
+use crate::{
+    names::ProfileName,
+    stack::{self, Library},
+    store::layout,
+};
 
 /// What the loader would find.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -53,7 +46,7 @@ pub(super) fn closure(prefix: &Path, site_packages: &Path, subject: &Subject) ->
     let system = system::folders();
     let (onnx, torch) = rayon::join(
         || onnxruntime(prefix, site_packages, subject, Loader::new(&files, &system)),
-        || torch(prefix, site_packages, Loader::new(&files, &system)),
+        || torch(prefix, site_packages, subject, Loader::new(&files, &system)),
     );
     let mut whole = onnx;
     whole.libraries += torch.libraries;
@@ -75,31 +68,28 @@ fn onnxruntime(prefix: &Path, site_packages: &Path, subject: &Subject, mut loade
         return Closure::default();
     }
     start_python(prefix, site_packages, &mut loader);
-    let present = Present::read(site_packages);
     for library in &subject.libraries {
-        let paths = present.called(library).map(|path| site_packages.join(path));
-        preload(library, paths, &mut loader);
+        load(library, None, &mut loader);
     }
     for module in loader
         .files
         .below(&capi, |name| name.starts_with("onnxruntime_pybind11_state"))
     {
-        loader.open(&module);
+        loader.open(&module, None);
     }
-    loader.open(&capi.join("libonnxruntime_providers_shared.so"));
-    loader.open(&cuda);
+    loader.open(&capi.join("libonnxruntime_providers_shared.so"), None);
+    loader.open(&cuda, None);
     if subject.profile == ProfileName::GpuTrt {
-        loader.open(&capi.join("libonnxruntime_providers_tensorrt.so"));
+        loader.open(&capi.join("libonnxruntime_providers_tensorrt.so"), None);
         for library in loader.files.below(&site_packages.join("tensorrt_libs"), |_| true) {
-            loader.open(&library);
+            loader.open(&library, None);
         }
     }
-    parts(&mut loader);
     loader.finish(site_packages)
 }
 
 /// A program that imports torch alone: its libraries name their own folders, and nothing is preloaded.
-fn torch(prefix: &Path, site_packages: &Path, mut loader: Loader<'_>) -> Closure {
+fn torch(prefix: &Path, site_packages: &Path, subject: &Subject, mut loader: Loader<'_>) -> Closure {
     let torch = site_packages.join("torch");
     let lib = torch.join("lib");
     if !lib.join("libtorch_cuda.so").is_file() {
@@ -107,15 +97,21 @@ fn torch(prefix: &Path, site_packages: &Path, mut loader: Loader<'_>) -> Closure
     }
     start_python(prefix, site_packages, &mut loader);
     // `import torch` opens this one first, so that all others find what it needs.
-    loader.open(&lib.join("libtorch_global_deps.so"));
+    loader.open(&lib.join("libtorch_global_deps.so"), None);
     for module in loader.files.below(&torch, |name| name.starts_with("_C.")) {
-        loader.open(&module);
+        loader.open(&module, None);
     }
     for library in loader.files.below(&lib, |_| true) {
-        loader.open(&library);
+        loader.open(&library, None);
     }
-    loader.open(&site_packages.join("torchvision/_C.so"));
-    parts(&mut loader);
+    loader.open(&site_packages.join("torchvision/_C.so"), None);
+    // What cuDNN and others open beside themselves, whatever they are asked for.
+    let listed = subject.cuda.map(|cuda| stack::libraries(cuda, subject.profile));
+    for library in listed.unwrap_or_default() {
+        if let Some(by) = library.dlopened_by.as_deref().filter(|by| loader.is_loaded(by)) {
+            load(&library, Some(by), &mut loader);
+        }
+    }
     loader.finish(site_packages)
 }
 
@@ -126,60 +122,24 @@ fn start_python(prefix: &Path, site_packages: &Path, loader: &mut Loader<'_>) {
     loader.start(&fs_err::canonicalize(&python).unwrap_or(python));
     let modules = site_packages.with_file_name("lib-dynload");
     for module in loader.files.below(&modules, |name| name.starts_with("zlib.")) {
-        loader.open(&module);
+        loader.open(&module, None);
     }
 }
 
-fn preload(library: &Library, paths: impl Iterator<Item = PathBuf>, loader: &mut Loader<'_>) {
-    let mut found = false;
-    for path in paths {
-        loader.open(&path);
-        found = true;
+/// Load a listed library from the environment or the system, as `by` would or as the hook of the environment's Python does.
+fn load(library: &Library, by: Option<&str>, loader: &mut Loader<'_>) {
+    let files = loader.files.listed(library);
+    for path in &files {
+        loader.open(path, by);
     }
-    if !found && !loader.in_system(library) && !library.optional {
+    if files.is_empty() && !loader.in_system(library) && !library.optional {
         let name = library.linux.as_str();
         let told = match &library.dlopened_by {
             Some(by) => format!("{by} opens {name} while it runs"),
             None => format!("the profile loads {name}: {}", library.because),
         };
-        let folders = [
-            "site-packages/nvidia/**/lib",
-            "site-packages/tensorrt_libs",
-            "the system's folders",
-        ];
-        loader.miss(name, format!("{told}; looked in {}", folders.join(", ")));
-    }
-}
-
-/// What cuDNN and nvrtc open beside themselves, if they are loaded.
-fn parts(loader: &mut Loader<'_>) {
-    if let Some((cudnn, folder)) = loader.loaded_from("libcudnn.so.") {
-        let major = cudnn.rsplit('.').next().unwrap_or_default().to_owned();
-        for part in CUDNN_PARTS {
-            let name = format!("libcudnn_{part}.so.{major}");
-            if !folder.join(&name).is_file() {
-                let told = format!(
-                    "{cudnn} opens {name} from its own folder; looked in {}",
-                    folder.display()
-                );
-                loader.miss(&name, told);
-            }
-        }
-        for part in loader.files.below(&folder, |name| name.starts_with("libcudnn_")) {
-            loader.open_by(&part, &cudnn);
-        }
-    }
-    if let Some((nvrtc, folder)) = loader.loaded_from("libnvrtc.so.") {
-        let builtins = loader
-            .files
-            .below(&folder, |name| name.starts_with("libnvrtc-builtins.so."));
-        if builtins.is_empty() {
-            let told = format!(
-                "{nvrtc} opens libnvrtc-builtins.so from its own folder; looked in {}",
-                folder.display()
-            );
-            loader.miss("libnvrtc-builtins.so", told);
-        }
+        let folders = "site-packages/nvidia/**/lib, site-packages/tensorrt_libs, the system's folders";
+        loader.miss(name, format!("{told}; looked in {folders}"));
     }
 }
 

@@ -1,6 +1,18 @@
 use super::*;
 use crate::binary::made::Shared;
 
+fn listed() -> Vec<Library> {
+    stack::libraries(13, ProfileName::Gpu)
+}
+
+fn cuda(soname: &str) -> Shared<'_> {
+    Shared {
+        soname,
+        runpath: Some("$ORIGIN"),
+        ..Shared::default()
+    }
+}
+
 /// A prefix whose libraries are made by hand.
 struct Made {
     folder: tempfile::TempDir,
@@ -12,19 +24,11 @@ impl Made {
         let made = Self {
             folder: tempfile::tempdir().expect("a folder"),
         };
-        let cuda = |soname| Shared {
-            soname,
-            runpath: Some("$ORIGIN"),
-            ..Shared::default()
-        };
         made.put("../../../bin/python", Shared::default());
-        for soname in [
-            "libcublasLt.so.13",
-            "libcurand.so.10",
-            "libnvrtc-builtins.so.13.0",
-            "libnvrtc.so.13",
-        ] {
-            made.put(&format!("nvidia/cu13/lib/{soname}"), cuda(soname));
+        for library in listed().iter().filter(|library| !library.optional) {
+            let name = library.linux.as_str().replace('*', "0");
+            let folder = if name.starts_with("libcudnn") { "cudnn" } else { "cu13" };
+            made.put(&format!("nvidia/{folder}/lib/{name}"), cuda(&name));
         }
         let needed = &["libcublasLt.so.13"];
         made.put(
@@ -34,13 +38,6 @@ impl Made {
                 ..cuda("libcublas.so.13")
             },
         );
-        made.put("nvidia/cudnn/lib/libcudnn.so.9", cuda("libcudnn.so.9"));
-        for part in CUDNN_PARTS {
-            made.put(
-                &format!("nvidia/cudnn/lib/libcudnn_{part}.so.9"),
-                cuda("libcudnn_part.so.9"),
-            );
-        }
         made.put(
             "onnxruntime/capi/libonnxruntime_providers_cuda.so",
             Shared {
@@ -103,28 +100,11 @@ impl Made {
     }
 
     fn closure(&self) -> Closure {
-        let preloaded = |soname: &str, dlopened_by: Option<&str>| Library {
-            cuda: vec![13],
-            profiles: Vec::new(),
-            linux: glob::Pattern::new(soname).expect("a name"),
-            windows: None,
-            dlopened_by: dlopened_by.map(ToOwned::to_owned),
-            optional: false,
-            because: "the test says so".to_owned(),
-            source: "the test".to_owned(),
-            seen: "2026-11-25".parse().expect("a date"),
-        };
         let subject = Subject {
             profile: ProfileName::Gpu,
             cuda: Some(13),
             cards: Vec::new(),
-            libraries: vec![
-                preloaded("libcublasLt.so.13", None),
-                preloaded("libcublas.so.13", None),
-                preloaded("libcurand.so.10", None),
-                preloaded("libnvrtc.so.13", Some("libonnxruntime_providers_cuda.so")),
-                preloaded("libcudnn.so.9", Some("libonnxruntime_providers_cuda.so")),
-            ],
+            libraries: listed(),
         };
         closure(self.folder.path(), &self.site_packages(), &subject)
     }
@@ -142,7 +122,8 @@ fn a_whole_environment_lacks_nothing_and_the_driver_is_not_looked_for() {
     let found = Made::onnxruntime().closure();
     assert_eq!((found.missing, found.damaged), Default::default());
     assert_eq!(found.driver, ["libcuda.so.1".to_owned()].into());
-    assert_eq!(found.libraries, 13);
+    let needed = listed().iter().filter(|library| !library.optional).count();
+    assert_eq!(found.libraries, needed + 1, "and the CUDA provider");
 }
 
 #[test]
@@ -162,7 +143,7 @@ fn what_is_opened_while_it_runs_is_looked_for_too() {
     assert_eq!(made.missing().0, "libcudnn_graph.so.9");
     let made = Made::onnxruntime();
     made.remove("nvidia/cu13/lib/libnvrtc-builtins.so.13.0");
-    assert_eq!(made.missing().0, "libnvrtc-builtins.so");
+    assert_eq!(made.missing().0, "libnvrtc-builtins.so.13.*");
     let made = Made::onnxruntime();
     made.remove("nvidia/cu13/lib/libnvrtc.so.13");
     assert!(made.missing().1[0].contains("libonnxruntime_providers_cuda.so opens libnvrtc.so.13"));
@@ -195,6 +176,23 @@ fn rpath_is_inherited_and_runpath_is_not() {
         ..Shared::default()
     });
     assert_eq!(made.missing().0, "libcudart.so.13");
+}
+
+/// torch preloads nothing, and cuDNN opens its parts all the same; what cuDNN's newer versions alone have is not missed.
+#[test]
+fn the_parts_of_cudnn_are_looked_for_in_an_environment_with_torch_alone() {
+    let made = Made::torch(Shared {
+        needed: &["libcudnn.so.9"],
+        runpath: Some("$ORIGIN/../../nvidia/cudnn/lib"),
+        ..Shared::default()
+    });
+    let parts = ["libcudnn.so.9", "libcudnn_adv.so.9", "libcudnn_cnn.so.9"];
+    for name in parts {
+        made.put(&format!("nvidia/cudnn/lib/{name}"), cuda(name));
+    }
+    let (library, told) = made.missing();
+    assert_eq!(library, "libcudnn_ops.so.9");
+    assert!(told[0].starts_with("libcudnn.so.9 opens libcudnn_ops.so.9"), "{told:?}");
 }
 
 /// conda's Python names `$ORIGIN/../lib`, where its libstdc++ lies.
