@@ -313,14 +313,28 @@ impl Sources {
                 format!("{}/{rest}", target.trim_end_matches('/'))
             };
         }
-        if let (Some(canonical), Some(Target::Url(target))) = (
-            self.default_url(SourceName::CondaForge, &Backend::cpu()),
-            self.named(SourceName::CondaForge),
-        ) && let Some(rest) = url.strip_prefix(canonical.as_str())
-        {
-            return format!("{}{rest}", target.trim_end_matches('/'));
-        }
-        url.to_owned()
+        SourceName::ALL
+            .into_iter()
+            .find_map(|name| self.mirrored_of(name, url))
+            .unwrap_or_else(|| url.to_owned())
+    }
+
+    /// `url` at the mirror of `name`, if it is one of that source's own.
+    fn mirrored_of(&self, name: SourceName, url: &str) -> Option<String> {
+        let Some(Target::Url(target)) = self.named(name) else {
+            return None;
+        };
+        let default = self.rows.get(&name)?.url.as_deref()?;
+        let (target, rest) = match default.split_once("{backend}") {
+            None => (target.clone(), url.strip_prefix(default)?),
+            Some((before, after)) => {
+                let after_it = url.strip_prefix(before)?;
+                let (backend, rest) = after_it.split_at(after_it.find('/')?);
+                (fill(target, &backend.parse().ok()?), rest.strip_prefix(after)?)
+            }
+        };
+        // A longer name of another folder is not below it.
+        (rest.is_empty() || rest.starts_with('/')).then(|| format!("{}{rest}", target.trim_end_matches('/')))
     }
 
     /// The canonical form of a URL that a mirror of `name` served; the same URL if no mirror did.
@@ -409,6 +423,27 @@ mod tests {
             mirrors.iter().map(|text| text.parse().expect("a mirror")).collect(),
             None,
         )
+    }
+
+    #[test]
+    fn what_a_mirror_served_is_found_there_again() {
+        let sources = sources(&[
+            "torch=http://127.0.0.1:1/torch/{backend}",
+            "nvidia=http://127.0.0.1:2",
+            "conda-forge=file:///srv/channel",
+        ]);
+        let cu130: Backend = "cu130".parse().expect("a backend");
+        for (name, url) in [
+            (SourceName::Torch, "http://127.0.0.1:1/torch/cu130/torch/torch-2.12.1%2Bcu130.whl"),
+            (SourceName::Nvidia, "http://127.0.0.1:2/tensorrt-cu13-libs/tensorrt_cu13_libs.whl"),
+            (SourceName::CondaForge, "file:///srv/channel/noarch/pip.conda"),
+        ] {
+            let canonical = sources.canonical(name, &cu130, url);
+            assert_ne!(canonical, url);
+            assert_eq!(sources.mirrored(&canonical), url);
+        }
+        let elsewhere = "https://example.org/whl/cu130/torch.whl";
+        assert_eq!(sources.mirrored(elsewhere), elsewhere);
     }
 
     #[test]
