@@ -434,8 +434,14 @@ mod tests {
         ]);
         let cu130: Backend = "cu130".parse().expect("a backend");
         for (name, url) in [
-            (SourceName::Torch, "http://127.0.0.1:1/torch/cu130/torch/torch-2.12.1%2Bcu130.whl"),
-            (SourceName::Nvidia, "http://127.0.0.1:2/tensorrt-cu13-libs/tensorrt_cu13_libs.whl"),
+            (
+                SourceName::Torch,
+                "http://127.0.0.1:1/torch/cu130/torch/torch-2.12.1%2Bcu130.whl",
+            ),
+            (
+                SourceName::Nvidia,
+                "http://127.0.0.1:2/tensorrt-cu13-libs/tensorrt_cu13_libs.whl",
+            ),
             (SourceName::CondaForge, "file:///srv/channel/noarch/pip.conda"),
         ] {
             let canonical = sources.canonical(name, &cu130, url);
