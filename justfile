@@ -20,6 +20,11 @@ test NAME='':
 e2e:
     scripts/e2e.sh
 
+# The GPU profiles on a machine that needs no GPU: real CUDA wheels, a driver that does nothing (25 GB of disk)
+[group('check')]
+e2e-gpu:
+    scripts/e2e-gpu.sh
+
 # Look at changed snapshots (needs cargo-insta)
 [group('check')]
 review:

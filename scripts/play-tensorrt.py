@@ -23,6 +23,7 @@ LIBRARIES = {
         "createInferBuilder_INTERNAL",
         "createInferRefitter_INTERNAL",
         "createInferRuntime_INTERNAL",
+        "getBuilderPluginRegistry",
         "getPluginRegistry",
     ],
     "libnvinfer_plugin.so.10": ["initLibNvInferPlugins"],
@@ -54,7 +55,7 @@ for name in %r:
 
 def library(folder, soname, functions):
     source = SOURCE + "".join(
-        f"void *{name}(void) {{ return {'of_methods()' if name == 'getPluginRegistry' else '0'}; }}\n" for name in functions
+        f"void *{name}(void) {{ return {'of_methods()' if 'Registry' in name else '0'}; }}\n" for name in functions
     )
     code, built = folder / "code.c", folder / soname
     code.write_text(source)

@@ -5,6 +5,7 @@
 
 mod cards;
 mod choices;
+mod choose;
 mod level;
 mod requirements;
 mod select;
@@ -12,6 +13,7 @@ mod select;
 pub(crate) use requirements::name_of;
 
 pub use choices::{Choice, Rejected};
+pub use choose::Unsupported;
 
 use std::collections::BTreeMap;
 
@@ -28,7 +30,8 @@ use crate::{
     profile::Profiles,
     sources::SourceName,
 };
-use level::{Level, Refusal, Stand};
+use choose::choose;
+use level::Stand;
 use requirements::Wheels;
 
 /// A wheel requirement of the plan.
@@ -111,22 +114,6 @@ pub enum PlanError {
     },
 }
 
-/// A profile that is refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{env} cannot have the profile `{profile}` here: {because}")]
-pub struct Unsupported {
-    /// The manifest.
-    pub env: EnvName,
-    /// The profile.
-    pub profile: ProfileName,
-    /// Why not.
-    pub because: String,
-    /// The best profile that can be had.
-    pub instead: Option<ProfileName>,
-    /// What was considered.
-    pub choices: Vec<Choice>,
-}
-
 /// How a plan is asked for, beside manifest and hardware.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Request {
@@ -206,100 +193,6 @@ pub fn plan(
     })
 }
 
-/// The level that was asked for, or the best that there is.
-fn choose<'a>(
-    stand: &Stand<'a>,
-    profiles: &'a Profiles,
-    asked: Option<ProfileName>,
-) -> Result<(Level<'a>, Choice), PlanError> {
-    let mut choice = Choice {
-        what: "profile".to_owned(),
-        chosen: String::new(),
-        because: if asked.is_some() {
-            "you asked for it".to_owned()
-        } else {
-            "the best that this machine and the manifest support; name another with --profile".to_owned()
-        },
-        rejected: Vec::new(),
-    };
-    let manifest = stand.manifest;
-    if let Some(because) = stand.refused_everywhere() {
-        let profile = asked.unwrap_or(ProfileName::Cpu);
-        return Err(refused(manifest, profile, Refusal::from(because), choice, None));
-    }
-    if let Some(asked) = asked {
-        let instead = manifest.instead.get(&asked);
-        let name = instead.map_or(asked, |instead| instead.profile);
-        if let Some(instead) = instead {
-            choice.because = format!("{asked} means {name} here: {}", instead.because);
-        }
-        choice.chosen = name.to_string();
-        return match stand.level(profiles.get(name)) {
-            Ok(level) => Ok((level, choice)),
-            Err(refusal) => {
-                let plainer = ProfileName::ALL.into_iter().rev().filter(|plainer| *plainer < name);
-                let instead = plainer
-                    .filter(|plainer| stand.level(profiles.get(*plainer)).is_ok())
-                    .max();
-                Err(refused(manifest, name, refusal, choice, instead))
-            }
-        };
-    }
-    let mut last = Refusal::from(format!("{} is made for no profile", manifest.name));
-    for name in ProfileName::ALL.into_iter().rev() {
-        let level = match manifest.instead.get(&name) {
-            Some(instead) => Err(Refusal::from(instead.because.clone())),
-            None => stand.known_level(profiles.get(name)),
-        };
-        match level {
-            Ok(mut level) => {
-                choice.chosen = name.to_string();
-                if level.selection.is_none() {
-                    let why_no_gpu = choice.rejected.last().map(|rejected| rejected.because.as_str());
-                    level.warnings.extend(stand.cpu_in_doubt(why_no_gpu));
-                }
-                return Ok((level, choice));
-            }
-            Err(refusal) => {
-                choice.rejected.push(Rejected {
-                    option: name.to_string(),
-                    because: refusal.because.clone(),
-                });
-                last = refusal;
-            }
-        }
-    }
-    Err(refused(manifest, ProfileName::Cpu, last, choice, None))
-}
-
-fn refused(
-    manifest: &Manifest,
-    profile: ProfileName,
-    refusal: Refusal,
-    choice: Choice,
-    instead: Option<ProfileName>,
-) -> PlanError {
-    let mut choices = vec![Choice {
-        chosen: profile.to_string(),
-        ..choice
-    }];
-    if !refusal.rejected.is_empty() {
-        choices.push(Choice {
-            what: "backend".to_owned(),
-            chosen: "none".to_owned(),
-            because: refusal.because.clone(),
-            rejected: refusal.rejected,
-        });
-    }
-    PlanError::Unsupported(Box::new(Unsupported {
-        env: manifest.name.clone(),
-        profile,
-        because: refusal.because,
-        instead,
-        choices,
-    }))
-}
-
 impl Plan {
     /// A hash over everything that decides which packages are installed: hex, 64 characters.
     #[must_use]
@@ -309,6 +202,7 @@ impl Plan {
             (&self.python, &self.channels, &self.conda),
             self.requirements
                 .iter()
+                .chain(&self.bounds)
                 .map(|wanted| (&wanted.requirement, wanted.source))
                 .collect::<Vec<_>>(),
             self.build
@@ -363,67 +257,4 @@ pub(crate) fn subdir(triple: &str) -> Result<Subdir, PlanError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::manifest::Manifests;
-
-    fn machine(triple: &str) -> Hardware {
-        serde_json::from_value(serde_json::json!({ "schema": 1, "triple": triple })).expect("a hardware file")
-    }
-
-    fn planned(profile: ProfileName, triple: &str) -> Result<Plan, PlanError> {
-        let manifests = Manifests::load(None).expect("sound");
-        let request = Request {
-            profile: Some(profile),
-            ..Request::default()
-        };
-        let sleap = manifests.get("sleap").expect("there");
-        plan(sleap, &Profiles::load().expect("sound"), &machine(triple), &request)
-    }
-
-    #[test]
-    fn platforms_map_to_conda_subdirs() {
-        for (triple, subdir) in [
-            ("x86_64-unknown-linux-gnu", Some("linux-64")),
-            ("aarch64-unknown-linux-gnu", Some("linux-aarch64")),
-            ("aarch64-apple-darwin", Some("osx-arm64")),
-            ("x86_64-pc-windows-msvc", Some("win-64")),
-            ("riscv64gc-unknown-linux-gnu", None),
-            ("not a triple", None),
-        ] {
-            let found = planned(ProfileName::Cpu, triple).ok().map(|plan| plan.subdir);
-            assert_eq!(found.as_deref(), subdir, "{triple}");
-        }
-    }
-
-    #[test]
-    fn sleap_on_cpu_asks_for_the_export_extras_and_keeps_the_host_programs_api() {
-        let plan = planned(ProfileName::Cpu, "x86_64-unknown-linux-gnu").expect("a plan");
-        let requirements: Vec<_> = plan
-            .requirements
-            .iter()
-            .map(|wanted| format!("{} from {}", wanted.requirement, wanted.source))
-            .collect();
-        insta::assert_snapshot!(requirements.join("\n"), @r"
-        sleap[nn,nn-export]>=1.6,<2 from pypi
-        sleap-nn>=0.1,<0.3 from pypi
-        omegaconf>=2.3 from pypi
-        hydra-core>=1.3 from pypi
-        torch from torch
-        torchvision from torch
-        ");
-    }
-
-    #[test]
-    fn the_fingerprint_follows_what_is_installed_and_nothing_else() {
-        let plan = planned(ProfileName::Cpu, "x86_64-unknown-linux-gnu").expect("a plan");
-        let mut other_words = plan.clone();
-        other_words.choices.clear();
-        other_words.requirements[0].because.push('!');
-        other_words.launch = None;
-        assert_eq!(plan.fingerprint(), other_words.fingerprint());
-        let mut other_packages = plan.clone();
-        other_packages.requirements[0].requirement.push_str("<9");
-        assert_ne!(plan.fingerprint(), other_packages.fingerprint());
-    }
-}
+mod tests;

@@ -4,6 +4,10 @@
 //! ([`Sources::channel`], [`Sources::index`]) and the way back to the canonical URL ([`Sources::canonical`]).
 //! Absent on purpose: sockets. Nothing outside the data file knows a host name.
 
+mod mirror;
+
+pub use mirror::{Mirror, MirrorError, Replaced, Target};
+
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use schemars::JsonSchema;
@@ -56,92 +60,6 @@ impl FromStr for SourceName {
 
     fn from_str(text: &str) -> Result<Self, ()> {
         Self::ALL.into_iter().find(|name| name.as_str() == text).ok_or(())
-    }
-}
-
-/// What a mirror replaces: a source by name, or every URL that begins with a prefix.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Replaced {
-    /// A named source.
-    Source(SourceName),
-    /// A URL prefix.
-    Prefix(String),
-}
-
-/// What a mirror puts there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
-    /// A URL (`https://`, `http://`, `file://`); `{backend}` in it is filled in for the torch index.
-    Url(String),
-    /// Another source.
-    Source(SourceName),
-}
-
-/// One `--mirror SOURCE=TARGET`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mirror {
-    /// What is replaced.
-    pub replaced: Replaced,
-    /// What stands in.
-    pub target: Target,
-}
-
-/// A mirror that cannot be understood.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum MirrorError {
-    /// No `=` in it.
-    #[error("`{0}` is no mirror: write SOURCE=TARGET")]
-    NoTarget(String),
-    /// The left side is neither a source nor a URL.
-    #[error("`{0}` is neither a source (conda-forge, pypi, torch, nvidia) nor a URL prefix")]
-    UnknownSource(String),
-    /// The right side is neither a source nor a URL.
-    #[error("`{0}` is neither a source (conda-forge, pypi, torch, nvidia) nor a URL")]
-    UnknownTarget(String),
-    /// A chain of sources that comes back to itself, or a channel replaced by an index.
-    #[error(
-        "`{from}` cannot be replaced by `{to}`: one is a conda channel and the other a wheel index, or they replace each other"
-    )]
-    Impossible {
-        /// What was to be replaced.
-        from: SourceName,
-        /// By what.
-        to: SourceName,
-    },
-}
-
-impl FromStr for Mirror {
-    type Err = MirrorError;
-
-    fn from_str(text: &str) -> Result<Self, MirrorError> {
-        // A URL prefix may hold `=` in its query, a target too: the last `=` before a scheme or a name separates.
-        let (left, right) = text
-            .match_indices('=')
-            .map(|(at, _)| (&text[..at], &text[at + 1..]))
-            .find(|(_, right)| right.parse::<SourceName>().is_ok() || right.contains("://"))
-            .or_else(|| text.split_once('='))
-            .ok_or_else(|| MirrorError::NoTarget(text.to_owned()))?;
-        let replaced = if let Ok(name) = left.parse() {
-            Replaced::Source(name)
-        } else if Url::parse(left).is_ok() && left.contains("://") {
-            Replaced::Prefix(left.to_owned())
-        } else {
-            return Err(MirrorError::UnknownSource(left.to_owned()));
-        };
-        let target = if let Ok(name) = right.parse() {
-            Target::Source(name)
-        } else if Url::parse(right).is_ok() && right.contains("://") {
-            Target::Url(right.trim_end_matches('/').to_owned())
-        } else {
-            return Err(MirrorError::UnknownTarget(right.to_owned()));
-        };
-        if let (Replaced::Source(from), Target::Source(to)) = (&replaced, &target) {
-            let (from, to) = (*from, *to);
-            if from == to || (from == SourceName::CondaForge) != (to == SourceName::CondaForge) {
-                return Err(MirrorError::Impossible { from, to });
-            }
-        }
-        Ok(Self { replaced, target })
     }
 }
 
@@ -313,14 +231,28 @@ impl Sources {
                 format!("{}/{rest}", target.trim_end_matches('/'))
             };
         }
-        if let (Some(canonical), Some(Target::Url(target))) = (
-            self.default_url(SourceName::CondaForge, &Backend::cpu()),
-            self.named(SourceName::CondaForge),
-        ) && let Some(rest) = url.strip_prefix(canonical.as_str())
-        {
-            return format!("{}{rest}", target.trim_end_matches('/'));
-        }
-        url.to_owned()
+        SourceName::ALL
+            .into_iter()
+            .find_map(|name| self.mirrored_of(name, url))
+            .unwrap_or_else(|| url.to_owned())
+    }
+
+    /// `url` at the mirror of `name`, if it is one of that source's own.
+    fn mirrored_of(&self, name: SourceName, url: &str) -> Option<String> {
+        let Some(Target::Url(target)) = self.named(name) else {
+            return None;
+        };
+        let default = self.rows.get(&name)?.url.as_deref()?;
+        let (target, rest) = match default.split_once("{backend}") {
+            None => (target.clone(), url.strip_prefix(default)?),
+            Some((before, after)) => {
+                let after_it = url.strip_prefix(before)?;
+                let (backend, rest) = after_it.split_at(after_it.find('/')?);
+                (fill(target, &backend.parse().ok()?), rest.strip_prefix(after)?)
+            }
+        };
+        // A longer name of another folder is not below it.
+        (rest.is_empty() || rest.starts_with('/')).then(|| format!("{}{rest}", target.trim_end_matches('/')))
     }
 
     /// The canonical form of a URL that a mirror of `name` served; the same URL if no mirror did.
@@ -409,6 +341,33 @@ mod tests {
             mirrors.iter().map(|text| text.parse().expect("a mirror")).collect(),
             None,
         )
+    }
+
+    #[test]
+    fn what_a_mirror_served_is_found_there_again() {
+        let sources = sources(&[
+            "torch=http://127.0.0.1:1/torch/{backend}",
+            "nvidia=http://127.0.0.1:2",
+            "conda-forge=file:///srv/channel",
+        ]);
+        let cu130: Backend = "cu130".parse().expect("a backend");
+        for (name, url) in [
+            (
+                SourceName::Torch,
+                "http://127.0.0.1:1/torch/cu130/torch/torch-2.12.1%2Bcu130.whl",
+            ),
+            (
+                SourceName::Nvidia,
+                "http://127.0.0.1:2/tensorrt-cu13-libs/tensorrt_cu13_libs.whl",
+            ),
+            (SourceName::CondaForge, "file:///srv/channel/noarch/pip.conda"),
+        ] {
+            let canonical = sources.canonical(name, &cu130, url);
+            assert_ne!(canonical, url);
+            assert_eq!(sources.mirrored(&canonical), url);
+        }
+        let elsewhere = "https://example.org/whl/cu130/torch.whl";
+        assert_eq!(sources.mirrored(elsewhere), elsewhere);
     }
 
     #[test]

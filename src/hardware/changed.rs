@@ -31,12 +31,15 @@ pub fn changes(settings: &Settings, generations: &[Generation]) -> Vec<Option<St
 pub fn change(certificate: &Certificate, now: &Hardware) -> Option<String> {
     let then = &certificate.hardware;
     // Certificates from before GPUs were looked at say too little.
-    let seen_then = then.visible_gpus()?;
+    let seen_then = then.visible_gpus().or_else(|| certificate.cross.then(Vec::new))?;
     let change = Change {
         certificate,
         now,
         seen_then,
     };
+    if certificate.cross {
+        return change.arrived();
+    }
     change
         .platform()
         .or_else(|| change.processor())
@@ -85,6 +88,18 @@ impl Change<'_> {
             named(first),
             self.install(ProfileName::Gpu)
         ))
+    }
+
+    /// What was made for another machine is perhaps on that machine now.
+    fn arrived(&self) -> Option<String> {
+        let first = *self.now.visible_gpus()?.first()?;
+        self.now.driver_problem.is_none().then(|| {
+            format!(
+                "made for another machine and not proven yet; this node has an {}: {}",
+                named(first),
+                self.install(self.certificate.profile)
+            )
+        })
     }
 
     fn gpu_went(&self) -> Option<String> {
@@ -206,6 +221,21 @@ mod tests {
 
     fn said(profile: &str, backend: &str, then: &Value, today: Value) -> Option<String> {
         change(&certificate(profile, backend, then), &now(today))
+    }
+
+    #[test]
+    fn what_was_made_for_another_machine_is_proven_on_that_one() {
+        let mut unknown = machine(&json!([]));
+        unknown["gpus"] = Value::Null;
+        let mut made = certificate("gpu", "cu130", &unknown);
+        made.cross = true;
+        assert_eq!(change(&made, &now(machine(&json!([])))), None);
+        assert_eq!(
+            change(&made, &now(h100())).as_deref(),
+            Some(
+                "made for another machine and not proven yet; this node has an NVIDIA H100: matenv install sleap --profile gpu"
+            )
+        );
     }
 
     #[test]

@@ -40,7 +40,7 @@ fn an_unknown_profile_names_the_closest() {
     }
     env.matenv(&["install", "sleap", "--profile", "metal"])
         .exits(2)
-        .says("use `cpu`, `gpu` or `gpu-trt`");
+        .says("use `auto`, `cpu`, `gpu` or `gpu-trt`");
 }
 
 #[test]

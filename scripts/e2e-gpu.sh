@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# The end-to-end run of the GPU profiles, on a machine that needs no GPU: the real CUDA wheels are installed for another machine
+# (`--cross`), audited and verified, and proven with a driver that does nothing (scripts/stub-proof.sh). Needs a package index, a
+# C compiler and about 25 GB of disk. Of NVIDIA's index only tensorrt-cu13-libs is played, by scripts/play-tensorrt.py.
+# shellcheck source=e2e-common.sh
+source "$(dirname "$0")/e2e-common.sh"
+
+mirrors=(--mirror torch=pypi)
+[ -d "$shared/channel" ] && mirrors+=(--mirror "conda-forge=file://$shared/channel") ||
+  echo "SKIPPED: ../shared is missing, so environments are made without a conda channel"
+card() { echo "$repo/tests/hardware/$1.json"; }
+
+# The certificate of an environment that was made for another machine.
+crossed='c["cross"] and not c["proven"] and not c["ok"]'
+sound='not [p for p in probes.values() if not p["ok"] and not p.get("skipped")] and "error" not in codes.values()'
+left='[p["skipped"] for p in probes.values() if p.get("skipped")]'
+
+say "sleap on CUDA, for a machine of which nothing is known"
+"$matenv" install sleap --profile gpu --cross "${mirrors[@]}"
+"$matenv" report sleap --json >"$work/gpu.json"
+check "$work/gpu.json" "$crossed and c['backend'] == 'cu130'"
+check "$work/gpu.json" "$sound"
+check "$work/gpu.json" "len($left) == 2 and set($left) == {'needs an NVIDIA driver'}"
+check "$work/gpu.json" 'c["bench"]["skipped"] == "needs an NVIDIA driver"'
+check "$work/gpu.json" 'codes.get("ME014") == "info" and "ME015" not in codes'
+check "$work/gpu.json" 'versions["nvidia-nccl-cu13"] == {"2.15.0": "2.30.7"}[versions["torch"]]'
+"$matenv" install sleap --profile gpu --cross "${mirrors[@]}" | grep -q "nothing to do" || die "the second run did something"
+ok "a second run has nothing to do"
+scripts/stub-proof.sh "$HOME/.matenv/envs/sleap" "$matenv"
+ok "the stub proof, with torch"
+scripts/stub-proof.sh "$HOME/.matenv/envs/sleap" "$matenv" --without
+ok "without the preload distribution the same proof fails"
+if [ -d "$shared/sleap-model" ]; then
+  "$matenv" verify sleap --model-dir "$shared/sleap-model/minimal_instance_centroid" --json >"$work/smoke.json"
+  check "$work/smoke.json" "$sound"
+fi
+
+say "the code of the installed libraries, by the reader that the audit uses"
+python=$HOME/.matenv/envs/sleap/bin/python
+site=$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+for library in onnxruntime/capi/libonnxruntime_providers_cuda.so torch/lib/libtorch_cuda.so; do
+  cargo run --quiet --release --locked --example fatbin -- "$site/$library"
+done
+"$matenv" remove sleap
+
+say "sleap with TensorRT, whose libraries are played"
+scripts/play-tensorrt.py "$work/nvidia"
+python3 -m http.server --bind 127.0.0.1 --directory "$work/nvidia" 0 >"$work/nvidia.log" 2>&1 &
+server=$!
+trap 'kill $server 2>/dev/null; cleanup' EXIT
+port=
+while [ -z "$port" ]; do
+  kill -0 $server || die "the index does not start"
+  sleep 0.1
+  port=$(sed -n 's/.*port \([0-9]*\).*/\1/p' "$work/nvidia.log")
+done
+# torch 2.12 asks for setuptools below 82, which the small conda channel does not have.
+"$matenv" install sleap --profile gpu-trt --cross --mirror torch=pypi --mirror "nvidia=http://127.0.0.1:$port" \
+  --mirror "conda-forge=file://$work/none"
+"$matenv" report sleap --json >"$work/trt.json"
+check "$work/trt.json" "$crossed and $sound"
+check "$work/trt.json" 'versions["torch"].startswith("2.12.") and versions["tensorrt-cu13-libs"].startswith("10.16.")'
+check "$work/trt.json" 'versions["tensorrt"].startswith("10.16.") and versions["onnxruntime-gpu"] >= "1.27"'
+check "$work/trt.json" '"ME015" not in codes and probes["tensorrt and torch_tensorrt are there"]["ok"]'
+"$matenv" remove sleap
+
+say "x-anylabeling and runtime on both CUDA majors"
+for made in x-anylabeling:rtx-4090-driver-580:1.27. x-anylabeling:rtx-4090-driver-570:1.2 runtime:rtx-4090-driver-580:1.3; do
+  IFS=: read -r env machine release <<<"$made"
+  "$matenv" install "$env" --profile gpu --cross --hardware "$(card "$machine")" "${mirrors[@]}"
+  "$matenv" report "$env" --json >"$work/both.json"
+  check "$work/both.json" "$crossed and $sound and versions['onnxruntime-gpu'].startswith('$release')"
+  scripts/stub-proof.sh "$HOME/.matenv/envs/$env" "$matenv"
+  ok "the stub proof of $env for $machine"
+  "$matenv" remove "$env"
+done
+
+done_with_it

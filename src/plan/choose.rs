@@ -1,0 +1,121 @@
+//! Which profile: the one that was asked for, or the best that hardware and manifest support.
+
+use super::{
+    Choice, PlanError, Rejected,
+    level::{Level, Refusal, Stand},
+};
+use crate::{
+    manifest::Manifest,
+    names::{EnvName, ProfileName},
+    profile::Profiles,
+};
+
+/// A profile that is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{env} cannot have the profile `{profile}` here: {because}")]
+pub struct Unsupported {
+    /// The manifest.
+    pub env: EnvName,
+    /// The profile.
+    pub profile: ProfileName,
+    /// Why not.
+    pub because: String,
+    /// The best profile that can be had.
+    pub instead: Option<ProfileName>,
+    /// What was considered.
+    pub choices: Vec<Choice>,
+}
+
+/// The level that was asked for, or the best that there is.
+pub(super) fn choose<'a>(
+    stand: &Stand<'a>,
+    profiles: &'a Profiles,
+    asked: Option<ProfileName>,
+) -> Result<(Level<'a>, Choice), PlanError> {
+    let mut choice = Choice {
+        what: "profile".to_owned(),
+        chosen: String::new(),
+        because: if asked.is_some() {
+            "you asked for it".to_owned()
+        } else {
+            "the best that this machine and the manifest support; name another with --profile".to_owned()
+        },
+        rejected: Vec::new(),
+    };
+    let manifest = stand.manifest;
+    if let Some(because) = stand.refused_everywhere() {
+        let profile = asked.unwrap_or(ProfileName::Cpu);
+        return Err(refused(manifest, profile, Refusal::from(because), choice, None));
+    }
+    if let Some(asked) = asked {
+        let instead = manifest.instead.get(&asked);
+        let name = instead.map_or(asked, |instead| instead.profile);
+        if let Some(instead) = instead {
+            choice.because = format!("{asked} means {name} here: {}", instead.because);
+        }
+        choice.chosen = name.to_string();
+        return match stand.level(profiles.get(name)) {
+            Ok(level) => Ok((level, choice)),
+            Err(refusal) => {
+                let plainer = ProfileName::ALL.into_iter().rev().filter(|plainer| *plainer < name);
+                let instead = plainer
+                    .filter(|plainer| stand.level(profiles.get(*plainer)).is_ok())
+                    .max();
+                Err(refused(manifest, name, refusal, choice, instead))
+            }
+        };
+    }
+    let mut last = Refusal::from(format!("{} is made for no profile", manifest.name));
+    for name in ProfileName::ALL.into_iter().rev() {
+        let level = match manifest.instead.get(&name) {
+            Some(instead) => Err(Refusal::from(instead.because.clone())),
+            None => stand.known_level(profiles.get(name)),
+        };
+        match level {
+            Ok(mut level) => {
+                choice.chosen = name.to_string();
+                if level.selection.is_none() {
+                    let why_no_gpu = choice.rejected.last().map(|rejected| rejected.because.as_str());
+                    level.warnings.extend(stand.cpu_in_doubt(why_no_gpu));
+                }
+                return Ok((level, choice));
+            }
+            Err(refusal) => {
+                choice.rejected.push(Rejected {
+                    option: name.to_string(),
+                    because: refusal.because.clone(),
+                });
+                last = refusal;
+            }
+        }
+    }
+    Err(refused(manifest, ProfileName::Cpu, last, choice, None))
+}
+
+fn refused(
+    manifest: &Manifest,
+    profile: ProfileName,
+    refusal: Refusal,
+    choice: Choice,
+    instead: Option<ProfileName>,
+) -> PlanError {
+    let mut choices = vec![Choice {
+        chosen: profile.to_string(),
+        ..choice
+    }];
+    if !refusal.rejected.is_empty() {
+        choices.push(Choice {
+            what: "backend".to_owned(),
+            chosen: "none".to_owned(),
+            because: refusal.because.clone(),
+            rejected: refusal.rejected,
+        });
+    }
+    PlanError::Unsupported(Box::new(Unsupported {
+        env: manifest.name.clone(),
+        profile,
+        because: refusal.because,
+        instead,
+        choices,
+    }))
+}

@@ -1,0 +1,155 @@
+use super::*;
+use crate::manifest::Manifests;
+
+fn machine(triple: &str) -> Hardware {
+    serde_json::from_value(serde_json::json!({ "schema": 1, "triple": triple })).expect("a hardware file")
+}
+
+fn planned(profile: ProfileName, triple: &str) -> Result<Plan, PlanError> {
+    let manifests = Manifests::load(None).expect("sound");
+    let request = Request {
+        profile: Some(profile),
+        ..Request::default()
+    };
+    let sleap = manifests.get("sleap").expect("there");
+    plan(sleap, &Profiles::load().expect("sound"), &machine(triple), &request)
+}
+
+#[test]
+fn platforms_map_to_conda_subdirs() {
+    for (triple, subdir) in [
+        ("x86_64-unknown-linux-gnu", Some("linux-64")),
+        ("aarch64-unknown-linux-gnu", Some("linux-aarch64")),
+        ("aarch64-apple-darwin", Some("osx-arm64")),
+        ("x86_64-pc-windows-msvc", Some("win-64")),
+        ("riscv64gc-unknown-linux-gnu", None),
+        ("not a triple", None),
+    ] {
+        let found = planned(ProfileName::Cpu, triple).ok().map(|plan| plan.subdir);
+        assert_eq!(found.as_deref(), subdir, "{triple}");
+    }
+}
+
+#[test]
+fn sleap_on_cpu_asks_for_the_export_extras_and_keeps_the_host_programs_api() {
+    let plan = planned(ProfileName::Cpu, "x86_64-unknown-linux-gnu").expect("a plan");
+    let requirements: Vec<_> = plan
+        .requirements
+        .iter()
+        .map(|wanted| format!("{} from {}", wanted.requirement, wanted.source))
+        .collect();
+    insta::assert_snapshot!(requirements.join("\n"), @r"
+    sleap[nn,nn-export]>=1.6,<2 from pypi
+    sleap-nn>=0.1,<0.3 from pypi
+    omegaconf>=2.3 from pypi
+    hydra-core>=1.3 from pypi
+    torch from torch
+    torchvision from torch
+    ");
+}
+
+#[test]
+fn the_fingerprint_follows_what_is_installed_and_nothing_else() {
+    let plan = planned(ProfileName::Cpu, "x86_64-unknown-linux-gnu").expect("a plan");
+    let mut other_words = plan.clone();
+    other_words.choices.clear();
+    other_words.requirements[0].because.push('!');
+    other_words.launch = None;
+    assert_eq!(plan.fingerprint(), other_words.fingerprint());
+    let mut other_packages = plan.clone();
+    other_packages.requirements[0].requirement.push_str("<9");
+    assert_ne!(plan.fingerprint(), other_packages.fingerprint());
+    let mut other_bounds = plan.clone();
+    other_bounds.bounds.push(plan.requirements[0].clone());
+    assert_ne!(plan.fingerprint(), other_bounds.fingerprint());
+}
+
+/// Every kind of card with every driver: what is chosen holds code for it, and the driver runs it.
+#[test]
+fn whatever_is_chosen_serves_the_card_and_the_driver() {
+    let manifests = Manifests::load(None).expect("sound");
+    let profiles = Profiles::load().expect("sound");
+    let cards = [
+        "3.5", "5.0", "5.2", "6.0", "6.1", "7.0", "7.5", "8.0", "8.6", "8.7", "8.9", "9.0", "10.0", "10.3", "11.0",
+        "12.0", "12.1",
+    ];
+    let drivers = [
+        "11.4", "12.0", "12.2", "12.4", "12.6", "12.8", "12.9", "13.0", "13.1", "13.2", "14.0",
+    ];
+    let mut chosen = 0;
+    for (card, cuda) in cards.iter().flat_map(|card| drivers.map(|driver| (*card, driver))) {
+        for (triple, env) in [
+            ("x86_64-unknown-linux-gnu", "sleap"),
+            ("x86_64-unknown-linux-gnu", "runtime"),
+            ("x86_64-pc-windows-msvc", "sleap"),
+        ] {
+            for profile in [None, Some(ProfileName::Gpu), Some(ProfileName::GpuTrt)] {
+                let hardware: Hardware = serde_json::from_value(serde_json::json!({
+                    "schema": 1, "triple": triple, "cuda_driver": cuda,
+                    "gpus": [{ "vendor": "nvidia", "name": "NVIDIA card", "compute_capability": card }]
+                }))
+                .expect("a hardware file");
+                let request = Request {
+                    profile,
+                    ..Request::default()
+                };
+                let manifest = manifests.get(env).expect("there");
+                let Ok(plan) = plan(manifest, &profiles, &hardware, &request) else {
+                    assert!(profile.is_some(), "auto is refused nothing");
+                    continue;
+                };
+                if plan.profile == ProfileName::Cpu {
+                    continue;
+                }
+                chosen += 1;
+                serves(
+                    &plan,
+                    card.parse().expect("a compute capability"),
+                    cuda.parse().expect("a CUDA"),
+                );
+            }
+        }
+    }
+    assert!(chosen > 300, "{chosen}");
+}
+
+/// By the tables themselves, without the code that chose from them.
+fn serves(plan: &Plan, card: ComputeCapability, driver: crate::stack::CudaVersion) {
+    use crate::stack::{Backends, Stacks};
+    let what = format!("{} {} on sm {card}, CUDA {driver}", plan.manifest, plan.backend);
+    let row = Backends::table().get(&plan.backend).expect("in the table");
+    let cuda = row.cuda.expect("a CUDA backend");
+    assert!(cuda.major <= driver.major, "{what}: the driver is too old");
+    let range_of = |package: &str| {
+        let wanted = plan.requirements.iter().chain(&plan.bounds);
+        let of_package = wanted
+            .map(|wanted| &wanted.requirement)
+            .find(|text| name_of(text) == package)?;
+        of_package[package.len()..].parse::<pep440_rs::VersionSpecifiers>().ok()
+    };
+    let runs = |sass: &[ComputeCapability], ptx: &[ComputeCapability]| {
+        sass.iter().any(|code| card.runs_sass(*code)) || ptx.iter().any(|code| card.compiles_ptx(*code))
+    };
+    if let Some(range) = range_of("torch") {
+        let taken: Vec<_> = row.torch.iter().filter(|version| range.contains(version)).collect();
+        assert!(!taken.is_empty(), "{what}: no torch {range}");
+        for version in taken {
+            let code = row.code(version, &plan.subdir).expect("documented");
+            let ptx: &[ComputeCapability] = if cuda <= driver { &code.ptx } else { &[] };
+            assert!(runs(&code.sass, ptx), "{what}: torch {version} has no code");
+        }
+    }
+    let range = range_of("onnxruntime-gpu").expect("bounded");
+    let rows = Stacks::table().code("onnxruntime-gpu", cuda.major, &plan.subdir);
+    let read = rows
+        .iter()
+        .flat_map(|row| row.read.iter().map(move |version| (row, version)));
+    let taken: Vec<_> = read.filter(|(_, version)| range.contains(version)).collect();
+    assert!(!taken.is_empty(), "{what}: no onnxruntime-gpu {range}");
+    for (row, version) in taken {
+        assert!(
+            runs(&row.sass, &row.ptx),
+            "{what}: onnxruntime-gpu {version} has no code"
+        );
+    }
+}

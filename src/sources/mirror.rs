@@ -1,0 +1,91 @@
+use std::str::FromStr;
+
+use url::Url;
+
+use super::SourceName;
+
+/// What a mirror replaces: a source by name, or every URL that begins with a prefix.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Replaced {
+    /// A named source.
+    Source(SourceName),
+    /// A URL prefix.
+    Prefix(String),
+}
+
+/// What a mirror puts there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A URL (`https://`, `http://`, `file://`); `{backend}` in it is filled in for the torch index.
+    Url(String),
+    /// Another source.
+    Source(SourceName),
+}
+
+/// One `--mirror SOURCE=TARGET`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mirror {
+    /// What is replaced.
+    pub replaced: Replaced,
+    /// What stands in.
+    pub target: Target,
+}
+
+/// A mirror that cannot be understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MirrorError {
+    /// No `=` in it.
+    #[error("`{0}` is no mirror: write SOURCE=TARGET")]
+    NoTarget(String),
+    /// The left side is neither a source nor a URL.
+    #[error("`{0}` is neither a source (conda-forge, pypi, torch, nvidia) nor a URL prefix")]
+    UnknownSource(String),
+    /// The right side is neither a source nor a URL.
+    #[error("`{0}` is neither a source (conda-forge, pypi, torch, nvidia) nor a URL")]
+    UnknownTarget(String),
+    /// A chain of sources that comes back to itself, or a channel replaced by an index.
+    #[error(
+        "`{from}` cannot be replaced by `{to}`: one is a conda channel and the other a wheel index, or they replace each other"
+    )]
+    Impossible {
+        /// What was to be replaced.
+        from: SourceName,
+        /// By what.
+        to: SourceName,
+    },
+}
+
+impl FromStr for Mirror {
+    type Err = MirrorError;
+
+    fn from_str(text: &str) -> Result<Self, MirrorError> {
+        // A URL prefix may hold `=` in its query, a target too: the last `=` before a scheme or a name separates.
+        let (left, right) = text
+            .match_indices('=')
+            .map(|(at, _)| (&text[..at], &text[at + 1..]))
+            .find(|(_, right)| right.parse::<SourceName>().is_ok() || right.contains("://"))
+            .or_else(|| text.split_once('='))
+            .ok_or_else(|| MirrorError::NoTarget(text.to_owned()))?;
+        let replaced = if let Ok(name) = left.parse() {
+            Replaced::Source(name)
+        } else if Url::parse(left).is_ok() && left.contains("://") {
+            Replaced::Prefix(left.to_owned())
+        } else {
+            return Err(MirrorError::UnknownSource(left.to_owned()));
+        };
+        let target = if let Ok(name) = right.parse() {
+            Target::Source(name)
+        } else if Url::parse(right).is_ok() && right.contains("://") {
+            Target::Url(right.trim_end_matches('/').to_owned())
+        } else {
+            return Err(MirrorError::UnknownTarget(right.to_owned()));
+        };
+        if let (Replaced::Source(from), Target::Source(to)) = (&replaced, &target) {
+            let (from, to) = (*from, *to);
+            if from == to || (from == SourceName::CondaForge) != (to == SourceName::CondaForge) {
+                return Err(MirrorError::Impossible { from, to });
+            }
+        }
+        Ok(Self { replaced, target })
+    }
+}
