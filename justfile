@@ -25,6 +25,12 @@ e2e:
 e2e-gpu:
     scripts/e2e-gpu.sh
 
+# That a prefix's Python finds CUDA's libraries, with a driver that does nothing; --without: that it does not without the hook
+[group('check')]
+stub-proof PREFIX *OPTIONS:
+    cargo build
+    scripts/stub-proof.sh {{ PREFIX }} target/debug/matenv {{ OPTIONS }}
+
 # Look at changed snapshots (needs cargo-insta)
 [group('check')]
 review:

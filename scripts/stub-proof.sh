@@ -15,7 +15,7 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/matenv-proof.XXXXXX")
 unset LD_LIBRARY_PATH LD_PRELOAD PYTHONPATH PYTHONHOME
 export HOME=$work ORT_DISABLE_TELEMETRY=1 PYTHONNOUSERSITE=1 PYTHONDONTWRITEBYTECODE=1
 
-site=$(echo "$prefix"/lib/python3.*/site-packages)
+site=$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 pth=$site/matenv_preload.pth
 trap 'rm -rf "$work"; if [ -e "$pth.off" ]; then mv "$pth.off" "$pth"; fi' EXIT
 list=$site/matenv_preload/libraries.txt

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::support::{Index, Options, TestEnv, Wheel, skipped};
 
 /// Whether a driver of this machine's own would answer first.
-fn has_a_driver() -> bool {
+pub(crate) fn has_a_driver() -> bool {
     let proc = Path::new("/proc/driver/nvidia/version").exists();
     let wsl = Path::new("/usr/lib/wsl/lib/libnvidia-ml.so.1").exists();
     let known = Command::new("ldconfig").arg("-p").output();
@@ -19,7 +19,7 @@ fn has_a_driver() -> bool {
 }
 
 /// An `nvidia-smi` in front of PATH.
-fn fake_smi(env: &mut TestEnv, script: &str) {
+pub(crate) fn fake_smi(env: &mut TestEnv, script: &str) {
     let folder = env.path("fake");
     fs_err::create_dir_all(&folder).unwrap();
     let file = folder.join("nvidia-smi");

@@ -10,7 +10,10 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use matenv::{audit::Inventory, names::ProfileName, reach, stack, store::layout};
 use rattler_digest::{Sha256, compute_bytes_digest};
 
-use crate::support::skipped;
+use crate::{
+    hardware::{fake_smi, has_a_driver},
+    support::{DEAD_CHANNEL, Index, Options, TestEnv, Wheel, skipped},
+};
 
 /// Loaded in this order, each after what it needs.
 const LIBRARIES: [&str; 4] = [
@@ -269,6 +272,58 @@ fn the_distribution_is_whole_and_nothing_is_written_where_there_is_nothing_to_op
     let code =
         "from importlib.metadata import distribution as d; print(d('matenv-preload').read_text('INSTALLER').strip())";
     assert_eq!(made.says(code, None), "matenv");
+}
+
+/// The libraries of CUDA's wheels are in the hook's list without anything being asked for.
+#[test]
+fn an_environment_for_a_gpu_gets_the_hook_and_one_for_the_processor_does_not() {
+    if has_a_driver() {
+        return;
+    }
+    let mut env = TestEnv::new().with_uv();
+    fake_smi(
+        &mut env,
+        "case \"$1\" in\n\
+         --query-gpu=*compute_cap*) echo 'NVIDIA GeForce RTX 4090, 24564 MiB, GPU-8f6d, 580.65.06, 8.9';;\n\
+         --query-gpu=*) echo 'NVIDIA GeForce RTX 4090, 24564 MiB, GPU-8f6d, 580.65.06';;\n\
+         -L) echo 'GPU 0: NVIDIA GeForce RTX 4090 (UUID: GPU-8f6d)';;\n\
+         *) echo '| NVIDIA-SMI 580.65.06   Driver Version: 580.65.06   CUDA Version: 13.0 |';;\nesac",
+    );
+    let folder = env.manifest(
+        "[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the program\"\n\
+         [[pypi]]\nrequirement = \"onnxruntime-gpu\"\nprofiles = [\"gpu\"]\nbecause = \"runs on the GPU\"\n",
+    );
+    let wheels = [
+        Wheel::new("demo-app", "1.0"),
+        Wheel::new("onnxruntime-gpu", "1.31.1"),
+        ["cublas", "cudart", "cufft", "curand", "nvrtc"]
+            .iter()
+            .fold(Wheel::new("cuda-toolkit", "13.0.0"), |wheel, extra| wheel.extra(extra))
+            .file("nvidia/cu13/lib/libcudart.so.13", "a library"),
+        Wheel::new("nvidia-cudnn-cu13", "9.1").file("nvidia/cudnn/lib/libcudnn.so.9", "a library"),
+    ];
+    let pypi = Index::serve(&wheels, Options::default());
+    let manifest = folder.join("demo.toml");
+    let text = fs_err::read_to_string(&manifest).unwrap();
+    fs_err::write(&manifest, format!("profiles = [\"cpu\", \"gpu\"]\n{text}")).unwrap();
+    let mirror = format!("pypi={}", pypi.url());
+    for (profile, expected) in [("cpu", &[][..]), ("gpu", &["libcudart.so.13", "libcudnn.so.9"])] {
+        let place = [
+            "--mirror",
+            DEAD_CHANNEL,
+            "--mirror",
+            &mirror,
+            "--manifest-dir",
+            folder.to_str().unwrap(),
+        ];
+        let install = ["install", "demo", "--no-verify", "--no-bench", "--profile", profile];
+        env.matenv(&[&install[..], &place].concat()).exits(0);
+        let list = reach::installed(&env.home().join(".matenv/envs/demo"));
+        let names: Vec<_> = list.iter().map(|path| path.file_name().unwrap()).collect();
+        assert_eq!(names, expected, "{profile}");
+        env.demo();
+    }
+    env.matenv(&["list"]).exits(0);
 }
 
 /// Every file below a folder, in order.
