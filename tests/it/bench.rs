@@ -281,7 +281,7 @@ fn a_provider_that_the_runtime_lacks_is_a_failure() {
     let work = tempfile::tempdir().expect("a temp folder");
     let request = Request {
         library: library(NEWEST),
-        preload: Vec::new(),
+        preload: vec!["/nonexistent/libcudart.so.13".into()],
         model: Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/bench/unet.onnx"),
         reference: None,
         provider: "CUDAExecutionProvider".to_owned(),
@@ -297,6 +297,13 @@ fn a_provider_that_the_runtime_lacks_is_a_failure() {
     assert_eq!(doing, "create a session on CUDAExecutionProvider");
     assert!(message.contains("CUDA"), "{message}");
     assert_eq!(report.rows, []);
+    let [not_preloaded] = &report.not_preloaded[..] else {
+        panic!("one, not {:?}", report.not_preloaded);
+    };
+    assert!(
+        not_preloaded.starts_with("not preloaded: /nonexistent/libcudart.so.13: "),
+        "{not_preloaded}"
+    );
 }
 
 /// The same through the bench: one finding that says what is wrong with the environment, in words and in ONNX Runtime's own.
