@@ -16,6 +16,8 @@ mod disk;
 mod errors;
 #[cfg(target_os = "linux")]
 mod hardware;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod indexes;
 mod install;
 mod launch;
 mod machines;
