@@ -29,3 +29,5 @@ mod signals;
 mod source;
 mod support;
 mod traps;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod vanishing;
