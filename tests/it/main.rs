@@ -10,6 +10,8 @@
 mod bench;
 #[cfg(target_os = "linux")]
 mod crash;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod cross;
 mod damage;
 #[cfg(target_os = "linux")]
 mod disk;
