@@ -187,8 +187,7 @@ async fn build(
     let prefix = staged.prefix.clone();
     let located = locate(ctx, clock, store, plan, &prefix).await?;
     wheels(ctx, clock, plan, &prefix, &located).await?;
-    let hook = reach::install(&prefix, &Subject::of_plan(plan).libraries);
-    hook.map_err(|error| InstallError::Records(std::io::Error::other(error)))?;
+    reach::install(&prefix, &Subject::of_plan(plan).libraries)?;
     let Located { lock, mut findings, .. } = located;
     findings.extend(lock.pypi.findings.iter().chain(&plan.warnings).cloned());
     keep_records(plan, &lock, &prefix)?;

@@ -210,9 +210,17 @@ impl Sources {
         }
     }
 
-    /// `url` with the longest fitting mirror prefix, or the mirror of the source that it belongs to, put in its place.
+    /// `url` with the mirror of the source that it belongs to, or the longest fitting mirror prefix, put in its place: the
+    /// way back from [`Self::canonical`].
     #[must_use]
     pub fn mirrored(&self, url: &str) -> String {
+        for (name, row) in &self.rows {
+            if let (Some(canonical), Some(Target::Url(target))) = (&row.url, self.named(*name))
+                && let Some((backend, rest)) = below(url, canonical)
+            {
+                return format!("{}{rest}", target.trim_end_matches('/').replace(BACKEND, backend));
+            }
+        }
         let best = self
             .mirrors
             .iter()
@@ -223,36 +231,15 @@ impl Sources {
                 _ => None,
             })
             .max_by_key(|(prefix, _)| prefix.len());
-        if let Some((prefix, target)) = best {
-            let rest = url[prefix.len()..].trim_start_matches('/');
-            return if rest.is_empty() {
-                target.clone()
-            } else {
-                format!("{}/{rest}", target.trim_end_matches('/'))
-            };
+        let Some((prefix, target)) = best else {
+            return url.to_owned();
+        };
+        let rest = url[prefix.len()..].trim_start_matches('/');
+        if rest.is_empty() {
+            target.clone()
+        } else {
+            format!("{}/{rest}", target.trim_end_matches('/'))
         }
-        SourceName::ALL
-            .into_iter()
-            .find_map(|name| self.mirrored_of(name, url))
-            .unwrap_or_else(|| url.to_owned())
-    }
-
-    /// `url` at the mirror of `name`, if it is one of that source's own.
-    fn mirrored_of(&self, name: SourceName, url: &str) -> Option<String> {
-        let Some(Target::Url(target)) = self.named(name) else {
-            return None;
-        };
-        let default = self.rows.get(&name)?.url.as_deref()?;
-        let (target, rest) = match default.split_once("{backend}") {
-            None => (target.clone(), url.strip_prefix(default)?),
-            Some((before, after)) => {
-                let after_it = url.strip_prefix(before)?;
-                let (backend, rest) = after_it.split_at(after_it.find('/')?);
-                (fill(target, &backend.parse().ok()?), rest.strip_prefix(after)?)
-            }
-        };
-        // A longer name of another folder is not below it.
-        (rest.is_empty() || rest.starts_with('/')).then(|| format!("{}{rest}", target.trim_end_matches('/')))
     }
 
     /// The canonical form of a URL that a mirror of `name` served; the same URL if no mirror did.
@@ -285,7 +272,9 @@ impl Sources {
                     Replaced::Source(name) => format!("<{name}>"),
                     Replaced::Prefix(prefix) => prefix.trim_end_matches('/').to_owned(),
                 };
-                hidden = hidden.replace(url.trim_end_matches('/'), &stands_for);
+                // A filled in `{backend}` is no secret: what stands before it is.
+                let known = url.split("/{backend}").next().unwrap_or(url);
+                hidden = hidden.replace(known.trim_end_matches('/'), &stands_for);
             }
         }
         if let Some(machine) = &self.machine_pypi {
@@ -328,8 +317,24 @@ impl Sources {
     }
 }
 
+/// Stands for torch's backend in the URL of a source or of a mirror.
+const BACKEND: &str = "{backend}";
+
 fn fill(url: &str, backend: &Backend) -> String {
-    url.replace("{backend}", backend.as_str())
+    url.replace(BACKEND, backend.as_str())
+}
+
+/// The backend (empty where `template` names none) and the rest of a URL that begins as `template` does.
+fn below<'a>(url: &'a str, template: &str) -> Option<(&'a str, &'a str)> {
+    let (before, after) = template.split_once(BACKEND).unwrap_or((template, ""));
+    let rest = url.strip_prefix(before.trim_end_matches('/'))?;
+    let ends = match rest.strip_prefix('/') {
+        Some(inner) if template.contains(BACKEND) => inner.find('/').map_or(rest.len(), |at| at + 1),
+        _ => 0,
+    };
+    let (backend, rest) = rest.split_at(ends);
+    let rest = rest.strip_prefix(after)?;
+    (rest.is_empty() || rest.starts_with('/')).then_some((backend.trim_start_matches('/'), rest))
 }
 
 #[cfg(test)]
@@ -396,16 +401,59 @@ mod tests {
         assert_eq!(sources.mirrored(&canonical), served);
     }
 
+    /// A mirror of NVIDIA's index was asked for the pages, and NVIDIA's own index for the files.
+    #[test]
+    fn every_canonical_url_finds_its_mirror_again() {
+        let backend: Backend = "cu130".parse().expect("a backend");
+        for (mirror, served) in [
+            (
+                "torch=http://127.0.0.1:1/whl/{backend}",
+                "http://127.0.0.1:1/whl/cu130/torch-2.15.0.whl",
+            ),
+            (
+                "torch=http://127.0.0.1:1/simple/",
+                "http://127.0.0.1:1/simple/torch/torch-2.15.0.whl",
+            ),
+            (
+                "nvidia=http://127.0.0.1:1",
+                "http://127.0.0.1:1/tensorrt-cu13-libs/libs.whl",
+            ),
+            (
+                "https://files.example.org=http://127.0.0.1:1/a",
+                "http://127.0.0.1:1/a/torch.whl",
+            ),
+        ] {
+            let sources = sources(&[mirror]);
+            let name = mirror
+                .split('=')
+                .next()
+                .and_then(|name| name.parse().ok())
+                .unwrap_or(SourceName::Torch);
+            let canonical = sources.canonical(name, &backend, served);
+            assert!(!canonical.contains("127.0.0.1"), "{canonical}");
+            assert_eq!(sources.mirrored(&canonical), served, "{canonical}");
+        }
+    }
+
     #[test]
     fn messages_name_sources_and_no_mirrors() {
         let machine = MachinePypi {
             url: Url::parse("http://lab:secret@proxy.example.org/simple/").expect("a URL"),
             found_in: "PIP_INDEX_URL".to_owned(),
         };
-        let mirrors = vec!["conda-forge=http://127.0.0.1:1/c".parse().expect("a mirror")];
-        let sources = Sources::new(mirrors, Some(machine));
-        let text = "http://127.0.0.1:1/c/noarch, http://lab:****@proxy.example.org/simple/torch/";
-        assert_eq!(sources.hide(text), "<conda-forge>/noarch, <pypi>/torch/");
+        let mirrors = [
+            "conda-forge=http://127.0.0.1:1/c",
+            "torch=http://127.0.0.1:1/whl/{backend}",
+        ];
+        let mirrors = mirrors.map(|mirror| mirror.parse().expect("a mirror"));
+        let sources = Sources::new(mirrors.to_vec(), Some(machine));
+        for (text, hidden) in [
+            ("http://127.0.0.1:1/c/noarch", "<conda-forge>/noarch"),
+            ("http://127.0.0.1:1/whl/cu130/torch/", "<torch>/cu130/torch/"),
+            ("http://lab:****@proxy.example.org/simple/torch/", "<pypi>/torch/"),
+        ] {
+            assert_eq!(sources.hide(text), hidden);
+        }
     }
 
     #[test]

@@ -189,6 +189,7 @@ impl From<InstallError> for Failure {
             InstallError::Lock(error) => error.into(),
             InstallError::Store(error) => error.into(),
             InstallError::Audit(error) => error.into(),
+            error @ InstallError::Reach(_) => Self::new(&error, "reach::write", Exit::Machine, DISK.to_owned()),
             InstallError::Verify(error) => error.into(),
             InstallError::Bench(error) => error.into(),
             InstallError::Certificate(error) => error.into(),

@@ -1,8 +1,8 @@
 use super::RoomError;
 use crate::{
     audit::AuditError, bench::BenchError, checkout::CheckoutError, conda::CondaError, lock::LockError, menu::MenuError,
-    plan::PlanError, pypi::PypiError, pypi::UvError, report::CertificateError, store::StoreError, toml_file::TomlError,
-    verify::VerifyError,
+    plan::PlanError, pypi::PypiError, pypi::UvError, reach::ReachError, report::CertificateError, store::StoreError,
+    toml_file::TomlError, verify::VerifyError,
 };
 
 /// Why an environment could not be made; each stage's own error says more.
@@ -46,6 +46,9 @@ pub enum InstallError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The hook that loads CUDA's libraries.
+    #[error(transparent)]
+    Reach(#[from] ReachError),
     /// The audit could not look.
     #[error(transparent)]
     Audit(#[from] AuditError),

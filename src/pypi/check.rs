@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use pep508_rs::{Requirement, VersionOrUrl};
 
-use super::{PypiError, agree::contradiction};
+use super::PypiError;
 use crate::{lock::LockedWheel, plan::Plan, sources::SourceName};
 
 /// The normalized name in a PEP 508 requirement.
@@ -14,12 +14,11 @@ pub(super) fn name_of(requirement: &str) -> Option<String> {
         .map(|parsed| parsed.name.to_string())
 }
 
-/// Everything that has to hold before wheels are installed; `warnings` is uv's standard error.
+/// What the plan asks of the wheels before they are installed; `warnings` is uv's standard error.
 pub(super) fn check(plan: &Plan, wheels: &[LockedWheel], warnings: &str) -> Result<(), PypiError> {
     extras(warnings)?;
     bounds(plan, wheels)?;
-    torch_builds(plan, wheels)?;
-    contradiction(wheels).map_or(Ok(()), |error| Err(PypiError::Disagree(Box::new(error))))
+    torch_builds(plan, wheels)
 }
 
 /// uv only warns when the release that it chose lacks an extra.
@@ -189,16 +188,5 @@ mod tests {
         set[2].version = "1.4.1".to_owned();
         let refused = check(&sleap(), &set, "");
         assert!(matches!(refused, Err(PypiError::FloorUndercut { .. })), "{refused:?}");
-    }
-
-    #[test]
-    fn what_contradicts_itself_is_refused() {
-        let mut set = wheels("2.15.0+cpu", SourceName::Torch);
-        for name in ["onnxruntime", "onnxruntime-gpu"] {
-            let mut wheel = set[0].clone();
-            name.clone_into(&mut wheel.name);
-            set.push(wheel);
-        }
-        assert!(matches!(check(&sleap(), &set, ""), Err(PypiError::Disagree(_))));
     }
 }

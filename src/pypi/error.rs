@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
-use super::agree::Disagreement;
-use crate::sources::SourceName;
+use super::{agree::Disagreement, check::name_of};
+use crate::{plan::Plan, sources::SourceName};
 
 /// Why the wheels could not be resolved or installed.
 #[derive(Debug, thiserror::Error)]
@@ -129,6 +129,23 @@ pub enum PypiError {
 }
 
 impl PypiError {
+    /// The same with the source of the file that uv names, for uv itself does not say which index it is about.
+    pub(super) fn about(mut self, plan: &Plan) -> Self {
+        let text = match &self {
+            Self::Unreachable { because, .. } => because.clone(),
+            _ => return self,
+        };
+        let named = plan.requirements.iter().find(|wanted| {
+            // Wheels and sdists begin with the name: `/torch-2.9.0%2Bcpu-….whl`.
+            let name = name_of(&wanted.requirement).unwrap_or_default();
+            wanted.source != SourceName::Pypi && text.contains(&format!("/{}-", name.replace('-', "_")))
+        });
+        if let (Self::Unreachable { source_name, .. }, Some(wanted)) = (&mut self, named) {
+            *source_name = wanted.source;
+        }
+        self
+    }
+
     /// Sort a failed run of uv by what it said.
     pub(super) fn of_uv(prefix: &Path, how: String, stderr: &str) -> Self {
         let text = last_words(stderr);

@@ -35,7 +35,9 @@ pub async fn install(ctx: &Context, uv: &Uv, prefix: &Path, plan: &Plan, locked:
         })?;
     let configuration = project::configuration(&index).map_err(|error| PypiError::Answer(error.to_string()))?;
     files.write("uv.toml", &configuration).map_err(PypiError::Io)?;
-    released(ctx, uv, prefix, &files, locked).await?;
+    released(ctx, uv, prefix, &files, locked)
+        .await
+        .map_err(|error| error.about(plan))?;
     match &plan.source {
         Some(checkout) => source::install(ctx, uv, prefix, &files, locked, checkout).await,
         None => Ok(()),

@@ -4,7 +4,7 @@ use url::Url;
 
 use super::{
     PypiError, Uv,
-    agree::Disagreement,
+    agree::{Disagreement, contradiction},
     check, environment,
     project::{self, Project},
     pylock, torch_build,
@@ -95,21 +95,20 @@ pub async fn resolve(ctx: &Context, uv: &Uv, request: &ResolveRequest<'_>) -> Re
                 .any(|(name, version)| *name == wheel.name && *version == wheel.version)
         })
         .collect();
-    if let Err(error) = check::check(plan, &wheels, &said) {
-        return Err(match error {
-            PypiError::Disagree(error) => PypiError::Disagree(Box::new(run.asked_by(*error).await)),
-            other => other,
-        });
-    }
-    listed(ctx, plan, &wheels, &explicit).await?;
+    check::check(plan, &wheels, &said)?;
     let mut findings = Vec::new();
     if plan.wants(SourceName::Torch) && !has_torch(&explicit) {
         findings.extend(torch_build::backend_differs(plan, &wheels));
     }
+    // Its libraries contradict the stack's too, but that it is the wrong torch is what can be mended.
     if let Some(unfit) = findings.iter().find(|finding| finding.blocks()) {
         let message = unfit.message.clone();
         return Err(PypiError::TorchUnfit { message });
     }
+    if let Some(error) = contradiction(&wheels) {
+        return Err(PypiError::Disagree(Box::new(run.asked_by(error).await)));
+    }
+    listed(ctx, plan, &wheels, &explicit).await?;
     Ok(LockedPypi {
         wheels,
         build,
@@ -336,7 +335,7 @@ impl Compile<'_> {
         }
         let ended = watched(ctx, Stage::Resolve, job).await?;
         if !ended.success() {
-            return Err(PypiError::of_uv(request.prefix, ended.how(), &ended.stderr));
+            return Err(PypiError::of_uv(request.prefix, ended.how(), &ended.stderr).about(request.plan));
         }
         let text = fs_err::read_to_string(&written).map_err(PypiError::Io)?;
         Ok((text, ended.stderr))

@@ -6,14 +6,14 @@ use crate::{
     doctor::{Code, Finding, Scope, Severity},
     lock::LockedWheel,
     plan::Plan,
-    stack::{Backends, CudaVersion},
+    stack::{Backends, CudaVersion, Stacks},
 };
 
 /// The finding about a torch that comes from PyPI: an error where the planned hardware does not run its build.
 pub(super) fn backend_differs(plan: &Plan, wheels: &[LockedWheel]) -> Option<Finding> {
     let torch = wheels.iter().find(|wheel| wheel.name == "torch")?;
     let planned = Backends::table().get(&plan.backend).and_then(|row| row.cuda);
-    let built = cuda_of(wheels);
+    let built = cuda_of(&torch.version, wheels);
     let asked = format!("the backend `{}` was asked for", plan.backend);
     let (severity, message) = match (&built, planned) {
         (None, None) => return None,
@@ -68,17 +68,29 @@ fn misfit(plan: &Plan, torch: &str, built: CudaVersion, planned: CudaVersion) ->
 }
 
 /// The package that tells torch's CUDA version, and that version.
-fn cuda_of(wheels: &[LockedWheel]) -> Option<(String, CudaVersion)> {
+fn cuda_of(torch: &str, wheels: &[LockedWheel]) -> Option<(String, CudaVersion)> {
+    // Those of older builds first: the stack asks for cuda-toolkit itself.
     const TELLING: [&str; 4] = [
+        "nvidia-cuda-runtime-cu11",
+        "nvidia-cuda-runtime-cu12",
         "cuda-toolkit",
         "nvidia-cuda-runtime",
-        "nvidia-cuda-runtime-cu12",
-        "nvidia-cuda-runtime-cu11",
     ];
-    TELLING
+    let told = TELLING
         .iter()
-        .find_map(|name| wheels.iter().find(|wheel| wheel.name == *name))
-        .and_then(|wheel| Some((wheel.name.clone(), wheel.version.parse().ok()?)))
+        .filter_map(|name| wheels.iter().find(|wheel| wheel.name == *name))
+        .filter_map(|wheel| Some((wheel.name.clone(), wheel.version.parse::<CudaVersion>().ok()?)));
+    // The stack, or another package, may ask for one of them as well: of another major it is not torch's.
+    let known = known_major(torch);
+    let mut own = told.filter(|(_, version)| known.is_none_or(|major| major == version.major));
+    own.next()
+}
+
+/// The CUDA major of a release of torch as PyPI serves it.
+fn known_major(torch: &str) -> Option<u32> {
+    let torch = torch.parse::<Version>().ok()?;
+    let rows = Stacks::table().torch();
+    rows.iter().find(|row| row.version == torch).map(|row| row.cuda.major)
 }
 
 #[cfg(test)]
@@ -154,5 +166,18 @@ mod tests {
             assert_eq!(severity, Severity::Error, "{message}");
             assert!(message.contains(words), "{message}");
         }
+    }
+
+    /// The stack asks for cuda-toolkit, so it was taken for torch's own where PyPI's torch was for CUDA 12.
+    #[test]
+    fn what_others_ask_for_is_not_taken_for_torchs_cuda() {
+        let gpu = planned(ProfileName::Gpu, "8.9");
+        let both = [("cuda-toolkit", "13.0.2"), ("nvidia-cuda-runtime-cu12", "12.8.90")];
+        for torch in ["2.9.1", "2.9.9"] {
+            let (severity, message) = found(&gpu, torch, &both).expect("a finding");
+            assert_eq!(severity, Severity::Error, "{message}");
+            assert!(message.contains("CUDA 12.8 (nvidia-cuda-runtime-cu12)"), "{message}");
+        }
+        assert_eq!(found(&gpu, "2.14.1", &both), None, "torch 2.14 is for CUDA 13");
     }
 }

@@ -10,12 +10,16 @@
 mod bench;
 #[cfg(target_os = "linux")]
 mod crash;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod cross;
 mod damage;
 #[cfg(target_os = "linux")]
 mod disk;
 mod errors;
 #[cfg(target_os = "linux")]
 mod hardware;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod indexes;
 mod install;
 mod launch;
 mod machines;
@@ -29,3 +33,5 @@ mod signals;
 mod source;
 mod support;
 mod traps;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod vanishing;

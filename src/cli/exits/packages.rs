@@ -155,10 +155,14 @@ impl From<PypiError> for Failure {
                     Fault::OtherTensorRt => "pypi::other_tensorrt",
                     Fault::TorchPair => "pypi::torch_pair",
                 };
-                let help = format!(
-                    "take what asks for {} or for {} out of the manifest: --manifest-dir DIR",
-                    error.first.name, error.second.name
-                );
+                let help = if error.fault == Fault::TorchPair {
+                    "name a torch index that has both: --mirror torch=URL".to_owned()
+                } else {
+                    format!(
+                        "take what asks for {} or for {} out of the manifest: --manifest-dir DIR",
+                        error.first.name, error.second.name
+                    )
+                };
                 (code, Exit::Unresolvable, help)
             }
             PypiError::TorchUnfit { .. } => (

@@ -1,41 +1,164 @@
 use std::{
-    collections::BTreeMap,
-    io::{BufRead as _, BufReader, Write as _},
-    net::{TcpListener, TcpStream},
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
     path::Path,
-    sync::{Arc, Mutex},
-    time::Duration,
 };
 
-use super::Wheel;
+use rattler_digest::{Sha256, compute_bytes_digest};
+use serde_json::{Value, json};
 
-/// How an index behaves.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Options {
-    /// Lists this SHA-256 instead of each file's own.
-    pub(crate) wrong_hash: bool,
-    /// Sends no cache headers, as many proxies do.
-    pub(crate) no_cache: bool,
-    /// Sends the first bytes of each wheel and then nothing more.
-    pub(crate) stalls: bool,
-    /// Sends half of each wheel and closes the connection.
-    pub(crate) cut: bool,
-    /// Sends half of each wheel as if that were all.
-    pub(crate) short: bool,
-    /// Lists wheels and metadata, and answers 404 for the wheels themselves.
-    pub(crate) lacks_files: bool,
+use super::{
+    Options, Sdist, Wheel,
+    server::{ARCHIVE, JSON, Page, Request, Server},
+};
+
+/// A file of an index, and how it is listed.
+#[derive(Debug, Clone)]
+pub(crate) struct File {
+    project: String,
+    name: String,
+    bytes: Vec<u8>,
+    metadata: Option<String>,
+    sha256: Option<String>,
 }
 
-/// A PEP 503 index with PEP 658 metadata on 127.0.0.1, served until the test ends.
+impl File {
+    fn new(project: &str, name: String, bytes: Vec<u8>, metadata: Option<String>) -> Self {
+        let sha256 = hex::encode(compute_bytes_digest::<Sha256>(&bytes));
+        Self {
+            project: project.to_owned(),
+            name,
+            bytes,
+            metadata,
+            sha256: Some(sha256),
+        }
+    }
+
+    /// Listed without a hash.
+    pub(crate) fn without_hash(mut self) -> Self {
+        self.sha256 = None;
+        self
+    }
+
+    /// Listed with a hash that is not its own.
+    pub(crate) fn with_wrong_hash(mut self) -> Self {
+        self.sha256 = Some("0".repeat(64));
+        self
+    }
+
+    /// Listed without metadata beside it (PEP 658): who wants that reads the file itself.
+    pub(crate) fn without_metadata(mut self) -> Self {
+        self.metadata = None;
+        self
+    }
+}
+
+impl From<Wheel> for File {
+    fn from(wheel: Wheel) -> Self {
+        Self::new(wheel.name(), wheel.file_name(), wheel.bytes(), Some(wheel.metadata()))
+    }
+}
+
+impl From<Sdist> for File {
+    fn from(sdist: Sdist) -> Self {
+        Self::new(sdist.name(), sdist.file_name(), sdist.bytes(), None)
+    }
+}
+
+/// How the pages of an index point to its files.
+#[derive(Debug, Clone, Copy)]
+enum Links<'a> {
+    /// `/files/demo-1.0.whl`.
+    Absolute,
+    /// `demo-1.0.whl`, beside the page.
+    Relative,
+    /// On another host, whose URL this is.
+    Host(&'a str),
+}
+
+/// A wheel index on 127.0.0.1, served until the test ends: pages (PEP 503, or PEP 691 where a client takes that), files,
+/// and metadata beside them (PEP 658 and 714).
 pub(crate) struct Index {
-    port: u16,
-    requests: Arc<Mutex<Vec<String>>>,
+    server: Server,
+    /// The second host, where the pages link to one.
+    files: Option<Server>,
+    /// Where the pages are, such as `/simple`.
+    folder: &'static str,
 }
 
 impl Index {
+    /// The plainest one: pages in HTML, files on the same host.
     pub(crate) fn serve(wheels: &[Wheel], options: Options) -> Self {
-        let pages = pages(wheels, options);
-        Self::answering(move |path| pages.get(path).cloned(), options)
+        let mut files: Vec<File> = wheels.iter().cloned().map(File::from).collect();
+        if options.wrong_hash {
+            files = files.into_iter().map(File::with_wrong_hash).collect();
+        }
+        let mut pages = Pages::default();
+        pages.list("/simple", "/files", &files, Links::Absolute);
+        Self {
+            server: pages.serve(options),
+            files: None,
+            folder: "/simple",
+        }
+    }
+
+    /// As PyPI does it: JSON for those that take it, the files on a second host.
+    pub(crate) fn pypi(files: &[File]) -> Self {
+        let host = serve_files("/packages", files);
+        let mut pages = Pages::default();
+        pages.list("/simple", "/packages", files, Links::Host(&host.root()));
+        pages.json = true;
+        Self {
+            server: pages.serve(Options::default()),
+            files: Some(host),
+            folder: "/simple",
+        }
+    }
+
+    /// As the torch index does it: pages in HTML for each backend, absolute links to a second host, `%2B` in them.
+    pub(crate) fn torch(backends: &[(&str, &[File])]) -> Self {
+        let mut of_host = Pages::default();
+        for (backend, files) in backends {
+            of_host.put(&format!("/whl/{backend}"), *files);
+        }
+        let host = of_host.serve(Options::default());
+        let mut index = Self::torch_linking_to(&host.root(), backends);
+        index.files = Some(host);
+        index
+    }
+
+    /// [`Self::torch`] whose pages link to `host`, which this one is not.
+    pub(crate) fn torch_linking_to(host: &str, backends: &[(&str, &[File])]) -> Self {
+        Self::torch_with(Links::Host(host), backends)
+    }
+
+    /// [`Self::torch`] as a lab copies it: the files on the same host.
+    pub(crate) fn torch_on_one_host(backends: &[(&str, &[File])]) -> Self {
+        Self::torch_with(Links::Absolute, backends)
+    }
+
+    fn torch_with(links: Links<'_>, backends: &[(&str, &[File])]) -> Self {
+        let mut pages = Pages::default();
+        for (backend, files) in backends {
+            let folder = format!("/whl/{backend}");
+            pages.list(&folder, &folder, files, links);
+        }
+        Self {
+            server: pages.serve(Options::default()),
+            files: None,
+            folder: "/whl/{backend}",
+        }
+    }
+
+    /// As NVIDIA's does it: pages at the root, links relative to them, sdists beside wheels.
+    pub(crate) fn nvidia(files: &[File]) -> Self {
+        let mut pages = Pages::default();
+        pages.list("", "", files, Links::Relative);
+        Self {
+            server: pages.serve(Options::default()),
+            files: None,
+            folder: "",
+        }
     }
 
     /// The files of a folder as they are at each request.
@@ -46,7 +169,8 @@ impl Index {
     /// [`Self::files`], behaving badly for archives.
     pub(crate) fn files_with(folder: &Path, options: Options) -> Self {
         let folder = folder.to_owned();
-        let page = move |path: &str| {
+        let page = move |request: &Request<'_>| {
+            let path = request.path;
             let bytes = fs_err::read(folder.join(path.trim_start_matches('/'))).ok()?;
             let archive = Path::new(path).extension().is_some_and(|ending| ending == "conda");
             let kind = if archive { ARCHIVE } else { "application/octet-stream" };
@@ -57,160 +181,146 @@ impl Index {
             no_cache: true,
             ..options
         };
-        Self::answering(page, options)
+        Self {
+            server: Server::answering(page, options),
+            files: None,
+            folder: "/simple",
+        }
     }
 
-    fn answering(page: impl Fn(&str) -> Option<Page> + Send + Sync + 'static, options: Options) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let requests = Arc::new(Mutex::new(Vec::new()));
-        let page: Arc<Pages> = Arc::new(page);
-        let log = Arc::clone(&requests);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let (page, log) = (Arc::clone(&page), Arc::clone(&log));
-                std::thread::spawn(move || answer(stream, &*page, &log, options));
-            }
-        });
-        Self { port, requests }
-    }
-
+    /// Where the pages are; `{backend}` in it is left to who asks.
     pub(crate) fn url(&self) -> String {
-        format!("{}/simple", self.root())
+        format!("{}{}", self.root(), self.folder)
     }
 
     pub(crate) fn root(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        self.server.root()
     }
 
-    /// The paths that were asked for since the last call.
+    /// The host of the files.
+    pub(crate) fn files_root(&self) -> String {
+        self.files.as_ref().unwrap_or(&self.server).root()
+    }
+
+    /// The paths that were asked for since the last call, on both hosts.
     pub(crate) fn requests(&self) -> Vec<String> {
-        std::mem::take(&mut self.requests.lock().unwrap())
+        let mut requests = self.server.requests();
+        requests.extend(self.files.iter().flat_map(Server::requests));
+        requests
+    }
+
+    /// The files that were asked for since the last call: wheels and sdists, without pages and metadata, each once.
+    pub(crate) fn fetched(&self) -> Vec<String> {
+        let is_file = |path: &String| [".whl", ".tar.gz"].iter().any(|ending| path.ends_with(ending));
+        let name = |path: String| path.rsplit('/').next().unwrap_or_default().to_owned();
+        let files: BTreeSet<String> = self.requests().into_iter().filter(is_file).map(name).collect();
+        files.into_iter().collect()
     }
 }
 
-type Pages = dyn Fn(&str) -> Option<Page> + Send + Sync;
-
-#[derive(Clone)]
-struct Page {
-    kind: &'static str,
-    bytes: Vec<u8>,
+/// The second host of an index.
+fn serve_files(folder: &str, files: &[File]) -> Server {
+    let mut pages = Pages::default();
+    pages.put(folder, files);
+    pages.serve(Options::default())
 }
 
-fn pages(wheels: &[Wheel], options: Options) -> BTreeMap<String, Page> {
-    let mut pages = BTreeMap::new();
-    let mut lists: BTreeMap<&str, String> = BTreeMap::new();
-    for wheel in wheels {
-        let file = wheel.file_name();
-        let sha256 = if options.wrong_hash {
-            "0".repeat(64)
-        } else {
-            wheel.sha256()
-        };
-        let line = format!("<a href=\"/files/{file}#sha256={sha256}\" data-core-metadata=\"true\">{file}</a><br>\n");
-        lists.entry(wheel.name()).or_default().push_str(&line);
-        let bytes = |kind, bytes| Page { kind, bytes };
-        pages.insert(format!("/files/{file}"), bytes(ARCHIVE, wheel.bytes()));
-        let metadata = wheel.metadata().into_bytes();
-        pages.insert(format!("/files/{file}.metadata"), bytes("text/plain", metadata));
-    }
-    for (name, list) in lists {
-        let page = format!("<!DOCTYPE html><html><body>\n{list}</body></html>\n");
-        pages.insert(
-            format!("/simple/{name}/"),
-            Page {
-                kind: "text/html",
-                bytes: page.into_bytes(),
-            },
-        );
-    }
-    pages
+/// What a server has, by path.
+#[derive(Default)]
+struct Pages {
+    by_path: BTreeMap<String, Page>,
+    in_json: BTreeMap<String, Page>,
+    json: bool,
 }
 
-/// What wheels and conda packages are sent as.
-const ARCHIVE: &str = "application/zip";
-
-fn answer(mut stream: TcpStream, page: &Pages, log: &Mutex<Vec<String>>, options: Options) {
-    let mut reader = BufReader::new(stream.try_clone().unwrap());
-    let mut first = String::new();
-    if reader.read_line(&mut first).is_err() {
-        return;
-    }
-    let mut range = None;
-    loop {
-        let mut line = String::new();
-        match reader.read_line(&mut line) {
-            Ok(0) | Err(_) => break,
-            Ok(_) if line.trim().is_empty() => break,
-            Ok(_) => {
-                if let Some(bytes) = line.to_ascii_lowercase().strip_prefix("range: bytes=") {
-                    range = bytes
-                        .trim()
-                        .split_once('-')
-                        .map(|(from, to)| (from.to_owned(), to.to_owned()));
-                }
+impl Pages {
+    /// List files in pages below `folder`; without another host they and their metadata are here, below `place`.
+    fn list(&mut self, folder: &str, place: &str, files: &[File], links: Links<'_>) {
+        let mut projects: BTreeMap<&str, Vec<(String, &File)>> = BTreeMap::new();
+        for file in files {
+            let name = file.name.replace('+', "%2B");
+            let link = match links {
+                Links::Absolute => format!("{place}/{name}"),
+                Links::Relative => name,
+                Links::Host(host) => format!("{host}{place}/{name}"),
+            };
+            projects.entry(&file.project).or_default().push((link, file));
+        }
+        for (project, listed) in projects {
+            let path = format!("{folder}/{project}/");
+            match links {
+                Links::Absolute => self.put(place, listed.iter().map(|(_, file)| *file)),
+                Links::Relative => self.put(path.trim_end_matches('/'), listed.iter().map(|(_, file)| *file)),
+                Links::Host(_) => {}
             }
+            self.in_json.insert(path.clone(), in_json(project, &listed));
+            self.by_path.insert(path, in_html(&listed));
         }
     }
-    let mut words = first.split_whitespace();
-    let (method, path) = (words.next().unwrap_or(""), words.next().unwrap_or("").to_owned());
-    log.lock().unwrap().push(path.replace("%2B", "+"));
-    let path = path.replace("%2B", "+");
-    let caching = if options.no_cache {
-        ""
-    } else {
-        "Cache-Control: max-age=600\r\nETag: \"one\"\r\n"
-    };
-    let page = page(&path).filter(|page| !(options.lacks_files && page.kind == ARCHIVE));
-    let Some(mut page) = page else {
-        let _ = write!(
-            stream,
-            "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-        );
-        return;
-    };
-    if options.short && page.kind == ARCHIVE {
-        page.bytes.truncate(page.bytes.len() / 2);
+
+    /// The files themselves, with their metadata.
+    fn put<'a>(&mut self, place: &str, files: impl IntoIterator<Item = &'a File>) {
+        for file in files {
+            let path = format!("{place}/{}", file.name);
+            if let Some(metadata) = &file.metadata {
+                let page = Page {
+                    kind: "text/plain",
+                    bytes: metadata.clone().into_bytes(),
+                };
+                self.by_path.insert(format!("{path}.metadata"), page);
+            }
+            let page = Page {
+                kind: ARCHIVE,
+                bytes: file.bytes.clone(),
+            };
+            self.by_path.insert(path, page);
+        }
     }
-    let all = page.bytes.len();
-    let (status, from, to) = match range {
-        Some((from, to)) if !from.is_empty() => (
-            "206 Partial Content",
-            from.parse().unwrap_or(0),
-            to.parse::<usize>().map_or(all, |to| (to + 1).min(all)),
-        ),
-        Some((_, last)) => (
-            "206 Partial Content",
-            all - last.parse::<usize>().unwrap_or(all).min(all),
-            all,
-        ),
-        None => ("200 OK", 0, all),
-    };
-    let body = &page.bytes[from.min(to)..to];
-    let ranged = if status.starts_with("206") {
-        format!("Content-Range: bytes {from}-{}/{all}\r\n", to.saturating_sub(1))
-    } else {
-        String::new()
-    };
-    let _ = write!(
-        stream,
-        "HTTP/1.1 {status}\r\nContent-Type: {}\r\nContent-Length: {}\r\nAccept-Ranges: bytes\r\n{ranged}{caching}Connection: close\r\n\r\n",
-        page.kind,
-        body.len()
-    );
-    if method == "HEAD" {
-        return;
+
+    fn serve(self, options: Options) -> Server {
+        let page = move |request: &Request<'_>| {
+            let in_json = self.in_json.get(request.path).filter(|_| self.json && request.json);
+            in_json.or_else(|| self.by_path.get(request.path)).cloned()
+        };
+        Server::answering(page, options)
     }
-    if options.stalls && page.kind == ARCHIVE {
-        let _ = stream.write_all(&body[..body.len().min(64 * 1024)]);
-        let _ = stream.flush();
-        std::thread::sleep(Duration::from_mins(2));
-        return;
+}
+
+/// PEP 503, with the metadata of PEP 658 under both names that it has had.
+fn in_html(listed: &[(String, &File)]) -> Page {
+    let mut list = String::new();
+    for (link, file) in listed {
+        let hash = file.sha256.as_ref().map(|hash| format!("#sha256={hash}"));
+        let metadata = file.metadata.as_ref().map(|metadata| {
+            let digest = hex::encode(compute_bytes_digest::<Sha256>(metadata.as_bytes()));
+            format!(" data-dist-info-metadata=\"sha256={digest}\" data-core-metadata=\"sha256={digest}\"")
+        });
+        let (hash, metadata) = (hash.unwrap_or_default(), metadata.unwrap_or_default());
+        // Writing into a String cannot fail.
+        let _ = writeln!(list, "<a href=\"{link}{hash}\"{metadata}>{}</a><br/>", file.name);
     }
-    let sent = if options.cut && page.kind == ARCHIVE {
-        body.len() / 2
-    } else {
-        body.len()
-    };
-    let _ = stream.write_all(&body[..sent]);
+    Page {
+        kind: "text/html",
+        bytes: format!("<!DOCTYPE html><html><body>\n{list}</body></html>\n").into_bytes(),
+    }
+}
+
+/// PEP 691.
+fn in_json(project: &str, listed: &[(String, &File)]) -> Page {
+    let hashes = |file: &File| file.sha256.as_ref().map_or(json!({}), |hash| json!({ "sha256": hash }));
+    let files: Vec<Value> = listed
+        .iter()
+        .map(|(link, file)| {
+            json!({
+                "filename": file.name, "url": link, "hashes": hashes(file), "size": file.bytes.len(),
+                "core-metadata": file.metadata.is_some(), "requires-python": ">=3.8", "yanked": false,
+                "upload-time": "2026-11-01T00:00:00Z"
+            })
+        })
+        .collect();
+    let page = json!({ "meta": { "api-version": "1.1" }, "name": project, "files": files });
+    Page {
+        kind: JSON,
+        bytes: page.to_string().into_bytes(),
+    }
 }

@@ -1,18 +1,26 @@
 //! What the tests stand on: an environment of their own, indexes, channels, wheels, disks.
 
 mod channel;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod gpu;
 mod index;
 #[cfg(target_os = "linux")]
 mod mounts;
+mod sdist;
+mod server;
 mod test_env;
 mod wheel;
 
 pub(crate) use channel::Channel;
 #[cfg(target_os = "linux")]
 pub(crate) use channel::own_python;
-pub(crate) use index::{Index, Options};
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub(crate) use gpu::{Gpu, Shared, TORCH, has_a_gpu, toolkit};
+pub(crate) use index::{File, Index};
 #[cfg(target_os = "linux")]
 pub(crate) use mounts::{Mount, Mounts, skipped};
+pub(crate) use sdist::Sdist;
+pub(crate) use server::Options;
 #[cfg(target_os = "linux")]
 pub(crate) use test_env::host_python;
 pub(crate) use test_env::{DEAD_CHANNEL, Ran, TestEnv};

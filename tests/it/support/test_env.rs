@@ -66,6 +66,17 @@ impl Ran {
         self
     }
 
+    /// The error on the terminal, without what was said before it.
+    #[track_caller]
+    pub(crate) fn error(&self) -> String {
+        let lines: Vec<&str> = self.stderr.lines().collect();
+        let Some(message) = lines.iter().position(|line| line.starts_with("  × ")) else {
+            panic!("no error: {self}");
+        };
+        // The code and an empty line stand above it.
+        lines[message - 2..].join("\n")
+    }
+
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("no JSON document ({error}): {self}"))
@@ -216,11 +227,20 @@ impl TestEnv {
 
     /// A manifest folder with one environment; `rest` comes after the head that all have.
     pub(crate) fn manifest(&self, rest: &str) -> PathBuf {
+        self.manifest_for(&[], rest)
+    }
+
+    /// [`Self::manifest`] for those profiles; none means what is meant where a manifest names none.
+    pub(crate) fn manifest_for(&self, profiles: &[&str], rest: &str) -> PathBuf {
         let folder = self.path("manifests");
         fs_err::create_dir_all(&folder).unwrap();
         let python = host_python();
+        let profiles = match profiles {
+            [] => String::new(),
+            some => format!("profiles = {some:?}\n"),
+        };
         let head = format!(
-            "schema = 1\nname = \"demo\"\ndescription = \"a demo\"\ndefault = true\n\
+            "schema = 1\nname = \"demo\"\ndescription = \"a demo\"\ndefault = true\n{profiles}\
              [python]\npreferred = \"{python}\"\nsupported = \">={python}\"\n\
              [conda]\nchannels = [\"conda-forge\"]\n"
         );

@@ -1,0 +1,156 @@
+//! Environments for a machine with a GPU, made and proven as far as it goes on one without.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::{File, Gpu, Shared, TORCH, Wheel, has_a_gpu, toolkit};
+
+const MORE: &str = "[[pypi]]\nrequirement = \"onnxruntime-gpu\"\nprofiles = [\"gpu\"]\nbecause = \"runs models\"\n\
+                    [[probe]]\nname = \"on the GPU\"\nneeds = \"nvidia\"\npython = \"import no_such_module\"\n\
+                    [[probe]]\nname = \"anywhere\"\npython = \"import torch, onnxruntime; print(torch.__version__)\"\n";
+
+fn manifest() -> String {
+    format!("{TORCH}{MORE}")
+}
+
+/// What cuDNN opens from its own folder.
+const CUDNN: [&str; 7] = [
+    "graph",
+    "ops",
+    "cnn",
+    "adv",
+    "engines_precompiled",
+    "engines_runtime_compiled",
+    "heuristic",
+];
+
+/// A wheel with libraries of those names in a folder.
+fn libraries<'a>(wheel: Wheel, folder: &str, sonames: impl IntoIterator<Item = &'a str>) -> Wheel {
+    sonames.into_iter().fold(wheel, |wheel, soname| {
+        let library = Shared {
+            soname,
+            runpath: Some("$ORIGIN"),
+            ..Shared::default()
+        };
+        wheel.file(&format!("{folder}/{soname}"), library.bytes())
+    })
+}
+
+/// The sonames that ONNX Runtime on CUDA 13 loads.
+fn preloaded() -> Vec<String> {
+    let table: toml::Table = toml::from_str(include_str!("../../profiles/libraries.toml")).unwrap();
+    let rows = table["library"].as_array().unwrap().iter();
+    rows.filter(|row| row["cuda"].as_integer() == Some(13))
+        .map(|row| row["linux"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// A stack for CUDA 13 whose libraries are ELF files that lack nothing.
+fn stack() -> Gpu {
+    let sonames = preloaded();
+    let (cudnn, cuda): (Vec<&str>, Vec<&str>) = sonames
+        .iter()
+        .map(String::as_str)
+        .partition(|soname| soname.starts_with("libcudnn"));
+    let parts: Vec<String> = CUDNN.iter().map(|part| format!("libcudnn_{part}.so.9")).collect();
+    let cudnn = cudnn
+        .into_iter()
+        .chain(["libcudnn.so.9"])
+        .chain(parts.iter().map(String::as_str));
+    let cuda = cuda.into_iter().chain(["libnvrtc-builtins.so.13.0"]);
+    let provider = Shared {
+        needed: &["libcudart.so.13", "libcuda.so.1"],
+        ..Shared::default()
+    };
+    let pypi = [
+        toolkit("13.0.2").requires("nvidia-cuda-runtime"),
+        libraries(Wheel::new("nvidia-cuda-runtime", "13.0.96"), "nvidia/cu13/lib", cuda),
+        libraries(Wheel::new("nvidia-cudnn-cu13", "9.20.0.48"), "nvidia/cudnn/lib", cudnn),
+        Wheel::new("nvidia-nccl-cu13", "2.29.7"),
+        Wheel::new("onnxruntime-gpu", "1.31.1")
+            .file("onnxruntime/__init__.py", "")
+            .file("onnxruntime/capi/libonnxruntime_providers_cuda.so", provider.bytes()),
+    ];
+    let torch = [
+        Wheel::new("torch", "2.12.1+cu130").requires("nvidia-nccl-cu13==2.29.7"),
+        Wheel::new("torchvision", "0.27.1+cu130").requires("torch==2.12.1"),
+    ];
+    Gpu::new(
+        "h100-driver-580",
+        "cu130",
+        &pypi.map(File::from),
+        &torch.map(File::from),
+    )
+}
+
+fn probes(certificate: &Value) -> [(&Value, &Value); 2] {
+    [0, 1].map(|at| {
+        let probe = &certificate["verification"]["probes"][at];
+        (&probe["ok"], &probe["skipped"])
+    })
+}
+
+#[test]
+fn what_needs_the_gpu_is_skipped_and_the_rest_is_proven() {
+    if has_a_gpu() {
+        return;
+    }
+    let mut gpu = stack();
+    gpu.machine = None;
+    gpu.env.manifest_for(&["cpu", "gpu"], &manifest());
+    let made = gpu.install("gpu", &["--json"]).exits(0).json();
+    let (yes, no, never) = (&true.into(), &false.into(), &"needs an NVIDIA driver".into());
+    assert_eq!([&made["cross"], &made["proven"], &made["ok"]], [yes, no, no]);
+    assert_eq!(made["backend"], "cu130", "nobody knows the driver");
+    assert_eq!(probes(&made), [(no, never), (yes, &Value::Null)]);
+    assert_eq!(made["bench"]["skipped"], *never);
+    assert_eq!(made["audit"]["findings"], serde_json::json!([]));
+
+    let again = gpu.install("gpu", &["--json"]).exits(0).json();
+    assert_eq!(again["changed"], *no);
+    gpu.install("gpu", &[]).exits(0).says("nothing to do");
+    let verified = gpu.env.matenv(&["verify", "demo", "--json"]).exits(0).json();
+    assert_eq!(probes(&verified), [(no, never), (yes, &Value::Null)]);
+    assert_eq!([&verified["cross"], &verified["ok"]], [yes, no]);
+    gpu.env
+        .matenv(&["verify", "demo"])
+        .exits(0)
+        .says("1 of 2 passed, 1 skipped")
+        .says("on the GPU skipped: needs an NVIDIA driver")
+        .says("CUDAExecutionProvider skipped: needs an NVIDIA driver");
+}
+
+/// A library that a GPU package lost is found without a GPU.
+#[test]
+fn a_library_that_is_missing_is_found_without_a_gpu() {
+    let gpu = stack();
+    gpu.env.manifest_for(&["gpu"], &manifest());
+    gpu.install("gpu", &["--no-bench"]).exits(0);
+    let lib = Path::new(".matenv/envs/demo/lib");
+    let python = gpu.env.names_in(lib.to_str().unwrap());
+    let python = python
+        .iter()
+        .find(|name| name.to_string_lossy().starts_with("python3."));
+    let folder = gpu.env.home().join(lib).join(python.unwrap());
+    fs_err::remove_file(folder.join("site-packages/nvidia/cu13/lib/libcudart.so.13")).unwrap();
+    let verified = gpu.env.matenv(&["verify", "demo", "--json"]).exits(6).json();
+    assert_eq!(verified["audit"]["findings"][0]["code"], "ME015");
+    gpu.env
+        .matenv(&["verify", "demo"])
+        .exits(6)
+        .says("libcudart.so.13 is missing");
+}
+
+#[test]
+fn another_platforms_machine_can_be_planned_and_not_installed() {
+    let mut gpu = stack();
+    gpu.machine = Some("windows-rtx-3070");
+    gpu.env.manifest_for(&["cpu", "gpu"], &manifest());
+    insta::assert_snapshot!(gpu.refuses(8, "gpu", &[]), @"
+    install::other_platform
+
+      × the environment would be for win-64, and this machine is linux-64
+      help: see what it would be: matenv plan ENV --hardware FILE; install it on a machine of that platform
+    ");
+}

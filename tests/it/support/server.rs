@@ -1,0 +1,184 @@
+use std::{
+    io::{BufRead as _, BufReader, Read, Write as _},
+    net::{TcpListener, TcpStream},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+/// How a server behaves.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Options {
+    /// Lists this SHA-256 instead of each file's own.
+    pub(crate) wrong_hash: bool,
+    /// Sends no cache headers, as many proxies do.
+    pub(crate) no_cache: bool,
+    /// Sends the first bytes of each wheel and then nothing more.
+    pub(crate) stalls: bool,
+    /// Sends half of each wheel and closes the connection.
+    pub(crate) cut: bool,
+    /// Sends half of each wheel as if that were all.
+    pub(crate) short: bool,
+    /// Lists wheels and metadata, and answers 404 for the wheels themselves.
+    pub(crate) lacks_files: bool,
+}
+
+/// What is asked for.
+pub(super) struct Request<'a> {
+    /// Without escapes: `+` is `+`.
+    pub(super) path: &'a str,
+    /// Whether a page in JSON (PEP 691) is understood.
+    pub(super) json: bool,
+}
+
+/// What is sent.
+#[derive(Debug, Clone)]
+pub(super) struct Page {
+    pub(super) kind: &'static str,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// What wheels and conda packages are sent as.
+pub(super) const ARCHIVE: &str = "application/zip";
+
+/// Media type of PEP 691.
+pub(super) const JSON: &str = "application/vnd.pypi.simple.v1+json";
+
+/// HTTP on a port of 127.0.0.1, until the test ends.
+pub(super) struct Server {
+    port: u16,
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+type Pages = dyn Fn(&Request<'_>) -> Option<Page> + Send + Sync;
+
+impl Server {
+    pub(super) fn answering(
+        page: impl Fn(&Request<'_>) -> Option<Page> + Send + Sync + 'static,
+        options: Options,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let page: Arc<Pages> = Arc::new(page);
+        let log = Arc::clone(&requests);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (page, log) = (Arc::clone(&page), Arc::clone(&log));
+                std::thread::spawn(move || answer(stream, &*page, &log, options));
+            }
+        });
+        Self { port, requests }
+    }
+
+    pub(super) fn root(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// The paths that were asked for since the last call.
+    pub(super) fn requests(&self) -> Vec<String> {
+        std::mem::take(&mut self.requests.lock().unwrap())
+    }
+}
+
+/// The head of a request.
+#[derive(Default)]
+struct Head {
+    method: String,
+    path: String,
+    json: bool,
+    /// First and last byte, as they were written.
+    range: Option<(String, String)>,
+}
+
+fn head(stream: impl Read) -> Option<Head> {
+    let mut lines = BufReader::new(stream).lines();
+    let first = lines.next()?.ok()?;
+    let mut words = first.split_whitespace();
+    let mut head = Head {
+        method: words.next().unwrap_or_default().to_owned(),
+        path: words.next().unwrap_or_default().replace("%2B", "+").replace("%2b", "+"),
+        ..Head::default()
+    };
+    for line in lines {
+        let line = line.unwrap_or_default().to_ascii_lowercase();
+        if line.trim().is_empty() {
+            break;
+        }
+        if let Some(bytes) = line.strip_prefix("range: bytes=") {
+            head.range = bytes
+                .trim()
+                .split_once('-')
+                .map(|(from, to)| (from.to_owned(), to.to_owned()));
+        }
+        head.json |= line.starts_with("accept:") && line.contains(JSON);
+    }
+    Some(head)
+}
+
+fn answer(mut stream: TcpStream, page: &Pages, log: &Mutex<Vec<String>>, options: Options) {
+    let Some(head) = head(stream.try_clone().unwrap()) else {
+        return;
+    };
+    log.lock().unwrap().push(head.path.clone());
+    let caching = if options.no_cache {
+        ""
+    } else {
+        "Cache-Control: max-age=600\r\nETag: \"one\"\r\n"
+    };
+    let request = Request {
+        path: &head.path,
+        json: head.json,
+    };
+    let page = page(&request).filter(|page| !(options.lacks_files && page.kind == ARCHIVE));
+    let Some(mut page) = page else {
+        let _ = write!(
+            stream,
+            "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        );
+        return;
+    };
+    if options.short && page.kind == ARCHIVE {
+        page.bytes.truncate(page.bytes.len() / 2);
+    }
+    let all = page.bytes.len();
+    let (status, from, to) = match head.range {
+        Some((from, to)) if !from.is_empty() => (
+            "206 Partial Content",
+            from.parse().unwrap_or(0),
+            to.parse::<usize>().map_or(all, |to| (to + 1).min(all)),
+        ),
+        Some((_, last)) => (
+            "206 Partial Content",
+            all - last.parse::<usize>().unwrap_or(all).min(all),
+            all,
+        ),
+        None => ("200 OK", 0, all),
+    };
+    let body = &page.bytes[from.min(to)..to];
+    let ranged = if status.starts_with("206") {
+        format!("Content-Range: bytes {from}-{}/{all}\r\n", to.saturating_sub(1))
+    } else {
+        String::new()
+    };
+    let _ = write!(
+        stream,
+        "HTTP/1.1 {status}\r\nContent-Type: {}\r\nContent-Length: {}\r\nAccept-Ranges: bytes\r\n{ranged}{caching}Connection: close\r\n\r\n",
+        page.kind,
+        body.len()
+    );
+    if head.method == "HEAD" {
+        return;
+    }
+    if options.stalls && page.kind == ARCHIVE {
+        let _ = stream.write_all(&body[..body.len().min(64 * 1024)]);
+        let _ = stream.flush();
+        std::thread::sleep(Duration::from_mins(2));
+        return;
+    }
+    let sent = if options.cut && page.kind == ARCHIVE {
+        body.len() / 2
+    } else {
+        body.len()
+    };
+    let _ = stream.write_all(&body[..sent]);
+}

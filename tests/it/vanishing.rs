@@ -1,0 +1,275 @@
+//! Sets of GPU packages that resolve and do not work together: refused by name, before anything is fetched.
+
+use crate::support::{File, Gpu, Sdist, TORCH, Wheel, toolkit};
+
+const H100: &str = "h100-driver-580";
+const GTX_1080_TI: &str = "gtx-1080-ti-driver-580";
+
+/// A requirement of the manifest.
+fn asks(requirement: &str) -> String {
+    format!("[[pypi]]\nrequirement = \"{requirement}\"\nbecause = \"the program\"\n")
+}
+
+fn files(wheels: impl IntoIterator<Item = Wheel>) -> Vec<File> {
+    wheels.into_iter().map(File::from).collect()
+}
+
+/// PyPI with what the stack for CUDA 13 asks of it, and more.
+fn pypi(more: impl IntoIterator<Item = Wheel>) -> Vec<File> {
+    let stack = [
+        toolkit("13.0.2"),
+        Wheel::new("nvidia-cudnn-cu13", "9.20.0.48"),
+        Wheel::new("nvidia-nccl-cu13", "2.29.7"),
+    ];
+    files(stack.into_iter().chain(more))
+}
+
+/// A torch and a torchvision.
+fn torch(torch: &str, torchvision: &str) -> [Wheel; 2] {
+    [
+        Wheel::new("torch", torch).requires("nvidia-nccl-cu13==2.29.7"),
+        Wheel::new("torchvision", torchvision),
+    ]
+}
+
+/// A machine with an H100 and a torch index that agrees with itself.
+fn h100(pypi: &[File]) -> Gpu {
+    Gpu::new(H100, "cu130", pypi, &files(torch("2.12.1+cu130", "0.27.1+cu130")))
+}
+
+#[test]
+fn a_torchvision_of_another_torch() {
+    let pair = files(torch("2.12.1+cu130", "0.28.0+cu130"));
+    let gpu = Gpu::new(H100, "cu130", &pypi([]), &pair);
+    gpu.env.manifest_for(&["gpu"], TORCH);
+    insta::assert_snapshot!(gpu.refuses(3, "gpu", &[]), @"
+    pypi::torch_pair
+
+      × torch 2.12.1+cu130 (asked for by the manifest) and torchvision 0.28.0+cu130 (asked for by the manifest) cannot stand in one environment: torchvision was made for another torch: operator torchvision::nms does not exist
+      help: take what asks for torch or for torchvision out of the manifest: --manifest-dir DIR
+    ");
+}
+
+#[test]
+fn a_torchvision_that_asks_for_another_torch() {
+    let [torch, torchvision] = torch("2.13.0+cu130", "0.27.1+cu130");
+    let pair = files([torch, torchvision.requires("torch==2.12.1")]);
+    let gpu = Gpu::new(H100, "cu130", &pypi([]), &pair);
+    gpu.env.manifest_for(&["gpu"], TORCH);
+    insta::assert_snapshot!(gpu.refuses(3, "gpu", &[]), @"
+    pypi::conflict
+
+      × wheels cannot be resolved
+      │ error: No solution found when resolving dependencies
+      │   cause: Because there is no version of torch==2.12.1 and all versions of torchvision depend on torch==2.12.1, we can conclude that all versions of torchvision cannot be used.
+      │          And because matenv-plan depends on torchvision, we can conclude that your requirements are unsatisfiable.
+      help: change the requirement that is named above in the manifest: --manifest-dir DIR
+    ");
+}
+
+#[test]
+fn nccl_of_two_cuda_majors() {
+    let more = [
+        Wheel::new("speedup", "1.0").requires("nvidia-nccl-cu12"),
+        Wheel::new("nvidia-nccl-cu12", "2.27.5"),
+    ];
+    let gpu = h100(&pypi(more));
+    gpu.env.manifest_for(&["gpu"], &format!("{TORCH}{}", asks("speedup")));
+    insta::assert_snapshot!(gpu.refuses(3, "gpu", &[]), @"
+    pypi::two_nccl
+
+      × nvidia-nccl-cu12 2.27.5 (asked for by speedup) and nvidia-nccl-cu13 2.29.7 (asked for by torch) cannot stand in one environment: both install nvidia/nccl/lib/libnccl.so.2, and the one unpacked last wins
+      help: take what asks for nvidia-nccl-cu12 or for nvidia-nccl-cu13 out of the manifest: --manifest-dir DIR
+    ");
+}
+
+#[test]
+fn libraries_of_two_cuda_majors() {
+    let more = [
+        Wheel::new("speedup", "1.0").requires("nvidia-cufft-cu12"),
+        Wheel::new("nvidia-cufft-cu12", "11.3.3.83"),
+    ];
+    let gpu = h100(&pypi(more));
+    gpu.env.manifest_for(&["gpu"], &format!("{TORCH}{}", asks("speedup")));
+    insta::assert_snapshot!(gpu.refuses(3, "gpu", &[]), @"
+    pypi::two_cuda_majors
+
+      × cuda-toolkit 13.0.2 (asked for by the manifest) and nvidia-cufft-cu12 11.3.3.83 (asked for by speedup) cannot stand in one environment: they are for two CUDA majors
+      help: take what asks for cuda-toolkit or for nvidia-cufft-cu12 out of the manifest: --manifest-dir DIR
+    ");
+}
+
+#[test]
+fn an_extra_that_the_newest_release_dropped() {
+    let more = [Wheel::new("tracker", "1.0").extra("gpu"), Wheel::new("tracker", "2.0")];
+    let gpu = h100(&pypi(more));
+    let tracker = format!("{}extras.gpu = [\"gpu\"]\n", asks("tracker"));
+    gpu.env.manifest_for(&["gpu"], &format!("{TORCH}{tracker}"));
+    insta::assert_snapshot!(gpu.refuses(3, "gpu", &[]), @"
+    pypi::extra_missing
+
+      × `tracker` 2.0 has no extra `gpu`
+      help: raise the floor of `tracker` in the manifest to a release that has `gpu`
+    ");
+}
+
+#[test]
+fn another_backends_wheels_on_the_page() {
+    let pair = files(torch("2.12.1+cu128", "0.27.1+cu128"));
+    let gpu = Gpu::new(H100, "cu130", &pypi([]), &pair);
+    gpu.env.manifest_for(&["gpu"], TORCH);
+    insta::assert_snapshot!(gpu.refuses(3, "gpu", &[]), @"
+    pypi::wrong_backend
+
+      × `torch` 2.12.1+cu128 is not the `cu130` build of the index `torch`
+      help: the mirror of `torch` serves another build: mend it, or: --mirror torch=pypi
+    ");
+}
+
+#[test]
+fn onnxruntime_beside_onnxruntime_gpu() {
+    let more = [
+        Wheel::new("onnxruntime-gpu", "1.31.1"),
+        Wheel::new("onnxruntime", "1.31.1"),
+        Wheel::new("converter", "1.0").requires("onnxruntime>=1.18"),
+    ];
+    let gpu = h100(&pypi(more));
+    let both = format!("{TORCH}{}{}", asks("onnxruntime-gpu"), asks("converter"));
+    gpu.env.manifest_for(&["gpu"], &both);
+    insta::assert_snapshot!(gpu.refuses(3, "gpu", &[]), @"
+    pypi::two_onnxruntimes
+
+      × onnxruntime 1.31.1 (asked for by converter) and onnxruntime-gpu 1.31.1 (asked for by the manifest) cannot stand in one environment: both install the folder `onnxruntime`
+      help: take what asks for onnxruntime or for onnxruntime-gpu out of the manifest: --manifest-dir DIR
+    ");
+}
+
+#[test]
+fn tensorrt_11_beside_an_onnxruntime_that_needs_10() {
+    let gpu = h100(&pypi([Wheel::new("onnxruntime-gpu", "1.31.1")]));
+    let gpu = gpu.with_nvidia(&files([Wheel::new("tensorrt-cu13-libs", "11.1.0.5")]));
+    let libraries = "[[pypi]]\nrequirement = \"tensorrt-cu13-libs>=11\"\nsource = \"nvidia\"\nbecause = \"newer\"\n";
+    let both = format!("{TORCH}{}{libraries}", asks("onnxruntime-gpu"));
+    gpu.env.manifest_for(&["gpu"], &both);
+    insta::assert_snapshot!(gpu.refuses(3, "gpu", &[]), @"
+    pypi::other_tensorrt
+
+      × onnxruntime-gpu 1.31.1 (asked for by the manifest) and tensorrt-cu13-libs 11.1.0.5 (asked for by the manifest) cannot stand in one environment: ONNX Runtime's TensorRT provider needs libnvinfer.so.10
+      help: take what asks for onnxruntime-gpu or for tensorrt-cu13-libs out of the manifest: --manifest-dir DIR
+    ");
+}
+
+/// PyPI's torch of a year ago is for CUDA 12. What the stack asks for is for CUDA 13 and must not be taken for torch's.
+#[test]
+fn pypis_torch_for_another_cuda_major() {
+    let more = [
+        Wheel::new("torch", "2.9.1")
+            .requires("nvidia-cuda-runtime-cu12==12.8.90")
+            .requires("nvidia-nccl-cu12==2.27.5"),
+        Wheel::new("torchvision", "0.24.1"),
+        Wheel::new("nvidia-cuda-runtime-cu12", "12.8.90"),
+        Wheel::new("nvidia-nccl-cu12", "2.27.5"),
+    ];
+    let gpu = h100(&pypi(more));
+    gpu.env.manifest_for(&["gpu"], TORCH);
+    insta::assert_snapshot!(gpu.refuses(3, "gpu", &["--mirror", "torch=pypi"]), @"
+    pypi::torch_unfit
+
+      × torch 2.9.1 is PyPI's build for CUDA 12.8 (nvidia-cuda-runtime-cu12), the backend `cu130` was asked for; the driver and ONNX Runtime are for CUDA 13
+      help: reach the torch index, or a mirror of it: --mirror torch=URL; or take the processor: --profile cpu
+    ");
+}
+
+/// The torch index has builds for Pascal (cu126), and PyPI none.
+#[test]
+fn pypis_torch_without_code_for_the_card() {
+    let pypi = files([
+        Wheel::new("torch", "2.10.0").requires("nvidia-cuda-runtime-cu12==12.8.90"),
+        Wheel::new("torchvision", "0.25.0"),
+        Wheel::new("nvidia-cuda-runtime-cu12", "12.8.90"),
+        Wheel::new("nvidia-cudnn-cu12", "9.10.2.21"),
+    ]);
+    let gpu = Gpu::new(GTX_1080_TI, "cu126", &pypi, &[]);
+    gpu.env.manifest_for(&["gpu"], TORCH);
+    insta::assert_snapshot!(gpu.refuses(3, "gpu", &["--mirror", "torch=pypi"]), @"
+    pypi::torch_unfit
+
+      × torch 2.10.0 is PyPI's build for CUDA 12.8 (nvidia-cuda-runtime-cu12), the backend `cu126` was asked for; it holds no code for sm_61
+      help: reach the torch index, or a mirror of it: --mirror torch=URL; or take the processor: --profile cpu
+    ");
+}
+
+#[test]
+fn pypis_torch_for_another_cuda_minor_is_worth_knowing() {
+    let more = [
+        Wheel::new("torch", "2.15.0").requires("cuda-toolkit==13.2.2"),
+        Wheel::new("torchvision", "0.29.2"),
+        toolkit("13.2.2"),
+    ];
+    let gpu = h100(&pypi(more));
+    gpu.env.manifest_for(&["gpu"], TORCH);
+    let more = ["--mirror", "torch=pypi", "--no-verify", "--json"];
+    let made = gpu.install("gpu", &more).exits(0).json();
+    let findings = made["audit"]["findings"].as_array().unwrap();
+    let finding = findings.iter().find(|finding| finding["code"] == "ME014").unwrap();
+    assert_eq!(finding["severity"], "info");
+    insta::assert_snapshot!(finding["message"].as_str().unwrap(), @"torch 2.15.0 is PyPI's build for CUDA 13.2 (cuda-toolkit), the backend `cu130` was asked for; the planned machine runs both");
+}
+
+/// PyPI's stub would fetch the libraries from NVIDIA's own host while it is built.
+#[test]
+fn tensorrts_libraries_as_an_sdist_alone() {
+    let sdist = || File::from(Sdist::new("tensorrt-cu13-libs", "10.16.1.11"));
+    let mut pypi = pypi([]);
+    pypi.push(sdist());
+    let gpu = h100(&pypi).with_nvidia(&[sdist()]);
+    gpu.env.manifest_for(&["gpu-trt"], TORCH);
+    insta::assert_snapshot!(gpu.refuses(3, "gpu-trt", &[]), @"
+    pypi::conflict
+
+      × wheels cannot be resolved
+      │ error: No solution found when resolving dependencies
+      │   cause: Because tensorrt-cu13-libs==10.16.1.11 has no usable wheels and matenv-plan depends on tensorrt-cu13-libs==10.16.1.11, we can conclude that your requirements are unsatisfiable.
+      │
+      │ hint: Wheels are required for `tensorrt-cu13-libs` because building from source is disabled for all packages (i.e., with `--no-build`)
+      help: change the requirement that is named above in the manifest: --manifest-dir DIR
+    ");
+}
+
+#[test]
+fn nvidias_index_is_dead() {
+    let gpu = h100(&pypi([]));
+    gpu.env.manifest_for(&["gpu-trt"], TORCH);
+    let dead = ["--mirror", "nvidia=http://127.0.0.1:9"];
+    insta::assert_snapshot!(gpu.refuses(4, "gpu-trt", &dead), @"
+    pypi::unreachable
+
+      × the index `nvidia` does not answer: Connection refused (os error 111)
+      help: name a mirror: --mirror nvidia=URL; or do without TensorRT: --profile gpu
+    ");
+}
+
+#[test]
+fn a_wheel_that_is_not_what_the_torch_index_lists() {
+    let [torch, torchvision] = torch("2.12.1+cu130", "0.27.1+cu130");
+    let own = torch.sha256();
+    let pair = [File::from(torch).with_wrong_hash(), torchvision.into()];
+    let gpu = Gpu::new(H100, "cu130", &pypi([]), &pair);
+    gpu.env.manifest_for(&["gpu"], TORCH);
+    let ran = gpu.install("gpu", &[]).exits(5);
+    gpu.env.has_no_environment();
+    insta::assert_snapshot!(gpu.shown(&ran).replace(&own, "[ITS OWN]"), @"
+    pypi::integrity
+
+      × a file from the index is not what its hash says
+      │ error: Failed to download `torch @ [FILES OF TORCH]/whl/cu130/torch-2.12.1%2Bcu130-py3-none-any.whl`
+      │   cause: Hash mismatch for `torch @ [FILES OF TORCH]/whl/cu130/torch-2.12.1%2Bcu130-py3-none-any.whl`
+      │
+      │          Expected:
+      │            sha256:0000000000000000000000000000000000000000000000000000000000000000
+      │
+      │          Computed:
+      │            sha256:[ITS OWN]
+      help: the index lists another file than it serves: name another mirror: --mirror pypi=URL
+    ");
+}
