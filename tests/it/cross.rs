@@ -8,22 +8,11 @@ use crate::support::{File, Gpu, Shared, TORCH, Wheel, has_a_gpu, toolkit};
 
 const MORE: &str = "[[pypi]]\nrequirement = \"onnxruntime-gpu\"\nprofiles = [\"gpu\"]\nbecause = \"runs models\"\n\
                     [[probe]]\nname = \"on the GPU\"\nneeds = \"nvidia\"\npython = \"import no_such_module\"\n\
-                    [[probe]]\nname = \"anywhere\"\npython = \"import torch, onnxruntime; print(torch.__version__)\"\n";
+                    [[probe]]\nname = \"anywhere\"\npython = \"import torch; print(torch.__version__)\"\n";
 
 fn manifest() -> String {
     format!("{TORCH}{MORE}")
 }
-
-/// What cuDNN opens from its own folder.
-const CUDNN: [&str; 7] = [
-    "graph",
-    "ops",
-    "cnn",
-    "adv",
-    "engines_precompiled",
-    "engines_runtime_compiled",
-    "heuristic",
-];
 
 /// A wheel with libraries of those names in a folder.
 fn libraries<'a>(wheel: Wheel, folder: &str, sonames: impl IntoIterator<Item = &'a str>) -> Wheel {
@@ -37,12 +26,18 @@ fn libraries<'a>(wheel: Wheel, folder: &str, sonames: impl IntoIterator<Item = &
     })
 }
 
-/// The sonames that ONNX Runtime on CUDA 13 loads.
+/// The sonames that an environment for CUDA 13 has to have.
 fn preloaded() -> Vec<String> {
     let table: toml::Table = toml::from_str(include_str!("../../profiles/libraries.toml")).unwrap();
+    let has = |row: &toml::Value, key: &str, value: toml::Value| match row.get(key) {
+        Some(toml::Value::Array(list)) => list.contains(&value),
+        Some(one) => *one == value,
+        None => true,
+    };
     let rows = table["library"].as_array().unwrap().iter();
-    rows.filter(|row| row["cuda"].as_integer() == Some(13))
-        .map(|row| row["linux"].as_str().unwrap().to_owned())
+    rows.filter(|row| has(row, "cuda", 13.into()) && has(row, "profiles", "gpu".into()))
+        .filter(|row| row.get("optional").is_none())
+        .map(|row| row["linux"].as_str().unwrap().replace('*', "0"))
         .collect()
 }
 
@@ -53,12 +48,6 @@ fn stack() -> Gpu {
         .iter()
         .map(String::as_str)
         .partition(|soname| soname.starts_with("libcudnn"));
-    let parts: Vec<String> = CUDNN.iter().map(|part| format!("libcudnn_{part}.so.9")).collect();
-    let cudnn = cudnn
-        .into_iter()
-        .chain(["libcudnn.so.9"])
-        .chain(parts.iter().map(String::as_str));
-    let cuda = cuda.into_iter().chain(["libnvrtc-builtins.so.13.0"]);
     let provider = Shared {
         needed: &["libcudart.so.13", "libcuda.so.1"],
         ..Shared::default()

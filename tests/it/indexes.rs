@@ -18,6 +18,7 @@ fn pypi() -> Vec<File> {
         Wheel::new("nvidia-cudnn-cu13", "9.20.0.48"),
         Wheel::new("nvidia-nccl-cu13", "2.29.7"),
         Wheel::new("tensorrt-cu13-bindings", "10.16.1.11"),
+        Wheel::new("setuptools", "81.0.0"),
         Sdist::backend(),
         Wheel::new("torch", "2.12.9"),
         Wheel::new("torchvision", "0.27.9"),

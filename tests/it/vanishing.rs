@@ -46,7 +46,7 @@ fn a_torchvision_of_another_torch() {
     pypi::torch_pair
 
       × torch 2.12.1+cu130 (asked for by the manifest) and torchvision 0.28.0+cu130 (asked for by the manifest) cannot stand in one environment: torchvision was made for another torch: operator torchvision::nms does not exist
-      help: take what asks for torch or for torchvision out of the manifest: --manifest-dir DIR
+      help: name a torch index that has both: --mirror torch=URL
     ");
 }
 

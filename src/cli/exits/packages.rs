@@ -4,7 +4,7 @@ use super::super::{Exit, Failure, error::DISK};
 use crate::{
     checkout::CheckoutError,
     conda::{CondaError, host_python::HostPythonError},
-    pypi::{Fault, PypiError, UvError},
+    pypi::{Disagreement, Fault, PypiError, UvError},
     sources::SourceName,
 };
 
@@ -147,22 +147,7 @@ impl From<PypiError> for Failure {
                 format!("the mirror of `{source_name}` serves another build: mend it, or: --mirror torch=pypi"),
             ),
             PypiError::Disagree(error) => {
-                let code = match error.fault {
-                    Fault::TwoOnnxRuntimes => "pypi::two_onnxruntimes",
-                    Fault::TwoNccl => "pypi::two_nccl",
-                    Fault::OtherNccl => "pypi::other_nccl",
-                    Fault::TwoCudaMajors => "pypi::two_cuda_majors",
-                    Fault::OtherTensorRt => "pypi::other_tensorrt",
-                    Fault::TorchPair => "pypi::torch_pair",
-                };
-                let help = if error.fault == Fault::TorchPair {
-                    "name a torch index that has both: --mirror torch=URL".to_owned()
-                } else {
-                    format!(
-                        "take what asks for {} or for {} out of the manifest: --manifest-dir DIR",
-                        error.first.name, error.second.name
-                    )
-                };
+                let (code, help) = disagreement(error);
                 (code, Exit::Unresolvable, help)
             }
             PypiError::TorchUnfit { .. } => (
@@ -256,4 +241,22 @@ impl From<CheckoutError> for Failure {
         };
         Self::new(&error, code, exit, help)
     }
+}
+
+/// Code and help of wheels that contradict each other.
+fn disagreement(error: &Disagreement) -> (&'static str, String) {
+    let code = match error.fault {
+        Fault::TwoOnnxRuntimes => "pypi::two_onnxruntimes",
+        Fault::TwoNccl => "pypi::two_nccl",
+        Fault::OtherNccl => "pypi::other_nccl",
+        Fault::TwoCudaMajors => "pypi::two_cuda_majors",
+        Fault::OtherTensorRt => "pypi::other_tensorrt",
+        Fault::TorchPair => {
+            let help = "name a torch index that has both: --mirror torch=URL";
+            return ("pypi::torch_pair", help.to_owned());
+        }
+    };
+    let (first, second) = (&error.first.name, &error.second.name);
+    let help = format!("take what asks for {first} or for {second} out of the manifest: --manifest-dir DIR");
+    (code, help)
 }
