@@ -5,9 +5,11 @@
 
 mod file;
 mod footprint;
+mod lab;
 
 pub use file::LockError;
 pub use footprint::{Footprint, Growth, Table as GrowthTable, growth};
+pub use lab::{LabEntry, LabLock};
 
 use rattler_conda_types::RepoDataRecord;
 use schemars::JsonSchema;
