@@ -10,7 +10,7 @@ mod level;
 mod requirements;
 mod select;
 
-pub(crate) use requirements::name_of;
+pub(crate) use requirements::{name_of, same_package};
 
 pub use choices::{Choice, Rejected};
 pub use choose::Unsupported;

@@ -7,7 +7,7 @@ use rattler_virtual_packages::{VirtualPackageOverrides, VirtualPackages};
 use url::Url;
 
 use super::{CondaError, HostPython, channel, host_python};
-use crate::{context::Context, plan::Plan, sources::SourceName};
+use crate::{context::Context, plan::Plan, sources::SourceName, target::Target};
 
 /// The conda part of an environment, solved.
 #[derive(Debug, Clone)]
@@ -47,7 +47,8 @@ pub async fn solve(ctx: &Context, plan: &Plan) -> Result<Solved, CondaError> {
             Err(error) => return Err(error),
         }
     }
-    match from_channels(ctx, plan, subdir, &urls).await {
+    let offered = virtual_packages(ctx, subdir)?;
+    match from_channels(ctx, plan, subdir, &urls, &offered, &[]).await {
         // Offline only the caches answer, and they may never have held this channel.
         Err(CondaError::Records { channel, .. }) if ctx.settings.offline && ctx.settings.host_python => {
             ctx.events
@@ -58,7 +59,29 @@ pub async fn solve(ctx: &Context, plan: &Plan) -> Result<Solved, CondaError> {
     }
 }
 
-async fn from_channels(ctx: &Context, plan: &Plan, subdir: Subdir, urls: &[Url]) -> Result<Solved, CondaError> {
+/// Solve the conda part of `plan` for a platform that need not be this machine's. `keep` holds records that stay if they can.
+pub async fn solve_for(
+    ctx: &Context,
+    plan: &Plan,
+    target: &Target,
+    keep: &[RepoDataRecord],
+) -> Result<Solved, CondaError> {
+    let mut urls = Vec::new();
+    for name in &plan.channels {
+        urls.push(channel::reached(ctx, *name, target.subdir).await?);
+    }
+    let offered = target.virtual_packages(&plan.backend);
+    from_channels(ctx, plan, target.subdir, &urls, &offered, keep).await
+}
+
+async fn from_channels(
+    ctx: &Context,
+    plan: &Plan,
+    subdir: Subdir,
+    urls: &[Url],
+    offered: &[GenericVirtualPackage],
+    keep: &[RepoDataRecord],
+) -> Result<Solved, CondaError> {
     let mut specs = vec![parse(&format!("python {}.*", plan.python.preferred))?];
     for spec in &plan.conda {
         specs.push(parse(spec)?);
@@ -67,10 +90,11 @@ async fn from_channels(ctx: &Context, plan: &Plan, subdir: Subdir, urls: &[Url])
     let mut any_python = specs.clone();
     any_python[0] = parse(&format!("python {}", plan.python.supported))?;
     let available = channel::records(ctx, urls, subdir, &any_python).await?;
-    let records = match run_solver(ctx, plan.exclude_newer.as_deref(), subdir, &available, &specs) {
+    let solved = |specs| run_solver(plan.exclude_newer.as_deref(), offered, keep, &available, specs);
+    let records = match solved(&specs) {
         Ok(records) => records,
         Err(CondaError::Unsolvable { explanation }) => {
-            let Ok(records) = run_solver(ctx, plan.exclude_newer.as_deref(), subdir, &available, &any_python) else {
+            let Ok(records) = solved(&any_python) else {
                 return Err(CondaError::Unsolvable { explanation });
             };
             ctx.events.note(format!(
@@ -103,7 +127,7 @@ async fn from_host(ctx: &Context, plan: &Plan, subdir: Subdir) -> Result<Solved,
     let specs = [parse(&format!("python =={}", host.version))?];
     let available = channel::records(ctx, &[url], subdir, &specs).await?;
     // Packed just now, whatever the date of the interpreter: a cut-off would leave nothing.
-    let records = run_solver(ctx, None, subdir, &available, &specs)?;
+    let records = run_solver(None, &virtual_packages(ctx, subdir)?, &[], &available, &specs)?;
     let python = python_of(&records)?;
     Ok(Solved {
         records,
@@ -121,7 +145,7 @@ pub async fn fetch_tool(ctx: &Context, spec: &str, prefix: &Path) -> Result<(), 
     let url = channel::reached(ctx, SourceName::CondaForge, subdir).await?;
     let specs = [parse(spec)?];
     let available = channel::records(ctx, &[url], subdir, &specs).await?;
-    let records = run_solver(ctx, None, subdir, &available, &specs)?;
+    let records = run_solver(None, &virtual_packages(ctx, subdir)?, &[], &available, &specs)?;
     Box::pin(super::link(ctx, prefix, &records)).await?;
     Ok(())
 }
@@ -134,15 +158,16 @@ fn parse(spec: &str) -> Result<MatchSpec, CondaError> {
 }
 
 fn run_solver(
-    ctx: &Context,
     exclude_newer: Option<&str>,
-    subdir: Subdir,
+    offered: &[GenericVirtualPackage],
+    keep: &[RepoDataRecord],
     available: &[RepoData],
     specs: &[MatchSpec],
 ) -> Result<Vec<RepoDataRecord>, CondaError> {
     let exclude_newer = exclude_newer.map(cutoff).transpose()?;
     let task = SolverTask {
-        virtual_packages: virtual_packages(ctx, subdir)?,
+        virtual_packages: offered.to_vec(),
+        locked_packages: keep.iter().collect(),
         specs: specs.to_vec(),
         exclude_newer: exclude_newer.map(Into::into),
         ..SolverTask::from_iter(available)

@@ -33,6 +33,30 @@ const INJECTING_ON_MACOS: [&str; 3] = [
 ];
 
 impl Hardware {
+    /// A machine of which only the platform is known.
+    #[must_use]
+    pub fn unknown(triple: &str) -> Self {
+        Self {
+            schema: file::SCHEMA,
+            host: None,
+            triple: triple.to_owned(),
+            os: None,
+            libc: None,
+            wsl: None,
+            container: None,
+            cpu: None,
+            memory_bytes: None,
+            disk: None,
+            gpus: None,
+            visible_devices: None,
+            scheduler: None,
+            nvidia_driver: None,
+            cuda_driver: None,
+            driver_problem: None,
+            environment: std::collections::BTreeMap::new(),
+        }
+    }
+
     /// Look at this machine.
     #[must_use]
     pub fn detect(settings: &Settings) -> Self {

@@ -100,12 +100,7 @@ async fn from_sources(ctx: &Context, clock: &mut Clock, plan: &Plan, prefix: &Pa
     let uv = Uv::find(ctx, &layout::python(prefix), solved.host_python.is_none()).await?;
     clock.start(Stage::Resolve);
     let minor = minor(&solved.python);
-    let request = ResolveRequest {
-        plan,
-        prefix,
-        python_version: &minor,
-        extra: &solved.missing,
-    };
+    let request = ResolveRequest::for_prefix(plan, prefix, &minor, &solved.missing);
     let resolved = pypi::resolve(ctx, &uv, &request).await?;
     clock.finish(
         Stage::Resolve,

@@ -35,6 +35,14 @@ pub enum LockError {
         /// How.
         because: String,
     },
+    /// A newer matenv, or another tool, wrote it.
+    #[error("{} has version {found} of the form, which this matenv does not read", path.display())]
+    Newer {
+        /// Which file.
+        path: PathBuf,
+        /// Its version.
+        found: String,
+    },
 }
 
 /// What `rattler_lock` has no field for.
@@ -58,7 +66,7 @@ impl Lock {
             path: path.clone(),
             because,
         };
-        let file = self.lock_file(&environment, subdir).map_err(&damaged)?;
+        let file = lock_file(&[(&environment, subdir, self)]).map_err(&damaged)?;
         let text = file.render_to_string().map_err(LockError::Io)?;
         fs_err::write(&path, text).map_err(LockError::Io)?;
         let beside = Beside {
@@ -90,11 +98,8 @@ impl Lock {
             ParseCondaLockError::IoError(error) => LockError::Io(error),
             other => damaged(other.to_string()),
         })?;
-        let (conda, wheels) = contents(&file, &beside).map_err(&damaged)?;
-        let expected: BTreeSet<_> = beside.pypi.wheels.iter().map(identity).collect();
-        if wheels != expected {
-            return Err(damaged("it names other wheels than lock.json".to_owned()));
-        }
+        let (conda, wheels) = contents(&file, &beside.environment, &beside.subdir).map_err(&damaged)?;
+        same_wheels(&beside.pypi.wheels, &wheels).map_err(&damaged)?;
         Ok(Self {
             conda,
             pypi: beside.pypi,
@@ -102,31 +107,40 @@ impl Lock {
             fallbacks: beside.fallbacks,
         })
     }
+}
 
-    fn lock_file(&self, environment: &str, subdir: &str) -> Result<LockFile, String> {
-        let words = |error: &dyn std::fmt::Display| error.to_string();
-        let platform = PlatformData {
-            name: PlatformName::try_from(subdir.to_owned()).map_err(|error| words(&error))?,
-            subdir: Subdir::from_str(subdir).map_err(|error| words(&error))?,
-            virtual_packages: Vec::new(),
-        };
-        let mut builder = LockFile::builder()
-            .with_platforms(vec![platform])
-            .map_err(|error| words(&error))?;
-        let channels: BTreeSet<String> = self.conda.iter().filter_map(|record| record.channel.clone()).collect();
-        builder.set_channels(environment, channels.into_iter().map(Channel::from));
-        for record in &self.conda {
+/// `rattler_lock`'s file of locks, each with the name of its environment and the conda subdir that it is for.
+pub(super) fn lock_file(locks: &[(&str, &str, &Lock)]) -> Result<LockFile, String> {
+    let words = |error: &dyn std::fmt::Display| error.to_string();
+    let subdirs: BTreeSet<&str> = locks.iter().map(|(_, subdir, _)| *subdir).collect();
+    let platforms = subdirs
+        .into_iter()
+        .map(|subdir| {
+            Ok(PlatformData {
+                name: PlatformName::try_from(subdir.to_owned()).map_err(|error| words(&error))?,
+                subdir: Subdir::from_str(subdir).map_err(|error| words(&error))?,
+                virtual_packages: Vec::new(),
+            })
+        })
+        .collect::<Result<Vec<_>, String>>()?;
+    let mut builder = LockFile::builder()
+        .with_platforms(platforms)
+        .map_err(|error| words(&error))?;
+    for (environment, subdir, lock) in locks {
+        let channels: BTreeSet<String> = lock.conda.iter().filter_map(|record| record.channel.clone()).collect();
+        builder.set_channels(*environment, channels.into_iter().map(Channel::from));
+        for record in &lock.conda {
             builder
-                .add_conda_package(environment, subdir, record.clone().into())
+                .add_conda_package(*environment, subdir, record.clone().into())
                 .map_err(|error| words(&error))?;
         }
-        for wheel in &self.pypi.wheels {
+        for wheel in &lock.pypi.wheels {
             builder
-                .add_pypi_package(environment, subdir, distribution(wheel)?)
+                .add_pypi_package(*environment, subdir, distribution(wheel)?)
                 .map_err(|error| words(&error))?;
         }
-        Ok(builder.finish())
     }
+    Ok(builder.finish())
 }
 
 /// A wheel as `rattler_lock` holds it. What comes from PyPI is located by its file name alone, so that the lock is the
@@ -155,19 +169,36 @@ fn distribution(wheel: &LockedWheel) -> Result<PypiPackageData, String> {
     })))
 }
 
-type Identity = (String, Option<Sha256Hash>);
+pub(super) type Identity = (String, Option<Sha256Hash>);
 
 fn identity(wheel: &LockedWheel) -> Identity {
     (wheel.name.clone(), parse_digest_from_hex::<Sha256>(&wheel.sha256))
 }
 
-fn contents(file: &LockFile, beside: &Beside) -> Result<(Vec<RepoDataRecord>, BTreeSet<Identity>), String> {
+/// Why what one file says of wheels is not what the other says.
+pub(super) fn same_wheels(expected: &[LockedWheel], there: &BTreeSet<Identity>) -> Result<(), String> {
+    let expected: BTreeSet<_> = expected.iter().map(identity).collect();
+    match expected.symmetric_difference(there).next() {
+        None => Ok(()),
+        Some(odd @ (name, _)) if expected.contains(odd) && !there.iter().any(|(other, _)| other == name) => {
+            Err(format!("it lacks the wheel of `{name}`"))
+        }
+        Some((name, _)) => Err(format!("the two files name different wheels of `{name}`")),
+    }
+}
+
+/// The conda packages and wheels of an environment on a platform.
+pub(super) fn contents(
+    file: &LockFile,
+    environment: &str,
+    subdir: &str,
+) -> Result<(Vec<RepoDataRecord>, BTreeSet<Identity>), String> {
     let environment = file
-        .environment(&beside.environment)
-        .ok_or_else(|| format!("it has no environment `{}`", beside.environment))?;
+        .environment(environment)
+        .ok_or_else(|| format!("it has no environment `{environment}`"))?;
     let platform = file
-        .platform(&beside.subdir)
-        .ok_or_else(|| format!("it has no platform `{}`", beside.subdir))?;
+        .platform(subdir)
+        .ok_or_else(|| format!("it has no platform `{subdir}`"))?;
     let conda = environment
         .conda_repodata_records(platform)
         .map_err(|error| error.to_string())?
@@ -221,6 +252,7 @@ mod tests {
                 build: vec![wheel("setuptools", "80.0", None)],
                 torch_from_pypi: false,
                 findings: Vec::new(),
+                computed: BTreeSet::new(),
             },
             backend: Backend::cpu(),
             fallbacks: vec![Fallback::HostPython],

@@ -9,7 +9,9 @@ mod lab;
 
 pub use file::LockError;
 pub use footprint::{Footprint, Growth, Table as GrowthTable, growth};
-pub use lab::{LabEntry, LabLock};
+pub use lab::{LAB_BESIDE, LAB_LOCK, LabEntry, LabLock, LabText};
+
+use std::collections::BTreeSet;
 
 use rattler_conda_types::RepoDataRecord;
 use schemars::JsonSchema;
@@ -67,6 +69,9 @@ pub struct LockedPypi {
     pub torch_from_pypi: bool,
     /// What was noticed on the way, such as a torch of another backend.
     pub findings: Vec<Finding>,
+    /// Files whose SHA-256 was computed from what came, for their index lists none.
+    #[serde(default)]
+    pub computed: BTreeSet<String>,
 }
 
 /// Everything that an environment is made of.

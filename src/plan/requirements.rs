@@ -167,7 +167,7 @@ fn build(
 }
 
 /// Whether two names mean one package: `Typing_Extensions` is `typing-extensions`.
-fn same_package(one: &str, other: &str) -> bool {
+pub(crate) fn same_package(one: &str, other: &str) -> bool {
     let name = |text: &str| text.parse::<pep508_rs::PackageName>().ok();
     name(one).is_some_and(|one| Some(one) == name(other))
 }

@@ -1,6 +1,6 @@
 //! `pylock.toml` as uv writes it for one interpreter: which file of each package is installed.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::{lock::LockedWheel, sources::SourceName};
@@ -42,6 +42,35 @@ impl File {
         let from_path = || self.path.as_ref()?.rsplit(['/', '\\']).next().map(ToOwned::to_owned);
         self.name.clone().or_else(from_url).or_else(from_path)
     }
+}
+
+/// Versions to keep, in the form of a pylock that uv reads before it writes its own.
+pub(super) fn preferences(wheels: &[LockedWheel]) -> Result<String, toml::ser::Error> {
+    toml::to_string(&Preferences {
+        lock_version: "1.0",
+        created_by: "matenv",
+        packages: wheels
+            .iter()
+            .map(|wheel| Preference {
+                name: &wheel.name,
+                version: &wheel.version,
+            })
+            .collect(),
+    })
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Preferences<'a> {
+    lock_version: &'static str,
+    created_by: &'static str,
+    packages: Vec<Preference<'a>>,
+}
+
+#[derive(Serialize)]
+struct Preference<'a> {
+    name: &'a str,
+    version: &'a str,
 }
 
 /// The packages of a pylock.

@@ -1,4 +1,9 @@
-use std::{ffi::OsString, fmt::Write as _, path::Path};
+use std::{
+    collections::BTreeSet,
+    ffi::OsString,
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
 
 use url::Url;
 
@@ -19,19 +24,45 @@ use crate::{
     process::Job,
     sources::{Index, SourceName},
     store::layout,
+    target::Target,
 };
 
 /// What is to be resolved, and for which interpreter.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct ResolveRequest<'a> {
     /// The plan.
     pub plan: &'a Plan,
-    /// The prefix, with Python linked into it.
-    pub prefix: &'a Path,
-    /// Its Python's minor version, such as `3.13`.
+    /// The folder that is written to: the prefix, or matenv's own for a lock.
+    pub folder: &'a Path,
+    /// The interpreter that uv asks for markers and lets build sdists.
+    pub python: PathBuf,
+    /// The minor version of the environment's Python, such as `3.13`.
     pub python_version: &'a str,
+    /// The platform that is resolved for; `None` is the interpreter's own.
+    pub target: Option<&'a Target>,
     /// Requirements beside the plan's: what conda would have brought.
     pub extra: &'a [String],
+    /// Names and versions of the Python packages that conda brings.
+    pub by_conda: Vec<(String, String)>,
+    /// Wheels whose versions stay if they can.
+    pub keep: &'a [LockedWheel],
+}
+
+impl<'a> ResolveRequest<'a> {
+    /// For a prefix with Python linked into it.
+    #[must_use]
+    pub fn for_prefix(plan: &'a Plan, prefix: &'a Path, python_version: &'a str, extra: &'a [String]) -> Self {
+        Self {
+            plan,
+            folder: prefix,
+            python: layout::python(prefix),
+            python_version,
+            target: None,
+            extra,
+            by_conda: project::constraints(&layout::site_packages(prefix, python_version)),
+            keep: &[],
+        }
+    }
 }
 
 /// Resolve the wheels of a plan and check what uv answers.
@@ -74,14 +105,14 @@ pub async fn resolve(ctx: &Context, uv: &Uv, request: &ResolveRequest<'_>) -> Re
     let configuration = project::configuration(&pypi).map_err(|error| PypiError::Answer(error.to_string()))?;
     files.write("uv.toml", &configuration).map_err(PypiError::Io)?;
     let build = run.build_requirements().await?;
-    let by_conda = project::constraints(&layout::site_packages(request.prefix, request.python_version));
-    let (resolved, said) = match run.plan(&explicit, &by_conda, &build).await {
+    let by_conda = &request.by_conda;
+    let (resolved, said) = match run.plan(&explicit, &build).await {
         Err(error) if ctx.settings.offline && ctx.settings.torch_from_pypi && has_torch(&explicit) => {
             // Offline only the cache answers, and it may hold PyPI's torch alone.
             tracing::debug!("the cache does not hold the torch index's wheels: {error}");
             torch_from_pypi = true;
             explicit.retain(|(name, _)| *name != SourceName::Torch);
-            run.plan(&explicit, &by_conda, &build).await?
+            run.plan(&explicit, &build).await?
         }
         resolved => resolved?,
     };
@@ -108,8 +139,9 @@ pub async fn resolve(ctx: &Context, uv: &Uv, request: &ResolveRequest<'_>) -> Re
     if let Some(error) = contradiction(&wheels) {
         return Err(PypiError::Disagree(Box::new(run.asked_by(error).await)));
     }
-    listed(ctx, plan, &wheels, &explicit).await?;
+    let computed = listed(ctx, plan, &wheels, &explicit).await?;
     Ok(LockedPypi {
+        computed,
         wheels,
         build,
         torch_from_pypi,
@@ -178,15 +210,17 @@ fn located(ctx: &Context, plan: &Plan, mut wheel: LockedWheel, explicit: &[(Sour
     wheel
 }
 
-/// What is taken for an explicit index's own is listed there: uv does not say which index served a file.
+/// What is taken for an explicit index's own is listed there: uv does not say which index served a file. Returns the files
+/// that the index lists without a SHA-256.
 async fn listed(
     ctx: &Context,
     plan: &Plan,
     wheels: &[LockedWheel],
     explicit: &[(SourceName, Url)],
-) -> Result<(), PypiError> {
+) -> Result<BTreeSet<String>, PypiError> {
+    let mut computed = BTreeSet::new();
     if ctx.settings.offline {
-        return Ok(());
+        return Ok(computed);
     }
     for (name, index) in explicit {
         for wheel in wheels.iter().filter(|wheel| wheel.source == *name) {
@@ -203,9 +237,13 @@ async fn listed(
                     source_name: *name,
                 });
             }
+            // With a hash it stands in the link, or beside the name where the page is JSON.
+            if !text.contains(&wheel.sha256) {
+                computed.insert(wheel.file.clone());
+            }
         }
     }
-    Ok(())
+    Ok(computed)
 }
 
 /// Runs of `uv pip compile`.
@@ -246,7 +284,6 @@ impl Compile<'_> {
     async fn plan(
         &self,
         explicit: &[(SourceName, Url)],
-        by_conda: &[(String, String)],
         build: &[LockedWheel],
     ) -> Result<(Vec<LockedWheel>, String), PypiError> {
         let request = self.request;
@@ -259,7 +296,8 @@ impl Compile<'_> {
                 .into_os_string(),
         ];
         arguments.extend(only_wheels_but(request.plan));
-        let mut lines: Vec<String> = by_conda
+        let mut lines: Vec<String> = request
+            .by_conda
             .iter()
             .map(|(name, version)| format!("{name}=={version}"))
             .collect();
@@ -277,6 +315,11 @@ impl Compile<'_> {
                 .write("build-constraints.txt", &hashed(build))
                 .map_err(PypiError::Io)?;
             arguments.extend(["--build-constraints".into(), file.into_os_string()]);
+        }
+        // uv keeps the versions of the file that it is to write.
+        if !request.keep.is_empty() {
+            let kept = pylock::preferences(request.keep).map_err(|error| PypiError::Answer(error.to_string()))?;
+            self.files.write("pylock.toml", &kept).map_err(PypiError::Io)?;
         }
         self.compile("pylock.toml", arguments).await
     }
@@ -320,13 +363,25 @@ impl Compile<'_> {
         let ctx = self.ctx;
         let request = self.request;
         let written = self.files.path(output);
-        let mut job = Job::new(&self.uv.path, environment::for_uv(&ctx.settings, request.prefix))
+        let mut variables = environment::for_uv(&ctx.settings, request.folder);
+        if let Some(macos) = request.target.and_then(|target| target.macos.as_ref()) {
+            variables.insert("MACOSX_DEPLOYMENT_TARGET".into(), macos.to_string().into());
+        }
+        let mut job = Job::new(&self.uv.path, variables)
             .args(["pip", "compile", "--format", format, "--config-file"])
             .args([self.files.path("uv.toml")])
-            .args(["--python".into(), layout::python(request.prefix).into_os_string()])
+            .args(["--python".into(), request.python.clone().into_os_string()])
             .args(["--output-file".into(), written.clone().into_os_string()])
             .args(arguments)
             .cwd(self.files.folder());
+        if let Some(target) = request.target {
+            job = job.args([
+                "--python-version",
+                request.python_version,
+                "--python-platform",
+                &target.uv_platform(),
+            ]);
+        }
         if let Some(date) = &request.plan.exclude_newer {
             job = job.args(["--exclude-newer", date]);
         }
@@ -335,7 +390,7 @@ impl Compile<'_> {
         }
         let ended = watched(ctx, Stage::Resolve, job).await?;
         if !ended.success() {
-            return Err(PypiError::of_uv(request.prefix, ended.how(), &ended.stderr).about(request.plan));
+            return Err(PypiError::of_uv(request.folder, ended.how(), &ended.stderr).about(request.plan));
         }
         let text = fs_err::read_to_string(&written).map_err(PypiError::Io)?;
         Ok((text, ended.stderr))

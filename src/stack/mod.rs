@@ -12,5 +12,5 @@ mod stacks;
 pub use backends::{BackendRow, Backends, TorchCodeRow};
 pub use cuda_version::{CudaVersion, InvalidCudaVersion};
 pub use libraries::{Library, libraries};
-pub use platforms::{GlibcRow, GoneRow, Platforms};
+pub use platforms::{GlibcRow, GoneRow, Platforms, TargetRow};
 pub use stacks::{Bound, CardRow, Setting, Stacks, TorchRow, WheelCode};

@@ -18,6 +18,26 @@ pub struct Platforms {
     schema: u32,
     glibc: Vec<GlibcRow>,
     gone: Vec<GoneRow>,
+    target: Vec<TargetRow>,
+}
+
+/// What a lock for a platform counts on.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TargetRow {
+    platform: String,
+    /// The oldest glibc, on Linux.
+    pub glibc: Option<Version>,
+    /// The oldest kernel, on Linux.
+    pub linux: Option<Version>,
+    /// The oldest macOS.
+    pub macos: Option<Version>,
+    /// uv's name for it; `{glibc}` in it is filled in with `_` for the point.
+    pub uv: String,
+    /// Where it was read.
+    pub source: String,
+    /// When.
+    pub seen: toml::value::Datetime,
 }
 
 /// The oldest glibc that a package's wheels run on.
@@ -59,6 +79,17 @@ impl Platforms {
         &TABLE
     }
 
+    /// What a lock for a conda subdir counts on.
+    #[must_use]
+    pub fn target(&self, subdir: &str) -> Option<&TargetRow> {
+        self.target.iter().find(|row| row.platform == subdir)
+    }
+
+    /// Every conda subdir that can be locked for.
+    pub fn targets(&self) -> impl Iterator<Item = &str> {
+        self.target.iter().map(|row| row.platform.as_str())
+    }
+
     /// The first package of an environment, with torch or without, that needs a newer glibc.
     #[must_use]
     pub fn too_old(&self, glibc: &Version, torch: bool) -> Option<&GlibcRow> {
@@ -84,7 +115,8 @@ mod tests {
     fn every_row_says_where_it_was_read() {
         let table = Platforms::table();
         let glibc = table.glibc.iter().map(|row| &row.source);
-        for source in glibc.chain(table.gone.iter().map(|row| &row.source)) {
+        let gone = table.gone.iter().map(|row| &row.source);
+        for source in glibc.chain(gone).chain(table.target.iter().map(|row| &row.source)) {
             assert!(source.len() > 5, "{source:?}");
         }
     }

@@ -2,7 +2,11 @@
 
 use super::super::{Exit, Failure, error::DISK};
 use crate::{
-    install::RoomError, launch::LaunchError, lock::LockError, menu::MenuError, report::CertificateError,
+    install::RoomError,
+    launch::LaunchError,
+    lock::{LAB_BESIDE, LAB_LOCK, LockError},
+    menu::MenuError,
+    report::CertificateError,
     store::StoreError,
 };
 
@@ -41,6 +45,16 @@ impl From<LockError> for Failure {
     fn from(error: LockError) -> Self {
         let (code, exit, help) = match &error {
             LockError::Io(_) => ("lock::io", Exit::Machine, DISK),
+            LockError::Newer { .. } => (
+                "lock::newer",
+                Exit::Integrity,
+                "take a newer matenv, or make the lock again: matenv lock",
+            ),
+            LockError::Damaged { path, .. } if path.ends_with(LAB_LOCK) || path.ends_with(LAB_BESIDE) => (
+                "lock::damaged",
+                Exit::Integrity,
+                "take it from version control again (git checkout), or make it again: matenv lock",
+            ),
             LockError::Damaged { .. } => (
                 "lock::damaged",
                 Exit::Integrity,
