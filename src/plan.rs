@@ -15,7 +15,7 @@ pub(crate) use requirements::{name_of, same_package};
 pub use choices::{Choice, Rejected};
 pub use choose::Unsupported;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rattler_conda_types::subdir::Subdir;
 use rattler_digest::{Sha256, compute_bytes_digest};
@@ -129,6 +129,8 @@ pub struct Request {
     pub sources: BTreeMap<SourceName, String>,
     /// The program's own source (`--source`), where one is asked for.
     pub source: Option<Checkout>,
+    /// Only these profiles and backends, which a lab's lock has; `None` is all.
+    pub locked: Option<BTreeSet<(ProfileName, Backend)>>,
 }
 
 /// Make all choices.
@@ -146,6 +148,7 @@ pub fn plan(
         manifest,
         hardware,
         subdir: &subdir,
+        locked: request.locked.as_ref(),
     };
     let (level, profile_choice) = choose(&stand, profiles, request.profile)?;
     let wheels = Wheels::of(manifest, &level, &subdir, request.source.as_ref());

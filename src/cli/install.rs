@@ -6,7 +6,7 @@ use super::{Exit, Failure, ProfileChoice, Session, error::Document, parse_profil
 use crate::{
     checkout::Source,
     hardware::Hardware,
-    install::{self, Installed, Machine, Made, Need, PlaceFacts, Prove, Rehearsal, Request},
+    install::{self, Installed, LockMode, Machine, Made, Need, PlaceFacts, Prove, Rehearsal, Request},
     manifest::Manifest,
     names::{EnvName, ProfileName},
     report::{Certificate, Package, Row, Verdict, headlines, overview, told},
@@ -33,6 +33,9 @@ pub(super) struct Args {
     /// Build a new generation even if nothing changed
     #[arg(long)]
     force: bool,
+    /// Take the newest versions that fit, whatever is installed or locked
+    #[arg(long)]
+    upgrade: bool,
     /// Resolve everything, show what would be fetched and written, and stop
     #[arg(long)]
     dry_run: bool,
@@ -139,6 +142,9 @@ impl Args {
             },
             menu: self.menu,
             sources: self.source.clone(),
+            lab: None,
+            lock: LockMode::default(),
+            upgrade: self.upgrade,
         })
     }
 }
