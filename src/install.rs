@@ -36,6 +36,7 @@ use crate::{
     context::Context,
     doctor::{Code, Finding, Scope, Severity},
     event::Stage,
+    lab::Selected,
     lock::Lock,
     manifest::Manifest,
     names::{EnvName, ProfileName},
@@ -72,6 +73,18 @@ pub struct Request {
     pub sources: Vec<Source>,
 }
 
+impl Request {
+    /// The same for one of the environments that are asked for.
+    #[must_use]
+    pub fn of(&self, selected: &Selected<'_>) -> Self {
+        Self {
+            profile: self.profile.or(selected.profile),
+            name: Some(selected.env.clone()).filter(|env| *env != selected.manifest.name),
+            ..self.clone()
+        }
+    }
+}
+
 /// An environment that is there now.
 #[derive(Debug, Clone)]
 pub struct Installed {
@@ -103,6 +116,9 @@ fn plan_with(
             redirects: ctx.settings.sources.redirects(),
             sources: ctx.settings.sources.described(),
             source,
+            packages: ctx
+                .settings
+                .added_packages(request.name.as_ref().unwrap_or(&manifest.name)),
         },
     )?;
     Ok(plan)

@@ -206,6 +206,7 @@ pub(crate) fn planned(
             redirects: ctx.settings.sources.redirects(),
             sources: ctx.settings.sources.described(),
             source: None,
+            packages: one.packages.clone(),
         },
     )
 }

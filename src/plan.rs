@@ -129,6 +129,8 @@ pub struct Request {
     pub sources: BTreeMap<SourceName, String>,
     /// The program's own source (`--source`), where one is asked for.
     pub source: Option<Checkout>,
+    /// Packages from PyPI that the lab's file adds, as PEP 508 texts.
+    pub packages: Vec<String>,
 }
 
 /// Make all choices.
@@ -148,7 +150,8 @@ pub fn plan(
         subdir: &subdir,
     };
     let (level, profile_choice) = choose(&stand, profiles, request.profile)?;
-    let wheels = Wheels::of(manifest, &level, &subdir, request.source.as_ref());
+    let mut wheels = Wheels::of(manifest, &level, &subdir, request.source.as_ref());
+    wheels.add(&request.packages);
     let from_scripts = request.source.as_ref().is_some_and(|source| !source.is_project());
     let checks = |checks: &[Check]| -> Vec<Check> {
         checks

@@ -7,7 +7,7 @@ use crate::{
     checkout::Source,
     hardware::Hardware,
     install::{self, Installed, Machine, Made, Need, PlaceFacts, Prove, Rehearsal, Request},
-    manifest::Manifest,
+    lab::Selected,
     names::{EnvName, ProfileName},
     report::{Certificate, Package, Row, Verdict, headlines, overview, told},
     settings::Asked,
@@ -145,16 +145,16 @@ impl Args {
 
 pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     let request = args.request(session)?;
-    let manifests = super::plan::selected(&args.env, args.name.as_ref(), session)?;
-    let manifests = if args.env.is_empty() {
-        install::supported(&session.ctx, manifests, &request)?
+    let selected = super::plan::selected(&args.env, args.name.as_ref(), session)?;
+    let selected = if args.env.is_empty() {
+        install::supported(&session.ctx, selected, &request)?
     } else {
-        manifests
+        selected
     };
     if args.dry_run {
-        return rehearse(args, &manifests, &request, session);
+        return rehearse(args, &selected, &request, session);
     }
-    let made = session.block_on(install::install_many(&session.ctx, &manifests, &request))?;
+    let made = session.block_on(install::install_many(&session.ctx, &selected, &request))?;
     match <[Made; 1]>::try_from(made) {
         Ok([one]) => show_one(args, one, session),
         Err(many) => Ok(show_many(many, session)),
@@ -256,8 +256,8 @@ struct Rehearsed<'a> {
     words: String,
 }
 
-fn rehearse(args: &Args, manifests: &[&Manifest], request: &Request, session: &Session) -> Result<ExitCode, Failure> {
-    let rehearsals = session.block_on(install::rehearse_many(&session.ctx, manifests, request))?;
+fn rehearse(args: &Args, selected: &[Selected<'_>], request: &Request, session: &Session) -> Result<ExitCode, Failure> {
+    let rehearsals = session.block_on(install::rehearse_many(&session.ctx, selected, request))?;
     let text = rehearsals.iter().map(rehearsal).collect::<Vec<_>>().join("\n");
     let shown: Vec<_> = rehearsals
         .iter()
