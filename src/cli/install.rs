@@ -15,7 +15,8 @@ use crate::{
 
 /// Make environments and prove that they work
 ///
-/// Plans, resolves, installs, audits, probes and times each environment. Without a name it makes every default one.
+/// Plans, resolves, installs, audits, probes and times each environment. Without a name it makes every one that
+/// the lab's matenv.toml lists, or every default one.
 /// The environment that was there stays as it is until the new one is proven.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

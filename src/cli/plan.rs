@@ -20,7 +20,7 @@ use crate::{
 /// Opens no connection and changes nothing.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Environments to plan
+    /// Environments to plan; those that the lab lists, or the default ones, if left out
     env: Vec<String>,
     #[command(flatten)]
     choice: Choice,

@@ -140,6 +140,11 @@ fn what_the_lab_adds_is_installed() {
         .exits(0)
         .says("it is 1.2");
     assert_eq!(install(&["mine"]).exits(0).json()["changed"], false);
+    within(&env, &root, &["add", "mine", "demo-lib>=3"]).exits(0);
+    within(&env, &root, &["install", "mine", "--no-bench"])
+        .exits(3)
+        .says("demo-lib>=3")
+        .says("in matenv.toml or in the manifest");
     within(&env, &root, &["remove-package", "mine", "demo-lib"]).exits(0);
     install(&["mine"]).exits(0);
     env.matenv(&["run", "mine", "--", "python", "-c", version]).exits(1);
@@ -154,7 +159,7 @@ fn packages_are_replaced_and_removed_and_the_rest_of_the_file_stays() {
     let replaced = within(&env, &below, &["add", "sleap", "ipykernel>=6", "--json"])
         .exits(0)
         .json();
-    insta::assert_snapshot!(replaced.to_string().replace(file.to_str().unwrap(), "FILE"), @"");
+    insta::assert_snapshot!(replaced.to_string().replace(file.to_str().unwrap(), "FILE"), @r#"{"schema":1,"ok":true,"changed":true,"file":"FILE","env":"sleap","alone":false,"changes":[{"before":"ipykernel","after":"ipykernel>=6"}],"next":"matenv install sleap"}"#);
     assert_eq!(
         fs_err::read_to_string(&file).unwrap(),
         text.replace("\"ipykernel\"", "\"ipykernel>=6\"")
