@@ -39,6 +39,7 @@ use crate::{
     context::Context,
     doctor::{Code, Finding, Scope, Severity},
     event::Stage,
+    lab::Selected,
     lock::{LabEntry, Lock},
     manifest::Manifest,
     names::{EnvName, ProfileName},
@@ -73,12 +74,22 @@ pub struct Request {
     pub menu: bool,
     /// Programs that come from a folder or a git repository instead of a release.
     pub sources: Vec<Source>,
-    /// The lab's folder, where its lock lies.
-    pub lab: Option<PathBuf>,
     /// How the lab's lock is used.
     pub lock: LockMode,
     /// Take the newest versions, whatever is installed.
     pub upgrade: bool,
+}
+
+impl Request {
+    /// The same for one of the environments that are asked for.
+    #[must_use]
+    pub fn of(&self, selected: &Selected<'_>) -> Self {
+        Self {
+            profile: self.profile.or(selected.profile),
+            name: Some(selected.env.clone()).filter(|env| *env != selected.manifest.name),
+            ..self.clone()
+        }
+    }
 }
 
 /// An environment that is there now.
@@ -104,7 +115,7 @@ fn plan_with(
     let env = request.name.as_ref().unwrap_or(&manifest.name);
     let machine = &request.machine;
     let here = plan::subdir(&machine.hardware.triple)?;
-    let locked = LabLocks::read(request)?.levels(env.as_str(), here.as_str());
+    let locked = LabLocks::read(ctx, request)?.levels(env.as_str(), here.as_str());
     let profiles = Profiles::load()?;
     let with = |locked| {
         let request = plan::Request {
@@ -115,6 +126,7 @@ fn plan_with(
             sources: ctx.settings.sources.described(),
             source: source.clone(),
             locked,
+            packages: ctx.settings.added_packages(env),
         };
         plan::plan(manifest, &profiles, &machine.hardware, &request)
     };
@@ -150,7 +162,7 @@ pub async fn install(ctx: &Context, manifest: &Manifest, request: &Request) -> R
     let mut clock = Clock::new(ctx);
     let store = Store::open(&ctx.settings)?;
     let (mut plan, source_held) = plan_from_source(ctx, &store, manifest, request).await?;
-    let entry = LabLocks::read(request)?.entry(ctx, &mut plan, request.lock)?;
+    let entry = LabLocks::read(ctx, request)?.entry(ctx, &mut plan, request.lock)?;
     let entry = entry.as_ref();
     if let Some(done) = nothing_to_do(ctx, &store, &plan, entry, request).await? {
         return Ok(done);
@@ -271,7 +283,7 @@ pub async fn rehearse(ctx: &Context, manifest: &Manifest, request: &Request) -> 
     let mut clock = Clock::new(ctx);
     let store = Store::open(&ctx.settings)?;
     let (mut plan, _source_held) = plan_from_source(ctx, &store, manifest, request).await?;
-    let entry = LabLocks::read(request)?.entry(ctx, &mut plan, request.lock)?;
+    let entry = LabLocks::read(ctx, request)?.entry(ctx, &mut plan, request.lock)?;
     let entry = entry.as_ref();
     if is_done(&store, &plan, entry, request)?.is_some() {
         return Ok(Rehearsal {

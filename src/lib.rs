@@ -19,6 +19,8 @@
 //! | Benchmark | [`bench`] |
 //! | Certificate | [`report`] |
 //!
+//! A [`lab`] has one recipe for all its machines, which says which environments there are and adds packages to them.
+//!
 //! What serves every stage is a [`context::Context`]: [`settings`], the one HTTP client ([`net`]), and where
 //! [`event`]s go. [`sources`] knows where packages come from, [`process`] starts other programs clean, [`launch`] those that
 //! outlive the terminal, [`menu`] puts them into the system's menu,
@@ -40,6 +42,7 @@ pub mod doctor;
 pub mod event;
 pub mod hardware;
 pub mod install;
+pub mod lab;
 pub mod launch;
 pub mod lock;
 pub mod locking;
@@ -54,6 +57,7 @@ pub mod pypi;
 pub mod reach;
 pub mod reference;
 pub mod report;
+mod requirement;
 pub mod settings;
 pub mod sources;
 pub mod stack;

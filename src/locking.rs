@@ -4,10 +4,14 @@
 //! Absent on purpose: fallbacks, which depend on the machine, and this machine's hardware.
 
 mod changes;
+mod check;
 mod holds;
+mod wanted;
 
 pub use changes::Change;
+pub use check::{Unmet, check};
 pub use holds::unmet;
+pub use wanted::{Ask, WantedError, wanted};
 
 use std::path::PathBuf;
 
@@ -207,6 +211,7 @@ pub(crate) fn planned(
             sources: ctx.settings.sources.described(),
             source: None,
             locked: None,
+            packages: one.packages.clone(),
         },
     )
 }

@@ -29,6 +29,11 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("x-anylabeling.toml", include_str!("../manifests/x-anylabeling.toml")),
 ];
 
+/// The manifests in the binary: file names and texts.
+pub(crate) fn built_in() -> &'static [(&'static str, &'static str)] {
+    BUILT_IN
+}
+
 /// Why a manifest is not to be had.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {

@@ -131,6 +131,8 @@ pub struct Request {
     pub source: Option<Checkout>,
     /// Only these profiles and backends, which a lab's lock has; `None` is all.
     pub locked: Option<BTreeSet<(ProfileName, Backend)>>,
+    /// Packages from PyPI that the lab's file adds, as PEP 508 texts.
+    pub packages: Vec<String>,
 }
 
 /// Make all choices.
@@ -151,7 +153,8 @@ pub fn plan(
         locked: request.locked.as_ref(),
     };
     let (level, profile_choice) = choose(&stand, profiles, request.profile)?;
-    let wheels = Wheels::of(manifest, &level, &subdir, request.source.as_ref());
+    let mut wheels = Wheels::of(manifest, &level, &subdir, request.source.as_ref());
+    wheels.add(&request.packages);
     let from_scripts = request.source.as_ref().is_some_and(|source| !source.is_project());
     let checks = |checks: &[Check]| -> Vec<Check> {
         checks

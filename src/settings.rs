@@ -8,6 +8,8 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::{
+    lab::{self, Lab, LabError},
+    names::EnvName,
     process::Variables,
     sources::{MachinePypi, Mirror, MirrorError, Sources},
 };
@@ -42,6 +44,8 @@ pub struct Settings {
     pub uv_cache: PathBuf,
     /// Where packages come from.
     pub sources: Sources,
+    /// The lab whose folder this is, or lies in.
+    pub lab: Option<Lab>,
     /// A folder of manifests that replaces the built-in ones.
     pub manifest_dir: Option<PathBuf>,
     /// No socket may be opened.
@@ -80,6 +84,9 @@ pub enum SettingsError {
         #[source]
         source: Box<toml::de::Error>,
     },
+    /// The lab's file is at fault.
+    #[error(transparent)]
+    Lab(Box<LabError>),
     /// A mirror in a configuration file makes no sense.
     #[error("{} names a mirror that makes no sense", path.display())]
     Mirror {
@@ -91,7 +98,13 @@ pub enum SettingsError {
     },
 }
 
-/// `MATENV_HOME/config.toml`, and the part of `matenv.toml` that says where packages come from.
+impl From<LabError> for SettingsError {
+    fn from(error: LabError) -> Self {
+        Self::Lab(Box::new(error))
+    }
+}
+
+/// `MATENV_HOME/config.toml`: where packages come from.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Configuration {
@@ -117,19 +130,18 @@ impl Settings {
             .ok_or(SettingsError::NoHome)?;
         let user_home = user_home.ok_or(SettingsError::NoHome)?;
 
-        let lab = cwd.join("matenv.toml");
         let mut mirrors = asked.mirrors;
         let mut configuration = Vec::new();
-        for file in [lab.clone(), home.join("config.toml")] {
-            if let Some(more) = mirrors_of(&file)? {
-                mirrors.extend(more);
-                configuration.push(file);
-            }
+        let (lab, of_lab) = lab::find_with_mirrors(cwd)?.unzip();
+        configuration.extend(lab.as_ref().map(Lab::file));
+        mirrors.extend(of_lab.into_iter().flatten());
+        let file = home.join("config.toml");
+        if let Some(more) = mirrors_of(&file)? {
+            mirrors.extend(more);
+            configuration.push(file);
         }
-        let manifest_dir = asked.manifest_dir.map(|path| cwd.join(path)).or_else(|| {
-            let beside = cwd.join("manifests");
-            (lab.is_file() && beside.is_dir()).then_some(beside)
-        });
+        let manifest_dir = asked.manifest_dir.map(|path| cwd.join(path));
+        let manifest_dir = manifest_dir.or_else(|| lab.as_ref().and_then(Lab::manifests));
         let cache_home = variables
             .path("XDG_CACHE_HOME")
             .filter(|path| path.is_absolute())
@@ -147,10 +159,13 @@ impl Settings {
             uv_cache,
             sources: Sources::new(mirrors, machine_pypi),
             manifest_dir,
+            exclude_newer: asked
+                .exclude_newer
+                .or_else(|| lab.as_ref().and_then(|lab| lab.exclude_newer.clone())),
+            lab,
             offline: asked.offline,
             host_python: !asked.no_host_python,
             torch_from_pypi: !asked.no_torch_from_pypi,
-            exclude_newer: asked.exclude_newer,
             configuration,
             uv: variables.path("MATENV_UV").map(|path| cwd.join(path)),
             variables,
@@ -160,6 +175,15 @@ impl Settings {
 }
 
 impl Settings {
+    /// What the lab, if there is one, adds to an environment, as PEP 508 texts.
+    #[must_use]
+    pub fn added_packages(&self, env: &EnvName) -> Vec<String> {
+        self.lab
+            .as_ref()
+            .map(|lab| lab.packages(env).to_vec())
+            .unwrap_or_default()
+    }
+
     /// Every folder that is written to, with the variable that names another.
     #[must_use]
     pub fn folders(&self) -> [(PathBuf, &'static str); 4] {

@@ -1,6 +1,7 @@
 //! The one place where errors meet exit codes and help lines, with a room for those of packages and one for those of
 //! the machine. No `_` arm: a new variant has to choose.
 
+mod lab;
 mod machine;
 mod packages;
 
@@ -12,7 +13,8 @@ use crate::{
 
 impl From<SettingsError> for Failure {
     fn from(error: SettingsError) -> Self {
-        let (code, exit, help) = match &error {
+        let (code, exit, help) = match error {
+            SettingsError::Lab(error) => return (*error).into(),
             SettingsError::NoHome => (
                 "settings::no_home",
                 Exit::Machine,
@@ -23,11 +25,15 @@ impl From<SettingsError> for Failure {
                 Exit::Machine,
                 "make the file readable, or remove it".to_owned(),
             ),
-            SettingsError::Syntax { path, text, source } => {
+            SettingsError::Syntax {
+                ref path,
+                ref text,
+                ref source,
+            } => {
                 let toml = TomlFile::new(path, text).error(source.span(), source.message());
                 return Self::toml(&toml, "settings::syntax");
             }
-            SettingsError::Mirror { path, .. } => (
+            SettingsError::Mirror { ref path, .. } => (
                 "settings::mirror",
                 Exit::Usage,
                 format!("mend [mirrors] in {}: SOURCE = \"TARGET\"", path.display()),

@@ -48,7 +48,13 @@ pub(super) fn installed(env: &EnvName, session: &Session) -> Result<Generation, 
     let known: Vec<String> = store.list()?.iter().map(|other| other.env.to_string()).collect();
     Err(Failure::not_installed(
         env,
-        session.manifests.get(env.as_str()).is_ok(),
+        crate::lab::select(
+            session.ctx.settings.lab.as_ref(),
+            &session.manifests,
+            &[env.to_string()],
+            None,
+        )
+        .is_ok(),
         &known,
     ))
 }

@@ -7,7 +7,7 @@ use crate::{
     checkout::Source,
     hardware::Hardware,
     install::{self, Installed, LockMode, Machine, Made, Need, PlaceFacts, Prove, Rehearsal, Request},
-    manifest::Manifest,
+    lab::Selected,
     names::{EnvName, ProfileName},
     report::{Certificate, Package, Row, Verdict, headlines, overview, told},
     settings::Asked,
@@ -15,7 +15,8 @@ use crate::{
 
 /// Make environments and prove that they work
 ///
-/// Plans, resolves, installs, audits, probes and times each environment. Without a name it makes every default one.
+/// Plans, resolves, installs, audits, probes and times each environment. Without a name it makes every one that
+/// the lab's matenv.toml lists, or every default one.
 /// The environment that was there stays as it is until the new one is proven.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -33,8 +34,14 @@ pub(super) struct Args {
     /// Build a new generation even if nothing changed
     #[arg(long)]
     force: bool,
-    /// Take the newest versions that fit, whatever is installed or locked
+    /// Take the lab's matenv.lock, or fail if it does not hold what is asked for
     #[arg(long)]
+    locked: bool,
+    /// Take the lab's matenv.lock without comparing it with manifests and profiles
+    #[arg(long, conflicts_with = "locked")]
+    frozen: bool,
+    /// Take the newest versions that fit, whatever is installed or locked
+    #[arg(long, conflicts_with_all = ["locked", "frozen"])]
     upgrade: bool,
     /// Resolve everything, show what would be fetched and written, and stop
     #[arg(long)]
@@ -142,8 +149,12 @@ impl Args {
             },
             menu: self.menu,
             sources: self.source.clone(),
-            lab: None,
-            lock: LockMode::default(),
+            lock: match (self.locked, self.frozen, self.upgrade) {
+                (true, ..) => LockMode::Locked,
+                (_, true, _) => LockMode::Frozen,
+                (.., true) => LockMode::Ignored,
+                _ => LockMode::IfItHolds,
+            },
             upgrade: self.upgrade,
         })
     }
@@ -151,16 +162,16 @@ impl Args {
 
 pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     let request = args.request(session)?;
-    let manifests = super::plan::selected(&args.env, args.name.as_ref(), session)?;
-    let manifests = if args.env.is_empty() {
-        install::supported(&session.ctx, manifests, &request)?
+    let selected = super::plan::selected(&args.env, args.name.as_ref(), session)?;
+    let selected = if args.env.is_empty() {
+        install::supported(&session.ctx, selected, &request)?
     } else {
-        manifests
+        selected
     };
     if args.dry_run {
-        return rehearse(args, &manifests, &request, session);
+        return rehearse(args, &selected, &request, session);
     }
-    let made = session.block_on(install::install_many(&session.ctx, &manifests, &request))?;
+    let made = session.block_on(install::install_many(&session.ctx, &selected, &request))?;
     match <[Made; 1]>::try_from(made) {
         Ok([one]) => show_one(args, one, session),
         Err(many) => Ok(show_many(many, session)),
@@ -262,8 +273,8 @@ struct Rehearsed<'a> {
     words: String,
 }
 
-fn rehearse(args: &Args, manifests: &[&Manifest], request: &Request, session: &Session) -> Result<ExitCode, Failure> {
-    let rehearsals = session.block_on(install::rehearse_many(&session.ctx, manifests, request))?;
+fn rehearse(args: &Args, selected: &[Selected<'_>], request: &Request, session: &Session) -> Result<ExitCode, Failure> {
+    let rehearsals = session.block_on(install::rehearse_many(&session.ctx, selected, request))?;
     let text = rehearsals.iter().map(rehearsal).collect::<Vec<_>>().join("\n");
     let shown: Vec<_> = rehearsals
         .iter()

@@ -3,7 +3,7 @@ use std::{fmt::Write as _, process::ExitCode};
 use comfy_table::{Table, presets};
 use serde::Serialize;
 
-use super::{Exit, Failure, Session, ProfileChoice, parse_profile};
+use super::{Exit, Failure, ProfileChoice, Session, parse_profile};
 use crate::{
     lock::LabLock,
     locking::{self, Ask, Change, Locked, Unmet, Upgrade},
@@ -121,7 +121,11 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
 }
 
 fn show_check(unmet: &[Unmet], session: &Session) -> ExitCode {
-    let exit = if unmet.is_empty() { Exit::Done } else { Exit::Unresolvable };
+    let exit = if unmet.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Unresolvable
+    };
     let mut text = String::new();
     for one in unmet {
         for sentence in &one.unmet {

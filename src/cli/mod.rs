@@ -1,18 +1,23 @@
 //! Commands: arguments in, one library call, print. One file a command; no logic here.
 
+mod add;
 mod bench;
 mod completions;
 mod error;
 mod exits;
 mod hardware;
 mod info;
+mod init;
 mod install;
 mod itself;
 mod launch;
 mod list;
+mod lock;
 mod output;
 mod plan;
+mod profile_choice;
 mod remove;
+mod remove_package;
 mod report;
 mod run;
 mod schema;
@@ -29,14 +34,15 @@ use tracing_subscriber::{
 
 use crate::{
     context::Context,
+    lab::{Lab, LabError},
     manifest::Manifests,
-    names::ProfileName,
     process::Variables,
     settings::{Asked, Settings},
     sources::Mirror,
     ui::{self, Verbosity},
 };
 use output::Output;
+use profile_choice::{ProfileChoice, parse_profile};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -128,6 +134,10 @@ enum Command {
     Run(run::Args),
     Launch(launch::Args),
     Remove(remove::Args),
+    Lock(lock::Args),
+    Init(init::Args),
+    Add(add::Args),
+    RemovePackage(remove_package::Args),
     Hardware(hardware::Args),
     #[command(name = "self")]
     Itself(itself::Args),
@@ -135,6 +145,7 @@ enum Command {
 
 /// What every command gets.
 struct Session {
+    cwd: PathBuf,
     ctx: Context,
     manifests: Manifests,
     out: Output,
@@ -142,6 +153,11 @@ struct Session {
 }
 
 impl Session {
+    /// The lab, for a command that has nothing to do without one.
+    fn lab(&self) -> Result<&Lab, Failure> {
+        self.ctx.settings.lab.as_ref().ok_or_else(|| LabError::Missing.into())
+    }
+
     /// An error as the user meets it, with the folder that is in the way.
     fn located(&self, error: impl Into<Failure>) -> Failure {
         error.into().located(&self.ctx.settings)
@@ -245,6 +261,7 @@ fn dispatch(command: &Command, global: &Global, out: Output) -> Result<ExitCode,
         // The HTTP client wants to be made inside the runtime.
         let _inside = runtime.enter();
         Session {
+            cwd,
             ctx: Context::new(settings, events),
             manifests,
             out,
@@ -262,6 +279,10 @@ fn dispatch(command: &Command, global: &Global, out: Output) -> Result<ExitCode,
         Command::Run(args) => run::run(args, &session),
         Command::Launch(args) => launch::run(args, &session),
         Command::Remove(args) => remove::run(args, &session),
+        Command::Lock(args) => lock::run(args, &session),
+        Command::Init(args) => init::run(args, &session),
+        Command::Add(args) => add::run(args, &session),
+        Command::RemovePackage(args) => remove_package::run(args, &session),
         Command::Hardware(args) => Ok(hardware::run(args, &session)),
         Command::Itself(args) => itself::run(args, &session),
     };
@@ -336,40 +357,6 @@ impl Global {
         let _ = tracing_subscriber::registry().with(logs).with(trace).try_init();
         Ok(guard)
     }
-}
-
-/// A profile on the command line; an unknown one names the closest.
-/// `--profile`: a level, or the best that there is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ProfileChoice {
-    Auto,
-    Named(ProfileName),
-}
-
-impl ProfileChoice {
-    fn named(self) -> Option<ProfileName> {
-        match self {
-            Self::Auto => None,
-            Self::Named(name) => Some(name),
-        }
-    }
-}
-
-fn parse_profile(text: &str) -> Result<ProfileChoice, String> {
-    if text == "auto" {
-        return Ok(ProfileChoice::Auto);
-    }
-    let named: Result<ProfileName, _> = text.parse();
-    named.map(ProfileChoice::Named).map_err(|error| {
-        let known = ProfileName::ALL
-            .into_iter()
-            .map(ProfileName::as_str)
-            .chain(["auto", "tensorrt"]);
-        crate::names::closest(text, known).map_or_else(
-            || error.to_string(),
-            |closest| format!("{error}; did you mean `{closest}`?"),
-        )
-    })
 }
 
 /// The command line's definition, for completions and the reference pages.

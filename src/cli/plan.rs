@@ -8,7 +8,7 @@ use super::{Exit, Failure, Session, install::Choice};
 use crate::{
     doctor::Finding,
     install::{self, InstallError, LockMode, Prove, Request},
-    manifest::Manifest,
+    lab::{self, Selected},
     names::{Backend, EnvName, ProfileName},
     plan::{self, Plan, PlanError, Unsupported},
     settings::Asked,
@@ -20,7 +20,7 @@ use crate::{
 /// Opens no connection and changes nothing.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Environments to plan
+    /// Environments to plan; those that the lab lists, or the default ones, if left out
     env: Vec<String>,
     #[command(flatten)]
     choice: Choice,
@@ -67,17 +67,18 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
         prove: Prove::default(),
         menu: false,
         sources: Vec::new(),
-        lab: None,
-        lock: LockMode::Ignored,
+        lock: LockMode::default(),
         upgrade: false,
     };
     let planned = selected(&args.env, args.name.as_ref(), session)?
         .into_iter()
-        .map(|manifest| match install::plan(&session.ctx, manifest, &request) {
-            Ok(plan) => Ok(Ok((install::known_size(&session.ctx, &plan), plan))),
-            Err(InstallError::Plan(PlanError::Unsupported(refused))) => Ok(Err(refused)),
-            Err(error) => Err(error),
-        })
+        .map(
+            |one| match install::plan(&session.ctx, one.manifest, &request.of(&one)) {
+                Ok(plan) => Ok(Ok((install::known_size(&session.ctx, &plan), plan))),
+                Err(InstallError::Plan(PlanError::Unsupported(refused))) => Ok(Err(refused)),
+                Err(error) => Err(error),
+            },
+        )
         .collect::<Result<Vec<_>, InstallError>>()?;
     let shown: Vec<_> = planned
         .iter()
@@ -127,13 +128,13 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     Ok(exit.into())
 }
 
-/// The manifests of the named environments, or the default ones.
+/// The named environments, those that the lab lists, or the default ones.
 pub(super) fn selected<'a>(
     names: &[String],
     name: Option<&EnvName>,
     session: &'a Session,
-) -> Result<Vec<&'a Manifest>, Failure> {
-    let selected = session.manifests.select(names)?;
+) -> Result<Vec<Selected<'a>>, Failure> {
+    let selected = lab::select(session.ctx.settings.lab.as_ref(), &session.manifests, names, name)?;
     match name {
         Some(name) if selected.len() > 1 => Err(Failure::one_name(name)),
         _ => Ok(selected),

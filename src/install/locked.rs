@@ -1,6 +1,6 @@
 //! A lab's lock in the place of the sources.
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::collections::BTreeSet;
 
 use super::{InstallError, Request};
 use crate::{
@@ -57,10 +57,10 @@ pub(super) struct LabLocks {
 }
 
 impl LabLocks {
-    pub(super) fn read(request: &Request) -> Result<Self, InstallError> {
-        let root: Option<&PathBuf> = request.lab.as_ref().filter(|_| request.lock != LockMode::Ignored);
-        let lock = match root {
-            Some(root) => LabLock::read(root)?,
+    pub(super) fn read(ctx: &Context, request: &Request) -> Result<Self, InstallError> {
+        let lab = ctx.settings.lab.as_ref().filter(|_| request.lock != LockMode::Ignored);
+        let lock = match lab {
+            Some(lab) => LabLock::read(&lab.root)?,
             None => None,
         };
         let must = matches!(request.lock, LockMode::Locked | LockMode::Frozen);

@@ -7,8 +7,7 @@ use futures::future::join_all;
 
 use super::{InstallError, Installed, Rehearsal, Request, install, plan, rehearse};
 use crate::{
-    checkout::CheckoutError, context::Context, manifest::Manifest, menu, names::EnvName, plan::PlanError,
-    report::Verdict,
+    checkout::CheckoutError, context::Context, lab::Selected, menu, names::EnvName, plan::PlanError, report::Verdict,
 };
 
 /// What became of one of several environments.
@@ -20,19 +19,19 @@ pub struct Made {
     pub result: Result<Installed, InstallError>,
 }
 
-/// Make the environments of `manifests`.
+/// Make the environments that are `selected`.
 ///
 /// # Errors
 /// A source is for none of them; what goes wrong with one environment stands in its [`Made`].
 pub async fn install_many(
     ctx: &Context,
-    manifests: &[&Manifest],
+    selected: &[Selected<'_>],
     request: &Request,
 ) -> Result<Vec<Made>, InstallError> {
-    check_sources(manifests, request)?;
-    let alone = manifests.len() == 1;
-    let made = join_all(manifests.iter().map(|manifest| async move {
-        let env = request.name.clone().unwrap_or_else(|| manifest.name.clone());
+    check_sources(selected, request)?;
+    let alone = selected.len() == 1;
+    let made = join_all(selected.iter().map(|selected| async move {
+        let (env, manifest, request) = (selected.env.clone(), selected.manifest, &request.of(selected));
         let ctx = if alone { ctx.clone() } else { ctx.about(&env) };
         let mut result = Box::pin(install(&ctx, manifest, request)).await;
         let good = matches!(&result, Ok(installed) if installed.certificate.verdict() == Verdict::Good);
@@ -53,26 +52,26 @@ pub async fn install_many(
 /// The first thing that goes wrong.
 pub async fn rehearse_many(
     ctx: &Context,
-    manifests: &[&Manifest],
+    selected: &[Selected<'_>],
     request: &Request,
 ) -> Result<Vec<Rehearsal>, InstallError> {
-    check_sources(manifests, request)?;
+    check_sources(selected, request)?;
     let mut rehearsals = Vec::new();
-    for manifest in manifests {
-        let ctx = match manifests {
+    for one in selected {
+        let ctx = match selected {
             [_] => ctx.clone(),
-            _ => ctx.about(&manifest.name),
+            _ => ctx.about(&one.env),
         };
-        rehearsals.push(Box::pin(rehearse(&ctx, manifest, request)).await?);
+        rehearsals.push(Box::pin(rehearse(&ctx, one.manifest, &request.of(one))).await?);
     }
     Ok(rehearsals)
 }
 
-/// Each source is for one of `manifests`, and the only one for it.
-fn check_sources(manifests: &[&Manifest], request: &Request) -> Result<(), InstallError> {
+/// Each source is for a manifest that is `selected`, and the only one for it.
+fn check_sources(selected: &[Selected<'_>], request: &Request) -> Result<(), InstallError> {
     for (at, source) in request.sources.iter().enumerate() {
         let env = source.env.clone();
-        if manifests.iter().all(|manifest| manifest.name != env) {
+        if selected.iter().all(|one| one.manifest.name != env) {
             return Err(CheckoutError::NotAsked { env }.into());
         }
         if request.sources[..at].iter().any(|other| other.env == env) {
@@ -82,22 +81,22 @@ fn check_sources(manifests: &[&Manifest], request: &Request) -> Result<(), Insta
     Ok(())
 }
 
-/// Those of `manifests` that this machine supports; the others are told.
+/// Those that are `selected` and that this machine supports; the others are told.
 ///
 /// # Errors
 /// It supports none, or a plan could not be made for another reason.
 pub fn supported<'a>(
     ctx: &Context,
-    manifests: Vec<&'a Manifest>,
+    selected: Vec<Selected<'a>>,
     request: &Request,
-) -> Result<Vec<&'a Manifest>, InstallError> {
+) -> Result<Vec<Selected<'a>>, InstallError> {
     let mut supported = Vec::new();
     let mut refused = None;
-    for manifest in manifests {
-        match plan(ctx, manifest, request) {
-            Ok(_) => supported.push(manifest),
+    for one in selected {
+        match plan(ctx, one.manifest, &request.of(&one)) {
+            Ok(_) => supported.push(one),
             Err(InstallError::Plan(error @ PlanError::Unsupported(_))) => {
-                ctx.events.note(format!("{} is left out: {error}", manifest.name));
+                ctx.events.note(format!("{} is left out: {error}", one.env));
                 refused.get_or_insert(InstallError::Plan(error));
             }
             Err(error) => return Err(error),

@@ -1,8 +1,8 @@
 use super::{Wanted, WantedEnv};
 use crate::{
-    lab::{Lab, LabPlatform},
-    manifest::{ManifestError, Manifests},
-    names::{Backend, EnvName, ProfileName, closest},
+    lab::{self, Lab, LabError, LabPlatform},
+    manifest::Manifests,
+    names::{Backend, ProfileName},
     target::{Target, TargetError},
 };
 
@@ -22,19 +22,9 @@ pub struct Ask {
 /// Why it cannot be told what is to be locked.
 #[derive(Debug, thiserror::Error)]
 pub enum WantedError {
-    /// An environment that the lab does not have.
-    #[error("the lab has no environment `{asked}`")]
-    Unknown {
-        /// What was asked for.
-        asked: String,
-        /// The closest that there is.
-        similar: Option<String>,
-        /// All that there are.
-        known: Vec<String>,
-    },
-    /// A manifest that there is not.
+    /// An environment that the lab does not have, or one without a manifest.
     #[error(transparent)]
-    Manifest(#[from] ManifestError),
+    Lab(#[from] LabError),
     /// A platform that cannot be locked for.
     #[error(transparent)]
     Target(#[from] TargetError),
@@ -42,44 +32,24 @@ pub enum WantedError {
 
 /// What a lab wants locked, or the part of it that is asked for.
 pub fn wanted<'a>(lab: &Lab, manifests: &'a Manifests, ask: &Ask) -> Result<Wanted<'a>, WantedError> {
-    let of_lab: Vec<(EnvName, String)> = if lab.environments.is_empty() {
-        let defaults = manifests.iter().filter(|manifest| manifest.default);
-        defaults
-            .map(|manifest| (manifest.name.clone(), manifest.name.to_string()))
-            .collect()
-    } else {
-        let named = lab.environments.iter();
-        named.map(|(env, one)| (env.clone(), one.manifest.to_string())).collect()
-    };
-    for asked in &ask.envs {
-        if of_lab.iter().all(|(env, _)| env.as_str() != asked) {
-            let known = || of_lab.iter().map(|(env, _)| env.as_str());
-            return Err(WantedError::Unknown {
-                asked: asked.clone(),
-                similar: closest(asked, known()).map(ToOwned::to_owned),
-                known: known().map(ToOwned::to_owned).collect(),
-            });
-        }
-    }
-    let mut environments = Vec::new();
-    for (env, manifest) in of_lab {
-        if !ask.envs.is_empty() && !ask.envs.iter().any(|asked| asked == env.as_str()) {
-            continue;
-        }
-        let manifest = manifests.get(&manifest)?;
-        let of_lab = lab.environments.get(&env).and_then(|one| one.profiles.clone());
-        let profiles = match of_lab {
-            _ if !ask.profiles.is_empty() => ask.profiles.clone(),
-            Some(profiles) => profiles,
-            None => manifest.profiles.iter().copied().collect(),
-        };
-        environments.push(WantedEnv {
-            packages: lab.packages(&env).to_vec(),
-            env,
-            manifest,
-            profiles,
-        });
-    }
+    let selected = lab::select(Some(lab), manifests, &ask.envs, None)?;
+    let environments = selected
+        .into_iter()
+        .map(|one| {
+            let of_lab = lab.environments.get(&one.env).and_then(|env| env.profiles.clone());
+            let profiles = match of_lab {
+                _ if !ask.profiles.is_empty() => ask.profiles.clone(),
+                Some(profiles) => profiles,
+                None => one.manifest.profiles.iter().copied().collect(),
+            };
+            WantedEnv {
+                packages: lab.packages(&one.env).to_vec(),
+                env: one.env,
+                manifest: one.manifest,
+                profiles,
+            }
+        })
+        .collect();
     Ok(Wanted {
         environments,
         targets: targets(lab, &ask.platforms)?,
@@ -92,7 +62,7 @@ pub fn wanted<'a>(lab: &Lab, manifests: &'a Manifests, ask: &Ask) -> Result<Want
 }
 
 /// The lab's platforms, or those that are asked for with what the lab says of them.
-pub(super) fn targets(lab: &Lab, asked: &[String]) -> Result<Vec<Target>, TargetError> {
+fn targets(lab: &Lab, asked: &[String]) -> Result<Vec<Target>, TargetError> {
     let target = |one: &LabPlatform| {
         Target::new(
             &one.platform,

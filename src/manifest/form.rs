@@ -19,6 +19,7 @@ use check::{RawCheck, checked};
 
 use crate::{
     names::{EnvName, ProfileName},
+    requirement,
     sources::SourceName,
     toml_file::{TomlError, TomlFile},
 };
@@ -372,10 +373,10 @@ fn parse_requirement(
     key: &str,
     file: &TomlFile,
 ) -> Result<Requirement<VerbatimUrl>, TomlError> {
-    Requirement::from_str(text.get_ref()).map_err(|error| {
+    requirement::parse(text.get_ref()).map_err(|fault| {
         file.error(
             Some(text.span()),
-            format!("`{key}`: not a PEP 508 requirement: {}", error.message),
+            format!("`{key}`: not a PEP 508 requirement: {fault}"),
         )
     })
 }

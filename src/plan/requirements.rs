@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use pep508_rs::{Requirement, VerbatimUrl, VersionOrUrl};
+
 use super::{PlannedRequirement, level::Level};
 use crate::{
     checkout::{Checkout, Kind},
@@ -68,6 +70,27 @@ impl Wheels {
                 let versions = bound.versions_for(selection.cuda);
                 self.hold(&bound.package, &versions, &bound.because, bound.ask);
             }
+        }
+    }
+
+    /// Ask for what the lab's file adds too: beside the others, or within their bounds.
+    pub(super) fn add(&mut self, packages: &[String]) {
+        const BECAUSE: &str = "matenv.toml adds it";
+        for package in packages {
+            let name = name_of(package.trim());
+            let same = |wanted: &&mut PlannedRequirement| same_package(name_of(&wanted.requirement), name);
+            if let Some(wanted) = self.requirements.iter_mut().find(same)
+                && let Some(joined) = joined(&wanted.requirement, package)
+            {
+                wanted.requirement = joined;
+                wanted.because = format!("{}; {BECAUSE}", wanted.because);
+                continue;
+            }
+            self.requirements.push(PlannedRequirement {
+                requirement: package.trim().to_owned(),
+                source: SourceName::Pypi,
+                because: BECAUSE.to_owned(),
+            });
         }
     }
 
@@ -180,6 +203,37 @@ pub(crate) fn name_of(requirement: &str) -> &str {
     &requirement[..ends]
 }
 
+/// Two requirements of one package as one, with the extras and the bounds of both; none where a marker or a URL says when
+/// or where only one of them counts.
+fn joined(one: &str, other: &str) -> Option<String> {
+    let parsed = |text: &str| text.parse::<Requirement<VerbatimUrl>>().ok();
+    let (first, second) = (parsed(one)?, parsed(other)?);
+    let mut extras = Vec::new();
+    let mut bounds = Vec::new();
+    for requirement in [&first, &second] {
+        if !requirement.marker.is_true() {
+            return None;
+        }
+        for extra in &requirement.extras {
+            if !extras.contains(&extra.to_string()) {
+                extras.push(extra.to_string());
+            }
+        }
+        match &requirement.version_or_url {
+            None => {}
+            Some(VersionOrUrl::Url(_)) => return None,
+            Some(VersionOrUrl::VersionSpecifier(specifiers)) => {
+                bounds.extend(specifiers.iter().map(ToString::to_string));
+            }
+        }
+    }
+    bounds.dedup();
+    Some(with_extras(
+        &format!("{}{}", name_of(one), bounds.join(",")),
+        Some(&extras),
+    ))
+}
+
 /// `numpy>=2` and `[a, b]` make `numpy[a,b]>=2`.
 fn with_extras(requirement: &str, extras: Option<&Vec<String>>) -> String {
     let Some(extras) = extras.filter(|extras| !extras.is_empty()) else {
@@ -201,6 +255,46 @@ mod tests {
             "a-b[x,y]>=2"
         );
         assert_eq!(with_extras("a", None), "a");
+    }
+
+    #[test]
+    fn what_the_lab_adds_stands_beside_the_others_or_within_their_bounds() {
+        let mut wheels = Wheels::default();
+        for (requirement, source) in [
+            ("sleap[nn]>=1.6,<2", SourceName::Pypi),
+            ("torch", SourceName::Torch),
+            ("Typing_Extensions>=4", SourceName::Pypi),
+            ("old==1.0; sys_platform == 'linux'", SourceName::Pypi),
+        ] {
+            wheels.requirements.push(PlannedRequirement {
+                requirement: requirement.to_owned(),
+                source,
+                because: "the manifest".to_owned(),
+            });
+        }
+        let added = [
+            " ipykernel >=6",
+            "sleap[jupyter,nn]<1.6.4",
+            "torch>=2.6",
+            "typing-extensions>=4",
+            "old>=1",
+            "pywin32>=300; sys_platform == 'win32'",
+        ];
+        wheels.add(&added.map(ToOwned::to_owned));
+        let told: Vec<String> = wheels
+            .requirements
+            .iter()
+            .map(|one| format!("{} from {}: {}", one.requirement, one.source, one.because))
+            .collect();
+        insta::assert_snapshot!(told.join("\n"), @r#"
+        sleap[nn,jupyter]>=1.6,<2,<1.6.4 from pypi: the manifest; matenv.toml adds it
+        torch>=2.6 from torch: the manifest; matenv.toml adds it
+        Typing_Extensions>=4 from pypi: the manifest; matenv.toml adds it
+        old==1.0; sys_platform == 'linux' from pypi: the manifest
+        ipykernel >=6 from pypi: matenv.toml adds it
+        old>=1 from pypi: matenv.toml adds it
+        pywin32>=300; sys_platform == 'win32' from pypi: matenv.toml adds it
+        "#);
     }
 
     #[test]

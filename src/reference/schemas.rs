@@ -4,7 +4,7 @@ use std::fmt;
 
 use schemars::{Schema, generate::SchemaSettings};
 
-use crate::{manifest, profile::Profile, report::Certificate};
+use crate::{lab, manifest, profile::Profile, report::Certificate};
 
 /// A kind of file that has a schema.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -14,13 +14,15 @@ pub enum Document {
     Manifest,
     /// A profile, `profiles/*.toml`
     Profile,
+    /// A lab's recipe, `matenv.toml`
+    Lab,
     /// What `install --json` and `report --json` print
     Certificate,
 }
 
 impl Document {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Manifest, Self::Profile, Self::Certificate];
+    pub const ALL: [Self; 4] = [Self::Manifest, Self::Profile, Self::Lab, Self::Certificate];
 
     /// Its JSON Schema, draft 7: the newest that the TOML editors read.
     #[must_use]
@@ -29,6 +31,7 @@ impl Document {
         match self {
             Self::Manifest => manifest::schema(settings.into_generator()),
             Self::Profile => settings.into_generator().into_root_schema_for::<Profile>(),
+            Self::Lab => lab::schema(settings.into_generator()),
             Self::Certificate => settings
                 .for_serialize()
                 .into_generator()
@@ -48,6 +51,7 @@ impl fmt::Display for Document {
         f.write_str(match self {
             Self::Manifest => "manifest",
             Self::Profile => "profile",
+            Self::Lab => "lab",
             Self::Certificate => "certificate",
         })
     }

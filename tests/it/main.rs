@@ -21,6 +21,7 @@ mod hardware;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod indexes;
 mod install;
+mod lab;
 mod launch;
 mod machines;
 #[cfg(target_os = "linux")]

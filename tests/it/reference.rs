@@ -81,6 +81,9 @@ fn a_schema_is_printed_for_each_kind_of_file() {
             .contains("matenv launch")
     );
     assert_eq!(env.matenv(&["schema", "profile"]).exits(0).json()["title"], "Profile");
+    let lab = env.matenv(&["schema", "lab"]).exits(0).json();
+    assert_eq!(lab["title"], "Lab");
+    assert!(lab["properties"]["environments"].is_object(), "{lab:#}");
     let certificate = env.matenv(&["schema", "certificate", "--json"]).exits(0).json();
     assert_eq!(certificate["title"], "Certificate");
 }

@@ -63,7 +63,7 @@ fn a_torchvision_that_asks_for_another_torch() {
       │ error: No solution found when resolving dependencies
       │   cause: Because there is no version of torch==2.12.1 and all versions of torchvision depend on torch==2.12.1, we can conclude that all versions of torchvision cannot be used.
       │          And because matenv-plan depends on torchvision, we can conclude that your requirements are unsatisfiable.
-      help: change the requirement that is named above in the manifest: --manifest-dir DIR
+      help: change the requirement that is named above, in matenv.toml or in the manifest: --manifest-dir DIR
     ");
 }
 
@@ -232,7 +232,7 @@ fn tensorrts_libraries_as_an_sdist_alone() {
       │   cause: Because tensorrt-cu13-libs==10.16.1.11 has no usable wheels and matenv-plan depends on tensorrt-cu13-libs==10.16.1.11, we can conclude that your requirements are unsatisfiable.
       │
       │ hint: Wheels are required for `tensorrt-cu13-libs` because building from source is disabled for all packages (i.e., with `--no-build`)
-      help: change the requirement that is named above in the manifest: --manifest-dir DIR
+      help: change the requirement that is named above, in matenv.toml or in the manifest: --manifest-dir DIR
     ");
 }
 

@@ -129,7 +129,8 @@ impl From<PypiError> for Failure {
             PypiError::Conflict { .. } => (
                 "pypi::conflict",
                 Exit::Unresolvable,
-                "change the requirement that is named above in the manifest: --manifest-dir DIR".to_owned(),
+                "change the requirement that is named above, in matenv.toml or in the manifest: --manifest-dir DIR"
+                    .to_owned(),
             ),
             PypiError::ExtraMissing { package, extra, .. } => (
                 "pypi::extra_missing",

@@ -1,0 +1,83 @@
+//! A lab's file.
+
+use super::super::{Exit, Failure};
+use crate::{lab::LabError, locking::WantedError};
+
+impl From<WantedError> for Failure {
+    fn from(error: WantedError) -> Self {
+        match error {
+            WantedError::Lab(error) => error.into(),
+            WantedError::Target(error) => Self::new(
+                &error,
+                "lock::target",
+                Exit::Usage,
+                "name conda's platforms in matenv.toml, or: matenv lock --platform linux-64".to_owned(),
+            ),
+        }
+    }
+}
+
+impl From<LabError> for Failure {
+    fn from(error: LabError) -> Self {
+        let (code, exit, help) = match error {
+            LabError::Toml(toml) => return Self::toml(&toml, "lab::syntax"),
+            LabError::Manifest(error) => return error.into(),
+            LabError::Read(_) => (
+                "lab::read",
+                Exit::Machine,
+                "make the file readable, or change to another folder".to_owned(),
+            ),
+            LabError::Write(_) => (
+                "lab::write",
+                Exit::Machine,
+                "choose a folder that you may write to: matenv init DIR".to_owned(),
+            ),
+            LabError::Missing => (
+                "lab::missing",
+                Exit::Usage,
+                "make one here: matenv init; or change to the lab's folder".to_owned(),
+            ),
+            LabError::Exists { .. } => (
+                "lab::exists",
+                Exit::Usage,
+                "edit it, or add packages to it: matenv add ENV PKG; for another lab: matenv init DIR".to_owned(),
+            ),
+            LabError::NoManifest {
+                ref env,
+                ref similar,
+                ref known,
+                ..
+            } => (
+                "lab::no_manifest",
+                Exit::Usage,
+                format!(
+                    "name one in [environments.{env}]: manifest = \"{}\"; there are: {}",
+                    similar.as_ref().or(known.first()).map_or("NAME", String::as_str),
+                    known.join(", ")
+                ),
+            ),
+            LabError::Package { .. } => (
+                "lab::package",
+                Exit::Usage,
+                "write a name, and bounds in quotes: matenv add ENV \"ipykernel>=6\"".to_owned(),
+            ),
+            LabError::NotThere {
+                ref env,
+                ref similar,
+                ref known,
+                ..
+            } => (
+                "lab::not_there",
+                Exit::Usage,
+                match similar {
+                    Some(similar) => format!("did you mean: matenv remove-package {env} {similar}"),
+                    None if known.is_empty() => {
+                        "it adds none; see what the environment holds: matenv plan ".to_owned() + env.as_str()
+                    }
+                    None => format!("it adds {}", known.join(", ")),
+                },
+            ),
+        };
+        Self::new(&error, code, exit, help)
+    }
+}

@@ -1,0 +1,41 @@
+//! PEP 508 requirements as people type them.
+
+use pep508_rs::{Requirement, VerbatimUrl};
+
+/// A requirement, or what is wrong with the text.
+pub(crate) fn parse(text: &str) -> Result<Requirement<VerbatimUrl>, String> {
+    // pep508_rs 0.9 panics on these: its check of the last letter misses names with something behind them.
+    let unfinished =
+        |name: &str| name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.ends_with(['.', '-', '_']);
+    let text = text.trim();
+    let (name, rest) = text.split_at(crate::plan::name_of(text).len());
+    let extras = rest.trim_start().strip_prefix('[').map(|rest| rest.split(']').next());
+    let mut extras = extras.flatten().into_iter().flat_map(|extras| extras.split(','));
+    if unfinished(name) {
+        return Err(format!("the name `{name}` must end with a letter or a digit"));
+    }
+    if let Some(extra) = extras.find(|extra| unfinished(extra.trim())) {
+        return Err(format!(
+            "the extra `{}` must end with a letter or a digit",
+            extra.trim()
+        ));
+    }
+    text.parse()
+        .map_err(|error: pep508_rs::Pep508Error<VerbatimUrl>| error.message.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn names_that_break_off_are_refused() {
+        for bad in ["a.>=1", "a-", "a_ [x]", "a[x.]", "a [ y , x- ]>=1", "a[x", "a[x.", ""] {
+            assert!(parse(bad).is_err(), "{bad} was accepted");
+        }
+        for good in ["a", " a.b-c_d [x.y, z]>=1,<2 ", "a; sys_platform == 'win32'", "a>=1.*"] {
+            let _ = parse(good);
+        }
+        assert!(parse("a[x.y]>=1").is_ok());
+    }
+}

@@ -1,0 +1,269 @@
+//! A lab's folder: one recipe that every command in it and below it goes by.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::support::{DEAD_CHANNEL, Index, Options, Ran, TestEnv, Wheel};
+
+/// Run matenv in `folder`.
+fn within(env: &TestEnv, folder: &Path, arguments: &[&str]) -> Ran {
+    env.command(arguments).current_dir(folder).output().unwrap().into()
+}
+
+/// A lab with `text` as its file, and a folder below it.
+fn lab(env: &TestEnv, text: &str) -> (PathBuf, PathBuf) {
+    let root = env.path("the lab");
+    let below = root.join("videos/run 1");
+    fs_err::create_dir_all(&below).unwrap();
+    fs_err::write(root.join("matenv.toml"), text).unwrap();
+    (root, below)
+}
+
+/// The reason why a plan asks for `requirement`.
+fn because<'a>(plan: &'a Value, requirement: &str) -> Option<&'a str> {
+    let choices = plan["choices"].as_array().unwrap();
+    choices
+        .iter()
+        .find(|choice| choice["what"] == "requirement" && choice["chosen"] == requirement)
+        .map(|choice| choice["because"].as_str().unwrap())
+}
+
+#[test]
+fn init_then_add_then_plan_shows_the_package_with_its_reason() {
+    let env = TestEnv::new();
+    let root = env.path("the lab");
+    env.matenv(&["init", "the lab"])
+        .exits(0)
+        .says("matenv.toml with sleap, x-anylabeling")
+        .says("next: cd 'the lab' && matenv install");
+    within(&env, &root, &["init"])
+        .exits(2)
+        .says("matenv.toml is there already")
+        .says("matenv add ENV PKG");
+    within(&env, &root, &["add", "sleap", "ipykernel>=6", "sleap-nn<0.2.9"])
+        .exits(0)
+        .says("added ipykernel>=6 to sleap in")
+        .says("next: matenv install sleap");
+    let cpu = ["--profile", "cpu", "--json"];
+    let plan = within(&env, &root, &[&["plan", "sleap"], &cpu[..]].concat())
+        .exits(0)
+        .json();
+    assert_eq!(because(&plan, "ipykernel>=6"), Some("matenv.toml adds it"));
+    let joined = because(&plan, "sleap-nn>=0.1,<0.3,<0.2.9").unwrap();
+    assert!(joined.ends_with("; matenv.toml adds it"), "{joined}");
+    // It is another environment's no more than it is outside.
+    let other = within(&env, &root, &[&["plan", "sleap", "--name", "mine"], &cpu[..]].concat());
+    assert_eq!(because(&other.exits(0).json(), "ipykernel>=6"), None);
+    let outside = env.matenv(&[&["plan", "sleap"], &cpu[..]].concat()).exits(0).json();
+    assert_eq!(because(&outside, "ipykernel>=6"), None);
+}
+
+#[test]
+fn a_bare_command_takes_the_environments_that_are_listed() {
+    let env = TestEnv::new();
+    let (_, below) = lab(
+        &env,
+        "[environments.labels]\nmanifest = \"x-anylabeling\"\nprofiles = [\"cpu\"]\npackages = [\"tqdm\"]\n\
+         [environments.runtime]\n",
+    );
+    let plan = within(&env, &below, &["plan", "--json"]).exits(0).json();
+    let environments = plan["environments"].as_array().unwrap();
+    let names: Vec<_> = environments.iter().map(|one| &one["env"]).collect();
+    assert_eq!(names, ["labels", "runtime"]);
+    let profile = &environments[0]["choices"][0];
+    assert_eq!(
+        (&profile["chosen"], &profile["because"]),
+        (&"cpu".into(), &"you asked for it".into())
+    );
+    assert_eq!(because(&environments[0], "tqdm"), Some("matenv.toml adds it"));
+    let named = within(&env, &below, &["plan", "labels", "--json"]).exits(0).json();
+    assert_eq!(&named, &environments[0]);
+    within(&env, &below, &["plan", "sleap", "--profile", "cpu"]).exits(0);
+    within(&env, &below, &["plan", "lables"])
+        .exits(2)
+        .says("there is no environment `lables`")
+        .says("did you mean `labels`? There are: labels, runtime, sleap, x-anylabeling");
+    within(&env, &below, &["run", "labels", "--", "python"])
+        .exits(2)
+        .says("matenv install labels");
+}
+
+#[test]
+fn the_labs_manifests_and_mirrors_count_below_its_folder() {
+    let env = TestEnv::new();
+    let (root, below) = lab(&env, "[mirrors]\nconda-forge = \"file:///srv/channel\"\n");
+    let made = env.manifest("[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n");
+    fs_err::rename(made, root.join("manifests")).unwrap();
+    let plan = within(&env, &below, &["plan", "demo", "--profile", "cpu", "--json"])
+        .exits(0)
+        .json();
+    let choices = plan["choices"].as_array().unwrap();
+    assert!(
+        choices.iter().any(|choice| choice["what"] == "source conda-forge"),
+        "{plan:#}"
+    );
+    let told = within(&env, &below, &["self", "info", "--json"]).exits(0).json();
+    assert_eq!(told["configuration"], serde_json::json!([root.join("matenv.toml")]));
+    // Beside it, the built-in ones count.
+    env.matenv(&["plan", "demo"]).exits(2);
+}
+
+#[test]
+fn what_the_lab_adds_is_installed() {
+    let env = TestEnv::new().with_uv();
+    let wheels = [
+        Wheel::new("demo-app", "1.0"),
+        Wheel::new("demo-lib", "1.2"),
+        Wheel::new("demo-lib", "2.0"),
+    ];
+    let index = Index::serve(&wheels, Options::default());
+    env.manifest("[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n");
+    let channel = DEAD_CHANNEL.split_once('=').unwrap().1;
+    let (root, _) = lab(
+        &env,
+        &format!(
+            "[environments.mine]\nmanifest = \"demo\"\nprofiles = [\"cpu\"]\n\
+             [mirrors]\npypi = \"{}\"\nconda-forge = \"{channel}\"\n",
+            index.url()
+        ),
+    );
+    fs_err::rename(env.path("manifests"), root.join("manifests")).unwrap();
+    let install = |more: &[&str]| within(&env, &root, &[&["install", "--no-bench", "--json"], more].concat());
+    let first = install(&[]).exits(0).json();
+    assert_eq!(first["environments"][0]["env"], "mine");
+    within(&env, &root, &["add", "mine", "demo-lib<2"]).exits(0);
+    let second = install(&["mine"]).exits(0).json();
+    assert_eq!((&second["changed"], &second["generation"]), (&true.into(), &2.into()));
+    let version = "import demo_lib; print('it is', demo_lib.__version__)";
+    env.matenv(&["run", "mine", "--", "python", "-c", version])
+        .exits(0)
+        .says("it is 1.2");
+    assert_eq!(install(&["mine"]).exits(0).json()["changed"], false);
+    within(&env, &root, &["add", "mine", "demo-lib>=3"]).exits(0);
+    within(&env, &root, &["install", "mine", "--no-bench"])
+        .exits(3)
+        .says("demo-lib>=3")
+        .says("in matenv.toml or in the manifest");
+    within(&env, &root, &["remove-package", "mine", "demo-lib"]).exits(0);
+    install(&["mine"]).exits(0);
+    env.matenv(&["run", "mine", "--", "python", "-c", version]).exits(1);
+}
+
+#[test]
+fn packages_are_replaced_and_removed_and_the_rest_of_the_file_stays() {
+    let env = TestEnv::new();
+    let text = "# Ours.\n[environments.sleap]\npackages = [\n  \"ipykernel\", # notebooks\n]\n\n[lock] # later\n";
+    let (root, below) = lab(&env, text);
+    let file = root.join("matenv.toml");
+    let replaced = within(&env, &below, &["add", "sleap", "ipykernel>=6", "--json"])
+        .exits(0)
+        .json();
+    insta::assert_snapshot!(replaced.to_string().replace(file.to_str().unwrap(), "FILE"), @r#"{"schema":1,"ok":true,"changed":true,"file":"FILE","env":"sleap","alone":false,"changes":[{"before":"ipykernel","after":"ipykernel>=6"}],"next":"matenv install sleap"}"#);
+    assert_eq!(
+        fs_err::read_to_string(&file).unwrap(),
+        text.replace("\"ipykernel\"", "\"ipykernel>=6\"")
+    );
+    within(&env, &below, &["add", "sleap", "ipykernel>=6"])
+        .exits(0)
+        .says("ipykernel>=6 is there already");
+    within(&env, &below, &["add", "sleap", "IPykernel>=7"])
+        .exits(0)
+        .says("replaced ipykernel>=6 by IPykernel>=7 for sleap");
+    fs_err::write(root.join("matenv.lock"), "").unwrap();
+    within(&env, &below, &["remove-package", "sleap", "ipykernel"])
+        .exits(0)
+        .says("removed IPykernel>=7 from sleap")
+        .says("next: matenv lock");
+    assert_eq!(
+        fs_err::read_to_string(&file).unwrap(),
+        text.replace("\n  \"ipykernel\", # notebooks\n", "\n")
+    );
+    assert_eq!(
+        within(&env, &below, &["add", "sleap", "tqdm", "-q"]).exits(0).stdout,
+        ""
+    );
+}
+
+#[test]
+fn the_first_environment_that_is_listed_is_told_to_be_alone() {
+    let env = TestEnv::new();
+    let (root, _) = lab(&env, "");
+    within(&env, &root, &["add", "runtime", "tqdm"])
+        .exits(0)
+        .says("`matenv install` without a name now makes runtime alone");
+    within(&env, &root, &["add", "sleap", "tqdm"]).exits(0);
+    let file = fs_err::read_to_string(root.join("matenv.toml")).unwrap();
+    assert_eq!(
+        file,
+        "[environments.runtime]\npackages = [\"tqdm\"]\n\n[environments.sleap]\npackages = [\"tqdm\"]\n"
+    );
+}
+
+#[test]
+fn init_copies_the_manifests_to_be_edited() {
+    let env = TestEnv::new();
+    let made = env
+        .matenv(&["init", "mine", "--env", "runtime", "--manifests", "--json"])
+        .exits(0)
+        .json();
+    assert_eq!(made["environments"], serde_json::json!(["runtime"]));
+    assert_eq!(made["manifests"].as_array().unwrap().len(), 3);
+    let root = env.path("mine");
+    let manifest = root.join("manifests/runtime.toml");
+    let text = fs_err::read_to_string(&manifest).unwrap();
+    fs_err::write(
+        &manifest,
+        text.replace("requirement = \"numpy", "requirement = \"numpy!=9,"),
+    )
+    .unwrap();
+    let plan = within(&env, &root, &["plan", "--profile", "cpu"]).exits(0);
+    assert!(plan.stdout.contains("numpy!=9,"), "{plan}");
+    // A folder that has manifests gets no others over them.
+    fs_err::remove_file(root.join("matenv.toml")).unwrap();
+    within(&env, &root, &["init", "--manifests"])
+        .exits(2)
+        .says("is there already");
+    within(&env, &root, &["init", "--env", "runtme"])
+        .exits(2)
+        .says("did you mean `runtime`?");
+    within(&env, &root, &["init"]).exits(0);
+}
+
+#[test]
+fn faults_name_the_line_and_the_next_command() {
+    let env = TestEnv::new();
+    for command in ["add", "remove-package"] {
+        env.matenv(&[command, "sleap", "tqdm"])
+            .exits(2)
+            .says("there is no matenv.toml in this folder or above it")
+            .says("matenv init");
+    }
+    let (root, below) = lab(&env, "[environments.sleap]\npackages = [\"ipykernel\"]\n");
+    within(&env, &below, &["remove-package", "sleap", "ipykernal"])
+        .exits(2)
+        .says("adds no package `ipykernal` to sleap")
+        .says("did you mean: matenv remove-package sleap ipykernel");
+    within(&env, &below, &["add", "sleap", "tqdm=4"])
+        .exits(2)
+        .says("`tqdm=4` is no PEP 508 requirement")
+        .says("matenv add ENV \"ipykernel>=6\"");
+    within(&env, &below, &["add", "slaep", "tqdm"])
+        .exits(2)
+        .says("did you mean `sleap`?");
+    let document = within(&env, &below, &["add", "slaep", "tqdm", "--json"])
+        .exits(2)
+        .json();
+    assert_eq!(document["error"]["code"], "environment::unknown");
+
+    fs_err::write(root.join("matenv.toml"), "[environments.sleap]\npakages = []\n").unwrap();
+    within(&env, &below, &["plan"])
+        .exits(2)
+        .says("matenv.toml:2: unknown field `pakages`")
+        .says("then type the same command again");
+    fs_err::write(root.join("matenv.toml"), "[environments.mine]\n").unwrap();
+    within(&env, &below, &["install"])
+        .exits(2)
+        .says("wants the manifest `mine`, and there is none of that name")
+        .says("name one in [environments.mine]: manifest = ");
+}
