@@ -44,7 +44,7 @@ done
 "$matenv" remove sleap
 
 say "sleap with TensorRT, whose libraries are played"
-scripts/play-tensorrt.py "$work/nvidia"
+python3 scripts/play-tensorrt.py "$work/nvidia"
 python3 -m http.server --bind 127.0.0.1 --directory "$work/nvidia" 0 >"$work/nvidia.log" 2>&1 &
 server=$!
 trap 'kill $server 2>/dev/null; cleanup' EXIT

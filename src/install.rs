@@ -6,6 +6,7 @@
 mod clock;
 mod error;
 mod locate;
+mod locked;
 mod machine;
 mod many;
 mod need;
@@ -16,6 +17,7 @@ mod source;
 
 pub use clock::Clock;
 pub use error::InstallError;
+pub use locked::{LockMode, LockedError};
 pub use machine::Machine;
 pub use many::{Made, install_many, rehearse_many, supported};
 pub use need::Need;
@@ -26,6 +28,7 @@ pub use room::RoomError;
 use std::path::{Path, PathBuf};
 
 use locate::{Located, locate, wheels};
+use locked::{LabLocks, is_of};
 use machine::absent;
 use source::{plan_from_source, prune_source, tell_of_replaced_source};
 
@@ -37,7 +40,7 @@ use crate::{
     doctor::{Code, Finding, Scope, Severity},
     event::Stage,
     lab::Selected,
-    lock::Lock,
+    lock::{LabEntry, Lock},
     manifest::Manifest,
     names::{EnvName, ProfileName},
     plan::{self, Plan},
@@ -71,6 +74,12 @@ pub struct Request {
     pub menu: bool,
     /// Programs that come from a folder or a git repository instead of a release.
     pub sources: Vec<Source>,
+    /// The lab's folder, where its lock lies.
+    pub lab: Option<PathBuf>,
+    /// How the lab's lock is used.
+    pub lock: LockMode,
+    /// Take the newest versions, whatever is installed.
+    pub upgrade: bool,
 }
 
 impl Request {
@@ -105,23 +114,29 @@ fn plan_with(
     request: &Request,
     source: Option<Checkout>,
 ) -> Result<Plan, InstallError> {
-    let plan = plan::plan(
-        manifest,
-        &Profiles::load()?,
-        &request.machine.hardware,
-        &plan::Request {
+    let env = request.name.as_ref().unwrap_or(&manifest.name);
+    let machine = &request.machine;
+    let here = plan::subdir(&machine.hardware.triple)?;
+    let locked = LabLocks::read(request)?.levels(env.as_str(), here.as_str());
+    let profiles = Profiles::load()?;
+    let with = |locked| {
+        let request = plan::Request {
             profile: request.profile,
             name: request.name.clone(),
             exclude_newer: ctx.settings.exclude_newer.clone(),
             redirects: ctx.settings.sources.redirects(),
             sources: ctx.settings.sources.described(),
-            source,
-            packages: ctx
-                .settings
-                .added_packages(request.name.as_ref().unwrap_or(&manifest.name)),
-        },
-    )?;
-    Ok(plan)
+            source: source.clone(),
+            packages: ctx.settings.added_packages(env),
+            locked,
+        };
+        plan::plan(manifest, &profiles, &machine.hardware, &request)
+    };
+    match with(locked.clone()) {
+        // What the lock lacks may be had from the sources.
+        Err(_) if locked.is_some() && request.lock == LockMode::IfItHolds => Ok(with(None)?),
+        planned => Ok(planned?),
+    }
 }
 
 /// What `plan`'s environment holds, if an earlier generation of the same plan was audited; opens no connection.
@@ -148,8 +163,10 @@ pub async fn install(ctx: &Context, manifest: &Manifest, request: &Request) -> R
     request.machine.check_platform()?;
     let mut clock = Clock::new(ctx);
     let store = Store::open(&ctx.settings)?;
-    let (plan, source_held) = plan_from_source(ctx, &store, manifest, request).await?;
-    if let Some(done) = nothing_to_do(ctx, &store, &plan, request).await? {
+    let (mut plan, source_held) = plan_from_source(ctx, &store, manifest, request).await?;
+    let entry = LabLocks::read(request)?.entry(ctx, &mut plan, request.lock)?;
+    let entry = entry.as_ref();
+    if let Some(done) = nothing_to_do(ctx, &store, &plan, entry, request).await? {
         return Ok(done);
     }
     clock.finish(
@@ -160,12 +177,12 @@ pub async fn install(ctx: &Context, manifest: &Manifest, request: &Request) -> R
     places::check_places(ctx).await?;
     let _held = store.lock(&ctx.events, &plan.env).await?;
     // Another matenv may have made it while this one waited.
-    if let Some(done) = nothing_to_do(ctx, &store, &plan, request).await? {
+    if let Some(done) = nothing_to_do(ctx, &store, &plan, entry, request).await? {
         return Ok(done);
     }
     tell_of_replaced_source(ctx, &store, &plan);
     let staged = store.stage(&plan.env)?;
-    let mut certificate = match build(ctx, &mut clock, &store, &staged, &plan, request).await {
+    let mut certificate = match build(ctx, &mut clock, &store, &staged, &plan, entry, request).await {
         Ok(certificate) => certificate,
         Err(error) => {
             staged.remove();
@@ -198,10 +215,11 @@ async fn build(
     store: &Store,
     staged: &Staged,
     plan: &Plan,
+    entry: Option<&LabEntry>,
     request: &Request,
 ) -> Result<Certificate, InstallError> {
     let prefix = staged.prefix.clone();
-    let located = locate(ctx, clock, store, plan, &prefix).await?;
+    let located = locate(ctx, clock, store, plan, entry, request.upgrade, &prefix).await?;
     wheels(ctx, clock, plan, &prefix, &located).await?;
     reach::install(&prefix, &Subject::of_plan(plan).libraries)?;
     let Located { lock, mut findings, .. } = located;
@@ -266,8 +284,10 @@ pub async fn rehearse(ctx: &Context, manifest: &Manifest, request: &Request) -> 
     request.machine.check_platform()?;
     let mut clock = Clock::new(ctx);
     let store = Store::open(&ctx.settings)?;
-    let (plan, _source_held) = plan_from_source(ctx, &store, manifest, request).await?;
-    if is_done(&store, &plan, request)?.is_some() {
+    let (mut plan, _source_held) = plan_from_source(ctx, &store, manifest, request).await?;
+    let entry = LabLocks::read(request)?.entry(ctx, &mut plan, request.lock)?;
+    let entry = entry.as_ref();
+    if is_done(&store, &plan, entry, request)?.is_some() {
         return Ok(Rehearsal {
             plan,
             packages: Vec::new(),
@@ -278,7 +298,7 @@ pub async fn rehearse(ctx: &Context, manifest: &Manifest, request: &Request) -> 
     places::check_places(ctx).await?;
     let _held = store.lock(&ctx.events, &plan.env).await?;
     let staged = store.stage(&plan.env)?;
-    let located = locate(ctx, &mut clock, &store, &plan, &staged.prefix).await;
+    let located = locate(ctx, &mut clock, &store, &plan, entry, request.upgrade, &staged.prefix).await;
     staged.remove();
     let located = located?;
     Ok(Rehearsal {
@@ -290,11 +310,17 @@ pub async fn rehearse(ctx: &Context, manifest: &Manifest, request: &Request) -> 
 }
 
 /// The current generation, if it is what the plan asks for.
-fn is_done(store: &Store, plan: &Plan, request: &Request) -> Result<Option<Generation>, InstallError> {
+fn is_done(
+    store: &Store,
+    plan: &Plan,
+    entry: Option<&LabEntry>,
+    request: &Request,
+) -> Result<Option<Generation>, InstallError> {
     Ok(store.current(&plan.env)?.filter(|current| {
         // What was made for another machine is proven as far as it goes; on that machine the rest is run.
         let enough = current.record.proven || current.record.cross || !request.prove.wanted();
-        !request.force && current.record.plan_fingerprint == plan.fingerprint() && enough
+        let same = current.record.plan_fingerprint == plan.fingerprint();
+        !request.force && !request.upgrade && same && enough && entry.is_none_or(|entry| is_of(entry, current))
     }))
 }
 
@@ -303,9 +329,10 @@ async fn nothing_to_do(
     ctx: &Context,
     store: &Store,
     plan: &Plan,
+    entry: Option<&LabEntry>,
     request: &Request,
 ) -> Result<Option<Installed>, InstallError> {
-    let Some(current) = is_done(store, plan, request)? else {
+    let Some(current) = is_done(store, plan, entry, request)? else {
         return Ok(None);
     };
     let mut certificate = Certificate::read(&plan.env, &current.prefix)?;

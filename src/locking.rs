@@ -207,6 +207,7 @@ pub(crate) fn planned(
             sources: ctx.settings.sources.described(),
             source: None,
             packages: one.packages.clone(),
+            locked: None,
         },
     )
 }

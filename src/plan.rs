@@ -15,7 +15,7 @@ pub(crate) use requirements::{name_of, same_package};
 pub use choices::{Choice, Rejected};
 pub use choose::Unsupported;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rattler_conda_types::subdir::Subdir;
 use rattler_digest::{Sha256, compute_bytes_digest};
@@ -131,6 +131,8 @@ pub struct Request {
     pub source: Option<Checkout>,
     /// Packages from PyPI that the lab's file adds, as PEP 508 texts.
     pub packages: Vec<String>,
+    /// Only these profiles and backends, which a lab's lock has; `None` is all.
+    pub locked: Option<BTreeSet<(ProfileName, Backend)>>,
 }
 
 /// Make all choices.
@@ -148,6 +150,7 @@ pub fn plan(
         manifest,
         hardware,
         subdir: &subdir,
+        locked: request.locked.as_ref(),
     };
     let (level, profile_choice) = choose(&stand, profiles, request.profile)?;
     let mut wheels = Wheels::of(manifest, &level, &subdir, request.source.as_ref());

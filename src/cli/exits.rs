@@ -193,6 +193,7 @@ impl From<InstallError> for Failure {
             InstallError::Uv(error) => error.into(),
             InstallError::Pypi(error) => error.into(),
             InstallError::Lock(error) => error.into(),
+            InstallError::Locked(error) => error.into(),
             InstallError::Store(error) => error.into(),
             InstallError::Audit(error) => error.into(),
             error @ InstallError::Reach(_) => Self::new(&error, "reach::write", Exit::Machine, DISK.to_owned()),

@@ -6,7 +6,7 @@ use super::{Exit, Failure, ProfileChoice, Session, error::Document, parse_profil
 use crate::{
     checkout::Source,
     hardware::Hardware,
-    install::{self, Installed, Machine, Made, Need, PlaceFacts, Prove, Rehearsal, Request},
+    install::{self, Installed, LockMode, Machine, Made, Need, PlaceFacts, Prove, Rehearsal, Request},
     lab::Selected,
     names::{EnvName, ProfileName},
     report::{Certificate, Package, Row, Verdict, headlines, overview, told},
@@ -34,6 +34,9 @@ pub(super) struct Args {
     /// Build a new generation even if nothing changed
     #[arg(long)]
     force: bool,
+    /// Take the newest versions that fit, whatever is installed or locked
+    #[arg(long)]
+    upgrade: bool,
     /// Resolve everything, show what would be fetched and written, and stop
     #[arg(long)]
     dry_run: bool,
@@ -140,6 +143,9 @@ impl Args {
             },
             menu: self.menu,
             sources: self.source.clone(),
+            lab: session.ctx.settings.lab.as_ref().map(|lab| lab.root.clone()),
+            lock: LockMode::default(),
+            upgrade: self.upgrade,
         })
     }
 }

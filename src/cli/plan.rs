@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Exit, Failure, Session, install::Choice};
 use crate::{
     doctor::Finding,
-    install::{self, InstallError, Prove, Request},
+    install::{self, InstallError, LockMode, Prove, Request},
     lab::{self, Selected},
     names::{Backend, EnvName, ProfileName},
     plan::{self, Plan, PlanError, Unsupported},
@@ -67,6 +67,9 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
         prove: Prove::default(),
         menu: false,
         sources: Vec::new(),
+        lab: None,
+        lock: LockMode::Ignored,
+        upgrade: false,
     };
     let planned = selected(&args.env, args.name.as_ref(), session)?
         .into_iter()

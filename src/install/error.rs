@@ -1,4 +1,4 @@
-use super::RoomError;
+use super::{LockedError, RoomError};
 use crate::{
     audit::AuditError, bench::BenchError, checkout::CheckoutError, conda::CondaError, lock::LockError, menu::MenuError,
     plan::PlanError, pypi::PypiError, pypi::UvError, reach::ReachError, report::CertificateError, store::StoreError,
@@ -40,7 +40,10 @@ pub enum InstallError {
     /// The wheels.
     #[error(transparent)]
     Pypi(#[from] PypiError),
-    /// The lock of a generation.
+    /// A lab's lock cannot be obeyed.
+    #[error(transparent)]
+    Locked(#[from] LockedError),
+    /// The lock of a generation, or of a lab.
     #[error(transparent)]
     Lock(#[from] LockError),
     /// The store.

@@ -13,39 +13,45 @@ use crate::{
     context::Context,
     doctor::Finding,
     event::Stage,
-    lock::{Fallback, Lock},
+    lock::{Fallback, LabEntry, Lock, LockedWheel},
     plan::Plan,
     pypi::{self, ResolveRequest, Uv},
     store::{Store, layout},
 };
 
-/// The packages of `plan`: those of the current generation's lock, or what the sources give.
+/// The packages of `plan`: those of the lab's lock, those of the current generation's, or what the sources give.
 pub(super) async fn locate(
     ctx: &Context,
     clock: &mut Clock,
     store: &Store,
     plan: &Plan,
+    entry: Option<&LabEntry>,
+    upgrade: bool,
     prefix: &Path,
 ) -> Result<Located, InstallError> {
-    match kept_lock(store, plan)? {
-        Some(lock) => from_lock(ctx, clock, prefix, lock).await,
-        None => from_sources(ctx, clock, plan, prefix).await,
+    if let Some(entry) = entry {
+        ctx.events
+            .note(format!("the versions of matenv.lock are taken: {}", entry.name));
+        return from_lock(ctx, clock, prefix, entry.lock.clone()).await;
     }
-}
-
-/// The lock of the current generation, if the plan is the same and nothing stood in for a source: an installed
-/// environment keeps its versions.
-fn kept_lock(store: &Store, plan: &Plan) -> Result<Option<Lock>, InstallError> {
-    let Some(current) = store.current(&plan.env)? else {
-        return Ok(None);
-    };
-    if current.record.plan_fingerprint != plan.fingerprint() {
-        return Ok(None);
-    }
+    let current = store.current(&plan.env)?.filter(|_| !upgrade);
     // A damaged lock is no reason to fail: it is made again.
-    Ok(Lock::read(&layout::records(&current.prefix))
-        .ok()
-        .filter(|lock| lock.fallbacks.is_empty()))
+    let lock = current
+        .as_ref()
+        .and_then(|current| Lock::read(&layout::records(&current.prefix)).ok());
+    let same = current.is_some_and(|current| current.record.plan_fingerprint == plan.fingerprint());
+    match lock {
+        // What stood in for a source may not have to now.
+        Some(lock) if same && lock.fallbacks.is_empty() => {
+            ctx.events.note("the versions of the current generation are kept");
+            from_lock(ctx, clock, prefix, lock).await
+        }
+        // An installed environment keeps what still holds.
+        lock => {
+            let keep = lock.map(|lock| lock.pypi.wheels).unwrap_or_default();
+            from_sources(ctx, clock, plan, &keep, prefix).await
+        }
+    }
 }
 
 /// The packages of an environment, with Python linked into its prefix and nothing else yet.
@@ -57,7 +63,6 @@ pub(super) struct Located {
 }
 
 async fn from_lock(ctx: &Context, clock: &mut Clock, prefix: &Path, lock: Lock) -> Result<Located, InstallError> {
-    ctx.events.note("the versions of the current generation are kept");
     let conda = Need::of_conda(ctx, &lock.conda).await;
     let wheels = Need::of_wheels(ctx, &lock.pypi);
     room::check_room(ctx, conda, wheels)?;
@@ -71,7 +76,13 @@ async fn from_lock(ctx: &Context, clock: &mut Clock, prefix: &Path, lock: Lock) 
     })
 }
 
-async fn from_sources(ctx: &Context, clock: &mut Clock, plan: &Plan, prefix: &Path) -> Result<Located, InstallError> {
+async fn from_sources(
+    ctx: &Context,
+    clock: &mut Clock,
+    plan: &Plan,
+    keep: &[LockedWheel],
+    prefix: &Path,
+) -> Result<Located, InstallError> {
     let at_work = ctx.shared.machine.read().await;
     clock.start(Stage::Solve);
     let solved = conda::solve(ctx, plan).await?;
@@ -100,7 +111,10 @@ async fn from_sources(ctx: &Context, clock: &mut Clock, plan: &Plan, prefix: &Pa
     let uv = Uv::find(ctx, &layout::python(prefix), solved.host_python.is_none()).await?;
     clock.start(Stage::Resolve);
     let minor = minor(&solved.python);
-    let request = ResolveRequest::for_prefix(plan, prefix, &minor, &solved.missing);
+    let request = ResolveRequest {
+        keep,
+        ..ResolveRequest::for_prefix(plan, prefix, &minor, &solved.missing)
+    };
     let resolved = pypi::resolve(ctx, &uv, &request).await?;
     clock.finish(
         Stage::Resolve,

@@ -169,22 +169,30 @@ fn distribution(wheel: &LockedWheel) -> Result<PypiPackageData, String> {
     })))
 }
 
-pub(super) type Identity = (String, Option<Sha256Hash>);
+/// Name, hash and place of a wheel.
+pub(super) type Identity = (String, Option<Sha256Hash>, String);
 
 fn identity(wheel: &LockedWheel) -> Identity {
-    (wheel.name.clone(), parse_digest_from_hex::<Sha256>(&wheel.sha256))
+    let sha256 = parse_digest_from_hex::<Sha256>(&wheel.sha256);
+    let place = wheel.url.clone().unwrap_or_else(|| format!("./pypi/{}", wheel.file));
+    (wheel.name.clone(), sha256, place)
 }
 
 /// Why what one file says of wheels is not what the other says.
 pub(super) fn same_wheels(expected: &[LockedWheel], there: &BTreeSet<Identity>) -> Result<(), String> {
     let expected: BTreeSet<_> = expected.iter().map(identity).collect();
-    match expected.symmetric_difference(there).next() {
-        None => Ok(()),
-        Some(odd @ (name, _)) if expected.contains(odd) && !there.iter().any(|(other, _)| other == name) => {
-            Err(format!("it lacks the wheel of `{name}`"))
+    let Some((name, sha256, _)) = expected.symmetric_difference(there).next() else {
+        return Ok(());
+    };
+    let of_name = |set: &BTreeSet<Identity>| set.iter().find(|(other, ..)| other == name).cloned();
+    Err(match (of_name(&expected), of_name(there)) {
+        (Some(_), None) => format!("it lacks the wheel of `{name}`"),
+        (None, _) => format!("it names a wheel of `{name}`, which nothing asks for"),
+        (Some((_, one, _)), Some((_, other, _))) if one == other && one == *sha256 => {
+            format!("the two files place `{name}` differently")
         }
-        Some((name, _)) => Err(format!("the two files name different wheels of `{name}`")),
-    }
+        (Some(_), Some(_)) => format!("the two files name different wheels of `{name}`"),
+    })
 }
 
 /// The conda packages and wheels of an environment on a platform.
@@ -210,7 +218,7 @@ pub(super) fn contents(
         .filter_map(PypiPackageData::as_wheel)
         .map(|wheel| {
             let sha256 = wheel.hash.as_ref().and_then(PackageHashes::sha256).copied();
-            (wheel.name.to_string(), sha256)
+            (wheel.name.to_string(), sha256, wheel.location.inner().to_string())
         })
         .collect();
     Ok((conda, wheels))

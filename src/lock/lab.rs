@@ -155,6 +155,24 @@ impl LabLock {
         }
     }
 
+    /// Write the lock into a lab's folder, each file whole or not at all; `false` if it stands there already.
+    pub fn write(&self, root: &Path) -> Result<bool, LockError> {
+        let text = self.text()?;
+        let mut changed = false;
+        for (name, text) in [(LAB_BESIDE, &text.beside), (LAB_LOCK, &text.lock)] {
+            let path = root.join(name);
+            if fs_err::read_to_string(&path).is_ok_and(|there| there == *text) {
+                continue;
+            }
+            let mut new = tempfile::NamedTempFile::new_in(root).map_err(LockError::Io)?;
+            std::io::Write::write_all(&mut new, text.as_bytes()).map_err(LockError::Io)?;
+            readable(&new).map_err(LockError::Io)?;
+            new.persist(&path).map_err(|error| LockError::Io(error.error))?;
+            changed = true;
+        }
+        Ok(changed)
+    }
+
     /// Understand both files; `root` is named in errors.
     pub fn parse(text: &LabText, root: &Path) -> Result<Self, LockError> {
         let damaged = |name: &str, because: String| LockError::Damaged {
@@ -310,3 +328,18 @@ impl BesideEntry {
         })
     }
 }
+
+/// A temporary file is its owner's alone, and a lock is everybody's.
+fn readable(file: &tempfile::NamedTempFile) -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs_err::set_permissions(file.path(), std::fs::Permissions::from_mode(0o644))?;
+    }
+    #[cfg(not(unix))]
+    let _ = file;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -78,3 +78,96 @@ fn requirement(text: &str, asked: bool, entry: &LabEntry) -> Option<String> {
     let new = wanted.extras.iter().find(|extra| !known.contains(extra))?;
     Some(format!("`{text}` was locked without its extra `{new}`"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        hardware::Hardware,
+        lock::{Lock, LockedPypi, LockedWheel},
+        manifest::{Manifest, Manifests},
+        names::Backend,
+        plan,
+        profile::Profiles,
+        sources::SourceName,
+    };
+
+    fn planned(change: impl FnOnce(&mut Manifest)) -> Plan {
+        let manifests = Manifests::load(None).expect("sound");
+        let mut manifest = manifests.get("runtime").expect("there").clone();
+        change(&mut manifest);
+        let hardware = Hardware::unknown("x86_64-unknown-linux-gnu");
+        let profiles = Profiles::load().expect("sound");
+        plan::plan(&manifest, &profiles, &hardware, &plan::Request::default()).expect("a plan")
+    }
+
+    fn locked(plan: &Plan) -> LabEntry {
+        let wheel = |(name, version): (&str, &str)| LockedWheel {
+            name: name.to_owned(),
+            version: version.to_owned(),
+            file: format!("{name}-{version}-py3-none-any.whl"),
+            source: SourceName::Pypi,
+            url: None,
+            sha256: "ab".repeat(32),
+            size: None,
+        };
+        let record = |(name, version): (&str, &str)| {
+            serde_json::from_value(serde_json::json!({
+                "name": name, "version": version, "build": "0", "build_number": 0, "depends": [], "subdir": "noarch",
+                "fn": format!("{name}-{version}-0.conda"), "url": format!("https://channel.example.org/noarch/{name}-{version}-0.conda"),
+                "channel": "https://channel.example.org/",
+            }))
+            .expect("a record")
+        };
+        LabEntry {
+            name: "runtime-cpu".to_owned(),
+            env: plan.env.clone(),
+            profile: plan.profile,
+            backend: Backend::cpu(),
+            platform: plan.subdir.clone(),
+            python: "3.13.5".to_owned(),
+            requirements: plan.requirements.clone(),
+            lock: Lock {
+                conda: [("python", "3.13.5"), ("pip", "26.3")].map(record).to_vec(),
+                pypi: LockedPypi {
+                    wheels: [("numpy", "2.4.6"), ("onnx", "1.23.2"), ("onnxruntime", "1.32.0")]
+                        .map(wheel)
+                        .to_vec(),
+                    build: Vec::new(),
+                    torch_from_pypi: false,
+                    findings: Vec::new(),
+                    computed: std::collections::BTreeSet::new(),
+                },
+                backend: Backend::cpu(),
+                fallbacks: Vec::new(),
+            },
+        }
+    }
+
+    /// What no longer holds once the manifest is changed.
+    fn after(change: impl FnOnce(&mut Manifest)) -> String {
+        let entry = locked(&planned(|_| {}));
+        unmet(&planned(change), &entry).join("; ")
+    }
+
+    #[test]
+    fn what_was_locked_holds() {
+        assert_eq!(after(|_| {}), "");
+        assert_eq!(
+            after(|manifest| manifest.pypi[0].requirement = "numpy>=2.1".to_owned()),
+            ""
+        );
+    }
+
+    #[test]
+    fn each_thing_that_does_not_hold_is_named() {
+        insta::assert_snapshot!(after(|manifest| manifest.pypi[0].requirement = "numpy>=3".to_owned()), @"`numpy>=3` does not hold: the lock has 2.4.6");
+        insta::assert_snapshot!(after(|manifest| manifest.pypi[0].requirement = "scipy".to_owned()), @"`scipy` is not in the lock");
+        insta::assert_snapshot!(after(|manifest| manifest.python.supported = ">=3.11,<3.13".to_owned()), @"python 3.13.5 is not >=3.11,<3.13");
+        insta::assert_snapshot!(after(|manifest| manifest.conda = vec!["ffmpeg >=6".to_owned()]), @"the conda package `ffmpeg >=6` is not in the lock");
+        insta::assert_snapshot!(after(|manifest| {
+            let profile = crate::names::ProfileName::Cpu;
+            manifest.pypi[0].extras.insert(profile, vec!["dev".to_owned()]);
+        }), @"`numpy[dev]>=2` was locked without its extra `dev`");
+    }
+}

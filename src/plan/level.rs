@@ -1,5 +1,7 @@
 //! Whether a machine and a manifest support a profile, and what follows.
 
+use std::collections::BTreeSet;
+
 use pep440_rs::Version;
 
 use super::{
@@ -11,7 +13,7 @@ use crate::{
     doctor::{Code, Finding, Scope, Severity},
     hardware::{Gpu, Hardware},
     manifest::Manifest,
-    names::ProfileName,
+    names::{Backend, ProfileName},
     profile::{Needs, Profile},
     stack::Platforms,
 };
@@ -62,6 +64,8 @@ pub(super) struct Stand<'a> {
     pub(super) manifest: &'a Manifest,
     pub(super) hardware: &'a Hardware,
     pub(super) subdir: &'a str,
+    /// What a lab's lock has; `None` is no matter.
+    pub(super) locked: Option<&'a BTreeSet<(ProfileName, Backend)>>,
 }
 
 impl<'a> Stand<'a> {
@@ -94,6 +98,12 @@ impl<'a> Stand<'a> {
         if !self.manifest.profiles.contains(&profile.name) {
             let known: Vec<_> = self.manifest.profiles.iter().map(ToString::to_string).collect();
             return Err(format!("{} is made for {}", self.manifest.name, known.join(", ")).into());
+        }
+        if self
+            .locked
+            .is_some_and(|locked| locked.iter().all(|(name, _)| *name != profile.name))
+        {
+            return Err("it is not in matenv.lock".to_owned().into());
         }
         let mut level = match profile.needs {
             Needs::Nothing => self.on_processor(profile),
@@ -146,6 +156,7 @@ impl<'a> Stand<'a> {
             subdir: self.subdir,
             torch,
             onnxruntime: !arm,
+            locked: self.locked,
         };
         let selection = selector.select()?;
         let mut warnings: Vec<Finding> = selection.left_out.iter().map(|sentence| unused(sentence)).collect();

@@ -3,12 +3,14 @@
 //! CUDA majors from the newest that the driver serves downwards; within a major the highest minor version that is not above the
 //! driver's own, else the lowest higher one, which runs by CUDA's minor-version compatibility.
 
+use std::collections::BTreeSet;
+
 use pep440_rs::{Operator, Version, VersionSpecifiers};
 
 use super::{Choice, Rejected, cards::Card};
 use crate::{
     hardware::{ComputeCapability, Hardware},
-    names::Backend,
+    names::{Backend, ProfileName},
     profile::Profile,
     stack::{BackendRow, Backends, CudaVersion, Setting, Stacks, WheelCode},
 };
@@ -50,6 +52,8 @@ pub(super) struct Selector<'a> {
     pub(super) torch: bool,
     /// Whether its ONNX Runtime uses the GPU.
     pub(super) onnxruntime: bool,
+    /// What a lab's lock has; `None` is no matter.
+    pub(super) locked: Option<&'a BTreeSet<(ProfileName, Backend)>>,
 }
 
 /// A backend that fits.
@@ -144,6 +148,10 @@ impl Selector<'_> {
             .into_iter()
             .filter(|(row, _)| self.profile.backends.contains(&row.name))
             .filter(|(row, _)| row.platforms.iter().any(|platform| platform == self.subdir))
+            .filter(|(row, _)| {
+                let this = (self.profile.name, row.name.clone());
+                self.locked.is_none_or(|locked| locked.contains(&this))
+            })
             .collect();
         let Some(served) = served else {
             // Nobody knows the driver: the profile's own order counts.

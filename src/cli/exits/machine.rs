@@ -2,7 +2,7 @@
 
 use super::super::{Exit, Failure, error::DISK};
 use crate::{
-    install::RoomError,
+    install::{LockedError, RoomError},
     launch::LaunchError,
     lock::{LAB_BESIDE, LAB_LOCK, LockError},
     menu::MenuError,
@@ -62,6 +62,23 @@ impl From<LockError> for Failure {
             ),
         };
         Self::new(&error, code, exit, help.to_owned())
+    }
+}
+
+impl From<LockedError> for Failure {
+    fn from(error: LockedError) -> Self {
+        let (code, help) = match &error {
+            LockedError::None => (
+                "lock::none",
+                "make one in the lab's folder: matenv init, then matenv lock".to_owned(),
+            ),
+            LockedError::Missing { platform, .. } => (
+                "lock::missing",
+                format!("lock it too: matenv lock --platform {platform}, with --profile and --backend"),
+            ),
+            LockedError::Stale { .. } => ("lock::stale", "make it hold again: matenv lock".to_owned()),
+        };
+        Self::new(&error, code, Exit::Unresolvable, help)
     }
 }
 

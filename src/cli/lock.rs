@@ -1,0 +1,190 @@
+use std::{fmt::Write as _, process::ExitCode};
+
+use comfy_table::{Table, presets};
+use serde::Serialize;
+
+use super::{Exit, Failure, Session, ProfileChoice, parse_profile};
+use crate::{
+    lock::LabLock,
+    locking::{self, Ask, Change, Locked, Unmet, Upgrade},
+    names::Backend,
+    settings::Asked,
+};
+
+/// Resolve the lab's environments for every platform and write matenv.lock
+///
+/// Works in a lab's folder (`matenv init`) and on any machine, for platforms that it is not. Versions stay as they are locked
+/// as long as they hold. Takes no fallback: a source that does not answer is an error.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  matenv lock                                    all that matenv.toml asks for
+  matenv lock sleap --profile gpu --backend cu128  a part of it; the rest stays
+  matenv lock --upgrade numpy                    move numpy, keep the others
+  matenv lock --check                            for CI: does the lock still hold?")]
+pub(super) struct Args {
+    /// Environments to lock; the lab's own if none is named
+    env: Vec<String>,
+    /// Profiles to lock for
+    #[arg(long, value_parser = parse_profile)]
+    profile: Vec<ProfileChoice>,
+    /// Platforms to lock for, such as linux-64
+    #[arg(long, value_name = "SUBDIR")]
+    platform: Vec<String>,
+    /// torch backends to lock the GPU profiles for, such as cu130
+    #[arg(long)]
+    backend: Vec<Backend>,
+    /// Fail if the lock does not hold; open no connection and write nothing
+    #[arg(long, conflicts_with = "upgrade")]
+    check: bool,
+    /// Move these packages to their newest versions, or all without a name
+    #[arg(long, num_args = 0.., value_name = "PKG")]
+    upgrade: Option<Vec<String>>,
+    /// Take nothing that was published later, such as 2026-11-01
+    #[arg(long, value_name = "DATE")]
+    exclude_newer: Option<String>,
+}
+
+impl Args {
+    pub(super) fn ask(&self, asked: &mut Asked) {
+        asked.exclude_newer.clone_from(&self.exclude_newer);
+    }
+}
+
+#[derive(Serialize)]
+struct Written<'a> {
+    schema: u32,
+    ok: bool,
+    changed: bool,
+    environments: Vec<Entry<'a>>,
+    changes: &'a [Change],
+    left_out: &'a [String],
+}
+
+#[derive(Serialize)]
+struct Entry<'a> {
+    name: &'a str,
+    platform: &'a str,
+    python: &'a str,
+    packages: usize,
+}
+
+#[derive(Serialize)]
+struct Checked<'a> {
+    schema: u32,
+    ok: bool,
+    unmet: &'a [Unmet],
+}
+
+pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
+    let lab = session.lab()?;
+    let ask = Ask {
+        envs: args.env.clone(),
+        profiles: args.profile.iter().filter_map(|choice| choice.named()).collect(),
+        platforms: args.platform.clone(),
+        backends: args.backend.clone(),
+    };
+    let wanted = locking::wanted(lab, &session.manifests, &ask)?;
+    let old = LabLock::read(&lab.root)?;
+    if args.check {
+        let unmet = locking::check(&session.ctx, &wanted, &old.unwrap_or_default())?;
+        return Ok(show_check(&unmet, session));
+    }
+    let upgrade = match args.upgrade.as_deref() {
+        None => Upgrade::Nothing,
+        Some([]) => Upgrade::Everything,
+        Some(packages) => Upgrade::Packages(packages.to_vec()),
+    };
+    // A damaged lock is told above, and is not written over.
+    let locked = session.block_on(locking::lock(&session.ctx, &wanted, &old.unwrap_or_default(), &upgrade))?;
+    let changed = locked.lock.write(&lab.root)?;
+    let document = Written {
+        schema: 1,
+        ok: true,
+        changed,
+        environments: locked
+            .lock
+            .entries
+            .iter()
+            .map(|entry| Entry {
+                name: &entry.name,
+                platform: &entry.platform,
+                python: &entry.python,
+                packages: entry.lock.conda.len() + entry.lock.pypi.wheels.len(),
+            })
+            .collect(),
+        changes: &locked.changes,
+        left_out: &locked.left_out,
+    };
+    session.out.told(&document, told(&locked, changed), Exit::Done);
+    Ok(Exit::Done.into())
+}
+
+fn show_check(unmet: &[Unmet], session: &Session) -> ExitCode {
+    let exit = if unmet.is_empty() { Exit::Done } else { Exit::Unresolvable };
+    let mut text = String::new();
+    for one in unmet {
+        for sentence in &one.unmet {
+            // Writing into a String cannot fail.
+            let _ = writeln!(text, "{} for {}: {sentence}", one.name, one.platform);
+        }
+    }
+    text.push_str(if unmet.is_empty() {
+        "matenv.lock holds\n"
+    } else {
+        "matenv.lock is stale; to make it hold again: matenv lock\n"
+    });
+    let document = Checked {
+        schema: 1,
+        ok: unmet.is_empty(),
+        unmet,
+    };
+    session.out.told(&document, text, exit);
+    exit.into()
+}
+
+/// What changed as a table, what is locked in a line each, and what is left out.
+fn told(locked: &Locked, changed: bool) -> String {
+    let mut text = String::new();
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    // A first lock has only what came, which its own line says.
+    let moved = locked.changes.iter().filter(|change| change.before.is_some());
+    for change in moved {
+        let version = |version: &Option<String>| version.clone().unwrap_or_else(|| "none".to_owned());
+        let [first, rest @ ..] = change.environments.as_slice() else {
+            continue;
+        };
+        let more = match rest.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        table.add_row([
+            change.package.clone(),
+            format!("{} -> {}", version(&change.before), version(&change.after)),
+            format!("{first}{more}"),
+        ]);
+    }
+    for line in table.lines() {
+        let _ = writeln!(text, "  {}", line.trim_end());
+    }
+    for entry in &locked.lock.entries {
+        let _ = writeln!(
+            text,
+            "  {} for {}: python {}, {} packages",
+            entry.name,
+            entry.platform,
+            entry.python,
+            entry.lock.conda.len() + entry.lock.pypi.wheels.len()
+        );
+    }
+    for line in &locked.left_out {
+        let _ = writeln!(text, "  left out: {line}");
+    }
+    text.push_str(if changed {
+        "matenv.lock is written; on any machine of these platforms: matenv install --locked\n"
+    } else {
+        "matenv.lock stands as it was\n"
+    });
+    text
+}

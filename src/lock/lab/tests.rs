@@ -1,0 +1,148 @@
+use super::*;
+
+fn wheel(name: &str, version: &str, url: Option<&str>) -> LockedWheel {
+    LockedWheel {
+        name: name.to_owned(),
+        version: version.to_owned(),
+        file: format!("{name}-{version}-py3-none-any.whl"),
+        source: SourceName::Pypi,
+        url: url.map(ToOwned::to_owned),
+        sha256: hex::encode([u8::try_from(name.len()).expect("short"); 32]),
+        size: Some(7),
+    }
+}
+
+fn entry(env: &str, profile: ProfileName, backend: &str, platform: &str) -> LabEntry {
+    let backend: Backend = backend.parse().expect("a backend");
+    let env: EnvName = env.parse().expect("a name");
+    let file = "python-3.13.1-0_cp313.conda";
+    let arch = if platform == "win-64" { "win" } else { "linux" };
+    let record = serde_json::from_value(serde_json::json!({
+        "arch": "x86_64", "platform": arch, "name": "python", "version": "3.13.1", "build": "0_cp313", "build_number": 0, "depends": ["openssl"],
+        "subdir": platform, "fn": file, "sha256": "cd".repeat(32), "size": 12,
+        "url": format!("https://channel.example.org/{platform}/{file}"), "channel": "https://channel.example.org/",
+    }))
+    .expect("a record");
+    let torch = format!("https://torch.example.org/whl/{backend}/torch-2.14.0%2B{backend}-py3-none-any.whl");
+    LabEntry {
+        name: LabEntry::name_of(&env, profile, &backend),
+        env,
+        profile,
+        backend: backend.clone(),
+        platform: platform.to_owned(),
+        python: "3.13.1".to_owned(),
+        requirements: vec![PlannedRequirement {
+            requirement: "numpy>=2".to_owned(),
+            source: SourceName::Pypi,
+            because: "arrays".to_owned(),
+        }],
+        lock: Lock {
+            conda: vec![record],
+            pypi: LockedPypi {
+                wheels: vec![
+                    wheel("numpy", "2.4.6", None),
+                    wheel("torch", &format!("2.14.0+{backend}"), Some(&torch)),
+                ],
+                build: vec![wheel("setuptools", "80.0", None)],
+                torch_from_pypi: false,
+                findings: Vec::new(),
+                computed: BTreeSet::new(),
+            },
+            backend,
+            fallbacks: Vec::new(),
+        },
+    }
+}
+
+fn lock() -> LabLock {
+    LabLock {
+        entries: vec![
+            entry("sleap", ProfileName::Gpu, "cu130", "linux-64"),
+            entry("sleap", ProfileName::Cpu, "cpu", "win-64"),
+            entry("sleap", ProfileName::Cpu, "cpu", "linux-64"),
+        ],
+    }
+}
+
+fn parse(text: &LabText) -> Result<LabLock, String> {
+    LabLock::parse(text, Path::new("lab")).map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_lock_comes_back_as_it_was_in_the_order_of_its_names() {
+    let mut expected = lock();
+    expected.entries.reverse();
+    let text = lock().text().expect("text");
+    assert!(parse(&text) == Ok(expected), "{}", text.lock);
+}
+
+#[test]
+fn the_same_lock_is_the_same_bytes() {
+    let mut other = lock();
+    other.entries.reverse();
+    for entry in &mut other.entries {
+        entry.lock.pypi.wheels.reverse();
+    }
+    assert_eq!(lock().text().expect("text"), other.text().expect("text"));
+}
+
+#[test]
+fn it_names_no_index_of_wheels() {
+    let text = lock().text().expect("text").lock;
+    assert!(text.contains("./pypi/numpy-2.4.6-py3-none-any.whl"), "{text}");
+    assert!(!text.contains("indexes"), "{text}");
+}
+
+#[test]
+fn what_somebody_changed_is_named() {
+    let good = lock().text().expect("text");
+    let changed = |change: &dyn Fn(&mut LabText)| {
+        let mut text = good.clone();
+        change(&mut text);
+        parse(&text).map_or_else(|error| error, |_| "accepted".to_owned())
+    };
+    let numpy = hex::encode([5_u8; 32]);
+    insta::assert_snapshot!(changed(&|text| text.lock = text.lock.replace(&numpy, &"ef".repeat(32))),
+        @"lab/matenv.lock is damaged: sleap-cpu for linux-64: the two files name different wheels of `numpy`");
+    insta::assert_snapshot!(changed(&|text| text.beside = text.beside.replace(&numpy, &"ef".repeat(32))),
+        @"lab/matenv.lock is damaged: sleap-cpu for linux-64: the two files name different wheels of `numpy`");
+    insta::assert_snapshot!(changed(&|text| text.lock = text.lock.replace("torch.example.org", "evil.example.org")),
+        @"lab/matenv.lock is damaged: sleap-cpu for linux-64: the two files place `torch` differently");
+    insta::assert_snapshot!(changed(&|text| text.lock = text.lock.replace("      - pypi: ./pypi/numpy-2.4.6-py3-none-any.whl\n", "")),
+        @"lab/matenv.lock is damaged: sleap-cpu for linux-64: it lacks the wheel of `numpy`");
+    insta::assert_snapshot!(changed(&|text| text.lock = text.lock.replacen("version: ", "version: 9", 1)),
+        @"lab/matenv.lock has version 97 of the form, which this matenv does not read");
+    insta::assert_snapshot!(changed(&|text| text.beside = text.beside.replacen("\"schema\": 1", "\"schema\": 2", 1)),
+        @"lab/matenv-lock.json has version 2 of the form, which this matenv does not read");
+    insta::assert_snapshot!(changed(&|text| text.lock.insert_str(0, "<<<<<<< HEAD\n")), @"lab/matenv.lock is damaged: line 1 is a merge conflict of git's");
+    insta::assert_snapshot!(changed(&|text| text.lock.truncate(text.lock.len() / 2)), @"lab/matenv.lock is damaged: expected at least `conda`, `conda_source`, or `pypi` field");
+    insta::assert_snapshot!(changed(&|text| text.beside.truncate(text.beside.len() / 2)), @"lab/matenv-lock.json is damaged: EOF while parsing a string at line 59 column 26");
+}
+
+#[test]
+fn no_cut_and_no_flipped_byte_is_taken_for_another_lock_or_panics() {
+    let good = lock().text().expect("text");
+    for at in (0..good.lock.len()).step_by(7) {
+        let mut cut = good.clone();
+        cut.lock.truncate(at);
+        assert!(parse(&cut).is_err(), "cut at {at}");
+        let mut flipped = good.lock.clone().into_bytes();
+        flipped[at] ^= 1;
+        if let Ok(text) = String::from_utf8(flipped) {
+            let text = LabText {
+                lock: text,
+                beside: good.beside.clone(),
+            };
+            // A byte of a comment or of a field that nothing is installed by may change.
+            if let Ok(lock) = parse(&text) {
+                let wheels = |lock: &LabLock| {
+                    lock.entries
+                        .iter()
+                        .map(|entry| entry.lock.pypi.clone())
+                        .collect::<Vec<_>>()
+                };
+                assert_eq!(wheels(&lock), wheels(&parse(&good).expect("good")), "flipped at {at}");
+            }
+        }
+    }
+}

@@ -1,0 +1,36 @@
+use serde::Serialize;
+
+use super::{Wanted, jobs, unmet};
+use crate::{context::Context, install::InstallError, lock::LabLock};
+
+/// What a lock lacks for one environment and platform.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unmet {
+    /// The environment's name in the lock.
+    pub name: String,
+    /// The conda subdir.
+    pub platform: String,
+    /// What does not hold, one sentence each.
+    pub unmet: Vec<String>,
+}
+
+/// Whether a lock holds all that is wanted: nothing is returned if it does. Opens no connection.
+pub fn check(ctx: &Context, wanted: &Wanted<'_>, lock: &LabLock) -> Result<Vec<Unmet>, InstallError> {
+    let (jobs, _) = jobs(ctx, wanted)?;
+    let mut found = Vec::new();
+    for job in jobs {
+        let platform = job.target.subdir.as_str();
+        let sentences = match lock.get(&job.name, platform) {
+            Some(entry) => unmet(&job.plan, entry),
+            None => vec!["it is not in the lock".to_owned()],
+        };
+        if !sentences.is_empty() {
+            found.push(Unmet {
+                name: job.name,
+                platform: platform.to_owned(),
+                unmet: sentences,
+            });
+        }
+    }
+    Ok(found)
+}
