@@ -125,6 +125,7 @@ fn plan_with(
             redirects: ctx.settings.sources.redirects(),
             sources: ctx.settings.sources.described(),
             source: source.clone(),
+            packages: ctx.settings.added_packages(env),
             locked,
             packages: ctx.settings.added_packages(env),
         };
