@@ -1,9 +1,11 @@
 //! Commands: arguments in, one library call, print. One file a command; no logic here.
 
 mod bench;
+mod ci;
 mod completions;
 mod error;
 mod exits;
+mod export;
 mod hardware;
 mod info;
 mod install;
@@ -129,6 +131,8 @@ enum Command {
     Launch(launch::Args),
     Remove(remove::Args),
     Hardware(hardware::Args),
+    Export(export::Args),
+    Ci(ci::Args),
     #[command(name = "self")]
     Itself(itself::Args),
 }
@@ -263,6 +267,8 @@ fn dispatch(command: &Command, global: &Global, out: Output) -> Result<ExitCode,
         Command::Launch(args) => launch::run(args, &session),
         Command::Remove(args) => remove::run(args, &session),
         Command::Hardware(args) => Ok(hardware::run(args, &session)),
+        Command::Export(args) => export::run(args, &session),
+        Command::Ci(args) => ci::run(args, &session),
         Command::Itself(args) => itself::run(args, &session),
     };
     let settings = std::sync::Arc::clone(&session.ctx.settings);
