@@ -164,9 +164,13 @@ fn conda_component(record: &RepoDataRecord) -> Result<Component, ExportError> {
         .into_iter()
         .chain(md5)
         .map(|(alg, content)| Hash { alg, content });
-    let license = package.license.clone().map(|name| License {
-        license: Named { name },
-    });
+    let license = package
+        .license
+        .clone()
+        .filter(|name| !name.is_empty())
+        .map(|name| License {
+            license: Named { name },
+        });
     Ok(Component {
         kind: "library",
         bom_ref: Some(purl.clone()),
