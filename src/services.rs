@@ -52,7 +52,8 @@ pub(crate) struct Python {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Platform {
-    platform: String,
+    #[serde(rename = "platform")]
+    name: String,
     /// GitHub's runner.
     pub(crate) github: String,
     /// The tag of GitLab's runner.
@@ -82,7 +83,7 @@ impl Services {
 
     /// What a conda platform, such as `linux-64`, is called.
     pub(crate) fn platform(&self, name: &str) -> Option<&Platform> {
-        self.platform.iter().find(|row| row.platform == name)
+        self.platform.iter().find(|row| row.name == name)
     }
 }
 
@@ -109,7 +110,7 @@ mod tests {
         let services = Services::load();
         let platforms = |wheel: &str| -> Vec<&str> {
             let rows = services.platform.iter().filter(|row| row.runs(wheel));
-            rows.map(|row| row.platform.as_str()).collect()
+            rows.map(|row| row.name.as_str()).collect()
         };
         let of = |tag: &str| format!("matenv-0.1.0-py3-none-{tag}.whl");
         assert_eq!(platforms(&of("manylinux_2_28_x86_64")), ["linux-64"]);

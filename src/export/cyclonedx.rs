@@ -15,7 +15,8 @@ use crate::{
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Bom {
-    bom_format: &'static str,
+    #[serde(rename = "bomFormat")]
+    format: &'static str,
     spec_version: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     serial_number: Option<String>,
@@ -103,7 +104,7 @@ pub(super) fn sbom(entry: &LabEntry, epoch: Option<&str>) -> Result<String, Expo
     let pypi = entry.lock.pypi.wheels.iter().map(pypi_component);
     let components: Vec<Component> = conda.chain(pypi).collect::<Result<_, _>>()?;
     let mut bom = Bom {
-        bom_format: "CycloneDX",
+        format: "CycloneDX",
         spec_version: "1.6",
         serial_number: None,
         version: 1,
@@ -145,7 +146,7 @@ fn text(bom: &Bom) -> Result<String, ExportError> {
 fn conda_component(record: &RepoDataRecord) -> Result<Component, ExportError> {
     let package = &record.package_record;
     let file = record.identifier.to_string();
-    let kind = if file.ends_with(".conda") { "conda" } else { "tar.bz2" };
+    let kind = if file.ends_with("bz2") { "tar.bz2" } else { "conda" };
     // purl's word for a channel is its name.
     let channel = record.channel.as_deref().unwrap_or_default().trim_end_matches('/');
     let channel = channel.rsplit('/').next().unwrap_or_default();

@@ -45,8 +45,8 @@ mod tests {
             Some("linux-64".to_owned())
         );
         assert_eq!(read.packages.len(), entry.lock.conda.len());
-        let hashes = read.packages.iter().map(|package| package.package_archive_hash());
-        for hash in hashes {
+        for package in &read.packages {
+            let hash = package.package_archive_hash();
             assert!(matches!(hash, Ok(Some(PackageArchiveHash::Sha256(_)))), "{hash:?}");
         }
         insta::assert_snapshot!(made::shown(&text));

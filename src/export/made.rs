@@ -10,9 +10,11 @@ use crate::{
     sources::{SourceName, Sources},
 };
 
-/// A text as a snapshot keeps it: the next version of matenv changes none of them.
+/// A text as a snapshot keeps it: neither the next version of matenv nor another address of the channel changes one.
 pub(super) fn shown(text: &str) -> String {
-    let lines = text.replace(env!("CARGO_PKG_VERSION"), "[VERSION]");
+    let lines = text
+        .replace(env!("CARGO_PKG_VERSION"), "[VERSION]")
+        .replace(&channel(), "[CONDA-FORGE]");
     let lines = lines.lines().map(|line| match line.split_once("urn:uuid:") {
         Some((before, _)) => format!("{before}urn:uuid:[HASH]\",\n"),
         None => format!("{line}\n"),
@@ -100,9 +102,7 @@ fn without_license(mut record: RepoDataRecord) -> RepoDataRecord {
 }
 
 fn record(name: &str, version: &str, subdir: &str, depends: &[&str]) -> RepoDataRecord {
-    let channel = Sources::new(Vec::new(), None)
-        .default_url(SourceName::CondaForge, &Backend::cpu())
-        .expect("a channel");
+    let channel = channel();
     let file = format!("{name}-{version}-h0_0.conda");
     serde_json::from_value(json!({
         "name": name, "version": version, "build": "h0_0", "build_number": 0, "depends": depends, "subdir": subdir,
@@ -110,4 +110,10 @@ fn record(name: &str, version: &str, subdir: &str, depends: &[&str]) -> RepoData
         "url": format!("{channel}/{subdir}/{file}"), "channel": format!("{channel}/"),
     }))
     .expect("a record")
+}
+
+fn channel() -> String {
+    Sources::new(Vec::new(), None)
+        .default_url(SourceName::CondaForge, &Backend::cpu())
+        .expect("a channel")
 }

@@ -185,6 +185,12 @@ fn minor(python: &str) -> &str {
     &python[..end]
 }
 
+/// Lines as comments of YAML, TOML, requirements lists and recipes.
+fn comments(lines: &[String]) -> String {
+    let marked: Vec<String> = lines.iter().map(|line| format!("# {line}")).collect();
+    marked.join("\n") + "\n"
+}
+
 /// The first line of every comment.
 fn headline(entry: &LabEntry) -> String {
     format!(

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use url::Url;
 
-use super::{ExportError, about_wheels, minor};
+use super::{ExportError, about_wheels, comments, minor};
 use crate::lock::{LabEntry, LockedWheel};
 
 #[derive(Serialize)]
@@ -54,8 +54,9 @@ pub(super) fn pylock(entry: &LabEntry, located: &BTreeMap<String, Url>) -> Resul
         packages: packages.collect::<Result<_, _>>()?,
     })
     .map_err(|error| ExportError::Form(error.to_string()))?;
-    let comments: String = about_wheels(entry).iter().map(|line| format!("# {line}\n")).collect();
-    Ok(comments + &text)
+    let mut lines = about_wheels(entry);
+    lines.push("uv pip sync FILE, where FILE is pylock.toml or pylock.NAME.toml".to_owned());
+    Ok(comments(&lines) + &text)
 }
 
 fn package(wheel: &LockedWheel, located: &BTreeMap<String, Url>) -> Result<Package, ExportError> {
