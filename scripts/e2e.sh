@@ -36,6 +36,42 @@ left=$(find "$HOME" -path "$HOME/.matenv" -prune -o \( -iname '*onnx*' -o -iname
 [ -z "$left" ] || die "left behind: $left"
 ok "nothing was left by install, verify, bench and run"
 
+say "what CI services and other tools read"
+readers=$work/readers
+python3 -m venv "$readers"
+"$readers/bin/python" -m pip install --quiet --disable-pip-version-check \
+  check-jsonschema==0.39.0 'cyclonedx-python-lib[json-validation]==11.12.0' py-rattler==0.28.0
+mkdir "$work/lab"
+wheel=matenv-0.1.0-py3-none-any.whl
+echo 'its hash is all that counts here' >"$work/lab/$wheel"
+for kind in github gitlab; do
+  (cd "$work/lab" && "$matenv" ci "$kind" --wheel "$wheel" --output "$kind.yml")
+done
+"$readers/bin/check-jsonschema" --builtin-schema vendor.github-workflows "$work/lab/github.yml"
+"$readers/bin/check-jsonschema" --builtin-schema vendor.gitlab-ci "$work/lab/gitlab.yml"
+ok "matenv ci writes what the schemas of GitHub and GitLab allow"
+if [ -d "$shared/channel" ]; then
+  "$matenv" install runtime --name exported --profile cpu --no-bench --mirror "conda-forge=file://$shared/channel"
+  for format in explicit cyclonedx requirements pylock; do
+    "$matenv" export exported --format "$format" --output "$work/lab/$format"
+  done
+  mv "$work/lab/pylock" "$work/lab/pylock.toml"
+  "$readers/bin/python" scripts/read-exports.py "$work/lab/explicit" "$work/lab/cyclonedx"
+  ok "py-rattler reads the explicit list, and a validator accepts the bill of materials"
+  # Both lists are for the environment's own Python, and leave out what conda brought.
+  python=$HOME/.matenv/envs/exported/bin/python
+  uv=$(find "$HOME/.matenv/tools" -name uv -path '*/bin/*' | head -n 1)
+  uv=${uv:-$(command -v uv)}
+  "$uv" venv --quiet --python "$python" "$work/lab/uv" && "$uv" venv --quiet --python "$python" "$work/lab/pip"
+  "$uv" pip sync --quiet --python "$work/lab/uv/bin/python" "$work/lab/pylock.toml"
+  "$python" -m pip --python "$work/lab/pip/bin/python" install --quiet --no-deps --require-hashes -r "$work/lab/requirements"
+  for venv in uv pip; do "$work/lab/$venv/bin/python" -c 'import onnx, onnxruntime'; done
+  ok "uv installs the pylock, pip the requirements"
+  "$matenv" remove exported
+else
+  say "SKIPPED: ../shared is missing, so there is no environment from a conda channel to export"
+fi
+
 mirrors=()
 if [ -d "$shared/channel" ]; then
   mirrors=(--mirror "conda-forge=file://$shared/channel" --mirror torch=pypi)

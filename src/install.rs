@@ -110,7 +110,7 @@ fn plan_with(
     ctx: &Context,
     manifest: &Manifest,
     request: &Request,
-    source: Option<Checkout>,
+    source: Option<&Checkout>,
 ) -> Result<Plan, InstallError> {
     let env = request.name.as_ref().unwrap_or(&manifest.name);
     let machine = &request.machine;
@@ -124,10 +124,9 @@ fn plan_with(
             exclude_newer: ctx.settings.exclude_newer.clone(),
             redirects: ctx.settings.sources.redirects(),
             sources: ctx.settings.sources.described(),
-            source: source.clone(),
+            source: source.cloned(),
             packages: ctx.settings.added_packages(env),
             locked,
-            packages: ctx.settings.added_packages(env),
         };
         plan::plan(manifest, &profiles, &machine.hardware, &request)
     };

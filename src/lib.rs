@@ -24,6 +24,7 @@
 //! What serves every stage is a [`context::Context`]: [`settings`], the one HTTP client ([`net`]), and where
 //! [`event`]s go. [`sources`] knows where packages come from, [`process`] starts other programs clean, [`launch`] those that
 //! outlive the terminal, [`menu`] puts them into the system's menu,
+//! [`export`] and [`ci`] write what other tools and CI services read,
 //! [`mod@reference`] and [`about`] tell what matenv is,
 //! [`cli`] turns arguments into calls and errors into exit codes, [`ui`] draws.
 //!
@@ -35,11 +36,13 @@ pub mod bench;
 pub mod binary;
 mod causes;
 pub mod checkout;
+pub mod ci;
 pub mod cli;
 pub mod conda;
 pub mod context;
 pub mod doctor;
 pub mod event;
+pub mod export;
 pub mod hardware;
 pub mod install;
 pub mod lab;
@@ -58,6 +61,7 @@ pub mod reach;
 pub mod reference;
 pub mod report;
 mod requirement;
+mod services;
 pub mod settings;
 pub mod sources;
 pub mod stack;

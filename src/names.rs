@@ -100,6 +100,13 @@ impl Backend {
         self.0 == "cpu"
     }
 
+    /// CUDA's version: `13.0` of `cu130`; absent without CUDA.
+    #[must_use]
+    pub fn cuda_version(&self) -> Option<String> {
+        let digits: u32 = self.0.strip_prefix("cu")?.parse().ok()?;
+        Some(format!("{}.{}", digits / 10, digits % 10))
+    }
+
     /// CUDA's major version: 13 of `cu130`, 12 of `cu128`; absent without CUDA.
     #[must_use]
     pub fn cuda_major(&self) -> Option<u32> {
@@ -245,6 +252,9 @@ mod tests {
         assert_eq!(major("cu130"), Some(13));
         assert_eq!(major("cu128"), Some(12));
         assert_eq!(major("cpu"), None);
+        let version = |backend: &str| backend.parse::<Backend>().expect("a backend").cuda_version();
+        assert_eq!(version("cu128").as_deref(), Some("12.8"));
+        assert_eq!(version("cpu"), None);
     }
 
     #[test]

@@ -456,6 +456,21 @@ mod tests {
         }
     }
 
+    /// A lock named the mirror where its folder had a space in its name.
+    #[test]
+    fn a_mirror_in_a_folder_with_a_space_is_forgotten_too() {
+        let sources = sources(&[
+            "conda-forge=file:///srv/our channel",
+            "torch=https://h.example.org/our whl/{backend}",
+        ]);
+        let served = "file:///srv/our%20channel/noarch/pip-26.3.conda";
+        let canonical = sources.canonical(SourceName::CondaForge, &Backend::cpu(), served);
+        assert!(canonical.ends_with("/conda-forge/noarch/pip-26.3.conda"), "{canonical}");
+        assert_eq!(sources.mirrored(&canonical), served);
+        let url = Url::parse("https://h.example.org/our%20whl/cpu").expect("a URL");
+        assert_eq!(sources.index(SourceName::Torch, &Backend::cpu()), Ok(Index::Url(url)));
+    }
+
     #[test]
     fn mirrors_that_make_no_sense_are_refused() {
         for bad in ["torch", "tosh=pypi", "torch=pipi", "torch=torch", "conda-forge=pypi"] {

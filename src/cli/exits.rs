@@ -1,6 +1,7 @@
-//! The one place where errors meet exit codes and help lines, with a room for those of packages and one for those of
-//! the machine. No `_` arm: a new variant has to choose.
+//! The one place where errors meet exit codes and help lines, with rooms for those of packages, of the machine, and of
+//! what is written for other tools. No `_` arm: a new variant has to choose.
 
+mod elsewhere;
 mod lab;
 mod machine;
 mod packages;

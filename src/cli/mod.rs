@@ -2,9 +2,11 @@
 
 mod add;
 mod bench;
+mod ci;
 mod completions;
 mod error;
 mod exits;
+mod export;
 mod hardware;
 mod info;
 mod init;
@@ -139,6 +141,8 @@ enum Command {
     Add(add::Args),
     RemovePackage(remove_package::Args),
     Hardware(hardware::Args),
+    Export(export::Args),
+    Ci(ci::Args),
     #[command(name = "self")]
     Itself(itself::Args),
 }
@@ -249,6 +253,8 @@ fn dispatch(command: &Command, global: &Global, out: Output) -> Result<ExitCode,
         args.ask(&mut asked);
     } else if let Command::Plan(args) = command {
         args.ask(&mut asked);
+    } else if let Command::Lock(args) = command {
+        args.ask(&mut asked);
     }
     let settings = Settings::resolve(asked, Variables::of_this_process(), &cwd)?;
     let manifests = Manifests::load(settings.manifest_dir.as_deref())?;
@@ -284,6 +290,8 @@ fn dispatch(command: &Command, global: &Global, out: Output) -> Result<ExitCode,
         Command::Add(args) => add::run(args, &session),
         Command::RemovePackage(args) => remove_package::run(args, &session),
         Command::Hardware(args) => Ok(hardware::run(args, &session)),
+        Command::Export(args) => export::run(args, &session),
+        Command::Ci(args) => ci::run(args, &session),
         Command::Itself(args) => itself::run(args, &session),
     };
     let settings = std::sync::Arc::clone(&session.ctx.settings);

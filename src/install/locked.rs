@@ -90,7 +90,7 @@ impl LabLocks {
         let Some(lock) = &self.lock else {
             return Ok(None);
         };
-        let found = self.find(lock, plan, mode);
+        let found = find(lock, plan, mode);
         match found {
             Ok(entry) => {
                 plan.choices.push(Choice {
@@ -111,31 +111,31 @@ impl LabLocks {
             Err(error) => Err(error.into()),
         }
     }
+}
 
-    fn find(&self, lock: &LabLock, plan: &Plan, mode: LockMode) -> Result<LabEntry, LockedError> {
-        let name = LabEntry::name_of(&plan.env, plan.profile, &plan.backend);
-        let Some(entry) = lock.get(&name, &plan.subdir) else {
-            let mut there: Vec<String> = lock
-                .of(&plan.env)
-                .map(|entry| format!("{} for {}", entry.name, entry.platform))
-                .collect();
-            if there.is_empty() {
-                there.push("none of this environment".to_owned());
-            }
-            return Err(LockedError::Missing {
-                name,
-                platform: plan.subdir.clone(),
-                there,
-            });
-        };
-        if mode != LockMode::Frozen {
-            let unmet = locking::unmet(plan, entry);
-            if !unmet.is_empty() {
-                return Err(LockedError::Stale { unmet });
-            }
+fn find(lock: &LabLock, plan: &Plan, mode: LockMode) -> Result<LabEntry, LockedError> {
+    let name = LabEntry::name_of(&plan.env, plan.profile, &plan.backend);
+    let Some(entry) = lock.get(&name, &plan.subdir) else {
+        let mut there: Vec<String> = lock
+            .of(&plan.env)
+            .map(|entry| format!("{} for {}", entry.name, entry.platform))
+            .collect();
+        if there.is_empty() {
+            there.push("none of this environment".to_owned());
         }
-        Ok(entry.clone())
+        return Err(LockedError::Missing {
+            name,
+            platform: plan.subdir.clone(),
+            there,
+        });
+    };
+    if mode != LockMode::Frozen {
+        let unmet = locking::unmet(plan, entry);
+        if !unmet.is_empty() {
+            return Err(LockedError::Stale { unmet });
+        }
     }
+    Ok(entry.clone())
 }
 
 /// Whether a generation holds what an entry names, file for file.

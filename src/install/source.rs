@@ -31,7 +31,7 @@ pub(super) async fn plan_from_source(
     };
     let src = store.source(&manifest.name);
     let source = checkout::check_out(ctx, manifest, plan.profile, asked, &src).await?;
-    let plan = plan_with(ctx, manifest, request, Some(source))?;
+    let plan = plan_with(ctx, manifest, request, Some(&source))?;
     Ok((plan, held))
 }
 

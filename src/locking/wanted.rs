@@ -24,10 +24,16 @@ pub struct Ask {
 pub enum WantedError {
     /// An environment that the lab does not have, or one without a manifest.
     #[error(transparent)]
-    Lab(#[from] LabError),
+    Lab(Box<LabError>),
     /// A platform that cannot be locked for.
     #[error(transparent)]
     Target(#[from] TargetError),
+}
+
+impl From<LabError> for WantedError {
+    fn from(error: LabError) -> Self {
+        Self::Lab(Box::new(error))
+    }
 }
 
 /// What a lab wants locked, or the part of it that is asked for.

@@ -52,7 +52,7 @@ async fn released(
     files: &Project,
     locked: &LockedPypi,
 ) -> Result<(), PypiError> {
-    let list = requirements(ctx, &locked.wheels);
+    let list = requirements_now(ctx, &locked.wheels);
     files.write("requirements.txt", &list).map_err(PypiError::Io)?;
     let sdists: Vec<&str> = locked
         .wheels
@@ -103,19 +103,19 @@ async fn released(
     Ok(())
 }
 
-/// The list that uv installs from: by name where the machine's index is asked, by URL where an explicit one is.
-fn requirements(ctx: &Context, wheels: &[LockedWheel]) -> String {
+/// The list that uv installs from, with the mirrors of this machine.
+fn requirements_now(ctx: &Context, wheels: &[LockedWheel]) -> String {
+    requirements(wheels, |url| ctx.settings.sources.mirrored(url))
+}
+
+/// A list of wheels with hashes: by name where the machine's index is asked, by URL where an explicit one is. `place`
+/// gives the URL to ask for a canonical one.
+pub fn requirements(wheels: &[LockedWheel], place: impl Fn(&str) -> String) -> String {
     let mut text = String::new();
     for wheel in wheels {
         // Writing into a String cannot fail.
         let _ = match &wheel.url {
-            Some(url) => writeln!(
-                text,
-                "{} @ {} --hash=sha256:{}",
-                wheel.name,
-                ctx.settings.sources.mirrored(url),
-                wheel.sha256
-            ),
+            Some(url) => writeln!(text, "{} @ {} --hash=sha256:{}", wheel.name, place(url), wheel.sha256),
             None => write!(text, "{}", hashed(std::slice::from_ref(wheel))),
         };
     }
@@ -125,7 +125,7 @@ fn requirements(ctx: &Context, wheels: &[LockedWheel]) -> String {
 /// Whether this very set was installed from this cache before. What the cache lost since is fetched again.
 #[must_use]
 pub fn is_cached(ctx: &Context, wheels: &[LockedWheel]) -> bool {
-    marker(ctx, &requirements(ctx, wheels)).is_file()
+    marker(ctx, &requirements_now(ctx, wheels)).is_file()
 }
 
 /// A file that says that this set was installed from this cache before.

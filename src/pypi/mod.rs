@@ -9,6 +9,7 @@ mod check;
 pub(crate) mod environment;
 mod error;
 mod install;
+mod locations;
 mod project;
 mod pylock;
 mod resolve;
@@ -19,6 +20,7 @@ mod watch;
 
 pub use agree::{Disagreement, Fault, Party};
 pub use error::PypiError;
-pub use install::{install, is_cached};
+pub use install::{install, is_cached, requirements};
+pub use locations::locations;
 pub use resolve::{ResolveRequest, resolve};
 pub use uv::{Uv, UvError};

@@ -1,5 +1,7 @@
 //! `pylock.toml` as uv writes it for one interpreter: which file of each package is installed.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -29,7 +31,7 @@ struct File {
     path: Option<String>,
     size: Option<u64>,
     #[serde(default)]
-    hashes: std::collections::BTreeMap<String, String>,
+    hashes: BTreeMap<String, String>,
 }
 
 impl File {
@@ -86,6 +88,26 @@ pub(super) fn parse(text: &str) -> Result<Vec<LockedWheel>, String> {
         .filter(|package| package.directory.is_none())
         .map(resolved)
         .collect()
+}
+
+/// The URL of every file, by SHA-256, without credentials.
+///
+/// # Errors
+/// The text is no pylock.
+pub(super) fn locations(text: &str) -> Result<BTreeMap<String, Url>, String> {
+    let pylock: Pylock = toml::from_str(text).map_err(|error| error.to_string())?;
+    let files = pylock
+        .packages
+        .into_iter()
+        .flat_map(|package| package.wheels.into_iter().chain(package.sdist));
+    Ok(files
+        .filter_map(|file| {
+            let mut url = file.url?;
+            // Fails for URLs that can have neither.
+            let _ = url.set_username("").and_then(|()| url.set_password(None));
+            Some((file.hashes.get("sha256")?.clone(), url))
+        })
+        .collect())
 }
 
 fn resolved(package: Package) -> Result<LockedWheel, String> {
@@ -182,6 +204,17 @@ wheels = [{ url = "https://files.example.org/whl/cpu/torch-2.15.0%2Bcpu-cp313-cp
                 .url
                 .as_ref()
                 .is_some_and(|url| url.contains("torch.example.org") || url.contains("whl/cpu"))
+        );
+    }
+
+    #[test]
+    fn places_of_files_hold_no_credentials() {
+        let text = PYLOCK.replace("https://files", "https://lab:secret@files");
+        let places = locations(&text).expect("a pylock");
+        assert_eq!(places.len(), 4);
+        assert_eq!(
+            places["bb"].as_str(),
+            "https://files.example.org/aiohttp-3.14.5-py3-none-any.whl"
         );
     }
 

@@ -141,11 +141,11 @@ pub async fn resolve(ctx: &Context, uv: &Uv, request: &ResolveRequest<'_>) -> Re
     }
     let computed = listed(ctx, plan, &wheels, &explicit).await?;
     Ok(LockedPypi {
-        computed,
         wheels,
         build,
         torch_from_pypi,
         findings,
+        computed,
     })
 }
 

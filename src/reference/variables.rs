@@ -73,6 +73,11 @@ pub const VARIABLES: &[Variable] = &[
     ),
     variable("KUBERNETES_SERVICE_HOST", Machine, "Set in containers of Kubernetes."),
     variable("ProgramFiles", Machine, "`nvidia-smi` is looked for in it on Windows."),
+    variable(
+        "SOURCE_DATE_EPOCH",
+        Matenv,
+        "Seconds since 1970: the time that `matenv export --format cyclonedx` writes down; none if unset.",
+    ),
     variable("NO_COLOR", Matenv, "No colour, as with `--color never`."),
     variable(
         "HOME",

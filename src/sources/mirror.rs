@@ -75,8 +75,10 @@ impl FromStr for Mirror {
         };
         let target = if let Ok(name) = right.parse() {
             Target::Source(name)
-        } else if Url::parse(right).is_ok() && right.contains("://") {
-            Target::Url(right.trim_end_matches('/').to_owned())
+        } else if let (Ok(url), true) = (Url::parse(right), right.contains("://")) {
+            // As every URL below it is written: a space in a folder's name is `%20` there.
+            let url = url.as_str().replace("%7Bbackend%7D", "{backend}");
+            Target::Url(url.trim_end_matches('/').to_owned())
         } else {
             return Err(MirrorError::UnknownTarget(right.to_owned()));
         };

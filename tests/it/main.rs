@@ -17,6 +17,8 @@ mod damage;
 mod disk;
 mod errors;
 #[cfg(target_os = "linux")]
+mod export;
+#[cfg(target_os = "linux")]
 mod hardware;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod indexes;

@@ -6,7 +6,7 @@ use crate::{lab::LabError, locking::WantedError};
 impl From<WantedError> for Failure {
     fn from(error: WantedError) -> Self {
         match error {
-            WantedError::Lab(error) => error.into(),
+            WantedError::Lab(error) => (*error).into(),
             WantedError::Target(error) => Self::new(
                 &error,
                 "lock::target",

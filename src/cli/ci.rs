@@ -1,0 +1,81 @@
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use serde::Serialize;
+
+use super::{Exit, Failure, Session};
+use crate::{
+    ci::{self, Job, Kind, MatenvWheel},
+    lock::LabLock,
+};
+
+/// Write a CI workflow that installs by the lock and keeps the certificates
+///
+/// One job for each environment, profile and platform of the lab's matenv.lock. matenv is on no package index yet, so a wheel of it is
+/// named, and pinned by its hash.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// What to write
+    #[arg(value_enum)]
+    kind: Kind,
+    /// The wheel that brings matenv to a job: a file of this repository, or URL#sha256=HEX; once for each platform
+    #[arg(long, value_name = "FILE|URL")]
+    wheel: Vec<String>,
+    /// Write it to FILE instead of standard output
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    schema: u32,
+    ok: bool,
+    kind: Kind,
+    jobs: &'a [Job],
+    left_out: &'a [Job],
+    output: Option<&'a Path>,
+    text: &'a str,
+}
+
+pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
+    let wheels = args
+        .wheel
+        .iter()
+        .map(|given| MatenvWheel::find(given, Path::new(".")))
+        .collect::<Result<Vec<_>, _>>()?;
+    let lock = match &session.ctx.settings.lab {
+        Some(lab) => LabLock::read(&lab.root)?,
+        None => None,
+    };
+    if lock.is_none() {
+        session
+            .ctx
+            .events
+            .warn("there is no matenv.lock here, and the jobs install by it: matenv init, then matenv lock");
+    }
+    let rendered = ci::render(args.kind, &ci::jobs(lock.as_ref(), &session.manifests), &wheels)?;
+    for job in &rendered.left_out {
+        let note = format!("{} on {} is left out: no runner is known for it", job.env, job.platform);
+        session.ctx.events.note(note);
+    }
+    let shown = Shown {
+        schema: 1,
+        ok: true,
+        kind: args.kind,
+        jobs: &rendered.jobs,
+        left_out: &rendered.left_out,
+        output: args.output.as_deref(),
+        text: &rendered.text,
+    };
+    match &args.output {
+        None => session.out.show(&shown, &rendered.text),
+        Some(file) => {
+            super::export::write(file, &rendered.text)?;
+            let said = format!("{}: {} jobs", file.display(), rendered.jobs.len());
+            session.out.told(&shown, said, Exit::Done);
+        }
+    }
+    Ok(Exit::Done.into())
+}

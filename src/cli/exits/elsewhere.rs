@@ -1,0 +1,84 @@
+//! What is written for other tools and for CI services.
+
+use super::super::{Exit, Failure};
+use crate::{ci::CiError, export::ExportError, names::typed};
+
+impl From<ExportError> for Failure {
+    fn from(error: ExportError) -> Self {
+        let (code, exit, help) = match error {
+            ExportError::Lock(error) => return error.into(),
+            ExportError::Records(error) => return (*error).into(),
+            ExportError::Uv(error) => return error.into(),
+            ExportError::Pypi(error) => return error.into(),
+            ExportError::MachineBound { ref env } => (
+                "export::machine_bound",
+                Exit::Usage,
+                format!("make it from a conda channel, then export it: matenv install {env} --no-host-python --force"),
+            ),
+            ExportError::OwnSource {
+                ref env, ref manifest, ..
+            } => (
+                "export::own_source",
+                Exit::Usage,
+                format!(
+                    "make it from a release, then export it: matenv install {}",
+                    typed(manifest, env)
+                ),
+            ),
+            ExportError::NoSuch { ref env, .. } => (
+                "export::no_such",
+                Exit::Usage,
+                format!(
+                    "leave --platform, --profile and --backend out, or make it: matenv install {env} --profile PROFILE"
+                ),
+            ),
+            ExportError::Ambiguous { .. } => (
+                "export::ambiguous",
+                Exit::Usage,
+                "name one: --profile PROFILE, --backend BACKEND, --platform PLATFORM".to_owned(),
+            ),
+            ExportError::NoContainer { .. } => (
+                "export::no_container",
+                Exit::Usage,
+                "export what is for linux-64 or linux-aarch64".to_owned(),
+            ),
+            ExportError::NotListed { .. } => (
+                "export::not_listed",
+                Exit::Unresolvable,
+                "name the index that had the file: --mirror pypi=URL; or take another format: --format requirements"
+                    .to_owned(),
+            ),
+            ExportError::Epoch { .. } => (
+                "export::epoch",
+                Exit::Usage,
+                "unset SOURCE_DATE_EPOCH, or set it to seconds since 1970".to_owned(),
+            ),
+            ExportError::Form(_) => (
+                "export::form",
+                Exit::Integrity,
+                "make the environment again: matenv install ENV --force".to_owned(),
+            ),
+        };
+        Self::new(&error, code, exit, help)
+    }
+}
+
+impl From<CiError> for Failure {
+    fn from(error: CiError) -> Self {
+        let wheel = "build one with scripts/wheel.sh of matenv's repository, put it into yours, and name it: \
+                     --wheel tools/matenv-VERSION-….whl, or --wheel URL#sha256=HEX";
+        let (code, help) = match &error {
+            CiError::NoWheel { .. } => ("ci::no_wheel", wheel),
+            CiError::Wheel { .. } | CiError::Read { .. } => ("ci::wheel", wheel),
+            CiError::NoRunner { .. } => (
+                "ci::no_runner",
+                "write the job yourself, for a runner of your own: docs/guides/ci.md",
+            ),
+            CiError::Form(_) => (
+                "ci::form",
+                "type the same command again with -vv, and report what it says",
+            ),
+        };
+        Self::new(&error, code, Exit::Usage, help.to_owned())
+    }
+}

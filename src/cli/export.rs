@@ -1,0 +1,111 @@
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use serde::Serialize;
+
+use super::{Exit, Failure, ProfileChoice, Session, parse_profile};
+use crate::{
+    export::{self, Format, Wanted},
+    lock::LabEntry,
+    locking::{self, Interpreter},
+    names::{Backend, EnvName, ProfileName},
+    store::layout,
+};
+
+/// Write an environment's packages for another tool
+///
+/// In a lab's folder of matenv.lock, else of the installed environment, exactly as it was locked. An environment on this machine's own Python is refused: it is of use
+/// nowhere else. What another tool makes of it is not proven.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Environment to export
+    env: EnvName,
+    /// What to write
+    #[arg(long, value_enum)]
+    format: Format,
+    /// Write it to FILE instead of standard output
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// The one for that platform, such as linux-64
+    #[arg(long)]
+    platform: Option<String>,
+    /// The one of that profile
+    #[arg(long, value_parser = parse_profile)]
+    profile: Option<ProfileChoice>,
+    /// The one of that torch backend, such as cu130
+    #[arg(long)]
+    backend: Option<Backend>,
+}
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    schema: u32,
+    ok: bool,
+    env: &'a EnvName,
+    profile: ProfileName,
+    backend: &'a Backend,
+    platform: &'a str,
+    format: Format,
+    output: Option<&'a Path>,
+    text: &'a str,
+}
+
+pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
+    let locked = export::from_lab(&session.ctx, &args.env)?;
+    let installed = match locked.as_slice() {
+        [] => Some(super::info::installed(&args.env, session)?),
+        _ => None,
+    };
+    let entries = match &installed {
+        Some(generation) => vec![export::from_generation(generation)?],
+        None => locked,
+    };
+    let wanted = Wanted {
+        platform: args.platform.clone(),
+        profile: args.profile.and_then(ProfileChoice::named),
+        backend: args.backend.clone(),
+    };
+    let entry = export::select(&entries, &args.env, &wanted)?;
+    let python = match &installed {
+        Some(generation) => Interpreter::at(layout::python(&generation.prefix)),
+        None => session.block_on(locking::interpreter(&session.ctx))?,
+    };
+    let text = session.block_on(export::export(&session.ctx, entry, args.format, &python.path))?;
+    let shown = shown(args, entry, &text);
+    match &args.output {
+        None => session.out.show(&shown, &text),
+        Some(file) => {
+            write(file, &text)?;
+            let said = format!("{}: {} for {}", file.display(), entry.name, entry.platform);
+            session.out.told(&shown, said, Exit::Done);
+        }
+    }
+    Ok(Exit::Done.into())
+}
+
+fn shown<'a>(args: &'a Args, entry: &'a LabEntry, text: &'a str) -> Shown<'a> {
+    Shown {
+        schema: 1,
+        ok: true,
+        env: &entry.env,
+        profile: entry.profile,
+        backend: &entry.backend,
+        platform: &entry.platform,
+        format: args.format,
+        output: args.output.as_deref(),
+        text,
+    }
+}
+
+/// Write a text to the file of `--output`.
+pub(super) fn write(file: &Path, text: &str) -> Result<(), Failure> {
+    fs_err::write(file, text).map_err(|error| {
+        Failure::io(
+            "cannot write the file",
+            &error,
+            "name a file in a folder that you may write to: --output FILE",
+        )
+    })
+}

@@ -1,0 +1,105 @@
+//! conda's `environment.yml`: names, versions, builds, and pip's part.
+
+use serde::Serialize;
+
+use super::{ExportError, headline};
+use crate::{
+    lock::{LabEntry, LockedWheel},
+    names::{Backend, EnvName},
+    sources::{SourceName, Sources},
+};
+
+#[derive(Serialize)]
+struct EnvironmentYml<'a> {
+    name: &'a EnvName,
+    channels: Vec<String>,
+    dependencies: Vec<Dependency>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Dependency {
+    Conda(String),
+    Pip { pip: Vec<String> },
+}
+
+/// All packages of an entry.
+pub(super) fn environment_yml(entry: &LabEntry) -> Result<String, ExportError> {
+    let mut dependencies: Vec<Dependency> = entry
+        .lock
+        .conda
+        .iter()
+        .map(|record| &record.package_record)
+        .map(|record| format!("{}={}={}", record.name.as_normalized(), record.version, record.build))
+        .map(Dependency::Conda)
+        .collect();
+    let wheels = &entry.lock.pypi.wheels;
+    if !wheels.is_empty() {
+        let has_pip =
+            |record: &rattler_conda_types::RepoDataRecord| record.package_record.name.as_normalized() == "pip";
+        if !entry.lock.conda.iter().any(has_pip) {
+            // conda runs the environment's own, and warns where it is not asked for.
+            dependencies.push(Dependency::Conda("pip".to_owned()));
+        }
+        dependencies.push(Dependency::Pip {
+            pip: wheels.iter().map(requirement).collect(),
+        });
+    }
+    let text = serde_yaml::to_string(&EnvironmentYml {
+        name: &entry.env,
+        channels: channels(entry),
+        dependencies,
+    })
+    .map_err(|error| ExportError::Form(error.to_string()))?;
+    Ok(format!(
+        "# {}\n# Names and versions; the hashes stand in `explicit`, `requirements` and `pylock`.\n{text}",
+        headline(entry)
+    ))
+}
+
+/// pip reads no index for one package alone here, so what comes from an explicit index goes by its URL.
+fn requirement(wheel: &LockedWheel) -> String {
+    match &wheel.url {
+        Some(url) => format!("{} @ {url}#sha256={}", wheel.name, wheel.sha256),
+        None => format!("{}=={}", wheel.name, wheel.version),
+    }
+}
+
+/// conda-forge by its name, which a lab's own conda configuration may mirror; others by URL; none of conda's defaults.
+fn channels(entry: &LabEntry) -> Vec<String> {
+    let conda_forge = Sources::new(Vec::new(), None).default_url(SourceName::CondaForge, &Backend::cpu());
+    let mut channels: Vec<String> = Vec::new();
+    for channel in entry.lock.conda.iter().filter_map(|record| record.channel.as_deref()) {
+        let channel = channel.trim_end_matches('/');
+        let name = if Some(channel) == conda_forge.as_deref() {
+            SourceName::CondaForge.as_str()
+        } else {
+            channel
+        };
+        if !channels.iter().any(|known| known == name) {
+            channels.push(name.to_owned());
+        }
+    }
+    channels.push("nodefaults".to_owned());
+    channels
+}
+
+#[cfg(test)]
+mod tests {
+    use rattler_conda_types::{EnvironmentYaml, MatchSpecOrSubSection};
+
+    use super::{super::made, *};
+
+    #[test]
+    fn rattler_reads_the_file_back() {
+        let text = environment_yml(&made::entry()).expect("YAML");
+        let read: EnvironmentYaml = serde_yaml::from_str(&text).expect("an environment.yml");
+        assert_eq!(read.name.as_deref(), Some("demo"));
+        let specs = read
+            .dependencies
+            .iter()
+            .filter_map(MatchSpecOrSubSection::as_match_spec);
+        assert_eq!(specs.count(), 4);
+        insta::assert_snapshot!(made::shown(&text));
+    }
+}

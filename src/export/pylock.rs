@@ -1,0 +1,138 @@
+//! `pylock.toml`, PEP 751: each wheel with the URL of its file.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use url::Url;
+
+use super::{ExportError, about_wheels, comments, minor};
+use crate::lock::{LabEntry, LockedWheel};
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Pylock {
+    lock_version: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    environments: Vec<String>,
+    requires_python: String,
+    created_by: &'static str,
+    packages: Vec<Package>,
+}
+
+#[derive(Serialize)]
+struct Package {
+    name: String,
+    version: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sdist: Option<File>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    wheels: Vec<File>,
+}
+
+#[derive(Serialize)]
+struct File {
+    name: String,
+    url: Url,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    hashes: Hashes,
+}
+
+#[derive(Serialize)]
+struct Hashes {
+    sha256: String,
+}
+
+/// The wheels of an entry; `located` says by SHA-256 where the files of the machine's index lie.
+pub(super) fn pylock(entry: &LabEntry, located: &BTreeMap<String, Url>) -> Result<String, ExportError> {
+    let packages = entry.lock.pypi.wheels.iter().map(|wheel| package(wheel, located));
+    let text = toml::to_string(&Pylock {
+        lock_version: "1.0",
+        environments: marker(&entry.platform).into_iter().collect(),
+        requires_python: format!("=={}.*", minor(&entry.python)),
+        created_by: "matenv",
+        packages: packages.collect::<Result<_, _>>()?,
+    })
+    .map_err(|error| ExportError::Form(error.to_string()))?;
+    let mut lines = about_wheels(entry);
+    lines.push("uv pip sync FILE, where FILE is pylock.toml or pylock.NAME.toml".to_owned());
+    Ok(comments(&lines) + &text)
+}
+
+fn package(wheel: &LockedWheel, located: &BTreeMap<String, Url>) -> Result<Package, ExportError> {
+    let url = match &wheel.url {
+        Some(url) => Url::parse(url).map_err(|_| ExportError::Form(format!("`{url}` is no URL")))?,
+        None => located
+            .get(&wheel.sha256)
+            .cloned()
+            .ok_or_else(|| ExportError::NotListed {
+                package: wheel.name.clone(),
+                version: wheel.version.clone(),
+                sha256: wheel.sha256.clone(),
+            })?,
+    };
+    let file = File {
+        name: wheel.file.clone(),
+        url,
+        size: wheel.size,
+        hashes: Hashes {
+            sha256: wheel.sha256.clone(),
+        },
+    };
+    let (sdist, wheels) = if wheel.is_sdist() {
+        (Some(file), Vec::new())
+    } else {
+        (None, vec![file])
+    };
+    Ok(Package {
+        name: wheel.name.clone(),
+        version: wheel.version.clone(),
+        sdist,
+        wheels,
+    })
+}
+
+/// The platform as an environment marker: an installer refuses the file elsewhere.
+fn marker(platform: &str) -> Option<String> {
+    let (system, machine) = match platform {
+        "linux-64" => ("linux", "x86_64"),
+        "linux-aarch64" => ("linux", "aarch64"),
+        "osx-64" => ("darwin", "x86_64"),
+        "osx-arm64" => ("darwin", "arm64"),
+        "win-64" => ("win32", "AMD64"),
+        "win-arm64" => ("win32", "ARM64"),
+        _ => return None,
+    };
+    Some(format!(
+        "sys_platform == '{system}' and platform_machine == '{machine}'"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::made, *};
+
+    fn located() -> BTreeMap<String, Url> {
+        let wheels = made::entry().lock.pypi.wheels;
+        let url = |file: &str| format!("https://files.example.org/{file}").parse().expect("a URL");
+        wheels
+            .iter()
+            .map(|wheel| (wheel.sha256.clone(), url(&wheel.file)))
+            .collect()
+    }
+
+    #[test]
+    fn each_wheel_has_the_place_of_its_file() {
+        let text = pylock(&made::entry(), &located()).expect("TOML");
+        insta::assert_snapshot!(made::shown(&text));
+    }
+
+    #[test]
+    fn a_file_that_the_index_lost_is_named() {
+        let error = pylock(&made::entry(), &BTreeMap::new()).expect_err("nothing is listed");
+        assert!(
+            error.to_string().contains("no file of `antlr4-python3-runtime` 4.9.3"),
+            "{error}"
+        );
+    }
+}

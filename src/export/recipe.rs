@@ -1,0 +1,134 @@
+//! Recipes of containers that obey the lab's lock: `matenv install --locked` proves the environment while it is built.
+
+use super::{ExportError, headline};
+use crate::{
+    lock::LabEntry,
+    services::{Platform, Services},
+};
+
+/// What stands at the top of both recipes.
+fn comments(entry: &LabEntry) -> String {
+    let gpu = if entry.backend.is_cpu() {
+        ""
+    } else {
+        "# No GPU is there while it is built, so what needs one is skipped; on the machine: matenv verify ENV.\n"
+    };
+    format!(
+        "# {}; it was not built here.\n# Beside this file: the lab's matenv.toml and matenv.lock, and matenv's own wheel \
+         for Linux in dist/.\n{gpu}",
+        headline(entry)
+    )
+}
+
+/// The command that makes the environment.
+fn install(entry: &LabEntry) -> String {
+    let (env, profile) = (&entry.env, entry.profile);
+    match entry.backend.cuda_version() {
+        None => format!("matenv install {env} --profile {profile} --locked"),
+        // Without a driver the variable says which of the lock's backends is meant.
+        Some(cuda) => format!("CONDA_OVERRIDE_CUDA={cuda} matenv install {env} --profile {profile} --locked --cross"),
+    }
+}
+
+fn platform<'a>(entry: &LabEntry, services: &'a Services) -> Result<&'a str, ExportError> {
+    services
+        .platform(&entry.platform)
+        .and_then(|platform: &Platform| platform.container.as_deref())
+        .ok_or_else(|| ExportError::NoContainer {
+            platform: entry.platform.clone(),
+        })
+}
+
+/// A recipe for Docker and Podman.
+pub(super) fn dockerfile(entry: &LabEntry) -> Result<String, ExportError> {
+    let services = Services::load();
+    let platform = platform(entry, &services)?;
+    let (comments, image, install) = (comments(entry), &services.python.image, install(entry));
+    let (version, env) = (env!("CARGO_PKG_VERSION"), &entry.env);
+    Ok(format!(
+        r#"{comments}# docker build -t {env} . && docker run --rm {env} python --version
+FROM --platform={platform} {image}
+ENV HOME=/root MATENV_HOME=/opt/matenv NO_COLOR=1
+COPY dist/matenv-{version}-*.whl /opt/wheel/
+RUN python -m pip install --no-cache-dir --no-index /opt/wheel/matenv-*.whl
+WORKDIR /lab
+COPY matenv.toml matenv.lock ./
+# One layer: what the caches hold is removed before it is kept.
+RUN export UV_CACHE_DIR=/opt/cache/uv RATTLER_CACHE_DIR=/opt/cache/rattler \
+ && {install} \
+ && rm -rf /opt/cache
+ENTRYPOINT ["matenv", "run", "{env}", "--"]
+CMD ["python"]
+"#
+    ))
+}
+
+/// A recipe for Apptainer and Singularity.
+pub(super) fn apptainer(entry: &LabEntry) -> Result<String, ExportError> {
+    let services = Services::load();
+    platform(entry, &services)?;
+    let (comments, image, install) = (comments(entry), &services.python.image, install(entry));
+    let env = &entry.env;
+    Ok(format!(
+        r#"{comments}# apptainer build {env}.sif {env}.def && apptainer run {env}.sif python --version
+Bootstrap: docker
+From: {image}
+
+%files
+    matenv.toml /lab/matenv.toml
+    matenv.lock /lab/matenv.lock
+    dist /opt/wheel
+
+%post
+    export HOME=/root MATENV_HOME=/opt/matenv NO_COLOR=1
+    export UV_CACHE_DIR=/opt/cache/uv RATTLER_CACHE_DIR=/opt/cache/rattler
+    python -m pip install --no-cache-dir --no-index /opt/wheel/matenv-*.whl
+    cd /lab
+    {install}
+    rm -rf /opt/cache
+
+%environment
+    export MATENV_HOME=/opt/matenv
+
+%runscript
+    exec matenv run {env} -- "$@"
+"#
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::made, *};
+    use crate::names::ProfileName;
+
+    #[test]
+    fn recipes_install_what_is_locked() {
+        for (name, recipe) in [
+            ("dockerfile", dockerfile(&made::entry())),
+            ("apptainer", apptainer(&made::entry())),
+        ] {
+            insta::assert_snapshot!(name, made::shown(&recipe.expect("a recipe")));
+        }
+    }
+
+    #[test]
+    fn a_gpu_is_not_there_while_it_is_built() {
+        let entry = LabEntry {
+            profile: ProfileName::Gpu,
+            backend: "cu128".parse().expect("a backend"),
+            ..made::entry()
+        };
+        let recipe = dockerfile(&entry).expect("a recipe");
+        let line = "CONDA_OVERRIDE_CUDA=12.8 matenv install demo --profile gpu --locked --cross";
+        assert!(recipe.contains(line), "{recipe}");
+    }
+
+    #[test]
+    fn there_are_no_containers_of_windows() {
+        let entry = LabEntry {
+            platform: "win-64".to_owned(),
+            ..made::entry()
+        };
+        assert!(matches!(apptainer(&entry), Err(ExportError::NoContainer { .. })));
+    }
+}

@@ -1,0 +1,105 @@
+use super::ExportError;
+use crate::{
+    lock::LabEntry,
+    names::{Backend, EnvName, ProfileName},
+};
+
+/// Which of an environment's entries is meant; what is absent may be any.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// conda's platform, such as `linux-64`.
+    pub platform: Option<String>,
+    /// The accelerator level.
+    pub profile: Option<ProfileName>,
+    /// torch's backend.
+    pub backend: Option<Backend>,
+}
+
+/// The one entry of `env` that is meant: of an installed environment there is one, of a lab's lock there may be many.
+pub fn select<'a>(
+    entries: impl IntoIterator<Item = &'a LabEntry>,
+    env: &EnvName,
+    wanted: &Wanted,
+) -> Result<&'a LabEntry, ExportError> {
+    let all: Vec<&LabEntry> = entries.into_iter().collect();
+    let fitting: Vec<&LabEntry> = all.iter().copied().filter(|entry| wanted.fits(entry)).collect();
+    match fitting.as_slice() {
+        [one] => Ok(one),
+        [] => Err(ExportError::NoSuch {
+            env: env.clone(),
+            wanted: wanted.words(),
+            there: named(&all),
+        }),
+        many => Err(ExportError::Ambiguous {
+            env: env.clone(),
+            there: named(many),
+        }),
+    }
+}
+
+impl Wanted {
+    fn fits(&self, entry: &LabEntry) -> bool {
+        self.platform
+            .as_ref()
+            .is_none_or(|platform| *platform == entry.platform)
+            && self.profile.is_none_or(|profile| profile == entry.profile)
+            && self.backend.as_ref().is_none_or(|backend| *backend == entry.backend)
+    }
+
+    fn words(&self) -> String {
+        let words: Vec<String> = [
+            self.profile.map(|profile| format!("profile {profile}")),
+            self.backend.as_ref().map(|backend| format!("backend {backend}")),
+            self.platform.clone(),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        words.join(", ")
+    }
+}
+
+fn named(entries: &[&LabEntry]) -> String {
+    let names: Vec<String> = entries
+        .iter()
+        .map(|entry| format!("{} for {}", entry.name, entry.platform))
+        .collect();
+    names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::made, *};
+
+    #[test]
+    fn options_name_one_of_several() {
+        let cpu = made::entry();
+        let gpu = LabEntry {
+            name: "demo-gpu-cu130".to_owned(),
+            profile: ProfileName::Gpu,
+            backend: "cu130".parse().expect("a backend"),
+            ..made::entry()
+        };
+        let both = [cpu, gpu];
+        let of = |wanted: &Wanted| select(&both, &both[0].env, wanted);
+        let gpu = Wanted {
+            profile: Some(ProfileName::Gpu),
+            ..Wanted::default()
+        };
+        assert_eq!(of(&gpu).expect("one").name, "demo-gpu-cu130");
+        let error = of(&Wanted::default()).expect_err("two").to_string();
+        assert_eq!(
+            error,
+            "`demo` is there more than once: demo-cpu for linux-64, demo-gpu-cu130 for linux-64"
+        );
+        let elsewhere = Wanted {
+            platform: Some("win-64".to_owned()),
+            ..gpu
+        };
+        let error = of(&elsewhere).expect_err("none").to_string();
+        assert!(
+            error.starts_with("`demo` is not there for profile gpu, win-64; there is demo-cpu"),
+            "{error}"
+        );
+    }
+}

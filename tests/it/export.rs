@@ -1,0 +1,188 @@
+//! An environment's packages in the words of other tools, read by those tools; and CI workflows. `scripts/e2e.sh` goes on
+//! with tools that are larger.
+
+use std::{path::Path, process::Command};
+
+use rattler_conda_types::{EnvironmentYaml, ExplicitEnvironmentSpec, PackageArchiveHash};
+
+use crate::support::{Channel, File, Index, Sdist, TestEnv, Wheel};
+
+const APP: &str = "[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n\
+                   [[build]]\npackage = \"demo-old\"\nrequires = [\"tiny-backend==1.0\"]\nbecause = \"it has no wheel\"\n";
+
+/// A demo from a conda channel and an index on two hosts.
+fn made() -> (TestEnv, Index) {
+    let env = TestEnv::new().with_uv();
+    env.manifest(APP);
+    let files = [
+        File::from(
+            Wheel::new("demo-app", "1.0")
+                .requires("demo-lib>=1")
+                .requires("demo-old"),
+        ),
+        File::from(Wheel::new("demo-lib", "1.2")),
+        File::from(Sdist::new("demo-old", "0.9")),
+        File::from(Sdist::backend()),
+    ];
+    let index = Index::pypi(&files);
+    let channel = Channel::new(&env, &[]);
+    env.install_demo_from(&channel.mirror(), &index.url(), &["--no-verify"])
+        .exits(0);
+    (env, index)
+}
+
+fn export(env: &TestEnv, index: &Index, format: &str) -> String {
+    let mirror = format!("pypi={}", index.url());
+    env.matenv(&["export", "demo", "--format", format, "--mirror", &mirror])
+        .exits(0)
+        .stdout
+}
+
+/// uv, the way a user types it, into an environment of its own.
+fn uv(env: &TestEnv, index: &Index, venv: &str, arguments: &[&str]) {
+    let command = env.command(&[]);
+    let uv = command.get_envs().find(|(name, _)| *name == "MATENV_UV");
+    let uv = uv.and_then(|(_, value)| value).unwrap().to_owned();
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(&uv);
+        command.args(arguments).current_dir(env.path("")).env_clear();
+        command.envs(["PATH", "HOME"].map(|name| (name, std::env::var_os(name).unwrap())));
+        command
+            .env("UV_CACHE_DIR", env.path("other-cache"))
+            .env("UV_DEFAULT_INDEX", index.url());
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    run(&["venv", "--quiet", "--python", &crate::support::host_python(), venv]);
+    let python = Path::new(venv).join("bin/python");
+    run(&[
+        &arguments[..2],
+        &["--python", python.to_str().unwrap()],
+        &arguments[2..],
+    ]
+    .concat());
+    let said = Command::new(env.path("").join(&python))
+        .args(["-c", "import demo_app, demo_lib, demo_old; print(demo_lib.__version__)"])
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&said.stdout).trim(), "1.2", "{venv}");
+}
+
+#[test]
+fn uv_installs_the_requirements_and_the_pylock() {
+    let (env, index) = made();
+    let requirements = export(&env, &index, "requirements");
+    assert!(!requirements.contains("127.0.0.1"), "{requirements}");
+    fs_err::write(env.path("requirements.txt"), requirements).unwrap();
+    let list = [
+        "pip",
+        "install",
+        "--no-deps",
+        "--require-hashes",
+        "-r",
+        "requirements.txt",
+    ];
+    uv(&env, &index, "by-requirements", &list);
+
+    let pylock = export(&env, &index, "pylock");
+    fs_err::write(env.path("pylock.toml"), &pylock).unwrap();
+    uv(&env, &index, "by-pylock", &["pip", "sync", "pylock.toml"]);
+    uv(&env, &index, "by-install", &["pip", "install", "-r", "pylock.toml"]);
+
+    let (before, after) = pylock.split_once("sha256 = \"").unwrap();
+    fs_err::write(
+        env.path("pylock.toml"),
+        format!("{before}sha256 = \"{}{}", "0".repeat(64), &after[64..]),
+    )
+    .unwrap();
+    let tampered = std::panic::catch_unwind(|| uv(&env, &index, "tampered", &["pip", "sync", "pylock.toml"]));
+    assert!(tampered.is_err(), "uv took a file that is not what the hash says");
+}
+
+#[test]
+fn conda_packages_are_read_by_rattler_and_name_no_mirror() {
+    let (env, index) = made();
+    let explicit = export(&env, &index, "explicit");
+    let spec: ExplicitEnvironmentSpec = explicit.parse().unwrap();
+    assert_eq!(spec.packages.len(), 1);
+    let hash = spec.packages[0].package_archive_hash().unwrap();
+    assert!(matches!(hash, Some(PackageArchiveHash::Sha256(_))), "{explicit}");
+
+    let yml = export(&env, &index, "environment.yml");
+    let read: EnvironmentYaml = serde_yaml::from_str(&yml).unwrap();
+    assert_eq!(read.name.as_deref(), Some("demo"));
+    assert!(
+        yml.contains("- conda-forge\n") && yml.contains("- demo-app==1.0\n"),
+        "{yml}"
+    );
+
+    for format in ["explicit", "environment.yml", "requirements", "cyclonedx"] {
+        let text = export(&env, &index, format);
+        assert!(!text.contains("127.0.0.1") && !text.contains("file:"), "{text}");
+        assert_eq!(text, export(&env, &index, format), "the same environment, other bytes");
+    }
+    let sbom: serde_json::Value = serde_json::from_str(&export(&env, &index, "cyclonedx")).unwrap();
+    assert_eq!(
+        sbom["components"].as_array().unwrap().len(),
+        4,
+        "python and three wheels"
+    );
+}
+
+#[test]
+fn an_environment_on_this_machines_python_is_not_exported() {
+    let env = TestEnv::new().with_uv();
+    env.manifest("[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n");
+    let index = Index::serve(&[Wheel::new("demo-app", "1.0")], crate::support::Options::default());
+    env.install_demo(&index.url(), &["--no-verify"]).exits(0);
+    for format in ["explicit", "pylock", "dockerfile"] {
+        env.matenv(&["export", "demo", "--format", format])
+            .exits(2)
+            .says("this machine's own Python")
+            .says("matenv install demo --no-host-python --force");
+    }
+}
+
+#[test]
+fn what_is_not_there_is_said_beside_what_is() {
+    let (env, index) = made();
+    env.matenv(&["export", "demo", "--format", "explicit", "--profile", "gpu"])
+        .exits(2)
+        .says("`demo` is not there for profile gpu; there is demo-cpu for ");
+    env.matenv(&["export", "demo", "--format", "conda-lock"]).exits(2);
+    let other = Index::pypi(&[]);
+    let mirror = format!("pypi={}", other.url());
+    env.matenv(&["export", "demo", "--format", "pylock", "--mirror", &mirror])
+        .exits(3);
+    let file = env.path("list.txt");
+    let mut arguments = vec!["export", "demo", "--format", "requirements", "--output"];
+    arguments.push(file.to_str().unwrap());
+    env.matenv(&arguments).exits(0).says("demo-cpu for ");
+    assert_eq!(
+        fs_err::read_to_string(file).unwrap(),
+        export(&env, &index, "requirements")
+    );
+}
+
+#[test]
+fn a_workflow_names_the_wheel_by_its_hash() {
+    let env = TestEnv::new();
+    let folder = env.manifest("");
+    let folder = folder.to_str().unwrap();
+    let wheel = "matenv-0.1.0-py3-none-any.whl";
+    let ci = |kind: &str, wheel: &[&str]| env.matenv(&[&["ci", kind, "--manifest-dir", folder], wheel].concat());
+    ci("github", &[]).exits(2).says("no wheel of matenv is named for");
+    ci("github", &["--wheel", wheel]).exits(2).says("cannot read");
+    fs_err::write(env.path(wheel), "wheel").unwrap();
+    for kind in ["github", "gitlab"] {
+        let text = ci(kind, &["--wheel", wheel]).exits(0).stdout;
+        let read: serde_yaml::Value = serde_yaml::from_str(&text).unwrap();
+        assert!(read.is_mapping(), "{text}");
+        let hash = "ba59926159d2aa256eb8739b8da7e2b574b960e1202c6d624cbe981cef996c91";
+        assert!(text.contains(hash) && text.contains("./matenv-0.1.0"), "{text}");
+    }
+    let matrix = ci("matrix", &[]).exits(0).json();
+    assert_eq!(matrix["include"][0]["env"], "demo");
+    let shown = ci("matrix", &["--json"]).exits(0).json();
+    assert_eq!(shown["jobs"][0]["profile"], "cpu");
+}
