@@ -9,6 +9,7 @@ mod locate;
 mod locked;
 mod machine;
 mod many;
+mod meant;
 mod need;
 mod places;
 mod prove;
@@ -20,16 +21,21 @@ pub use error::InstallError;
 pub use locked::{LockMode, LockedError};
 pub use machine::Machine;
 pub use many::{Made, install_many, rehearse_many, supported};
+pub use meant::MeantError;
 pub use need::Need;
 pub use places::PlaceFacts;
 pub use prove::{Proof, Prove, Timed, prove, prove_again, time_again};
 pub use room::RoomError;
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use locate::{Located, locate, wheels};
 use locked::{LabLocks, is_of};
 use machine::absent;
+use meant::check_is_meant;
 use source::{plan_from_source, prune_source, tell_of_replaced_source};
 
 use crate::{
@@ -45,8 +51,10 @@ use crate::{
     names::{EnvName, ProfileName},
     plan::{self, Plan},
     profile::Profiles,
+    pypi::PypiError,
     reach,
     report::{Certificate, ChosenPlan, Package, Verdict},
+    sources::SourceName,
     store::{
         Generation, GenerationRecord, Size, Staged, Store,
         door::{self, Door},
@@ -74,6 +82,8 @@ pub struct Request {
     pub menu: bool,
     /// Programs that come from a folder or a git repository instead of a release.
     pub sources: Vec<Source>,
+    /// Profiles that are not to be taken if none is named, with the reason.
+    pub excluded: BTreeMap<ProfileName, String>,
     /// How the lab's lock is used.
     pub lock: LockMode,
     /// Take the newest versions, whatever is installed.
@@ -126,6 +136,7 @@ fn plan_with(
             sources: ctx.settings.sources.described(),
             source: source.cloned(),
             packages: ctx.settings.added_packages(env),
+            excluded: request.excluded.clone(),
             locked,
         };
         plan::plan(manifest, &profiles, &machine.hardware, &request)
@@ -146,8 +157,31 @@ pub fn known_size(ctx: &Context, plan: &Plan) -> Option<Size> {
     certificate.size.filter(|_| same)
 }
 
-/// Make `manifest`'s environment, or find that nothing is to be done.
+/// Make `manifest`'s environment, or find that nothing is to be done. Where nobody named a profile, one whose index does not
+/// answer is left.
 pub async fn install(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<Installed, InstallError> {
+    let made = Box::pin(make(ctx, manifest, request)).await;
+    // `--strict` takes what it was asked for or nothing.
+    if let Err(InstallError::Pypi(PypiError::Unreachable {
+        source_name: SourceName::Nvidia,
+        because,
+    })) = &made
+        && request.profile.is_none()
+        && ctx.settings.torch_from_pypi
+    {
+        let because = format!("NVIDIA's index does not answer: {because}");
+        ctx.events
+            .warn(format!("{} is made without TensorRT: {because}", manifest.name));
+        let plainer = Request {
+            excluded: BTreeMap::from([(ProfileName::GpuTrt, because)]),
+            ..request.clone()
+        };
+        return Box::pin(make(ctx, manifest, &plainer)).await;
+    }
+    made
+}
+
+async fn make(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<Installed, InstallError> {
     if let Some(model_dir) = &request.prove.model_dir {
         // It is needed last, and a typo in it should not cost an installation.
         verify::check_model_dir(model_dir, &manifest.model_files)?;
@@ -162,6 +196,7 @@ pub async fn install(ctx: &Context, manifest: &Manifest, request: &Request) -> R
     let mut clock = Clock::new(ctx);
     let store = Store::open(&ctx.settings)?;
     let (mut plan, source_held) = plan_from_source(ctx, &store, manifest, request).await?;
+    check_is_meant(ctx, &store, &plan, request)?;
     let entry = LabLocks::read(ctx, request)?.entry(ctx, &mut plan, request.lock)?;
     let entry = entry.as_ref();
     if let Some(done) = nothing_to_do(ctx, &store, &plan, entry, request).await? {
@@ -253,7 +288,7 @@ async fn build(
         bench: None,
         timings: Vec::new(),
     };
-    let absent = absent(&ctx.settings, request.machine.cross);
+    let absent = absent(&ctx.settings, request.machine.cross, plan);
     let proof = prove(ctx, clock, plan, &prefix, &request.prove, absent).await?;
     proof.enter(&mut certificate);
     if request.prove.probes {
@@ -345,6 +380,7 @@ async fn nothing_to_do(
         if arrived {
             certificate.cross = false;
             certificate.hardware.clone_from(&request.machine.hardware);
+            certificate.plan.choices.clone_from(&plan.choices);
         }
         // A trained model is new evidence: its smoke tests run even if the environment stays as it is.
         let again = Prove {
@@ -352,11 +388,18 @@ async fn nothing_to_do(
             bench: arrived && request.prove.bench,
             ..request.prove.clone()
         };
-        let absent = absent(&ctx.settings, certificate.cross);
+        let absent = absent(&ctx.settings, certificate.cross, plan);
         let proof = prove(ctx, &mut Clock::new(ctx), plan, &current.prefix, &again, absent).await?;
-        certificate = proof.record(certificate, &current.prefix)?;
-        if arrived && certificate.verdict() == Verdict::Good {
-            current.arrived(certificate.proven, certificate.ok)?;
+        if arrived {
+            // What goes wrong here is told, and the environment stays what it was: made for another machine.
+            proof.enter(&mut certificate);
+            if certificate.verdict() == Verdict::Good && certificate.proven {
+                keep_plan(plan, &current.prefix)?;
+                certificate.write(&current.prefix)?;
+                current.arrived(certificate.proven, certificate.ok)?;
+            }
+        } else {
+            certificate = proof.record(certificate, &current.prefix)?;
         }
     }
     Ok(Some(Installed {
@@ -369,8 +412,16 @@ fn keep_records(plan: &Plan, lock: &Lock, prefix: &Path) -> Result<(), InstallEr
     let records = layout::records(prefix);
     fs_err::create_dir_all(&records).map_err(InstallError::Records)?;
     lock.write(&records, &plan.env, &plan.subdir)?;
+    keep_plan(plan, prefix)
+}
+
+fn keep_plan(plan: &Plan, prefix: &Path) -> Result<(), InstallError> {
     let text = serde_json::to_string_pretty(plan).map_err(|error| InstallError::Records(error.into()))?;
-    fs_err::write(records.join(PLAN_FILE), text).map_err(InstallError::Records)
+    let path = layout::records(prefix).join(PLAN_FILE);
+    // Whole or not at all: verify and bench read it.
+    let new = path.with_extension("new");
+    fs_err::write(&new, text).map_err(InstallError::Records)?;
+    fs_err::rename(new, path).map_err(InstallError::Records)
 }
 
 /// The plan that a generation was made from.

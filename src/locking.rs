@@ -211,6 +211,7 @@ pub(crate) fn planned(
             sources: ctx.settings.sources.described(),
             source: None,
             locked: None,
+            excluded: std::collections::BTreeMap::new(),
             packages: one.packages.clone(),
         },
     )

@@ -203,6 +203,9 @@ pub struct Check {
     /// A model in `{work_dir}` that it leaves and that the bench times. Beside `NAME.onnx` it may leave
     /// `NAME.shapes.json`: shapes by input name.
     pub produces: Option<String>,
+    /// ONNX Runtime's execution provider that it is about: where the plan has none of it, it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
     /// The hardware that it needs: where that is absent it is skipped.
     #[serde(default, skip_serializing_if = "Needs::is_nothing")]
     pub needs: Needs,

@@ -131,6 +131,8 @@ pub struct Request {
     pub source: Option<Checkout>,
     /// Only these profiles and backends, which a lab's lock has; `None` is all.
     pub locked: Option<BTreeSet<(ProfileName, Backend)>>,
+    /// Profiles that are not to be taken if none is named, with the reason.
+    pub excluded: BTreeMap<ProfileName, String>,
     /// Packages from PyPI that the lab's file adds, as PEP 508 texts.
     pub packages: Vec<String>,
 }
@@ -152,14 +154,15 @@ pub fn plan(
         subdir: &subdir,
         locked: request.locked.as_ref(),
     };
-    let (level, profile_choice) = choose(&stand, profiles, request.profile)?;
+    let (level, profile_choice) = choose(&stand, profiles, request)?;
     let mut wheels = Wheels::of(manifest, &level, &subdir, request.source.as_ref());
     wheels.add(&request.packages);
     let from_scripts = request.source.as_ref().is_some_and(|source| !source.is_project());
     let checks = |checks: &[Check]| -> Vec<Check> {
         checks
             .iter()
-            .filter(|check| check.profiles.is_empty() || check.profiles.contains(&level.packages))
+            .filter(|check| check.profiles.is_empty() || check.profiles.contains(&level.profile.name))
+            .filter(|check| check.provider.as_ref().is_none_or(|provider| level.providers.contains(provider)))
             .filter(|check| check.scripts || !from_scripts)
             .cloned()
             .collect()

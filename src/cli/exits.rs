@@ -8,8 +8,15 @@ mod packages;
 
 use super::{Exit, Failure, error::DISK};
 use crate::{
-    audit::AuditError, bench::BenchError, hardware::HardwareFileError, install::InstallError, manifest::ManifestError,
-    plan::PlanError, settings::SettingsError, toml_file::TomlFile, verify::VerifyError,
+    audit::AuditError,
+    bench::BenchError,
+    hardware::HardwareFileError,
+    install::{InstallError, MeantError},
+    manifest::ManifestError,
+    plan::PlanError,
+    settings::SettingsError,
+    toml_file::TomlFile,
+    verify::VerifyError,
 };
 
 impl From<SettingsError> for Failure {
@@ -70,7 +77,9 @@ impl From<PlanError> for Failure {
         let (code, help) = match &error {
             PlanError::Unsupported(refused) => {
                 let help = match refused.instead {
-                    Some(instead) => format!("take what runs here: --profile {instead}"),
+                    Some(instead) => format!(
+                        "take what runs here: --profile {instead}; for another machine, with what `matenv hardware --json` wrote there: --hardware FILE --cross"
+                    ),
                     None => format!("what was looked at: matenv plan {}, matenv hardware", refused.env),
                 };
                 ("plan::unsupported", help)
@@ -81,6 +90,24 @@ impl From<PlanError> for Failure {
             ),
         };
         Self::new(&error, code, Exit::Unsupported, help)
+    }
+}
+
+impl From<MeantError> for Failure {
+    fn from(error: MeantError) -> Self {
+        let (code, exit, help) = match &error {
+            MeantError::NeedsCross { .. } => (
+                "install::needs_cross",
+                Exit::Unsupported,
+                "if that is meant, type the same command with --cross: what needs the GPU is skipped here".to_owned(),
+            ),
+            MeantError::Replaces { env, profile, .. } => (
+                "install::replaces",
+                Exit::Usage,
+                format!("keep both: --name {env}-{profile}; take its place: --profile {profile} --force"),
+            ),
+        };
+        Self::new(&error, code, exit, help)
     }
 }
 
@@ -195,6 +222,7 @@ impl From<InstallError> for Failure {
             InstallError::Pypi(error) => error.into(),
             InstallError::Lock(error) => error.into(),
             InstallError::Locked(error) => error.into(),
+            InstallError::Meant(error) => error.into(),
             InstallError::Store(error) => error.into(),
             InstallError::Audit(error) => error.into(),
             error @ InstallError::Reach(_) => Self::new(&error, "reach::write", Exit::Machine, DISK.to_owned()),

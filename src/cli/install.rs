@@ -1,4 +1,4 @@
-use std::{path::PathBuf, process::ExitCode};
+use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 
 use serde::Serialize;
 
@@ -69,7 +69,8 @@ pub(super) struct Choice {
     /// Choose for the machine that FILE describes, as `matenv hardware --json` wrote it there, instead of this one
     #[arg(long, value_name = "FILE")]
     hardware: Option<PathBuf>,
-    /// The environment is for another machine of this platform: what needs its GPU is skipped here, and said to be
+    /// The environment is for another machine of this platform: what needs its GPU is skipped here, and said to be.
+    /// Usually with --hardware; without it the GPU is unknown, and CUDA is 13.0 or what `CONDA_OVERRIDE_CUDA` says
     #[arg(long)]
     cross: bool,
     /// Take no fallback: the same as --no-host-python --no-torch-from-pypi
@@ -90,6 +91,19 @@ impl Choice {
     /// The level that is asked for; `None` means the best.
     pub(super) fn profile(&self) -> Option<ProfileName> {
         self.profile.named()
+    }
+
+    /// How the machine was named, for a command to paste: ` --hardware FILE --cross`.
+    pub(super) fn machine_options(&self) -> String {
+        let file = self
+            .hardware
+            .as_ref()
+            .map(|file| format!(" --hardware {}", file.display()));
+        format!(
+            "{}{}",
+            file.unwrap_or_default(),
+            if self.cross { " --cross" } else { "" }
+        )
     }
 
     /// The machine that is chosen for.
@@ -149,6 +163,7 @@ impl Args {
             },
             menu: self.menu,
             sources: self.source.clone(),
+            excluded: BTreeMap::new(),
             lock: match (self.locked, self.frozen, self.upgrade) {
                 (true, ..) => LockMode::Locked,
                 (_, true, _) => LockMode::Frozen,

@@ -1,4 +1,4 @@
-use std::{fmt::Write as _, process::ExitCode};
+use std::{collections::BTreeMap, fmt::Write as _, process::ExitCode};
 
 use comfy_table::{Table, presets};
 use indicatif::DecimalBytes;
@@ -67,6 +67,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
         prove: Prove::default(),
         menu: false,
         sources: Vec::new(),
+        excluded: BTreeMap::new(),
         lock: LockMode::default(),
         upgrade: false,
     };
@@ -110,7 +111,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
             });
             table(plan) + &size.unwrap_or_default()
         }
-        Err(refused) => refusal(refused),
+        Err(refused) => refusal(refused, &args.choice.machine_options()),
     });
     let text = text.collect::<Vec<_>>().join("\n");
     match (shown.as_slice(), args.env.len()) {
@@ -169,12 +170,12 @@ pub(super) fn table(plan: &Plan) -> String {
 }
 
 /// Why there is no plan, what was considered, and what can be had.
-fn refusal(refused: &Unsupported) -> String {
+fn refusal(refused: &Unsupported, options: &str) -> String {
     let mut text = format!("{} {refused}\n", console::style("refused:").red());
     text.push_str(&rows(&refused.choices));
     if let Some(instead) = refused.instead {
         // Writing into a String cannot fail.
-        let _ = writeln!(text, "  try: matenv plan {} --profile {instead}", refused.env);
+        let _ = writeln!(text, "  try: matenv plan {} --profile {instead}{options}", refused.env);
     }
     text
 }

@@ -37,7 +37,7 @@ pub fn change(certificate: &Certificate, now: &Hardware) -> Option<String> {
         now,
         seen_then,
     };
-    if certificate.cross {
+    if certificate.cross && !certificate.proven {
         return change.arrived();
     }
     change

@@ -1,4 +1,4 @@
-use super::{LockedError, RoomError};
+use super::{LockedError, MeantError, RoomError};
 use crate::{
     audit::AuditError, bench::BenchError, checkout::CheckoutError, conda::CondaError, lock::LockError, menu::MenuError,
     plan::PlanError, pypi::PypiError, pypi::UvError, reach::ReachError, report::CertificateError, store::StoreError,
@@ -25,6 +25,9 @@ pub enum InstallError {
         /// This machine's.
         ours: String,
     },
+    /// It may not be what is meant.
+    #[error(transparent)]
+    Meant(#[from] MeantError),
     /// The program's own source.
     #[error(transparent)]
     Checkout(#[from] CheckoutError),

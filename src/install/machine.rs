@@ -1,4 +1,9 @@
-use crate::{hardware::Hardware, plan::subdir, settings::Settings};
+use crate::{
+    hardware::Hardware,
+    plan::{Plan, subdir},
+    settings::Settings,
+    stack::CudaVersion,
+};
 
 use super::InstallError;
 
@@ -59,10 +64,23 @@ impl Machine {
 
 /// What this machine lacks of the one that an environment was made for, if it was made for another.
 #[must_use]
-pub(super) fn absent(settings: &Settings, cross: bool) -> Option<&'static str> {
-    (cross && !has_nvidia(&Hardware::glance(settings))).then_some(NEEDS_NVIDIA)
+pub(super) fn absent(settings: &Settings, cross: bool, plan: &Plan) -> Option<&'static str> {
+    (cross && !runs(&Hardware::detect(settings), plan)).then_some(NEEDS_NVIDIA)
 }
 
-fn has_nvidia(hardware: &Hardware) -> bool {
-    hardware.driver_problem.is_none() && hardware.visible_gpus().is_some_and(|gpus| !gpus.is_empty())
+/// Whether a machine has what a plan is made for: a driver of its CUDA major, and a GPU of its kind.
+pub(super) fn runs(here: &Hardware, plan: &Plan) -> bool {
+    let Some(major) = plan.backend.cuda_major() else {
+        return true;
+    };
+    let visible = here.visible_gpus().unwrap_or_default();
+    let driver = here
+        .cuda_driver
+        .as_deref()
+        .and_then(|told| told.parse::<CudaVersion>().ok());
+    let mut kinds = visible.iter().filter_map(|gpu| gpu.compute_capability);
+    here.driver_problem.is_none()
+        && !visible.is_empty()
+        && driver.is_none_or(|driver| driver.major >= major)
+        && (plan.cards.is_empty() || kinds.any(|kind| plan.cards.contains(&kind)))
 }

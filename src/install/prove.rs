@@ -134,7 +134,7 @@ pub async fn prove_again(ctx: &Context, generation: &Generation, wanted: &Prove)
         }
     }
     let certificate = Certificate::read(&generation.env, &generation.prefix)?;
-    let absent = absent(&ctx.settings, certificate.cross);
+    let absent = absent(&ctx.settings, certificate.cross, &plan);
     let proof = prove(ctx, &mut Clock::new(ctx), &plan, &generation.prefix, wanted, absent).await?;
     proof.record(certificate, &generation.prefix)
 }
@@ -165,7 +165,7 @@ pub async fn time_again(ctx: &Context, generation: &Generation, wanted: &Timed) 
     if !wanted.batches.is_empty() {
         request.batches.clone_from(&wanted.batches);
     }
-    let absent = absent(&ctx.settings, certificate.cross);
+    let absent = absent(&ctx.settings, certificate.cross, &plan);
     let bench = timed(ctx, &mut Clock::new(ctx), &generation.prefix, &request, absent).await?;
     match (&wanted.model, certificate.bench.as_mut()) {
         (Some(_), Some(built_in)) => {

@@ -1,7 +1,7 @@
 //! Which profile: the one that was asked for, or the best that hardware and manifest support.
 
 use super::{
-    Choice, PlanError, Rejected,
+    Choice, PlanError, Rejected, Request,
     level::{Level, Refusal, Stand},
 };
 use crate::{
@@ -30,8 +30,9 @@ pub struct Unsupported {
 pub(super) fn choose<'a>(
     stand: &Stand<'a>,
     profiles: &'a Profiles,
-    asked: Option<ProfileName>,
+    request: &Request,
 ) -> Result<(Level<'a>, Choice), PlanError> {
+    let asked = request.profile;
     let mut choice = Choice {
         what: "profile".to_owned(),
         chosen: String::new(),
@@ -67,11 +68,12 @@ pub(super) fn choose<'a>(
     }
     let mut last = Refusal::from(format!("{} is made for no profile", manifest.name));
     for name in ProfileName::ALL.into_iter().rev() {
-        let level = match manifest.instead.get(&name) {
-            Some(instead) => Err(Refusal::from(instead.because.clone())),
-            None => stand.known_level(profiles.get(name)),
+        let level = match (manifest.instead.get(&name), request.excluded.get(&name)) {
+            (Some(instead), _) => Err(Refusal::from(instead.because.clone())),
+            (None, Some(because)) => Err(Refusal::from(because.clone())),
+            (None, None) => stand.known_level(profiles.get(name)),
         };
-        match level {
+        match level.and_then(|level| serves_all(stand, profiles, level)) {
             Ok(mut level) => {
                 choice.chosen = name.to_string();
                 if level.selection.is_none() {
@@ -90,6 +92,26 @@ pub(super) fn choose<'a>(
         }
     }
     Err(refused(manifest, ProfileName::Cpu, last, choice, None))
+}
+
+/// The level, unless it leaves a GPU out that a plainer one serves.
+fn serves_all<'a>(stand: &Stand<'a>, profiles: &'a Profiles, level: Level<'a>) -> Result<Level<'a>, Refusal> {
+    let left_out = |level: &Level<'_>| level.selection.as_ref().map_or(0, |selection| selection.left_out.len());
+    let name = level.profile.name;
+    let plainer = ProfileName::ALL
+        .into_iter()
+        .filter(|plainer| *plainer != ProfileName::Cpu && *plainer < name)
+        .filter_map(|plainer| stand.known_level(profiles.get(plainer)).ok())
+        .find(|plainer| left_out(plainer) < left_out(&level));
+    match plainer {
+        Some(plainer) => {
+            let more = plainer.profile.name;
+            Err(Refusal::from(format!(
+                "it leaves a GPU unused that the profile {more} serves"
+            )))
+        }
+        None => Ok(level),
+    }
 }
 
 fn refused(

@@ -23,6 +23,7 @@ use crate::{
     plan::Plan,
     process::Job,
     sources::{Index, SourceName},
+    stack::Stacks,
     store::layout,
     target::Target,
 };
@@ -302,6 +303,14 @@ impl Compile<'_> {
             .map(|(name, version)| format!("{name}=={version}"))
             .collect();
         lines.extend(request.plan.bounds.iter().map(|bound| bound.requirement.clone()));
+        // PyPI has one build of each release: an older one is for an older CUDA, which a resolver does not see.
+        if request.plan.wants(SourceName::Torch)
+            && !has_torch(explicit)
+            && let Some(major) = request.plan.backend.cuda_major()
+            && let Some(least) = Stacks::table().least_torch(major)
+        {
+            lines.push(format!("torch>={least}"));
+        }
         if !lines.is_empty() {
             let file = self
                 .files

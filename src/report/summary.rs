@@ -8,6 +8,7 @@ use crate::{
     bench::Benchmark,
     doctor::{Code, Severity},
     lock::Fallback,
+    names::typed,
     verify::Tally,
 };
 
@@ -85,6 +86,16 @@ pub fn headlines(certificate: &Certificate) -> String {
             line("", &format!("{} skipped: {reason}", probe.name));
         }
     }
+    if certificate.cross && !certificate.proven {
+        let typed = typed(&certificate.manifest, &certificate.env);
+        line(
+            "left",
+            &format!(
+                "made for another machine, {}; on it: matenv install {typed} --profile {}",
+                certificate.backend, certificate.profile
+            ),
+        );
+    }
     for finding in certificate.findings() {
         let label = match finding.severity {
             Severity::Info => "info",
@@ -122,6 +133,7 @@ fn packages(certificate: &Certificate) -> String {
         "torchvision",
         "x-anylabeling-cvhub",
         "onnxruntime",
+        "onnxruntime-gpu",
         "onnx",
     ]
     .iter()

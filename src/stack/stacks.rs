@@ -187,6 +187,13 @@ impl Stacks {
             .find(|row| row.package == package && row.versions.contains(version))
     }
 
+    /// The oldest release of torch that PyPI has for a CUDA major.
+    #[must_use]
+    pub fn least_torch(&self, major: u32) -> Option<&Version> {
+        let of_major = self.torch.iter().filter(|row| row.cuda.major == major);
+        of_major.map(|row| &row.version).min()
+    }
+
     /// The releases of torch that were looked at.
     #[must_use]
     pub fn torch(&self) -> &[TorchRow] {

@@ -34,6 +34,7 @@ fn check(name: &str, needs: Needs) -> Check {
         window: false,
         scripts: true,
         produces: None,
+        provider: None,
         needs,
     }
 }

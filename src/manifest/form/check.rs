@@ -41,6 +41,8 @@ pub(super) struct RawCheck {
     /// A model in `{work_dir}` that it leaves and that the bench times. Beside `NAME.onnx` it may leave
     /// `NAME.shapes.json`: shapes by input name.
     produces: Option<String>,
+    /// ONNX Runtime's execution provider that it is about: left out where ONNX Runtime runs on another, as on Linux aarch64.
+    provider: Option<String>,
     /// The hardware that it needs: where that is absent it is skipped, and so should be what builds on it.
     #[serde(default)]
     needs: Needs,
@@ -72,6 +74,7 @@ pub(super) fn checked(key: &str, row: Spanned<RawCheck>, file: &TomlFile) -> Res
         window: row.window,
         scripts: row.scripts,
         produces: row.produces,
+        provider: row.provider,
         needs: row.needs,
     })
 }
