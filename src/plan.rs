@@ -162,7 +162,12 @@ pub fn plan(
         checks
             .iter()
             .filter(|check| check.profiles.is_empty() || check.profiles.contains(&level.profile.name))
-            .filter(|check| check.provider.as_ref().is_none_or(|provider| level.providers.contains(provider)))
+            .filter(|check| {
+                check
+                    .provider
+                    .as_ref()
+                    .is_none_or(|provider| level.providers.contains(provider))
+            })
             .filter(|check| check.scripts || !from_scripts)
             .cloned()
             .collect()

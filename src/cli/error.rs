@@ -98,7 +98,9 @@ impl Exit {
             Self::Integrity => "A hash or a size differs, or an archive, a lock or a record is damaged.",
             Self::Faulty => "The new environment is not made current; what was there before stays.",
             Self::BenchFailed => "Inference failed, was wrong, or ran on another provider than asked.",
-            Self::Unsupported => "Take another profile: `--profile cpu` needs no GPU. Or no package is for this platform, or the environment is for another machine (`--cross`).",
+            Self::Unsupported => {
+                "Take another profile: `--profile cpu` needs no GPU. Or no package is for this platform, or the environment is for another machine (`--cross`)."
+            }
             Self::Interrupted => "Ctrl-C or a termination signal; nothing was changed.",
         }
     }

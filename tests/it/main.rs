@@ -25,6 +25,7 @@ mod indexes;
 mod install;
 mod lab;
 mod launch;
+mod lock;
 mod machines;
 #[cfg(target_os = "linux")]
 mod reach;

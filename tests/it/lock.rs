@@ -1,0 +1,291 @@
+//! A lab's lock: made on any machine, obeyed on another, and refused when somebody changed it.
+
+use std::path::{Path, PathBuf};
+
+use crate::support::{Channel, Index, Options, Ran, TestEnv, Wheel};
+
+const LAB: &str = "[environments.demo]\n\n[lock]\nplatforms = [\"linux-64\"]\n";
+
+fn manifest(requirement: &str) -> String {
+    format!(
+        "schema = 1\nname = \"demo\"\ndescription = \"A demo\"\n[python]\npreferred = \"{}\"\nsupported = \">=3.9\"\n\
+         [conda]\nchannels = [\"conda-forge\"]\n[[pypi]]\nrequirement = \"{requirement}\"\nbecause = \"the program\"\n\
+         [[probe]]\nname = \"imports\"\npython = \"import demo_app\"\n",
+        minor()
+    )
+}
+
+fn minor() -> String {
+    let version = crate::support::host_python();
+    version.split('.').take(2).collect::<Vec<_>>().join(".")
+}
+
+/// A lab whose channel has this machine's Python, and two releases of its program on a local index.
+struct Lab {
+    env: TestEnv,
+    root: PathBuf,
+    channel: Channel,
+    index: Index,
+}
+
+impl Lab {
+    fn new(wheels: &[Wheel]) -> Self {
+        let env = TestEnv::new().with_uv();
+        let root = env.path("lab");
+        fs_err::create_dir_all(root.join("manifests")).unwrap();
+        fs_err::write(root.join("matenv.toml"), LAB).unwrap();
+        fs_err::write(root.join("manifests/demo.toml"), manifest("demo-app")).unwrap();
+        Self {
+            channel: Channel::new(&env, &[]),
+            index: Index::serve(wheels, Options::default()),
+            root,
+            env,
+        }
+    }
+
+    fn of_two() -> Self {
+        Self::new(&[
+            Wheel::new("demo-app", "1.0").requires("demo-lib"),
+            Wheel::new("demo-lib", "1.0"),
+        ])
+    }
+
+    fn run_in(&self, env: &TestEnv, arguments: &[&str]) -> Ran {
+        let mirrors = [self.channel.mirror(), format!("pypi={}", self.index.url())];
+        let mut all = arguments.to_vec();
+        for mirror in &mirrors {
+            all.extend(["--mirror", mirror]);
+        }
+        env.command(&all).current_dir(&self.root).output().unwrap().into()
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        self.run_in(&self.env, arguments)
+    }
+
+    fn install(&self, more: &[&str]) -> Ran {
+        self.run(&[&["install", "demo", "--profile", "cpu", "--no-bench"], more].concat())
+    }
+
+    fn text(&self, name: &str) -> String {
+        fs_err::read_to_string(self.root.join(name)).unwrap()
+    }
+
+    fn change(&self, name: &str, change: impl FnOnce(String) -> String) {
+        fs_err::write(self.root.join(name), change(self.text(name))).unwrap();
+    }
+}
+
+#[test]
+fn a_second_lock_is_the_first_one() {
+    let lab = Lab::of_two();
+    lab.run(&["lock"])
+        .exits(0)
+        .says("demo-cpu for linux-64: python")
+        .says("matenv.lock is written");
+    let (lock, beside) = (lab.text("matenv.lock"), lab.text("matenv-lock.json"));
+    assert!(lock.contains("./pypi/demo_app-1.0-py3-none-any.whl"), "{lock}");
+    for mirror in [lab.index.root(), lab.channel.folder.display().to_string()] {
+        assert!(!lock.contains(&mirror) && !beside.contains(&mirror), "{lock}{beside}");
+    }
+    lab.run(&["lock"]).exits(0).says("matenv.lock stands as it was");
+    let again = lab.run(&["lock", "--json"]).exits(0).json();
+    assert_eq!(again["changed"], false);
+    assert_eq!((lab.text("matenv.lock"), lab.text("matenv-lock.json")), (lock, beside));
+}
+
+#[test]
+fn check_says_which_requirement_does_not_hold_and_opens_no_connection() {
+    let lab = Lab::of_two();
+    lab.run(&["lock", "--check"])
+        .exits(3)
+        .says("demo-cpu for linux-64: it is not in the lock");
+    lab.run(&["lock"]).exits(0);
+    let _ = lab.index.requests();
+    lab.run(&["lock", "--check"]).exits(0).says("matenv.lock holds");
+    fs_err::write(lab.root.join("manifests/demo.toml"), manifest("demo-app>=2")).unwrap();
+    lab.run(&["lock", "--check"])
+        .exits(3)
+        .says("`demo-app>=2` does not hold: the lock has 1.0")
+        .says("matenv lock");
+    assert_eq!(lab.index.requests(), Vec::<String>::new());
+    lab.install(&["--locked"])
+        .exits(3)
+        .says("matenv.lock is stale")
+        .says("matenv lock");
+    lab.env.has_no_environment();
+    lab.install(&["--frozen"])
+        .exits(0)
+        .says("the versions of matenv.lock are taken: demo-cpu");
+}
+
+#[test]
+fn versions_stay_until_they_are_moved() {
+    let lab = Lab::of_two();
+    lab.run(&["lock"]).exits(0);
+    let newer = Lab {
+        index: Index::serve(
+            &[
+                Wheel::new("demo-app", "1.0").requires("demo-lib"),
+                Wheel::new("demo-app", "2.0").requires("demo-lib"),
+                Wheel::new("demo-lib", "1.0"),
+                Wheel::new("demo-lib", "2.0"),
+            ],
+            Options::default(),
+        ),
+        ..lab
+    };
+    newer.run(&["lock"]).exits(0).says("matenv.lock stands as it was");
+    newer
+        .run(&["lock", "--upgrade", "demo-lib"])
+        .exits(0)
+        .says("demo-lib  1.0 -> 2.0  demo-cpu linux-64");
+    assert!(
+        newer.text("matenv.lock").contains("demo_app-1.0"),
+        "demo-app was not to move"
+    );
+    newer.run(&["lock", "--upgrade"]).exits(0).says("demo-app  1.0 -> 2.0");
+}
+
+#[test]
+fn what_is_locked_is_installed_and_a_changed_lock_is_installed_anew() {
+    let lab = Lab::of_two();
+    lab.install(&["--locked"])
+        .exits(3)
+        .says("there is no matenv.lock here")
+        .says("matenv init");
+    lab.run(&["lock"]).exits(0);
+    lab.install(&["--locked"]).exits(0);
+    lab.install(&["--locked"]).exits(0).says("nothing to do");
+    lab.env.demo();
+    let newer = Lab {
+        index: Index::serve(
+            &[
+                Wheel::new("demo-app", "1.0").requires("demo-lib"),
+                Wheel::new("demo-lib", "2.0"),
+            ],
+            Options::default(),
+        ),
+        ..lab
+    };
+    newer.run(&["lock", "--upgrade"]).exits(0);
+    let made = newer.install(&["--json"]).exits(0).json();
+    assert_eq!(
+        (&made["changed"], &made["generation"]),
+        (&true.into(), &2.into()),
+        "the lock holds, so it is taken"
+    );
+}
+
+#[test]
+fn a_platform_that_was_not_locked_is_named() {
+    let lab = Lab::of_two();
+    lab.change("matenv.toml", |text| text.replace("linux-64", "win-64"));
+    // This channel has nothing for Windows.
+    lab.run(&["lock"]).exits(3).says("demo-cpu for win-64 cannot be locked");
+    lab.change("matenv.toml", |text| text.replace("win-64", "linux-64"));
+    lab.run(&["lock"]).exits(0);
+    lab.change("matenv-lock.json", |text| text.replace("linux-64", "win-64"));
+    lab.install(&["--locked"]).exits(5);
+    lab.env.has_no_environment();
+}
+
+/// Each change is named, and nothing is installed.
+#[test]
+fn a_lock_that_somebody_changed_is_refused() {
+    let lab = Lab::of_two();
+    lab.run(&["lock"]).exits(0);
+    let (lock, beside) = (lab.text("matenv.lock"), lab.text("matenv-lock.json"));
+    let sha256 = Wheel::new("demo-lib", "1.0").sha256();
+    let other = "ab".repeat(32);
+    let both = |text: &str| text.replace(&sha256, &other);
+    for (what, lock, beside, exit, words) in [
+        (
+            "a hash in one file",
+            both(&lock),
+            beside.clone(),
+            5,
+            "different wheels of `demo-lib`",
+        ),
+        ("a hash in both files", both(&lock), both(&beside), 5, "hash"),
+        (
+            "a newer form",
+            lock.replace("version: 7", "version: 99"),
+            beside.clone(),
+            5,
+            "version 99",
+        ),
+        (
+            "a cut",
+            lock[..lock.len() / 2].to_owned(),
+            beside.clone(),
+            5,
+            "matenv.lock is damaged",
+        ),
+        (
+            "a merge",
+            format!("<<<<<<< HEAD\n{lock}"),
+            beside.clone(),
+            5,
+            "merge conflict",
+        ),
+        (
+            "a package",
+            lock.replace("      - pypi: ./pypi/demo_lib-1.0-py3-none-any.whl\n", ""),
+            beside.clone(),
+            5,
+            "lacks the wheel of `demo-lib`",
+        ),
+    ] {
+        fs_err::write(lab.root.join("matenv.lock"), lock).unwrap();
+        fs_err::write(lab.root.join("matenv-lock.json"), beside).unwrap();
+        let ran = lab.install(&["--locked"]).exits(exit).says(words);
+        lab.env.has_no_environment();
+        drop((what, ran));
+    }
+}
+
+/// Path and SHA-256 of what is installed, but for files that hold the prefix, and compiled ones.
+fn files(prefix: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut found = Vec::new();
+    let mut folders = vec![prefix.join("lib")];
+    let name = prefix.display().to_string();
+    while let Some(folder) = folders.pop() {
+        for entry in fs_err::read_dir(folder).unwrap() {
+            let entry = entry.unwrap();
+            let kind = entry.file_type().unwrap();
+            if kind.is_dir() {
+                folders.push(entry.path());
+            } else if kind.is_file() && entry.path().extension().is_none_or(|ending| ending != "pyc") {
+                let bytes = fs_err::read(entry.path()).unwrap();
+                if !bytes.windows(name.len()).any(|part| part == name.as_bytes()) {
+                    let path = entry.path().strip_prefix(prefix).unwrap().display().to_string();
+                    found.push((path, bytes));
+                }
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn two_homes_have_the_same_files() {
+    let lab = Lab::of_two();
+    lab.run(&["lock"]).exits(0);
+    lab.install(&["--locked"]).exits(0);
+    let other = TestEnv::new().with_uv();
+    lab.run_in(
+        &other,
+        &["install", "demo", "--profile", "cpu", "--no-bench", "--locked"],
+    )
+    .exits(0);
+    let prefix = |env: &TestEnv| fs_err::canonicalize(env.home().join(".matenv/envs/demo")).unwrap();
+    let (one, two) = (files(&prefix(&lab.env)), files(&prefix(&other)));
+    assert!(
+        one.iter().any(|(path, _)| path.contains("demo_app")),
+        "{} files",
+        one.len()
+    );
+    assert_eq!(one, two);
+}
