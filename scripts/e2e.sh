@@ -40,7 +40,7 @@ say "what CI services and other tools read"
 readers=$work/readers
 python3 -m venv "$readers"
 "$readers/bin/python" -m pip install --quiet --disable-pip-version-check \
-  check-jsonschema==0.39.0 'cyclonedx-python-lib[json-validation]==11.12.0' py-rattler==0.28.0
+  check-jsonschema==0.39.0 'cyclonedx-python-lib[json-validation]==11.12.0' py-rattler==0.28.0 pyyaml==6.0.3
 mkdir "$work/lab"
 wheel=matenv-0.1.0-py3-none-any.whl
 echo 'its hash is all that counts here' >"$work/lab/$wheel"
@@ -70,6 +70,60 @@ if [ -d "$shared/channel" ]; then
   "$matenv" remove exported
 else
   say "SKIPPED: ../shared is missing, so there is no environment from a conda channel to export"
+fi
+
+if [ -d "$shared/conda-forge-snapshot" ]; then
+  say "a lab's lock: three environments, two profiles, three platforms"
+  rm -rf "$work/lab" && mkdir "$work/lab" && cd "$work/lab"
+  cat >matenv.toml <<'TOML'
+[environments.sleap]
+profiles = ["cpu", "gpu"]
+[environments.x-anylabeling]
+profiles = ["cpu", "gpu"]
+[environments.runtime]
+profiles = ["cpu", "gpu"]
+
+[lock]
+platforms = ["linux-64", "osx-arm64", "win-64"]
+TOML
+  # Yesterday's index is the same for every run.
+  day=$(date -u -d yesterday +%F)
+  relock() { "$matenv" lock --exclude-newer "$day" --mirror torch=pypi --mirror "conda-forge=file://$shared/conda-forge-snapshot" "$@"; }
+  relock
+  mkdir "$work/first" && cp matenv.lock matenv-lock.json "$work/first"
+  same() { cmp matenv.lock "$work/first/matenv.lock" && cmp matenv-lock.json "$work/first/matenv-lock.json" || die "$1"; ok "$1"; }
+  relock | grep -q 'stands as it was' || die "the second lock differs"
+  same "a second lock has the same bytes"
+  "$matenv" lock --check --mirror torch=pypi
+  rm matenv.lock matenv-lock.json
+  UV_CACHE_DIR=$work/empty-uv RATTLER_CACHE_DIR=$work/empty-rattler relock --quiet
+  same "a lock with empty caches has the same bytes"
+  rm -rf "$work/empty-uv" "$work/empty-rattler" matenv.lock matenv-lock.json
+  python3 "$repo/scripts/pypi-mirror.py" >"$work/mirror" &
+  mirror=$!
+  while [ ! -s "$work/mirror" ]; do kill -0 $mirror || die "the mirror does not start"; sleep 0.1; done
+  relock --quiet --mirror "pypi=$(cat "$work/mirror")"
+  kill $mirror
+  same "a lock through a mirror has the same bytes"
+  "$readers/bin/python" "$repo/scripts/read-lock.py" matenv.lock
+  ok "py-rattler reads the lock, every package with its hash"
+  cd "$repo"
+fi
+if [ -d "$shared/channel" ]; then
+  say "what is locked is installed, in two homes"
+  rm -rf "$work/lab" && mkdir "$work/lab" && cd "$work/lab"
+  printf '[environments.runtime]\nprofiles = ["cpu"]\n[mirrors]\nconda-forge = "file://%s/channel"\n' "$shared" >matenv.toml
+  "$matenv" lock
+  for home in one two; do
+    HOME=$work/$home MATENV_HOME=$work/$home/.matenv "$matenv" install runtime --locked --no-bench
+    (cd "$work/$home/.matenv/envs/runtime/" && prefix=$(pwd -P) && find . -type f ! -name '*.pyc' ! -path './share/matenv/*' -print0 | sort -z |
+      while IFS= read -r -d '' file; do grep -qF "$prefix" "$file" || sha256sum "$file"; done) >"$work/$home.list"
+  done
+  [ "$(wc -l <"$work/one.list")" -gt 1000 ] || die "too few files to compare"
+  cmp "$work/one.list" "$work/two.list" || die "two homes have other files"
+  ok "two homes have the same files"
+  rm -rf "$work/one" "$work/two"
+  cd "$repo"
 fi
 
 mirrors=()
@@ -172,5 +226,8 @@ cargo install --quiet --locked --path . --root "$work/cargo-root"
 say "speed: matenv and uv install the same set"
 rm -rf "$HOME/.matenv" "$HOME/.conda"
 MATENV_BENCH_MIRRORS="${mirrors[*]:-}" cargo bench --locked --bench install
+if [ -d "$shared/conda-forge-snapshot" ]; then
+  MATENV_BENCH_MIRRORS="--mirror torch=pypi --mirror conda-forge=file://$shared/conda-forge-snapshot" cargo bench --locked --bench lock
+fi
 
 done_with_it

@@ -14,7 +14,7 @@ fn comments(entry: &LabEntry) -> String {
         "# No GPU is there while it is built, so what needs one is skipped; on the machine: matenv verify ENV.\n"
     };
     format!(
-        "# {}; it was not built here.\n# Beside this file: the lab's matenv.toml and matenv.lock, and matenv's own wheel \
+        "# {}; it was not built here.\n# Beside this file: the lab's matenv.toml, matenv.lock and matenv-lock.json, and matenv's own wheel \
          for Linux in dist/.\n{gpu}",
         headline(entry)
     )
@@ -52,7 +52,7 @@ ENV HOME=/root MATENV_HOME=/opt/matenv NO_COLOR=1
 COPY dist/matenv-{version}-*.whl /opt/wheel/
 RUN python -m pip install --no-cache-dir --no-index /opt/wheel/matenv-*.whl
 WORKDIR /lab
-COPY matenv.toml matenv.lock ./
+COPY matenv.toml matenv.lock matenv-lock.json ./
 # One layer: what the caches hold is removed before it is kept.
 RUN export UV_CACHE_DIR=/opt/cache/uv RATTLER_CACHE_DIR=/opt/cache/rattler \
  && {install} \
@@ -77,6 +77,7 @@ From: {image}
 %files
     matenv.toml /lab/matenv.toml
     matenv.lock /lab/matenv.lock
+    matenv-lock.json /lab/matenv-lock.json
     dist /opt/wheel
 
 %post

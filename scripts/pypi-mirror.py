@@ -1,0 +1,50 @@
+#!/usr/bin/env python3
+"""A mirror of the machine's index on 127.0.0.1, for the tests: its pages are passed on as they are. Prints its URL and serves.
+
+Needs Python >= 3.11 and pip, whose configuration names the index.
+"""
+
+import http.server
+import os
+import ssl
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+
+
+def index_url():
+    """The index of pip, by its variable, its configuration or its default."""
+    default = "from pip._internal.models.index import PyPI; print(PyPI.simple_url)"
+    ask = lambda *words: subprocess.run([sys.executable, *words], capture_output=True, text=True).stdout.strip()
+    asked = os.environ.get("PIP_INDEX_URL") or ask("-m", "pip", "config", "get", "global.index-url")
+    return (asked or ask("-c", default)).rstrip("/")
+
+
+INDEX = index_url()
+CONTEXT = ssl.create_default_context(cafile=os.environ.get("SSL_CERT_FILE") or os.environ.get("PIP_CERT") or None)
+
+
+class Mirror(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        request = urllib.request.Request(INDEX + self.path.removeprefix("/simple"), headers={"Accept": self.headers["Accept"]})
+        try:
+            with urllib.request.urlopen(request, context=CONTEXT, timeout=60) as answer:
+                status, kind, body = answer.status, answer.headers["Content-Type"], answer.read()
+        except urllib.error.HTTPError as error:
+            status, kind, body = error.code, "text/plain", b""
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *words):
+        pass
+
+
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Mirror)
+print(f"http://127.0.0.1:{server.server_port}/simple", flush=True)
+server.serve_forever()
