@@ -112,7 +112,8 @@ fi
 if [ -d "$shared/channel" ]; then
   say "what is locked is installed, in two homes"
   rm -rf "$work/lab" && mkdir "$work/lab" && cd "$work/lab"
-  printf '[environments.runtime]\nprofiles = ["cpu"]\n[mirrors]\nconda-forge = "file://%s/channel"\n' "$shared" >matenv.toml
+  # This channel's packages need a newer glibc than the default.
+  printf '[environments.runtime]\nprofiles = ["cpu"]\n[lock]\nplatforms = [{ platform = "linux-64", glibc = "2.36" }]\n[mirrors]\nconda-forge = "file://%s/channel"\n' "$shared" >matenv.toml
   "$matenv" lock
   for home in one two; do
     HOME=$work/$home MATENV_HOME=$work/$home/.matenv "$matenv" install runtime --locked --no-bench
