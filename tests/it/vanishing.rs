@@ -159,7 +159,7 @@ fn tensorrt_11_beside_an_onnxruntime_that_needs_10() {
     ");
 }
 
-/// PyPI's torch of a year ago is for CUDA 12. What the stack asks for is for CUDA 13 and must not be taken for torch's.
+/// PyPI's torch of a year ago is for CUDA 12, and an index that has no newer one has none for CUDA 13.
 #[test]
 fn pypis_torch_for_another_cuda_major() {
     let more = [
@@ -173,10 +173,13 @@ fn pypis_torch_for_another_cuda_major() {
     let gpu = h100(&pypi(more));
     gpu.env.manifest_for(&["gpu"], TORCH);
     insta::assert_snapshot!(gpu.refuses(3, "gpu", &["--mirror", "torch=pypi"]), @"
-    pypi::torch_unfit
+    pypi::conflict
 
-      × torch 2.9.1 is PyPI's build for CUDA 12.8 (nvidia-cuda-runtime-cu12), the backend `cu130` was asked for; the driver and ONNX Runtime are for CUDA 13
-      help: reach the torch index, or a mirror of it: --mirror torch=URL; or take the processor: --profile cpu
+      × wheels cannot be resolved
+      │ error: No solution found when resolving dependencies
+      │   cause: Because only torch==2.9.1 is available and matenv-plan depends on torch==2.9.1, we can conclude that matenv-plan depends on torch==2.9.1.
+      │          And because matenv-plan depends on torch>=2.11.0, we can conclude that your requirements are unsatisfiable.
+      help: change the requirement that is named above, in matenv.toml or in the manifest: --manifest-dir DIR
     ");
 }
 
