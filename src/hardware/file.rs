@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::Hardware;
+use crate::stack::{CudaVersion, InvalidCudaVersion};
 
 /// The version of the form that is written, and the newest that is read.
 pub(super) const SCHEMA: u32 = 1;
@@ -44,6 +45,15 @@ pub enum HardwareFileError {
         /// What it names.
         triple: String,
     },
+    /// What it says of the driver's CUDA is no version.
+    #[error("{} has no version in `cuda_driver`", path.display())]
+    CudaDriver {
+        /// The file.
+        path: PathBuf,
+        /// What it says.
+        #[source]
+        source: InvalidCudaVersion,
+    },
 }
 
 /// Read first: a later form may differ in all the rest.
@@ -80,6 +90,12 @@ impl Hardware {
             return Err(HardwareFileError::Triple {
                 path: path.to_owned(),
                 triple: hardware.triple,
+            });
+        }
+        if let Some(Err(source)) = hardware.cuda_driver.as_deref().map(str::parse::<CudaVersion>) {
+            return Err(HardwareFileError::CudaDriver {
+                path: path.to_owned(),
+                source,
             });
         }
         Ok(hardware)
@@ -134,6 +150,16 @@ mod tests {
         }
         let vax = GOOD.replace("x86_64-unknown-linux-gnu", "vax vms");
         assert!(matches!(parse(vax), Err(HardwareFileError::Triple { triple, .. }) if triple == "vax vms"));
+    }
+
+    /// `"cuda_driver": "12"` was taken as unknown, and so was any word.
+    #[test]
+    fn the_drivers_cuda_is_a_version() {
+        parse(GOOD.replace("13.0", "12")).expect("12 is 12.0");
+        for wrong in ["", "twelve", "N/A"] {
+            let error = parse(GOOD.replace("13.0", wrong)).expect_err(wrong);
+            assert!(matches!(error, HardwareFileError::CudaDriver { .. }), "{error:?}");
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub use form::{Cpu, Disk, Gpu, Hardware, Libc, Os};
 
 use std::path::Path;
 
-use crate::{process::Variables, settings::Settings, store::Filesystem};
+use crate::{process::Variables, settings::Settings, stack::CudaVersion, store::Filesystem};
 use nvidia::{Effort, Nvidia};
 use pci::Vendor;
 
@@ -143,7 +143,17 @@ impl Hardware {
             }
             return;
         }
-        self.cuda_driver = Some(told.to_owned());
+        match told.parse::<CudaVersion>() {
+            Ok(version) => {
+                self.cuda_driver = Some(version.to_string());
+                self.driver_problem = None;
+            }
+            Err(wrong) => {
+                self.cuda_driver = None;
+                self.driver_problem = Some(format!("CONDA_OVERRIDE_CUDA: {wrong}"));
+                return;
+            }
+        }
         let found = self.gpus.iter().flatten().any(Gpu::is_nvidia);
         if !found {
             self.gpus = None;
@@ -205,14 +215,30 @@ mod tests {
     #[test]
     fn an_override_replaces_the_drivers_version() {
         let mut here = rig();
+        here.driver_problem = Some("a reboot is due".to_owned());
         here.override_cuda("13.0");
         assert_eq!(here.cuda_driver.as_deref(), Some("13.0"));
+        assert_eq!(here.driver_problem, None, "who says so knows better than the driver");
         assert_eq!(here.gpus.map(|gpus| gpus.len()), Some(2));
 
         let mut without = rig();
         without.gpus = Some(Vec::new());
         without.override_cuda("13.0");
         assert_eq!(without.gpus, None, "nobody can say which GPU is meant");
+    }
+
+    /// A number without a minor version was written down and then not understood.
+    #[test]
+    fn an_override_is_a_version_or_a_problem() {
+        let mut here = rig();
+        here.override_cuda(" 12 ");
+        assert_eq!(here.cuda_driver.as_deref(), Some("12.0"));
+        here.override_cuda("abc");
+        assert_eq!(here.cuda_driver, None);
+        assert_eq!(
+            here.driver_problem.as_deref(),
+            Some("CONDA_OVERRIDE_CUDA: `abc` is no version of CUDA, such as 13.0")
+        );
     }
 
     #[test]

@@ -24,17 +24,19 @@ impl Machine {
             (None, false) => Hardware::detect(settings),
             (None, true) => {
                 let here = Hardware::detect(settings);
-                let told = settings.variables.as_set("CONDA_OVERRIDE_CUDA").is_some();
+                let told = settings.variables.as_set("CONDA_OVERRIDE_CUDA");
                 Hardware {
                     host: None,
                     cpu: None,
                     memory_bytes: None,
-                    gpus: None,
+                    // Set and empty: there is no CUDA.
+                    gpus: told.filter(|told| told.trim().is_empty()).map(|_| Vec::new()),
                     visible_devices: None,
                     scheduler: None,
                     nvidia_driver: None,
-                    cuda_driver: here.cuda_driver.filter(|_| told),
-                    driver_problem: None,
+                    cuda_driver: here.cuda_driver.filter(|_| told.is_some()),
+                    // What is wrong with this machine's driver is gone by then; what is left is wrong with what was told.
+                    driver_problem: here.driver_problem.filter(|_| told.is_some()),
                     ..here
                 }
             }

@@ -26,11 +26,11 @@ impl fmt::Display for CudaVersion {
 impl FromStr for CudaVersion {
     type Err = InvalidCudaVersion;
 
-    /// Parts after the minor are left aside.
+    /// People write 12 for 12.0; parts after the minor are left aside.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut parts = text.trim().split('.').map(str::parse);
-        match (parts.next(), parts.next()) {
-            (Some(Ok(major)), Some(Ok(minor))) => Ok(Self { major, minor }),
+        match (parts.next(), parts.next().unwrap_or(Ok(0))) {
+            (Some(Ok(major)), Ok(minor)) => Ok(Self { major, minor }),
             _ => Err(InvalidCudaVersion(text.to_owned())),
         }
     }
@@ -59,8 +59,9 @@ mod tests {
         let version = |text: &str| text.parse::<CudaVersion>();
         assert_eq!(version("13.0").map(String::from), Ok("13.0".to_owned()));
         assert_eq!(version("12.8.93").map(String::from), Ok("12.8".to_owned()));
+        assert_eq!(version("13").map(String::from), Ok("13.0".to_owned()));
         assert!(version("12.10").ok() > version("12.9").ok());
-        for wrong in ["", "13", "twelve.1", "-1.0"] {
+        for wrong in ["", "13.", ".0", "twelve.1", "-1.0"] {
             assert!(version(wrong).is_err(), "{wrong}");
         }
     }
