@@ -64,6 +64,54 @@ fn the_fingerprint_follows_what_is_installed_and_nothing_else() {
     assert_ne!(plan.fingerprint(), other_bounds.fingerprint());
 }
 
+/// What `auto` warns of on a machine with these fields.
+fn warned(fields: serde_json::Value) -> Vec<String> {
+    let mut machine = serde_json::json!({ "schema": 1, "triple": "x86_64-unknown-linux-gnu" });
+    machine
+        .as_object_mut()
+        .expect("an object")
+        .extend(fields.as_object().expect("an object").clone());
+    let hardware = serde_json::from_value(machine).expect("a hardware file");
+    let manifests = Manifests::load(None).expect("sound");
+    let sleap = manifests.get("sleap").expect("there");
+    let plan = plan(sleap, &Profiles::load().expect("sound"), &hardware, &Request::default()).expect("a plan");
+    plan.warnings.into_iter().map(|finding| finding.message).collect()
+}
+
+/// `auto` took the processor and said nothing.
+#[test]
+fn the_processor_instead_of_a_gpu_is_told() {
+    let card = serde_json::json!([{ "vendor": "nvidia", "name": "NVIDIA H100", "compute_capability": "9.0" }]);
+    assert_eq!(
+        warned(serde_json::json!({ "gpus": card, "cuda_driver": "13.0", "visible_devices": "-1" })),
+        ["the GPU stays unused: CUDA_VISIBLE_DEVICES=\"-1\" hides every NVIDIA GPU"]
+    );
+    assert_eq!(
+        warned(serde_json::json!({})),
+        ["nothing is known of the GPU that it is for, so the environment is for the processor"]
+    );
+    assert_eq!(
+        warned(serde_json::json!({ "cuda_driver": "11.4" })),
+        [
+            "the GPU stays unused: the driver serves CUDA 11.4 (CUDA 12 needs driver 525.60.13 or newer): update the driver"
+        ]
+    );
+    assert_eq!(warned(serde_json::json!({ "triple": "aarch64-apple-darwin" })), [""; 0]);
+    assert_eq!(warned(serde_json::json!({ "gpus": [] })), [""; 0]);
+}
+
+/// A login node with the driver's libraries was told to reboot.
+#[test]
+fn a_login_node_is_one_whatever_its_driver_says() {
+    let told = warned(serde_json::json!({ "gpus": [], "scheduler": "slurm", "driver_problem": "reboot" }));
+    assert_eq!(
+        told,
+        [
+            "this looks like a login node (slurm, no GPU), so the environment is for the processor; if it should have one: reboot"
+        ]
+    );
+}
+
 /// Every kind of card with every driver: what is chosen holds code for it, and the driver runs it.
 #[test]
 fn whatever_is_chosen_serves_the_card_and_the_driver() {
