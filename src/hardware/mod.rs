@@ -53,6 +53,7 @@ impl Hardware {
             nvidia_driver: None,
             cuda_driver: None,
             driver_problem: None,
+            driver_warning: None,
             environment: std::collections::BTreeMap::new(),
         }
     }
@@ -121,6 +122,7 @@ impl Hardware {
             nvidia_driver: nvidia.driver,
             cuda_driver: nvidia.cuda,
             driver_problem: nvidia.problem,
+            driver_warning: nvidia.warning,
             environment: injecting
                 .into_iter()
                 .map(|name| (name.to_owned(), variables.text(name).map(ToOwned::to_owned)))

@@ -68,3 +68,33 @@ pub(super) fn absent(settings: &Settings, cross: bool) -> Option<&'static str> {
 fn has_nvidia(hardware: &Hardware) -> bool {
     hardware.driver_problem.is_none() && hardware.visible_gpus().is_some_and(|gpus| !gpus.is_empty())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::{process::Variables, settings::Asked};
+
+    fn other(told: &str) -> Hardware {
+        let variables = Variables::from_pairs([("HOME", "/nowhere"), ("CONDA_OVERRIDE_CUDA", told)]);
+        let settings = Settings::resolve(Asked::default(), variables, Path::new("/")).expect("settings");
+        Machine::new(&settings, None, true).hardware
+    }
+
+    /// What was told of the other machine was dropped if it was empty or no version.
+    #[test]
+    fn what_is_told_of_another_machines_cuda_counts() {
+        let bare = other("12");
+        assert_eq!((bare.cuda_driver.as_deref(), bare.gpus), (Some("12.0"), None));
+        let none = other("");
+        assert_eq!((none.cuda_driver, none.gpus), (None, Some(Vec::new())));
+        let wrong = other("abc");
+        assert_eq!(wrong.cuda_driver, None);
+        assert!(
+            wrong
+                .driver_problem
+                .is_some_and(|problem| problem.contains("`abc` is no version"))
+        );
+    }
+}

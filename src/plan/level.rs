@@ -113,6 +113,11 @@ impl<'a> Stand<'a> {
             Needs::Nvidia => self.on_nvidia(profile)?,
         };
         level.warnings.extend(self.old_processor());
+        if profile.needs == Needs::Nvidia {
+            level
+                .warnings
+                .extend(self.hardware.driver_warning.as_deref().map(unused));
+        }
         Ok(level)
     }
 

@@ -47,6 +47,8 @@ pub(super) struct Nvidia {
     pub(super) driver: Option<String>,
     pub(super) cuda: Option<String>,
     pub(super) problem: Option<String>,
+    /// What is wrong with some of the GPUs.
+    pub(super) warning: Option<String>,
 }
 
 impl Nvidia {
@@ -72,6 +74,20 @@ impl Nvidia {
             gpus: Some(Vec::new()),
             ..Self::default()
         }
+    }
+
+    /// What is `wrong` with single GPUs: a problem only if none is left.
+    fn with_wrong(mut self, wrong: &[String]) -> Self {
+        if wrong.is_empty() {
+            return self;
+        }
+        let wrong = Some(wrong.join(" "));
+        if self.gpus.as_ref().is_some_and(|gpus| !gpus.is_empty()) {
+            self.warning = wrong;
+        } else {
+            self.problem = wrong;
+        }
+        self
     }
 
     /// What the kernel knows, and why the driver does not tell more.
@@ -108,6 +124,7 @@ impl Nvidia {
             driver: module.version,
             cuda: None,
             problem,
+            warning: None,
         }
     }
 }
@@ -138,6 +155,7 @@ fn gpu(name: Option<String>) -> Gpu {
         compute_capability: None,
         mig: None,
         uuid: None,
+        parent: None,
     }
 }
 
