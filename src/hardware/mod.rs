@@ -20,7 +20,12 @@ pub use form::{Cpu, Disk, Gpu, Hardware, Libc, Os};
 
 use std::path::Path;
 
-use crate::{process::Variables, settings::Settings, stack::CudaVersion, store::Filesystem};
+use crate::{
+    process::Variables,
+    settings::Settings,
+    stack::{Backends, CudaVersion},
+    store::Filesystem,
+};
 use nvidia::{Effort, Nvidia};
 use pci::Vendor;
 
@@ -160,6 +165,25 @@ impl Hardware {
         if !found {
             self.gpus = None;
         }
+    }
+}
+
+impl Hardware {
+    /// The newest CUDA that the driver serves: its own word, or what its version stands for; `None` if both are unknown.
+    #[must_use]
+    pub fn served_cuda(&self) -> Option<CudaVersion> {
+        let told = self.cuda_driver.as_deref().and_then(|told| told.parse().ok());
+        let by_driver = || {
+            let driver = self.nvidia_driver.as_deref()?.parse().ok()?;
+            Backends::table().served_by(&driver, self.has_windows_driver())
+        };
+        told.or_else(by_driver)
+    }
+
+    /// Whether its driver is numbered as on Windows; below WSL lies that one.
+    #[must_use]
+    pub fn has_windows_driver(&self) -> bool {
+        self.triple.contains("-windows") || self.wsl == Some(true)
     }
 }
 

@@ -82,12 +82,18 @@ impl<'a> Stand<'a> {
                 row.package, row.last
             ));
         }
-        let libc = self.hardware.libc.as_ref()?;
-        if libc.family == "musl" {
+        let libc = self.hardware.libc.as_ref();
+        let is_musl = libc.map_or_else(
+            // A program for musl runs on others as well, so what is known of the library counts first.
+            || self.hardware.triple.contains("-musl"),
+            |libc| libc.family == "musl",
+        );
+        if is_musl {
             return Some(
                 "its C library is musl, and the wheels of ONNX Runtime and torch are built for glibc".to_owned(),
             );
         }
+        let libc = libc?;
         let version: Version = libc.version.parse().ok()?;
         let row = platforms.too_old(&version, torch).filter(|_| libc.family == "glibc")?;
         Some(format!(
