@@ -95,7 +95,7 @@ impl Hardware {
                 triple: hardware.triple,
             });
         }
-        if let Some(Err(source)) = hardware.cuda_driver.as_deref().map(str::parse::<CudaVersion>) {
+        if let Some(Err(source)) = hardware.cuda_driver.as_deref().map(CudaVersion::told) {
             return Err(HardwareFileError::CudaDriver {
                 path: path.to_owned(),
                 source,

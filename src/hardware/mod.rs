@@ -150,7 +150,7 @@ impl Hardware {
             }
             return;
         }
-        match told.parse::<CudaVersion>() {
+        match CudaVersion::told(told) {
             Ok(version) => {
                 self.cuda_driver = Some(version.to_string());
                 self.driver_problem = None;
@@ -172,7 +172,10 @@ impl Hardware {
     /// The newest CUDA that the driver serves: its own word, or what its version stands for; `None` if both are unknown.
     #[must_use]
     pub fn served_cuda(&self) -> Option<CudaVersion> {
-        let told = self.cuda_driver.as_deref().and_then(|told| told.parse().ok());
+        let told = self
+            .cuda_driver
+            .as_deref()
+            .and_then(|told| CudaVersion::told(told).ok());
         let by_driver = || {
             let driver = self.nvidia_driver.as_deref()?.parse().ok()?;
             Backends::table().served_by(&driver, self.has_windows_driver())
