@@ -118,6 +118,7 @@ impl From<HardwareFileError> for Failure {
             HardwareFileError::Syntax { .. } => "hardware_file::syntax",
             HardwareFileError::Schema { .. } => "hardware_file::schema",
             HardwareFileError::Triple { .. } => "hardware_file::triple",
+            HardwareFileError::CudaDriver { .. } => "hardware_file::cuda_driver",
         };
         let help = "make one on the machine that is meant: matenv hardware --json > FILE";
         Self::new(&error, code, Exit::Usage, help.to_owned())

@@ -82,6 +82,8 @@ impl Change<'_> {
             return None;
         }
         let first = *self.now.visible_gpus()?.first()?;
+        // No backend is built for an older one, so the advice would be refused.
+        self.now.served_cuda().filter(|served| served.major >= 12)?;
         Some(format!(
             "proven for CPU{}; this node has an {}: {}",
             self.host(),
@@ -120,10 +122,9 @@ impl Change<'_> {
 
     fn driver(&self) -> Option<String> {
         let backend = &self.certificate.backend;
-        let built_for: u32 = backend.as_str().strip_prefix("cu")?.get(..2)?.parse().ok()?;
-        let served = self.now.cuda_driver.as_deref()?;
-        let major: u32 = served.split('.').next()?.parse().ok()?;
-        (major < built_for).then(|| {
+        let built_for = backend.cuda_major()?;
+        let served = self.now.served_cuda()?;
+        (served.major < built_for).then(|| {
             format!(
                 "built for CUDA {built_for} ({backend}); this node's NVIDIA driver serves CUDA {served}: update the driver, or {}",
                 self.install(self.certificate.profile)
@@ -260,6 +261,13 @@ mod tests {
             said("cpu", "cpu", &machine(&json!([])), machine(&json!([{"vendor": "amd"}]))),
             None
         );
+        let mut old = h100();
+        old["cuda_driver"] = json!("11.4");
+        assert_eq!(
+            said("cpu", "cpu", &machine(&json!([])), old),
+            None,
+            "what is advised would be refused"
+        );
     }
 
     #[test]
@@ -306,6 +314,11 @@ mod tests {
             "{sentence}"
         );
         assert_eq!(said("gpu", "cu128", &h100(), older), None);
+        let mut by_number = h100();
+        by_number["cuda_driver"] = Value::Null;
+        by_number["nvidia_driver"] = json!("535.183.01");
+        let sentence = said("gpu", "cu130", &h100(), by_number).expect("a sentence");
+        assert!(sentence.contains("serves CUDA 12"), "{sentence}");
         let mut newer = h100();
         newer["cuda_driver"] = json!("14.1");
         newer["memory_bytes"] = json!(99);

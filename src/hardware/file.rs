@@ -1,10 +1,14 @@
 //! Hardware files: a machine that is not this one.
 
-use std::path::{Path, PathBuf};
+use std::{
+    borrow::Cow,
+    path::{Path, PathBuf},
+};
 
 use serde::Deserialize;
 
 use super::Hardware;
+use crate::stack::{CudaVersion, InvalidCudaVersion};
 
 /// The version of the form that is written, and the newest that is read.
 pub(super) const SCHEMA: u32 = 1;
@@ -44,6 +48,15 @@ pub enum HardwareFileError {
         /// What it names.
         triple: String,
     },
+    /// What it says of the driver's CUDA is no version.
+    #[error("{} has no version in `cuda_driver`", path.display())]
+    CudaDriver {
+        /// The file.
+        path: PathBuf,
+        /// What it says.
+        #[source]
+        source: InvalidCudaVersion,
+    },
 }
 
 /// Read first: a later form may differ in all the rest.
@@ -60,8 +73,8 @@ impl Hardware {
     }
 
     fn parse(bytes: &[u8], path: &Path) -> Result<Self, HardwareFileError> {
-        // PowerShell's `>` puts a byte order mark before the text.
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        let decoded = decoded(bytes);
+        let bytes: &[u8] = &decoded;
         let syntax = |source: serde_json::Error| HardwareFileError::Syntax {
             path: path.to_owned(),
             line: source.line(),
@@ -82,7 +95,28 @@ impl Hardware {
                 triple: hardware.triple,
             });
         }
+        if let Some(Err(source)) = hardware.cuda_driver.as_deref().map(CudaVersion::told) {
+            return Err(HardwareFileError::CudaDriver {
+                path: path.to_owned(),
+                source,
+            });
+        }
         Ok(hardware)
+    }
+}
+
+/// The text in UTF-8 without the byte order mark that PowerShell's `>` puts before it; that of Windows' own writes UTF-16.
+fn decoded(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let utf16 = |rest: &[u8], unit: fn([u8; 2]) -> u16| {
+        let (pairs, _) = rest.as_chunks::<2>();
+        let units: Vec<u16> = pairs.iter().copied().map(unit).collect();
+        Cow::Owned(String::from_utf16_lossy(&units).into_bytes())
+    };
+    match bytes {
+        [0xef, 0xbb, 0xbf, rest @ ..] => Cow::Borrowed(rest),
+        [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
+        bytes => Cow::Borrowed(bytes),
     }
 }
 
@@ -134,6 +168,49 @@ mod tests {
         }
         let vax = GOOD.replace("x86_64-unknown-linux-gnu", "vax vms");
         assert!(matches!(parse(vax), Err(HardwareFileError::Triple { triple, .. }) if triple == "vax vms"));
+    }
+
+    /// Windows PowerShell 5.1 writes UTF-16, which was no JSON.
+    #[test]
+    fn what_powershell_writes_is_read() {
+        let rig = parse(GOOD).expect("a hardware file");
+        let text = format!("\u{feff}{GOOD}\r\n");
+        let units = || text.encode_utf16();
+        let little: Vec<u8> = units().flat_map(u16::to_le_bytes).collect();
+        let big: Vec<u8> = units().flat_map(u16::to_be_bytes).collect();
+        assert_eq!(parse(&little).expect("little-endian"), rig);
+        assert_eq!(parse(&big).expect("big-endian"), rig);
+        assert!(parse(&little[..little.len() / 2]).is_err(), "cut");
+    }
+
+    /// Scripts write null and leave out what they do not know; the rest of the form takes it for unknown.
+    #[test]
+    fn an_environment_of_null_and_a_libc_without_version_are_unknown() {
+        let text = GOOD
+            .replace(r#"{ "LD_LIBRARY_PATH": null }"#, "null")
+            .replace(r#""glibc", "version": "2.39""#, r#""glibc""#);
+        let rig = parse(text).expect("a hardware file");
+        assert!(rig.environment.is_empty());
+        assert_eq!(rig.libc.map(|libc| libc.version).as_deref(), Some(""));
+        let text = GOOD.replace(r#""2.39""#, "null");
+        assert_eq!(
+            parse(text)
+                .expect("a hardware file")
+                .libc
+                .map(|libc| libc.version)
+                .as_deref(),
+            Some("")
+        );
+    }
+
+    /// `"cuda_driver": "12"` was taken as unknown, and so was any word.
+    #[test]
+    fn the_drivers_cuda_is_a_version() {
+        parse(GOOD.replace("13.0", "12")).expect("12 is 12.0");
+        for wrong in ["", "twelve", "N/A"] {
+            let error = parse(GOOD.replace("13.0", wrong)).expect_err(wrong);
+            assert!(matches!(error, HardwareFileError::CudaDriver { .. }), "{error:?}");
+        }
     }
 
     #[test]

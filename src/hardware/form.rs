@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::ComputeCapability;
 
@@ -56,8 +56,11 @@ pub struct Hardware {
     /// Why the NVIDIA driver does not answer, as a sentence with what to do; null if it does, or if there is none.
     #[serde(default)]
     pub driver_problem: Option<String>,
+    /// What is wrong with some of the GPUs while the driver and the others answer; null if nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub driver_warning: Option<String>,
     /// Library paths that another program left in this shell.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_none")]
     pub environment: BTreeMap<String, Option<String>>,
 }
 
@@ -77,7 +80,8 @@ pub struct Os {
 pub struct Libc {
     /// Such as `glibc` or `musl`.
     pub family: String,
-    /// Such as `2.39`.
+    /// Such as `2.39`; empty if it is unknown.
+    #[serde(default, deserialize_with = "null_is_none")]
     pub version: String,
 }
 
@@ -127,4 +131,16 @@ pub struct Gpu {
     /// NVIDIA's identifier, such as `GPU-8f6d…` or `MIG-…`.
     #[serde(default)]
     pub uuid: Option<String>,
+    /// The identifier of the GPU that a MIG slice is a part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+}
+
+/// Null is what an absent field is.
+fn null_is_none<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }

@@ -20,7 +20,12 @@ pub use form::{Cpu, Disk, Gpu, Hardware, Libc, Os};
 
 use std::path::Path;
 
-use crate::{process::Variables, settings::Settings, store::Filesystem};
+use crate::{
+    process::Variables,
+    settings::Settings,
+    stack::{Backends, CudaVersion},
+    store::Filesystem,
+};
 use nvidia::{Effort, Nvidia};
 use pci::Vendor;
 
@@ -53,6 +58,7 @@ impl Hardware {
             nvidia_driver: None,
             cuda_driver: None,
             driver_problem: None,
+            driver_warning: None,
             environment: std::collections::BTreeMap::new(),
         }
     }
@@ -121,6 +127,7 @@ impl Hardware {
             nvidia_driver: nvidia.driver,
             cuda_driver: nvidia.cuda,
             driver_problem: nvidia.problem,
+            driver_warning: nvidia.warning,
             environment: injecting
                 .into_iter()
                 .map(|name| (name.to_owned(), variables.text(name).map(ToOwned::to_owned)))
@@ -143,11 +150,43 @@ impl Hardware {
             }
             return;
         }
-        self.cuda_driver = Some(told.to_owned());
+        match CudaVersion::told(told) {
+            Ok(version) => {
+                self.cuda_driver = Some(version.to_string());
+                self.driver_problem = None;
+            }
+            Err(wrong) => {
+                self.cuda_driver = None;
+                self.driver_problem = Some(format!("CONDA_OVERRIDE_CUDA: {wrong}"));
+                return;
+            }
+        }
         let found = self.gpus.iter().flatten().any(Gpu::is_nvidia);
         if !found {
             self.gpus = None;
         }
+    }
+}
+
+impl Hardware {
+    /// The newest CUDA that the driver serves: its own word, or what its version stands for; `None` if both are unknown.
+    #[must_use]
+    pub fn served_cuda(&self) -> Option<CudaVersion> {
+        let told = self
+            .cuda_driver
+            .as_deref()
+            .and_then(|told| CudaVersion::told(told).ok());
+        let by_driver = || {
+            let driver = self.nvidia_driver.as_deref()?.parse().ok()?;
+            Backends::table().served_by(&driver, self.has_windows_driver())
+        };
+        told.or_else(by_driver)
+    }
+
+    /// Whether its driver is numbered as on Windows; below WSL lies that one.
+    #[must_use]
+    pub fn has_windows_driver(&self) -> bool {
+        self.triple.contains("-windows") || self.wsl == Some(true)
     }
 }
 
@@ -205,14 +244,30 @@ mod tests {
     #[test]
     fn an_override_replaces_the_drivers_version() {
         let mut here = rig();
+        here.driver_problem = Some("a reboot is due".to_owned());
         here.override_cuda("13.0");
         assert_eq!(here.cuda_driver.as_deref(), Some("13.0"));
+        assert_eq!(here.driver_problem, None, "who says so knows better than the driver");
         assert_eq!(here.gpus.map(|gpus| gpus.len()), Some(2));
 
         let mut without = rig();
         without.gpus = Some(Vec::new());
         without.override_cuda("13.0");
         assert_eq!(without.gpus, None, "nobody can say which GPU is meant");
+    }
+
+    /// A number without a minor version was written down and then not understood.
+    #[test]
+    fn an_override_is_a_version_or_a_problem() {
+        let mut here = rig();
+        here.override_cuda(" 12 ");
+        assert_eq!(here.cuda_driver.as_deref(), Some("12.0"));
+        here.override_cuda("abc");
+        assert_eq!(here.cuda_driver, None);
+        assert_eq!(
+            here.driver_problem.as_deref(),
+            Some("CONDA_OVERRIDE_CUDA: `abc` is no version of CUDA, such as 13.0")
+        );
     }
 
     #[test]

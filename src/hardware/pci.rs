@@ -34,6 +34,7 @@ impl Card {
             compute_capability: None,
             mig: None,
             uuid: None,
+            parent: None,
         })
     }
 }

@@ -167,6 +167,7 @@ pub(super) fn apple_gpu(cpu: &Cpu) -> Option<Gpu> {
         compute_capability: None,
         mig: None,
         uuid: None,
+        parent: None,
     })
 }
 

@@ -6,7 +6,9 @@ impl Hardware {
     /// The NVIDIA GPUs that CUDA programs see, in the order in which they number them: `CUDA_VISIBLE_DEVICES` picks by
     /// index or by the beginning of an identifier, and what follows a wrong entry is not seen. `None` if the GPUs are unknown.
     ///
-    /// Indices count in the driver's order, as with `CUDA_DEVICE_ORDER=PCI_BUS_ID`.
+    /// Indices count in the driver's order, as with `CUDA_DEVICE_ORDER=PCI_BUS_ID`. Of a GPU that is cut into MIG slices, its
+    /// index or its identifier shows the first one.
+    /// <https://docs.nvidia.com/datacenter/tesla/mig-user-guide/#cuda-device-enumeration>
     #[must_use]
     pub fn visible_gpus(&self) -> Option<Vec<&Gpu>> {
         let all: Vec<&Gpu> = self.gpus.as_ref()?.iter().filter(|gpu| gpu.is_nvidia()).collect();
@@ -28,18 +30,35 @@ impl Hardware {
 /// The GPU of an entry; none for `-1`, `NoDevFiles`, an empty one, and an identifier that fits two.
 fn pick<'a>(all: &[&'a Gpu], entry: &str) -> Option<&'a Gpu> {
     if let Ok(index) = entry.parse::<usize>() {
-        return all.get(index).copied();
+        let mut cut: Vec<&str> = Vec::new();
+        let mut wholes = all.iter().copied().filter(|gpu| match gpu.parent.as_deref() {
+            Some(parent) if cut.contains(&parent) => false,
+            parent => {
+                cut.extend(parent);
+                true
+            }
+        });
+        return wholes.nth(index);
     }
     if !entry.starts_with("GPU-") && !entry.starts_with("MIG-") {
         return None;
     }
-    let begins = |gpu: &&Gpu| gpu.uuid.as_deref().is_some_and(|uuid| uuid.starts_with(entry));
-    let exact = all.iter().find(|gpu| gpu.uuid.as_deref() == Some(entry));
-    let mut fitting = all.iter().copied().filter(begins);
-    exact.copied().or_else(|| match (fitting.next(), fitting.next()) {
-        (Some(only), None) => Some(only),
-        _ => None,
-    })
+    let names = |gpu: &Gpu| [gpu.uuid.clone(), gpu.parent.clone()].into_iter().flatten();
+    let mut fitting: Vec<String> = all
+        .iter()
+        .flat_map(|gpu| names(gpu))
+        .filter(|name| name.starts_with(entry))
+        .collect();
+    fitting.sort();
+    fitting.dedup();
+    let meant = fitting
+        .iter()
+        .find(|name| *name == entry)
+        .or(match fitting.as_slice() {
+            [only] => Some(only),
+            _ => None,
+        })?;
+    all.iter().copied().find(|gpu| names(gpu).any(|name| name == *meant))
 }
 
 #[cfg(test)]
@@ -103,6 +122,32 @@ mod tests {
     fn a_mig_identifier_selects_the_slice() {
         assert_eq!(seen(Some("MIG-2222")), ["MIG-2222"]);
         assert_eq!(seen(Some("MIG-1,GPU-aa1")), ["MIG-1111", "GPU-aa11"]);
+    }
+
+    /// Slurm names the card that it gave; the environment was then for the processor.
+    #[test]
+    fn the_identifier_of_a_card_with_slices_shows_the_first() {
+        let mut rig: Hardware = serde_json::from_str(
+            r#"{"schema": 1, "triple": "x86_64-unknown-linux-gnu", "gpus": [
+                {"vendor": "nvidia", "uuid": "MIG-1111", "mig": "1g.10gb", "parent": "GPU-cc33"},
+                {"vendor": "nvidia", "uuid": "MIG-2222", "mig": "2g.20gb", "parent": "GPU-cc33"},
+                {"vendor": "nvidia", "uuid": "GPU-dd44"}]}"#,
+        )
+        .expect("a hardware file");
+        for (visible, expected) in [
+            ("GPU-cc33", &["MIG-1111"][..]),
+            ("GPU-c", &["MIG-1111"]),
+            ("GPU-", &[]),
+            ("0", &["MIG-1111"]),
+            ("1,0", &["GPU-dd44", "MIG-1111"]),
+            ("2", &[]),
+            ("MIG-2222,GPU-dd44", &["MIG-2222", "GPU-dd44"]),
+        ] {
+            rig.visible_devices = Some(visible.to_owned());
+            let gpus = rig.visible_gpus().expect("known");
+            let seen: Vec<_> = gpus.iter().filter_map(|gpu| gpu.uuid.as_deref()).collect();
+            assert_eq!(seen, expected, "{visible}");
+        }
     }
 
     #[test]

@@ -29,17 +29,19 @@ impl Machine {
             (None, false) => Hardware::detect(settings),
             (None, true) => {
                 let here = Hardware::detect(settings);
-                let told = settings.variables.as_set("CONDA_OVERRIDE_CUDA").is_some();
+                let told = settings.variables.as_set("CONDA_OVERRIDE_CUDA");
                 Hardware {
                     host: None,
                     cpu: None,
                     memory_bytes: None,
-                    gpus: None,
+                    // Set and empty: there is no CUDA.
+                    gpus: told.filter(|told| told.trim().is_empty()).map(|_| Vec::new()),
                     visible_devices: None,
                     scheduler: None,
                     nvidia_driver: None,
-                    cuda_driver: here.cuda_driver.filter(|_| told),
-                    driver_problem: None,
+                    cuda_driver: here.cuda_driver.filter(|_| told.is_some()),
+                    // What is wrong with this machine's driver is gone by then; what is left is wrong with what was told.
+                    driver_problem: here.driver_problem.filter(|_| told.is_some()),
                     ..here
                 }
             }
@@ -83,4 +85,34 @@ pub(super) fn runs(here: &Hardware, plan: &Plan) -> bool {
         && !visible.is_empty()
         && driver.is_none_or(|driver| driver.major >= major)
         && (plan.cards.is_empty() || kinds.any(|kind| plan.cards.contains(&kind)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::{process::Variables, settings::Asked};
+
+    fn other(told: &str) -> Hardware {
+        let variables = Variables::from_pairs([("HOME", "/nowhere"), ("CONDA_OVERRIDE_CUDA", told)]);
+        let settings = Settings::resolve(Asked::default(), variables, Path::new("/")).expect("settings");
+        Machine::new(&settings, None, true).hardware
+    }
+
+    /// What was told of the other machine was dropped if it was empty or no version.
+    #[test]
+    fn what_is_told_of_another_machines_cuda_counts() {
+        let bare = other("12");
+        assert_eq!((bare.cuda_driver.as_deref(), bare.gpus), (Some("12.0"), None));
+        let none = other("");
+        assert_eq!((none.cuda_driver, none.gpus), (None, Some(Vec::new())));
+        let wrong = other("abc");
+        assert_eq!(wrong.cuda_driver, None);
+        assert!(
+            wrong
+                .driver_problem
+                .is_some_and(|problem| problem.contains("`abc` is no version"))
+        );
+    }
 }

@@ -4,6 +4,9 @@ use std::fmt;
 
 use crate::hardware::{ComputeCapability, Gpu};
 
+/// The first generation that CUDA 12 serves.
+const MAXWELL: ComputeCapability = ComputeCapability { major: 5, minor: 0 };
+
 /// A GPU whose compute capability is known.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Card {
@@ -23,6 +26,11 @@ impl Card {
             },
             capability: gpu.compute_capability?,
         })
+    }
+
+    /// Whether no driver that serves today's CUDA knows it: CUDA 12 begins with Maxwell.
+    pub(super) fn is_bygone(&self) -> bool {
+        self.capability < MAXWELL
     }
 
     /// Whether there is machine code for it, or what a driver can compile for it.
@@ -46,6 +54,22 @@ impl Card {
     /// `GTX 1080 Ti (sm_61)`.
     pub(super) fn named(&self) -> String {
         format!("{} ({})", self.name, self.capability.sm())
+    }
+
+    /// `8 x H100 80GB HBM3 (sm_90)`: each kind once, in their order.
+    pub(super) fn kinds(cards: &[Self]) -> Vec<String> {
+        let mut kinds: Vec<(&Self, usize)> = Vec::new();
+        for card in cards {
+            match kinds.iter_mut().find(|(known, _)| *known == card) {
+                Some((_, count)) => *count += 1,
+                None => kinds.push((card, 1)),
+            }
+        }
+        let named = |(card, count): (&Self, usize)| match count {
+            1 => card.named(),
+            count => format!("{count} x {}", card.named()),
+        };
+        kinds.into_iter().map(named).collect()
     }
 
     /// `sm_75 and sm_89`.

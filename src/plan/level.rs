@@ -18,6 +18,9 @@ use crate::{
     stack::Platforms,
 };
 
+/// Why a GPU is not counted on.
+const NOT_KNOWN: &str = "it is not known whether there is an NVIDIA GPU";
+
 /// What a profile means on a machine.
 #[derive(Debug, Clone)]
 pub(super) struct Level<'a> {
@@ -79,12 +82,18 @@ impl<'a> Stand<'a> {
                 row.package, row.last
             ));
         }
-        let libc = self.hardware.libc.as_ref()?;
-        if libc.family == "musl" {
+        let libc = self.hardware.libc.as_ref();
+        let is_musl = libc.map_or_else(
+            // A program for musl runs on others as well, so what is known of the library counts first.
+            || self.hardware.triple.contains("-musl"),
+            |libc| libc.family == "musl",
+        );
+        if is_musl {
             return Some(
                 "its C library is musl, and the wheels of ONNX Runtime and torch are built for glibc".to_owned(),
             );
         }
+        let libc = libc?;
         let version: Version = libc.version.parse().ok()?;
         let row = platforms.too_old(&version, torch).filter(|_| libc.family == "glibc")?;
         Some(format!(
@@ -110,6 +119,11 @@ impl<'a> Stand<'a> {
             Needs::Nvidia => self.on_nvidia(profile)?,
         };
         level.warnings.extend(self.old_processor());
+        if profile.needs == Needs::Nvidia {
+            level
+                .warnings
+                .extend(self.hardware.driver_warning.as_deref().map(unused));
+        }
         Ok(level)
     }
 
@@ -118,7 +132,7 @@ impl<'a> Stand<'a> {
         let hardware = self.hardware;
         let unknown = hardware.gpus.is_none() && hardware.cuda_driver.is_none() && hardware.nvidia_driver.is_none();
         if unknown && profile.needs == Needs::Nvidia && hardware.driver_problem.is_none() {
-            return Err("it is not known whether there is an NVIDIA GPU".to_owned().into());
+            return Err(NOT_KNOWN.to_owned().into());
         }
         self.level(profile)
     }
@@ -256,25 +270,36 @@ impl<'a> Stand<'a> {
 
     /// What `auto` says when it takes the processor although that may not be meant.
     pub(super) fn cpu_in_doubt(&self, why_no_gpu: Option<&str>) -> Option<Finding> {
-        let env = &self.manifest.name;
-        let visible = self.hardware.visible_gpus().is_some_and(|visible| !visible.is_empty());
-        if let Some(why) = why_no_gpu
-            && (visible || self.hardware.driver_problem.is_some())
-        {
-            return Some(unused(&format!("the GPU stays unused: {why}")));
+        let Hardware {
+            gpus,
+            cuda_driver,
+            nvidia_driver,
+            driver_problem,
+            scheduler,
+            ..
+        } = self.hardware;
+        let nvidia = gpus.as_ref().map(|gpus| gpus.iter().any(Gpu::is_nvidia));
+        if let (Some(scheduler), Some(false)) = (scheduler, nvidia) {
+            let but = match driver_problem {
+                Some(problem) => format!("; if it should have one: {problem}"),
+                None => String::new(),
+            };
+            let finding = unused(&format!(
+                "this looks like a login node ({scheduler}, no GPU), so the environment is for the processor{but}"
+            ));
+            return Some(finding.with_remedy(format!(
+                "on a node with a GPU: matenv hardware --json > gpu.json; here: matenv install {} --profile gpu --hardware gpu.json --cross",
+                self.manifest.name
+            )));
         }
-        let none = self
-            .hardware
-            .gpus
-            .as_ref()
-            .is_some_and(|gpus| !gpus.iter().any(Gpu::is_nvidia));
-        let scheduler = self.hardware.scheduler.as_ref().filter(|_| none)?;
-        let finding = unused(&format!(
-            "this looks like a login node ({scheduler}, no GPU), so the environment is for the processor"
-        ));
-        Some(finding.with_remedy(format!(
-            "on a node with a GPU: matenv hardware --json > gpu.json; here: matenv install {env} --profile gpu --hardware gpu.json --cross"
-        )))
+        let why = why_no_gpu?;
+        if nvidia.is_none() && why == NOT_KNOWN && self.subdir != "osx-arm64" {
+            let finding = unused("nothing is known of the GPU that it is for, so the environment is for the processor");
+            return Some(finding.with_remedy("name --profile gpu, or --hardware FILE"));
+        }
+        let by_driver = cuda_driver.is_some() || nvidia_driver.is_some();
+        let may_be_there = nvidia.unwrap_or(by_driver) || driver_problem.is_some();
+        may_be_there.then(|| unused(&format!("the GPU stays unused: {why}")))
     }
 }
 

@@ -63,34 +63,53 @@ struct Fit {
 }
 
 impl Selector<'_> {
-    /// Select for all GPUs that programs see, else for the newest.
+    /// Select for all GPUs that programs see, else for all but the oldest that no stack serves together with the others.
     pub(super) fn select(&self) -> Result<Selection, NoBackend> {
         let gpus = self.hardware.visible_gpus().unwrap_or_default();
         let cards: Vec<Card> = gpus.into_iter().filter_map(Card::of).collect();
-        let none_for_all = match self.for_cards(&cards) {
+        let mut refused = match self.for_cards(&cards) {
             Ok(selection) => return Ok(selection),
             Err(refused) => refused,
         };
-        let Some(newest) = cards.iter().map(|card| card.capability).max() else {
-            return Err(none_for_all);
-        };
-        let (served, others): (Vec<Card>, Vec<Card>) = cards.into_iter().partition(|card| card.capability == newest);
-        if others.is_empty() {
-            return Err(none_for_all);
+        let generations: BTreeSet<_> = cards.iter().map(|card| card.capability).collect();
+        for oldest in generations.into_iter().skip(1) {
+            let (served, others): (Vec<Card>, Vec<Card>) =
+                cards.iter().cloned().partition(|card| card.capability >= oldest);
+            match self.for_cards(&served) {
+                Ok(mut selection) => {
+                    selection.left_out = self.left_out(&others, &served);
+                    return Ok(selection);
+                }
+                Err(newer) => refused = newer,
+            }
         }
-        let mut selection = self.for_cards(&served)?;
-        selection.left_out = others
-            .iter()
-            .map(|card| {
-                let (it, newest) = (card.named(), served[0].named());
-                format!("{it} stays unused: no stack serves it together with {newest}")
-            })
-            .collect();
-        Ok(selection)
+        Err(refused)
+    }
+
+    /// A sentence about each kind of card that is not served, with those for which it is dropped.
+    fn left_out(&self, others: &[Card], served: &[Card]) -> Vec<String> {
+        let mut sentences = Vec::new();
+        for card in others {
+            let why = if self.for_cards(std::slice::from_ref(card)).is_err() {
+                format!("no stack for {} serves it", self.profile.name)
+            } else {
+                let apart = |other: &&Card| self.for_cards(&[card.clone(), (*other).clone()]).is_err();
+                let rivals: Vec<Card> = served.iter().filter(apart).cloned().collect();
+                // Each pair may be served, and not all at once.
+                let rivals = if rivals.is_empty() { served } else { &rivals };
+                let rivals = Card::kinds(rivals).join(" and ");
+                format!("no stack serves it together with {rivals}")
+            };
+            let sentence = format!("{} stays unused: {why}", card.named());
+            if !sentences.contains(&sentence) {
+                sentences.push(sentence);
+            }
+        }
+        sentences
     }
 
     fn for_cards(&self, cards: &[Card]) -> Result<Selection, NoBackend> {
-        let served = self.served();
+        let served = self.hardware.served_cuda();
         let mut rejected = Vec::new();
         for (row, cuda) in self.candidates(served, &mut rejected) {
             match self.fit(row, cuda, served, cards) {
@@ -117,24 +136,9 @@ impl Selector<'_> {
             }
         }
         Err(NoBackend {
-            because: self.none_because(served, &rejected),
+            because: self.none_because(served, cards, &rejected),
             rejected,
         })
-    }
-
-    /// The newest CUDA that the driver serves: its own word, or what its version stands for.
-    fn served(&self) -> Option<CudaVersion> {
-        let told = self.hardware.cuda_driver.as_deref().and_then(|told| told.parse().ok());
-        let by_driver = || {
-            let driver: Version = self.hardware.nvidia_driver.as_deref()?.parse().ok()?;
-            Backends::table().served_by(&driver, self.windows())
-        };
-        told.or_else(by_driver)
-    }
-
-    fn windows(&self) -> bool {
-        // Below WSL lies the driver of Windows.
-        self.subdir.starts_with("win") || self.hardware.wsl == Some(true)
     }
 
     /// The profile's backends that the driver serves, the best first.
@@ -177,7 +181,7 @@ impl Selector<'_> {
 
     fn too_new(&self, cuda: CudaVersion, served: CudaVersion) -> String {
         let needs = Backends::table()
-            .least_driver(cuda.major, self.windows())
+            .least_driver(cuda.major, self.hardware.has_windows_driver())
             .map(|least| format!(" (CUDA {} needs driver {least} or newer)", cuda.major))
             .unwrap_or_default();
         format!("the driver serves CUDA {served}{needs}")
@@ -335,19 +339,23 @@ impl Selector<'_> {
         match cards {
             [] => driver,
             cards => {
-                let names: Vec<_> = cards.iter().map(Card::named).collect();
-                format!("{driver}, and its builds hold code for {}", names.join(", "))
+                let kinds = Card::kinds(cards);
+                format!("{driver}, and its builds hold code for {}", kinds.join(", "))
             }
         }
     }
 
-    fn none_because(&self, served: Option<CudaVersion>, rejected: &[Rejected]) -> String {
+    fn none_because(&self, served: Option<CudaVersion>, cards: &[Card], rejected: &[Rejected]) -> String {
         let oldest = self
             .profile
             .backends
             .iter()
             .filter_map(|name| Backends::table().get(name)?.cuda)
             .min();
+        if let Some(card) = cards.iter().find(|card| card.is_bygone()) {
+            // Newer drivers are without it, so an update would not help.
+            return format!("{card}, and no stack has code for it");
+        }
         match (served, oldest) {
             (Some(served), Some(oldest)) if served.major < oldest.major => {
                 format!("{}: update the driver", self.too_new(oldest, served))

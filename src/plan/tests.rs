@@ -64,6 +64,140 @@ fn the_fingerprint_follows_what_is_installed_and_nothing_else() {
     assert_ne!(plan.fingerprint(), other_bounds.fingerprint());
 }
 
+/// What `auto` warns of on a machine with these fields.
+fn warned(fields: &serde_json::Value) -> Vec<String> {
+    let mut machine = serde_json::json!({ "schema": 1, "triple": "x86_64-unknown-linux-gnu" });
+    machine
+        .as_object_mut()
+        .expect("an object")
+        .extend(fields.as_object().expect("an object").clone());
+    let hardware = serde_json::from_value(machine).expect("a hardware file");
+    let manifests = Manifests::load(None).expect("sound");
+    let sleap = manifests.get("sleap").expect("there");
+    let plan = plan(sleap, &Profiles::load().expect("sound"), &hardware, &Request::default()).expect("a plan");
+    plan.warnings.into_iter().map(|finding| finding.message).collect()
+}
+
+/// `auto` took the processor and said nothing.
+#[test]
+fn the_processor_instead_of_a_gpu_is_told() {
+    let card = serde_json::json!([{ "vendor": "nvidia", "name": "NVIDIA H100", "compute_capability": "9.0" }]);
+    assert_eq!(
+        warned(&serde_json::json!({ "gpus": card, "cuda_driver": "13.0", "visible_devices": "-1" })),
+        ["the GPU stays unused: CUDA_VISIBLE_DEVICES=\"-1\" hides every NVIDIA GPU"]
+    );
+    assert_eq!(
+        warned(&serde_json::json!({})),
+        ["nothing is known of the GPU that it is for, so the environment is for the processor"]
+    );
+    assert_eq!(
+        warned(&serde_json::json!({ "cuda_driver": "11.4" })),
+        [
+            "the GPU stays unused: the driver serves CUDA 11.4 (CUDA 12 needs driver 525.60.13 or newer): update the driver"
+        ]
+    );
+    assert_eq!(
+        warned(&serde_json::json!({ "triple": "aarch64-apple-darwin" })),
+        [""; 0]
+    );
+    assert_eq!(warned(&serde_json::json!({ "gpus": [] })), [""; 0]);
+}
+
+/// What was chosen for these cards, what is left out, and the refusal if there is one.
+fn for_cards(profile: ProfileName, driver: &str, cards: &[(&str, &str)]) -> (String, Vec<String>) {
+    let gpus: Vec<_> = cards
+        .iter()
+        .map(|(name, capability)| serde_json::json!({ "vendor": "nvidia", "name": name, "compute_capability": capability }))
+        .collect();
+    let hardware = serde_json::json!({
+        "schema": 1, "triple": "x86_64-unknown-linux-gnu", "cuda_driver": driver, "gpus": gpus
+    });
+    let hardware = serde_json::from_value(hardware).expect("a hardware file");
+    let manifests = Manifests::load(None).expect("sound");
+    let sleap = manifests.get("sleap").expect("there");
+    let request = Request {
+        profile: Some(profile),
+        ..Request::default()
+    };
+    match plan(sleap, &Profiles::load().expect("sound"), &hardware, &request) {
+        Ok(plan) => {
+            let backend = plan
+                .choices
+                .iter()
+                .find(|choice| choice.what == "backend")
+                .expect("one");
+            let warnings = plan.warnings.into_iter().map(|finding| finding.message);
+            (format!("{}: {}", backend.chosen, backend.because), warnings.collect())
+        }
+        Err(error) => (error.to_string(), Vec::new()),
+    }
+}
+
+const GTX_1080: (&str, &str) = ("GTX 1080", "6.1");
+const RTX_3090: (&str, &str) = ("RTX 3090", "8.6");
+const RTX_5090: (&str, &str) = ("RTX 5090", "12.0");
+
+/// The RTX 3090 was called unused beside the 5090, although the builds that were chosen serve both.
+#[test]
+fn only_the_cards_that_are_not_served_are_left_out() {
+    let (backend, left_out) = for_cards(ProfileName::Gpu, "13.0", &[GTX_1080, RTX_3090, GTX_1080, RTX_5090]);
+    assert_eq!(
+        backend,
+        "cu130: the driver serves CUDA 13.0, and its builds hold code for RTX 3090 (sm_86), RTX 5090 (sm_120)"
+    );
+    assert_eq!(
+        left_out,
+        ["GTX 1080 (sm_61) stays unused: no stack serves it together with RTX 5090 (sm_120)"]
+    );
+    let (_, left_out) = for_cards(ProfileName::GpuTrt, "13.0", &[GTX_1080, RTX_3090]);
+    assert_eq!(
+        left_out,
+        ["GTX 1080 (sm_61) stays unused: no stack for gpu-trt serves it"]
+    );
+}
+
+#[test]
+fn cards_of_a_kind_are_counted() {
+    let (backend, _) = for_cards(ProfileName::Gpu, "13.0", &[("H100", "9.0"); 8]);
+    assert!(
+        backend.ends_with("its builds hold code for 8 x H100 (sm_90)"),
+        "{backend}"
+    );
+}
+
+/// A Kepler card was told to update its driver, and newer drivers are without Kepler.
+#[test]
+fn an_update_is_not_advised_where_it_would_not_help() {
+    let (refused, _) = for_cards(ProfileName::Gpu, "11.4", &[("Tesla K80", "3.7")]);
+    assert_eq!(
+        refused,
+        "sleap cannot have the profile `gpu` here: Tesla K80 is sm_37, and no stack has code for it"
+    );
+    let (refused, _) = for_cards(ProfileName::Gpu, "11.4", &[RTX_3090]);
+    assert!(refused.ends_with("update the driver"), "{refused}");
+    let (_, left_out) = for_cards(ProfileName::Gpu, "12.8", &[("Tesla K80", "3.7"), RTX_3090]);
+    assert_eq!(left_out, ["Tesla K80 (sm_37) stays unused: no stack for gpu serves it"]);
+}
+
+/// Without a word about the C library a plan for musl was made with wheels for glibc.
+#[test]
+fn a_platform_of_musl_is_refused() {
+    let refused = planned(ProfileName::Cpu, "x86_64-unknown-linux-musl").expect_err("refused");
+    assert!(refused.to_string().contains("its C library is musl"), "{refused}");
+}
+
+/// A login node with the driver's libraries was told to reboot.
+#[test]
+fn a_login_node_is_one_whatever_its_driver_says() {
+    let told = warned(&serde_json::json!({ "gpus": [], "scheduler": "slurm", "driver_problem": "reboot" }));
+    assert_eq!(
+        told,
+        [
+            "this looks like a login node (slurm, no GPU), so the environment is for the processor; if it should have one: reboot"
+        ]
+    );
+}
+
 /// Every kind of card with every driver: what is chosen holds code for it, and the driver runs it.
 #[test]
 fn whatever_is_chosen_serves_the_card_and_the_driver() {

@@ -11,11 +11,14 @@ pub fn machine(hardware: &Hardware) -> String {
     for (label, value) in rows(hardware) {
         table.add_row([label.to_owned(), value]);
     }
-    let problem = hardware
-        .driver_problem
-        .as_ref()
-        .map(|problem| format!("{} {problem}\n", style("!").yellow().bold()));
-    format!("{}{table}", problem.unwrap_or_default())
+    let wrong = [&hardware.driver_problem, &hardware.driver_warning]
+        .into_iter()
+        .flatten();
+    let mut lines: Vec<String> = wrong
+        .map(|sentence| format!("{} {sentence}", style("!").yellow().bold()))
+        .collect();
+    lines.push(table.to_string());
+    lines.join("\n")
 }
 
 fn rows(hardware: &Hardware) -> Vec<(&'static str, String)> {

@@ -17,6 +17,16 @@ pub struct CudaVersion {
 #[error("`{0}` is no version of CUDA, such as 13.0")]
 pub struct InvalidCudaVersion(String);
 
+impl CudaVersion {
+    /// What people say that a driver serves: 12 is 12.0, which every driver of that major serves.
+    pub fn told(text: &str) -> Result<Self, InvalidCudaVersion> {
+        match text.trim().parse() {
+            Ok(major) => Ok(Self { major, minor: 0 }),
+            Err(_) => text.parse(),
+        }
+    }
+}
+
 impl fmt::Display for CudaVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.major, self.minor)
@@ -59,8 +69,14 @@ mod tests {
         let version = |text: &str| text.parse::<CudaVersion>();
         assert_eq!(version("13.0").map(String::from), Ok("13.0".to_owned()));
         assert_eq!(version("12.8.93").map(String::from), Ok("12.8".to_owned()));
+        let told = |text: &str| CudaVersion::told(text).map(String::from);
+        assert_eq!(
+            (told(" 12 "), told("12.8")),
+            (Ok("12.0".to_owned()), Ok("12.8".to_owned()))
+        );
+        assert!(told("twelve").is_err() && told("13.").is_err());
         assert!(version("12.10").ok() > version("12.9").ok());
-        for wrong in ["", "13", "twelve.1", "-1.0"] {
+        for wrong in ["", "13", "13.", ".0", "twelve.1", "-1.0"] {
             assert!(version(wrong).is_err(), "{wrong}");
         }
     }

@@ -31,6 +31,11 @@ pub(crate) fn fake_smi(env: &mut TestEnv, script: &str) {
 
 /// An NVML of one GPU, or one that answers `nvmlInit` with `refusal`; `None` where there is no C compiler.
 fn fake_nvml(env: &mut TestEnv, refusal: u32) -> Option<()> {
+    fake_nvml_of(env, refusal, 1)
+}
+
+/// The same of several: the second is lost, the third has MIG switched on and no slices.
+fn fake_nvml_of(env: &mut TestEnv, refusal: u32, count: u32) -> Option<()> {
     let folder = env.path("nvml");
     fs_err::create_dir_all(&folder).unwrap();
     let source = folder.join("nvml.c");
@@ -40,8 +45,9 @@ fn fake_nvml(env: &mut TestEnv, refusal: u32) -> Option<()> {
         int nvmlShutdown(void) {{ return 0; }}
         int nvmlSystemGetDriverVersion(char *text, unsigned n) {{ strncpy(text, "580.65.06", n); return 0; }}
         int nvmlSystemGetCudaDriverVersion_v2(int *version) {{ *version = 13000; return 0; }}
-        int nvmlDeviceGetCount_v2(unsigned *count) {{ *count = 1; return 0; }}
-        int nvmlDeviceGetHandleByIndex_v2(unsigned index, void **device) {{ *device = (void *)1; return index; }}
+        int nvmlDeviceGetCount_v2(unsigned *count) {{ *count = {count}; return 0; }}
+        int nvmlDeviceGetHandleByIndex_v2(unsigned index, void **device) {{ *device = (void *)(index + 1L); return index == 1 ? 15 : 0; }}
+        int nvmlDeviceGetMigMode(void *device, unsigned *now, unsigned *next) {{ *now = *next = device == (void *)3; return 0; }}
         int nvmlDeviceGetName(void *device, char *text, unsigned n) {{ strncpy(text, "NVIDIA H100 PCIe", n); return 0; }}
         int nvmlDeviceGetUUID(void *device, char *text, unsigned n) {{ strncpy(text, "GPU-aa11", n); return 0; }}
         int nvmlDeviceGetCudaComputeCapability(void *device, int *major, int *minor) {{ *major = 9; *minor = 0; return 0; }}"#
@@ -195,6 +201,55 @@ fn nvml_tells_a_gpu() {
     assert_eq!(
         (&gpu["name"], &gpu["compute_capability"], &gpu["uuid"]),
         (&json!("NVIDIA H100 PCIe"), &json!("9.0"), &json!("GPU-aa11"))
+    );
+}
+
+/// One lost GPU of many made an environment for the processor, and one in MIG mode without slices was not told.
+#[test]
+fn a_gpu_that_fails_leaves_the_others() {
+    let mut env = TestEnv::new();
+    if fake_nvml_of(&mut env, 0, 3).is_none() {
+        return;
+    }
+    let found = hardware(&env);
+    let nvidia = found["gpus"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|gpu| gpu["vendor"] == "nvidia");
+    assert_eq!((nvidia.count(), &found["driver_problem"]), (1, &Value::Null), "{found}");
+    let warning = found["driver_warning"].as_str().unwrap();
+    assert!(
+        warning.starts_with("GPU 1 does not answer (")
+            && warning.contains("GPU 2 (NVIDIA H100 PCIe) has MIG switched on"),
+        "{warning}"
+    );
+    env.matenv(&["hardware"]).exits(0).says("GPU 1 does not answer");
+    let plan = env.matenv(&["plan", "sleap", "--json"]).exits(0).json();
+    assert_eq!(plan["profile"], "gpu-trt", "{plan}");
+    let warnings = plan["warnings"].to_string();
+    assert!(
+        warnings.contains("ME017") && warnings.contains("GPU 1 does not answer"),
+        "{warnings}"
+    );
+}
+
+#[test]
+fn one_gpu_that_nvidia_smi_lost_leaves_the_others() {
+    if has_a_driver() {
+        return;
+    }
+    let mut env = TestEnv::new();
+    fake_smi(
+        &mut env,
+        "echo 'Unable to determine the device handle for GPU1: 0000:65:00.0: GPU is lost.'\n\
+         echo 'NVIDIA H100 PCIe, 81559 MiB, 9.0, GPU-aa11, 580.65.06'; exit 15",
+    );
+    let found = hardware(&env);
+    assert_eq!(found["driver_problem"], Value::Null, "{found}");
+    assert!(
+        found["driver_warning"].as_str().unwrap().contains("GPU is lost"),
+        "{found}"
     );
 }
 

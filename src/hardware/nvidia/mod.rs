@@ -47,6 +47,8 @@ pub(super) struct Nvidia {
     pub(super) driver: Option<String>,
     pub(super) cuda: Option<String>,
     pub(super) problem: Option<String>,
+    /// What is wrong with some of the GPUs.
+    pub(super) warning: Option<String>,
 }
 
 impl Nvidia {
@@ -74,6 +76,20 @@ impl Nvidia {
         }
     }
 
+    /// What is `wrong` with single GPUs: a problem only if none is left.
+    fn with_wrong(mut self, wrong: &[String]) -> Self {
+        if wrong.is_empty() {
+            return self;
+        }
+        let wrong = Some(wrong.join(" "));
+        if self.gpus.as_ref().is_some_and(|gpus| !gpus.is_empty()) {
+            self.warning = wrong;
+        } else {
+            self.problem = wrong;
+        }
+        self
+    }
+
     /// What the kernel knows, and why the driver does not tell more.
     fn without_answer(trouble: &Trouble, place: &Place, module: Option<Module>, effort: Effort) -> Self {
         let Some(module) = module else {
@@ -83,9 +99,10 @@ impl Nvidia {
                     ..Self::nothing()
                 },
                 Trouble::Absent | Trouble::NoDevice => Self::nothing(),
+                // The libraries are there for the nodes that have cards, as on a cluster's login node.
+                Trouble::NotLoaded if !place.may_have_a_card() => Self::nothing(),
                 Trouble::Slow if effort == Effort::Glance => Self::default(),
                 _ => Self {
-                    gpus: (*trouble == Trouble::NotLoaded && !place.may_have_a_card()).then(Vec::new),
                     problem: trouble.sentence(),
                     ..Self::default()
                 },
@@ -107,14 +124,17 @@ impl Nvidia {
             driver: module.version,
             cuda: None,
             problem,
+            warning: None,
         }
     }
 }
 
 impl Place<'_> {
-    /// Whether a card may be there: Linux lists those of the PCI bus, and WSL and others hide them.
+    /// Whether a card may be there: Linux lists those of the PCI bus; WSL and others hide them, and a Jetson's is on no bus.
     fn may_have_a_card(&self) -> bool {
-        self.on_the_bus || self.wsl || !cfg!(target_os = "linux")
+        let is_listed = cfg!(target_os = "linux") && self.root.join("sys/bus/pci/devices").exists();
+        let jetson = self.root.join("etc/nv_tegra_release").exists();
+        self.on_the_bus || self.wsl || jetson || !is_listed
     }
 }
 
@@ -135,6 +155,7 @@ fn gpu(name: Option<String>) -> Gpu {
         compute_capability: None,
         mig: None,
         uuid: None,
+        parent: None,
     }
 }
 
@@ -203,6 +224,30 @@ mod tests {
         };
         let found = Nvidia::without_answer(&Trouble::Absent, &none, None, Effort::Whole);
         assert_eq!(found, Nvidia::nothing());
+    }
+
+    /// A login node has the driver's libraries and no card; it was told to reboot.
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn libraries_without_a_card_are_no_trouble() {
+        let variables = Variables::default();
+        let root = tempfile::tempdir().expect("a temp folder");
+        let found = |on_the_bus| {
+            let place = Place {
+                root: root.path(),
+                on_the_bus,
+                ..place(&variables)
+            };
+            Nvidia::without_answer(&Trouble::NotLoaded, &place, None, Effort::Whole)
+        };
+        assert!(found(false).problem.is_some(), "nobody lists the bus");
+        fs_err::create_dir_all(root.path().join("sys/bus/pci/devices")).expect("made");
+        assert_eq!(found(false), Nvidia::nothing());
+        let there = found(true);
+        assert_eq!(there.gpus, None);
+        assert!(there.problem.is_some_and(|problem| problem.contains("not running")));
+        fs_err::create_dir_all(root.path().join("etc/nv_tegra_release")).expect("made");
+        assert!(found(false).problem.is_some(), "a Jetson's GPU is on no bus");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::{ffi::OsStr, sync::mpsc, thread};
 
 use nvml_wrapper::{Device, Nvml, cuda_driver_version_major, cuda_driver_version_minor, error::NvmlError};
 
-use super::{Effort, NO_PATIENCE, Nvidia, PATIENCE, Trouble, gpu};
+use super::{Effort, NO_PATIENCE, Nvidia, PATIENCE, Trouble, gpu, trouble};
 use crate::hardware::{ComputeCapability, Gpu};
 
 /// By name first; then where WSL and distributions put it without telling the loader.
@@ -70,21 +70,27 @@ fn all(nvml: &Nvml) -> Result<Nvidia, Trouble> {
             let (major, minor) = (cuda_driver_version_major(version), cuda_driver_version_minor(version));
             format!("{major}.{minor}")
         }),
-        problem: None,
+        ..Nvidia::default()
     };
+    let mut wrong = Vec::new();
     for index in 0..count {
         match nvml.device_by_index(index) {
-            Ok(device) => found.gpus.get_or_insert_default().extend(one(&device)),
+            Ok(device) => {
+                let all = one(&device);
+                if all.is_empty() {
+                    let name = device.name().unwrap_or_else(|_| "NVIDIA".to_owned());
+                    wrong.push(trouble::mig_without_slices(index, &name));
+                }
+                found.gpus.get_or_insert_default().extend(all);
+            }
             // Not given to this user, this container or this job.
             Err(NvmlError::NoPermission) => {}
-            Err(error) => {
-                found.problem = Some(format!(
-                    "GPU {index} does not answer ({error}): a reboot may bring it back."
-                ));
-            }
+            Err(error) => wrong.push(format!(
+                "GPU {index} does not answer ({error}): a reboot may bring it back."
+            )),
         }
     }
-    Ok(found)
+    Ok(found.with_wrong(&wrong))
 }
 
 /// A GPU, or its slices.
@@ -116,6 +122,7 @@ fn one(device: &Device) -> Vec<Gpu> {
                 .and_then(mig_profile)
                 .or_else(|| Some("unknown".to_owned())),
             uuid: slice.uuid().ok(),
+            parent: whole.uuid.clone(),
             ..whole.clone()
         })
         .collect()

@@ -41,19 +41,27 @@ pub(super) fn ask(place: &Place) -> Result<Nvidia, Trouble> {
     let mut found = None;
     for query in QUERIES {
         let answer = say(&[query, "--format=csv,noheader"])?;
-        if let Some(trouble) = Trouble::in_words(&answer.text) {
-            return Err(trouble);
-        }
         let rows = rows(&answer.text);
+        let trouble = Trouble::in_words(&answer.text);
         if !rows.is_empty() {
-            found = Some(rows);
+            // One GPU of several is lost.
+            let wrong = match trouble {
+                Some(Trouble::Other(words)) => {
+                    vec![format!("A GPU does not answer ({words}): a reboot may bring it back.")]
+                }
+                _ => Vec::new(),
+            };
+            found = Some((rows, wrong));
             break;
+        }
+        if let Some(trouble) = trouble {
+            return Err(trouble);
         }
         if answer.success {
             return Err(Trouble::NoDevice);
         }
     }
-    let rows = found.ok_or_else(|| Trouble::Other("`nvidia-smi` failed".to_owned()))?;
+    let (rows, wrong) = found.ok_or_else(|| Trouble::Other("`nvidia-smi` failed".to_owned()))?;
     let driver = rows.iter().find_map(|row| row.driver.clone());
     // What these two would add is no reason to forget the rest.
     let slices = say(&["-L"]).map(|answer| slices(&answer.text)).unwrap_or_default();
@@ -62,8 +70,9 @@ pub(super) fn ask(place: &Place) -> Result<Nvidia, Trouble> {
         gpus: Some(with_slices(rows.into_iter().map(|row| row.gpu), &slices)),
         driver,
         cuda,
-        problem: None,
-    })
+        ..Nvidia::default()
+    }
+    .with_wrong(&wrong))
 }
 
 /// A line of the answer.
@@ -159,6 +168,7 @@ fn with_slices(gpus: impl Iterator<Item = Gpu>, slices: &[Slice]) -> Vec<Gpu> {
             memory_bytes: None,
             mig: Some(slice.profile.clone()),
             uuid: Some(slice.uuid.clone()),
+            parent: Some(slice.of.clone()),
             ..gpu.clone()
         }));
         if all.len() == before {
@@ -233,6 +243,10 @@ mod tests {
                 (Some("1g.10gb+me"), "MIG-2222"),
                 (None, "GPU-bbbb")
             ]
+        );
+        assert_eq!(
+            (&gpus[1].parent, &gpus[2].parent),
+            (&Some("GPU-aaaa".to_owned()), &None)
         );
         assert!(gpus.iter().all(|gpu| gpu.compute_capability.is_some()));
     }

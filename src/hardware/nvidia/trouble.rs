@@ -28,6 +28,14 @@ pub(super) fn not_in_container(version: Option<&str>) -> String {
     )
 }
 
+/// A GPU that is cut up and of which no slice is given.
+pub(super) fn mig_without_slices(index: u32, name: &str) -> String {
+    format!(
+        "GPU {index} ({name}) has MIG switched on, and no slice of it is here: make one (`nvidia-smi mig -cgi PROFILE -C`), ask \
+         for one, or switch MIG off (`nvidia-smi -i {index} -mig 0`)."
+    )
+}
+
 impl Trouble {
     /// What it means and what to do; `None` where nothing is wrong.
     pub(super) fn sentence(&self) -> Option<String> {
