@@ -101,9 +101,8 @@ fn version(wheel: &LockedWheel) -> Option<Version> {
 }
 
 fn one_onnxruntime(wheels: &[LockedWheel]) -> Option<Disagreement> {
-    let is_flavour =
-        |name: &str| name == "onnxruntime" || name.starts_with("onnxruntime-") && !name.contains("extensions");
-    let mut flavours = wheels.iter().filter(|wheel| is_flavour(&wheel.name));
+    let known = Stacks::table().onnxruntime();
+    let mut flavours = wheels.iter().filter(|wheel| known.contains(&wheel.name));
     match (flavours.next(), flavours.next()) {
         (Some(first), Some(second)) => Some(disagree(Fault::TwoOnnxRuntimes, first, second)),
         _ => None,
@@ -263,6 +262,13 @@ mod tests {
                 ("onnxruntime-gpu", "1.31.1"),
             ],
             &[("torch", "3.0.0"), ("torchvision", "0.50.0"), ("onnxruntime", "9.0")],
+            // Only by their names they looked like flavours.
+            &[
+                ("onnxruntime-gpu", "1.31.1"),
+                ("onnxruntime-genai-cuda", "0.18.0"),
+                ("onnxruntime-tools", "1.7.0"),
+                ("onnxruntime-extensions", "0.15.2"),
+            ],
         ] {
             assert_eq!(told(set), None);
         }

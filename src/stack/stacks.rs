@@ -18,6 +18,7 @@ static TABLE: LazyLock<Stacks> = LazyLock::new(|| toml::from_str(FILE).expect("t
 pub struct Stacks {
     #[expect(dead_code, reason = "there is one version so far")]
     schema: u32,
+    onnxruntime: Vec<String>,
     stack: Vec<StackRow>,
     card: Vec<CardRow>,
     bound: Vec<Bound>,
@@ -135,6 +136,12 @@ impl Stacks {
     #[must_use]
     pub fn table() -> &'static Self {
         &TABLE
+    }
+
+    /// The distributions that install the folder `onnxruntime`: two of them overwrite each other.
+    #[must_use]
+    pub fn onnxruntime(&self) -> &[String] {
+        &self.onnxruntime
     }
 
     /// Whether there is a stack for a CUDA major.
