@@ -252,7 +252,7 @@ fn disagreement(error: &Disagreement) -> (&'static str, String) {
         Fault::TwoNccl => "pypi::two_nccl",
         Fault::OtherNccl => "pypi::other_nccl",
         Fault::TwoCudaMajors => "pypi::two_cuda_majors",
-        Fault::OtherTensorRt => "pypi::other_tensorrt",
+        Fault::OtherTensorRt { .. } => "pypi::other_tensorrt",
         Fault::TorchPair => {
             let help = "name a torch index that has both: --mirror torch=URL";
             return ("pypi::torch_pair", help.to_owned());
