@@ -1,6 +1,6 @@
 //! What ONNX Runtime's own words mean where a provider could not be created: the usual causes, told with what to do.
 
-use crate::doctor::Scope;
+use crate::{doctor::Scope, stack::is_of_the_driver};
 
 /// The cause of a failure.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,16 +13,13 @@ pub(super) struct Cause {
     pub(super) scope: Scope,
 }
 
-/// NVIDIA's driver brings these; no environment can.
-const OF_THE_DRIVER: [&str; 4] = ["libcuda.so", "libnvidia-", "nvcuda.dll", "libnvcuvid.so"];
-
 const DRIVER: &str = "install or update the NVIDIA driver (`nvidia-smi` shows it), or install with `--profile cpu`";
 const AGAIN: &str = "install the environment again with `--force`";
 
 /// The cause that `message`, the words of a failure on `provider`, tells of; `None` if it tells of none that is known.
 pub(super) fn of(message: &str, provider: &str) -> Option<Cause> {
     if let Some(library) = missing_library(message) {
-        if OF_THE_DRIVER.iter().any(|name| library.starts_with(name)) {
+        if is_of_the_driver(library) {
             return Some(host(format!("this machine has no NVIDIA driver ({library})"), DRIVER));
         }
         return Some(environment(format!("{library} is missing"), AGAIN));
@@ -134,6 +131,9 @@ mod tests {
         let driver = cuda.replace("libcublasLt.so.13", "libcuda.so.1");
         let expected = "this machine has no NVIDIA driver (libcuda.so.1)";
         assert_eq!(told(&driver, CUDA), (expected.to_owned(), Scope::Host));
+        // The audit knew this one to be the driver's, and the benchmark advised to install the environment again.
+        let debugger = cuda.replace("libcublasLt.so.13", "libcudadebugger.so.1");
+        assert_eq!(told(&debugger, CUDA).1, Scope::Host);
         let windows = "Error loading \"onnxruntime_providers_tensorrt.dll\" which depends on \"cublas64_12.dll\" which is \
             missing. (Error 126: The specified module could not be found.)";
         assert_eq!(told(windows, TENSORRT).0, "cublas64_12.dll is missing");

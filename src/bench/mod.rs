@@ -246,7 +246,7 @@ pub async fn bench_with(
             return Ok(benchmark);
         }
     }
-    let (ended, at) = run(ctx, prefix, &asked, program, limit(request)).await?;
+    let (ended, at) = run(ctx, prefix, &asked, program, limit(&request.model, provider)).await?;
     let report = report_in(&ended);
     benchmark
         .findings
@@ -269,11 +269,22 @@ fn known_provider(request: &BenchRequest) -> Result<&'static str, BenchError> {
 }
 
 /// Far more than a slow machine needs: it only ends what hangs.
-fn limit(request: &BenchRequest) -> Duration {
-    match request.model {
-        Model::BuiltIn => Duration::from_mins(3),
-        Model::File { .. } => Duration::from_mins(10),
+fn limit(model: &Model, provider: &str) -> Duration {
+    // TensorRT builds an engine for each batch size, which takes minutes on a slow card.
+    match (model, provider == TENSORRT) {
+        (Model::BuiltIn, false) => Duration::from_mins(3),
+        (Model::File { .. }, false) => Duration::from_mins(10),
+        (Model::BuiltIn, true) => Duration::from_mins(15),
+        (Model::File { .. }, true) => Duration::from_mins(45),
     }
+}
+
+/// Variables of the worker besides the environment's own.
+fn variables(asked: &Request) -> Option<(&'static str, &'static str)> {
+    // TensorFloat-32 is too coarse for the reference's tolerance, and ONNX Runtime has no option for it with TensorRT
+    // (https://github.com/microsoft/onnxruntime/issues/26029): NVIDIA's libraries read this when they are loaded.
+    (asked.reference.is_some() && [CUDA, TENSORRT].contains(&asked.provider.as_str()))
+        .then_some(("NVIDIA_TF32_OVERRIDE", "0"))
 }
 
 /// Run the worker; gives how it ended and what it said last about what it was doing.
@@ -288,7 +299,9 @@ async fn run(
     let text = serde_json::to_vec(asked).map_err(|error| BenchError::Work(error.into()))?;
     fs_err::write(&file, text).map_err(BenchError::Work)?;
     let mut at = "start".to_owned();
-    let ended = Job::new(program, ctx.settings.variables.inside(prefix))
+    let mut inside = ctx.settings.variables.inside(prefix);
+    inside.extend(variables(asked).map(|(name, value)| (name.into(), value.into())));
+    let ended = Job::new(program, inside)
         .args([WORKER_WORD.into(), file.into_os_string()])
         .cwd(&asked.work)
         .limit(limit)

@@ -162,17 +162,7 @@ async fn a_worker_that_hangs_is_stopped_and_said_so() {
     let fake = Fake::new("echo 'matenv-bench: 0/1 load ONNX Runtime' >&2; sleep 30");
     let ctx = context(fake.folder.path());
     let work = tempfile::tempdir().expect("a temp folder");
-    let asked = Request {
-        library: "lib".into(),
-        preload: Vec::new(),
-        model: "unet.onnx".into(),
-        reference: None,
-        provider: CPU.to_owned(),
-        shapes: BTreeMap::new(),
-        batches: vec![1],
-        seconds: 0.2,
-        work: work.path().to_owned(),
-    };
+    let asked = asked(CPU, None, work.path());
     let (ended, at) = run(
         &ctx,
         &fake.prefix(),
@@ -190,6 +180,56 @@ async fn a_worker_that_hangs_is_stopped_and_said_so() {
         "{finding:?}"
     );
     assert!(finding.blocks());
+}
+
+/// A request for the first batch size, which no worker measures.
+#[cfg(unix)]
+fn asked(provider: &str, reference: Option<PathBuf>, work: &Path) -> Request {
+    Request {
+        library: "lib".into(),
+        preload: Vec::new(),
+        model: "unet.onnx".into(),
+        reference,
+        provider: provider.to_owned(),
+        shapes: BTreeMap::new(),
+        batches: vec![1],
+        seconds: 0.2,
+        work: work.to_owned(),
+    }
+}
+
+/// On a card of Ampere or newer TensorRT rounded to TensorFloat-32, and the built-in model's output was told to be wrong.
+#[cfg(unix)]
+#[tokio::test]
+async fn what_is_compared_with_a_reference_is_computed_in_full_precision() {
+    let fake = Fake::new("echo \"TF32 is ${NVIDIA_TF32_OVERRIDE-as it is}\"");
+    let ctx = context(fake.folder.path());
+    let work = tempfile::tempdir().expect("a temp folder");
+    for (provider, reference, said) in [
+        (TENSORRT, Some("reference.f32"), "0"),
+        (CUDA, Some("reference.f32"), "0"),
+        (CPU, Some("reference.f32"), "as it is"),
+        (TENSORRT, None, "as it is"),
+    ] {
+        let asked = asked(provider, reference.map(PathBuf::from), work.path());
+        let limit = Duration::from_mins(1);
+        let (ended, _) = run(&ctx, &fake.prefix(), &asked, &Fake::program(), limit)
+            .await
+            .expect("the worker starts");
+        assert_eq!(ended.stdout_text().trim(), format!("TF32 is {said}"), "{asked:?}");
+    }
+}
+
+/// Three engines are built, and the limit was that of three plain sessions.
+#[test]
+fn tensorrt_has_the_time_to_build_its_engines() {
+    let file = Model::File {
+        path: "model.onnx".into(),
+        shapes: BTreeMap::new(),
+    };
+    for model in [Model::BuiltIn, file] {
+        assert!(limit(&model, TENSORRT) >= 4 * limit(&model, CUDA), "{model:?}");
+    }
 }
 
 #[tokio::test]

@@ -95,7 +95,7 @@ fn measure(request: &Request, report: &mut Report) -> Result<(), Failure> {
             continue;
         }
         let at = |what: &str| tell(done, total, &format!("batch {images}: {what}"));
-        at("create the session");
+        at(creating(&request.provider));
         let started = Instant::now();
         let mut session = session(&environment, request, &inputs, &shapes, threads)
             .map_err(during(&format!("create a session on {}", request.provider)))?;
@@ -154,6 +154,15 @@ fn measure(request: &Request, report: &mut Report) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// What is said while a session is created.
+fn creating(provider: &str) -> &'static str {
+    if provider == TENSORRT {
+        "create the session (TensorRT builds an engine, which may take minutes)"
+    } else {
+        "create the session"
+    }
 }
 
 /// How many runs are timed.
@@ -379,6 +388,12 @@ mod tests {
         assert!(pace.goes_on(500, Duration::from_millis(1900)));
         assert!(!pace.goes_on(20, Duration::from_secs(2)));
         assert!(pace.goes_on(19, Duration::from_millis(3900)));
+    }
+
+    #[test]
+    fn a_wait_for_an_engine_is_said_to_be_one() {
+        assert!(creating(TENSORRT).contains("may take minutes"));
+        assert_eq!(creating(CUDA), "create the session");
     }
 
     #[test]

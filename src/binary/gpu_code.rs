@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::source;
-use crate::hardware::ComputeCapability;
+use crate::hardware::{ComputeCapability, Reach};
 
 /// The sections that hold fat binaries: ELF's two, and the DLLs' (their names have eight bytes).
 const SECTIONS: [&[u8]; 3] = [b".nv_fatbin", b"__nv_relfatbin", b".nv_fatb"];
@@ -48,18 +48,6 @@ pub struct GpuCode {
     pub ptx: BTreeMap<ComputeCapability, u64>,
     /// The section ends before its headers say so, or holds something else: there may be more.
     pub damaged: bool,
-}
-
-/// How a library's code gets onto a GPU.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Reach {
-    /// It has machine code that runs there.
-    Sass,
-    /// The driver compiles its PTX: the first run takes minutes.
-    Ptx,
-    /// `cudaErrorNoKernelImageForDevice`.
-    Nothing,
 }
 
 impl GpuCode {
@@ -112,13 +100,7 @@ impl GpuCode {
     /// How its code gets onto a GPU of that kind; single kernels do not count.
     #[must_use]
     pub fn reach(&self, card: ComputeCapability) -> Reach {
-        if self.main_sass().into_iter().any(|code| card.runs_sass(code)) {
-            Reach::Sass
-        } else if self.main_ptx().into_iter().any(|code| card.compiles_ptx(code)) {
-            Reach::Ptx
-        } else {
-            Reach::Nothing
-        }
+        card.served_by(&self.main_sass(), &self.main_ptx())
     }
 
     fn main(&self, of: &BTreeMap<ComputeCapability, u64>, share: u64) -> Vec<ComputeCapability> {

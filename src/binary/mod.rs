@@ -12,4 +12,4 @@ mod source;
 pub(crate) mod made;
 
 pub use dynamic::Dynamic;
-pub use gpu_code::{GpuCode, Reach};
+pub use gpu_code::GpuCode;

@@ -13,6 +13,18 @@ pub struct ComputeCapability {
     pub minor: u8,
 }
 
+/// How code gets onto a GPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reach {
+    /// There is machine code that runs there.
+    Sass,
+    /// The driver compiles PTX: the first run takes minutes.
+    Ptx,
+    /// `cudaErrorNoKernelImageForDevice`.
+    Nothing,
+}
+
 /// A text that is no compute capability.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a compute capability, such as 8.9")]
@@ -29,6 +41,18 @@ impl ComputeCapability {
     #[must_use]
     pub fn compiles_ptx(self, code: Self) -> bool {
         code <= self
+    }
+
+    /// How something that was built with machine code for `sass` and PTX for `ptx` gets onto a GPU of this kind.
+    #[must_use]
+    pub fn served_by(self, sass: &[Self], ptx: &[Self]) -> Reach {
+        if sass.iter().any(|code| self.runs_sass(*code)) {
+            Reach::Sass
+        } else if ptx.iter().any(|code| self.compiles_ptx(*code)) {
+            Reach::Ptx
+        } else {
+            Reach::Nothing
+        }
     }
 
     /// As compilers name it: `sm_89`.
@@ -116,6 +140,15 @@ mod tests {
     fn ptx_is_compiled_for_newer_cards_only() {
         assert!(cc("12.0").compiles_ptx(cc("9.0")));
         assert!(!cc("8.6").compiles_ptx(cc("9.0")));
+    }
+
+    #[test]
+    fn machine_code_serves_a_card_before_what_the_driver_compiles() {
+        let (sass, ptx) = ([cc("7.5"), cc("8.0")], [cc("8.0")]);
+        for (card, reach) in [("8.9", Reach::Sass), ("9.0", Reach::Ptx), ("7.0", Reach::Nothing)] {
+            assert_eq!(cc(card).served_by(&sass, &ptx), reach, "{card}");
+        }
+        assert_eq!(cc("9.0").served_by(&sass, &[]), Reach::Nothing);
     }
 
     #[test]

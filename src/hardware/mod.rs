@@ -14,7 +14,7 @@ mod system;
 mod visible;
 
 pub use changed::{change, changes};
-pub use compute_capability::{ComputeCapability, InvalidComputeCapability};
+pub use compute_capability::{ComputeCapability, InvalidComputeCapability, Reach};
 pub use file::HardwareFileError;
 pub use form::{Cpu, Disk, Gpu, Hardware, Libc, Os};
 

@@ -19,7 +19,10 @@ pub enum Fault {
     /// Libraries of two CUDA majors.
     TwoCudaMajors,
     /// ONNX Runtime's TensorRT provider needs a library of another major.
-    OtherTensorRt,
+    OtherTensorRt {
+        /// That major.
+        needed: u64,
+    },
     /// torchvision was made for another torch.
     TorchPair,
 }
@@ -27,13 +30,15 @@ pub enum Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::OtherTensorRt { needed } => {
+                return write!(f, "ONNX Runtime's TensorRT provider needs libnvinfer.so.{needed}");
+            }
             Self::TwoOnnxRuntimes => "both install the folder `onnxruntime`",
             Self::TwoNccl => "both install nvidia/nccl/lib/libnccl.so.2, and the one unpacked last wins",
             Self::OtherNccl => {
                 "torch's metadata pins another NCCL: undefined symbols (ncclAlltoAll) when it is imported"
             }
             Self::TwoCudaMajors => "they are for two CUDA majors",
-            Self::OtherTensorRt => "ONNX Runtime's TensorRT provider needs libnvinfer.so.10",
             Self::TorchPair => "torchvision was made for another torch: operator torchvision::nms does not exist",
         })
     }
@@ -101,9 +106,8 @@ fn version(wheel: &LockedWheel) -> Option<Version> {
 }
 
 fn one_onnxruntime(wheels: &[LockedWheel]) -> Option<Disagreement> {
-    let is_flavour =
-        |name: &str| name == "onnxruntime" || name.starts_with("onnxruntime-") && !name.contains("extensions");
-    let mut flavours = wheels.iter().filter(|wheel| is_flavour(&wheel.name));
+    let known = Stacks::table().onnxruntime();
+    let mut flavours = wheels.iter().filter(|wheel| known.contains(&wheel.name));
     match (flavours.next(), flavours.next()) {
         (Some(first), Some(second)) => Some(disagree(Fault::TwoOnnxRuntimes, first, second)),
         _ => None,
@@ -149,7 +153,7 @@ fn tensorrt(wheels: &[LockedWheel]) -> Option<Disagreement> {
     };
     let major = version(libraries).and_then(|version| version.release().first().copied());
     if major.is_some_and(|major| major != needed) {
-        return Some(disagree(Fault::OtherTensorRt, onnxruntime, libraries));
+        return Some(disagree(Fault::OtherTensorRt { needed }, onnxruntime, libraries));
     }
     None
 }
@@ -176,25 +180,16 @@ fn torch_pair(wheels: &[LockedWheel]) -> Option<Disagreement> {
 
 /// The CUDA major that a wheel's libraries are of.
 fn cuda_major(wheel: &LockedWheel) -> Option<u64> {
-    // From CUDA 13 on the libraries' packages have no suffix, and versions of their own.
-    const UNSUFFIXED: [&str; 6] = [
-        "nvidia-cublas",
-        "nvidia-cuda-nvrtc",
-        "nvidia-cuda-runtime",
-        "nvidia-cufft",
-        "nvidia-curand",
-        "nvidia-nvjitlink",
-    ];
+    // From CUDA 13 on the libraries' packages have no suffix. Of these only the ones with CUDA's own version say which CUDA
+    // they are for: nvidia-cufft 12.2 is CUDA 13's.
+    const OF_CUDAS_VERSION: [&str; 3] = ["cuda-toolkit", "nvidia-cuda-runtime", "nvidia-cuda-nvrtc"];
     let name = wheel.name.as_str();
     if name == "onnxruntime-gpu" {
         let row = Stacks::table().wheel(name, &version(wheel)?)?;
         return Some(u64::from(row.cuda_major()));
     }
-    if name == "cuda-toolkit" {
+    if OF_CUDAS_VERSION.contains(&name) {
         return version(wheel)?.release().first().copied();
-    }
-    if UNSUFFIXED.contains(&name) {
-        return Some(13);
     }
     if !name.starts_with("nvidia-") && !name.starts_with("tensorrt-cu") {
         return None;
@@ -263,9 +258,30 @@ mod tests {
                 ("onnxruntime-gpu", "1.31.1"),
             ],
             &[("torch", "3.0.0"), ("torchvision", "0.50.0"), ("onnxruntime", "9.0")],
+            // Only by their names they looked like flavours.
+            &[
+                ("onnxruntime-gpu", "1.31.1"),
+                ("onnxruntime-genai-cuda", "0.18.0"),
+                ("onnxruntime-tools", "1.7.0"),
+                ("onnxruntime-extensions", "0.15.2"),
+            ],
+            // Packages without a suffix were taken for CUDA 13's.
+            &[
+                ("cuda-toolkit", "14.0.1"),
+                ("nvidia-cublas", "14.0.0.7"),
+                ("nvidia-cuda-runtime", "14.0.48"),
+                ("nvidia-cufft", "13.0.0.2"),
+            ],
         ] {
             assert_eq!(told(set), None);
         }
+    }
+
+    /// It said 10, whatever the table says.
+    #[test]
+    fn the_needed_tensorrt_is_the_tables() {
+        let said = Fault::OtherTensorRt { needed: 11 }.to_string();
+        assert!(said.ends_with("needs libnvinfer.so.11"), "{said}");
     }
 
     #[test]
@@ -285,15 +301,15 @@ mod tests {
             ),
             (
                 [("onnxruntime-gpu", "1.31.1"), ("tensorrt-cu13-libs", "11.1.0.5")],
-                "OtherTensorRt: onnxruntime-gpu 1.31.1 and tensorrt-cu13-libs 11.1.0.5",
+                "OtherTensorRt { needed: 10 }: onnxruntime-gpu 1.31.1 and tensorrt-cu13-libs 11.1.0.5",
             ),
             (
                 [("torch", "2.12.1"), ("torchvision", "0.28.0")],
                 "TorchPair: torch 2.12.1 and torchvision 0.28.0",
             ),
             (
-                [("onnxruntime-gpu", "1.26.0"), ("nvidia-cublas", "13.1.0.3")],
-                "TwoCudaMajors: onnxruntime-gpu 1.26.0 and nvidia-cublas 13.1.0.3",
+                [("onnxruntime-gpu", "1.26.0"), ("nvidia-cuda-runtime", "13.0.96")],
+                "TwoCudaMajors: onnxruntime-gpu 1.26.0 and nvidia-cuda-runtime 13.0.96",
             ),
             (
                 [("nvidia-cufft-cu12", "11.3.3.83"), ("cuda-toolkit", "13.0.2")],

@@ -81,20 +81,26 @@ pub enum PypiError {
         message: String,
     },
     /// A file is not what the index says it is.
-    #[error("a file from the index is not what its hash says\n{text}")]
+    #[error("a file from the index `{source_name}` is not what its hash says\n{text}")]
     Integrity {
+        /// Which one.
+        source_name: SourceName,
         /// uv's words: the file, both hashes.
         text: String,
     },
     /// A file that the index lists could not be fetched, or not to its end.
-    #[error("a file from the index cannot be fetched\n{text}")]
+    #[error("a file from the index `{source_name}` cannot be fetched\n{text}")]
     Fetch {
+        /// Which one.
+        source_name: SourceName,
         /// uv's words.
         text: String,
     },
     /// A file came whole and cannot be unpacked.
-    #[error("a file from the index is damaged\n{text}")]
+    #[error("a file from the index `{source_name}` is damaged\n{text}")]
     Damaged {
+        /// Which one.
+        source_name: SourceName,
         /// uv's words.
         text: String,
     },
@@ -131,17 +137,21 @@ pub enum PypiError {
 impl PypiError {
     /// The same with the source of the file that uv names, for uv itself does not say which index it is about.
     pub(super) fn about(mut self, plan: &Plan) -> Self {
-        let text = match &self {
-            Self::Unreachable { because, .. } => because.clone(),
-            _ => return self,
-        };
-        let named = plan.requirements.iter().find(|wanted| {
-            // Wheels and sdists begin with the name: `/torch-2.9.0%2Bcpu-….whl`.
-            let name = name_of(&wanted.requirement).unwrap_or_default();
-            wanted.source != SourceName::Pypi && text.contains(&format!("/{}-", name.replace('-', "_")))
-        });
-        if let (Self::Unreachable { source_name, .. }, Some(wanted)) = (&mut self, named) {
-            *source_name = wanted.source;
+        if let Self::Unreachable {
+            source_name,
+            because: text,
+        }
+        | Self::Integrity { source_name, text }
+        | Self::Fetch { source_name, text }
+        | Self::Damaged { source_name, text } = &mut self
+        {
+            let subject = subject(text);
+            let asked = plan
+                .requirements
+                .iter()
+                .find(|wanted| subject.is_some() && name_of(&wanted.requirement) == subject);
+            // What nobody asked for by name comes from PyPI: the other indexes are asked for named packages only.
+            *source_name = asked.map_or(SourceName::Pypi, |wanted| wanted.source);
         }
         self
     }
@@ -149,9 +159,11 @@ impl PypiError {
     /// Sort a failed run of uv by what it said.
     pub(super) fn of_uv(prefix: &Path, how: String, stderr: &str) -> Self {
         let text = last_words(stderr);
+        // Until `about` finds another.
+        let source_name = SourceName::Pypi;
         let says = |words: &[&str]| words.iter().any(|word| stderr.contains(word));
         if says(&["Hash mismatch", "hash mismatch", "Hash-checking is enabled"]) {
-            Self::Integrity { text }
+            Self::Integrity { source_name, text }
         } else if says(&["Failed to query Python interpreter at `"]) && says(&["Permission denied"]) {
             let prefix = prefix.to_owned();
             Self::NotStartable { prefix, text }
@@ -163,9 +175,7 @@ impl PypiError {
         ]) {
             Self::Disk { text }
         } else if says(&["401 Unauthorized", "lacking valid authentication"]) && !says(&["was not found"]) {
-            Self::Unauthorized {
-                source_name: SourceName::Pypi,
-            }
+            Self::Unauthorized { source_name }
         } else if says(&[
             "error sending request",
             "Could not connect",
@@ -178,7 +188,7 @@ impl PypiError {
             "network was disabled",
         ]) {
             Self::Unreachable {
-                source_name: SourceName::Pypi,
+                source_name,
                 because: text,
             }
         } else if says(&[
@@ -186,9 +196,9 @@ impl PypiError {
             "Connection reset",
             "HTTP status client error (404",
         ]) {
-            Self::Fetch { text }
+            Self::Fetch { source_name, text }
         } else if says(&["Failed to extract archive"]) {
-            Self::Damaged { text }
+            Self::Damaged { source_name, text }
         } else if says(&["No solution found", "unsatisfiable", "was not found in the"]) {
             Self::Conflict { text }
         } else {
@@ -205,4 +215,58 @@ fn last_words(stderr: &str) -> String {
     let lines: Vec<&str> = stderr.lines().collect();
     let start = from.unwrap_or_else(|| lines.len().saturating_sub(20));
     lines[start..].join("\n").trim_end().to_owned()
+}
+
+/// The package that uv's words are about, which is what they name first: ``torch @ URL`` or ``demo-app==2.0`` in quotes, a
+/// file's URL, or a page's.
+fn subject(text: &str) -> Option<String> {
+    let before_url = text.find("://").unwrap_or(text.len());
+    let named = match text.find('`') {
+        Some(quote) if quote < before_url => text[quote..].split('`').nth(1)?,
+        _ => text.split_whitespace().find(|word| word.contains("://"))?,
+    };
+    let last = named.trim_end_matches('/').rsplit('/').next()?;
+    let name = match last.split_once("==") {
+        Some((name, _)) => name,
+        // A file's name begins with the package's, which has no `-` in it there.
+        None if named.contains('/') => last.split('-').next()?,
+        None => last,
+    };
+    Some(name.replace('_', "-").to_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_uv_is_about_is_what_it_quotes_first() {
+        for (text, name) in [
+            (
+                "error: Failed to download `torch @ https://a.b/whl/cu130/torch-2.12.1%2Bcu130-cp313-cp313-linux_x86_64.whl`\n  \
+                 cause: Hash mismatch",
+                "torch",
+            ),
+            (
+                "× Failed to download `demo-app==2.0`\n  cause: Failed to extract archive",
+                "demo-app",
+            ),
+            (
+                "error: Failed to fetch: https://pypi.nvidia.com/tensorrt-cu13-libs/tensorrt_cu13_libs-10.16.1.11-py2.py3-none-\
+                 manylinux_2_28_x86_64.whl",
+                "tensorrt-cu13-libs",
+            ),
+            ("error: Failed to fetch: https://a.b/whl/cu130/torch/", "torch"),
+            (
+                "× Failed to download `sympy==1.14.0`\n  help: `sympy` (v1.14.0) was included because `torch` (v2.12.1) depends on it",
+                "sympy",
+            ),
+        ] {
+            assert_eq!(subject(text).as_deref(), Some(name), "{text}");
+        }
+        let fetch =
+            "error: Failed to fetch: http://a.b/whl/cu130/torch-2.12.1%2Bcu130-py3-none-any.whl.metadata\n  cause: `x`";
+        assert_eq!(subject(fetch).as_deref(), Some("torch"));
+        assert_eq!(subject("error: network was disabled"), None);
+    }
 }

@@ -4,6 +4,7 @@ use pep440_rs::Version;
 
 use crate::{
     doctor::{Code, Finding, Scope, Severity},
+    hardware::Reach,
     lock::LockedWheel,
     plan::Plan,
     stack::{Backends, CudaVersion, Stacks},
@@ -61,9 +62,8 @@ fn misfit(plan: &Plan, torch: &str, built: CudaVersion, planned: CudaVersion) ->
         .into_iter()
         .find_map(|(row, cuda)| (cuda == built).then_some(row))?;
     let code = row.code(&torch.parse::<Version>().ok()?, &plan.subdir)?;
-    let without = plan.cards.iter().find(|card| {
-        !code.sass.iter().any(|code| card.runs_sass(*code)) && !code.ptx.iter().any(|code| card.compiles_ptx(*code))
-    })?;
+    let mut cards = plan.cards.iter();
+    let without = cards.find(|card| card.served_by(&code.sass, &code.ptx) == Reach::Nothing)?;
     Some(format!("it holds no code for {}", without.sm()))
 }
 

@@ -18,6 +18,7 @@ static TABLE: LazyLock<Stacks> = LazyLock::new(|| toml::from_str(FILE).expect("t
 pub struct Stacks {
     #[expect(dead_code, reason = "there is one version so far")]
     schema: u32,
+    onnxruntime: Vec<String>,
     stack: Vec<StackRow>,
     card: Vec<CardRow>,
     bound: Vec<Bound>,
@@ -30,6 +31,8 @@ pub struct Stacks {
 struct StackRow {
     cuda: u32,
     profiles: BTreeSet<ProfileName>,
+    #[serde(default)]
+    platforms: BTreeSet<String>,
     torch: Option<bool>,
 }
 
@@ -137,12 +140,19 @@ impl Stacks {
         &TABLE
     }
 
+    /// The distributions that install the folder `onnxruntime`: two of them overwrite each other.
+    #[must_use]
+    pub fn onnxruntime(&self) -> &[String] {
+        &self.onnxruntime
+    }
+
     /// Whether there is a stack for a CUDA major.
     #[must_use]
     pub fn has(&self, major: u32, setting: &Setting<'_>) -> bool {
         self.stack.iter().any(|row| {
             row.cuda == major
                 && row.profiles.contains(&setting.profile)
+                && (row.platforms.is_empty() || row.platforms.contains(setting.subdir))
                 && row.torch.is_none_or(|torch| torch == setting.torch)
         })
     }
@@ -247,6 +257,43 @@ mod tests {
                 parsed.map(|parsed| parsed.name.to_string()).as_deref().ok(),
                 Some(row.name())
             );
+        }
+    }
+
+    fn on(subdir: &str, profile: ProfileName, torch: bool) -> Setting<'_> {
+        Setting {
+            profile,
+            subdir,
+            torch,
+            cards: &[],
+        }
+    }
+
+    /// Its numbers were read off Linux wheels, and a plan for Windows took them.
+    #[test]
+    fn tensorrt_is_known_to_fit_on_linux_alone() {
+        let table = Stacks::table();
+        for torch in [true, false] {
+            assert!(table.has(13, &on("linux-64", ProfileName::GpuTrt, torch)));
+            assert!(!table.has(13, &on("win-64", ProfileName::GpuTrt, torch)));
+            assert!(table.has(13, &on("win-64", ProfileName::Gpu, torch)));
+        }
+        assert!(!table.has(12, &on("win-64", ProfileName::GpuTrt, false)));
+    }
+
+    /// What bounds torch-tensorrt was the reason given where there is no torch.
+    #[test]
+    fn without_torch_no_bound_rests_on_torch_tensorrt() {
+        for (cuda, package) in [(13, "tensorrt-cu13-libs"), (12, "tensorrt-cu12-libs")] {
+            let setting = on("linux-64", ProfileName::GpuTrt, false);
+            let rows: Vec<_> = Stacks::table().bounds(cuda, &setting).collect();
+            assert_eq!(rows.iter().filter(|row| row.package == package).count(), 1);
+            for row in rows {
+                assert!(
+                    !format!("{} {}", row.because, row.source).contains("torch-tensorrt"),
+                    "{row:?}"
+                );
+            }
         }
     }
 

@@ -264,7 +264,7 @@ fn a_wheel_that_is_not_what_the_torch_index_lists() {
     insta::assert_snapshot!(gpu.shown(&ran).replace(&own, "[ITS OWN]"), @"
     pypi::integrity
 
-      × a file from the index is not what its hash says
+      × a file from the index `torch` is not what its hash says
       │ error: Failed to download `torch @ [FILES OF TORCH]/whl/cu130/torch-2.12.1%2Bcu130-py3-none-any.whl`
       │   cause: Hash mismatch for `torch @ [FILES OF TORCH]/whl/cu130/torch-2.12.1%2Bcu130-py3-none-any.whl`
       │
@@ -273,6 +273,6 @@ fn a_wheel_that_is_not_what_the_torch_index_lists() {
       │
       │          Computed:
       │            sha256:[ITS OWN]
-      help: the index lists another file than it serves: name another mirror: --mirror pypi=URL
+      help: the index lists another file than it serves: name another mirror: --mirror torch=URL
     ");
 }

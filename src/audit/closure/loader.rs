@@ -8,17 +8,10 @@ use super::{
     Closure,
     files::{Files, Read},
 };
-use crate::{binary::Dynamic, stack::Library};
-
-/// What the driver's installer puts on the machine, by the beginning of its soname. It's there with the driver, not before.
-const DRIVER: [&str; 6] = [
-    "libcuda.so.",
-    "libnvidia-",
-    "libnvcuvid.so.",
-    "libnvoptix.so.",
-    "libcudadebugger.so.",
-    "libnvsandboxutils.so.",
-];
+use crate::{
+    binary::Dynamic,
+    stack::{Library, is_of_the_driver},
+};
 
 /// One process, as glibc's loader fills it: see `man 8 ld.so`, and `_dl_map_object` in its source.
 pub(super) struct Loader<'a> {
@@ -178,7 +171,7 @@ impl<'a> Loader<'a> {
                 if self.names.contains_key(name) {
                     continue;
                 }
-                if DRIVER.iter().any(|driver| name.starts_with(driver)) {
+                if is_of_the_driver(name) {
                     self.driver.insert(name.clone());
                 } else if let Some(path) = self.find(name, object) {
                     let before = self.objects.len();

@@ -157,21 +157,22 @@ impl From<PypiError> for Failure {
                 "reach the torch index, or a mirror of it: --mirror torch=URL; or take the processor: --profile cpu"
                     .to_owned(),
             ),
-            PypiError::Integrity { .. } => (
+            PypiError::Integrity { source_name, .. } => (
                 "pypi::integrity",
                 Exit::Integrity,
-                "the index lists another file than it serves: name another mirror: --mirror pypi=URL".to_owned(),
+                format!("the index lists another file than it serves: name another mirror: --mirror {source_name}=URL"),
             ),
-            PypiError::Fetch { .. } => (
+            PypiError::Fetch { source_name, .. } => (
                 "pypi::fetch",
                 Exit::Unreachable,
-                "try again: what arrived whole is kept; or name a mirror: --mirror pypi=URL".to_owned(),
+                format!("try again: what arrived whole is kept; or name a mirror: --mirror {source_name}=URL"),
             ),
-            PypiError::Damaged { .. } => (
+            PypiError::Damaged { source_name, .. } => (
                 "pypi::damaged",
                 Exit::Integrity,
-                "the index or the way to it cuts files: try again, or name another mirror: --mirror pypi=URL"
-                    .to_owned(),
+                format!(
+                    "the index or the way to it cuts files: try again, or name another mirror: --mirror {source_name}=URL"
+                ),
             ),
             PypiError::Disk { .. } => ("pypi::disk", Exit::Machine, DISK.to_owned()),
             PypiError::NotStartable { prefix, .. } => (
@@ -251,7 +252,7 @@ fn disagreement(error: &Disagreement) -> (&'static str, String) {
         Fault::TwoNccl => "pypi::two_nccl",
         Fault::OtherNccl => "pypi::other_nccl",
         Fault::TwoCudaMajors => "pypi::two_cuda_majors",
-        Fault::OtherTensorRt => "pypi::other_tensorrt",
+        Fault::OtherTensorRt { .. } => "pypi::other_tensorrt",
         Fault::TorchPair => {
             let help = "name a torch index that has both: --mirror torch=URL";
             return ("pypi::torch_pair", help.to_owned());

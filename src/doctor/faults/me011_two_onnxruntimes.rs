@@ -7,20 +7,12 @@ use super::Code;
 use crate::{
     audit::Inventory,
     doctor::{Finding, Scope, Severity},
+    stack::Stacks,
 };
 
-/// Distributions that install the folder `onnxruntime`.
-const FLAVOURS: [&str; 6] = [
-    "onnxruntime",
-    "onnxruntime-gpu",
-    "onnxruntime-directml",
-    "onnxruntime-openvino",
-    "onnxruntime-rocm",
-    "onnxruntime-silicon",
-];
-
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
-    let there: Vec<_> = FLAVOURS.iter().filter_map(|name| inventory.get(name)).collect();
+    let flavours = Stacks::table().onnxruntime();
+    let there: Vec<_> = flavours.iter().filter_map(|name| inventory.get(name)).collect();
     if there.len() < 2 {
         return Vec::new();
     }
@@ -52,5 +44,10 @@ mod tests {
         let found = detect(&Inventory::of(&[cpu, gpu]));
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].evidence, ["onnxruntime 1.32.0", "onnxruntime-gpu 1.31.1"]);
+        // The resolver's check knew more flavours than this one.
+        for other in ["training", "migraphx", "webgpu"] {
+            let other = format!("Name: onnxruntime-{other}\nVersion: 1.19.2\n");
+            assert_eq!(detect(&Inventory::of(&[cpu, &other])).len(), 1, "{other}");
+        }
     }
 }

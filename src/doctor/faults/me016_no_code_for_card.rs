@@ -9,9 +9,8 @@
 use super::Code;
 use crate::{
     audit::{Inventory, LibraryCode},
-    binary::Reach,
     doctor::{Finding, Scope, Severity},
-    hardware::ComputeCapability,
+    hardware::{ComputeCapability, Reach},
 };
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
