@@ -230,6 +230,7 @@ mod tests {
         unknown["gpus"] = Value::Null;
         let mut made = certificate("gpu", "cu130", &unknown);
         made.cross = true;
+        made.proven = false;
         assert_eq!(change(&made, &now(machine(&json!([])))), None);
         assert_eq!(
             change(&made, &now(h100())).as_deref(),
