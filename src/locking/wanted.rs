@@ -58,6 +58,7 @@ pub fn wanted<'a>(lab: &Lab, manifests: &'a Manifests, ask: &Ask) -> Result<Want
         .collect();
     Ok(Wanted {
         environments,
+        whole: ask.envs.is_empty() && ask.profiles.is_empty() && ask.platforms.is_empty() && ask.backends.is_empty(),
         targets: targets(lab, &ask.platforms)?,
         backends: if ask.backends.is_empty() {
             lab.backends.clone()
