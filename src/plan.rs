@@ -235,7 +235,8 @@ impl Plan {
     /// What is typed after `matenv install` to make the environment again.
     #[must_use]
     pub fn typed(&self) -> String {
-        let typed = typed(&self.manifest, &self.env);
+        // Without it the best profile of the machine would be taken, which need not be this one.
+        let typed = format!("{} --profile {}", typed(&self.manifest, &self.env), self.profile);
         match &self.source {
             Some(source) => format!("{typed} --source {}={}", self.manifest, source.place()),
             None => typed,

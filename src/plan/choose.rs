@@ -46,6 +46,7 @@ pub(super) fn choose<'a>(
     let manifest = stand.manifest;
     if let Some(because) = stand.refused_everywhere() {
         let profile = asked.unwrap_or(ProfileName::Cpu);
+        "no profile can be had on this machine".clone_into(&mut choice.because);
         return Err(refused(manifest, profile, Refusal::from(because), choice, None));
     }
     if let Some(asked) = asked {

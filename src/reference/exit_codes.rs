@@ -11,7 +11,8 @@ pub(super) fn page() -> String {
         "# Exit codes\n\nScripts may rely on these. `matenv run` and `matenv launch --wait` pass on the \
          exit code of the program that they start instead.\n\n| code | meaning | what is behind it |\n|---|---|---|\n{}\n\
          Under `--json` an error is a document too: `error.exit` is this code, `error.code` names the case, `error.help` \
-         the next step.\n",
+         the next step.\n\nA certificate's `ok` is another question: it means proven. With `--cross`, `--no-verify` or `--no-bench` it is false although \
+         the code is 0, and a probe that was skipped is not `ok` and says why in `skipped`.\n",
         rows.concat()
     )
 }

@@ -203,7 +203,7 @@ fn a_remedy_for_a_named_environment_names_its_manifest_too() {
     let index = index();
     env.install_demo(&index.url(), &["--name", "demo-two"])
         .exits(6)
-        .says("matenv install demo --name demo-two --force");
+        .says("matenv install demo --name demo-two --profile cpu --force");
     env.matenv(&["info", "demo-two"])
         .exits(2)
         .says("nothing is installed yet");

@@ -155,7 +155,7 @@ fn a_folder_is_installed_editable_with_its_own_extras() {
     assert!(
         refused
             .stderr
-            .contains("to keep that: matenv install demo --source demo="),
+            .contains("to keep that: matenv install demo --profile cpu --source demo="),
         "{refused}"
     );
     let refused = refused.json();
