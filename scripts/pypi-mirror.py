@@ -29,7 +29,8 @@ class Mirror(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
-        request = urllib.request.Request(INDEX + self.path.removeprefix("/simple"), headers={"Accept": self.headers["Accept"]})
+        accept = self.headers["Accept"] or "*/*"
+        request = urllib.request.Request(INDEX + self.path.removeprefix("/simple"), headers={"Accept": accept})
         try:
             with urllib.request.urlopen(request, context=CONTEXT, timeout=60) as answer:
                 status, kind, body = answer.status, answer.headers["Content-Type"], answer.read()
@@ -39,7 +40,10 @@ class Mirror(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    do_HEAD = do_GET
 
     def log_message(self, *words):
         pass

@@ -231,7 +231,7 @@ async fn make(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<I
         });
     }
     let _at_work = ctx.shared.machine.read().await;
-    switch(ctx, &mut clock, &store, staged, &plan, &mut certificate)?;
+    switch(ctx, &mut clock, &store, staged, &plan, request.lock, &mut certificate)?;
     if source_held.is_some() {
         prune_source(ctx, &store, &plan.manifest);
     }
@@ -352,8 +352,12 @@ fn is_done(
     Ok(store.current(&plan.env)?.filter(|current| {
         // What was made for another machine is proven as far as it goes; on that machine the rest is run.
         let enough = current.record.proven || current.record.cross || !request.prove.wanted();
-        let same = current.record.plan_fingerprint == plan.fingerprint();
-        !request.force && !request.upgrade && same && enough && entry.is_none_or(|entry| is_of(entry, current))
+        // With a lock its packages count, whatever was asked for when they were installed.
+        let same = match entry {
+            Some(entry) => current.record.profile == plan.profile && is_of(entry, current),
+            None => current.record.plan_fingerprint == plan.fingerprint(),
+        };
+        !request.force && !request.upgrade && same && enough
     }))
 }
 
@@ -437,6 +441,7 @@ fn switch(
     store: &Store,
     staged: Staged,
     plan: &Plan,
+    lock: LockMode,
     certificate: &mut Certificate,
 ) -> Result<(), InstallError> {
     clock.start(Stage::Switch);
@@ -447,7 +452,12 @@ fn switch(
         manifest: plan.manifest.clone(),
         profile: plan.profile,
         number: staged.number,
-        plan_fingerprint: plan.fingerprint(),
+        // What was not compared is not what a plan asks for.
+        plan_fingerprint: if lock == LockMode::Frozen {
+            String::new()
+        } else {
+            plan.fingerprint()
+        },
         created: certificate.created.clone(),
         proven: certificate.proven,
         ok: certificate.ok,

@@ -40,10 +40,17 @@ struct Shown<'a> {
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
+    // A job starts in the repository's folder, which is the lab's.
+    let root = session
+        .ctx
+        .settings
+        .lab
+        .as_ref()
+        .map_or(Path::new("."), |lab| &lab.root);
     let wheels = args
         .wheel
         .iter()
-        .map(|given| MatenvWheel::find(given, Path::new(".")))
+        .map(|given| MatenvWheel::find(given, root))
         .collect::<Result<Vec<_>, _>>()?;
     let lock = match &session.ctx.settings.lab {
         Some(lab) => LabLock::read(&lab.root)?,
@@ -57,7 +64,10 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     }
     let rendered = ci::render(args.kind, &ci::jobs(lock.as_ref(), &session.manifests), &wheels)?;
     for job in &rendered.left_out {
-        let note = format!("{} on {} is left out: no runner is known for it", job.env, job.platform);
+        let note = format!(
+            "{} {} {} on {} is left out: no runner is known for it",
+            job.env, job.profile, job.backend, job.platform
+        );
         session.ctx.events.note(note);
     }
     let shown = Shown {

@@ -1,6 +1,7 @@
-use std::{path::Path, str::FromStr};
+use std::{collections::HashSet, path::Path, str::FromStr};
 
 use rattler_conda_types::{GenericVirtualPackage, MatchSpec, ParseMatchSpecOptions, RepoDataRecord, subdir::Subdir};
+use rattler_digest::Sha256Hash;
 use rattler_repodata_gateway::RepoData;
 use rattler_solve::{SolveError, SolverImpl as _, SolverTask, resolvo};
 use rattler_virtual_packages::{VirtualPackageOverrides, VirtualPackages};
@@ -90,7 +91,14 @@ async fn from_channels(
     let mut any_python = specs.clone();
     any_python[0] = parse(&format!("python {}", plan.python.supported))?;
     let available = channel::records(ctx, urls, subdir, &any_python).await?;
-    let solved = |specs| run_solver(plan.exclude_newer.as_deref(), offered, keep, &available, specs);
+    // What the channel lists with another hash is not what was kept.
+    let listed: HashSet<_> = available.iter().flat_map(RepoData::iter).map(identity).collect();
+    let keep: Vec<RepoDataRecord> = keep
+        .iter()
+        .filter(|record| listed.contains(&identity(record)))
+        .cloned()
+        .collect();
+    let solved = |specs| run_solver(plan.exclude_newer.as_deref(), offered, &keep, &available, specs);
     let records = match solved(&specs) {
         Ok(records) => records,
         Err(CondaError::Unsolvable { explanation }) => {
@@ -112,6 +120,11 @@ async fn from_channels(
         python,
         missing: Vec::new(),
     })
+}
+
+/// Name, version, build and hash of a record, wherever it lies.
+fn identity(record: &RepoDataRecord) -> (String, Option<Sha256Hash>) {
+    (record.identifier.to_string(), record.package_record.sha256)
 }
 
 async fn from_host(ctx: &Context, plan: &Plan, subdir: Subdir) -> Result<Solved, CondaError> {

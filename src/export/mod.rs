@@ -160,6 +160,11 @@ pub fn from_generation(generation: &Generation) -> Result<LabEntry, ExportError>
     })
 }
 
+/// Whether the lab's own manifests have to come along.
+fn has_manifests(ctx: &Context) -> bool {
+    ctx.settings.lab.as_ref().is_some_and(|lab| lab.manifests().is_some())
+}
+
 /// What the lab's lock has of an environment; empty if there is no lab, no lock or nothing of it.
 pub fn from_lab(ctx: &Context, env: &EnvName) -> Result<Vec<LabEntry>, ExportError> {
     let Some(lab) = &ctx.settings.lab else {
@@ -183,8 +188,8 @@ pub async fn export(ctx: &Context, entry: &LabEntry, format: Format, python: &Pa
             pylock::pylock(entry, &located)
         }
         Format::Requirements => Ok(requirements::requirements(entry)),
-        Format::Dockerfile => recipe::dockerfile(entry),
-        Format::Apptainer => recipe::apptainer(entry),
+        Format::Dockerfile => recipe::dockerfile(entry, has_manifests(ctx)),
+        Format::Apptainer => recipe::apptainer(entry, has_manifests(ctx)),
         Format::Cyclonedx => cyclonedx::sbom(entry, ctx.settings.variables.text("SOURCE_DATE_EPOCH")),
     }
 }

@@ -14,7 +14,7 @@ fn comments(entry: &LabEntry) -> String {
         "# No GPU is there while it is built, so what needs one is skipped; on the machine: matenv verify ENV.\n"
     };
     format!(
-        "# {}; it was not built here.\n# Beside this file: the lab's matenv.toml, matenv.lock and matenv-lock.json, and matenv's own wheel \
+        "# {}; it was not built here.\n# Beside this file: the lab's matenv.toml, matenv.lock and matenv-lock.json (and manifests, if it has them), and matenv's own wheel \
          for Linux in dist/.\n{gpu}",
         headline(entry)
     )
@@ -40,11 +40,12 @@ fn platform<'a>(entry: &LabEntry, services: &'a Services) -> Result<&'a str, Exp
 }
 
 /// A recipe for Docker and Podman.
-pub(super) fn dockerfile(entry: &LabEntry) -> Result<String, ExportError> {
+pub(super) fn dockerfile(entry: &LabEntry, manifests: bool) -> Result<String, ExportError> {
     let services = Services::load();
     let platform = platform(entry, &services)?;
     let (comments, image, install) = (comments(entry), &services.python.image, install(entry));
     let (version, env) = (env!("CARGO_PKG_VERSION"), &entry.env);
+    let copied = if manifests { "COPY manifests manifests\n" } else { "" };
     Ok(format!(
         r#"{comments}# docker build -t {env} . && docker run --rm {env} python --version
 FROM --platform={platform} {image}
@@ -53,7 +54,7 @@ COPY dist/matenv-{version}-*.whl /opt/wheel/
 RUN python -m pip install --no-cache-dir --no-index /opt/wheel/matenv-*.whl
 WORKDIR /lab
 COPY matenv.toml matenv.lock matenv-lock.json ./
-# One layer: what the caches hold is removed before it is kept.
+{copied}# One layer: what the caches hold is removed before it is kept.
 RUN export UV_CACHE_DIR=/opt/cache/uv RATTLER_CACHE_DIR=/opt/cache/rattler \
  && {install} \
  && rm -rf /opt/cache
@@ -64,11 +65,16 @@ CMD ["python"]
 }
 
 /// A recipe for Apptainer and Singularity.
-pub(super) fn apptainer(entry: &LabEntry) -> Result<String, ExportError> {
+pub(super) fn apptainer(entry: &LabEntry, manifests: bool) -> Result<String, ExportError> {
     let services = Services::load();
     platform(entry, &services)?;
     let (comments, image, install) = (comments(entry), &services.python.image, install(entry));
     let env = &entry.env;
+    let copied = if manifests {
+        "    manifests /lab/manifests\n"
+    } else {
+        ""
+    };
     Ok(format!(
         r#"{comments}# apptainer build {env}.sif {env}.def && apptainer run {env}.sif python --version
 Bootstrap: docker
@@ -78,7 +84,7 @@ From: {image}
     matenv.toml /lab/matenv.toml
     matenv.lock /lab/matenv.lock
     matenv-lock.json /lab/matenv-lock.json
-    dist /opt/wheel
+{copied}    dist /opt/wheel
 
 %post
     export HOME=/root MATENV_HOME=/opt/matenv NO_COLOR=1
@@ -105,8 +111,8 @@ mod tests {
     #[test]
     fn recipes_install_what_is_locked() {
         for (name, recipe) in [
-            ("dockerfile", dockerfile(&made::entry())),
-            ("apptainer", apptainer(&made::entry())),
+            ("dockerfile", dockerfile(&made::entry(), false)),
+            ("apptainer", apptainer(&made::entry(), true)),
         ] {
             insta::assert_snapshot!(name, made::shown(&recipe.expect("a recipe")));
         }
@@ -119,7 +125,7 @@ mod tests {
             backend: "cu128".parse().expect("a backend"),
             ..made::entry()
         };
-        let recipe = dockerfile(&entry).expect("a recipe");
+        let recipe = dockerfile(&entry, true).expect("a recipe");
         let line = "CONDA_OVERRIDE_CUDA=12.8 matenv install demo --profile gpu --locked --cross";
         assert!(recipe.contains(line), "{recipe}");
     }
@@ -130,6 +136,6 @@ mod tests {
             platform: "win-64".to_owned(),
             ..made::entry()
         };
-        assert!(matches!(apptainer(&entry), Err(ExportError::NoContainer { .. })));
+        assert!(matches!(apptainer(&entry, false), Err(ExportError::NoContainer { .. })));
     }
 }

@@ -31,12 +31,17 @@ pub enum LockMode {
 pub enum LockedError {
     /// There is none.
     #[error("there is no matenv.lock here")]
-    None,
+    None {
+        /// Whether there is a lab to make one in.
+        lab: bool,
+    },
     /// It lacks what is asked for.
     #[error("matenv.lock has no {name} for {platform}; it has {}", .there.join(", "))]
     Missing {
         /// The environment's name in the lock.
         name: String,
+        /// The options that lock it.
+        options: String,
         /// The conda subdir.
         platform: String,
         /// What it has for that environment.
@@ -65,7 +70,8 @@ impl LabLocks {
         };
         let must = matches!(request.lock, LockMode::Locked | LockMode::Frozen);
         if lock.is_none() && must {
-            return Err(LockedError::None.into());
+            let lab = ctx.settings.lab.is_some();
+            return Err(LockedError::None { lab }.into());
         }
         Ok(Self { lock })
     }
@@ -96,7 +102,11 @@ impl LabLocks {
                 plan.choices.push(Choice {
                     what: "versions".to_owned(),
                     chosen: format!("matenv.lock, {}", entry.name),
-                    because: "it holds what is asked for".to_owned(),
+                    because: match mode {
+                        LockMode::Frozen => "--frozen: it is not compared with what is asked for",
+                        LockMode::IfItHolds | LockMode::Locked | LockMode::Ignored => "it holds what is asked for",
+                    }
+                    .to_owned(),
                     rejected: Vec::new(),
                 });
                 Ok(Some(entry))
@@ -123,8 +133,20 @@ fn find(lock: &LabLock, plan: &Plan, mode: LockMode) -> Result<LabEntry, LockedE
         if there.is_empty() {
             there.push("none of this environment".to_owned());
         }
+        let backend = plan
+            .backend
+            .cuda_major()
+            .map(|_| format!(" --backend {}", plan.backend));
+        let options = format!(
+            "{} --profile {}{} --platform {}",
+            plan.env,
+            plan.profile,
+            backend.unwrap_or_default(),
+            plan.subdir
+        );
         return Err(LockedError::Missing {
             name,
+            options,
             platform: plan.subdir.clone(),
             there,
         });

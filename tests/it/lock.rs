@@ -153,7 +153,7 @@ fn what_is_locked_is_installed_and_a_changed_lock_is_installed_anew() {
     lab.install(&["--locked"])
         .exits(3)
         .says("there is no matenv.lock here")
-        .says("matenv init");
+        .says("make one: matenv lock");
     lab.run(&["lock"]).exits(0);
     lab.install(&["--locked"]).exits(0);
     lab.install(&["--locked"]).exits(0).says("nothing to do");
@@ -288,4 +288,50 @@ fn two_homes_have_the_same_files() {
         one.len()
     );
     assert_eq!(one, two);
+}
+
+/// What `--frozen` installed without comparing is not taken for what is asked for now.
+#[test]
+fn what_was_frozen_is_not_what_is_asked_for() {
+    let lab = Lab::of_two();
+    lab.run(&["lock"]).exits(0);
+    lab.run(&["add", "demo", "demo-lib<2"]).exits(0);
+    lab.change("matenv.toml", |text| text.replace("demo-lib<2", "demo-more"));
+    lab.install(&["--frozen"]).exits(0).says("taken: demo-cpu");
+    lab.install(&["--frozen"]).exits(0).says("nothing to do");
+    let more = Lab {
+        index: Index::serve(
+            &[
+                Wheel::new("demo-app", "1.0").requires("demo-lib"),
+                Wheel::new("demo-lib", "1.0"),
+                Wheel::new("demo-more", "1.0"),
+            ],
+            Options::default(),
+        ),
+        ..lab
+    };
+    let made = more.install(&["--json"]).exits(0).json();
+    let packages = made["packages"].as_array().unwrap();
+    assert!(
+        packages.iter().any(|package| package["name"] == "demo-more"),
+        "{packages:?}"
+    );
+}
+
+/// A record of conda's that somebody changed is made again from the channel.
+#[test]
+fn a_changed_hash_of_condas_is_mended_by_locking() {
+    let lab = Lab::of_two();
+    lab.run(&["lock"]).exits(0);
+    let good = lab.text("matenv.lock");
+    let at = good
+        .find("- conda: ")
+        .and_then(|at| Some(at + good[at..].find("sha256: ")? + 8))
+        .unwrap();
+    let sha256 = &good[at..at + 64];
+    lab.change("matenv.lock", |text| text.replace(sha256, &"ab".repeat(32)));
+    lab.install(&["--locked"]).exits(5);
+    lab.env.has_no_environment();
+    lab.run(&["lock"]).exits(0).says("matenv.lock is written");
+    assert_eq!(lab.text("matenv.lock"), good);
 }

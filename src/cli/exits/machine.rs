@@ -48,12 +48,12 @@ impl From<LockError> for Failure {
             LockError::Newer { .. } => (
                 "lock::newer",
                 Exit::Integrity,
-                "take a newer matenv, or make the lock again: matenv lock",
+                "take a newer matenv; or remove matenv.lock and matenv-lock.json, then: matenv lock (versions may move)",
             ),
             LockError::Damaged { path, .. } if path.ends_with(LAB_LOCK) || path.ends_with(LAB_BESIDE) => (
                 "lock::damaged",
                 Exit::Integrity,
-                "take it from version control again (git checkout), or make it again: matenv lock",
+                "take both files from version control again: git checkout -- matenv.lock matenv-lock.json; or remove both, then: matenv lock (versions may move)",
             ),
             LockError::Damaged { .. } => (
                 "lock::damaged",
@@ -68,13 +68,14 @@ impl From<LockError> for Failure {
 impl From<LockedError> for Failure {
     fn from(error: LockedError) -> Self {
         let (code, help) = match &error {
-            LockedError::None => (
+            LockedError::None { lab: true } => ("lock::none", "make one: matenv lock".to_owned()),
+            LockedError::None { lab: false } => (
                 "lock::none",
-                "make one in the lab's folder: matenv init, then matenv lock".to_owned(),
+                "change to the lab's folder; or make one: matenv init, then matenv lock".to_owned(),
             ),
-            LockedError::Missing { platform, .. } => (
+            LockedError::Missing { options, .. } => (
                 "lock::missing",
-                format!("lock it too: matenv lock --platform {platform}, with --profile and --backend"),
+                format!("name it in matenv.toml, then: matenv lock; or for now: matenv lock {options}"),
             ),
             LockedError::Stale { .. } => ("lock::stale", "make it hold again: matenv lock".to_owned()),
         };
