@@ -92,7 +92,8 @@ impl Exit {
                  a `MATENV_UV` out of range."
             }
             Self::Unresolvable => {
-                "An unknown package, requirements that contradict each other, an extra that vanished, a release below a floor."
+                "An unknown package, requirements that contradict each other, an extra that vanished, a release below a floor, a lab's lock that \
+                 is missing or stale."
             }
             Self::Unreachable => "A channel or an index does not answer, or wants credentials.",
             Self::Integrity => "A hash or a size differs, or an archive, a lock or a record is damaged.",
