@@ -49,7 +49,7 @@ use crate::{
     lock::{LabEntry, Lock},
     manifest::Manifest,
     names::{EnvName, ProfileName},
-    plan::{self, Plan},
+    plan::{self, Plan, PlanError},
     profile::Profiles,
     pypi::PypiError,
     reach,
@@ -125,7 +125,8 @@ fn plan_with(
     let env = request.name.as_ref().unwrap_or(&manifest.name);
     let machine = &request.machine;
     let here = plan::subdir(&machine.hardware.triple)?;
-    let locked = LabLocks::read(ctx, request)?.levels(env.as_str(), here.as_str());
+    let locks = LabLocks::read(ctx, request)?;
+    let locked = locks.levels(env.as_str(), here.as_str());
     let profiles = Profiles::load()?;
     let with = |locked| {
         let request = plan::Request {
@@ -144,6 +145,14 @@ fn plan_with(
     match with(locked.clone()) {
         // What the lock lacks may be had from the sources.
         Err(_) if locked.is_some() && request.lock == LockMode::IfItHolds => Ok(with(None)?),
+        // What can be had and was not locked is the lock's fault.
+        Err(error @ PlanError::Unsupported(_)) if locked.is_some() => match with(None) {
+            Ok(mut plan) => {
+                locks.entry(ctx, &mut plan, request.lock)?;
+                Err(error.into())
+            }
+            Err(_) => Err(error.into()),
+        },
         planned => Ok(planned?),
     }
 }
@@ -168,6 +177,7 @@ pub async fn install(ctx: &Context, manifest: &Manifest, request: &Request) -> R
     })) = &made
         && request.profile.is_none()
         && ctx.settings.torch_from_pypi
+        && !matches!(request.lock, LockMode::Locked | LockMode::Frozen)
     {
         let because = format!("NVIDIA's index does not answer: {because}");
         ctx.events
@@ -351,7 +361,8 @@ fn is_done(
 ) -> Result<Option<Generation>, InstallError> {
     Ok(store.current(&plan.env)?.filter(|current| {
         // What was made for another machine is proven as far as it goes; on that machine the rest is run.
-        let enough = current.record.proven || current.record.cross || !request.prove.wanted();
+        let cross = current.record.cross && (!request.prove.probes || was_probed(current));
+        let enough = current.record.proven || cross || !request.prove.wanted();
         // With a lock its packages count, whatever was asked for when they were installed.
         let same = match entry {
             Some(entry) => current.record.profile == plan.profile && is_of(entry, current),
@@ -359,6 +370,11 @@ fn is_done(
         };
         !request.force && !request.upgrade && same && enough
     }))
+}
+
+fn was_probed(generation: &Generation) -> bool {
+    let certificate = Certificate::read(&generation.env, &generation.prefix);
+    certificate.is_ok_and(|certificate| !certificate.verification.probes.is_empty())
 }
 
 /// The certificate of the current generation, if it is what the plan asks for.

@@ -21,10 +21,10 @@ use rattler_conda_types::RepoDataRecord;
 use crate::{
     conda::{self, host_python},
     context::Context,
-    install::InstallError,
+    install::{InstallError, LockedError},
     lock::{LabEntry, LabLock, Lock, LockedWheel},
     manifest::{Manifest, PythonRange},
-    names::{Backend, EnvName, ProfileName},
+    names::{Backend, EnvName, ProfileName, closest},
     plan::{self, Plan, PlanError},
     profile::Profiles,
     pypi::{self, ResolveRequest, Uv},
@@ -103,6 +103,33 @@ struct Job<'a> {
 }
 
 impl Upgrade {
+    /// Each package that is to move is somewhere in the lock.
+    fn check(&self, old: &LabLock) -> Result<(), LockedError> {
+        let Self::Packages(packages) = self else {
+            return Ok(());
+        };
+        let mut known: Vec<&str> = Vec::new();
+        for lock in old.entries.iter().map(|entry| &entry.lock) {
+            let pypi = lock.pypi.wheels.iter().chain(&lock.pypi.build);
+            known.extend(pypi.map(|wheel| wheel.name.as_str()));
+            known.extend(
+                lock.conda
+                    .iter()
+                    .map(|record| record.package_record.name.as_normalized()),
+            );
+        }
+        match packages
+            .iter()
+            .find(|package| !known.iter().any(|known| plan::same_package(package, known)))
+        {
+            None => Ok(()),
+            Some(package) => Err(LockedError::NoPackage {
+                package: package.clone(),
+                similar: closest(package, known).map(ToOwned::to_owned),
+            }),
+        }
+    }
+
     fn moves(&self, name: &str) -> bool {
         match self {
             Self::Nothing => false,
@@ -124,6 +151,10 @@ pub async fn lock(
 ) -> Result<Locked, InstallError> {
     let ctx = &without_fallbacks(ctx);
     let (jobs, left_out) = jobs(ctx, wanted)?;
+    if jobs.is_empty() {
+        return Err(LockedError::Nothing.into());
+    }
+    upgrade.check(old)?;
     let python = interpreter(ctx).await?;
     let uv = Uv::find(ctx, &python.path, true).await?;
     // uv and the solver keep more than one core busy by themselves.
@@ -309,12 +340,12 @@ async fn resolved(
         .cloned()
         .collect();
     let solved = conda::solve_for(ctx, &job.plan, job.target, &keep).await?;
-    let keep: Vec<LockedWheel> = known
-        .into_iter()
-        .flat_map(|entry| &entry.lock.pypi.wheels)
-        .filter(|wheel| !upgrade.moves(&wheel.name))
-        .cloned()
-        .collect();
+    let kept = |wheels: &[LockedWheel]| -> Vec<LockedWheel> {
+        let stays = wheels.iter().filter(|wheel| !upgrade.moves(&wheel.name));
+        stays.cloned().collect()
+    };
+    let keep = known.map(|entry| kept(&entry.lock.pypi.wheels)).unwrap_or_default();
+    let keep_build = known.map(|entry| kept(&entry.lock.pypi.build)).unwrap_or_default();
     let release: Vec<String> = solved
         .python
         .release()
@@ -331,6 +362,7 @@ async fn resolved(
         extra: &solved.missing,
         by_conda: python_packages(&solved.records),
         keep: &keep,
+        keep_build: &keep_build,
     };
     let pypi = pypi::resolve(ctx, uv, &request).await?;
     let lock = Lock {

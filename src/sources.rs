@@ -245,20 +245,35 @@ impl Sources {
     /// The canonical form of a URL that a mirror of `name` served; the same URL if no mirror did.
     #[must_use]
     pub fn canonical(&self, name: SourceName, backend: &Backend, url: &str) -> String {
-        if let (Some(Target::Url(target)), Some(default)) = (self.named(name), self.default_url(name, backend)) {
-            let target = fill(target, backend);
-            if let Some(rest) = url.strip_prefix(target.trim_end_matches('/')) {
-                return format!("{}{rest}", default.trim_end_matches('/'));
-            }
+        // Clients leave credentials out of what they report, or mask them.
+        let bare = without_credentials(url);
+        let below = |target: &str| {
+            let target = without_credentials(target);
+            let rest = bare.strip_prefix(target.trim_end_matches('/'))?;
+            // A longer name of another folder is not below it.
+            (rest.is_empty() || rest.starts_with('/')).then(|| rest.to_owned())
+        };
+        if let (Some(Target::Url(target)), Some(default)) = (self.named(name), self.default_url(name, backend))
+            && let Some(rest) = below(&fill(target, backend))
+        {
+            return format!("{}{rest}", default.trim_end_matches('/'));
         }
-        for mirror in &self.mirrors {
-            if let (Replaced::Prefix(prefix), Target::Url(target)) = (&mirror.replaced, &mirror.target)
-                && let Some(rest) = url.strip_prefix(target.trim_end_matches('/'))
-            {
-                return format!("{}{rest}", prefix.trim_end_matches('/'));
-            }
-        }
-        url.to_owned()
+        let prefixes = self
+            .mirrors
+            .iter()
+            .filter_map(|mirror| match (&mirror.replaced, &mirror.target) {
+                (Replaced::Prefix(prefix), Target::Url(target)) => Some((prefix, target)),
+                _ => None,
+            });
+        prefixes
+            .filter_map(|(prefix, target)| {
+                Some((
+                    target.len(),
+                    format!("{}{}", prefix.trim_end_matches('/'), below(target)?),
+                ))
+            })
+            .max()
+            .map_or_else(|| url.to_owned(), |(_, canonical)| canonical)
     }
 
     /// `text` with the names of sources in the place of their mirrors' URLs: messages are shared, and a mirror is the
@@ -320,6 +335,20 @@ impl Sources {
 /// Stands for torch's backend in the URL of a source or of a mirror.
 const BACKEND: &str = "{backend}";
 
+/// The URL without user name and password.
+fn without_credentials(url: &str) -> String {
+    let Ok(mut parsed) = Url::parse(url) else {
+        return url.to_owned();
+    };
+    if parsed.username().is_empty() && parsed.password().is_none() {
+        return url.to_owned();
+    }
+    // Fails for URLs that can have none.
+    let _ = parsed.set_username("");
+    let _ = parsed.set_password(None);
+    parsed.into()
+}
+
 fn fill(url: &str, backend: &Backend) -> String {
     url.replace(BACKEND, backend.as_str())
 }
@@ -346,6 +375,27 @@ mod tests {
             mirrors.iter().map(|text| text.parse().expect("a mirror")).collect(),
             None,
         )
+    }
+
+    #[test]
+    fn a_mirrors_credentials_do_not_hide_it() {
+        let sources = sources(&[
+            "conda-forge=https://u:secret@proxy.example.org/cf",
+            "nvidia=https://u:p@proxy.example.org/nv",
+        ]);
+        let forge = sources
+            .default_url(SourceName::CondaForge, &Backend::cpu())
+            .expect("a default");
+        for served in [
+            "https://proxy.example.org/cf/noarch/pip.conda",
+            "https://u:********@proxy.example.org/cf/noarch/pip.conda",
+            "https://u:secret@proxy.example.org/cf/noarch/pip.conda",
+        ] {
+            let canonical = sources.canonical(SourceName::CondaForge, &Backend::cpu(), served);
+            assert_eq!(canonical, format!("{forge}/noarch/pip.conda"));
+        }
+        let other = "https://proxy.example.org/cf-files/pip.conda";
+        assert_eq!(sources.canonical(SourceName::CondaForge, &Backend::cpu(), other), other);
     }
 
     #[test]

@@ -25,7 +25,7 @@ struct Triggers {
 
 #[derive(Serialize)]
 struct Paths {
-    paths: [&'static str; 4],
+    paths: [&'static str; 5],
 }
 
 #[derive(Serialize)]
@@ -101,7 +101,13 @@ struct Step<'a> {
 }
 
 const PATHS: Paths = Paths {
-    paths: ["matenv.toml", "matenv.lock", "manifests/**", ".github/workflows/**"],
+    paths: [
+        "matenv.toml",
+        "matenv.lock",
+        "matenv-lock.json",
+        "manifests/**",
+        ".github/workflows/**",
+    ],
 };
 
 /// The install that is wanted: its exit code is the job's, its document the artifact.

@@ -28,7 +28,7 @@ enum Rule {
         condition: &'static str,
     },
     Changes {
-        changes: [&'static str; 3],
+        changes: [&'static str; 4],
     },
 }
 
@@ -96,7 +96,7 @@ fn hidden(services: &Services) -> Hidden<'_> {
                 condition: "$CI_PIPELINE_SOURCE == \"schedule\" || $CI_PIPELINE_SOURCE == \"web\"",
             },
             Rule::Changes {
-                changes: ["matenv.toml", "matenv.lock", "manifests/**/*"],
+                changes: ["matenv.toml", "matenv.lock", "matenv-lock.json", "manifests/**/*"],
             },
         ],
         before_script: super::wheel::INSTALL_LINES,

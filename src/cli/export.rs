@@ -70,7 +70,9 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     let entry = export::select(&entries, &args.env, &wanted)?;
     let python = match &installed {
         Some(generation) => Interpreter::at(layout::python(&generation.prefix)),
-        None => session.block_on(locking::interpreter(&session.ctx))?,
+        None if args.format == Format::Pylock => session.block_on(locking::interpreter(&session.ctx))?,
+        // Only a pylock's places are asked of an index.
+        None => Interpreter::at(PathBuf::new()),
     };
     let text = session.block_on(export::export(&session.ctx, entry, args.format, &python.path))?;
     let shown = shown(args, entry, &text);

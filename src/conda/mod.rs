@@ -15,6 +15,7 @@ pub use channel::cached;
 pub use error::CondaError;
 pub use host_python::HostPython;
 pub use link::{Linked, link};
+pub(crate) use solve::cutoff;
 pub use solve::{Solved, fetch_tool, solve, solve_for};
 
 #[cfg(test)]

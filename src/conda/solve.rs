@@ -207,8 +207,8 @@ fn virtual_packages(ctx: &Context, subdir: Subdir) -> Result<Vec<GenericVirtualP
     Ok(found.into_generic_virtual_packages().collect())
 }
 
-/// `2026-11-01` means the end of that day, as it does for uv; a time stamp means itself.
-fn cutoff(given: &str) -> Result<jiff::Timestamp, CondaError> {
+/// `2026-11-01` means the end of that day in UTC, wherever the machine stands; a time stamp means itself.
+pub(crate) fn cutoff(given: &str) -> Result<jiff::Timestamp, CondaError> {
     let wrong = |source| CondaError::Date {
         given: given.to_owned(),
         source,

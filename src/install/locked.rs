@@ -35,6 +35,17 @@ pub enum LockedError {
         /// Whether there is a lab to make one in.
         lab: bool,
     },
+    /// No combination of environment, profile, backend and platform is asked for.
+    #[error("nothing is asked for")]
+    Nothing,
+    /// A package that is to move is nowhere.
+    #[error("matenv.lock has no package `{package}`")]
+    NoPackage {
+        /// What was typed.
+        package: String,
+        /// The closest that it has.
+        similar: Option<String>,
+    },
     /// It lacks what is asked for.
     #[error("matenv.lock has no {name} for {platform}; it has {}", .there.join(", "))]
     Missing {

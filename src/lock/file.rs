@@ -174,8 +174,12 @@ pub(super) type Identity = (String, Option<Sha256Hash>, String);
 
 fn identity(wheel: &LockedWheel) -> Identity {
     let sha256 = parse_digest_from_hex::<Sha256>(&wheel.sha256);
-    let place = wheel.url.clone().unwrap_or_else(|| format!("./pypi/{}", wheel.file));
-    (wheel.name.clone(), sha256, place)
+    (wheel.name.clone(), sha256, place(wheel))
+}
+
+/// Where a wheel lies: what comes from PyPI is named by its file alone.
+pub(super) fn place(wheel: &LockedWheel) -> String {
+    wheel.url.clone().unwrap_or_else(|| format!("./pypi/{}", wheel.file))
 }
 
 /// Why what one file says of wheels is not what the other says.

@@ -5,9 +5,11 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io::ErrorKind,
     path::Path,
 };
 
+use rattler_conda_types::RepoDataRecord;
 use rattler_lock::{LockFile, ParseCondaLockError};
 use serde::{Deserialize, Serialize};
 
@@ -69,7 +71,7 @@ pub struct LabText {
 struct Beside {
     schema: u32,
     environments: Vec<BesideEntry>,
-    /// By file name: most wheels are in many environments.
+    /// By place, a URL or `./pypi/FILE`: most wheels are in many environments.
     files: BTreeMap<String, BesideFile>,
 }
 
@@ -83,6 +85,9 @@ struct BesideEntry {
     platform: String,
     python: String,
     requirements: Vec<PlannedRequirement>,
+    /// SHA-256 by URL.
+    conda: BTreeMap<String, String>,
+    /// By place, as `files` has them.
     wheels: Vec<String>,
     build: Vec<String>,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
@@ -94,6 +99,7 @@ struct BesideEntry {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct BesideFile {
+    file: String,
     name: String,
     version: String,
     source: SourceName,
@@ -140,7 +146,13 @@ impl LabLock {
         let beside = root.join(LAB_BESIDE);
         let text = |path: &Path| match fs_err::read_to_string(path) {
             Ok(text) => Ok(Some(text)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) if matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::IsADirectory) => {
+                Err(LockError::Damaged {
+                    path: path.to_owned(),
+                    because: error.to_string(),
+                })
+            }
             Err(error) => Err(LockError::Io(error)),
         };
         let lost = |path: &Path| LockError::Damaged {
@@ -249,8 +261,10 @@ impl BesideEntry {
         let mut names = |wheels: &[LockedWheel]| {
             let mut names: Vec<String> = Vec::new();
             for wheel in wheels {
-                names.push(wheel.file.clone());
-                files.entry(wheel.file.clone()).or_insert_with(|| BesideFile {
+                let place = file::place(wheel);
+                names.push(place.clone());
+                files.entry(place).or_insert_with(|| BesideFile {
+                    file: wheel.file.clone(),
                     name: wheel.name.clone(),
                     version: wheel.version.clone(),
                     source: wheel.source,
@@ -271,6 +285,7 @@ impl BesideEntry {
             platform: entry.platform.clone(),
             python: entry.python.clone(),
             requirements: entry.requirements.clone(),
+            conda: hashes(&entry.lock.conda),
             wheels: names(&pypi.wheels),
             build: names(&pypi.build),
             computed: pypi.computed.clone(),
@@ -289,7 +304,7 @@ impl BesideEntry {
                     Ok(LockedWheel {
                         name: file.name.clone(),
                         version: file.version.clone(),
-                        file: name.clone(),
+                        file: file.file.clone(),
                         source: file.source,
                         url: file.url.clone(),
                         sha256: file.sha256.clone(),
@@ -308,8 +323,14 @@ impl BesideEntry {
         let (conda, there) = file::contents(file, &self.name, &self.platform)?;
         file::same_wheels(&pypi.wheels, &there)
             .map_err(|because| format!("{} for {}: {because}", self.name, self.platform))?;
-        if conda.is_empty() {
-            return Err(format!("{} for {} has no conda packages", self.name, self.platform));
+        let there = hashes(&conda);
+        let odd = self.conda.iter().find(|(url, sha256)| there.get(*url) != Some(sha256));
+        let odd = odd.or_else(|| there.iter().find(|(url, _)| !self.conda.contains_key(*url)));
+        if let Some((url, _)) = odd {
+            return Err(format!(
+                "{} for {}: the two files differ in the conda package {url}",
+                self.name, self.platform
+            ));
         }
         Ok(LabEntry {
             lock: Lock {
@@ -327,6 +348,15 @@ impl BesideEntry {
             requirements: self.requirements,
         })
     }
+}
+
+/// SHA-256 of conda packages by URL; empty where a record has none, which no lock of matenv's lacks.
+fn hashes(records: &[RepoDataRecord]) -> BTreeMap<String, String> {
+    let hash = |record: &RepoDataRecord| record.package_record.sha256.map(hex::encode).unwrap_or_default();
+    records
+        .iter()
+        .map(|record| (record.url.to_string(), hash(record)))
+        .collect()
 }
 
 /// A temporary file is its owner's alone, and a lock is everybody's.

@@ -3,7 +3,7 @@
 use std::str::FromStr as _;
 
 use pep440_rs::Version;
-use pep508_rs::{Requirement, VerbatimUrl, VersionOrUrl};
+use pep508_rs::{MarkerEnvironment, MarkerEnvironmentBuilder, Requirement, VerbatimUrl, VersionOrUrl};
 use rattler_conda_types::{MatchSpec, Matches as _, ParseMatchSpecOptions};
 
 use crate::{lock::LabEntry, plan::Plan};
@@ -36,6 +36,32 @@ pub fn unmet(plan: &Plan, entry: &LabEntry) -> Vec<String> {
     unmet
 }
 
+/// What PEP 508's markers see in an entry's environment.
+fn markers(entry: &LabEntry) -> Option<MarkerEnvironment> {
+    let (os_name, sys_platform, platform_system, platform_machine) = match entry.platform.as_str() {
+        "linux-64" => ("posix", "linux", "Linux", "x86_64"),
+        "linux-aarch64" => ("posix", "linux", "Linux", "aarch64"),
+        "osx-arm64" => ("posix", "darwin", "Darwin", "arm64"),
+        "win-64" => ("nt", "win32", "Windows", "AMD64"),
+        _ => return None,
+    };
+    let minor: Vec<&str> = entry.python.split('.').take(2).collect();
+    MarkerEnvironment::try_from(MarkerEnvironmentBuilder {
+        implementation_name: "cpython",
+        implementation_version: &entry.python,
+        os_name,
+        platform_machine,
+        platform_python_implementation: "CPython",
+        platform_release: "",
+        platform_system,
+        platform_version: "",
+        python_full_version: &entry.python,
+        python_version: &minor.join("."),
+        sys_platform,
+    })
+    .ok()
+}
+
 fn has_conda(entry: &LabEntry, spec: &str) -> bool {
     let Ok(spec) = MatchSpec::from_str(spec, ParseMatchSpecOptions::strict()) else {
         return false;
@@ -57,10 +83,12 @@ fn requirement(text: &str, asked: bool, entry: &LabEntry) -> Option<String> {
         .map(|wheel| (wheel.name.as_str(), wheel.version.clone()))
         .chain(by_conda)
         .find(|(known, _)| *known == name);
+    if markers(entry).is_some_and(|markers| !wanted.marker.evaluate(&markers, &[])) {
+        // It is another platform's.
+        return None;
+    }
     let Some((_, version)) = locked else {
-        // A marker may leave it out on this platform.
-        let missing = asked && wanted.marker.is_true();
-        return missing.then(|| format!("`{text}` is not in the lock"));
+        return asked.then(|| format!("`{text}` is not in the lock"));
     };
     if let Some(VersionOrUrl::VersionSpecifier(range)) = &wanted.version_or_url
         && !version.parse::<Version>().is_ok_and(|version| range.contains(&version))
@@ -162,6 +190,7 @@ mod tests {
     #[test]
     fn each_thing_that_does_not_hold_is_named() {
         insta::assert_snapshot!(after(|manifest| manifest.pypi[0].requirement = "numpy>=3".to_owned()), @"`numpy>=3` does not hold: the lock has 2.4.6");
+        insta::assert_snapshot!(after(|manifest| manifest.pypi[0].requirement = "scipy; python_version >= '3.9'".to_owned()), @"`scipy; python_version >= '3.9'` is not in the lock");
         insta::assert_snapshot!(after(|manifest| manifest.pypi[0].requirement = "scipy".to_owned()), @"`scipy` is not in the lock");
         insta::assert_snapshot!(after(|manifest| manifest.python.supported = ">=3.11,<3.13".to_owned()), @"python 3.13.5 is not >=3.11,<3.13");
         insta::assert_snapshot!(after(|manifest| manifest.conda = vec!["ffmpeg >=6".to_owned()]), @"the conda package `ffmpeg >=6` is not in the lock");

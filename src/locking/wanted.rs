@@ -3,6 +3,7 @@ use crate::{
     lab::{self, Lab, LabError, LabPlatform},
     manifest::Manifests,
     names::{Backend, ProfileName},
+    stack::Backends,
     target::{Target, TargetError},
 };
 
@@ -28,6 +29,9 @@ pub enum WantedError {
     /// A platform that cannot be locked for.
     #[error(transparent)]
     Target(#[from] TargetError),
+    /// A backend that torch has no builds for.
+    #[error("torch has no build `{0}`")]
+    Backend(Backend),
 }
 
 impl From<LabError> for WantedError {
@@ -38,6 +42,13 @@ impl From<LabError> for WantedError {
 
 /// What a lab wants locked, or the part of it that is asked for.
 pub fn wanted<'a>(lab: &Lab, manifests: &'a Manifests, ask: &Ask) -> Result<Wanted<'a>, WantedError> {
+    if let Some(odd) = ask
+        .backends
+        .iter()
+        .find(|backend| Backends::table().get(backend).is_none())
+    {
+        return Err(WantedError::Backend(odd.clone()));
+    }
     let selected = lab::select(Some(lab), manifests, &ask.envs, None)?;
     let environments = selected
         .into_iter()

@@ -16,6 +16,7 @@ use super::{
     watch::watched,
 };
 use crate::{
+    conda,
     context::Context,
     event::Stage,
     lock::{LockedPypi, LockedWheel},
@@ -47,6 +48,8 @@ pub struct ResolveRequest<'a> {
     pub by_conda: Vec<(String, String)>,
     /// Wheels whose versions stay if they can.
     pub keep: &'a [LockedWheel],
+    /// The same of what builds need.
+    pub keep_build: &'a [LockedWheel],
 }
 
 impl<'a> ResolveRequest<'a> {
@@ -62,6 +65,7 @@ impl<'a> ResolveRequest<'a> {
             extra,
             by_conda: project::constraints(&layout::site_packages(prefix, python_version)),
             keep: &[],
+            keep_build: &[],
         }
     }
 }
@@ -274,6 +278,7 @@ impl Compile<'_> {
             .files
             .write("build-requirements.in", &requires.join("\n"))
             .map_err(PypiError::Io)?;
+        self.prefer("pylock.build.toml", self.request.keep_build)?;
         let arguments = vec![list.into_os_string(), "--only-binary".into(), ":all:".into()];
         let (resolved, _) = self.compile("pylock.build.toml", arguments).await?;
         Ok(resolved
@@ -325,12 +330,18 @@ impl Compile<'_> {
                 .map_err(PypiError::Io)?;
             arguments.extend(["--build-constraints".into(), file.into_os_string()]);
         }
-        // uv keeps the versions of the file that it is to write.
-        if !request.keep.is_empty() {
-            let kept = pylock::preferences(request.keep).map_err(|error| PypiError::Answer(error.to_string()))?;
-            self.files.write("pylock.toml", &kept).map_err(PypiError::Io)?;
-        }
+        self.prefer("pylock.toml", request.keep)?;
         self.compile("pylock.toml", arguments).await
+    }
+
+    /// uv keeps the versions of the file that it is to write.
+    fn prefer(&self, output: &str, keep: &[LockedWheel]) -> Result<(), PypiError> {
+        if keep.is_empty() {
+            return Ok(());
+        }
+        let kept = pylock::preferences(keep).map_err(|error| PypiError::Answer(error.to_string()))?;
+        self.files.write(output, &kept).map_err(PypiError::Io)?;
+        Ok(())
     }
 
     /// Who asks for the two that contradict each other, by the comments of a requirements list. The files of the plan are
@@ -392,7 +403,9 @@ impl Compile<'_> {
             ]);
         }
         if let Some(date) = &request.plan.exclude_newer {
-            job = job.args(["--exclude-newer", date]);
+            // uv would read a day in the machine's own time zone.
+            let until = conda::cutoff(date).map_or_else(|_| date.clone(), |time| time.to_string());
+            job = job.args(["--exclude-newer", &until]);
         }
         if ctx.settings.offline {
             job = job.args(["--offline"]);

@@ -209,6 +209,13 @@ fn a_lock_that_somebody_changed_is_refused() {
         ),
         ("a hash in both files", both(&lock), both(&beside), 5, "hash"),
         (
+            "a package of conda's",
+            without_conda(&lock),
+            beside.clone(),
+            5,
+            "differ in the conda package",
+        ),
+        (
             "a newer form",
             lock.replace("version: 7", "version: 99"),
             beside.clone(),
@@ -318,20 +325,26 @@ fn what_was_frozen_is_not_what_is_asked_for() {
     );
 }
 
-/// A record of conda's that somebody changed is made again from the channel.
+/// The lock with another hash for its conda package.
+fn without_conda(lock: &str) -> String {
+    let at = lock
+        .find("- conda: ")
+        .and_then(|at| Some(at + lock[at..].find("sha256: ")? + 8))
+        .unwrap();
+    lock.replace(&lock[at..at + 64], &"ab".repeat(32))
+}
+
 #[test]
-fn a_changed_hash_of_condas_is_mended_by_locking() {
+fn what_nobody_can_lock_is_a_fault_of_usage() {
     let lab = Lab::of_two();
     lab.run(&["lock"]).exits(0);
-    let good = lab.text("matenv.lock");
-    let at = good
-        .find("- conda: ")
-        .and_then(|at| Some(at + good[at..].find("sha256: ")? + 8))
-        .unwrap();
-    let sha256 = &good[at..at + 64];
-    lab.change("matenv.lock", |text| text.replace(sha256, &"ab".repeat(32)));
-    lab.install(&["--locked"]).exits(5);
-    lab.env.has_no_environment();
-    lab.run(&["lock"]).exits(0).says("matenv.lock is written");
-    assert_eq!(lab.text("matenv.lock"), good);
+    lab.run(&["lock", "--backend", "cu999"])
+        .exits(2)
+        .says("torch has no build `cu999`");
+    lab.run(&["lock", "--upgrade", "demo-lid"])
+        .exits(2)
+        .says("matenv.lock has no package `demo-lid`")
+        .says("matenv lock --upgrade demo-lib");
+    fs_err::write(lab.root.join("matenv.lock"), [0xff, 0xfe, 0]).unwrap();
+    lab.run(&["lock", "--check"]).exits(5).says("matenv.lock is damaged");
 }

@@ -7,6 +7,12 @@ impl From<WantedError> for Failure {
     fn from(error: WantedError) -> Self {
         match error {
             WantedError::Lab(error) => (*error).into(),
+            error @ WantedError::Backend(_) => Self::new(
+                &error,
+                "lock::backend",
+                Exit::Usage,
+                "name one of the torch index, such as cu130 or cu128".to_owned(),
+            ),
             WantedError::Target(error) => Self::new(
                 &error,
                 "lock::target",

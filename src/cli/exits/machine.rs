@@ -77,6 +77,17 @@ impl From<LockedError> for Failure {
                 "lock::missing",
                 format!("name it in matenv.toml, then: matenv lock; or for now: matenv lock {options}"),
             ),
+            LockedError::Nothing => {
+                let help = "name profiles, backends and platforms in matenv.toml, or leave the options out";
+                return Self::new(&error, "lock::nothing", Exit::Usage, help.to_owned());
+            }
+            LockedError::NoPackage { similar, .. } => {
+                let help = match similar {
+                    Some(similar) => format!("did you mean: matenv lock --upgrade {similar}"),
+                    None => "name packages after --upgrade, and environments before it".to_owned(),
+                };
+                return Self::new(&error, "lock::no_package", Exit::Usage, help);
+            }
             LockedError::Stale { .. } => ("lock::stale", "make it hold again: matenv lock".to_owned()),
         };
         Self::new(&error, code, Exit::Unresolvable, help)

@@ -116,7 +116,7 @@ fn what_somebody_changed_is_named() {
         @"lab/matenv-lock.json has version 2 of the form, which this matenv does not read");
     insta::assert_snapshot!(changed(&|text| text.lock.insert_str(0, "<<<<<<< HEAD\n")), @"lab/matenv.lock is damaged: line 1 is a merge conflict of git's");
     insta::assert_snapshot!(changed(&|text| text.lock.truncate(text.lock.len() / 2)), @"lab/matenv.lock is damaged: expected at least `conda`, `conda_source`, or `pypi` field");
-    insta::assert_snapshot!(changed(&|text| text.beside.truncate(text.beside.len() / 2)), @"lab/matenv-lock.json is damaged: EOF while parsing a string at line 59 column 26");
+    insta::assert_snapshot!(changed(&|text| text.beside.truncate(text.beside.len() / 2)), @"lab/matenv-lock.json is damaged: EOF while parsing an object at line 68 column 13");
 }
 
 #[test]
