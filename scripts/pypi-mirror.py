@@ -4,11 +4,13 @@
 Needs Python >= 3.11 and pip, whose configuration names the index.
 """
 
+import functools
 import http.server
 import os
 import ssl
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 
@@ -25,17 +27,28 @@ INDEX = index_url()
 CONTEXT = ssl.create_default_context(cafile=os.environ.get("SSL_CERT_FILE") or os.environ.get("PIP_CERT") or None)
 
 
+@functools.lru_cache(maxsize=None)
+def page(path, accept):
+    """A page of the index, fetched once; a name server that is asked too much is asked again."""
+    request = urllib.request.Request(INDEX + path, headers={"Accept": accept})
+    for pause in (0.2, 1, 3, None):
+        try:
+            with urllib.request.urlopen(request, context=CONTEXT, timeout=60) as answer:
+                return answer.status, answer.headers["Content-Type"], answer.read()
+        except urllib.error.HTTPError as error:
+            return error.code, "text/plain", b""
+        except urllib.error.URLError:
+            if pause is None:
+                raise
+            time.sleep(pause)
+
+
 class Mirror(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
         accept = self.headers["Accept"] or "*/*"
-        request = urllib.request.Request(INDEX + self.path.removeprefix("/simple"), headers={"Accept": accept})
-        try:
-            with urllib.request.urlopen(request, context=CONTEXT, timeout=60) as answer:
-                status, kind, body = answer.status, answer.headers["Content-Type"], answer.read()
-        except urllib.error.HTTPError as error:
-            status, kind, body = error.code, "text/plain", b""
+        status, kind, body = page(self.path.removeprefix("/simple"), accept)
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
