@@ -117,7 +117,9 @@ if [ -d "$shared/channel" ]; then
   "$matenv" lock
   for home in one two; do
     HOME=$work/$home MATENV_HOME=$work/$home/.matenv "$matenv" install runtime --locked --no-bench
-    (cd "$work/$home/.matenv/envs/runtime/" && prefix=$(pwd -P) && find . -type f ! -name '*.pyc' ! -path './share/matenv/*' -print0 | sort -z |
+    # What names its prefix differs, and so do our activation scripts and what records the hashes of such files.
+    (cd "$work/$home/.matenv/envs/runtime/" && prefix=$(pwd -P) &&
+      find . -type f ! -name '*.pyc' ! -name RECORD ! -path './conda-meta/*' ! -path './share/matenv/*' ! -name '00-matenv.*' -print0 | sort -z |
       while IFS= read -r -d '' file; do grep -qF "$prefix" "$file" || sha256sum "$file"; done) >"$work/$home.list"
   done
   [ "$(wc -l <"$work/one.list")" -gt 1000 ] || die "too few files to compare"
