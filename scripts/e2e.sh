@@ -115,16 +115,20 @@ if [ -d "$shared/channel" ]; then
   # This channel's packages need a newer glibc than the default.
   printf '[environments.runtime]\nprofiles = ["cpu"]\n[lock]\nplatforms = [{ platform = "linux-64", glibc = "2.36" }]\n[mirrors]\nconda-forge = "file://%s/channel"\n' "$shared" >matenv.toml
   "$matenv" lock
+  offline=
   for home in one two; do
-    HOME=$work/$home MATENV_HOME=$work/$home/.matenv "$matenv" install runtime --locked --no-bench
+    HOME=$work/$home MATENV_HOME=$work/$home/.matenv "$matenv" install runtime --locked --no-bench $offline
     # What names its prefix differs, and so do our activation scripts and what records the hashes of such files.
     (cd "$work/$home/.matenv/envs/runtime/" && prefix=$(pwd -P) &&
       find . -type f ! -name '*.pyc' ! -name RECORD ! -path './conda-meta/*' ! -path './share/matenv/*' ! -name '00-matenv.*' -print0 | sort -z |
       while IFS= read -r -d '' file; do grep -qF "$prefix" "$file" || sha256sum "$file"; done) >"$work/$home.list"
+    # The second has neither a network nor the pages of an index.
+    rm -r "$UV_CACHE_DIR"/simple-*
+    offline=--offline
   done
   [ "$(wc -l <"$work/one.list")" -gt 1000 ] || die "too few files to compare"
   cmp "$work/one.list" "$work/two.list" || die "two homes have other files"
-  ok "two homes have the same files"
+  ok "two homes have the same files, the second one made offline without the pages of any index"
   rm -rf "$work/one" "$work/two"
   cd "$repo"
 fi

@@ -2,64 +2,27 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
 use url::Url;
 
 use super::{ExportError, about_wheels, comments, minor};
-use crate::lock::{LabEntry, LockedWheel};
-
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct Pylock {
-    lock_version: &'static str,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    environments: Vec<String>,
-    requires_python: String,
-    created_by: &'static str,
-    packages: Vec<Package>,
-}
-
-#[derive(Serialize)]
-struct Package {
-    name: String,
-    version: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sdist: Option<File>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    wheels: Vec<File>,
-}
-
-#[derive(Serialize)]
-struct File {
-    name: String,
-    url: Url,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    size: Option<u64>,
-    hashes: Hashes,
-}
-
-#[derive(Serialize)]
-struct Hashes {
-    sha256: String,
-}
+use crate::{
+    lock::{LabEntry, LockedWheel},
+    pypi::{Pylock, PylockPackage},
+};
 
 /// The wheels of an entry; `located` says by SHA-256 where the files of the machine's index lie.
 pub(super) fn pylock(entry: &LabEntry, located: &BTreeMap<String, Url>) -> Result<String, ExportError> {
     let packages = entry.lock.pypi.wheels.iter().map(|wheel| package(wheel, located));
-    let text = toml::to_string(&Pylock {
-        lock_version: "1.0",
-        environments: marker(&entry.platform).into_iter().collect(),
-        requires_python: format!("=={}.*", minor(&entry.python)),
-        created_by: "matenv",
-        packages: packages.collect::<Result<_, _>>()?,
-    })
-    .map_err(|error| ExportError::Form(error.to_string()))?;
+    let text = Pylock::new(packages.collect::<Result<_, _>>()?)
+        .only_for(format!("=={}.*", minor(&entry.python)), marker(&entry.platform))
+        .text()
+        .map_err(|error| ExportError::Form(error.to_string()))?;
     let mut lines = about_wheels(entry);
     lines.push("uv pip sync FILE, where FILE is pylock.toml or pylock.NAME.toml".to_owned());
     Ok(comments(&lines) + &text)
 }
 
-fn package(wheel: &LockedWheel, located: &BTreeMap<String, Url>) -> Result<Package, ExportError> {
+fn package(wheel: &LockedWheel, located: &BTreeMap<String, Url>) -> Result<PylockPackage, ExportError> {
     let url = match &wheel.url {
         Some(url) => Url::parse(url).map_err(|_| ExportError::Form(format!("`{url}` is no URL")))?,
         None => located
@@ -71,25 +34,7 @@ fn package(wheel: &LockedWheel, located: &BTreeMap<String, Url>) -> Result<Packa
                 sha256: wheel.sha256.clone(),
             })?,
     };
-    let file = File {
-        name: wheel.file.clone(),
-        url,
-        size: wheel.size,
-        hashes: Hashes {
-            sha256: wheel.sha256.clone(),
-        },
-    };
-    let (sdist, wheels) = if wheel.is_sdist() {
-        (Some(file), Vec::new())
-    } else {
-        (None, vec![file])
-    };
-    Ok(Package {
-        name: wheel.name.clone(),
-        version: wheel.version.clone(),
-        sdist,
-        wheels,
-    })
+    Ok(PylockPackage::of_index(wheel, url, None))
 }
 
 /// The platform as an environment marker: an installer refuses the file elsewhere.

@@ -135,6 +135,13 @@ pub enum PypiError {
 }
 
 impl PypiError {
+    /// Whether it lies at `--offline`: uv's cache lacks something.
+    #[must_use]
+    pub fn is_offline(&self) -> bool {
+        let words = ["network was disabled", "Network connectivity is disabled"];
+        matches!(self, Self::Unreachable { because, .. } if words.iter().any(|word| because.contains(word)))
+    }
+
     /// The same with the source of the file that uv names, for uv itself does not say which index it is about.
     pub(super) fn about(mut self, plan: &Plan) -> Self {
         if let Self::Unreachable {
@@ -186,6 +193,7 @@ impl PypiError {
             "HTTP status server error",
             "403 Forbidden",
             "network was disabled",
+            "Network connectivity is disabled",
         ]) {
             Self::Unreachable {
                 source_name,

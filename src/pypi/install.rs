@@ -3,7 +3,7 @@ use std::{ffi::OsString, fmt::Write as _, path::Path};
 use rattler_digest::{Sha256, compute_bytes_digest};
 
 use super::{
-    PypiError, Uv, environment,
+    PypiError, Uv, cached, environment,
     project::{self, Project},
     resolve::hashed,
     source,
@@ -15,7 +15,7 @@ use crate::{
     lock::{LockedPypi, LockedWheel},
     plan::Plan,
     process::Job,
-    sources::SourceName,
+    sources::{Index, SourceName},
     store::layout,
 };
 
@@ -35,7 +35,7 @@ pub async fn install(ctx: &Context, uv: &Uv, prefix: &Path, plan: &Plan, locked:
         })?;
     let configuration = project::configuration(&index).map_err(|error| PypiError::Answer(error.to_string()))?;
     files.write("uv.toml", &configuration).map_err(PypiError::Io)?;
-    released(ctx, uv, prefix, &files, locked)
+    released(ctx, uv, prefix, &files, &index, locked)
         .await
         .map_err(|error| error.about(plan))?;
     match &plan.source {
@@ -50,6 +50,7 @@ async fn released(
     uv: &Uv,
     prefix: &Path,
     files: &Project,
+    index: &Index,
     locked: &LockedPypi,
 ) -> Result<(), PypiError> {
     let list = requirements_now(ctx, &locked.wheels);
@@ -70,18 +71,25 @@ async fn released(
             .map_err(PypiError::Io)?;
         arguments.extend(["--build-constraints".into(), file.into_os_string()]);
     }
-    let job = || {
+    let job = |list: &str| {
         Job::new(&uv.path, environment::for_uv(&ctx.settings, prefix))
             .args(["pip", "install", "--no-deps", "--require-hashes", "--config-file"])
             .args([files.path("uv.toml")])
             .args(["--python".into(), layout::python(prefix).into_os_string()])
-            .args(["-r".into(), files.path("requirements.txt").into_os_string()])
+            .args(["-r".into(), files.path(list).into_os_string()])
             .args(arguments.clone())
             .cwd(files.folder())
     };
     let marker = marker(ctx, &list);
     if ctx.settings.offline || marker.is_file() {
-        let ended = watched(ctx, Stage::Wheels, job().args(["--offline"])).await?;
+        let list = match cached::pylock(ctx, uv, files, index, &locked.wheels).await? {
+            Some(text) => {
+                files.write("pylock.toml", &text).map_err(PypiError::Io)?;
+                "pylock.toml"
+            }
+            None => "requirements.txt",
+        };
+        let ended = watched(ctx, Stage::Wheels, job(list).args(["--offline"])).await?;
         if ended.success() {
             return Ok(());
         }
@@ -90,7 +98,7 @@ async fn released(
         }
         tracing::debug!("the cache no longer holds the set: {}", ended.stderr);
     }
-    let ended = watched_downloads(ctx, job(), &locked.wheels).await?;
+    let ended = watched_downloads(ctx, job("requirements.txt"), &locked.wheels).await?;
     if !ended.success() {
         return Err(PypiError::of_uv(prefix, ended.how(), &ended.stderr));
     }

@@ -5,6 +5,7 @@
 //! what it answers is checked before it is believed. Absent on purpose: uv's internal crates.
 
 mod agree;
+mod cached;
 mod check;
 pub(crate) mod environment;
 mod error;
@@ -12,6 +13,7 @@ mod install;
 mod locations;
 mod project;
 mod pylock;
+mod pylock_form;
 mod resolve;
 mod source;
 mod torch_build;
@@ -22,5 +24,6 @@ pub use agree::{Disagreement, Fault, Party};
 pub use error::PypiError;
 pub use install::{install, is_cached, requirements};
 pub use locations::locations;
+pub use pylock_form::{Pylock, PylockPackage};
 pub use resolve::{ResolveRequest, resolve};
 pub use uv::{Uv, UvError};

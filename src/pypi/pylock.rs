@@ -2,19 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use url::Url;
 
+use super::pylock_form::{Pylock, PylockPackage};
 use crate::{lock::LockedWheel, sources::SourceName};
 
 #[derive(Debug, Deserialize)]
-struct Pylock {
+struct Answer {
     #[serde(default)]
-    packages: Vec<Package>,
+    packages: Vec<Resolved>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Package {
+struct Resolved {
     name: String,
     version: Option<String>,
     #[serde(default)]
@@ -48,31 +49,7 @@ impl File {
 
 /// Versions to keep, in the form of a pylock that uv reads before it writes its own.
 pub(super) fn preferences(wheels: &[LockedWheel]) -> Result<String, toml::ser::Error> {
-    toml::to_string(&Preferences {
-        lock_version: "1.0",
-        created_by: "matenv",
-        packages: wheels
-            .iter()
-            .map(|wheel| Preference {
-                name: &wheel.name,
-                version: &wheel.version,
-            })
-            .collect(),
-    })
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct Preferences<'a> {
-    lock_version: &'static str,
-    created_by: &'static str,
-    packages: Vec<Preference<'a>>,
-}
-
-#[derive(Serialize)]
-struct Preference<'a> {
-    name: &'a str,
-    version: &'a str,
+    Pylock::new(wheels.iter().map(PylockPackage::bare).collect()).text()
 }
 
 /// The packages of a pylock.
@@ -80,7 +57,7 @@ struct Preference<'a> {
 /// # Errors
 /// The text is none, or a package has no version, no file or no SHA-256.
 pub(super) fn parse(text: &str) -> Result<Vec<LockedWheel>, String> {
-    let pylock: Pylock = toml::from_str(text).map_err(|error| error.to_string())?;
+    let pylock: Answer = toml::from_str(text).map_err(|error| error.to_string())?;
     pylock
         .packages
         .into_iter()
@@ -95,7 +72,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<LockedWheel>, String> {
 /// # Errors
 /// The text is no pylock.
 pub(super) fn locations(text: &str) -> Result<BTreeMap<String, Url>, String> {
-    let pylock: Pylock = toml::from_str(text).map_err(|error| error.to_string())?;
+    let pylock: Answer = toml::from_str(text).map_err(|error| error.to_string())?;
     let files = pylock
         .packages
         .into_iter()
@@ -110,7 +87,7 @@ pub(super) fn locations(text: &str) -> Result<BTreeMap<String, Url>, String> {
         .collect())
 }
 
-fn resolved(package: Package) -> Result<LockedWheel, String> {
+fn resolved(package: Resolved) -> Result<LockedWheel, String> {
     let name = package.name;
     let version = package.version.ok_or_else(|| format!("`{name}` has no version"))?;
     let file = best(&package.wheels)

@@ -193,7 +193,9 @@ async fn fetch(ctx: &Context, wanted: &Pinned, home: &Path, python: &Path, chann
             Err(error) => drop(writeln!(tried, "conda: {}", chain(&error))),
         }
     }
-    if !done {
+    if !done && ctx.settings.offline {
+        tried.push_str("pip: not asked, for --offline opens no connection\n");
+    } else if !done {
         let mut pythons = vec![python.to_owned()];
         pythons.extend(host_python::candidates(ctx));
         for python in pythons {

@@ -295,6 +295,33 @@ fn two_homes_have_the_same_files() {
         one.len()
     );
     assert_eq!(one, two);
+
+    // A third one has the caches of the first, and neither a network nor the pages of the index.
+    let mut third = TestEnv::new().with_uv();
+    for (name, folder) in [("UV_CACHE_DIR", "uv-cache"), ("RATTLER_CACHE_DIR", "rattler-cache")] {
+        third.set(name, lab.env.path(folder));
+    }
+    lab.env.empty_index_cache();
+    lab.index.requests();
+    let arguments = [
+        "install",
+        "demo",
+        "--profile",
+        "cpu",
+        "--no-bench",
+        "--locked",
+        "--offline",
+    ];
+    lab.run_in(&third, &arguments).exits(0);
+    assert_eq!(lab.index.requests(), Vec::<String>::new(), "offline asked the index");
+    assert_eq!(one, files(&prefix(&third)));
+
+    // With a cache that lacks a wheel it says so.
+    third.set("UV_CACHE_DIR", third.path("uv-cache"));
+    lab.run_in(&third, &[&["install", "--force"], &arguments[1..]].concat())
+        .exits(4)
+        .says("pypi::not_cached")
+        .says("once without --offline");
 }
 
 /// What `--frozen` installed without comparing is not taken for what is asked for now.

@@ -103,6 +103,11 @@ impl From<UvError> for Failure {
 impl From<PypiError> for Failure {
     fn from(error: PypiError) -> Self {
         let (code, exit, help) = match &error {
+            PypiError::Unreachable { .. } if error.is_offline() => (
+                "pypi::not_cached",
+                Exit::Unreachable,
+                "once without --offline fills uv's cache; or name a cache that has it: UV_CACHE_DIR=FOLDER".to_owned(),
+            ),
             PypiError::Unreachable {
                 source_name: SourceName::Nvidia,
                 ..

@@ -158,6 +158,18 @@ impl TestEnv {
         self
     }
 
+    /// uv's cache without the pages of indexes; what it holds of wheels stays.
+    pub(crate) fn empty_index_cache(&self) {
+        let mut removed = 0;
+        for entry in fs_err::read_dir(self.path("uv-cache")).unwrap().flatten() {
+            if entry.file_name().to_string_lossy().starts_with("simple-") {
+                fs_err::remove_dir_all(entry.path()).unwrap();
+                removed += 1;
+            }
+        }
+        assert!(removed > 0, "uv's cache has no pages of indexes");
+    }
+
     pub(crate) fn set(&mut self, name: &str, value: impl Into<OsString>) {
         self.unset(name);
         self.variables.push((name.into(), value.into()));
