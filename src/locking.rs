@@ -364,7 +364,15 @@ async fn resolved(
         keep: &keep,
         keep_build: &keep_build,
     };
-    let pypi = pypi::resolve(ctx, uv, &request).await?;
+    let mut pypi = pypi::resolve(ctx, uv, &request).await?;
+    if let Some(known) = known.filter(|_| ctx.settings.offline) {
+        // Offline nobody says which hashes the index lists.
+        let computed = known.lock.pypi.computed.iter();
+        pypi.computed = computed
+            .filter(|file| pypi.wheels.iter().any(|wheel| wheel.file == **file))
+            .cloned()
+            .collect();
+    }
     let lock = Lock {
         conda: solved.records,
         pypi,

@@ -242,6 +242,26 @@ impl Sources {
         }
     }
 
+    /// Whether URLs are mirrored by their beginning.
+    #[must_use]
+    pub fn has_prefix_mirrors(&self) -> bool {
+        let is_prefix = |mirror: &Mirror| matches!(mirror.replaced, Replaced::Prefix(_));
+        self.mirrors.iter().any(is_prefix)
+    }
+
+    /// A page of an index with the mirrors in its links.
+    #[must_use]
+    pub fn mirrored_links(&self, page: &str) -> String {
+        let mut page = page.to_owned();
+        for mirror in &self.mirrors {
+            if let (Replaced::Prefix(prefix), Target::Url(target)) = (&mirror.replaced, &mirror.target) {
+                let below = |url: &str| format!("\"{}/", url.trim_end_matches('/'));
+                page = page.replace(&below(prefix), &below(target));
+            }
+        }
+        page
+    }
+
     /// The canonical form of a URL that a mirror of `name` served; the same URL if no mirror did.
     #[must_use]
     pub fn canonical(&self, name: SourceName, backend: &Backend, url: &str) -> String {

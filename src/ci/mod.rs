@@ -101,6 +101,10 @@ pub fn render(kind: Kind, jobs: &[Job], wheels: &[MatenvWheel]) -> Result<Render
         let platform = services.platform(&job.platform);
         kind != Kind::Gitlab || platform.is_some_and(|platform| platform.gitlab.is_some())
     });
+    if let (true, Some(job)) = (shown.is_empty(), left_out.first()) {
+        let platform = job.platform.clone();
+        return Err(CiError::NoRunner { platform });
+    }
     let text = match kind {
         Kind::Github => github::workflow(&shown, wheels, &services)?,
         Kind::Gitlab => gitlab::pipeline(&shown, wheels, &services)?,
@@ -190,6 +194,13 @@ mod tests {
         let rendered = render(Kind::Gitlab, &all(), &wheels()).expect("a pipeline");
         assert_eq!(rendered.left_out, all()[2..]);
         insta::assert_snapshot!("gitlab", shown(&rendered));
+    }
+
+    /// A pipeline of nothing but a hidden job is refused by the service.
+    #[test]
+    fn what_no_runner_can_take_is_no_pipeline() {
+        let error = render(Kind::Gitlab, &all()[2..], &wheels()).expect_err("no runner for Windows");
+        assert_eq!(error.to_string(), "no runner is known for win-64");
     }
 
     #[test]

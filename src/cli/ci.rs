@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{Exit, Failure, Session};
 use crate::{
     ci::{self, Job, Kind, MatenvWheel},
+    install::LockedError,
     lock::LabLock,
 };
 
@@ -52,17 +53,10 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
         .iter()
         .map(|given| MatenvWheel::find(given, root))
         .collect::<Result<Vec<_>, _>>()?;
-    let lock = match &session.ctx.settings.lab {
-        Some(lab) => LabLock::read(&lab.root)?,
-        None => None,
-    };
-    if lock.is_none() {
-        session
-            .ctx
-            .events
-            .warn("there is no matenv.lock here, and the jobs install by it: matenv init, then matenv lock");
-    }
-    let rendered = ci::render(args.kind, &ci::jobs(lock.as_ref(), &session.manifests), &wheels)?;
+    let lab = session.ctx.settings.lab.is_some();
+    // The jobs install by it.
+    let lock = LabLock::read(root)?.ok_or(LockedError::None { lab })?;
+    let rendered = ci::render(args.kind, &ci::jobs(&lock), &wheels)?;
     for job in &rendered.left_out {
         let note = format!(
             "{} {} {} on {} is left out: no runner is known for it",

@@ -165,7 +165,11 @@ fn told(locked: &Locked, changed: bool) -> String {
         };
         table.add_row([
             change.package.clone(),
-            format!("{} -> {}", version(&change.before), version(&change.after)),
+            if change.before == change.after {
+                format!("{}, another file", version(&change.before))
+            } else {
+                format!("{} -> {}", version(&change.before), version(&change.after))
+            },
             format!("{first}{more}"),
         ]);
     }

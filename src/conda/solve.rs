@@ -23,8 +23,9 @@ pub struct Solved {
     pub missing: Vec<String>,
 }
 
-/// Solve the conda part of `plan`, on its channels or, where they do not answer and it may be, on the host's Python.
-pub async fn solve(ctx: &Context, plan: &Plan) -> Result<Solved, CondaError> {
+/// Solve the conda part of `plan`, on its channels or, where they do not answer and it may be, on the host's Python. `keep`
+/// holds records that stay if they can.
+pub async fn solve(ctx: &Context, plan: &Plan, keep: &[RepoDataRecord]) -> Result<Solved, CondaError> {
     let subdir = Subdir::from_str(&plan.subdir).map_err(|_| CondaError::Unsolvable {
         explanation: format!("conda knows no platform `{}`", plan.subdir),
     })?;
@@ -49,7 +50,7 @@ pub async fn solve(ctx: &Context, plan: &Plan) -> Result<Solved, CondaError> {
         }
     }
     let offered = virtual_packages(ctx, subdir)?;
-    match from_channels(ctx, plan, subdir, &urls, &offered, &[]).await {
+    match from_channels(ctx, plan, subdir, &urls, &offered, keep).await {
         // Offline only the caches answer, and they may never have held this channel.
         Err(CondaError::Records { channel, .. }) if ctx.settings.offline && ctx.settings.host_python => {
             ctx.events

@@ -87,7 +87,7 @@ async fn a_real_channel_gives_a_working_python_with_pip() {
     let bench = Bench::new();
     let ctx = bench.context(&format!("conda-forge=file://{}", channel.display()), false);
     let plan = Bench::plan(&["pip"]);
-    let solved = solve(&ctx, &plan).await.expect("solved");
+    let solved = solve(&ctx, &plan, &[]).await.expect("solved");
     assert_eq!(solved.python.to_string(), "3.13.15");
     assert!(
         solved.records.iter().all(|record| record.url.scheme() == "https"),
@@ -117,11 +117,11 @@ async fn a_dead_channel_is_replaced_by_the_hosts_python_only_if_it_may_be() {
     // Nothing listens on the discard port.
     let mirror = "conda-forge=http://127.0.0.1:9/conda-forge";
     let plan = Bench::plan(&["pip"]);
-    let refused = solve(&bench.context(mirror, false), &plan).await;
+    let refused = solve(&bench.context(mirror, false), &plan, &[]).await;
     assert!(matches!(refused, Err(CondaError::Unreachable { .. })), "{refused:?}");
 
     let ctx = bench.context(mirror, true);
-    let solved = solve(&ctx, &plan).await.expect("the host has a Python");
+    let solved = solve(&ctx, &plan, &[]).await.expect("the host has a Python");
     assert_eq!(solved.missing, ["pip"]);
     let prefix = bench.prefix();
     link(&ctx, &prefix, &solved.records).await.expect("linked");
@@ -145,7 +145,7 @@ async fn a_dead_channel_is_replaced_by_the_hosts_python_only_if_it_may_be() {
 async fn what_only_a_channel_has_does_not_come_from_the_host() {
     let bench = Bench::new();
     let ctx = bench.context("conda-forge=http://127.0.0.1:9/conda-forge", true);
-    let refused = solve(&ctx, &Bench::plan(&["openssl"])).await;
+    let refused = solve(&ctx, &Bench::plan(&["openssl"]), &[]).await;
     assert!(matches!(refused, Err(CondaError::OnlyInChannel { .. })), "{refused:?}");
 }
 
@@ -162,7 +162,7 @@ async fn a_conflict_says_who_wants_what() {
     }
     pack::index(&channel).await.expect("indexed");
     let ctx = bench.context(&format!("conda-forge=file://{}", channel.display()), false);
-    let refused = solve(&ctx, &Bench::plan(&["tracker", "numpy >=2"])).await;
+    let refused = solve(&ctx, &Bench::plan(&["tracker", "numpy >=2"]), &[]).await;
     let Err(CondaError::Unsolvable { explanation }) = refused else {
         panic!("it was solved: {refused:?}");
     };
@@ -170,6 +170,48 @@ async fn a_conflict_says_who_wants_what() {
         explanation.contains("tracker") && explanation.contains("numpy <2"),
         "{explanation}"
     );
+}
+
+#[tokio::test]
+async fn what_is_installed_keeps_its_version_until_the_channel_loses_it() {
+    let bench = Bench::new();
+    let channel = bench.folder.path().join("channel");
+    let tracker = |version: &str| pack::PackageBuilder::new("tracker", version, "0", "noarch");
+    for builder in [
+        pack::PackageBuilder::new("python", "3.13.1", "0", "noarch"),
+        tracker("1.0"),
+    ] {
+        builder.write(&channel).expect("packed");
+    }
+    pack::index(&channel).await.expect("indexed");
+    // A context reads a channel once.
+    let mirror = format!("conda-forge=file://{}", channel.display());
+    let ctx = || bench.context(&mirror, false);
+    let plan = Bench::plan(&["tracker"]);
+    let before = solve(&ctx(), &plan, &[]).await.expect("solved").records;
+
+    let newer = tracker("2.0").write(&channel).expect("packed");
+    pack::index(&channel).await.expect("indexed");
+    let version = |solved: &Solved| {
+        let of_tracker =
+            |record: &&rattler_conda_types::RepoDataRecord| record.package_record.name.as_normalized() == "tracker";
+        solved
+            .records
+            .iter()
+            .find(of_tracker)
+            .expect("there")
+            .package_record
+            .version
+            .to_string()
+    };
+    let kept = solve(&ctx(), &plan, &before).await.expect("solved");
+    assert_eq!(version(&kept), "1.0");
+    assert_eq!(version(&solve(&ctx(), &plan, &[]).await.expect("solved")), "2.0");
+
+    fs_err::remove_file(newer.with_file_name("tracker-1.0-0.conda")).expect("removed");
+    pack::index(&channel).await.expect("indexed");
+    let moved = solve(&ctx(), &plan, &before).await.expect("solved");
+    assert_eq!(version(&moved), "2.0");
 }
 
 #[tokio::test]
@@ -185,7 +227,7 @@ async fn a_damaged_archive_is_named() {
     bytes.truncate(bytes.len() / 2);
     fs_err::write(&archive, bytes).expect("written");
     let ctx = bench.context(&format!("conda-forge=file://{}", channel.display()), false);
-    let solved = solve(&ctx, &Bench::plan(&[])).await.expect("solved");
+    let solved = solve(&ctx, &Bench::plan(&[]), &[]).await.expect("solved");
     let refused = link(&ctx, &bench.prefix(), &solved.records).await;
     let Err(CondaError::Damaged { package, .. }) = refused else {
         panic!("it was not named: {refused:?}");
@@ -207,7 +249,7 @@ async fn a_post_link_script_is_not_run_and_told() {
         .expect("packed");
     pack::index(&channel).await.expect("indexed");
     let ctx = bench.context(&format!("conda-forge=file://{}", channel.display()), false);
-    let solved = solve(&ctx, &Bench::plan(&[])).await.expect("solved");
+    let solved = solve(&ctx, &Bench::plan(&[]), &[]).await.expect("solved");
     let linked = link(&ctx, &bench.prefix(), &solved.records).await.expect("linked");
     assert_eq!(linked.findings.len(), 1);
     assert!(linked.findings[0].message.contains("python"), "{linked:?}");

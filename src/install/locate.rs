@@ -13,7 +13,7 @@ use crate::{
     context::Context,
     doctor::Finding,
     event::Stage,
-    lock::{Fallback, LabEntry, Lock, LockedWheel},
+    lock::{Fallback, LabEntry, Lock},
     plan::Plan,
     pypi::{self, ResolveRequest, Uv},
     store::{Store, layout},
@@ -47,10 +47,7 @@ pub(super) async fn locate(
             from_lock(ctx, clock, prefix, lock).await
         }
         // An installed environment keeps what still holds.
-        lock => {
-            let keep = lock.map(|lock| lock.pypi.wheels).unwrap_or_default();
-            from_sources(ctx, clock, plan, &keep, prefix).await
-        }
+        lock => from_sources(ctx, clock, plan, lock.as_ref(), prefix).await,
     }
 }
 
@@ -80,12 +77,12 @@ async fn from_sources(
     ctx: &Context,
     clock: &mut Clock,
     plan: &Plan,
-    keep: &[LockedWheel],
+    keep: Option<&Lock>,
     prefix: &Path,
 ) -> Result<Located, InstallError> {
     let at_work = ctx.shared.machine.read().await;
     clock.start(Stage::Solve);
-    let solved = conda::solve(ctx, plan).await?;
+    let solved = conda::solve(ctx, plan, keep.map_or(&[], |lock| &lock.conda)).await?;
     drop(at_work);
     let mut fallbacks = Vec::new();
     let python_words = format!("python {}", solved.python);
@@ -112,7 +109,8 @@ async fn from_sources(
     clock.start(Stage::Resolve);
     let minor = minor(&solved.python);
     let request = ResolveRequest {
-        keep,
+        keep: keep.map_or(&[], |lock| &lock.pypi.wheels),
+        keep_build: keep.map_or(&[], |lock| &lock.pypi.build),
         ..ResolveRequest::for_prefix(plan, prefix, &minor, &solved.missing)
     };
     let resolved = pypi::resolve(ctx, &uv, &request).await?;

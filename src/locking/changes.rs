@@ -4,18 +4,21 @@ use serde::Serialize;
 
 use crate::lock::{LabEntry, LabLock};
 
-/// A package whose version differs between two locks.
+/// A package that differs between two locks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Change {
     /// The package.
     pub package: String,
     /// Its version before; absent if it came.
     pub before: Option<String>,
-    /// Its version now; absent if it went.
+    /// Its version now, which is the one before where only its file differs; absent if it went.
     pub after: Option<String>,
     /// Where: `sleap-cpu linux-64`.
     pub environments: Vec<String>,
 }
+
+/// A version, and the SHA-256 of its file.
+type Locked = (String, String);
 
 /// What differs, by package.
 pub(super) fn changes(old: &LabLock, new: &LabLock) -> Vec<Change> {
@@ -29,15 +32,16 @@ pub(super) fn changes(old: &LabLock, new: &LabLock) -> Vec<Change> {
     places.sort_unstable();
     places.dedup();
     for (name, platform) in places {
-        let before = versions(old.get(name, platform));
-        let after = versions(new.get(name, platform));
-        let mut packages: Vec<&String> = before.keys().chain(after.keys()).collect();
-        packages.sort();
-        packages.dedup();
-        for package in packages {
-            let pair = (before.get(package).cloned(), after.get(package).cloned());
-            if pair.0 != pair.1 {
-                let key = (package.clone(), pair.0, pair.1);
+        let before = packages(old.get(name, platform));
+        let after = packages(new.get(name, platform));
+        let mut names: Vec<&String> = before.keys().chain(after.keys()).collect();
+        names.sort();
+        names.dedup();
+        for package in names {
+            let (before, after) = (before.get(package), after.get(package));
+            if before != after {
+                let version = |locked: Option<&Locked>| locked.map(|(version, _)| version.clone());
+                let key = (package.clone(), version(before), version(after));
                 found.entry(key).or_default().push(format!("{name} {platform}"));
             }
         }
@@ -53,16 +57,18 @@ pub(super) fn changes(old: &LabLock, new: &LabLock) -> Vec<Change> {
         .collect()
 }
 
-fn versions(entry: Option<&LabEntry>) -> BTreeMap<String, String> {
+fn packages(entry: Option<&LabEntry>) -> BTreeMap<String, Locked> {
     let Some(entry) = entry else {
         return BTreeMap::new();
     };
     let conda = entry.lock.conda.iter().map(|record| {
         let record = &record.package_record;
-        (record.name.as_normalized().to_owned(), record.version.to_string())
+        let sha256 = record.sha256.map(hex::encode).unwrap_or_default();
+        let locked = (record.version.to_string(), sha256);
+        (record.name.as_normalized().to_owned(), locked)
     });
-    let wheels = &entry.lock.pypi.wheels;
+    let wheels = entry.lock.pypi.wheels.iter();
     conda
-        .chain(wheels.iter().map(|wheel| (wheel.name.clone(), wheel.version.clone())))
+        .chain(wheels.map(|wheel| (wheel.name.clone(), (wheel.version.clone(), wheel.sha256.clone()))))
         .collect()
 }

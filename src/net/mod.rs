@@ -71,6 +71,18 @@ impl Client {
         response.text().await.map_err(|error| words(&error))
     }
 
+    /// Bytes of the file at `url`, where its server tells them.
+    pub async fn size(&self, url: &Url) -> Option<u64> {
+        if let Some(path) = file_path(url) {
+            return Some(fs_err::metadata(path).ok()?.len());
+        }
+        let response = self.patient.client().head(url.as_str()).send().await.ok()?;
+        let response = response.error_for_status().ok()?;
+        // Of a body that was not asked for, reqwest counts nothing.
+        let length = response.headers().get(reqwest::header::CONTENT_LENGTH)?;
+        length.to_str().ok()?.parse().ok()
+    }
+
     /// Whether `url` answers, without retries and within [`SILENCE`].
     ///
     /// # Errors

@@ -3,9 +3,10 @@ use std::{ffi::OsString, fmt::Write as _, path::Path};
 use rattler_digest::{Sha256, compute_bytes_digest};
 
 use super::{
-    PypiError, Uv, cached, environment,
+    PypiError, Uv, cached,
+    compile::hashed,
+    environment,
     project::{self, Project},
-    resolve::hashed,
     source,
     watch::{watched, watched_downloads},
 };

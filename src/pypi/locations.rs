@@ -5,10 +5,11 @@ use std::{collections::BTreeMap, ffi::OsString, fmt::Write as _, path::Path};
 use url::Url;
 
 use super::{
-    PypiError, Uv, environment,
+    PypiError, Uv,
+    compile::hashed,
+    environment,
     project::{self, Project},
     pylock,
-    resolve::hashed,
     watch::watched,
 };
 use crate::{context::Context, event::Stage, lock::LockedPypi, names::Backend, process::Job, sources::SourceName};

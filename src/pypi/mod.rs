@@ -7,10 +7,12 @@
 mod agree;
 mod cached;
 mod check;
+mod compile;
 pub(crate) mod environment;
 mod error;
 mod install;
 mod locations;
+mod pages;
 mod project;
 mod pylock;
 mod pylock_form;

@@ -52,18 +52,18 @@ pub(super) fn preferences(wheels: &[LockedWheel]) -> Result<String, toml::ser::E
     Pylock::new(wheels.iter().map(PylockPackage::bare).collect()).text()
 }
 
-/// The packages of a pylock.
+/// The packages of a pylock; of a release that is kept, the file that is kept.
 ///
 /// # Errors
 /// The text is none, or a package has no version, no file or no SHA-256.
-pub(super) fn parse(text: &str) -> Result<Vec<LockedWheel>, String> {
+pub(super) fn parse(text: &str, keep: &[LockedWheel]) -> Result<Vec<LockedWheel>, String> {
     let pylock: Answer = toml::from_str(text).map_err(|error| error.to_string())?;
     pylock
         .packages
         .into_iter()
         // It is installed from its folder, which has no hash.
         .filter(|package| package.directory.is_none())
-        .map(resolved)
+        .map(|package| resolved(package, keep))
         .collect()
 }
 
@@ -87,10 +87,17 @@ pub(super) fn locations(text: &str) -> Result<BTreeMap<String, Url>, String> {
         .collect())
 }
 
-fn resolved(package: Resolved) -> Result<LockedWheel, String> {
+fn resolved(package: Resolved, keep: &[LockedWheel]) -> Result<LockedWheel, String> {
     let name = package.name;
     let version = package.version.ok_or_else(|| format!("`{name}` has no version"))?;
-    let file = best(&package.wheels)
+    // A release may gain files later.
+    let is_kept = |file: &&File| {
+        let sha256 = file.hashes.get("sha256");
+        sha256.is_some_and(|sha256| keep.iter().any(|wheel| wheel.name == name && wheel.sha256 == *sha256))
+    };
+    let kept = package.wheels.iter().chain(&package.sdist).find(is_kept);
+    let file = kept
+        .or_else(|| best(&package.wheels))
         .cloned()
         .or(package.sdist)
         .ok_or_else(|| format!("`{name}` {version} has no file"))?;
@@ -165,7 +172,7 @@ wheels = [{ url = "https://files.example.org/whl/cpu/torch-2.15.0%2Bcpu-cp313-cp
 
     #[test]
     fn each_package_has_the_file_that_an_installer_prefers() {
-        let packages = parse(PYLOCK).expect("a pylock");
+        let packages = parse(PYLOCK, &[]).expect("a pylock");
         let files: Vec<_> = packages.iter().map(|package| package.file.as_str()).collect();
         assert_eq!(
             files,
@@ -182,6 +189,17 @@ wheels = [{ url = "https://files.example.org/whl/cpu/torch-2.15.0%2Bcpu-cp313-cp
                 .as_ref()
                 .is_some_and(|url| url.contains("torch.example.org") || url.contains("whl/cpu"))
         );
+    }
+
+    /// PyPI's maintainers add wheels to releases that are out.
+    #[test]
+    fn a_file_that_is_kept_stays_though_a_better_one_came() {
+        let kept = LockedWheel {
+            sha256: "bb".to_owned(),
+            ..parse(PYLOCK, &[]).expect("a pylock")[0].clone()
+        };
+        let again = parse(PYLOCK, std::slice::from_ref(&kept)).expect("a pylock");
+        assert_eq!(again[0].file, "aiohttp-3.14.5-py3-none-any.whl");
     }
 
     #[test]
@@ -205,6 +223,6 @@ wheels = [{ url = "https://files.example.org/whl/cpu/torch-2.15.0%2Bcpu-cp313-cp
     #[test]
     fn a_file_without_a_hash_is_refused() {
         let text = PYLOCK.replace("sha256 = \"dd\"", "");
-        assert!(parse(&text).is_err_and(|error| error.contains("torch-2.15.0+cpu")));
+        assert!(parse(&text, &[]).is_err_and(|error| error.contains("torch-2.15.0+cpu")));
     }
 }

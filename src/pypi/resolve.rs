@@ -1,33 +1,32 @@
 use std::{
-    collections::BTreeSet,
-    ffi::OsString,
-    fmt::Write as _,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
+use futures::{StreamExt as _, stream};
 use url::Url;
 
 use super::{
     PypiError, Uv,
-    agree::{Disagreement, contradiction},
-    check, environment,
+    agree::contradiction,
+    check,
+    compile::Compile,
+    pages,
     project::{self, Project},
-    pylock, torch_build,
-    watch::watched,
+    torch_build,
 };
 use crate::{
-    conda,
     context::Context,
-    event::Stage,
     lock::{LockedPypi, LockedWheel},
     net::Silence,
     plan::Plan,
-    process::Job,
     sources::{Index, SourceName},
-    stack::Stacks,
     store::layout,
     target::Target,
 };
+
+/// Files whose sizes are asked for side by side.
+const SIZES_AT_ONCE: usize = 16;
 
 /// What is to be resolved, and for which interpreter.
 #[derive(Debug, Clone)]
@@ -101,6 +100,10 @@ pub async fn resolve(ctx: &Context, uv: &Uv, request: &ResolveRequest<'_>) -> Re
     }
 
     let files = Project::new().map_err(PypiError::Io)?;
+    let mut for_uv = Vec::new();
+    for (name, url) in &explicit {
+        for_uv.push((*name, pages::with_mirrors(ctx, plan, *name, url.clone(), &files).await?));
+    }
     let run = Compile {
         ctx,
         uv,
@@ -111,16 +114,18 @@ pub async fn resolve(ctx: &Context, uv: &Uv, request: &ResolveRequest<'_>) -> Re
     files.write("uv.toml", &configuration).map_err(PypiError::Io)?;
     let build = run.build_requirements().await?;
     let by_conda = &request.by_conda;
-    let (resolved, said) = match run.plan(&explicit, &build).await {
+    let (resolved, said) = match run.plan(&for_uv, &build).await {
         Err(error) if ctx.settings.offline && ctx.settings.torch_from_pypi && has_torch(&explicit) => {
             // Offline only the cache answers, and it may hold PyPI's torch alone.
             tracing::debug!("the cache does not hold the torch index's wheels: {error}");
             torch_from_pypi = true;
             explicit.retain(|(name, _)| *name != SourceName::Torch);
-            run.plan(&explicit, &build).await?
+            for_uv.retain(|(name, _)| *name != SourceName::Torch);
+            run.plan(&for_uv, &build).await?
         }
         resolved => resolved?,
     };
+    let places = places(&resolved);
     let wheels: Vec<LockedWheel> = resolved
         .into_iter()
         .map(|package| located(ctx, plan, package, &explicit))
@@ -146,7 +151,7 @@ pub async fn resolve(ctx: &Context, uv: &Uv, request: &ResolveRequest<'_>) -> Re
     }
     let computed = listed(ctx, plan, &wheels, &explicit).await?;
     Ok(LockedPypi {
-        wheels,
+        wheels: with_sizes(ctx, wheels, &places, request.keep).await,
         build,
         torch_from_pypi,
         findings,
@@ -164,7 +169,7 @@ fn index_of(ctx: &Context, plan: &Plan, name: SourceName) -> Result<Index, PypiE
         })
 }
 
-fn has_torch(explicit: &[(SourceName, Url)]) -> bool {
+pub(super) fn has_torch(explicit: &[(SourceName, Url)]) -> bool {
     explicit.iter().any(|(name, _)| *name == SourceName::Torch)
 }
 
@@ -193,6 +198,36 @@ async fn answers(ctx: &Context, name: SourceName, url: &Url) -> Result<(), PypiE
             because,
         }),
     }
+}
+
+/// Where files lie now, by SHA-256.
+pub(super) fn places(wheels: &[LockedWheel]) -> BTreeMap<String, Url> {
+    let place = |wheel: &LockedWheel| Some((wheel.sha256.clone(), wheel.url.as_deref()?.parse().ok()?));
+    wheels.iter().filter_map(place).collect()
+}
+
+/// The wheels with their sizes, which an index of plain HTML does not tell: those of what is kept, else the file's own.
+pub(super) async fn with_sizes(
+    ctx: &Context,
+    wheels: Vec<LockedWheel>,
+    places: &BTreeMap<String, Url>,
+    keep: &[LockedWheel],
+) -> Vec<LockedWheel> {
+    stream::iter(wheels)
+        .map(|mut wheel| async move {
+            let known = keep.iter().find(|kept| kept.sha256 == wheel.sha256);
+            wheel.size = wheel.size.or_else(|| known.and_then(|kept| kept.size));
+            if wheel.size.is_none()
+                && !ctx.settings.offline
+                && let Some(url) = places.get(&wheel.sha256)
+            {
+                wheel.size = ctx.client.size(url).await;
+            }
+            wheel
+        })
+        .buffered(SIZES_AT_ONCE)
+        .collect()
+        .await
 }
 
 /// The wheel with its source by name, and its canonical URL where an explicit index serves it.
@@ -249,207 +284,4 @@ async fn listed(
         }
     }
     Ok(computed)
-}
-
-/// Runs of `uv pip compile`.
-struct Compile<'a> {
-    ctx: &'a Context,
-    uv: &'a Uv,
-    request: &'a ResolveRequest<'a>,
-    files: &'a Project,
-}
-
-impl Compile<'_> {
-    /// What the builds of the plan's sdists need, pinned: uv would take the newest.
-    async fn build_requirements(&self) -> Result<Vec<LockedWheel>, PypiError> {
-        let mut requires: Vec<&str> = self
-            .request
-            .plan
-            .build
-            .iter()
-            .flat_map(|exception| exception.requires.iter().map(String::as_str))
-            .collect();
-        requires.sort_unstable();
-        requires.dedup();
-        if requires.is_empty() {
-            return Ok(Vec::new());
-        }
-        let list = self
-            .files
-            .write("build-requirements.in", &requires.join("\n"))
-            .map_err(PypiError::Io)?;
-        self.prefer("pylock.build.toml", self.request.keep_build)?;
-        let arguments = vec![list.into_os_string(), "--only-binary".into(), ":all:".into()];
-        let (resolved, _) = self.compile("pylock.build.toml", arguments).await?;
-        Ok(resolved
-            .into_iter()
-            .map(|wheel| LockedWheel { url: None, ..wheel })
-            .collect())
-    }
-
-    async fn plan(
-        &self,
-        explicit: &[(SourceName, Url)],
-        build: &[LockedWheel],
-    ) -> Result<(Vec<LockedWheel>, String), PypiError> {
-        let request = self.request;
-        let text = project::pyproject(request.plan, request.python_version, request.extra, explicit)
-            .map_err(|error| PypiError::Answer(error.to_string()))?;
-        let mut arguments: Vec<OsString> = vec![
-            self.files
-                .write("pyproject.toml", &text)
-                .map_err(PypiError::Io)?
-                .into_os_string(),
-        ];
-        arguments.extend(only_wheels_but(request.plan));
-        let mut lines: Vec<String> = request
-            .by_conda
-            .iter()
-            .map(|(name, version)| format!("{name}=={version}"))
-            .collect();
-        lines.extend(request.plan.bounds.iter().map(|bound| bound.requirement.clone()));
-        // PyPI has one build of each release: an older one is for an older CUDA, which a resolver does not see.
-        if request.plan.wants(SourceName::Torch)
-            && !has_torch(explicit)
-            && let Some(major) = request.plan.backend.cuda_major()
-            && let Some(least) = Stacks::table().least_torch(major)
-        {
-            lines.push(format!("torch>={least}"));
-        }
-        if !lines.is_empty() {
-            let file = self
-                .files
-                .write("constraints.txt", &lines.join("\n"))
-                .map_err(PypiError::Io)?;
-            arguments.extend(["--constraints".into(), file.into_os_string()]);
-        }
-        if !build.is_empty() {
-            let file = self
-                .files
-                .write("build-constraints.txt", &hashed(build))
-                .map_err(PypiError::Io)?;
-            arguments.extend(["--build-constraints".into(), file.into_os_string()]);
-        }
-        self.prefer("pylock.toml", request.keep)?;
-        self.compile("pylock.toml", arguments).await
-    }
-
-    /// uv keeps the versions of the file that it is to write.
-    fn prefer(&self, output: &str, keep: &[LockedWheel]) -> Result<(), PypiError> {
-        if keep.is_empty() {
-            return Ok(());
-        }
-        let kept = pylock::preferences(keep).map_err(|error| PypiError::Answer(error.to_string()))?;
-        self.files.write(output, &kept).map_err(PypiError::Io)?;
-        Ok(())
-    }
-
-    /// Who asks for the two that contradict each other, by the comments of a requirements list. The files of the plan are
-    /// still there.
-    async fn asked_by(&self, mut error: Disagreement) -> Disagreement {
-        let mut arguments: Vec<OsString> = vec![self.files.path("pyproject.toml").into_os_string()];
-        arguments.extend(only_wheels_but(self.request.plan));
-        for (option, file) in [
-            ("--constraints", "constraints.txt"),
-            ("--build-constraints", "build-constraints.txt"),
-        ] {
-            let file = self.files.path(file);
-            if file.exists() {
-                arguments.extend([option.into(), file.into_os_string()]);
-            }
-        }
-        arguments.extend(["--annotation-style".into(), "line".into()]);
-        // Without it the two are named all the same.
-        if let Ok((text, _)) = self.compiled("requirements.txt", "requirements.txt", arguments).await {
-            for party in [&mut error.first, &mut error.second] {
-                party.asked_by = askers(&text, &party.name);
-            }
-        }
-        error
-    }
-
-    async fn compile(&self, output: &str, arguments: Vec<OsString>) -> Result<(Vec<LockedWheel>, String), PypiError> {
-        let (text, said) = self.compiled("pylock.toml", output, arguments).await?;
-        Ok((pylock::parse(&text).map_err(PypiError::Answer)?, said))
-    }
-
-    /// What uv writes in that format, and what it says.
-    async fn compiled(
-        &self,
-        format: &str,
-        output: &str,
-        arguments: Vec<OsString>,
-    ) -> Result<(String, String), PypiError> {
-        let ctx = self.ctx;
-        let request = self.request;
-        let written = self.files.path(output);
-        let mut variables = environment::for_uv(&ctx.settings, request.folder);
-        if let Some(macos) = request.target.and_then(|target| target.macos.as_ref()) {
-            variables.insert("MACOSX_DEPLOYMENT_TARGET".into(), macos.to_string().into());
-        }
-        let mut job = Job::new(&self.uv.path, variables)
-            .args(["pip", "compile", "--format", format, "--config-file"])
-            .args([self.files.path("uv.toml")])
-            .args(["--python".into(), request.python.clone().into_os_string()])
-            .args(["--output-file".into(), written.clone().into_os_string()])
-            .args(arguments)
-            .cwd(self.files.folder());
-        if let Some(target) = request.target {
-            job = job.args([
-                "--python-version",
-                request.python_version,
-                "--python-platform",
-                &target.uv_platform(),
-            ]);
-        }
-        if let Some(date) = &request.plan.exclude_newer {
-            // uv would read a day in the machine's own time zone.
-            let until = conda::cutoff(date).map_or_else(|_| date.clone(), |time| time.to_string());
-            job = job.args(["--exclude-newer", &until]);
-        }
-        if ctx.settings.offline {
-            job = job.args(["--offline"]);
-        }
-        let ended = watched(ctx, Stage::Resolve, job).await?;
-        if !ended.success() {
-            return Err(PypiError::of_uv(request.folder, ended.how(), &ended.stderr).about(request.plan));
-        }
-        let text = fs_err::read_to_string(&written).map_err(PypiError::Io)?;
-        Ok((text, ended.stderr))
-    }
-}
-
-/// Who asks for a package, by the comment on its line: `numpy==2.1.0  # via sleap, torch`.
-fn askers(list: &str, package: &str) -> Vec<String> {
-    let of_package = |line: &&str| line.split("==").next() == Some(package);
-    let Some((_, comment)) = list.lines().find(of_package).and_then(|line| line.split_once("# via ")) else {
-        return Vec::new();
-    };
-    comment
-        .split(',')
-        .map(|asker| match asker.trim() {
-            // The project that stands for the manifest.
-            asker if asker.starts_with("matenv-plan") => "the manifest".to_owned(),
-            asker => asker.to_owned(),
-        })
-        .collect()
-}
-
-/// `--only-binary :all:` and the plan's exceptions.
-pub(super) fn only_wheels_but(plan: &Plan) -> Vec<OsString> {
-    let mut arguments: Vec<OsString> = vec!["--only-binary".into(), ":all:".into()];
-    for exception in &plan.build {
-        arguments.extend(["--no-binary".into(), exception.package.clone().into()]);
-    }
-    arguments
-}
-
-/// A requirements list with hashes.
-pub(super) fn hashed(wheels: &[LockedWheel]) -> String {
-    let mut list = String::new();
-    for wheel in wheels {
-        // Writing into a String cannot fail.
-        let _ = writeln!(list, "{}=={} --hash=sha256:{}", wheel.name, wheel.version, wheel.sha256);
-    }
-    list
 }

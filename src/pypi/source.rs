@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{PypiError, Uv, environment, project::Project, resolve::hashed, watch::watched};
+use super::{PypiError, Uv, compile::hashed, environment, project::Project, watch::watched};
 use crate::{
     checkout::{Checkout, Kind},
     context::Context,

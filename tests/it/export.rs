@@ -163,26 +163,3 @@ fn what_is_not_there_is_said_beside_what_is() {
         export(&env, &index, "requirements")
     );
 }
-
-#[test]
-fn a_workflow_names_the_wheel_by_its_hash() {
-    let env = TestEnv::new();
-    let folder = env.manifest("");
-    let folder = folder.to_str().unwrap();
-    let wheel = "matenv-0.1.0-py3-none-any.whl";
-    let ci = |kind: &str, wheel: &[&str]| env.matenv(&[&["ci", kind, "--manifest-dir", folder], wheel].concat());
-    ci("github", &[]).exits(2).says("no wheel of matenv is named for");
-    ci("github", &["--wheel", wheel]).exits(2).says("cannot read");
-    fs_err::write(env.path(wheel), "wheel").unwrap();
-    for kind in ["github", "gitlab"] {
-        let text = ci(kind, &["--wheel", wheel]).exits(0).stdout;
-        let read: serde_yaml::Value = serde_yaml::from_str(&text).unwrap();
-        assert!(read.is_mapping(), "{text}");
-        let hash = "ba59926159d2aa256eb8739b8da7e2b574b960e1202c6d624cbe981cef996c91";
-        assert!(text.contains(hash) && text.contains("./matenv-0.1.0"), "{text}");
-    }
-    let matrix = ci("matrix", &[]).exits(0).json();
-    assert_eq!(matrix["include"][0]["env"], "demo");
-    let shown = ci("matrix", &["--json"]).exits(0).json();
-    assert_eq!(shown["jobs"][0]["profile"], "cpu");
-}

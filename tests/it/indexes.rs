@@ -184,7 +184,24 @@ fn a_mirror_of_a_url_prefix_stands_for_the_torch_index() {
     assert_eq!(package(&made.exits(0).json(), "torch").0, "2.12.1+cu130");
 }
 
-/// uv reads the pages itself, and what they link to no mirror of matenv's changes: that it is torch's file is told.
+/// uv follows the links of the pages itself.
+#[test]
+fn a_mirror_of_the_files_host_is_followed_while_uv_resolves() {
+    let gpu = Gpu::new(H100, "cu130", &pypi(), &torch());
+    gpu.env.manifest_for(&["gpu"], TORCH);
+    let files = torch();
+    let pages = Index::torch_linking_to("https://files.example.org", &[("cu130", &files)]);
+    let (torch, host) = (
+        format!("torch={}", pages.url()),
+        format!("https://files.example.org={}", gpu.torch.files_root()),
+    );
+    let more = [&["--mirror", &torch, "--mirror", &host], &UNPROVEN[..]].concat();
+    let made = gpu.install_with(&["pypi"], "gpu", &more).exits(0).json();
+    let url = "https://files.example.org/whl/cu130/torch-2.12.1%2Bcu130-py3-none-any.whl";
+    assert_eq!(package(&made, "torch").1, url);
+}
+
+/// Without a mirror for it: that it is torch's file is told.
 #[test]
 fn a_files_host_that_does_not_answer_is_told_as_torchs() {
     let mut gpu = Gpu::new(H100, "cu130", &pypi(), &[]);
@@ -201,7 +218,7 @@ fn a_files_host_that_does_not_answer_is_told_as_torchs() {
       │   cause: client error (Connect)
       │   cause: tcp connect error
       │   cause: Connection refused (os error 111)
-      help: name a mirror: --mirror torch=URL; behind a proxy set HTTPS_PROXY or PIP_INDEX_URL
+      help: name a mirror: --mirror torch=URL, and one of the host of its files: --mirror https://HOST=URL; behind a proxy set HTTPS_PROXY
     ");
 }
 

@@ -1,80 +1,8 @@
 //! A lab's lock: made on any machine, obeyed on another, and refused when somebody changed it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::support::{Channel, Index, Options, Ran, TestEnv, Wheel};
-
-const LAB: &str = "[environments.demo]\n\n[lock]\nplatforms = [\"linux-64\"]\n";
-
-fn manifest(requirement: &str) -> String {
-    format!(
-        "schema = 1\nname = \"demo\"\ndescription = \"A demo\"\n[python]\npreferred = \"{}\"\nsupported = \">=3.9\"\n\
-         [conda]\nchannels = [\"conda-forge\"]\n[[pypi]]\nrequirement = \"{requirement}\"\nbecause = \"the program\"\n\
-         [[probe]]\nname = \"imports\"\npython = \"import demo_app\"\n",
-        minor()
-    )
-}
-
-fn minor() -> String {
-    let version = crate::support::host_python();
-    version.split('.').take(2).collect::<Vec<_>>().join(".")
-}
-
-/// A lab whose channel has this machine's Python, and two releases of its program on a local index.
-struct Lab {
-    env: TestEnv,
-    root: PathBuf,
-    channel: Channel,
-    index: Index,
-}
-
-impl Lab {
-    fn new(wheels: &[Wheel]) -> Self {
-        let env = TestEnv::new().with_uv();
-        let root = env.path("lab");
-        fs_err::create_dir_all(root.join("manifests")).unwrap();
-        fs_err::write(root.join("matenv.toml"), LAB).unwrap();
-        fs_err::write(root.join("manifests/demo.toml"), manifest("demo-app")).unwrap();
-        Self {
-            channel: Channel::new(&env, &[]),
-            index: Index::serve(wheels, Options::default()),
-            root,
-            env,
-        }
-    }
-
-    fn of_two() -> Self {
-        Self::new(&[
-            Wheel::new("demo-app", "1.0").requires("demo-lib"),
-            Wheel::new("demo-lib", "1.0"),
-        ])
-    }
-
-    fn run_in(&self, env: &TestEnv, arguments: &[&str]) -> Ran {
-        let mirrors = [self.channel.mirror(), format!("pypi={}", self.index.url())];
-        let mut all = arguments.to_vec();
-        for mirror in &mirrors {
-            all.extend(["--mirror", mirror]);
-        }
-        env.command(&all).current_dir(&self.root).output().unwrap().into()
-    }
-
-    fn run(&self, arguments: &[&str]) -> Ran {
-        self.run_in(&self.env, arguments)
-    }
-
-    fn install(&self, more: &[&str]) -> Ran {
-        self.run(&[&["install", "demo", "--profile", "cpu", "--no-bench"], more].concat())
-    }
-
-    fn text(&self, name: &str) -> String {
-        fs_err::read_to_string(self.root.join(name)).unwrap()
-    }
-
-    fn change(&self, name: &str, change: impl FnOnce(String) -> String) {
-        fs_err::write(self.root.join(name), change(self.text(name))).unwrap();
-    }
-}
+use crate::support::{Index, Lab, Options, TestEnv, Wheel, manifest};
 
 #[test]
 fn a_second_lock_is_the_first_one() {
@@ -85,6 +13,11 @@ fn a_second_lock_is_the_first_one() {
         .says("matenv.lock is written");
     let (lock, beside) = (lab.text("matenv.lock"), lab.text("matenv-lock.json"));
     assert!(lock.contains("./pypi/demo_app-1.0-py3-none-any.whl"), "{lock}");
+    // The index is plain HTML, which tells no sizes.
+    assert!(
+        beside.contains("\"size\": ") && !beside.contains("\"size\": null"),
+        "{beside}"
+    );
     for mirror in [lab.index.root(), lab.channel.folder.display().to_string()] {
         assert!(!lock.contains(&mirror) && !beside.contains(&mirror), "{lock}{beside}");
     }

@@ -8,6 +8,7 @@
 )]
 
 mod bench;
+mod ci;
 #[cfg(target_os = "linux")]
 mod crash;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]

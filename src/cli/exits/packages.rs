@@ -116,6 +116,15 @@ impl From<PypiError> for Failure {
                 Exit::Unreachable,
                 "name a mirror: --mirror nvidia=URL; or do without TensorRT: --profile gpu".to_owned(),
             ),
+            PypiError::Unreachable {
+                source_name: SourceName::Torch,
+                ..
+            } => (
+                "pypi::unreachable",
+                Exit::Unreachable,
+                "name a mirror: --mirror torch=URL, and one of the host of its files: --mirror https://HOST=URL; behind a proxy set HTTPS_PROXY"
+                    .to_owned(),
+            ),
             PypiError::Unreachable { source_name, .. } => (
                 "pypi::unreachable",
                 Exit::Unreachable,

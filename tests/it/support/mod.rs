@@ -4,6 +4,7 @@ mod channel;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod gpu;
 mod index;
+mod lab;
 #[cfg(target_os = "linux")]
 mod mounts;
 mod sdist;
@@ -17,6 +18,7 @@ pub(crate) use channel::own_python;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub(crate) use gpu::{Gpu, Shared, TORCH, has_a_gpu, toolkit};
 pub(crate) use index::{File, Index};
+pub(crate) use lab::{Lab, manifest};
 #[cfg(target_os = "linux")]
 pub(crate) use mounts::{Mount, Mounts, skipped};
 pub(crate) use sdist::Sdist;
