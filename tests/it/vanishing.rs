@@ -273,6 +273,6 @@ fn a_wheel_that_is_not_what_the_torch_index_lists() {
       │
       │          Computed:
       │            sha256:[ITS OWN]
-      help: the index lists another file than it serves: name another mirror: --mirror torch=URL
+      help: the index serves another file than it lists or the lock names: name another mirror: --mirror torch=URL
     ");
 }

@@ -103,33 +103,10 @@ impl From<UvError> for Failure {
 impl From<PypiError> for Failure {
     fn from(error: PypiError) -> Self {
         let (code, exit, help) = match &error {
-            PypiError::Unreachable { .. } if error.is_offline() => (
-                "pypi::not_cached",
-                Exit::Unreachable,
-                "once without --offline fills uv's cache; or name a cache that has it: UV_CACHE_DIR=FOLDER".to_owned(),
-            ),
-            PypiError::Unreachable {
-                source_name: SourceName::Nvidia,
-                ..
-            } => (
-                "pypi::unreachable",
-                Exit::Unreachable,
-                "name a mirror: --mirror nvidia=URL; or do without TensorRT: --profile gpu".to_owned(),
-            ),
-            PypiError::Unreachable {
-                source_name: SourceName::Torch,
-                ..
-            } => (
-                "pypi::unreachable",
-                Exit::Unreachable,
-                "name a mirror: --mirror torch=URL, and one of the host of its files: --mirror https://HOST=URL; behind a proxy set HTTPS_PROXY"
-                    .to_owned(),
-            ),
-            PypiError::Unreachable { source_name, .. } => (
-                "pypi::unreachable",
-                Exit::Unreachable,
-                format!("name a mirror: --mirror {source_name}=URL; behind a proxy set HTTPS_PROXY or PIP_INDEX_URL"),
-            ),
+            PypiError::Unreachable { source_name, .. } => {
+                let (code, help) = unreachable(*source_name, error.is_offline());
+                (code, Exit::Unreachable, help)
+            }
             PypiError::Unauthorized { source_name } => (
                 "pypi::unauthorized",
                 Exit::Unreachable,
@@ -174,7 +151,9 @@ impl From<PypiError> for Failure {
             PypiError::Integrity { source_name, .. } => (
                 "pypi::integrity",
                 Exit::Integrity,
-                format!("the index lists another file than it serves: name another mirror: --mirror {source_name}=URL"),
+                format!(
+                    "the index serves another file than it lists or the lock names: name another mirror: --mirror {source_name}=URL"
+                ),
             ),
             PypiError::Fetch { source_name, .. } => (
                 "pypi::fetch",
@@ -257,6 +236,26 @@ impl From<CheckoutError> for Failure {
         };
         Self::new(&error, code, exit, help)
     }
+}
+
+/// Code and help of an index that does not answer, or may not be asked.
+fn unreachable(source: SourceName, offline: bool) -> (&'static str, String) {
+    if offline {
+        let help = "once without --offline fills uv's cache; or name a cache that has it: UV_CACHE_DIR=FOLDER";
+        return ("pypi::not_cached", help.to_owned());
+    }
+    let more = match source {
+        SourceName::Nvidia => "or do without TensorRT: --profile gpu",
+        SourceName::Torch => {
+            "and one of the host of its files: --mirror https://HOST=URL; behind a proxy set HTTPS_PROXY"
+        }
+        SourceName::Pypi | SourceName::CondaForge => "behind a proxy set HTTPS_PROXY or PIP_INDEX_URL",
+    };
+    let joint = if source == SourceName::Torch { "," } else { ";" };
+    (
+        "pypi::unreachable",
+        format!("name a mirror: --mirror {source}=URL{joint} {more}"),
+    )
 }
 
 /// Code and help of wheels that contradict each other.
