@@ -4,6 +4,7 @@
 //! and becomes current only after audit, verification and benchmark; whatever goes wrong before leaves the old one.
 
 mod clock;
+mod done;
 mod error;
 mod locate;
 mod locked;
@@ -13,6 +14,9 @@ mod meant;
 mod need;
 mod places;
 mod prove;
+mod records;
+mod rehearse;
+mod repair;
 mod room;
 mod source;
 
@@ -25,17 +29,19 @@ pub use meant::MeantError;
 pub use need::Need;
 pub use places::PlaceFacts;
 pub use prove::{Proof, Prove, Timed, prove, prove_again, time_again};
+pub use records::kept_plan;
+pub use rehearse::{Rehearsal, rehearse};
+pub use repair::{RepairRequest, Repaired, repair};
 pub use room::RoomError;
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::PathBuf};
 
-use locate::{Located, locate, wheels};
-use locked::{LabLocks, is_of};
+use done::nothing_to_do;
+use locate::{Located, Packages, locate, wheels};
+use locked::LabLocks;
 use machine::absent;
 use meant::check_is_meant;
+use records::keep_records;
 use source::{plan_from_source, prune_source, tell_of_replaced_source};
 
 use crate::{
@@ -46,7 +52,7 @@ use crate::{
     doctor::{Code, Finding, Scope, Severity},
     event::Stage,
     lab::Selected,
-    lock::{LabEntry, Lock},
+    lock::LabEntry,
     manifest::Manifest,
     names::{EnvName, ProfileName},
     plan::{self, Plan, PlanError},
@@ -56,14 +62,11 @@ use crate::{
     report::{Certificate, ChosenPlan, Package, Verdict},
     sources::SourceName,
     store::{
-        Generation, GenerationRecord, Size, Staged, Store,
+        GenerationRecord, Size, Staged, Store,
         door::{self, Door},
-        layout,
     },
     verify::{self, Verification},
 };
-
-const PLAN_FILE: &str = "plan.json";
 
 /// What is asked of an installation.
 #[derive(Debug, Clone)]
@@ -99,6 +102,13 @@ impl Request {
             name: Some(selected.env.clone()).filter(|env| *env != selected.manifest.name),
             ..self.clone()
         }
+    }
+}
+
+impl Request {
+    fn packages<'a>(&self, entry: Option<&'a LabEntry>) -> Packages<'a> {
+        let found = Packages::Found { upgrade: self.upgrade };
+        entry.map_or(found, Packages::OfLab)
     }
 }
 
@@ -225,7 +235,13 @@ async fn make(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<I
     }
     tell_of_replaced_source(ctx, &store, &plan);
     let staged = store.stage(&plan.env)?;
-    let mut certificate = match build(ctx, &mut clock, &store, &staged, &plan, entry, request).await {
+    let recipe = Recipe {
+        plan: &plan,
+        packages: request.packages(entry),
+        machine: &request.machine,
+        prove: &request.prove,
+    };
+    let mut certificate = match build(ctx, &mut clock, &store, &staged, &recipe).await {
         Ok(certificate) => certificate,
         Err(error) => {
             staged.remove();
@@ -241,7 +257,12 @@ async fn make(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<I
         });
     }
     let _at_work = ctx.shared.machine.read().await;
-    switch(ctx, &mut clock, &store, staged, &plan, request.lock, &mut certificate)?;
+    // What was not compared is not what a plan asks for.
+    let fingerprint = match request.lock {
+        LockMode::Frozen => String::new(),
+        LockMode::IfItHolds | LockMode::Locked | LockMode::Ignored => plan.fingerprint(),
+    };
+    switch(ctx, &mut clock, &store, staged, &plan, fingerprint, &mut certificate)?;
     if source_held.is_some() {
         prune_source(ctx, &store, &plan.manifest);
     }
@@ -251,18 +272,30 @@ async fn make(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<I
     })
 }
 
-/// Fill a staged generation with all that `plan` names, and prove it.
+/// What a generation is built from.
+struct Recipe<'a> {
+    plan: &'a Plan,
+    packages: Packages<'a>,
+    machine: &'a Machine,
+    prove: &'a Prove,
+}
+
+/// Fill a staged generation with all that the recipe names, and prove it.
 async fn build(
     ctx: &Context,
     clock: &mut Clock,
     store: &Store,
     staged: &Staged,
-    plan: &Plan,
-    entry: Option<&LabEntry>,
-    request: &Request,
+    recipe: &Recipe<'_>,
 ) -> Result<Certificate, InstallError> {
+    let Recipe {
+        plan,
+        packages,
+        machine,
+        prove: wanted,
+    } = *recipe;
     let prefix = staged.prefix.clone();
-    let located = locate(ctx, clock, store, plan, entry, request.upgrade, &prefix).await?;
+    let located = locate(ctx, clock, store, plan, packages, &prefix).await?;
     wheels(ctx, clock, plan, &prefix, &located).await?;
     reach::install(&prefix, &Subject::of_plan(plan).libraries)?;
     let Located { lock, mut findings, .. } = located;
@@ -275,7 +308,7 @@ async fn build(
         matenv: env!("CARGO_PKG_VERSION").to_owned(),
         ok: false,
         proven: false,
-        cross: request.machine.cross,
+        cross: machine.cross,
         env: plan.env.clone(),
         manifest: plan.manifest.clone(),
         profile: plan.profile,
@@ -283,7 +316,7 @@ async fn build(
         generation: staged.number,
         prefix: prefix.clone(),
         created: jiff::Timestamp::now().to_string(),
-        hardware: request.machine.hardware.clone(),
+        hardware: machine.hardware.clone(),
         sources: ctx.settings.sources.described(),
         fallbacks: lock.fallbacks.clone(),
         plan: ChosenPlan {
@@ -298,157 +331,14 @@ async fn build(
         bench: None,
         timings: Vec::new(),
     };
-    let absent = absent(&ctx.settings, request.machine.cross, plan);
-    let proof = prove(ctx, clock, plan, &prefix, &request.prove, absent).await?;
+    let absent = absent(&ctx.settings, machine.cross, plan);
+    let proof = prove(ctx, clock, plan, &prefix, wanted, absent).await?;
     proof.enter(&mut certificate);
-    if request.prove.probes {
+    if wanted.probes {
         let _at_work = ctx.shared.machine.read().await;
         certificate.size = Some(Size::of(&prefix));
     }
     Ok(certificate)
-}
-
-/// What an installation would do and take.
-#[derive(Debug, Clone)]
-pub struct Rehearsal {
-    /// The choices.
-    pub plan: Plan,
-    /// What would be installed; empty if nothing is to be done.
-    pub packages: Vec<Package>,
-    /// What it takes.
-    pub need: Need,
-    /// Where it would be written.
-    pub places: Vec<PlaceFacts>,
-}
-
-/// Find out what [`install`] would do, and whether there is room for it. Python is linked into a folder that is
-/// removed again, for the wheels are resolved with it.
-pub async fn rehearse(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<Rehearsal, InstallError> {
-    request.machine.check_platform()?;
-    let mut clock = Clock::new(ctx);
-    let store = Store::open(&ctx.settings)?;
-    let (mut plan, _source_held) = plan_from_source(ctx, &store, manifest, request).await?;
-    let entry = LabLocks::read(ctx, request)?.entry(ctx, &mut plan, request.lock)?;
-    let entry = entry.as_ref();
-    if is_done(&store, &plan, entry, request)?.is_some() {
-        return Ok(Rehearsal {
-            plan,
-            packages: Vec::new(),
-            need: Need::default(),
-            places: PlaceFacts::all(ctx),
-        });
-    }
-    places::check_places(ctx).await?;
-    let _held = store.lock(&ctx.events, &plan.env).await?;
-    let staged = store.stage(&plan.env)?;
-    let located = locate(ctx, &mut clock, &store, &plan, entry, request.upgrade, &staged.prefix).await;
-    staged.remove();
-    let located = located?;
-    Ok(Rehearsal {
-        packages: Package::of_lock(&plan, &located.lock),
-        need: located.need,
-        places: PlaceFacts::all(ctx),
-        plan,
-    })
-}
-
-/// The current generation, if it is what the plan asks for.
-fn is_done(
-    store: &Store,
-    plan: &Plan,
-    entry: Option<&LabEntry>,
-    request: &Request,
-) -> Result<Option<Generation>, InstallError> {
-    Ok(store.current(&plan.env)?.filter(|current| {
-        // What was made for another machine is proven as far as it goes; on that machine the rest is run.
-        let cross = current.record.cross && (!request.prove.probes || was_probed(current));
-        let enough = current.record.proven || cross || !request.prove.wanted();
-        // With a lock its packages count, whatever was asked for when they were installed.
-        let same = match entry {
-            Some(entry) => current.record.profile == plan.profile && is_of(entry, current),
-            None => current.record.plan_fingerprint == plan.fingerprint(),
-        };
-        !request.force && !request.upgrade && same && enough
-    }))
-}
-
-fn was_probed(generation: &Generation) -> bool {
-    let certificate = Certificate::read(&generation.env, &generation.prefix);
-    certificate.is_ok_and(|certificate| !certificate.verification.probes.is_empty())
-}
-
-/// The certificate of the current generation, if it is what the plan asks for.
-async fn nothing_to_do(
-    ctx: &Context,
-    store: &Store,
-    plan: &Plan,
-    entry: Option<&LabEntry>,
-    request: &Request,
-) -> Result<Option<Installed>, InstallError> {
-    let Some(current) = is_done(store, plan, entry, request)? else {
-        return Ok(None);
-    };
-    let mut certificate = Certificate::read(&plan.env, &current.prefix)?;
-    open_door(ctx, &mut certificate);
-    // The files of an editable folder may be others by now: what was proven of them counts no more.
-    let other_files = certificate.source != plan.source;
-    // The machine that it was made for.
-    let arrived = current.record.cross && !request.machine.cross;
-    if request.prove.model_dir.is_some() || other_files || arrived {
-        certificate.source.clone_from(&plan.source);
-        certificate.proven &= !other_files || request.prove.probes;
-        if arrived {
-            certificate.cross = false;
-            certificate.hardware.clone_from(&request.machine.hardware);
-            certificate.plan.choices.clone_from(&plan.choices);
-        }
-        // A trained model is new evidence: its smoke tests run even if the environment stays as it is.
-        let again = Prove {
-            probes: (other_files || arrived) && request.prove.probes,
-            bench: arrived && request.prove.bench,
-            ..request.prove.clone()
-        };
-        let absent = absent(&ctx.settings, certificate.cross, plan);
-        let proof = prove(ctx, &mut Clock::new(ctx), plan, &current.prefix, &again, absent).await?;
-        if arrived {
-            // What goes wrong here is told, and the environment stays what it was: made for another machine.
-            proof.enter(&mut certificate);
-            if certificate.verdict() == Verdict::Good && certificate.proven {
-                keep_plan(plan, &current.prefix)?;
-                certificate.write(&current.prefix)?;
-                current.arrived(certificate.proven, certificate.ok)?;
-            }
-        } else {
-            certificate = proof.record(certificate, &current.prefix)?;
-        }
-    }
-    Ok(Some(Installed {
-        certificate,
-        changed: false,
-    }))
-}
-
-fn keep_records(plan: &Plan, lock: &Lock, prefix: &Path) -> Result<(), InstallError> {
-    let records = layout::records(prefix);
-    fs_err::create_dir_all(&records).map_err(InstallError::Records)?;
-    lock.write(&records, &plan.env, &plan.subdir)?;
-    keep_plan(plan, prefix)
-}
-
-fn keep_plan(plan: &Plan, prefix: &Path) -> Result<(), InstallError> {
-    let text = serde_json::to_string_pretty(plan).map_err(|error| InstallError::Records(error.into()))?;
-    let path = layout::records(prefix).join(PLAN_FILE);
-    // Whole or not at all: verify and bench read it.
-    let new = path.with_extension("new");
-    fs_err::write(&new, text).map_err(InstallError::Records)?;
-    fs_err::rename(new, path).map_err(InstallError::Records)
-}
-
-/// The plan that a generation was made from.
-pub fn kept_plan(generation: &Generation) -> Result<Plan, InstallError> {
-    let path = layout::records(&generation.prefix).join(PLAN_FILE);
-    let text = fs_err::read_to_string(path).map_err(InstallError::Records)?;
-    serde_json::from_str(&text).map_err(|error| InstallError::Records(error.into()))
 }
 
 fn switch(
@@ -457,7 +347,7 @@ fn switch(
     store: &Store,
     staged: Staged,
     plan: &Plan,
-    lock: LockMode,
+    plan_fingerprint: String,
     certificate: &mut Certificate,
 ) -> Result<(), InstallError> {
     clock.start(Stage::Switch);
@@ -468,12 +358,7 @@ fn switch(
         manifest: plan.manifest.clone(),
         profile: plan.profile,
         number: staged.number,
-        // What was not compared is not what a plan asks for.
-        plan_fingerprint: if lock == LockMode::Frozen {
-            String::new()
-        } else {
-            plan.fingerprint()
-        },
+        plan_fingerprint,
         created: certificate.created.clone(),
         proven: certificate.proven,
         ok: certificate.ok,

@@ -20,6 +20,7 @@ mod plan;
 mod profile_choice;
 mod remove;
 mod remove_package;
+mod repair;
 mod report;
 mod run;
 mod schema;
@@ -130,6 +131,7 @@ enum Command {
     Plan(plan::Args),
     Verify(verify::Args),
     Bench(bench::Args),
+    Repair(repair::Args),
     Report(report::Args),
     List(list::Args),
     Info(info::Args),
@@ -279,6 +281,7 @@ fn dispatch(command: &Command, global: &Global, out: Output) -> Result<ExitCode,
         Command::Plan(args) => plan::run(args, &session),
         Command::Verify(args) => verify::run(args, &session),
         Command::Bench(args) => bench::run(args, &session),
+        Command::Repair(args) => repair::run(args, &session),
         Command::Report(args) => report::run(args, &session),
         Command::List(args) => list::run(args, &session),
         Command::Info(args) => info::run(args, &session),

@@ -19,21 +19,38 @@ use crate::{
     store::{Store, layout},
 };
 
-/// The packages of `plan`: those of the lab's lock, those of the current generation's, or what the sources give.
+/// Where the packages of a generation are taken from.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Packages<'a> {
+    /// The lab's lock.
+    OfLab(&'a LabEntry),
+    /// The lock of another generation, as it is.
+    Of(&'a Lock),
+    /// The current generation's lock if it is of the same plan, else the sources.
+    Found {
+        /// The sources, whatever is installed.
+        upgrade: bool,
+    },
+}
+
+/// The packages of `plan`.
 pub(super) async fn locate(
     ctx: &Context,
     clock: &mut Clock,
     store: &Store,
     plan: &Plan,
-    entry: Option<&LabEntry>,
-    upgrade: bool,
+    packages: Packages<'_>,
     prefix: &Path,
 ) -> Result<Located, InstallError> {
-    if let Some(entry) = entry {
-        ctx.events
-            .note(format!("the versions of matenv.lock are taken: {}", entry.name));
-        return from_lock(ctx, clock, prefix, entry.lock.clone()).await;
-    }
+    let upgrade = match packages {
+        Packages::OfLab(entry) => {
+            ctx.events
+                .note(format!("the versions of matenv.lock are taken: {}", entry.name));
+            return from_lock(ctx, clock, prefix, entry.lock.clone()).await;
+        }
+        Packages::Of(lock) => return from_lock(ctx, clock, prefix, lock.clone()).await,
+        Packages::Found { upgrade } => upgrade,
+    };
     let current = store.current(&plan.env)?.filter(|_| !upgrade);
     // A damaged lock is no reason to fail: it is made again.
     let lock = current

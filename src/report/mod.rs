@@ -13,7 +13,7 @@ pub use certificate::{Certificate, CertificateError, ChosenPlan, Package, Packag
 pub use machine::machine;
 pub use overview::{Row, overview};
 pub use page::page;
-pub use summary::{bench_table, headlines, summary, told};
+pub use summary::{bench_table, finding_lines, headlines, summary, told};
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use console::style;
 use super::{Certificate, Verdict};
 use crate::{
     bench::Benchmark,
-    doctor::{Code, Severity},
+    doctor::{Code, Finding, Severity},
     lock::Fallback,
     names::typed,
     verify::Tally,
@@ -96,7 +96,19 @@ pub fn headlines(certificate: &Certificate) -> String {
             ),
         );
     }
-    for finding in certificate.findings() {
+    text.push_str(&finding_lines(certificate.findings()));
+    format!("{headline}\n{text}")
+}
+
+/// Findings as they stand in a summary, each with its evidence and its remedy.
+#[must_use]
+pub fn finding_lines<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> String {
+    let mut text = String::new();
+    let mut line = |label: &str, value: &str| {
+        // Writing into a String cannot fail.
+        let _ = writeln!(text, "  {:<9} {value}", style(label).dim());
+    };
+    for finding in findings {
         let label = match finding.severity {
             Severity::Info => "info",
             Severity::Warning => "warning",
@@ -110,7 +122,7 @@ pub fn headlines(certificate: &Certificate) -> String {
             line("", &format!("do: {remedy}"));
         }
     }
-    format!("{headline}\n{text}")
+    text
 }
 
 fn headline(certificate: &Certificate) -> String {

@@ -32,6 +32,7 @@ mod machines;
 mod reach;
 mod real;
 mod reference;
+mod repair;
 mod several;
 #[cfg(target_os = "linux")]
 mod signals;

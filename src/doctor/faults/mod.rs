@@ -81,6 +81,18 @@ codes! {
     CondaNameTaken = "ME022",
 }
 
+impl std::str::FromStr for Code {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let of_text = |code: &&Self| code.as_str().eq_ignore_ascii_case(text);
+        let code = Self::ALL.iter().find(of_text).copied();
+        code.ok_or_else(|| {
+            format!("no finding has the code `{text}`; the codes are ME001 and on: docs/reference/faults.md")
+        })
+    }
+}
+
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

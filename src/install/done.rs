@@ -1,0 +1,89 @@
+//! What is there already: nothing is built, and what is new is proven in place.
+
+use super::{
+    Clock, InstallError, Installed, Prove, Request, locked::is_of, machine::absent, open_door, prove,
+    records::keep_plan,
+};
+use crate::{
+    context::Context,
+    lock::LabEntry,
+    plan::Plan,
+    report::{Certificate, Verdict},
+    store::{Generation, Store},
+};
+
+/// The current generation, if it is what the plan asks for.
+pub(super) fn is_done(
+    store: &Store,
+    plan: &Plan,
+    entry: Option<&LabEntry>,
+    request: &Request,
+) -> Result<Option<Generation>, InstallError> {
+    Ok(store.current(&plan.env)?.filter(|current| {
+        // What was made for another machine is proven as far as it goes; on that machine the rest is run.
+        let cross = current.record.cross && (!request.prove.probes || was_probed(current));
+        let enough = current.record.proven || cross || !request.prove.wanted();
+        // With a lock its packages count, whatever was asked for when they were installed.
+        let same = match entry {
+            Some(entry) => current.record.profile == plan.profile && is_of(entry, current),
+            None => current.record.plan_fingerprint == plan.fingerprint(),
+        };
+        !request.force && !request.upgrade && same && enough
+    }))
+}
+
+fn was_probed(generation: &Generation) -> bool {
+    let certificate = Certificate::read(&generation.env, &generation.prefix);
+    certificate.is_ok_and(|certificate| !certificate.verification.probes.is_empty())
+}
+
+/// The certificate of the current generation, if it is what the plan asks for.
+pub(super) async fn nothing_to_do(
+    ctx: &Context,
+    store: &Store,
+    plan: &Plan,
+    entry: Option<&LabEntry>,
+    request: &Request,
+) -> Result<Option<Installed>, InstallError> {
+    let Some(current) = is_done(store, plan, entry, request)? else {
+        return Ok(None);
+    };
+    let mut certificate = Certificate::read(&plan.env, &current.prefix)?;
+    open_door(ctx, &mut certificate);
+    // The files of an editable folder may be others by now: what was proven of them counts no more.
+    let other_files = certificate.source != plan.source;
+    // The machine that it was made for.
+    let arrived = current.record.cross && !request.machine.cross;
+    if request.prove.model_dir.is_some() || other_files || arrived {
+        certificate.source.clone_from(&plan.source);
+        certificate.proven &= !other_files || request.prove.probes;
+        if arrived {
+            certificate.cross = false;
+            certificate.hardware.clone_from(&request.machine.hardware);
+            certificate.plan.choices.clone_from(&plan.choices);
+        }
+        // A trained model is new evidence: its smoke tests run even if the environment stays as it is.
+        let again = Prove {
+            probes: (other_files || arrived) && request.prove.probes,
+            bench: arrived && request.prove.bench,
+            ..request.prove.clone()
+        };
+        let absent = absent(&ctx.settings, certificate.cross, plan);
+        let proof = prove(ctx, &mut Clock::new(ctx), plan, &current.prefix, &again, absent).await?;
+        if arrived {
+            // What goes wrong here is told, and the environment stays what it was: made for another machine.
+            proof.enter(&mut certificate);
+            if certificate.verdict() == Verdict::Good && certificate.proven {
+                keep_plan(plan, &current.prefix)?;
+                certificate.write(&current.prefix)?;
+                current.arrived(certificate.proven, certificate.ok)?;
+            }
+        } else {
+            certificate = proof.record(certificate, &current.prefix)?;
+        }
+    }
+    Ok(Some(Installed {
+        certificate,
+        changed: false,
+    }))
+}

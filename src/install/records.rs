@@ -1,0 +1,35 @@
+//! What a generation keeps of its making: the lock and the plan.
+
+use std::path::Path;
+
+use super::InstallError;
+use crate::{
+    lock::Lock,
+    plan::Plan,
+    store::{Generation, layout},
+};
+
+const PLAN_FILE: &str = "plan.json";
+
+pub(super) fn keep_records(plan: &Plan, lock: &Lock, prefix: &Path) -> Result<(), InstallError> {
+    let records = layout::records(prefix);
+    fs_err::create_dir_all(&records).map_err(InstallError::Records)?;
+    lock.write(&records, &plan.env, &plan.subdir)?;
+    keep_plan(plan, prefix)
+}
+
+pub(super) fn keep_plan(plan: &Plan, prefix: &Path) -> Result<(), InstallError> {
+    let text = serde_json::to_string_pretty(plan).map_err(|error| InstallError::Records(error.into()))?;
+    let path = layout::records(prefix).join(PLAN_FILE);
+    // Whole or not at all: verify and bench read it.
+    let new = path.with_extension("new");
+    fs_err::write(&new, text).map_err(InstallError::Records)?;
+    fs_err::rename(new, path).map_err(InstallError::Records)
+}
+
+/// The plan that a generation was made from.
+pub fn kept_plan(generation: &Generation) -> Result<Plan, InstallError> {
+    let path = layout::records(&generation.prefix).join(PLAN_FILE);
+    let text = fs_err::read_to_string(path).map_err(InstallError::Records)?;
+    serde_json::from_str(&text).map_err(|error| InstallError::Records(error.into()))
+}

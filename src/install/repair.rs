@@ -1,0 +1,139 @@
+//! Repair: a broken environment is built again from its own lock, beside itself, and replaced if that one is proven.
+//!
+//! In: an installed generation. Out: a [`Repaired`]. Absent on purpose: mending in place. A generation that changes under
+//! running programs is what most faults come from.
+
+use serde::Serialize;
+
+use super::{
+    Clock, InstallError, Machine, Packages, Prove, Recipe, build, kept_plan, machine::absent, places, prove, switch,
+};
+use crate::{
+    context::Context,
+    doctor::{Code, Finding, Scope, Severity},
+    lock::Lock,
+    plan::Plan,
+    report::{Certificate, Verdict},
+    store::{Generation, Store, layout},
+};
+
+/// What the same packages bring again.
+const CHOSEN: &[Code] = &[
+    Code::BenchWrong,
+    Code::BackendDiffers,
+    Code::NoCodeForCard,
+    Code::GpuUnused,
+    Code::ProcessorTooOld,
+    Code::PostLinkNotRun,
+];
+
+/// What is asked of a repair.
+#[derive(Debug, Clone)]
+pub struct RepairRequest {
+    /// Only what has this code; `None` means everything.
+    pub finding: Option<Code>,
+    /// Only tell.
+    pub dry_run: bool,
+    /// How the mended environment is proven.
+    pub prove: Prove,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Repaired {
+    /// What a new generation mends.
+    pub faults: Vec<Finding>,
+    /// What it does not: it lies in the machine, in the shell, or in what was chosen.
+    pub left: Vec<Finding>,
+    /// The proof of the mended environment, or why it did not become the current one; absent if none was built.
+    pub certificate: Option<Certificate>,
+}
+
+/// Find what is wrong with `generation`, and build it again from its own lock if that mends it.
+///
+/// # Errors
+/// It cannot be looked at, its records are gone, or it cannot be built.
+pub async fn repair(ctx: &Context, generation: &Generation, request: &RepairRequest) -> Result<Repaired, InstallError> {
+    let mut clock = Clock::new(ctx);
+    let plan = kept_plan(generation)?;
+    let lock = Lock::read(&layout::records(&generation.prefix))?;
+    let certificate = Certificate::read(&generation.env, &generation.prefix)?;
+    let found = examine(ctx, &mut clock, &plan, generation, certificate.cross).await?;
+    let asked = |finding: &Finding| request.finding.is_none_or(|code| code == finding.code);
+    let (faults, left): (Vec<_>, Vec<_>) = found
+        .into_iter()
+        .filter(asked)
+        .partition(|finding| is_mended(finding, request.finding));
+    if faults.is_empty() || request.dry_run {
+        return Ok(Repaired {
+            faults,
+            left,
+            certificate: None,
+        });
+    }
+
+    places::check_places(ctx).await?;
+    let store = Store::open(&ctx.settings)?;
+    let _held = store.lock(&ctx.events, &plan.env).await?;
+    let staged = store.stage(&plan.env)?;
+    let machine = Machine {
+        hardware: certificate.hardware.clone(),
+        cross: certificate.cross,
+    };
+    let recipe = Recipe {
+        plan: &plan,
+        packages: Packages::Of(&lock),
+        machine: &machine,
+        prove: &request.prove,
+    };
+    let mut certificate = match build(ctx, &mut clock, &store, &staged, &recipe).await {
+        Ok(certificate) => certificate,
+        Err(error) => {
+            staged.remove();
+            return Err(error);
+        }
+    };
+    if certificate.verdict() == Verdict::Good {
+        let fingerprint = generation.record.plan_fingerprint.clone();
+        switch(ctx, &mut clock, &store, staged, &plan, fingerprint, &mut certificate)?;
+    } else {
+        certificate.timings = clock.timings();
+        staged.remove();
+    }
+    Ok(Repaired {
+        faults,
+        left,
+        certificate: Some(certificate),
+    })
+}
+
+/// What the files and the probes show, by what blocks first.
+async fn examine(
+    ctx: &Context,
+    clock: &mut Clock,
+    plan: &Plan,
+    generation: &Generation,
+    cross: bool,
+) -> Result<Vec<Finding>, InstallError> {
+    let wanted = Prove {
+        probes: true,
+        bench: false,
+        model_dir: None,
+    };
+    let absent = absent(&ctx.settings, cross, plan);
+    let proof = prove(ctx, clock, plan, &generation.prefix, &wanted, absent).await?;
+    let probes = proof
+        .verification
+        .into_iter()
+        .flat_map(|verification| verification.probes);
+    let mut found: Vec<Finding> = proof.audit.into_iter().flat_map(|audit| audit.findings).collect();
+    found.extend(probes.filter_map(|probe| probe.finding));
+    found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    Ok(found)
+}
+
+/// Whether the same packages, installed anew, are without it.
+fn is_mended(finding: &Finding, named: Option<Code>) -> bool {
+    let bad = finding.severity == Severity::Error || named == Some(finding.code);
+    bad && finding.scope == Scope::Environment && !CHOSEN.contains(&finding.code)
+}

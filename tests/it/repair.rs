@@ -1,0 +1,61 @@
+//! A broken environment is built again from its own lock.
+
+use crate::support::{Index, Options, TestEnv, Wheel};
+
+const APP: &str = "[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n\
+                   [[probe]]\nname = \"imports\"\npython = \"import demo_app; demo_app.__version__\"\n";
+
+fn index(versions: &[&str]) -> Index {
+    let wheels: Vec<Wheel> = versions.iter().map(|version| Wheel::new("demo-app", version)).collect();
+    Index::serve(&wheels, Options::default())
+}
+
+fn module(env: &TestEnv) -> std::path::PathBuf {
+    let prefix = fs_err::canonicalize(env.home().join(".matenv/envs/demo")).unwrap();
+    let lib = fs_err::read_dir(prefix.join("lib")).unwrap();
+    let python = lib
+        .flatten()
+        .find(|entry| entry.file_name().to_string_lossy().starts_with("python3."))
+        .unwrap();
+    python.path().join("site-packages/demo_app/__init__.py")
+}
+
+#[test]
+fn what_was_deleted_is_there_again_with_the_same_versions() {
+    let env = TestEnv::new().with_uv();
+    env.manifest(APP);
+    let first = index(&["1.0"]);
+    env.install_demo(&first.url(), &[]).exits(0);
+    let before = env.demo();
+    env.matenv(&["repair", "demo"]).exits(0).says("demo: nothing to mend");
+
+    fs_err::remove_file(module(&env)).unwrap();
+    env.matenv(&["repair", "demo", "--dry-run"])
+        .exits(6)
+        .says("would be mended")
+        .says("to mend it: matenv repair demo");
+    // A newer release is out, and is not what was locked.
+    let newer = index(&["1.0", "2.0"]);
+    let mirror = format!("pypi={}", newer.url());
+    let mended = env
+        .matenv(&["repair", "demo", "--no-bench", "--mirror", &mirror, "--json"])
+        .exits(0)
+        .json();
+    assert_eq!(mended["ok"], true);
+    assert_eq!(mended["faults"][0]["code"], "ME001", "{mended}");
+    let after = env.demo();
+    assert_ne!(before, after);
+    env.matenv(&["repair", "demo"]).exits(0).says("demo: nothing to mend");
+}
+
+#[test]
+fn only_environments_of_matenv_are_mended() {
+    let env = TestEnv::new();
+    env.manifest(APP);
+    env.matenv(&["repair", "demo"])
+        .exits(2)
+        .says("nothing is installed yet");
+    env.matenv(&["repair", "demo", "--finding", "ME999"])
+        .exits(2)
+        .says("no finding has the code `ME999`");
+}
