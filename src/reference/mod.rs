@@ -1,10 +1,11 @@
 //! Reference: what matenv can tell about itself from its own code.
 //!
-//! In: the command line's definition, the exit codes, the variables, the types of the files. Out: Markdown pages, JSON
+//! In: the command line's definition, the exit codes, the faults, the variables, the types of the files. Out: Markdown pages, JSON
 //! Schemas, man pages and completion scripts. A test compares the pages with `docs/reference`; `just gen` writes them.
 
 mod commands;
 mod exit_codes;
+mod faults;
 mod schemas;
 mod variables;
 
@@ -32,6 +33,7 @@ pub fn pages(definition: &clap::Command) -> Vec<Page> {
     let mut pages = vec![
         page("commands.md", commands::page(definition)),
         page("exit-codes.md", exit_codes::page()),
+        page("faults.md", faults::page()),
         page("variables.md", variables::page()),
     ];
     pages.extend(Document::ALL.map(|document| page(&format!("{document}.schema.json"), document.text())));

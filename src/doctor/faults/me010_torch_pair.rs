@@ -2,6 +2,8 @@
 //!
 //! torch and torchvision come from different builds: one from PyPI and one from the torch index, or from two CUDA
 //! versions, or torchvision was built against another torch release. Both must come from one index.
+//!
+//! Remedy: `matenv repair ENV`, which installs both again from the place that the lock names.
 
 use pep508_rs::VersionOrUrl;
 

@@ -2,6 +2,8 @@
 //!
 //! onnxruntime and onnxruntime-gpu install the same folder. Whichever was unpacked last wins, and half of the other's
 //! files stay. One of them has to go.
+//!
+//! Remedy: `matenv repair ENV`, which leaves the one that was locked.
 
 use super::Code;
 use crate::{

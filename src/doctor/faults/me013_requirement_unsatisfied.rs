@@ -2,6 +2,8 @@
 //!
 //! An installed distribution asks for another that is missing or has another version: something was installed or
 //! removed by hand, or an installation was cut off.
+//!
+//! Remedy: `matenv repair ENV`. To have another version for good, name it in the lab's folder: `matenv add ENV "numpy<2"`.
 
 use pep508_rs::VersionOrUrl;
 

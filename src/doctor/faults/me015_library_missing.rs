@@ -3,6 +3,8 @@
 //! ONNX Runtime, TensorRT or torch needs a library that neither the environment nor the operating system has, or one that
 //! is cut off. ONNX Runtime then runs on the CPU without a word in the program, and `import torch` fails. A package is
 //! missing, has another CUDA version, or lost files. What the NVIDIA driver brings (`libcuda.so.1`) is not looked for here.
+//!
+//! Remedy: `matenv repair ENV`.
 
 use super::Code;
 use crate::{

@@ -5,6 +5,8 @@
 //! work where the other does not. Another release of the library has the code; a newer driver does not help.
 //!
 //! Where a library has only PTX for the GPU, the driver compiles it when it is first needed: it works, after some minutes.
+//!
+//! Remedy: `matenv install ENV --force` chooses anew for this machine's GPU; what cannot be had is said with the reason.
 
 use super::Code;
 use crate::{

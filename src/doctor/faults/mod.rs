@@ -1,10 +1,19 @@
 //! Every fault that matenv knows by name: one file a fault, one code each, never reused.
 
+mod me001_probe_failed;
+mod me002_bench_failed;
+mod me003_bench_wrong;
 mod me010_torch_pair;
 mod me011_two_onnxruntimes;
 mod me013_requirement_unsatisfied;
+mod me014_backend_differs;
 mod me015_library_missing;
 mod me016_no_code_for_card;
+mod me017_gpu_unused;
+mod me018_processor_too_old;
+mod me020_post_link_not_run;
+mod me021_system_library_missing;
+mod me022_conda_name_taken;
 
 use std::fmt;
 
@@ -30,7 +39,7 @@ pub fn detect(inventory: &Inventory) -> Vec<Finding> {
 }
 
 macro_rules! codes {
-    ($($(#[$doc:meta])* $variant:ident = $code:literal,)*) => {
+    ($($(#[$doc:meta])* $variant:ident = $code:literal in $file:literal,)*) => {
         /// The code of a fault. Stable: scripts and search engines find it.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
         pub enum Code {
@@ -46,39 +55,53 @@ macro_rules! codes {
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $code,)* }
             }
+
+            /// The source of its file here, whose module docs explain it.
+            fn file(self) -> &'static str {
+                match self { $(Self::$variant => include_str!($file),)* }
+            }
         }
     };
 }
 
 codes! {
     /// A probe failed.
-    ProbeFailed = "ME001",
+    ProbeFailed = "ME001" in "me001_probe_failed.rs",
     /// The bench worker crashed, hung or could not load ONNX Runtime.
-    BenchFailed = "ME002",
+    BenchFailed = "ME002" in "me002_bench_failed.rs",
     /// The bench's output differs from the reference.
-    BenchWrong = "ME003",
+    BenchWrong = "ME003" in "me003_bench_wrong.rs",
     /// torch and torchvision come from different builds.
-    TorchPairMismatch = "ME010",
+    TorchPairMismatch = "ME010" in "me010_torch_pair.rs",
     /// Two ONNX Runtime flavours share one folder.
-    TwoOnnxRuntimes = "ME011",
+    TwoOnnxRuntimes = "ME011" in "me011_two_onnxruntimes.rs",
     /// An installed distribution's requirement is not satisfied.
-    RequirementUnsatisfied = "ME013",
+    RequirementUnsatisfied = "ME013" in "me013_requirement_unsatisfied.rs",
     /// torch is another build than the backend asked for.
-    BackendDiffers = "ME014",
+    BackendDiffers = "ME014" in "me014_backend_differs.rs",
     /// A library that the profile's programs load is missing or damaged.
-    LibraryMissing = "ME015",
+    LibraryMissing = "ME015" in "me015_library_missing.rs",
     /// A GPU library holds no code for this machine's GPU.
-    NoCodeForCard = "ME016",
+    NoCodeForCard = "ME016" in "me016_no_code_for_card.rs",
     /// A GPU of this machine goes unused.
-    GpuUnused = "ME017",
+    GpuUnused = "ME017" in "me017_gpu_unused.rs",
     /// The processor lacks what a package needs.
-    ProcessorTooOld = "ME018",
+    ProcessorTooOld = "ME018" in "me018_processor_too_old.rs",
     /// A package's post-link script was not run.
-    PostLinkNotRun = "ME020",
+    PostLinkNotRun = "ME020" in "me020_post_link_not_run.rs",
     /// A library of the operating system is missing.
-    SystemLibraryMissing = "ME021",
+    SystemLibraryMissing = "ME021" in "me021_system_library_missing.rs",
     /// The name is taken in conda's folders, so the conda door was not made.
-    CondaNameTaken = "ME022",
+    CondaNameTaken = "ME022" in "me022_conda_name_taken.rs",
+}
+
+impl Code {
+    /// What it is, in Markdown: the text that people see, an empty line, why it happens and how it is found, and a remedy.
+    #[must_use]
+    pub fn explained(self) -> String {
+        let lines = self.file().lines().map_while(|line| line.strip_prefix("//!"));
+        lines.map(|line| line.trim().to_owned() + "\n").collect()
+    }
 }
 
 impl std::str::FromStr for Code {
@@ -102,6 +125,25 @@ impl fmt::Display for Code {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_code_is_explained_by_what_people_see_and_what_helps() {
+        for code in Code::ALL {
+            let text = code.explained();
+            let mut parts = text.split("\n\n");
+            assert!(
+                parts
+                    .next()
+                    .is_some_and(|seen| seen.contains('`') && !seen.contains('\n')),
+                "{code}: {text}"
+            );
+            assert!(
+                parts.next().is_some_and(|why| !why.starts_with("Remedy:")),
+                "{code}: {text}"
+            );
+            assert!(parts.any(|part| part.starts_with("Remedy: ")), "{code}: {text}");
+        }
+    }
 
     #[test]
     fn no_code_is_lost_or_reused() {
