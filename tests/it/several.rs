@@ -78,8 +78,10 @@ fn a_rehearsal_says_what_it_would_take_and_leaves_no_environment() {
     let shown = env.install_demo(&index.url(), &["--dry-run", "--json"]).exits(0).json();
     assert_eq!(shown["changed"], true);
     assert_eq!(shown["packages"].as_array().unwrap().len(), 2);
-    // The index lists no sizes, as many do not.
-    assert_eq!(shown["need"]["all"]["unknown"], 1, "{shown:#}");
+    // The index lists no sizes, as many do not: the files themselves are asked.
+    assert_eq!(shown["need"]["all"]["unknown"], 0, "{shown:#}");
+    let bytes = shown["need"]["all"]["download_bytes"].as_u64().unwrap();
+    assert!(bytes > 2_000_000, "{shown:#}");
     let places: Vec<_> = shown["places"]
         .as_array()
         .unwrap()
