@@ -16,7 +16,7 @@
 //! | Generation | [`store`] keeps, [`conda`] links, [`pypi`] installs, [`reach`] lets Python find CUDA's libraries |
 //! | Audit | [`audit`] looks, [`doctor`] names |
 //! | Verification | [`verify`] |
-//! | Benchmark | [`bench`] |
+//! | Benchmark | [`mod@bench`] |
 //! | Certificate | [`report`] |
 //!
 //! A [`lab`] has one recipe for all its machines, which says which environments there are and adds packages to them.
