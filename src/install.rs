@@ -44,6 +44,7 @@ use crate::{
     checkout::{Checkout, Source},
     context::Context,
     doctor::{Code, Finding, Scope, Severity},
+    drift::Drift,
     event::Stage,
     lab::Selected,
     lock::{LabEntry, Lock},
@@ -268,7 +269,7 @@ async fn build(
     let Located { lock, mut findings, .. } = located;
     findings.extend(lock.pypi.findings.iter().chain(&plan.warnings).cloned());
     keep_records(plan, &lock, &prefix)?;
-    door::furnish(&ctx.settings, &prefix, &plan.env, &plan.typed())?;
+    door::furnish(&ctx.settings, &prefix, &plan.env)?;
 
     let mut certificate = Certificate {
         schema: 1,
@@ -389,6 +390,9 @@ async fn nothing_to_do(
         return Ok(None);
     };
     let mut certificate = Certificate::read(&plan.env, &current.prefix)?;
+    if let Some(drift) = Drift::of(&current) {
+        ctx.events.warn(drift.sentence(&current));
+    }
     open_door(ctx, &mut certificate);
     // The files of an editable folder may be others by now: what was proven of them counts no more.
     let other_files = certificate.source != plan.source;
