@@ -48,7 +48,7 @@ pub(super) fn altered(settings: &Settings, wheels: &[LockedWheel], names: &BTree
         .filter(is_wanted)
         .filter_map(|archive| {
             let files = files(&archive);
-            (!files.is_empty()).then(|| Altered {
+            (!files.is_empty()).then_some(Altered {
                 kind: PackageKind::Pypi,
                 name: archive.name,
                 version: archive.version,

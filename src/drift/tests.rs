@@ -88,7 +88,7 @@ fn what_was_not_touched_has_not_changed() {
 #[test]
 #[cfg(unix)]
 fn a_folder_whose_time_is_the_same_is_not_listed() {
-    let hour_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+    let hour_ago = std::time::SystemTime::now() - std::time::Duration::from_hours(1);
     let back = |prefix: &Prefix| {
         let folder = fs_err::File::open(prefix.site_packages()).expect("opened");
         folder.file().set_modified(hour_ago).expect("set");
