@@ -9,6 +9,7 @@ use super::{
     Clock, InstallError, Machine, Packages, Prove, Recipe, build, kept_plan, machine::absent, places, prove, switch,
 };
 use crate::{
+    caches::{self, Altered},
     context::Context,
     doctor::{Code, Finding, Scope, Severity},
     lock::Lock,
@@ -43,6 +44,8 @@ pub struct RepairRequest {
 pub struct Repaired {
     /// What a new generation mends.
     pub faults: Vec<Finding>,
+    /// Copies in the caches that were changed with the environment's files, and are fetched again.
+    pub dropped: Vec<Altered>,
     /// What it does not: it lies in the machine, in the shell, or in what was chosen.
     pub left: Vec<Finding>,
     /// The proof of the mended environment, or why it did not become the current one; absent if none was built.
@@ -67,6 +70,7 @@ pub async fn repair(ctx: &Context, generation: &Generation, request: &RepairRequ
     if faults.is_empty() || request.dry_run {
         return Ok(Repaired {
             faults,
+            dropped: Vec::new(),
             left,
             certificate: None,
         });
@@ -75,6 +79,13 @@ pub async fn repair(ctx: &Context, generation: &Generation, request: &RepairRequ
     places::check_places(ctx).await?;
     let store = Store::open(&ctx.settings)?;
     let _held = store.lock(&ctx.events, &plan.env).await?;
+    let dropped = caches::mend(ctx, &generation.prefix, &names(&lock)).await?;
+    for copy in &dropped {
+        let (name, version) = (&copy.name, &copy.version);
+        ctx.events.note(format!(
+            "the cache's copy of {name} {version} was changed too: it is fetched again"
+        ));
+    }
     let staged = store.stage(&plan.env)?;
     let machine = Machine {
         hardware: certificate.hardware.clone(),
@@ -102,9 +113,20 @@ pub async fn repair(ctx: &Context, generation: &Generation, request: &RepairRequ
     }
     Ok(Repaired {
         faults,
+        dropped,
         left,
         certificate: Some(certificate),
     })
+}
+
+/// Every package of a lock: which of them a fault lies in is not told by all findings.
+fn names(lock: &Lock) -> Vec<String> {
+    let conda = lock
+        .conda
+        .iter()
+        .map(|record| record.package_record.name.as_normalized());
+    let wheels = lock.pypi.wheels.iter().map(|wheel| wheel.name.as_str());
+    conda.chain(wheels).map(ToOwned::to_owned).collect()
 }
 
 /// What the files and the probes show, by what blocks first.
