@@ -15,7 +15,7 @@ use crate::{
 const SHOWN: usize = 4;
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
-    let again = format!("matenv install {} --force", inventory.env);
+    let again = inventory.again();
     let closure = &inventory.gpu.closure;
     let missing = closure.missing.iter().map(|(library, told)| {
         let mut evidence = told.clone();
