@@ -5,17 +5,18 @@
 
 use serde::Serialize;
 
-use super::{
-    Clock, InstallError, Machine, Packages, Prove, Recipe, build, kept_plan, machine::absent, places, prove, switch,
-};
+use super::{Clock, InstallError, Machine, Packages, Prove, Recipe, build, kept_plan, machine::absent, places, switch};
 use crate::{
+    audit::{self, Subject},
     caches::{self, Altered},
     context::Context,
     doctor::{Code, Finding, Scope, Severity},
+    event::Stage,
     lock::Lock,
     plan::Plan,
     report::{Certificate, Verdict},
     store::{Generation, Store, layout},
+    verify::{self, Tally},
 };
 
 /// What the same packages bring again.
@@ -129,7 +130,7 @@ fn names(lock: &Lock) -> Vec<String> {
     conda.chain(wheels).map(ToOwned::to_owned).collect()
 }
 
-/// What the files and the probes show, by what blocks first.
+/// What the files, each of them read, and the probes show, by what blocks first.
 async fn examine(
     ctx: &Context,
     clock: &mut Clock,
@@ -137,19 +138,15 @@ async fn examine(
     generation: &Generation,
     cross: bool,
 ) -> Result<Vec<Finding>, InstallError> {
-    let wanted = Prove {
-        probes: true,
-        bench: false,
-        model_dir: None,
-    };
+    clock.start(Stage::Audit);
+    let audit = audit::deep(&generation.prefix, &plan.typed(), &Subject::of_plan(plan))?;
+    clock.finish(Stage::Audit, format!("{} findings", audit.findings.len()));
+    clock.start(Stage::Verify);
     let absent = absent(&ctx.settings, cross, plan);
-    let proof = prove(ctx, clock, plan, &generation.prefix, &wanted, absent).await?;
-    let probes = proof
-        .verification
-        .into_iter()
-        .flat_map(|verification| verification.probes);
-    let mut found: Vec<Finding> = proof.audit.into_iter().flat_map(|audit| audit.findings).collect();
-    found.extend(probes.filter_map(|probe| probe.finding));
+    let verification = verify::verify(ctx, &generation.prefix, &plan.typed(), &plan.probes, absent).await?;
+    clock.finish(Stage::Verify, Tally::of(&verification.probes).words(" probes"));
+    let mut found = audit.findings;
+    found.extend(verification.probes.into_iter().filter_map(|probe| probe.finding));
     found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     Ok(found)
 }
