@@ -167,7 +167,9 @@ fn lock(prefix: &Path) -> (Option<Lock>, Option<String>) {
         Ok(lock) => (Some(lock), None),
         Err(LockError::Newer { .. }) => (None, None),
         Err(LockError::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => (None, None),
-        Err(error @ (LockError::Io(_) | LockError::Damaged { .. })) => (None, Some(error.to_string())),
+        Err(error @ (LockError::Io(_) | LockError::Folder { .. } | LockError::Damaged { .. })) => {
+            (None, Some(error.to_string()))
+        }
     }
 }
 
