@@ -18,6 +18,7 @@ mod disk;
 mod errors;
 #[cfg(target_os = "linux")]
 mod export;
+mod faults;
 #[cfg(target_os = "linux")]
 mod hardware;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
