@@ -33,15 +33,13 @@ pub(super) fn read(prefix: &Path) -> (Vec<CondaPackage>, Vec<String>) {
         .filter(|path| path.extension().is_some_and(|ending| ending == "json"))
         .collect();
     paths.sort();
-    let (packages, damaged) = paths
-        .par_iter()
-        .partition_map(|path| match PrefixRecord::from_path(path) {
-            Ok(record) => rayon::iter::Either::Left(package(&record)),
-            Err(_) => {
-                let name = path.file_name().unwrap_or_default().to_string_lossy();
-                rayon::iter::Either::Right(format!("conda-meta/{name}"))
-            }
-        });
+    let (packages, damaged) = paths.par_iter().partition_map(|path| {
+        if let Ok(record) = PrefixRecord::from_path(path) {
+            return rayon::iter::Either::Left(package(&record));
+        }
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        rayon::iter::Either::Right(format!("conda-meta/{name}"))
+    });
     (packages, damaged)
 }
 

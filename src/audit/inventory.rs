@@ -41,7 +41,7 @@ pub struct Inventory {
     pub python: String,
     /// The distributions, by name.
     pub distributions: Vec<Distribution>,
-    /// What is left of others, and records of conda that cannot be read.
+    /// What is left of others.
     pub remains: Vec<Remains>,
     /// Records of conda packages that cannot be read.
     pub damaged_records: Vec<String>,

@@ -1,6 +1,9 @@
 //! Prefixes made by hand, for tests: wheels are unpacked as an installer would, nothing of them runs.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use rattler_digest::{Sha256, compute_bytes_digest};
@@ -70,10 +73,10 @@ impl Prefix {
         let mut record = String::new();
         for (path, bytes) in files.chain(own) {
             let hash = URL_SAFE_NO_PAD.encode(compute_bytes_digest::<Sha256>(&bytes));
-            record += &format!("{path},sha256={hash},{}\n", bytes.len());
+            let _ = writeln!(record, "{path},sha256={hash},{}", bytes.len());
             self.write(&format!("{SITE}/{path}"), bytes);
         }
-        record += &format!("{info}/RECORD,,\n");
+        let _ = writeln!(record, "{info}/RECORD,,");
         self.write(&format!("{SITE}/{info}/RECORD"), record);
     }
 

@@ -31,6 +31,7 @@ pub use gpu::{GpuLibraries, LibraryCode};
 pub use inventory::{AuditError, Inventory};
 pub use ownership::{Claim, Difference, Differing, Owner, Ownership};
 pub use record::Recorded;
+pub(crate) use record::ending;
 pub use runtimes::{Conflict, Family, Files};
 pub use shared_files::SharedFiles;
 pub use subject::Subject;

@@ -60,7 +60,13 @@ fn judged(path: String, sha256: Option<Sha256Hash>, size: Option<u64>) -> Record
 
 /// Whether Python makes the file itself.
 pub(super) fn is_compiled(path: &str) -> bool {
-    path.ends_with(".pyc") || path.ends_with(".pyo") || path.contains("/__pycache__/")
+    matches!(ending(path), "pyc" | "pyo") || path.contains("/__pycache__/")
+}
+
+/// What follows the last dot of a file's name; Python and the loader tell capital letters from small ones.
+pub(crate) fn ending(path: &str) -> &str {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.rsplit_once('.').map_or("", |(_, ending)| ending)
 }
 
 /// `sha256=` and 43 letters of base64; older hashes prove nothing.

@@ -51,8 +51,15 @@ pub struct Family {
 pub struct Conflict {
     /// The two.
     pub kinds: [String; 2],
+    /// How bad that is.
+    #[serde(default = "error")]
+    pub severity: Severity,
     /// What users see then.
     pub says: String,
+}
+
+fn error() -> Severity {
+    Severity::Error
 }
 
 /// The files that hold a kind.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Binaries, LackingSymbols, tree::Tree};
+use super::{Binaries, LackingSymbols, record::ending, tree::Tree};
 
 /// NCCL's soname.
 const NCCL: &str = "libnccl.so.2";
@@ -19,7 +19,7 @@ const OF_TORCH: [&str; 8] = [
     "torch_",
 ];
 
-/// The undefined `nccl*` symbols of libtorch_cuda.so that the NCCL which it would load does not have.
+/// The undefined `nccl*` symbols of `libtorch_cuda.so` that the NCCL which it would load does not have.
 pub(super) fn lacking_nccl(binaries: &Binaries, site_packages: &str) -> Option<LackingSymbols> {
     let torch = format!("{site_packages}/torch/lib/libtorch_cuda.so");
     let nccl = binaries.loaded_by(&torch, NCCL)?;
@@ -27,14 +27,14 @@ pub(super) fn lacking_nccl(binaries: &Binaries, site_packages: &str) -> Option<L
 }
 
 /// The undefined symbols of torchvision's operators that no library of torch has. The operators lie in `_C.so`, from
-/// torchvision 0.27 on in `_C_stable.so`.
+/// torchvision 0.29 on in `_C_stable.so`.
 pub(super) fn lacking_torch(binaries: &Binaries, tree: &Tree, site_packages: &str) -> Option<LackingSymbols> {
     let lib = format!("{site_packages}/torch/lib/");
     let torch: Vec<PathBuf> = tree
         .iter()
         .filter(|(path, _)| {
             path.strip_prefix(&lib)
-                .is_some_and(|name| name.ends_with(".so") && !name.contains('/'))
+                .is_some_and(|name| ending(name) == "so" && !name.contains('/'))
         })
         .map(|(path, _)| tree.path(path))
         .collect();

@@ -1,4 +1,4 @@
-use super::{Binaries, Ownership, binaries::is_library, tree::Tree};
+use super::{Binaries, Ownership, binaries::is_library, record::ending, tree::Tree};
 
 /// A library or a module that no package brought.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub(super) fn find(tree: &Tree, files: &Ownership, binaries: &Binaries, site_pac
     let counts = |path: &str| match path.strip_prefix(&inside) {
         Some(below) => {
             let top = below.split(['/', '.']).next().unwrap_or(below);
-            let python = below.ends_with(".py") && !OF_THE_TOOLS.contains(&below);
+            let python = ending(below) == "py" && !OF_THE_TOOLS.contains(&below);
             (is_library(path) || python) && !legacy.iter().any(|name| name == top)
         }
         None => known_lib && path.starts_with("lib/") && is_library(path),

@@ -85,7 +85,7 @@ fn parse<'a, R: ReadRef<'a>>(data: R) -> object::Result<Versions> {
     Ok(found)
 }
 
-/// More versions than any library asks for: libtorch_cpu.so has 40.
+/// More versions than any library asks for: `libtorch_cpu.so` has 40.
 const MOST: usize = 10_000;
 
 fn text(bytes: Option<&[u8]>) -> Option<String> {

@@ -55,12 +55,11 @@ struct Shown<'a> {
 
 pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     let locked = export::from_lab(&session.ctx, &args.env)?;
-    let installed = match locked.as_slice() {
-        [] => Some(super::info::installed(&args.env, session)?),
-        _ => {
-            super::lock::warn_of_stale(session)?;
-            None
-        }
+    let installed = if locked.is_empty() {
+        Some(super::info::installed(&args.env, session)?)
+    } else {
+        super::lock::warn_of_stale(session)?;
+        None
     };
     let entries = match &installed {
         Some(generation) => vec![export::from_generation(generation)?],

@@ -231,7 +231,12 @@ fn what_was_changed_in_place_is_dropped_from_both_caches_and_fetched_again() {
 
     change_in_place(&prefix(&env).join("share/tool.txt"));
     change_in_place(&in_lib(&env, "site-packages/demo_lib/__init__.py"));
-    env.install_demo_from(&channel, &index.url(), &["--force"]).exits(0);
+    // The audit would not let it become the current one.
+    env.install_demo_from(&channel, &index.url(), &["--force"])
+        .exits(6)
+        .says("ME032");
+    env.install_demo_from(&channel, &index.url(), &["--force", "--no-verify"])
+        .exits(0);
     assert_eq!(
         changed(&env),
         [true, true],

@@ -21,6 +21,7 @@ mod drift;
 mod errors;
 #[cfg(target_os = "linux")]
 mod export;
+mod faults;
 #[cfg(target_os = "linux")]
 mod hardware;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]

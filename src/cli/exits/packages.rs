@@ -264,7 +264,7 @@ fn unreachable(source: SourceName, offline: bool) -> (&'static str, String) {
         return ("pypi::not_cached", help.to_owned());
     }
     let more = match source {
-        SourceName::Nvidia => "or do without TensorRT: --profile gpu, in a lab profiles = [\"cpu\", \"gpu\"]",
+        SourceName::Nvidia => "or do without TensorRT: --profile gpu, in a lab without gpu-trt in its profiles",
         SourceName::Torch => {
             "and one of the host of its files: --mirror https://HOST=URL; behind a proxy set HTTPS_PROXY"
         }

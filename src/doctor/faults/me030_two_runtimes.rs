@@ -1,7 +1,7 @@
 //! `OMP: Error #15`, `Class … is implemented in both …`, `Could not load the Qt platform plugin "xcb" in ".../cv2/qt/plugins" even though it was found`
 //!
 //! Two packages brought a runtime each of which a process can have only one: Intel's OpenMP (`intel-openmp`) beside LLVM's, PyQt6
-//! beside PySide6, opencv-python with a Qt of its own beside PyQt. Which one wins depends on what is imported first, so it works in
+//! beside PySide6, opencv-python with a Qt of its own beside PyQt5. Which one wins depends on what is imported first, so it works in
 //! one program and crashes or hangs in the next. One of the two packages has to go; of OpenCV the `-headless` one stays.
 //!
 //! Remedy: `matenv repair ENV`, which leaves what was locked.
@@ -58,7 +58,7 @@ fn of_family(inventory: &Inventory, family: &Family) -> Vec<Finding> {
         .filter_map(|((one, other), paths)| {
             let conflict = family.conflict(one, other);
             let severity = match conflict {
-                Some(_) => Severity::Error,
+                Some(conflict) => conflict.severity,
                 None if one == other => family.copies?,
                 None => family.between?,
             };
@@ -133,6 +133,7 @@ mod tests {
 
     #[test]
     fn opencvs_own_qt_beside_another_is_told_in_the_words_of_qt() {
+        const TEXT: &str = "Could not load the Qt platform plugin \"xcb\" in";
         let prefix = Prefix::new();
         prefix.wheel(
             "opencv_python",
@@ -140,15 +141,26 @@ mod tests {
             &[("cv2/qt/plugins/platforms/libqxcb.so", b"1")],
         );
         assert_eq!(detect(&prefix.inventory()), []);
-        prefix.wheel("PyQt6_Qt6", "6.11.2", &[("PyQt6/Qt6/lib/libQt6Core.so.6", b"2")]);
-        let found = detect(&prefix.inventory());
-        assert!(
-            found[0]
-                .message
-                .contains("Could not load the Qt platform plugin \"xcb\""),
-            "{found:?}"
+        // As sleap's own requirements bring it, and it works.
+        prefix.wheel(
+            "PySide6_Essentials",
+            "6.12.0",
+            &[("PySide6/Qt/lib/libQt6Core.so.6", b"2")],
         );
-        assert_eq!(found[0].severity, Severity::Error);
+        let found = detect(&prefix.inventory());
+        assert_eq!((found.len(), found[0].severity), (1, Severity::Info));
+        assert!(found[0].message.contains(TEXT), "{found:?}");
+
+        let prefix = Prefix::new();
+        prefix.wheel(
+            "opencv_python",
+            "5.0.0.93",
+            &[("cv2/qt/plugins/platforms/libqxcb.so", b"1")],
+        );
+        prefix.wheel("PyQt5_Qt5", "5.15.2", &[("PyQt5/Qt5/lib/libQt5Core.so.5", b"2")]);
+        let found = detect(&prefix.inventory());
+        assert_eq!((found.len(), found[0].severity), (1, Severity::Error));
+        assert!(found[0].message.contains(TEXT), "{found:?}");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Code, capped, me025_cuda_packages_disagree::is_nccl};
 use crate::{
-    audit::{Claim, Inventory, SharedFiles},
+    audit::{Claim, Inventory, SharedFiles, ending},
     doctor::{Finding, Scope, Severity},
     stack::Stacks,
 };
@@ -36,10 +36,11 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
         .map(|(owners, paths)| {
             let words: Vec<_> = owners.iter().map(|owner| files.owner_words(*owner)).collect();
             let code: Vec<_> = paths.iter().copied().filter(|path| is_code(path)).collect();
-            let (severity, told) = if code.is_empty() {
-                (Severity::Info, paths)
-            } else {
-                (Severity::Error, code)
+            let imported = code.iter().any(|path| is_imported(inventory, path, &owners));
+            let (severity, told) = match (code.is_empty(), imported) {
+                (true, _) => (Severity::Info, paths),
+                (false, true) => (Severity::Error, code),
+                (false, false) => (Severity::Warning, code),
             };
             let count = told.len();
             let message = format!(
@@ -49,10 +50,9 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             );
             let found = Finding::new(Code::OwnedTwice, severity, Scope::Environment, message)
                 .with_evidence(capped(told.iter().map(|path| inventory.short(path).to_owned())));
-            if severity == Severity::Error {
-                found.with_remedy(inventory.again())
-            } else {
-                found
+            match severity {
+                Severity::Error | Severity::Warning => found.with_remedy(inventory.again()),
+                Severity::Info => found,
             }
         })
         .collect()
@@ -74,8 +74,27 @@ fn named_elsewhere(names: &[&str]) -> bool {
 
 /// Whether Python or the loader takes it.
 fn is_code(path: &str) -> bool {
-    let ending = path.rsplit('.').next().unwrap_or_default();
-    matches!(ending, "py" | "so" | "pyd" | "dll" | "dylib" | "pth") || path.contains(".so.")
+    matches!(ending(path), "py" | "so" | "pyd" | "dll" | "dylib" | "pth") || path.contains(".so.")
+}
+
+/// Whether programs take the file: a library, or a module of a package that all the owners say is theirs. What lies in a
+/// folder of no package, such as helpers of a build, was packed by mistake.
+fn is_imported(inventory: &Inventory, path: &str, owners: &BTreeSet<usize>) -> bool {
+    let below = inventory.short(path);
+    let Some((top, _)) = below.split_once('/') else {
+        return true;
+    };
+    let package = format!("{}/{top}/__init__.py", inventory.site_packages);
+    let claims = inventory
+        .files
+        .claims
+        .get(&package)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let of_all = owners
+        .iter()
+        .all(|owner| claims.iter().any(|claim| claim.owner == *owner));
+    ending(below) != "py" || of_all
 }
 
 #[cfg(test)]
@@ -126,6 +145,22 @@ mod tests {
         assert_eq!(found[0].evidence, ["cv2/cv2.abi3.so", "cv2/version.py"]);
         // What overwrote a file is no damage of its own.
         assert!(prefix.inventory().files.differing.is_empty());
+    }
+
+    #[test]
+    fn modules_of_one_package_are_an_error_and_helpers_of_a_build_a_warning() {
+        let prefix = Prefix::new();
+        prefix.wheel(
+            "one",
+            "1.0",
+            &[("scripted/a.py", b"1"), ("fork/__init__.py", b"1"), ("fork/a.py", b"1")],
+        );
+        prefix.wheel("other", "1.0", &[("scripted/a.py", b"2")]);
+        let found = detect(&prefix.inventory());
+        assert_eq!((found.len(), found[0].severity), (1, Severity::Warning));
+        prefix.wheel("third", "1.0", &[("fork/__init__.py", b"1"), ("fork/a.py", b"2")]);
+        let found = detect(&prefix.inventory());
+        assert!(found.iter().any(Finding::blocks), "{found:?}");
     }
 
     #[test]

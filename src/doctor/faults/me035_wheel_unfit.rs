@@ -56,9 +56,8 @@ fn fits(tag: &str, python: &str) -> bool {
 
 fn is_this_platform(platform: &str) -> bool {
     let arch = match (std::env::consts::OS, std::env::consts::ARCH) {
-        ("macos", "aarch64") => "arm64",
+        ("macos" | "windows", "aarch64") => "arm64",
         ("windows", "x86_64") => "amd64",
-        ("windows", "aarch64") => "arm64",
         (_, arch) => arch,
     };
     let of_this = |system: &str| platform.starts_with(system) && platform.ends_with(arch);
