@@ -10,6 +10,7 @@ mod inventory;
 mod subject;
 
 pub use closure::Closure;
+pub(crate) use closure::system_folders;
 pub use gpu::{GpuLibraries, LibraryCode};
 pub use inventory::{AuditError, Distribution, Inventory};
 pub use subject::Subject;
