@@ -25,6 +25,7 @@ mod unowned;
 
 pub use binaries::{Binaries, LackingSymbols, LackingVersion};
 pub use closure::Closure;
+pub(crate) use closure::system_folders;
 pub use conda_records::CondaPackage;
 pub use distribution::{Distribution, Remains, RemainsKind};
 pub use gpu::{GpuLibraries, LibraryCode};
@@ -78,6 +79,14 @@ pub enum Depth {
     Structure,
     /// Every file, against its recorded hash: as fast as the disk.
     Content,
+}
+
+impl Depth {
+    /// The contents if that is asked for.
+    #[must_use]
+    pub fn of(deep: bool) -> Self {
+        if deep { Self::Content } else { Self::Structure }
+    }
 }
 
 /// Look at the files of a prefix.

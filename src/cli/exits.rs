@@ -10,6 +10,7 @@ use super::{Exit, Failure, error::DISK};
 use crate::{
     audit::AuditError,
     bench::BenchError,
+    doctor::DoctorError,
     hardware::HardwareFileError,
     install::{InstallError, MeantError},
     manifest::ManifestError,
@@ -48,6 +49,18 @@ impl From<SettingsError> for Failure {
             ),
         };
         Self::new(&error, code, exit, help)
+    }
+}
+
+impl From<DoctorError> for Failure {
+    fn from(error: DoctorError) -> Self {
+        match error {
+            DoctorError::Store(error) => error.into(),
+            DoctorError::Records(error) => error.into(),
+            DoctorError::Audit(error) => error.into(),
+            DoctorError::Verify(error) => error.into(),
+            DoctorError::Trial(_) => Self::new(&error, "doctor::trial", Exit::Machine, DISK.to_owned()),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ mod add;
 mod bench;
 mod ci;
 mod completions;
+mod doctor;
 mod error;
 mod exits;
 mod export;
@@ -131,6 +132,7 @@ enum Command {
     Plan(plan::Args),
     Verify(verify::Args),
     Bench(bench::Args),
+    Doctor(doctor::Args),
     Repair(repair::Args),
     Report(report::Args),
     List(list::Args),
@@ -281,6 +283,7 @@ fn dispatch(command: &Command, global: &Global, out: Output) -> Result<ExitCode,
         Command::Plan(args) => plan::run(args, &session),
         Command::Verify(args) => verify::run(args, &session),
         Command::Bench(args) => bench::run(args, &session),
+        Command::Doctor(args) => doctor::run(args, &session),
         Command::Repair(args) => repair::run(args, &session),
         Command::Report(args) => report::run(args, &session),
         Command::List(args) => list::run(args, &session),

@@ -1,10 +1,20 @@
 //! Findings: what is wrong with a machine, a shell or an environment, as values.
 //!
-//! In: facts that the stages gathered. Out: [`Finding`]s, each with a code, evidence and a remedy.
+//! In: facts that the stages gathered; [`examine`] gathers those of the machine, of this shell and of a prefix. Out:
+//! [`Finding`]s, each with a code, evidence and a remedy.
 //! Absent on purpose: printing, and exit codes. A finding is no error; errors mean "could not look".
 
+mod elsewhere;
+mod examine;
 pub mod faults;
+mod host;
+mod imports;
+mod patient;
+mod process;
+#[cfg(test)]
+mod tests;
 
+pub use examine::{DoctorError, Examination, Target, examine, prefix_at};
 pub use faults::Code;
 
 use schemars::JsonSchema;

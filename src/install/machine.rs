@@ -66,12 +66,12 @@ impl Machine {
 
 /// What this machine lacks of the one that an environment was made for, if it was made for another.
 #[must_use]
-pub(super) fn absent(settings: &Settings, cross: bool, plan: &Plan) -> Option<&'static str> {
+pub(crate) fn absent(settings: &Settings, cross: bool, plan: &Plan) -> Option<&'static str> {
     (cross && !runs(&Hardware::detect(settings), plan)).then_some(NEEDS_NVIDIA)
 }
 
 /// Whether a machine has what a plan is made for: a driver of its CUDA major, and a GPU of its kind.
-pub(super) fn runs(here: &Hardware, plan: &Plan) -> bool {
+pub(crate) fn runs(here: &Hardware, plan: &Plan) -> bool {
     let Some(major) = plan.backend.cuda_major() else {
         return true;
     };

@@ -119,31 +119,61 @@ fn writable(folder: &Path, variable: &'static str) -> Result<(), RoomError> {
     })
 }
 
-/// A lock is tried in a thread of its own: where the lock daemon of NFS is gone, the call never comes back.
+/// Whether files can be locked in `folder`.
 async fn locks(folder: &Path, variable: &'static str) -> Result<(), RoomError> {
-    let refused = |because: String| RoomError::NoLocks {
+    let because = match try_lock(folder).await {
+        Ok(Locked::Yes) => return Ok(()),
+        // The store goes on without locks, and says so when it would take one.
+        Ok(Locked::Refused(error)) if variable == STORE && error.kind() == std::io::ErrorKind::Unsupported => {
+            return Ok(());
+        }
+        Ok(Locked::Refused(error)) => error.to_string(),
+        Ok(Locked::NoAnswer) => NO_ANSWER.to_owned(),
+        Err(source) => {
+            return Err(RoomError::NotWritable {
+                folder: folder.to_owned(),
+                variable,
+                source,
+            });
+        }
+    };
+    Err(RoomError::NoLocks {
         folder: folder.to_owned(),
         variable,
         because,
-    };
-    let file = tempfile::Builder::new()
-        .prefix(".matenv-")
-        .tempfile_in(folder)
-        .map_err(|source| RoomError::NotWritable {
-            folder: folder.to_owned(),
-            variable,
-            source,
-        })?;
+    })
+}
+
+const NO_ANSWER: &str = "no answer within 5 seconds";
+
+/// Why the filesystem of `folder` locks no files; `None` where it does, and where nobody can try.
+pub(crate) async fn lock_refused(folder: &Path) -> Option<String> {
+    match try_lock(folder).await {
+        Ok(Locked::Yes) | Err(_) => None,
+        Ok(Locked::Refused(error)) => Some(error.to_string()),
+        Ok(Locked::NoAnswer) => Some(NO_ANSWER.to_owned()),
+    }
+}
+
+/// How a lock ended.
+enum Locked {
+    Yes,
+    Refused(std::io::Error),
+    NoAnswer,
+}
+
+/// A lock is tried in a thread of its own: where the lock daemon of NFS is gone, the call never comes back. An error means
+/// that there is no file to lock.
+async fn try_lock(folder: &Path) -> std::io::Result<Locked> {
+    let file = tempfile::Builder::new().prefix(".matenv-").tempfile_in(folder)?;
     let (tell, told) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
         // Nobody listens any more after PATIENCE.
         let _ = tell.send(file.as_file().lock());
     });
-    match tokio::time::timeout(PATIENCE, told).await {
-        Ok(Ok(Ok(()))) => Ok(()),
-        // The store goes on without locks, and says so when it would take one.
-        Ok(Ok(Err(error))) if variable == STORE && error.kind() == std::io::ErrorKind::Unsupported => Ok(()),
-        Ok(Ok(Err(error))) => Err(refused(error.to_string())),
-        Ok(Err(_)) | Err(_) => Err(refused("no answer within 5 seconds".to_owned())),
-    }
+    Ok(match tokio::time::timeout(PATIENCE, told).await {
+        Ok(Ok(Ok(()))) => Locked::Yes,
+        Ok(Ok(Err(error))) => Locked::Refused(error),
+        Ok(Err(_)) | Err(_) => Locked::NoAnswer,
+    })
 }

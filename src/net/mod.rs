@@ -3,6 +3,10 @@
 //! In: settings. Out: [`Client`], made on first use and then shared by every stage.
 //! Absent on purpose: mirrors. URLs are rewritten before they get here ([`crate::sources`]).
 
+mod glance;
+
+pub(crate) use glance::{Trust, glance, glance_at_page, is_about_the_certificate};
+
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use rattler_networking::{AuthenticationMiddleware, AuthenticationStorage, LazyClient, OfflineMiddleware};

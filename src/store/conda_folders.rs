@@ -102,6 +102,31 @@ fn condarcs(settings: &Settings, bases: &[PathBuf]) -> Vec<PathBuf> {
     files
 }
 
+/// A conda of this user's, and what configures it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CondaInstallation {
+    /// Its folder.
+    pub base: PathBuf,
+    /// The files that it would read; not all are there.
+    pub condarcs: Vec<PathBuf>,
+}
+
+impl CondaInstallation {
+    /// The one that this user's shell would find first.
+    #[must_use]
+    pub fn find(settings: &Settings) -> Option<Self> {
+        let program = if cfg!(windows) {
+            "Scripts/conda.exe"
+        } else {
+            "bin/conda"
+        };
+        let is_conda = |base: &PathBuf| base.join("conda-meta").is_dir() && base.join(program).is_file();
+        let base = bases(settings).into_iter().find(is_conda)?;
+        let condarcs = condarcs(settings, std::slice::from_ref(&base));
+        Some(Self { base, condarcs })
+    }
+}
+
 /// `envs_dirs` of a condarc: a list, or one folder.
 fn envs_dirs(text: &str) -> Vec<String> {
     #[derive(Deserialize)]

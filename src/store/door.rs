@@ -119,6 +119,40 @@ pub fn open_door(settings: &Settings, manifest: &EnvName, env: &EnvName) -> Resu
     })
 }
 
+/// What is wrong with the door of an installed environment, without touching it.
+pub fn look(settings: &Settings, manifest: &EnvName, env: &EnvName) -> Result<Option<Finding>, StoreError> {
+    let failed = |source| StoreError::Door {
+        env: env.clone(),
+        source,
+    };
+    let target = envs_link(&settings.home, env);
+    let door = link(&settings.user_home, env);
+    let namesakes = Namesakes::find(settings, env, &door, &target);
+    let at = links::at(&door).map_err(failed)?;
+    let other = namesakes.foreign.first();
+    Ok(match (&at, other) {
+        (At::Link(found), _) if !leads_to(found, &target) && !is_ours(found, &settings.home, env) => {
+            Some(taken_here(env, &door, &at).with_remedy(ways_on(manifest, env, &door)))
+        }
+        (At::Thing, _) => Some(taken_here(env, &door, &at).with_remedy(ways_on(manifest, env, &door))),
+        (At::Link(_), Some(other)) => {
+            Some(shadowed(env, &door, other).with_remedy(ways_on(manifest, env, &other.path)))
+        }
+        (At::Nothing, Some(other)) => {
+            Some(taken_elsewhere(env, &other.path).with_remedy(ways_on(manifest, env, &other.path)))
+        }
+        (At::Nothing, None) if namesakes.ours.is_none() => Some(
+            warning(
+                format!("the link by which conda finds `{env}` is gone"),
+                [format!("{} is not there", door.display())],
+            )
+            // It makes the link again and leaves the rest.
+            .with_remedy(format!("matenv install {}", typed(manifest, env))),
+        ),
+        (At::Link(_) | At::Nothing, None) => None,
+    })
+}
+
 /// Remove the link that conda finds, if it is ours. `~/.conda` stays: it is conda's.
 pub fn close_door(settings: &Settings, env: &EnvName) -> Result<Option<PathBuf>, StoreError> {
     close(&settings.home, &settings.user_home, env)

@@ -30,6 +30,7 @@ pub mod run;
 mod size;
 mod staged;
 
+pub use conda_folders::CondaInstallation;
 pub use error::StoreError;
 pub use filesystem::Filesystem;
 pub use generation::{Generation, GenerationRecord};

@@ -8,6 +8,7 @@ mod system;
 
 pub use check::VerifyError;
 pub use system::remedy as system_library_remedy;
+pub(crate) use system::{missing_library, package as system_package};
 
 use std::{
     collections::BTreeMap,

@@ -28,16 +28,16 @@ struct Row {
 
 /// A library of the operating system that a program did not find.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Missing {
-    pub(super) library: String,
+pub(crate) struct Missing {
+    pub(crate) library: String,
     /// What the program said.
-    pub(super) line: String,
+    pub(crate) line: String,
     /// What to type.
-    pub(super) remedy: String,
+    pub(crate) remedy: String,
 }
 
 /// The library that `output` says is missing, if it is one of the operating system's.
-pub(super) fn missing_library(output: &str) -> Option<Missing> {
+pub(crate) fn missing_library(output: &str) -> Option<Missing> {
     let line = output
         .lines()
         .rev()
@@ -54,6 +54,12 @@ pub(super) fn missing_library(output: &str) -> Option<Missing> {
 #[must_use]
 pub fn remedy(library: &str) -> Option<String> {
     rows().iter().find(|row| row.name == library).map(Row::remedy)
+}
+
+/// The packages of apt and dnf that bring a library.
+pub(crate) fn package(library: &str) -> Option<(String, String)> {
+    let row = rows().into_iter().find(|row| row.name == library)?;
+    Some((row.apt, row.dnf))
 }
 
 fn rows() -> Vec<Row> {

@@ -12,6 +12,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub(crate) use system::folders as system_folders;
+
 use files::Files;
 use loader::Loader;
 

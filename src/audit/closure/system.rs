@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 /// Where the loader looks when nothing else names a folder: what `/etc/ld.so.conf` lists, then its own four.
 ///
 /// The list and not `ld.so.cache`, because both say the same after `ldconfig` and the list is text.
-pub(super) fn folders() -> Vec<PathBuf> {
+pub(crate) fn folders() -> Vec<PathBuf> {
     let mut folders = Vec::new();
     configured(Path::new("/etc/ld.so.conf"), 0, &mut folders);
     folders.extend(["/lib64", "/usr/lib64", "/lib", "/usr/lib"].map(PathBuf::from));

@@ -24,13 +24,36 @@ mod me033_file_missing;
 mod me034_not_owned;
 mod me035_wheel_unfit;
 mod me036_not_as_locked;
+mod me040_shadowed_library;
+mod me041_python_variables;
+mod me042_user_site;
+mod me043_qt_plugin_path;
+mod me044_conda_base_leak;
+mod me050_driver_trouble;
+mod me051_disk_full;
+mod me052_no_exec;
+mod me053_no_locking;
+mod me054_no_hard_links;
+mod me055_tls_intercepted;
+mod me056_no_metadata;
+mod me057_clock_wrong;
+mod me058_conda_defaults;
+mod me059_no_conda_on_path;
+mod me060_long_paths;
+mod me061_moved_prefix;
+mod me062_read_only_prefix;
 
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Finding;
+use super::{
+    Finding,
+    host::{HostFacts, PrefixFacts},
+    patient::Patient,
+    process::ProcessFacts,
+};
 use crate::audit::Inventory;
 
 /// Every fault that the files of a prefix show.
@@ -70,6 +93,44 @@ fn capped(lines: impl IntoIterator<Item = String>) -> Vec<String> {
         lines.push(format!("and {more} more"));
     }
     lines
+}
+
+/// Every fault that the machine shows, as far as it matters to the prefixes on it.
+pub(super) fn detect_host(host: &HostFacts, patients: &[Patient]) -> Vec<Finding> {
+    let mut found = me050_driver_trouble::detect(host, patients);
+    found.extend(me051_disk_full::detect(host, patients));
+    let others = [
+        me052_no_exec::detect,
+        me053_no_locking::detect,
+        me054_no_hard_links::detect,
+        me055_tls_intercepted::detect,
+        me056_no_metadata::detect,
+        me057_clock_wrong::detect,
+        me058_conda_defaults::detect,
+        me059_no_conda_on_path::detect,
+        me060_long_paths::detect,
+    ];
+    found.extend(others.iter().flat_map(|detect| detect(host)));
+    found
+}
+
+/// Every fault that a prefix shows as a folder of this machine.
+pub(super) fn detect_prefix(facts: &PrefixFacts, patient: &Patient) -> Vec<Finding> {
+    let mut found = me021_system_library_missing::detect(&facts.missing_for_qt, patient);
+    found.extend(facts.door.clone());
+    found.extend(me061_moved_prefix::detect(facts.moved.as_ref(), patient));
+    found.extend(me062_read_only_prefix::detect(facts.read_only, patient));
+    found
+}
+
+/// Every fault that this shell's variables make of a prefix.
+pub(super) fn detect_process(process: &ProcessFacts, patient: &Patient) -> Vec<Finding> {
+    let mut found = me040_shadowed_library::detect(&process.injection, patient);
+    found.extend(me041_python_variables::detect(&process.python, patient));
+    found.extend(me042_user_site::detect(&process.python, patient));
+    found.extend(me043_qt_plugin_path::detect(&process.plugins, patient));
+    found.extend(me044_conda_base_leak::detect(process.mixed.as_ref(), patient));
+    found
 }
 
 macro_rules! codes {
@@ -147,6 +208,42 @@ codes! {
     WheelUnfit = "ME035" in "me035_wheel_unfit.rs",
     /// The packages are not those of the environment's own lock.
     NotAsLocked = "ME036" in "me036_not_as_locked.rs",
+    /// A library on this shell's `LD_LIBRARY_PATH` or `LD_PRELOAD` comes before one of the environment's.
+    ShadowedLibrary = "ME040" in "me040_shadowed_library.rs",
+    /// `PYTHONPATH` or `PYTHONHOME` of this shell comes before the environment's packages.
+    PythonVariables = "ME041" in "me041_python_variables.rs",
+    /// The user's own site-packages come before the environment's.
+    UserSite = "ME042" in "me042_user_site.rs",
+    /// This shell names the plugins of another Qt.
+    QtPluginPath = "ME043" in "me043_qt_plugin_path.rs",
+    /// `CONDA_PREFIX` and PATH name two environments.
+    CondaBaseLeak = "ME044" in "me044_conda_base_leak.rs",
+    /// The NVIDIA driver or the GPU is in the way.
+    DriverTrouble = "ME050" in "me050_driver_trouble.rs",
+    /// A disk is full, or nearly.
+    DiskFull = "ME051" in "me051_disk_full.rs",
+    /// No program may run from the store.
+    NoExec = "ME052" in "me052_no_exec.rs",
+    /// A file system locks no files.
+    NoLocking = "ME053" in "me053_no_locking.rs",
+    /// Files of a cache are copied into environments.
+    NoHardLinks = "ME054" in "me054_no_hard_links.rs",
+    /// A source shows a certificate of somebody in between.
+    TlsIntercepted = "ME055" in "me055_tls_intercepted.rs",
+    /// An index gives no metadata beside its wheels.
+    NoMetadata = "ME056" in "me056_no_metadata.rs",
+    /// This machine's clock is wrong.
+    ClockWrong = "ME057" in "me057_clock_wrong.rs",
+    /// This machine's conda asks Anaconda's `defaults`.
+    CondaDefaults = "ME058" in "me058_conda_defaults.rs",
+    /// There is no `conda` for programs that ask for it.
+    NoCondaOnPath = "ME059" in "me059_no_conda_on_path.rs",
+    /// Windows allows no long paths.
+    LongPaths = "ME060" in "me060_long_paths.rs",
+    /// The prefix was made for another folder.
+    MovedPrefix = "ME061" in "me061_moved_prefix.rs",
+    /// The prefix may not be written to.
+    ReadOnlyPrefix = "ME062" in "me062_read_only_prefix.rs",
 }
 
 impl Code {
@@ -227,6 +324,24 @@ mod tests {
         ME034 NotOwned
         ME035 WheelUnfit
         ME036 NotAsLocked
+        ME040 ShadowedLibrary
+        ME041 PythonVariables
+        ME042 UserSite
+        ME043 QtPluginPath
+        ME044 CondaBaseLeak
+        ME050 DriverTrouble
+        ME051 DiskFull
+        ME052 NoExec
+        ME053 NoLocking
+        ME054 NoHardLinks
+        ME055 TlsIntercepted
+        ME056 NoMetadata
+        ME057 ClockWrong
+        ME058 CondaDefaults
+        ME059 NoCondaOnPath
+        ME060 LongPaths
+        ME061 MovedPrefix
+        ME062 ReadOnlyPrefix
         "#);
     }
 }

@@ -1,0 +1,75 @@
+use std::{path::PathBuf, process::ExitCode};
+
+use super::{Exit, Failure, Session};
+use crate::{
+    audit::Depth,
+    doctor::{self, Examination, Severity, Target},
+    names::EnvName,
+    report::finding_lines,
+};
+
+/// Say what is wrong with this machine, this shell and an environment
+///
+/// The machine is looked at (driver, disks, sources, conda), the variables of this shell that reach into an environment, and
+/// the environment itself: its files, its probes, and the imports of packages that are known to get into each other's way. Each
+/// finding has a code, what proves it and what to do. Without ENV every environment's files are looked at, and nothing is
+/// started but what a variable of this shell makes suspicious.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  matenv doctor
+  matenv doctor sleap
+  matenv doctor --prefix ~/miniforge3/envs/old-sleap")]
+pub(super) struct Args {
+    /// Environment to look at
+    env: Option<EnvName>,
+    /// Look at a conda or virtual environment that matenv did not make
+    #[arg(long, value_name = "PATH", conflicts_with = "env")]
+    prefix: Option<PathBuf>,
+    /// Read every file against its recorded hash
+    #[arg(long)]
+    deep: bool,
+}
+
+pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
+    let target = match (&args.env, &args.prefix) {
+        (Some(env), _) => Target::Environment(Box::new(super::info::installed(env, session)?)),
+        (None, Some(prefix)) => Target::Prefix(doctor::prefix_at(&session.cwd, prefix)),
+        (None, None) => Target::Everything,
+    };
+    let found = session.block_on(doctor::examine(&session.ctx, &target, Depth::of(args.deep)))?;
+    let exit = if found.ok { Exit::Done } else { Exit::Faulty };
+    session.out.told(&found, words(&found), exit);
+    Ok(exit.into())
+}
+
+fn words(found: &Examination) -> String {
+    let blocks = found.findings.iter().map(|finding| finding_lines([finding]));
+    let blocks: Vec<String> = blocks.collect();
+    let count = |severity, one: &str, many: &str| {
+        let count = found
+            .findings
+            .iter()
+            .filter(|finding| finding.severity == severity)
+            .count();
+        format!("{count} {}", if count == 1 { one } else { many })
+    };
+    let counts = [
+        count(Severity::Error, "error", "errors"),
+        count(Severity::Warning, "warning", "warnings"),
+        count(Severity::Info, "info", "infos"),
+    ]
+    .join(", ");
+    let of = match (&found.env, &found.prefix) {
+        (Some(env), _) => env.to_string(),
+        (None, Some(prefix)) => prefix.display().to_string(),
+        (None, None) => "this machine".to_owned(),
+    };
+    let verdict = if found.ok { "nothing blocks" } else { "something blocks" };
+    [blocks.join("\n"), format!("{of}: {verdict} ({counts})")]
+        .iter()
+        .filter(|part| !part.is_empty())
+        .cloned()
+        .collect::<Vec<_>>()
+        .join("\n")
+}

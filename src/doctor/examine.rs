@@ -1,0 +1,272 @@
+//! The examination: host, process and environment, looked at side by side.
+
+use std::path::{Path, PathBuf};
+
+use futures::future::try_join_all;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{
+    Finding, Scope, elsewhere, faults,
+    host::{HostFacts, PrefixFacts},
+    imports,
+    patient::Patient,
+    process::ProcessFacts,
+};
+use crate::{
+    audit::{self, AuditError, Depth, Subject},
+    context::Context,
+    hardware::Hardware,
+    install::{self, InstallError},
+    names::EnvName,
+    settings::Settings,
+    store::{Generation, Store, StoreError},
+    verify::{self, VerifyError},
+};
+
+/// What is examined, beside the machine.
+#[derive(Debug, Clone)]
+pub enum Target {
+    /// The files of every environment, and nothing is started.
+    Everything,
+    /// An environment of matenv's.
+    Environment(Box<Generation>),
+    /// A conda or virtual environment that matenv did not make.
+    Prefix(PathBuf),
+}
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct Examination {
+    /// Version of the form.
+    pub schema: u32,
+    /// Nothing blocks.
+    pub ok: bool,
+    /// The environment; absent where none was named, and for what matenv did not make.
+    pub env: Option<EnvName>,
+    /// Its folder; absent where none was named.
+    pub prefix: Option<PathBuf>,
+    /// By what blocks first.
+    pub findings: Vec<Finding>,
+}
+
+/// Why something could not be examined. What is wrong with it is no error.
+#[derive(Debug, thiserror::Error)]
+pub enum DoctorError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What matenv wrote down of an environment.
+    #[error(transparent)]
+    Records(#[from] InstallError),
+    /// Its files.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// Its probes.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+    /// A program could not be started, or a folder for it not be made.
+    #[error("cannot try what this shell's variables do")]
+    Trial(#[source] std::io::Error),
+}
+
+/// Examine the machine, this shell and `target`, whose files are looked at as closely as `depth` says.
+///
+/// # Errors
+/// What is to be examined is not there, or cannot be looked at.
+pub async fn examine(ctx: &Context, target: &Target, depth: Depth) -> Result<Examination, DoctorError> {
+    let patients = patients(ctx, target)?;
+    let alone = !matches!(target, Target::Everything);
+    let (host, parts) = tokio::try_join!(
+        async { HostFacts::gather(ctx).await.map_err(DoctorError::Trial) },
+        try_join_all(patients.iter().map(|patient| of_patient(ctx, patient, alone, depth)))
+    )?;
+    let mut findings = faults::detect_host(&host, &patients);
+    findings.extend(parts.into_iter().flatten());
+    let findings = ordered(findings);
+    let named = patients.first().filter(|_| alone);
+    Ok(Examination {
+        schema: 1,
+        ok: !findings.iter().any(Finding::blocks),
+        env: named.and_then(Patient::env).cloned(),
+        prefix: named.map(|patient| patient.prefix.clone()),
+        findings,
+    })
+}
+
+fn patients(ctx: &Context, target: &Target) -> Result<Vec<Patient>, DoctorError> {
+    match target {
+        Target::Environment(generation) => Ok(vec![Patient::installed((**generation).clone())?]),
+        Target::Prefix(prefix) => Ok(vec![Patient::foreign(prefix)]),
+        Target::Everything => {
+            let mut patients = Vec::new();
+            for generation in Store::open(&ctx.settings)?.list()? {
+                let env = generation.env.clone();
+                match Patient::installed(generation) {
+                    Ok(patient) => patients.push(patient),
+                    // One that cannot be read leaves the others; asked for by its name it is an error.
+                    Err(error) => ctx.events.warn(format!(
+                        "{env} is left out: {error}; look at it alone: matenv doctor {env}"
+                    )),
+                }
+            }
+            Ok(patients)
+        }
+    }
+}
+
+/// What is wrong with one prefix. Programs are started only where it is the one that was named.
+async fn of_patient(ctx: &Context, patient: &Patient, alone: bool, depth: Depth) -> Result<Vec<Finding>, DoctorError> {
+    let at_hand = {
+        let (settings, patient) = (ctx.settings.clone(), patient.clone());
+        tokio::task::spawn_blocking(move || {
+            let (audit, facts) = rayon::join(
+                || files(&settings, &patient, depth),
+                || PrefixFacts::look(&settings, &patient),
+            );
+            audit.map(|audit| (audit, facts))
+        })
+    };
+    let (at_hand, process, probes, imports) = tokio::try_join!(
+        async {
+            at_hand
+                .await
+                .map_err(|error| DoctorError::Trial(std::io::Error::other(error)))
+        },
+        async { ProcessFacts::gather(ctx, patient).await.map_err(DoctorError::Trial) },
+        async {
+            if alone {
+                probes(ctx, patient).await
+            } else {
+                Ok(Vec::new())
+            }
+        },
+        async {
+            if alone {
+                imports::try_imports(ctx, patient).await.map_err(DoctorError::Trial)
+            } else {
+                Ok(Vec::new())
+            }
+        },
+    )?;
+    let (mut found, facts) = at_hand?;
+    if !alone {
+        for finding in &mut found {
+            finding.message = format!("{}: {}", patient.name(), finding.message);
+        }
+    }
+    found.extend(faults::detect_prefix(&facts, patient));
+    found.extend(faults::detect_process(&process, patient));
+    found.extend(probes);
+    found.extend(imports);
+    if patient.made.is_none() {
+        elsewhere::remedies(&mut found, patient);
+    }
+    Ok(found)
+}
+
+/// The static audit.
+fn files(settings: &Settings, patient: &Patient, depth: Depth) -> Result<Vec<Finding>, DoctorError> {
+    let (name, subject) = match &patient.made {
+        Some(made) => (made.plan.typed(), Subject::of_plan(&made.plan)),
+        None => (
+            elsewhere::NAME.to_owned(),
+            elsewhere::subject(&patient.prefix, &Hardware::glance(settings))?,
+        ),
+    };
+    let look = match depth {
+        Depth::Structure => audit::audit,
+        Depth::Content => audit::deep,
+    };
+    Ok(look(&patient.prefix, &name, &subject)?.findings)
+}
+
+/// The environment's own probes.
+async fn probes(ctx: &Context, patient: &Patient) -> Result<Vec<Finding>, DoctorError> {
+    let Some(made) = &patient.made else {
+        return Ok(Vec::new());
+    };
+    let absent = install::absent(&ctx.settings, made.certificate.cross, &made.plan);
+    let typed = made.plan.typed();
+    let verification = verify::verify(ctx, &patient.prefix, &typed, &made.plan.probes, absent).await?;
+    Ok(verification
+        .probes
+        .into_iter()
+        .filter_map(|probe| probe.finding)
+        .collect())
+}
+
+/// By what blocks first: errors before warnings, and what lies in the machine before what lies in the files on it.
+fn ordered(mut findings: Vec<Finding>) -> Vec<Finding> {
+    let place = |scope| match scope {
+        Scope::Host => 0,
+        Scope::Process => 1,
+        Scope::Environment => 2,
+    };
+    findings.sort_by_key(|finding| (std::cmp::Reverse(finding.severity), place(finding.scope), finding.code));
+    // A probe and a look at the files may see the same.
+    let mut kept: Vec<Finding> = Vec::new();
+    for finding in findings {
+        let same = |other: &Finding| {
+            other.code == finding.code
+                && (other.message == finding.message
+                    || finding.code == super::Code::SystemLibraryMissing && says_the_same(other, &finding))
+        };
+        if !kept.iter().any(same) {
+            kept.push(finding);
+        }
+    }
+    kept
+}
+
+/// Whether two findings about missing libraries of the system name one.
+fn says_the_same(one: &Finding, other: &Finding) -> bool {
+    let names = |finding: &Finding| -> Vec<String> {
+        let text = format!("{} {}", finding.message, finding.evidence.join(" "));
+        text.split(|letter: char| letter.is_whitespace() || ",:;".contains(letter))
+            .filter(|word| word.starts_with("lib") && word.contains(".so"))
+            .map(ToOwned::to_owned)
+            .collect()
+    };
+    let theirs = names(other);
+    names(one).iter().any(|name| theirs.contains(name))
+}
+
+/// The folder of a prefix as it was typed, made whole.
+#[must_use]
+pub fn prefix_at(cwd: &Path, typed: &Path) -> PathBuf {
+    let whole = cwd.join(typed);
+    fs_err::canonicalize(&whole).unwrap_or(whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::{Code, Severity};
+
+    #[test]
+    fn what_blocks_comes_first_and_nothing_is_said_twice() {
+        let of = |code, severity, scope, message: &str| Finding::new(code, severity, scope, message);
+        let found = ordered(vec![
+            of(Code::NoCondaOnPath, Severity::Info, Scope::Host, "a"),
+            of(Code::LibraryMissing, Severity::Error, Scope::Environment, "b"),
+            of(Code::ShadowedLibrary, Severity::Error, Scope::Process, "c"),
+            of(Code::DiskFull, Severity::Error, Scope::Host, "d"),
+            of(Code::LibraryMissing, Severity::Error, Scope::Environment, "b"),
+            of(
+                Code::SystemLibraryMissing,
+                Severity::Warning,
+                Scope::Host,
+                "no libEGL.so.1, libGL.so.1",
+            ),
+            of(
+                Code::SystemLibraryMissing,
+                Severity::Warning,
+                Scope::Host,
+                "this machine has no libEGL.so.1; rest",
+            ),
+        ]);
+        let told: Vec<_> = found.iter().map(|one| one.message.as_str()).collect();
+        assert_eq!(told, ["d", "c", "b", "no libEGL.so.1, libGL.so.1", "a"]);
+    }
+}

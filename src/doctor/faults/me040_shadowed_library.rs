@@ -1,0 +1,160 @@
+//! `undefined symbol: ncclCommResume`, `version GLIBCXX_3.4.30 not found`, `cuDNN version incompatibility`, after `module load cuda`
+//!
+//! `LD_LIBRARY_PATH` or `LD_PRELOAD` of this shell (on a Mac `DYLD_LIBRARY_PATH`) brings a library with the name of one that the environment asks
+//! for. Which one is loaded depends: a `DT_RPATH` and what is loaded already come before `LD_LIBRARY_PATH`, a `DT_RUNPATH` after it. So it
+//! is tried: the environment's Python runs with the variable and without. It is an *error* if something works only without, a
+//! *warning* if the other library is loaded and nothing fails, and an *info* if the environment's own is loaded all the same.
+//!
+//! Remedy: `matenv run ENV -- …`, `matenv launch ENV` and `conda activate ENV` set the variable aside; or `unset LD_LIBRARY_PATH`.
+
+use std::collections::BTreeSet;
+
+use super::Code;
+use crate::doctor::{
+    Finding, Scope, Severity,
+    patient::Patient,
+    process::{Injection, Namesake},
+};
+
+/// Names and files that are shown; the rest are counted.
+const SHOWN: usize = 5;
+
+pub(crate) fn detect(injection: &Injection, patient: &Patient) -> Vec<Finding> {
+    let taken: Vec<&Namesake> = injection.namesakes.iter().filter(|one| one.taken).collect();
+    if !injection.broken.is_empty() {
+        // What fails at the first symbol is not loaded in the end: then any of them may be the one.
+        let suspects: Vec<&Namesake> = if taken.is_empty() {
+            injection.namesakes.iter().collect()
+        } else {
+            taken
+        };
+        let (what, why) = &injection.broken[0];
+        let (variables, message) = (
+            variables(&suspects),
+            format!(
+                "{} of this shell puts {} before what {} needs, and `{what}` fails",
+                variables(&suspects),
+                names(&suspects),
+                patient.name()
+            ),
+        );
+        let told = injection.broken.iter().map(|(what, why)| format!("{what}: {why}"));
+        let evidence: Vec<String> = told.chain(files(&suspects)).collect();
+        debug_assert!(!why.is_empty());
+        return vec![finding(Severity::Error, message, evidence, patient, &variables)];
+    }
+    if !taken.is_empty() {
+        let message = format!(
+            "{} of this shell puts {} before what {} needs; it works so far",
+            variables(&taken),
+            names(&taken),
+            patient.name()
+        );
+        return vec![finding(
+            Severity::Warning,
+            message,
+            files(&taken),
+            patient,
+            &variables(&taken),
+        )];
+    }
+    let idle: Vec<&Namesake> = injection.namesakes.iter().filter(|one| one.ours.is_some()).collect();
+    if idle.is_empty() {
+        return Vec::new();
+    }
+    let message = format!(
+        "{} of this shell holds {}, and {} takes its own all the same",
+        variables(&idle),
+        names(&idle),
+        patient.name()
+    );
+    vec![finding(
+        Severity::Info,
+        message,
+        files(&idle),
+        patient,
+        &variables(&idle),
+    )]
+}
+
+fn finding(severity: Severity, message: String, evidence: Vec<String>, patient: &Patient, variable: &str) -> Finding {
+    let variable = variable.split(" and ").next().unwrap_or(variable);
+    Finding::new(Code::ShadowedLibrary, severity, Scope::Process, message)
+        .with_evidence(evidence)
+        .with_remedy(patient.without(variable))
+}
+
+fn variables(namesakes: &[&Namesake]) -> String {
+    let names: BTreeSet<&str> = namesakes.iter().map(|one| one.variable).collect();
+    names.into_iter().collect::<Vec<_>>().join(" and ")
+}
+
+fn names(namesakes: &[&Namesake]) -> String {
+    let names: Vec<&str> = namesakes.iter().map(|one| one.name.as_str()).collect();
+    match names.as_slice() {
+        [first, second, third, _, ..] => format!("{first}, {second}, {third} and {} more", names.len() - 3),
+        few => few.join(", "),
+    }
+}
+
+fn files(namesakes: &[&Namesake]) -> Vec<String> {
+    let line = |one: &&Namesake| {
+        let instead = match (&one.ours, one.asked_by.first()) {
+            (Some(ours), _) => format!(" instead of {}", ours.display()),
+            (None, Some(asks)) => format!(", which {} asks for", asks.display()),
+            (None, None) => String::new(),
+        };
+        format!("{}{instead}", one.file.display())
+    };
+    let mut lines: Vec<String> = namesakes.iter().take(SHOWN).map(line).collect();
+    if namesakes.len() > SHOWN {
+        lines.push(format!("and {} more", namesakes.len() - SHOWN));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn namesake(taken: bool, ours: bool) -> Namesake {
+        Namesake {
+            variable: "LD_LIBRARY_PATH",
+            file: "/opt/old/libnccl.so.2".into(),
+            name: "libnccl.so.2".to_owned(),
+            ours: ours.then(|| "/e/site-packages/nvidia/nccl/lib/libnccl.so.2".into()),
+            asked_by: vec!["/e/site-packages/torch/lib/libtorch_cuda.so".into()],
+            taken,
+        }
+    }
+
+    fn found(namesakes: Vec<Namesake>, broken: &[(&str, &str)]) -> Vec<Finding> {
+        let broken = broken.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
+        detect(&Injection { namesakes, broken }, &Patient::foreign(Path::new("/e")))
+    }
+
+    #[test]
+    fn the_verdict_is_the_trials() {
+        assert_eq!(found(Vec::new(), &[]), []);
+        let severity = |found: &[Finding]| found.iter().map(|one| one.severity).collect::<Vec<_>>();
+        let idle = found(vec![namesake(false, true)], &[]);
+        assert_eq!(severity(&idle), [Severity::Info], "DT_RPATH came first");
+        assert_eq!(found(vec![namesake(false, false)], &[]), [], "the system's was taken");
+        assert_eq!(severity(&found(vec![namesake(true, true)], &[])), [Severity::Warning]);
+        let broken = found(
+            vec![namesake(true, true)],
+            &[("import torch", "ImportError: undefined symbol: ncclCommResume")],
+        );
+        assert_eq!(severity(&broken), [Severity::Error]);
+        insta::assert_snapshot!(
+            broken[0].message,
+            @"LD_LIBRARY_PATH of this shell puts libnccl.so.2 before what /e needs, and `import torch` fails"
+        );
+        insta::assert_snapshot!(broken[0].evidence.join("\n"), @r"
+        import torch: ImportError: undefined symbol: ncclCommResume
+        /opt/old/libnccl.so.2 instead of /e/site-packages/nvidia/nccl/lib/libnccl.so.2
+        ");
+    }
+}

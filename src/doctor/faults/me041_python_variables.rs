@@ -1,0 +1,148 @@
+//! `ModuleNotFoundError: No module named 'encodings'`, or a package of another version than the one that is installed: `PYTHONPATH`, `PYTHONHOME`
+//!
+//! `PYTHONPATH` of this shell names a folder with a package that the environment has too, and Python takes the one in that folder. Or
+//! `PYTHONHOME` makes Python look for its own library elsewhere. The environment's Python is asked which files it would take, and what it takes is
+//! imported: it is an *error* if that works only without the variable, and a *warning* else.
+//!
+//! Remedy: `matenv run ENV -- …`, `matenv launch ENV` and `conda activate ENV` set the variables aside; or `unset PYTHONPATH`.
+
+use super::Code;
+use crate::doctor::{
+    Finding, Scope, Severity,
+    patient::Patient,
+    process::{PythonPath, Shadowed},
+};
+
+/// Modules that are shown; the rest are counted.
+const SHOWN: usize = 5;
+
+pub(crate) fn detect(python: &PythonPath, patient: &Patient) -> Vec<Finding> {
+    let home = python.home.as_ref().map(|home| {
+        let (message, evidence) = match &home.prefix {
+            Ok(prefix) => (
+                format!(
+                    "PYTHONHOME of this shell makes the Python of {} take its packages from elsewhere",
+                    patient.name()
+                ),
+                format!("sys.prefix is {}", prefix.display()),
+            ),
+            Err(why) => (
+                format!(
+                    "PYTHONHOME of this shell keeps the Python of {} from starting",
+                    patient.name()
+                ),
+                why.clone(),
+            ),
+        };
+        Finding::new(Code::PythonVariables, Severity::Error, Scope::Process, message)
+            .with_evidence([format!("PYTHONHOME={}", home.value), evidence])
+            .with_remedy(patient.without("PYTHONHOME"))
+    });
+    let path = shadowing(
+        &python.by_path,
+        Code::PythonVariables,
+        &format!(
+            "PYTHONPATH of this shell puts other files before those of {}",
+            patient.name()
+        ),
+        &patient.without("PYTHONPATH"),
+    );
+    home.into_iter().chain(path).collect()
+}
+
+/// The finding that modules come from elsewhere, by whatever does that.
+pub(super) fn shadowing(shadowed: &[Shadowed], code: Code, does: &str, remedy: &str) -> Option<Finding> {
+    let first = shadowed.iter().find(|one| one.broken.is_some()).or(shadowed.first())?;
+    let more = match shadowed.len() - 1 {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let module = &first.module;
+    let (severity, message) = match &first.broken {
+        Some(_) if module == "python" => (Severity::Error, format!("{does}, and Python does not start")),
+        Some(_) => (Severity::Error, format!("{does}: `import {module}`{more} fails")),
+        None => (Severity::Warning, format!("{does}: {module}{more}")),
+    };
+    let mut evidence: Vec<String> = Vec::new();
+    evidence.extend(first.broken.as_ref().map(|why| format!("{module}: {why}")));
+    let ordered = std::iter::once(first).chain(shadowed.iter().filter(|one| *one != first));
+    evidence.extend(ordered.take(SHOWN).map(|one| {
+        format!(
+            "{}: {} instead of {}",
+            one.module,
+            one.theirs.display(),
+            one.ours.display()
+        )
+    }));
+    if shadowed.len() > SHOWN {
+        evidence.push(format!("and {} more", shadowed.len() - SHOWN));
+    }
+    Some(
+        Finding::new(code, severity, Scope::Process, message)
+            .with_evidence(evidence)
+            .with_remedy(remedy),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::doctor::process::Home;
+
+    fn patient() -> Patient {
+        Patient::foreign(Path::new("/e"))
+    }
+
+    fn numpy(broken: Option<&str>) -> PythonPath {
+        PythonPath {
+            by_path: vec![Shadowed {
+                module: "numpy".to_owned(),
+                theirs: "/h/numpy/__init__.py".into(),
+                ours: "/e/numpy/__init__.py".into(),
+                broken: broken.map(ToOwned::to_owned),
+            }],
+            ..PythonPath::default()
+        }
+    }
+
+    #[test]
+    fn a_shadowed_package_is_named_with_both_files() {
+        assert_eq!(detect(&PythonPath::default(), &patient()), []);
+        let found = detect(&numpy(None), &patient());
+        assert_eq!(found[0].severity, Severity::Warning);
+        insta::assert_snapshot!(
+            format!("{}\n{}", found[0].message, found[0].evidence.join("\n")),
+            @r"
+        PYTHONPATH of this shell puts other files before those of /e: numpy
+        numpy: /h/numpy/__init__.py instead of /e/numpy/__init__.py
+        "
+        );
+        assert_eq!(
+            found[0].remedy.as_deref(),
+            Some(patient().without("PYTHONPATH").as_str())
+        );
+        let found = detect(&numpy(Some("ImportError: numpy._core")), &patient());
+        assert_eq!(found[0].severity, Severity::Error);
+    }
+
+    #[test]
+    fn another_home_is_an_error() {
+        let python = |prefix| PythonPath {
+            home: Some(Home {
+                value: "/opt/python".to_owned(),
+                prefix,
+            }),
+            ..PythonPath::default()
+        };
+        for prefix in [
+            Ok("/opt/python".into()),
+            Err("exit code 1: No module named 'encodings'".to_owned()),
+        ] {
+            let found = detect(&python(prefix), &patient());
+            assert_eq!(found[0].severity, Severity::Error);
+            assert_eq!(found[0].evidence[0], "PYTHONHOME=/opt/python");
+        }
+    }
+}

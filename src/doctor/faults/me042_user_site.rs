@@ -1,0 +1,62 @@
+//! `pip install --user` years ago, and `~/.local/lib/python3.13/site-packages` wins over the environment
+//!
+//! Python looks into the user's own site-packages before those of a conda environment (PEP 370). A package that was
+//! once installed there is taken instead of the environment's when its Python is started plainly: by its path, by an editor, as a kernel of Jupyter. The
+//! environment's Python is asked which files it would take; it is an *error* if their import fails so, and a *warning* else.
+//!
+//! Remedy: `matenv run ENV -- …`, `matenv launch ENV` and `conda activate ENV` set `PYTHONNOUSERSITE=1`; set it for the others too, or remove the package.
+
+use super::{Code, me041_python_variables::shadowing};
+use crate::doctor::{Finding, patient::Patient, process::PythonPath};
+
+pub(crate) fn detect(python: &PythonPath, patient: &Patient) -> Vec<Finding> {
+    let set = if cfg!(windows) {
+        "set PYTHONNOUSERSITE=1"
+    } else {
+        "export PYTHONNOUSERSITE=1"
+    };
+    let remedy = match patient.env() {
+        Some(env) => format!("matenv run {env} -- python …   or   {set}"),
+        None => set.to_owned(),
+    };
+    let does = format!(
+        "the user's own site-packages come before those of {} when its Python is started plainly",
+        patient.name()
+    );
+    shadowing(&python.by_user_site, Code::UserSite, &does, &remedy)
+        .into_iter()
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::doctor::{Severity, process::Shadowed};
+
+    #[test]
+    fn only_a_package_that_both_have_is_told() {
+        let patient = Patient::foreign(Path::new("/e"));
+        assert_eq!(detect(&PythonPath::default(), &patient), []);
+        let python = PythonPath {
+            by_user_site: vec![Shadowed {
+                module: "numpy".to_owned(),
+                theirs: "/home/you/.local/lib/python3.13/site-packages/numpy/__init__.py".into(),
+                ours: "/e/lib/python3.13/site-packages/numpy/__init__.py".into(),
+                broken: None,
+            }],
+            ..PythonPath::default()
+        };
+        let found = detect(&python, &patient);
+        assert_eq!(found[0].severity, Severity::Warning);
+        assert!(
+            found[0].message.ends_with("started plainly: numpy"),
+            "{}",
+            found[0].message
+        );
+        if cfg!(unix) {
+            assert_eq!(found[0].remedy.as_deref(), Some("export PYTHONNOUSERSITE=1"));
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! `Could not load the Qt platform plugin "xcb" in "…" even though it was found`, `This application failed to start because no Qt platform plugin could be initialized`
+//!
+//! `QT_PLUGIN_PATH` or `QT_QPA_PLATFORM_PLUGIN_PATH` of this shell names the plugins of another Qt: the desktop's, a module's of the cluster, those in
+//! opencv-python. The environment's Qt is started with the variable and without, on no screen. It is an *error* if it starts only
+//! without, a *warning* if it loads a plugin from there, and an *info* else.
+//!
+//! Remedy: `matenv run ENV -- …`, `matenv launch ENV` and the menu's entry start without the variable; or `unset QT_PLUGIN_PATH`.
+
+use super::Code;
+use crate::doctor::{Finding, Scope, Severity, patient::Patient, process::Plugins};
+
+pub(crate) fn detect(plugins: &[Plugins], patient: &Patient) -> Vec<Finding> {
+    plugins.iter().map(|one| finding(one, patient)).collect()
+}
+
+fn finding(plugins: &Plugins, patient: &Patient) -> Finding {
+    let (variable, binding) = (plugins.variable, plugins.binding);
+    let does = format!(
+        "{variable} of this shell names plugins of another Qt than the {binding} of {}",
+        patient.name()
+    );
+    let (severity, message) = match (&plugins.broken, plugins.taken.is_empty()) {
+        (Some(_), _) => (Severity::Error, format!("{does}, and no window can open")),
+        (None, false) => (
+            Severity::Warning,
+            format!("{does}, and they are loaded; it works so far"),
+        ),
+        (None, true) => (Severity::Info, format!("{does}; they are not loaded")),
+    };
+    let mut evidence = vec![format!("{variable}={}", plugins.folder.display())];
+    evidence.extend(plugins.broken.clone());
+    evidence.extend(plugins.taken.iter().take(3).map(|file| file.display().to_string()));
+    Finding::new(Code::QtPluginPath, severity, Scope::Process, message)
+        .with_evidence(evidence)
+        .with_remedy(patient.without(variable))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn the_verdict_is_what_qt_did() {
+        let patient = Patient::foreign(Path::new("/e"));
+        assert_eq!(detect(&[], &patient), []);
+        let of = |taken: &[&str], broken: Option<&str>| {
+            let plugins = Plugins {
+                variable: "QT_PLUGIN_PATH",
+                folder: "/usr/lib/qt6/plugins".into(),
+                binding: "PySide6",
+                taken: taken.iter().map(Into::into).collect(),
+                broken: broken.map(ToOwned::to_owned),
+            };
+            detect(&[plugins], &patient)[0].severity
+        };
+        assert_eq!(of(&[], None), Severity::Info);
+        assert_eq!(
+            of(&["/usr/lib/qt6/plugins/platforms/libqoffscreen.so"], None),
+            Severity::Warning
+        );
+        assert_eq!(of(&[], Some("signal 6 (abort)")), Severity::Error);
+    }
+}

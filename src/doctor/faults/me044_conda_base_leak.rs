@@ -1,0 +1,58 @@
+//! `(base)` stands in the prompt and `which python` says another environment, or the other way round: `conda install` changes the wrong one
+//!
+//! `CONDA_PREFIX` of this shell names one environment, and the `python` that comes first on PATH is another's. It happens after `conda activate` in a
+//! shell whose start-up files put a folder before everything else, and where PATH is set by hand. Programs then mix both.
+//!
+//! Remedy: `matenv run ENV -- …` is not concerned; or `conda deactivate` until nothing is active, then `conda activate ENV`.
+
+use super::Code;
+use crate::doctor::{Finding, Scope, Severity, patient::Patient, process::Mixed};
+
+pub(crate) fn detect(mixed: Option<&Mixed>, patient: &Patient) -> Vec<Finding> {
+    let Some(mixed) = mixed else { return Vec::new() };
+    let remedy = match patient.env() {
+        Some(env) => format!("matenv run {env} -- python …   or   conda deactivate, then conda activate {env}"),
+        None => "conda deactivate, then activate it again".to_owned(),
+    };
+    vec![
+        Finding::new(
+            Code::CondaBaseLeak,
+            Severity::Warning,
+            Scope::Process,
+            format!(
+                "this shell is half in {}: {} names one environment, and `python` is another's",
+                patient.name(),
+                mixed.variable
+            ),
+        )
+        .with_evidence([
+            format!("{}={}", mixed.variable, mixed.active.display()),
+            format!("python is {}", mixed.python.display()),
+        ])
+        .with_remedy(remedy),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn both_halves_are_told() {
+        let patient = Patient::foreign(Path::new("/e"));
+        assert_eq!(detect(None, &patient), []);
+        let mixed = Mixed {
+            variable: "CONDA_PREFIX",
+            active: "/home/you/miniforge3".into(),
+            python: "/e/bin/python".into(),
+        };
+        let found = detect(Some(&mixed), &patient);
+        assert_eq!(found[0].severity, Severity::Warning);
+        assert_eq!(
+            found[0].evidence,
+            ["CONDA_PREFIX=/home/you/miniforge3", "python is /e/bin/python"]
+        );
+    }
+}

@@ -1,0 +1,155 @@
+//! `Driver/library version mismatch`, `NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver`, `CUDA driver version is insufficient for CUDA runtime version`
+//!
+//! The NVIDIA driver does not work, is older than the environment's CUDA, or the GPU is another than the one that the environment was made for. It is
+//! an *error* for an environment of a GPU profile, and an *info* for a machine none of whose environments uses its GPU.
+//!
+//! Remedy: the finding's own: mostly a reboot, or a newer driver.
+
+use super::Code;
+use crate::{
+    doctor::{Finding, Scope, Severity, host::HostFacts, patient::Patient},
+    hardware,
+    names::typed,
+    stack::Backends,
+};
+
+pub(crate) fn detect(host: &HostFacts, patients: &[Patient]) -> Vec<Finding> {
+    let needed = patients.iter().any(Patient::needs_nvidia);
+    let (problem, warning) = if needed {
+        (Severity::Error, Severity::Warning)
+    } else {
+        (Severity::Info, Severity::Info)
+    };
+    let mut found = Vec::new();
+    let hardware = &host.hardware;
+    if let Some(told) = &hardware.driver_problem {
+        let mut evidence = Vec::new();
+        if host.nvidia.nouveau {
+            evidence.push("the free driver nouveau has the card: /sys/module/nouveau".to_owned());
+        }
+        evidence.extend(hardware.nvidia_driver.iter().map(|version| format!("driver {version}")));
+        found.push(finding(problem, told.clone(), evidence, remedy(host, told)));
+    }
+    if let Some(told) = &hardware.driver_warning {
+        found.push(finding(warning, told.clone(), Vec::new(), "nvidia-smi".to_owned()));
+    }
+    if let Some(path) = &host.nvidia.driver_in_wsl {
+        let told = "a driver that was installed inside of WSL hides the one of Windows".to_owned();
+        let remedy = "remove it: sudo apt-get purge 'libnvidia-*' 'nvidia-driver-*'".to_owned();
+        found.push(finding(warning, told, vec![path.display().to_string()], remedy));
+    }
+    if let Some(path) = host.nvidia.wsl_stub_missing.as_ref().filter(|_| needed) {
+        let told = "WSL has no CUDA of Windows' driver".to_owned();
+        let evidence = vec![format!("{} is not there", path.display())];
+        let remedy = "install NVIDIA's driver on Windows, then in PowerShell: wsl --update; wsl --shutdown".to_owned();
+        found.push(finding(Severity::Error, told, evidence, remedy));
+    }
+    if hardware.driver_problem.is_none() {
+        found.extend(patients.iter().filter_map(|patient| of_patient(host, patient)));
+    }
+    found
+}
+
+/// A driver or a GPU that is not what an environment was made for.
+fn of_patient(host: &HostFacts, patient: &Patient) -> Option<Finding> {
+    let made = patient.made.as_ref().filter(|_| patient.needs_nvidia())?;
+    let major = made.plan.backend.cuda_major()?;
+    let hardware = &host.hardware;
+    if let Some(served) = hardware.served_cuda().filter(|served| served.major < major) {
+        let least = Backends::table().least_driver(major, hardware.has_windows_driver());
+        let message = format!(
+            "the NVIDIA driver serves CUDA {served}, and {} is built for CUDA {major}",
+            patient.name()
+        );
+        let evidence = hardware.nvidia_driver.iter().map(|driver| match least {
+            Some(least) => format!("driver {driver}; CUDA {major} needs {least} or newer"),
+            None => format!("driver {driver}"),
+        });
+        let typed = typed(&made.plan.manifest, &made.plan.env);
+        let remedy = format!("update the driver, or take what it serves: matenv install {typed} --force");
+        return Some(finding(Severity::Error, message, evidence.collect(), remedy));
+    }
+    // The rest (no GPU, another kind of it) in the words that `run` and `list` say too.
+    let change = hardware::change(&made.certificate, hardware)?;
+    let (message, remedy) = match change.rsplit_once(": ") {
+        Some((what, remedy)) if remedy.starts_with("matenv ") => (what.to_owned(), remedy.to_owned()),
+        _ => (change.clone(), "matenv hardware".to_owned()),
+    };
+    let message = format!("{}: {message}", patient.name());
+    Some(finding(Severity::Error, message, Vec::new(), remedy))
+}
+
+fn remedy(host: &HostFacts, told: &str) -> String {
+    if told.contains("CONDA_OVERRIDE_CUDA") {
+        "unset CONDA_OVERRIDE_CUDA".to_owned()
+    } else if host.nvidia.nouveau {
+        "install NVIDIA's driver (sudo ubuntu-drivers install   or   sudo dnf install akmod-nvidia), then reboot"
+            .to_owned()
+    } else if told.contains("--gpus all") {
+        "docker run --gpus all …   or   apptainer exec --nv …".to_owned()
+    } else {
+        "sudo reboot, then: nvidia-smi".to_owned()
+    }
+}
+
+fn finding(severity: Severity, message: String, evidence: Vec<String>, remedy: String) -> Finding {
+    Finding::new(Code::DriverTrouble, severity, Scope::Host, message)
+        .with_evidence(evidence)
+        .with_remedy(remedy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::tests::{gpu_patient, host};
+
+    fn machine(driver: &str, cuda: &str, capability: &str) -> HostFacts {
+        let mut host = host();
+        host.hardware = serde_json::from_value(serde_json::json!({
+            "schema": 1, "triple": "x86_64-unknown-linux-gnu", "nvidia_driver": driver, "cuda_driver": cuda,
+            "cpu": { "cores": 8, "features": ["avx", "avx2"] },
+            "gpus": [{ "vendor": "nvidia", "name": "NVIDIA GeForce RTX 4090", "compute_capability": capability }]
+        }))
+        .expect("a machine");
+        host
+    }
+
+    #[test]
+    fn a_machine_that_serves_its_environments_raises_nothing() {
+        assert_eq!(detect(&host(), &[]), []);
+        assert_eq!(detect(&machine("580.65.06", "13.0", "8.9"), &[gpu_patient()]), []);
+    }
+
+    #[test]
+    fn a_driver_or_a_gpu_that_is_too_old_is_told_with_what_it_needs() {
+        let found = detect(&machine("535.183.01", "12.2", "8.9"), &[gpu_patient()]);
+        insta::assert_snapshot!(
+            format!("{}\n{}", found[0].message, found[0].evidence.join("\n")),
+            @r"
+        the NVIDIA driver serves CUDA 12.2, and sleap is built for CUDA 13
+        driver 535.183.01; CUDA 13 needs 580 or newer
+        "
+        );
+        assert_eq!(found[0].severity, Severity::Error);
+        let found = detect(&machine("580.65.06", "13.0", "6.1"), &[gpu_patient()]);
+        insta::assert_snapshot!(
+            found[0].message,
+            @"sleap: proven for compute capability 8.9; this node's NVIDIA GeForce RTX 4090 has 6.1"
+        );
+        assert_eq!(
+            detect(&machine("535.183.01", "12.2", "6.1"), &[]),
+            [],
+            "nobody needs it"
+        );
+    }
+
+    #[test]
+    fn a_mismatch_blocks_only_what_uses_the_gpu() {
+        let mut host = machine("580.65.06", "13.0", "8.9");
+        host.hardware.driver_problem = Some("a reboot is due".to_owned());
+        assert_eq!(detect(&host, &[])[0].severity, Severity::Info);
+        assert_eq!(detect(&host, &[gpu_patient()])[0].severity, Severity::Error);
+        host.nvidia.nouveau = true;
+        assert!(detect(&host, &[])[0].evidence[0].contains("nouveau"));
+    }
+}

@@ -1,0 +1,95 @@
+//! `No space left on device`, `Disk quota exceeded`, `[Errno 28]`
+//!
+//! The disk of the environments or of a cache has next to no room, or no inodes: file systems count files too, and an environment has 50,000. It is
+//! an *error* where nothing can be written any more, a *warning* where the next installation will fail, and an *info* where
+//! making an environment again could, if the caches hold none of it.
+//!
+//! Remedy: make room (`df -h`, `df -i`, on clusters `quota -s`), or name a folder on another disk: `MATENV_HOME`, `UV_CACHE_DIR`, `RATTLER_CACHE_DIR`.
+
+use std::collections::BTreeSet;
+
+use indicatif::DecimalBytes;
+
+use super::Code;
+use crate::doctor::{
+    Finding, Scope, Severity,
+    host::{HostFacts, Place},
+    patient::Patient,
+};
+
+/// Less than this and a program cannot write its settings.
+const NOTHING: (u64, u64) = (20_000_000, 100);
+/// Less than this and no environment can be installed; the smallest has 100 MB and 5,000 files.
+const LITTLE: (u64, u64) = (1_000_000_000, 10_000);
+
+pub(crate) fn detect(host: &HostFacts, patients: &[Patient]) -> Vec<Finding> {
+    let largest = patients
+        .iter()
+        .filter_map(|patient| patient.made.as_ref()?.certificate.size)
+        .fold((0, 0), |most, size| (size.bytes.max(most.0), size.files.max(most.1)));
+    let mut told = BTreeSet::new();
+    host.places
+        .iter()
+        .filter_map(|place| {
+            let finding = of_place(place, largest)?;
+            // Several places on one disk are one finding.
+            let device = place.filesystem.map(|filesystem| filesystem.device);
+            told.insert(device).then_some(finding)
+        })
+        .collect()
+}
+
+fn of_place(place: &Place, largest: (u64, u64)) -> Option<Finding> {
+    let filesystem = place.filesystem?;
+    let (bytes, files) = (filesystem.free_bytes, filesystem.free_inodes.unwrap_or(u64::MAX));
+    let under = |(least_bytes, least_files): (u64, u64)| bytes < least_bytes || files < least_files;
+    let (severity, what) = if under(NOTHING) {
+        (Severity::Error, "is full")
+    } else if under(LITTLE) {
+        (Severity::Warning, "is nearly full: no environment can be installed")
+    } else if under(largest) {
+        (
+            Severity::Info,
+            "has less room than the largest environment takes, should it have to be made without the caches",
+        )
+    } else {
+        return None;
+    };
+    let inodes = filesystem.free_inodes.map(|free| format!(", {free} files"));
+    Some(
+        Finding::new(
+            Code::DiskFull,
+            severity,
+            Scope::Host,
+            format!("the disk of {} {what}", place.folder.display()),
+        )
+        .with_evidence([format!("free: {}{}", DecimalBytes(bytes), inodes.unwrap_or_default())])
+        .with_remedy(format!(
+            "make room (df -h, df -i), or name a folder on another disk: {}=DIR",
+            place.variable
+        )),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::tests::{gpu_patient, host, place};
+
+    #[test]
+    fn bytes_and_inodes_count_and_one_disk_is_told_once() {
+        let of = |bytes, inodes| {
+            let mut host = host();
+            host.places = vec![place(bytes, inodes), place(bytes, inodes)];
+            let found = detect(&host, &[gpu_patient()]);
+            assert!(found.len() < 2);
+            found.first().map(|found| found.severity)
+        };
+        assert_eq!(of(500_000_000_000, Some(1_000_000)), None);
+        assert_eq!(of(500_000_000_000, None), None, "btrfs counts no files");
+        assert_eq!(of(5_000_000_000, None), Some(Severity::Info), "sleap takes 9 GB");
+        assert_eq!(of(300_000_000, None), Some(Severity::Warning));
+        assert_eq!(of(500_000_000_000, Some(2_000)), Some(Severity::Warning));
+        assert_eq!(of(0, None), Some(Severity::Error));
+    }
+}

@@ -1,0 +1,46 @@
+//! `Permission denied` though the file is executable: the disk is mounted `noexec`
+//!
+//! The environments lie on a file system from which no program may run. Nothing of them can be started, and their libraries cannot be loaded.
+//!
+//! Remedy: name a folder on another disk: `MATENV_HOME=DIR`, then `matenv install ENV`.
+
+use super::Code;
+use crate::doctor::{Finding, Scope, Severity, host::HostFacts};
+
+pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {
+    let noexec = host.places.iter().filter(|place| {
+        // A cache is read from, and nothing of it runs.
+        place.variable == "MATENV_HOME" && place.filesystem.is_some_and(|filesystem| filesystem.noexec)
+    });
+    noexec
+        .map(|place| {
+            Finding::new(
+                Code::NoExec,
+                Severity::Error,
+                Scope::Host,
+                format!("no program may run from {} (noexec)", place.folder.display()),
+            )
+            .with_evidence([format!("findmnt --target {}", place.folder.display())])
+            .with_remedy("name a folder on another disk: MATENV_HOME=DIR")
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::tests::{host, place};
+
+    #[test]
+    fn only_a_store_that_may_not_run_programs_is_told() {
+        let mut host = host();
+        host.places = vec![place(1, None)];
+        assert_eq!(detect(&host), []);
+        if let Some(filesystem) = &mut host.places[0].filesystem {
+            filesystem.noexec = true;
+        }
+        assert_eq!(detect(&host)[0].severity, Severity::Error);
+        host.places[0].variable = "UV_CACHE_DIR";
+        assert_eq!(detect(&host), []);
+    }
+}

@@ -1,0 +1,40 @@
+//! `Bad file descriptor (os error 9)`, `Function not implemented (os error 38)`, `No locks available`, or a hang without a word: `flock`
+//!
+//! A network file system without its lock daemon locks no files. uv and conda's packages are then handled by several processes at once, or not at all.
+//!
+//! Remedy: name a folder on a local disk: `UV_CACHE_DIR=DIR`, `RATTLER_CACHE_DIR=DIR` or `MATENV_HOME=DIR`.
+
+use super::Code;
+use crate::doctor::{Finding, Scope, Severity, host::HostFacts};
+
+pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {
+    let refused = |place: &crate::doctor::host::Place| {
+        let why = place.lock_refused.clone()?;
+        Some(
+            Finding::new(
+                Code::NoLocking,
+                Severity::Warning,
+                Scope::Host,
+                format!("the file system of {} locks no files", place.folder.display()),
+            )
+            .with_evidence([why])
+            .with_remedy(format!("name a folder on a local disk: {}=DIR", place.variable)),
+        )
+    };
+    host.places.iter().filter_map(refused).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::tests::{host, place};
+
+    #[test]
+    fn a_place_without_locks_is_told_with_the_reason() {
+        let mut host = host();
+        host.places = vec![place(1, None)];
+        assert_eq!(detect(&host), []);
+        host.places[0].lock_refused = Some("no answer within 5 seconds".to_owned());
+        assert_eq!(detect(&host)[0].evidence, ["no answer within 5 seconds"]);
+    }
+}

@@ -1,0 +1,75 @@
+//! `invalid peer certificate: UnknownIssuer`, `CERTIFICATE_VERIFY_FAILED: unable to get local issuer certificate`
+//!
+//! Somebody stands between this machine and a source of packages, mostly an institute's proxy that looks into HTTPS, and shows a certificate of its own.
+//! It is an *error* where this machine does not trust its issuer, and an *info* where it does.
+//!
+//! Remedy: get the issuer's certificate from whoever looks after the network, and name it: `SSL_CERT_FILE=FILE`.
+
+use super::Code;
+use crate::doctor::{
+    Finding, Scope, Severity,
+    host::{HostFacts, SourceFacts, Tls},
+};
+
+pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {
+    host.sources.iter().filter_map(of_source).collect()
+}
+
+fn of_source(source: &SourceFacts) -> Option<Finding> {
+    let (severity, message, mut evidence) = match &source.tls {
+        Tls::Unknown | Tls::Public => return None,
+        Tls::Private { issuer } => (
+            Severity::Info,
+            format!(
+                "the certificate of {} is issued by {issuer}, whom this machine trusts and others do not",
+                source.name
+            ),
+            Vec::new(),
+        ),
+        Tls::Refused { issuer, why } => (
+            Severity::Error,
+            format!(
+                "the certificate of {} is issued by {issuer}, whom this machine does not trust",
+                source.name
+            ),
+            vec![why.clone()],
+        ),
+    };
+    evidence.push(format!("{}: {}", source.name, source.described));
+    let finding = Finding::new(Code::TlsIntercepted, severity, Scope::Host, message).with_evidence(evidence);
+    Some(if severity == Severity::Error {
+        finding.with_remedy(
+            "ask whoever looks after the network for that issuer's certificate, then: export SSL_CERT_FILE=FILE",
+        )
+    } else {
+        finding
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::tests::{host, source};
+
+    #[test]
+    fn who_issued_it_is_named() {
+        let of = |tls| {
+            let mut host = host();
+            host.sources = vec![SourceFacts { tls, ..source() }];
+            detect(&host)
+        };
+        assert_eq!(of(Tls::Public), []);
+        assert_eq!(of(Tls::Unknown), []);
+        let issuer = "Institute Proxy CA (Institute)".to_owned();
+        assert_eq!(of(Tls::Private { issuer: issuer.clone() })[0].severity, Severity::Info);
+        let refused = of(Tls::Refused {
+            issuer,
+            why: "invalid peer certificate: UnknownIssuer".to_owned(),
+        });
+        insta::assert_snapshot!(
+            refused[0].message,
+            @"the certificate of pypi is issued by Institute Proxy CA (Institute), whom this machine does not trust"
+        );
+        assert!(refused[0].blocks());
+    }
+}

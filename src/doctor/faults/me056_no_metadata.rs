@@ -1,0 +1,51 @@
+//! Resolving takes minutes and gigabytes behind Nexus, Artifactory or CodeArtifact: no `data-dist-info-metadata`
+//!
+//! This machine's index gives no metadata beside its wheels (PEP 658), so uv has to read wheels to learn what they need. It works, slowly.
+//!
+//! Remedy: prefer a lock (`matenv lock`), which needs no metadata; or have whoever looks after the index update it.
+
+use super::Code;
+use crate::doctor::{
+    Finding, Scope, Severity,
+    host::{HostFacts, Metadata},
+};
+
+pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {
+    let without = host
+        .sources
+        .iter()
+        .filter(|source| source.metadata == Some(Metadata::Missing));
+    without
+        .map(|source| {
+            Finding::new(
+                Code::NoMetadata,
+                Severity::Info,
+                Scope::Host,
+                format!(
+                    "{} gives no metadata beside its wheels (PEP 658), so resolving reads wheels",
+                    source.name
+                ),
+            )
+            .with_evidence([format!("{}: {}", source.name, source.described)])
+            .with_remedy("matenv lock, once; matenv install --locked needs no metadata")
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::{
+        host::SourceFacts,
+        tests::{host, source},
+    };
+
+    #[test]
+    fn an_index_that_was_not_asked_or_that_gives_metadata_is_fine() {
+        for (metadata, found) in [(None, 0), (Some(Metadata::Served), 0), (Some(Metadata::Missing), 1)] {
+            let mut host = host();
+            host.sources = vec![SourceFacts { metadata, ..source() }];
+            assert_eq!(detect(&host).len(), found, "{metadata:?}");
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! `certificate is not yet valid`, `certificate has expired`: the clock of this machine is wrong
+//!
+//! This machine's clock differs by more than five minutes from those of the sources. Certificates are judged by it, and so are the dates of recordings.
+//!
+//! Remedy: `sudo timedatectl set-ntp true`; on Windows: Settings, Time, Sync now.
+
+use super::Code;
+use crate::doctor::{Finding, Scope, Severity, host::HostFacts};
+
+/// Seconds that nobody minds.
+const HARMLESS_S: i64 = 300;
+
+pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {
+    let off: Vec<_> = host
+        .sources
+        .iter()
+        .filter_map(|source| Some((source, source.clock_ahead_s?)))
+        .collect();
+    // One server with a wrong clock of its own says nothing of this machine.
+    let all_say_so = off.iter().all(|(_, ahead)| ahead.abs() > HARMLESS_S);
+    let Some((_, ahead)) = off.first().filter(|_| all_say_so) else {
+        return Vec::new();
+    };
+    let which = if *ahead > 0 { "ahead" } else { "behind" };
+    vec![
+        Finding::new(
+            Code::ClockWrong,
+            Severity::Warning,
+            Scope::Host,
+            format!("this machine's clock is {} minutes {which}", ahead.abs() / 60),
+        )
+        .with_evidence(
+            off.iter()
+                .map(|(source, ahead)| format!("against {}: {ahead} s", source.name)),
+        )
+        .with_remedy("sudo timedatectl set-ntp true"),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::{
+        host::SourceFacts,
+        tests::{host, source},
+    };
+
+    #[test]
+    fn the_clock_is_wrong_if_all_sources_say_so() {
+        let of = |ahead: &[i64]| {
+            let mut host = host();
+            let facts = |ahead: &i64| SourceFacts {
+                clock_ahead_s: Some(*ahead),
+                ..source()
+            };
+            host.sources = ahead.iter().map(facts).collect();
+            detect(&host).first().map(|found| found.message.clone())
+        };
+        assert_eq!(of(&[]), None);
+        assert_eq!(of(&[2, -200]), None);
+        assert_eq!(of(&[4000, 1]), None);
+        assert_eq!(
+            of(&[-4000, -4001]).as_deref(),
+            Some("this machine's clock is 66 minutes behind")
+        );
+    }
+}

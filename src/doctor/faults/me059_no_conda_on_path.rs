@@ -1,0 +1,37 @@
+//! `conda: command not found`, or an empty list of environments in MAT, HYDRA or PoseKit
+//!
+//! Programs that use matenv's environments ask `conda` for them, and there is none on PATH. `matenv run` and `matenv launch` need none.
+//!
+//! Remedy: install Miniforge and start the program from a shell in which `conda env list` works.
+
+use super::Code;
+use crate::doctor::{Finding, Scope, Severity, host::HostFacts};
+
+pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {
+    if host.conda.program.is_some() {
+        return Vec::new();
+    }
+    vec![
+        Finding::new(
+            Code::NoCondaOnPath,
+            Severity::Info,
+            Scope::Host,
+            "there is no `conda` on PATH, by which MAT, HYDRA and PoseKit look for environments",
+        )
+        .with_remedy("install Miniforge, then in a new shell: conda env list"),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::tests::host;
+
+    #[test]
+    fn no_conda_is_worth_a_word() {
+        let mut host = host();
+        assert_eq!(detect(&host), []);
+        host.conda.program = None;
+        assert_eq!(detect(&host)[0].severity, Severity::Info);
+    }
+}

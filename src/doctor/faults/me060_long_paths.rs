@@ -1,0 +1,41 @@
+//! `The filename or extension is too long`, `[WinError 206]`, or a file that is there and is not found
+//!
+//! Windows lets paths have 260 characters unless it is told otherwise, and packages have longer ones.
+//!
+//! Remedy: in PowerShell as administrator: `New-ItemProperty HKLM:\SYSTEM\CurrentControlSet\Control\FileSystem LongPathsEnabled -Value 1 -PropertyType DWORD -Force`
+
+use super::Code;
+use crate::doctor::{Finding, Scope, Severity, host::HostFacts};
+
+pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {
+    if host.long_paths != Some(false) {
+        return Vec::new();
+    }
+    vec![
+        Finding::new(
+            Code::LongPaths,
+            Severity::Warning,
+            Scope::Host,
+            "Windows allows no paths of more than 260 characters, and packages have longer ones",
+        )
+        .with_evidence([r"HKLM\SYSTEM\CurrentControlSet\Control\FileSystem: LongPathsEnabled is 0"])
+        .with_remedy(
+            r"New-ItemProperty HKLM:\SYSTEM\CurrentControlSet\Control\FileSystem LongPathsEnabled -Value 1 -PropertyType DWORD -Force",
+        ),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::tests::host;
+
+    #[test]
+    fn only_a_windows_that_forbids_them_is_told() {
+        for (allowed, found) in [(None, 0), (Some(true), 0), (Some(false), 1)] {
+            let mut host = host();
+            host.long_paths = allowed;
+            assert_eq!(detect(&host).len(), found);
+        }
+    }
+}

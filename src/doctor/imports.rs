@@ -1,0 +1,121 @@
+//! Packages that bring libraries of their own, imported alone and in pairs, in both orders: which of two copies of a library
+//! a process has depends on who came first.
+
+use futures::future::try_join_all;
+
+use super::{
+    Code, Finding, Scope, Severity,
+    patient::Patient,
+    process::{BINDINGS, Trial},
+};
+use crate::{context::Context, store::layout, verify};
+
+/// What is imported, by the folder that shows that it is there.
+const MODULES: [(&str, &str); 3] = [("onnxruntime", "onnxruntime"), ("torch", "torch"), ("cv2", "cv2")];
+
+/// Import them, and tell what fails.
+pub(super) async fn try_imports(ctx: &Context, patient: &Patient) -> std::io::Result<Vec<Finding>> {
+    let Some(site_packages) = layout::site_packages_of(&patient.prefix) else {
+        return Ok(Vec::new());
+    };
+    let there = |folder: &str| site_packages.join(folder).is_dir();
+    let mut modules: Vec<String> = MODULES
+        .iter()
+        .filter(|(folder, _)| there(folder))
+        .map(|(_, module)| (*module).to_owned())
+        .collect();
+    modules.extend(
+        BINDINGS
+            .iter()
+            .filter(|name| there(name))
+            .map(|name| format!("{name}.QtWidgets")),
+    );
+    let alone = try_join_all(modules.iter().map(|module| import(ctx, patient, vec![module.clone()]))).await?;
+    // What fails alone fails in each pair as well, and is told once.
+    let works: Vec<&String> = modules
+        .iter()
+        .zip(&alone)
+        .filter(|(_, finding)| finding.is_none())
+        .map(|(module, _)| module)
+        .collect();
+    let pairs = works.iter().flat_map(|first| {
+        let others = works.iter().filter(move |second| second != &first);
+        others.map(move |second| vec![(*first).clone(), (*second).clone()])
+    });
+    let paired = try_join_all(pairs.map(|pair| import(ctx, patient, pair))).await?;
+    Ok(alone.into_iter().chain(paired).flatten().collect())
+}
+
+/// Import modules one after the other in a process of their own.
+async fn import(ctx: &Context, patient: &Patient, modules: Vec<String>) -> std::io::Result<Option<Finding>> {
+    let statements: Vec<String> = modules.iter().map(|module| format!("import {module}")).collect();
+    let trial = Trial::run(ctx, patient, &statements, &[]).await?;
+    Ok(finding(&trial, &modules, patient))
+}
+
+fn finding(trial: &Trial, modules: &[String], patient: &Patient) -> Option<Finding> {
+    let failed = trial
+        .ended
+        .iter()
+        .find_map(|(statement, ended)| Some((statement.clone(), ended.clone().err()?)));
+    let (what, why) = match (&trial.crashed, failed) {
+        (Some(how), Some((statement, _))) => (statement, how.clone()),
+        // Threads that end badly after all is imported are no failed import.
+        (Some(_), None) if trial.ended.len() == modules.len() => return None,
+        (Some(how), None) => ("python".to_owned(), how.clone()),
+        (None, Some(failed)) => failed,
+        (None, None) => return None,
+    };
+    // It is told with the packages of apt and dnf.
+    if verify::missing_library(&why).is_some() {
+        return None;
+    }
+    let order = match modules {
+        [first, _] if !what.ends_with(first.as_str()) => format!(" after `import {first}`"),
+        _ => String::new(),
+    };
+    Some(
+        Finding::new(
+            Code::ProbeFailed,
+            Severity::Error,
+            Scope::Environment,
+            format!("`{what}`{order} fails in {}", patient.name()),
+        )
+        .with_evidence([why])
+        .with_remedy(match patient.env() {
+            Some(env) => format!("matenv repair {env}"),
+            None => format!("{} -c '{what}'", patient.python().display()),
+        }),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn a_pair_that_fails_is_told_in_its_order() {
+        let patient = Patient::foreign(Path::new("/e"));
+        let mut trial = Trial {
+            prefix: Some("/e".into()),
+            ..Trial::default()
+        };
+        let modules = ["torch".to_owned(), "cv2".to_owned()];
+        trial.ended.insert("import torch".to_owned(), Ok(()));
+        trial.ended.insert("import cv2".to_owned(), Ok(()));
+        assert_eq!(finding(&trial, &modules, &patient), None);
+        trial
+            .ended
+            .insert("import cv2".to_owned(), Err("the process ended here".to_owned()));
+        trial.crashed = Some("signal 6 (abort): OMP: Error #15".to_owned());
+        let found = finding(&trial, &modules, &patient).expect("a finding");
+        assert_eq!(found.message, "`import cv2` after `import torch` fails in /e");
+        assert_eq!(found.evidence, ["signal 6 (abort): OMP: Error #15"]);
+        trial.crashed = None;
+        let why = "ImportError: libEGL.so.1: cannot open shared object file: No such file or directory";
+        trial.ended.insert("import cv2".to_owned(), Err(why.to_owned()));
+        assert_eq!(finding(&trial, &modules, &patient), None, "the operating system's");
+    }
+}

@@ -1,0 +1,95 @@
+//! Who is examined, and how remedies name it.
+
+use std::path::{Path, PathBuf};
+
+use crate::{
+    install::{self, InstallError},
+    names::EnvName,
+    plan::Plan,
+    report::Certificate,
+    store::{Generation, layout},
+};
+
+/// A prefix that is examined.
+#[derive(Debug, Clone)]
+pub(crate) struct Patient {
+    /// Its folder.
+    pub(crate) prefix: PathBuf,
+    /// What matenv wrote down of it; absent for what matenv did not make.
+    pub(crate) made: Option<Made>,
+}
+
+/// What matenv wrote down of an environment.
+#[derive(Debug, Clone)]
+pub(crate) struct Made {
+    pub(crate) generation: Generation,
+    pub(crate) plan: Plan,
+    pub(crate) certificate: Certificate,
+}
+
+impl Patient {
+    /// The current generation of an environment.
+    pub(crate) fn installed(generation: Generation) -> Result<Self, InstallError> {
+        let plan = install::kept_plan(&generation)?;
+        let certificate = Certificate::read(&generation.env, &generation.prefix)?;
+        Ok(Self {
+            prefix: generation.prefix.clone(),
+            made: Some(Made {
+                generation,
+                plan,
+                certificate,
+            }),
+        })
+    }
+
+    /// A prefix that matenv did not make.
+    pub(crate) fn foreign(prefix: &Path) -> Self {
+        Self {
+            prefix: prefix.to_owned(),
+            made: None,
+        }
+    }
+
+    pub(crate) fn env(&self) -> Option<&EnvName> {
+        self.made.as_ref().map(|made| &made.generation.env)
+    }
+
+    /// What sentences call it.
+    pub(crate) fn name(&self) -> String {
+        match self.env() {
+            Some(env) => env.to_string(),
+            None => self.prefix.display().to_string(),
+        }
+    }
+
+    /// Its Python.
+    pub(crate) fn python(&self) -> PathBuf {
+        let usual = layout::python(&self.prefix);
+        let in_scripts = self.prefix.join("Scripts").join("python.exe");
+        if cfg!(windows) && !usual.is_file() && in_scripts.is_file() {
+            in_scripts
+        } else {
+            usual
+        }
+    }
+
+    /// Whether it is meant to run on this machine's NVIDIA GPU.
+    pub(crate) fn needs_nvidia(&self) -> bool {
+        self.made
+            .as_ref()
+            .is_some_and(|made| made.plan.backend.cuda_major().is_some() && !made.certificate.cross)
+    }
+
+    /// How to be rid of what a variable does.
+    pub(crate) fn without(&self, variable: &str) -> String {
+        let unset = if cfg!(windows) {
+            format!("set {variable}=")
+        } else {
+            format!("unset {variable}")
+        };
+        match self.env() {
+            Some(env) => format!("matenv run {env} -- python …   or   {unset}"),
+            None => unset,
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! What this shell's variables do to an environment, looked at and tried.
+//!
+//! In: the variables of [`crate::settings`], a prefix. Out: [`ProcessFacts`], which the faults ME040 to ME044 judge. Where no
+//! variable is set, nothing is started. Absent on purpose: cleaning; programs that matenv starts get none of these variables.
+
+mod activation;
+mod libraries;
+mod python_path;
+mod qt;
+mod trial;
+
+pub(crate) use activation::Mixed;
+pub(crate) use libraries::{Injection, Namesake};
+#[cfg(test)]
+pub(crate) use python_path::Home;
+pub(crate) use python_path::{PythonPath, Shadowed};
+pub(crate) use qt::{BINDINGS, Plugins, binding};
+pub(crate) use trial::Trial;
+
+use super::patient::Patient;
+use crate::context::Context;
+
+/// What this shell's variables do to one environment.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ProcessFacts {
+    pub(crate) injection: Injection,
+    pub(crate) python: PythonPath,
+    pub(crate) plugins: Vec<Plugins>,
+    pub(crate) mixed: Option<Mixed>,
+}
+
+impl ProcessFacts {
+    /// Look, all at once.
+    pub(crate) async fn gather(ctx: &Context, patient: &Patient) -> std::io::Result<Self> {
+        let (injection, python, plugins) = tokio::try_join!(
+            libraries::look(ctx, patient),
+            python_path::look(ctx, patient),
+            qt::look(ctx, patient)
+        )?;
+        Ok(Self {
+            injection,
+            python,
+            plugins,
+            mixed: activation::look(&ctx.settings.variables, patient),
+        })
+    }
+}

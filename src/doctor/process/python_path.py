@@ -1,0 +1,31 @@
+"""Tell which modules of some folders are found before the environment's own, and which those are."""
+
+import sys
+
+foreign = sys.argv[1:]
+path = list(sys.path)
+# What is looked for here must not come from there.
+sys.path[:] = [folder for folder in path if folder not in foreign]
+own = list(sys.path)
+
+import importlib.machinery
+import os
+import pkgutil
+
+
+def place(name, folders):
+    spec = importlib.machinery.PathFinder.find_spec(name, folders)
+    return spec and spec.origin and os.path.realpath(spec.origin)
+
+
+sys.stdout.write("prefix\t%s\n" % sys.prefix)
+for folder in foreign:
+    if folder not in path:
+        continue
+    for module in pkgutil.iter_modules([folder]):
+        theirs, ours = place(module.name, path), place(module.name, own)
+        # `find_spec` of a module that is in the interpreter itself has no file, and no folder comes before it.
+        if module.name in sys.builtin_module_names or not theirs or not ours or theirs == ours:
+            continue
+        if theirs.startswith(os.path.realpath(folder) + os.sep):
+            sys.stdout.write("shadowed\t%s\t%s\t%s\n" % (module.name, theirs, ours))

@@ -1,0 +1,220 @@
+//! Packages that this shell, or the user's own site-packages, put before an environment's own.
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+use super::trial::{self, Trial};
+use crate::{context::Context, doctor::patient::Patient, process::Variables, store::layout};
+
+const SCRIPT: &str = include_str!("python_path.py");
+
+/// How many shadowed modules are imported to see whether they work.
+const TRIED: usize = 5;
+
+/// A module that is found elsewhere before it is found in the environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Shadowed {
+    /// Its name.
+    pub(crate) module: String,
+    /// Whose file is taken.
+    pub(crate) theirs: PathBuf,
+    /// The environment's.
+    pub(crate) ours: PathBuf,
+    /// Why the import fails so, where it works otherwise.
+    pub(crate) broken: Option<String>,
+}
+
+/// What `PYTHONHOME` does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Home {
+    /// Its value.
+    pub(crate) value: String,
+    /// The prefix that Python then takes for its own, or why it does not start.
+    pub(crate) prefix: Result<PathBuf, String>,
+}
+
+/// What Python variables of this shell do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct PythonPath {
+    /// By `PYTHONPATH`.
+    pub(crate) by_path: Vec<Shadowed>,
+    /// By `PYTHONHOME`.
+    pub(crate) home: Option<Home>,
+    /// By the user's site-packages.
+    pub(crate) by_user_site: Vec<Shadowed>,
+}
+
+/// Look at the variables and the user's site-packages, and ask the environment's Python.
+pub(super) async fn look(ctx: &Context, patient: &Patient) -> std::io::Result<PythonPath> {
+    let variables = &ctx.settings.variables;
+    let (by_path, home, by_user_site) = tokio::try_join!(
+        async {
+            let Some(value) = variables.get("PYTHONPATH") else {
+                return Ok(Vec::new());
+            };
+            let folders: Vec<PathBuf> = std::env::split_paths(value)
+                .filter(|folder| folder.exists() && !folder.starts_with(&patient.prefix))
+                .collect();
+            shadowed(ctx, patient, &folders, &[("PYTHONPATH", Some(value.to_owned()))]).await
+        },
+        home(ctx, patient),
+        async {
+            let Some((base, folder)) = user_site(variables, &ctx.settings.user_home, &patient.prefix) else {
+                return Ok(Vec::new());
+            };
+            let more = [
+                ("PYTHONNOUSERSITE", None),
+                ("PYTHONUSERBASE", Some(base.into_os_string())),
+            ];
+            shadowed(ctx, patient, &[folder], &more).await
+        },
+    )?;
+    Ok(PythonPath {
+        by_path,
+        home,
+        by_user_site,
+    })
+}
+
+async fn shadowed(
+    ctx: &Context,
+    patient: &Patient,
+    folders: &[PathBuf],
+    more: &[(&str, Option<OsString>)],
+) -> std::io::Result<Vec<Shadowed>> {
+    if folders.is_empty() {
+        return Ok(Vec::new());
+    }
+    let turn = ctx.shared.probes.acquire().await;
+    let work = tempfile::tempdir()?;
+    let script = work.path().join("matenv_python_path.py");
+    fs_err::write(&script, SCRIPT)?;
+    let ended = trial::job(ctx, patient, work.path(), more)
+        .args([script.into_os_string()])
+        .args(folders)
+        .run()
+        .await?;
+    drop(turn);
+    let mut found = read(&ended.stdout_text());
+    let mut modules: Vec<String> = found.iter().take(TRIED).map(|one| one.module.clone()).collect();
+    if !ended.success() {
+        // Python itself does not come up: a module of its own is shadowed.
+        modules.clear();
+    } else if modules.is_empty() {
+        return Ok(found);
+    }
+    let statements: Vec<String> = modules.iter().map(|module| format!("import {module}")).collect();
+    let (with, without) = tokio::try_join!(
+        Trial::run(ctx, patient, &statements, more),
+        Trial::run(ctx, patient, &statements, &[])
+    )?;
+    for (statement, why) in with.broken_beside(&without) {
+        let module = statement.trim_start_matches("import ");
+        match found.iter_mut().find(|one| one.module == module) {
+            Some(one) => one.broken = Some(why),
+            None => found.push(Shadowed {
+                module: module.to_owned(),
+                theirs: folders[0].clone(),
+                ours: patient.python(),
+                broken: Some(why),
+            }),
+        }
+    }
+    Ok(found)
+}
+
+fn read(output: &str) -> Vec<Shadowed> {
+    output
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.split('\t');
+            if words.next()? != "shadowed" {
+                return None;
+            }
+            Some(Shadowed {
+                module: words.next()?.to_owned(),
+                theirs: words.next()?.into(),
+                ours: words.next()?.into(),
+                broken: None,
+            })
+        })
+        .collect()
+}
+
+async fn home(ctx: &Context, patient: &Patient) -> std::io::Result<Option<Home>> {
+    let Some(value) = ctx.settings.variables.get("PYTHONHOME") else {
+        return Ok(None);
+    };
+    let more = [("PYTHONHOME", Some(value.to_owned()))];
+    let (with, without) = tokio::try_join!(Trial::run(ctx, patient, &[], &more), Trial::run(ctx, patient, &[], &[]))?;
+    let Some(own) = without.prefix else { return Ok(None) };
+    let prefix = match with.prefix {
+        Some(prefix) if prefix == own => return Ok(None),
+        Some(prefix) => Ok(prefix),
+        None => Err(with.crashed.unwrap_or_else(|| "it does not start".to_owned())),
+    };
+    Ok(Some(Home {
+        value: value.to_string_lossy().into_owned(),
+        prefix,
+    }))
+}
+
+/// Where the user's own packages for the environment's Python lie, and the folder that `PYTHONUSERBASE` names for it; `None`
+/// where Python does not look there.
+fn user_site(variables: &Variables, user_home: &Path, prefix: &Path) -> Option<(PathBuf, PathBuf)> {
+    if variables.get("PYTHONNOUSERSITE").is_some() {
+        return None;
+    }
+    let site_packages = layout::site_packages_of(prefix)?;
+    let base = variables.path("PYTHONUSERBASE").unwrap_or_else(|| {
+        if cfg!(windows) {
+            let roaming = variables.path("APPDATA").unwrap_or_else(|| user_home.to_owned());
+            roaming.join("Python")
+        } else {
+            user_home.join(".local")
+        }
+    });
+    let folder = if cfg!(windows) {
+        // `Python313`, and the prefix does not tell its minor version by a folder: whichever is there is asked for.
+        let entries = fs_err::read_dir(&base).ok()?.flatten();
+        let mut folders = entries.map(|entry| entry.path().join("site-packages"));
+        folders.find(|folder| folder.is_dir())?
+    } else {
+        base.join("lib")
+            .join(site_packages.parent()?.file_name()?)
+            .join("site-packages")
+    };
+    let holds_something = fs_err::read_dir(&folder).ok()?.flatten().next().is_some();
+    holds_something.then_some((base, folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_users_packages_are_looked_at_where_python_looks_at_them() {
+        let home = tempfile::tempdir().expect("a folder");
+        let prefix = home.path().join("env");
+        fs_err::create_dir_all(prefix.join("lib/python3.13/site-packages")).expect("made");
+        let of = |variables: &Variables| user_site(variables, home.path(), &prefix).map(|(_, folder)| folder);
+        let folder = home.path().join(".local/lib/python3.13/site-packages");
+        assert_eq!(of(&Variables::default()), None);
+        fs_err::create_dir_all(&folder).expect("made");
+        assert_eq!(of(&Variables::default()), None, "nothing lies there");
+        fs_err::write(folder.join("numpy.py"), "").expect("written");
+        if cfg!(unix) {
+            assert_eq!(of(&Variables::default()), Some(folder));
+        }
+        assert_eq!(of(&Variables::from_pairs([("PYTHONNOUSERSITE", "1")])), None);
+    }
+
+    #[test]
+    fn the_scripts_words_are_read_and_others_left() {
+        let found = read("a banner\nprefix\t/e\nshadowed\tnumpy\t/h/numpy/__init__.py\t/e/numpy/__init__.py\n");
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].module, "numpy");
+    }
+}

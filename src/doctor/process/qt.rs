@@ -1,0 +1,75 @@
+//! Qt's plugin folders that this shell names, where an environment has a Qt of its own.
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+use super::trial::Trial;
+use crate::{context::Context, doctor::patient::Patient, store::layout};
+
+/// Variables by which a shell names plugins of a Qt.
+const VARIABLES: [&str; 2] = ["QT_QPA_PLATFORM_PLUGIN_PATH", "QT_PLUGIN_PATH"];
+
+/// The Qts that wheels bring.
+pub(crate) const BINDINGS: [&str; 4] = ["PySide6", "PyQt6", "PyQt5", "PySide2"];
+
+/// A folder of another Qt's plugins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Plugins {
+    /// The variable that names it.
+    pub(crate) variable: &'static str,
+    /// The folder.
+    pub(crate) folder: PathBuf,
+    /// The environment's Qt.
+    pub(crate) binding: &'static str,
+    /// Files of it that the environment's Qt really loaded.
+    pub(crate) taken: Vec<PathBuf>,
+    /// Why no window can be made so, where it can otherwise.
+    pub(crate) broken: Option<String>,
+}
+
+/// The Qt of an environment.
+pub(crate) fn binding(prefix: &Path) -> Option<&'static str> {
+    let site_packages = layout::site_packages_of(prefix)?;
+    BINDINGS.into_iter().find(|name| site_packages.join(name).is_dir())
+}
+
+/// Look at the variables, and start the environment's Qt with them and without, on no screen.
+pub(super) async fn look(ctx: &Context, patient: &Patient) -> std::io::Result<Vec<Plugins>> {
+    let Some(binding) = binding(&patient.prefix) else {
+        return Ok(Vec::new());
+    };
+    let real = |path: &Path| fs_err::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let inside = real(&patient.prefix);
+    let statement = format!("from {binding}.QtGui import QGuiApplication; app = QGuiApplication([])");
+    let mut found = Vec::new();
+    for variable in VARIABLES {
+        let Some(value) = ctx.settings.variables.get(variable) else {
+            continue;
+        };
+        let foreign = std::env::split_paths(value).find(|folder| folder.is_dir() && !real(folder).starts_with(&inside));
+        let Some(folder) = foreign else { continue };
+        let no_screen = ("QT_QPA_PLATFORM", Some(OsString::from("offscreen")));
+        let with = [no_screen.clone(), (variable, Some(value.to_owned()))];
+        let without = [no_screen];
+        let (with, without) = tokio::try_join!(
+            Trial::run(ctx, patient, std::slice::from_ref(&statement), &with),
+            Trial::run(ctx, patient, std::slice::from_ref(&statement), &without)
+        )?;
+        let theirs = real(&folder);
+        found.push(Plugins {
+            variable,
+            folder,
+            binding,
+            taken: with
+                .mapped
+                .iter()
+                .filter(|file| file.starts_with(&theirs))
+                .cloned()
+                .collect(),
+            broken: with.broken_beside(&without).into_iter().next().map(|(_, why)| why),
+        });
+    }
+    Ok(found)
+}

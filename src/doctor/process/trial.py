@@ -1,0 +1,36 @@
+"""Run statements one by one, and tell how each ended and which files are loaded at the end."""
+
+import sys
+
+statements = sys.argv[1:]
+
+
+def tell(kind, *words):
+    # What the modules print themselves has no such mark.
+    sys.stdout.write("\n" + "\t".join(("matenv", kind) + tuple(word.replace("\n", " ").replace("\t", " ") for word in words)) + "\n")
+    sys.stdout.flush()
+
+
+tell("prefix", sys.prefix)
+for statement in statements:
+    tell("start", statement)
+    try:
+        exec(statement, {"__name__": "matenv_trial"})
+    except BaseException as error:
+        tell("failed", statement, type(error).__name__ + ": " + str(error))
+    else:
+        tell("done", statement)
+try:
+    with open("/proc/self/maps") as maps:
+        files = {line.split(None, 5)[5].rstrip("\n") for line in maps if line.count("/")}
+except (OSError, IndexError):
+    files = set()
+for file in sorted(files):
+    if file.startswith("/"):
+        tell("mapped", file)
+tell("end")
+sys.stdout.flush()
+# Threads and exit handlers of what was imported are not what is tried.
+import os
+
+os._exit(0)
