@@ -16,6 +16,8 @@ mod cross;
 mod damage;
 #[cfg(target_os = "linux")]
 mod disk;
+#[cfg(target_os = "linux")]
+mod doctor;
 mod errors;
 #[cfg(target_os = "linux")]
 mod export;
