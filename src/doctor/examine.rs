@@ -139,7 +139,11 @@ async fn of_patient(ctx: &Context, patient: &Patient, alone: bool) -> Result<Vec
                 .await
                 .map_err(|error| DoctorError::Trial(std::io::Error::other(error)))
         },
-        async { ProcessFacts::gather(ctx, patient).await.map_err(DoctorError::Trial) },
+        async {
+            Box::pin(ProcessFacts::gather(ctx, patient))
+                .await
+                .map_err(DoctorError::Trial)
+        },
         async {
             if alone {
                 probes(ctx, patient).await
