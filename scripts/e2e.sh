@@ -122,7 +122,7 @@ if [ -d "$shared/channel" ]; then
       find . -type f ! -name '*.pyc' ! -name RECORD ! -path './conda-meta/*' ! -path './share/matenv/*' ! -name '00-matenv.*' -print0 | sort -z |
       while IFS= read -r -d '' file; do grep -qF "$prefix" "$file" || sha256sum "$file"; done) >"$work/$home.list"
     # The second has neither a network nor the pages of an index.
-    rm -r "$UV_CACHE_DIR"/simple-*
+    [ -n "$offline" ] || rm -r "$UV_CACHE_DIR"/simple-*
     offline=--offline
   done
   [ "$(wc -l <"$work/one.list")" -gt 1000 ] || die "too few files to compare"

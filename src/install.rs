@@ -302,7 +302,7 @@ async fn build(
     let Located { lock, mut findings, .. } = located;
     findings.extend(lock.pypi.findings.iter().chain(&plan.warnings).cloned());
     keep_records(plan, &lock, &prefix)?;
-    door::furnish(&ctx.settings, &prefix, &plan.env, &plan.typed())?;
+    door::furnish(&ctx.settings, &prefix, &plan.env)?;
 
     let mut certificate = Certificate {
         schema: 1,

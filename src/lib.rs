@@ -16,10 +16,13 @@
 //! | Generation | [`store`] keeps, [`conda`] links, [`pypi`] installs, [`reach`] lets Python find CUDA's libraries |
 //! | Audit | [`audit`] looks, [`doctor`] names |
 //! | Verification | [`verify`] |
-//! | Benchmark | [`bench`] |
+//! | Benchmark | [`mod@bench`] |
 //! | Certificate | [`report`] |
 //!
 //! A [`lab`] has one recipe for all its machines, which says which environments there are and adds packages to them.
+//!
+//! What somebody changes afterwards is named by [`drift`]; the copies that caches keep of changed files are dropped by
+//! [`caches`].
 //!
 //! What serves every stage is a [`context::Context`]: [`settings`], the one HTTP client ([`net`]), and where
 //! [`event`]s go. [`sources`] knows where packages come from, [`process`] starts other programs clean, [`launch`] those that
@@ -34,6 +37,7 @@ pub mod about;
 pub mod audit;
 pub mod bench;
 pub mod binary;
+pub mod caches;
 mod causes;
 pub mod checkout;
 pub mod ci;
@@ -41,6 +45,7 @@ pub mod cli;
 pub mod conda;
 pub mod context;
 pub mod doctor;
+pub mod drift;
 pub mod event;
 pub mod export;
 pub mod hardware;

@@ -125,6 +125,7 @@ impl Upgrade {
             None => Ok(()),
             Some(package) => Err(LockedError::NoPackage {
                 package: package.clone(),
+                is_env: old.entries.iter().any(|entry| entry.env.as_str() == package),
                 similar: closest(package, known).map(ToOwned::to_owned),
             }),
         }

@@ -1,6 +1,6 @@
 //! Plan: manifest x profile x hardware, all choices made, each with its reason.
 //!
-//! In: a [`Manifest`], a [`Profile`], [`Hardware`]. Out: a [`Plan`], or the sentence why there can be none.
+//! In: a [`Manifest`], a [`Profile`](crate::profile::Profile), [`Hardware`]. Out: a [`Plan`], or the sentence why there can be none.
 //! **Invariant:** planning opens no socket and no file, so a plan for another machine is the same call.
 
 mod cards;

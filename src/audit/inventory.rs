@@ -1,10 +1,16 @@
 use std::path::{Path, PathBuf};
 
-use pep440_rs::Version;
-use pep508_rs::{MarkerEnvironment, MarkerEnvironmentBuilder, PackageName, Requirement, VerbatimUrl};
+use pep508_rs::{MarkerEnvironment, MarkerEnvironmentBuilder};
 
-use super::GpuLibraries;
-use crate::store::layout;
+use super::{
+    Binaries, CondaPackage, Depth, Distribution, GpuLibraries, LackingSymbols, LackingVersion, Ownership, Remains,
+    Subject, Tree, Unowned, conda_records, distribution, torch, unowned,
+};
+use crate::{
+    lock::{Lock, LockError},
+    names::{EnvName, ProfileName},
+    store::{Generation, layout},
+};
 
 /// Why the files could not be looked at.
 #[derive(Debug, thiserror::Error)]
@@ -20,24 +26,43 @@ pub enum AuditError {
     Io(#[source] std::io::Error),
 }
 
-/// An installed distribution, as its METADATA tells it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Distribution {
-    /// Normalized name.
-    pub name: PackageName,
-    /// Version, local part included.
-    pub version: Version,
-    /// What it needs; lines that make no sense are left out.
-    pub requires: Vec<Requirement<VerbatimUrl>>,
-}
-
 /// Everything that the faults look at, read once.
 #[derive(Debug, Clone)]
 pub struct Inventory {
     /// What is typed after `matenv install` to make it again, for remedies.
     pub env: String,
+    /// Its name, if it is an environment of matenv's that was finished.
+    pub made: Option<EnvName>,
+    /// `site-packages`, below the prefix.
+    pub site_packages: String,
+    /// The accelerator level that it has to serve.
+    pub profile: ProfileName,
+    /// The version of its Python, such as `3.13`, with a `t` for one without the lock.
+    pub python: String,
     /// The distributions, by name.
     pub distributions: Vec<Distribution>,
+    /// What is left of others.
+    pub remains: Vec<Remains>,
+    /// Records of conda packages that cannot be read.
+    pub damaged_records: Vec<String>,
+    /// The conda packages.
+    pub conda: Vec<CondaPackage>,
+    /// What matenv installed; absent in a prefix that it did not make.
+    pub lock: Option<Lock>,
+    /// Why its lock cannot be believed.
+    pub damaged_lock: Option<String>,
+    /// The files that are there.
+    pub tree: Tree,
+    /// Whose they are.
+    pub files: Ownership,
+    /// Libraries and modules that are nobody's.
+    pub unowned: Vec<Unowned>,
+    /// Needs of the C and C++ libraries that do not hold.
+    pub lacking_versions: Vec<LackingVersion>,
+    /// What torch needs of NCCL and does not get.
+    pub lacking_nccl: Option<LackingSymbols>,
+    /// What torchvision needs of torch and does not get.
+    pub lacking_torch: Option<LackingSymbols>,
     /// What markers are judged against.
     pub markers: MarkerEnvironment,
     /// What the GPU libraries say; empty where the profile uses no GPU.
@@ -45,29 +70,57 @@ pub struct Inventory {
 }
 
 impl Inventory {
-    /// Read the prefix.
-    pub fn read(prefix: &Path, env: &str) -> Result<Self, AuditError> {
+    /// Read the prefix: names, sizes and tables of symbols; with [`Depth::Content`] every file.
+    pub fn read(prefix: &Path, env: &str, subject: &Subject, depth: Depth) -> Result<Self, AuditError> {
         let no_python = || AuditError::NoPython {
             prefix: prefix.to_owned(),
         };
-        let minor = minor(prefix).ok_or_else(no_python)?;
-        let site_packages = layout::site_packages(prefix, &minor);
-        let mut distributions = Vec::new();
-        for entry in fs_err::read_dir(&site_packages).map_err(AuditError::Io)? {
-            let path = entry.map_err(AuditError::Io)?.path();
-            if path.extension().is_some_and(|ending| ending == "dist-info")
-                && let Ok(metadata) = fs_err::read(path.join("METADATA"))
-                && let Some(distribution) = parse(&String::from_utf8_lossy(&metadata))
-            {
-                distributions.push(distribution);
-            }
-        }
-        distributions.sort_by(|a, b| a.name.cmp(&b.name));
+        let python = python(prefix).ok_or_else(no_python)?;
+        let site_packages = if cfg!(windows) {
+            "Lib/site-packages".to_owned()
+        } else {
+            format!("lib/python{python}/site-packages")
+        };
+        let markers = markers(&full_version(prefix, &python)).ok_or_else(no_python)?;
+        let (records, (conda, damaged_records)) = rayon::join(
+            || distribution::read(prefix, &site_packages),
+            || conda_records::read(prefix),
+        );
+        let (distributions, remains) = records?;
+        let ((tree, mut files), (gpu, lock)) = rayon::join(
+            || rayon::join(|| Tree::read(prefix), || Ownership::of(&distributions, &conda)),
+            || rayon::join(|| GpuLibraries::read(prefix, subject), || lock(prefix)),
+        );
+        let of_conda = !conda.is_empty();
+        let ((), binaries) = rayon::join(
+            || files.compare(&tree, depth == Depth::Content),
+            || Binaries::read(prefix, &tree, of_conda),
+        );
+        let (lacking_nccl, lacking_torch) = rayon::join(
+            || torch::lacking_nccl(&binaries, &site_packages),
+            || torch::lacking_torch(&binaries, &tree, &site_packages),
+        );
+        let (lock, damaged_lock) = lock;
         Ok(Self {
             env: env.to_owned(),
+            made: Generation::of_prefix(prefix).map(|generation| generation.env),
+            profile: subject.profile,
+            unowned: unowned::find(&tree, &files, &binaries, &site_packages),
+            lacking_versions: binaries.lacking_versions(|path| files.claims.contains_key(path)),
+            lacking_nccl,
+            lacking_torch,
+            site_packages,
+            python,
             distributions,
-            markers: markers(&full_version(prefix, &minor)).ok_or_else(no_python)?,
-            gpu: GpuLibraries::default(),
+            remains,
+            damaged_records,
+            conda,
+            lock,
+            damaged_lock,
+            tree,
+            files,
+            markers,
+            gpu,
         })
     }
 
@@ -78,15 +131,55 @@ impl Inventory {
             .iter()
             .find(|distribution| distribution.name.as_ref() == name)
     }
+
+    /// The command that brings the environment back to what was installed.
+    #[must_use]
+    pub fn again(&self) -> String {
+        match &self.made {
+            Some(env) => format!("matenv repair {env}"),
+            None => self.anew(),
+        }
+    }
+
+    /// The command that makes the environment anew, with all choices made again.
+    #[must_use]
+    pub fn anew(&self) -> String {
+        if self.lock.is_none() && self.damaged_lock.is_none() {
+            return "install the package again with what made this environment; or have one made and proven: matenv install ENV"
+                .to_owned();
+        }
+        format!("matenv install {} --force", self.env)
+    }
+
+    /// A path below the prefix, from `site-packages` on where it lies there.
+    #[must_use]
+    pub fn short<'a>(&self, path: &'a str) -> &'a str {
+        path.strip_prefix(&self.site_packages)
+            .and_then(|rest| rest.strip_prefix('/'))
+            .unwrap_or(path)
+    }
+}
+
+/// The generation's own lock, or why it cannot be believed. One of a newer matenv is not read.
+fn lock(prefix: &Path) -> (Option<Lock>, Option<String>) {
+    let folder = layout::records(prefix);
+    match Lock::read(&folder) {
+        Ok(lock) => (Some(lock), None),
+        Err(LockError::Newer { .. }) => (None, None),
+        Err(LockError::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => (None, None),
+        Err(error @ (LockError::Io(_) | LockError::Folder { .. } | LockError::Damaged { .. })) => {
+            (None, Some(error.to_string()))
+        }
+    }
 }
 
 /// `3.13` of a prefix, by its library folder; Windows keeps one folder for all, so its records are asked.
-fn minor(prefix: &Path) -> Option<String> {
+fn python(prefix: &Path) -> Option<String> {
     let named = fs_err::read_dir(prefix.join("lib")).ok().and_then(|entries| {
         entries
             .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
             .find_map(|name| name.strip_prefix("python3.").map(|minor| format!("3.{minor}")))
-            .filter(|minor| minor.len() <= 4)
+            .filter(|minor| minor.len() <= 5)
     });
     named.or_else(|| {
         let version = recorded_version(prefix)?;
@@ -95,20 +188,30 @@ fn minor(prefix: &Path) -> Option<String> {
     })
 }
 
-/// The version of the conda package `python`.
+/// The version of the conda package `python`, or the one that a virtual environment names.
 fn recorded_version(prefix: &Path) -> Option<String> {
-    fs_err::read_dir(prefix.join("conda-meta"))
-        .ok()?
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .find_map(|name| {
-            let rest = name.strip_prefix("python-")?;
-            rest.starts_with(|first: char| first.is_ascii_digit())
-                .then(|| rest.split('-').next().map(ToOwned::to_owned))?
+    let of_conda = fs_err::read_dir(prefix.join("conda-meta")).ok().and_then(|entries| {
+        entries
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .find_map(|name| {
+                let rest = name.strip_prefix("python-")?;
+                rest.starts_with(|first: char| first.is_ascii_digit())
+                    .then(|| rest.split('-').next().map(ToOwned::to_owned))?
+            })
+    });
+    of_conda.or_else(|| {
+        let text = fs_err::read_to_string(prefix.join("pyvenv.cfg")).ok()?;
+        text.lines().find_map(|line| {
+            let (key, value) = line.split_once('=')?;
+            // `venv` writes the first, virtualenv and uv the second, which may go on with `.final.0`.
+            let version = matches!(key.trim(), "version" | "version_info").then(|| value.trim())?;
+            Some(version.split('.').take(3).collect::<Vec<_>>().join("."))
         })
+    })
 }
 
-fn full_version(prefix: &Path, minor: &str) -> String {
-    recorded_version(prefix).unwrap_or_else(|| format!("{minor}.0"))
+fn full_version(prefix: &Path, python: &str) -> String {
+    recorded_version(prefix).unwrap_or_else(|| format!("{}.0", python.trim_end_matches('t')))
 }
 
 /// The markers of a CPython of that version on this machine.
@@ -140,39 +243,28 @@ fn markers(version: &str) -> Option<MarkerEnvironment> {
     .ok()
 }
 
-/// METADATA is an e-mail header; the first empty line ends it.
-fn parse(metadata: &str) -> Option<Distribution> {
-    let mut name = None;
-    let mut version = None;
-    let mut requires = Vec::new();
-    for line in metadata.lines() {
-        if line.is_empty() {
-            break;
-        }
-        let Some((key, value)) = line.split_once(": ") else {
-            continue;
-        };
-        match key {
-            "Name" => name = value.trim().parse().ok(),
-            "Version" => version = value.trim().parse().ok(),
-            "Requires-Dist" => requires.extend(value.trim().parse::<Requirement<VerbatimUrl>>().ok()),
-            _ => {}
-        }
-    }
-    Some(Distribution {
-        name: name?,
-        version: version?,
-        requires,
-    })
-}
-
 #[cfg(test)]
 impl Inventory {
     /// An inventory of METADATA texts, for the tests of the faults.
     pub(crate) fn of(texts: &[&str]) -> Self {
         Self {
             env: "sleap".to_owned(),
-            distributions: texts.iter().filter_map(|text| parse(text)).collect(),
+            made: "sleap".parse().ok(),
+            site_packages: "lib/python3.13/site-packages".to_owned(),
+            profile: ProfileName::Cpu,
+            python: "3.13".to_owned(),
+            distributions: texts.iter().filter_map(|text| distribution::parse(text)).collect(),
+            remains: Vec::new(),
+            damaged_records: Vec::new(),
+            conda: Vec::new(),
+            lock: None,
+            damaged_lock: None,
+            tree: Tree::default(),
+            files: Ownership::default(),
+            unowned: Vec::new(),
+            lacking_versions: Vec::new(),
+            lacking_nccl: None,
+            lacking_torch: None,
             markers: markers("3.13.1").expect("markers"),
             gpu: GpuLibraries::default(),
         }
@@ -184,11 +276,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bad_lines_of_metadata_leave_the_good_ones() {
-        let text = "Metadata-Version: 2.1\nName: My_Package\nVersion: 1.0\nRequires-Dist: numpy>=2\n\
-                    Requires-Dist: this is no requirement!!\nRequires-Dist: onnx\n\nName: not-this\n";
-        let found = parse(text).expect("a distribution");
-        assert_eq!(found.name.as_ref(), "my-package");
-        assert_eq!(found.requires.len(), 2);
+    fn a_virtual_environment_says_its_version() {
+        let prefix = tempfile::tempdir().expect("a folder");
+        let said = |text: &str| {
+            fs_err::write(prefix.path().join("pyvenv.cfg"), text).expect("written");
+            recorded_version(prefix.path())
+        };
+        assert_eq!(said("home = /usr/bin\nversion = 3.12.3\n").as_deref(), Some("3.12.3"));
+        assert_eq!(said("version_info = 3.11.7.final.0\n").as_deref(), Some("3.11.7"));
+        assert_eq!(said("home = /usr/bin\n"), None);
     }
 }

@@ -1,19 +1,43 @@
 //! Audit: what the files of a prefix prove, without importing anything.
 //!
 //! In: a prefix. Out: an [`Audit`] with findings; an error means that it could not look. What is looked for stands in
-//! [`crate::doctor::faults`], one file a fault; what is looked at is the [`Inventory`], read once. What the files have to
-//! serve is the [`Subject`]: of an environment that uses no GPU, no GPU library is opened.
+//! [`crate::doctor::faults`], one file a fault; what is looked at is the [`Inventory`], read once and in parallel: records,
+//! names and sizes of all files, and the tables of shared libraries, with [`deep`] the contents too. What the files have to
+//! serve is the [`Subject`]: of an environment that uses no GPU, no code for GPUs is read. Absent on purpose: variables of the
+//! shell, and what only an import shows.
 
+mod binaries;
 mod closure;
+mod conda_records;
+mod distribution;
 mod gpu;
 mod inventory;
+#[cfg(test)]
+pub(crate) mod made;
+mod ownership;
+mod record;
+mod runtimes;
+mod shared_files;
 mod subject;
+mod torch;
+mod tree;
+mod unowned;
 
+pub use binaries::{Binaries, LackingSymbols, LackingVersion};
 pub use closure::Closure;
 pub(crate) use closure::system_folders;
+pub use conda_records::CondaPackage;
+pub use distribution::{Distribution, Remains, RemainsKind};
 pub use gpu::{GpuLibraries, LibraryCode};
-pub use inventory::{AuditError, Distribution, Inventory};
+pub use inventory::{AuditError, Inventory};
+pub use ownership::{Claim, Difference, Differing, Owner, Ownership};
+pub use record::Recorded;
+pub(crate) use record::ending;
+pub use runtimes::{Conflict, Family, Files};
+pub use shared_files::SharedFiles;
 pub use subject::Subject;
+pub use tree::{Entry, Tree};
+pub use unowned::Unowned;
 
 use std::path::Path;
 
@@ -33,15 +57,50 @@ pub struct Audit {
 pub const CODES: &[Code] = &[
     Code::TorchPairMismatch,
     Code::TwoOnnxRuntimes,
+    Code::NcclSymbolsMissing,
     Code::RequirementUnsatisfied,
     Code::LibraryMissing,
     Code::NoCodeForCard,
+    Code::SymbolVersionMissing,
+    Code::CudaPackagesDisagree,
+    Code::TwoRuntimes,
+    Code::OwnedTwice,
+    Code::FileDiffers,
+    Code::FileMissing,
+    Code::NotOwned,
+    Code::WheelUnfit,
+    Code::NotAsLocked,
 ];
+
+/// How closely the files are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Names, sizes and tables of symbols: seconds for 50,000 files.
+    Structure,
+    /// Every file, against its recorded hash: as fast as the disk.
+    Content,
+}
+
+impl Depth {
+    /// The contents if that is asked for.
+    #[must_use]
+    pub fn of(deep: bool) -> Self {
+        if deep { Self::Content } else { Self::Structure }
+    }
+}
 
 /// Look at the files of a prefix.
 pub fn audit(prefix: &Path, env: &str, subject: &Subject) -> Result<Audit, AuditError> {
-    let mut inventory = Inventory::read(prefix, env)?;
-    inventory.gpu = GpuLibraries::read(prefix, subject);
+    look(prefix, env, subject, Depth::Structure)
+}
+
+/// Look at the files of a prefix, and read each of them against its recorded hash.
+pub fn deep(prefix: &Path, env: &str, subject: &Subject) -> Result<Audit, AuditError> {
+    look(prefix, env, subject, Depth::Content)
+}
+
+fn look(prefix: &Path, env: &str, subject: &Subject, depth: Depth) -> Result<Audit, AuditError> {
+    let inventory = Inventory::read(prefix, env, subject, depth)?;
     let mut findings = faults::detect(&inventory);
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     Ok(Audit { findings })

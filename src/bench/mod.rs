@@ -189,7 +189,7 @@ pub async fn bench(ctx: &Context, prefix: &Path, request: &BenchRequest) -> Resu
     bench_with(ctx, prefix, request, &program).await
 }
 
-/// [`bench`] with another program as the worker: one that calls [`worker`] when its first argument is [`WORKER_WORD`].
+/// [`bench()`] with another program as the worker: one that calls [`worker`] when its first argument is [`WORKER_WORD`].
 pub async fn bench_with(
     ctx: &Context,
     prefix: &Path,

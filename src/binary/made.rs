@@ -9,6 +9,14 @@ pub(crate) struct Shared<'a> {
     pub(crate) runpath: Option<&'a str>,
     /// The content of `.nv_fatbin`.
     pub(crate) fatbin: &'a [u8],
+    /// Dynamic symbols that others have to bring.
+    pub(crate) undefined: &'a [&'a str],
+    /// Dynamic symbols that it has.
+    pub(crate) exported: &'a [&'a str],
+    /// Libraries and the versions that are needed of them.
+    pub(crate) needs: &'a [(&'a str, &'a str)],
+    /// Versions that it defines.
+    pub(crate) defines: &'a [&'a str],
 }
 
 const FILE_HEADER: usize = 64;
@@ -49,8 +57,17 @@ impl Shared<'_> {
             .collect();
         let fatbin_at = dynamic_at + dynamic.len();
         let names = b"\0.nv_fatbin\0.shstrtab\0\0\0\0";
-        let names_at = fatbin_at + self.fatbin.len().next_multiple_of(8);
-        let sections_at = names_at + names.len().next_multiple_of(8);
+        let mut tables = vec![
+            Table::new(1, 1, self.fatbin.to_vec()),
+            Table::new(12, 3, names.to_vec()),
+        ];
+        tables.extend(self.tables());
+        let mut at = fatbin_at;
+        for table in &mut tables {
+            table.at = at;
+            at += table.bytes.len().next_multiple_of(8);
+        }
+        let sections_at = at;
 
         let mut file = b"\x7fELF\x02\x01\x01".to_vec();
         file.resize(16, 0);
@@ -58,7 +75,12 @@ impl Shared<'_> {
         file.extend(1_u32.to_le_bytes());
         file.extend(words(&[0, FILE_HEADER, sections_at]));
         file.extend(0_u32.to_le_bytes());
-        file.extend([64_u16, 56, 2, 64, 3, 2].iter().flat_map(|number| number.to_le_bytes()));
+        let count = u16::try_from(tables.len() + 1).expect("a few tables");
+        file.extend(
+            [64_u16, 56, 2, 64, count, 2]
+                .iter()
+                .flat_map(|number| number.to_le_bytes()),
+        );
         for (kind, at, size) in [(1_u32, 0, fatbin_at), (2, dynamic_at, dynamic.len())] {
             file.extend(kind.to_le_bytes());
             file.extend(4_u32.to_le_bytes());
@@ -66,19 +88,103 @@ impl Shared<'_> {
         }
         file.extend(strings);
         file.extend(dynamic);
-        file.extend(self.fatbin);
-        file.resize(names_at, 0);
-        file.extend(names);
+        for table in &tables {
+            file.resize(table.at, 0);
+            file.extend(&table.bytes);
+        }
         file.resize(sections_at + SECTION, 0);
-        for (name, kind, at, size) in [
-            (1_u32, 1_u32, fatbin_at, self.fatbin.len()),
-            (12, 3, names_at, names.len()),
-        ] {
-            file.extend(name.to_le_bytes());
-            file.extend(kind.to_le_bytes());
-            file.extend(words(&[0, 0, at, size, 0, 8, 0]));
+        for table in &tables {
+            file.extend(table.name.to_le_bytes());
+            file.extend(table.kind.to_le_bytes());
+            file.extend(words(&[0, 0, table.at, table.bytes.len()]));
+            file.extend(table.link.to_le_bytes());
+            file.extend(table.info.to_le_bytes());
+            file.extend(words(&[8, table.entry]));
         }
         file
+    }
+
+    /// The tables of symbols and versions; none where there is nothing to say.
+    fn tables(self) -> Vec<Table> {
+        let mut strings = vec![0];
+        let mut entry = |text: &str| {
+            let at = u32::try_from(strings.len()).expect("a few names");
+            strings.extend(text.as_bytes());
+            strings.push(0);
+            at.to_le_bytes()
+        };
+        let mut symbols = vec![0; 24];
+        for (names, section) in [(self.undefined, 0_u8), (self.exported, 1)] {
+            for name in names {
+                symbols.extend(entry(name));
+                // A global function.
+                symbols.extend([0x12, 0, section, 0]);
+                symbols.extend([0; 16]);
+            }
+        }
+        let mut needs = Vec::new();
+        for (at, (library, version)) in self.needs.iter().enumerate() {
+            needs.extend([1, 0, 1, 0]);
+            needs.extend(entry(library));
+            needs.extend(16_u32.to_le_bytes());
+            let next = if at + 1 == self.needs.len() { 0_u32 } else { 32 };
+            needs.extend(next.to_le_bytes());
+            needs.extend([0; 8]);
+            needs.extend(entry(version));
+            needs.extend([0; 4]);
+        }
+        let mut defines = Vec::new();
+        for (at, version) in self.defines.iter().enumerate() {
+            defines.extend([1, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0]);
+            defines.extend(20_u32.to_le_bytes());
+            let next = if at + 1 == self.defines.len() { 0_u32 } else { 28 };
+            defines.extend(next.to_le_bytes());
+            defines.extend(entry(version));
+            defines.extend([0; 4]);
+        }
+        let count = |list: usize| u32::try_from(list).expect("a few entries");
+        let linked = |kind, bytes, info, entry| Table {
+            link: 3,
+            info,
+            entry,
+            ..Table::new(0, kind, bytes)
+        };
+        let mut tables = vec![Table::new(0, 3, strings)];
+        if symbols.len() > 24 {
+            tables.push(linked(11, symbols, 1, 24));
+        }
+        if !needs.is_empty() {
+            tables.push(linked(0x6fff_fffe, needs, count(self.needs.len()), 0));
+        }
+        if !defines.is_empty() {
+            tables.push(linked(0x6fff_fffd, defines, count(self.defines.len()), 0));
+        }
+        tables
+    }
+}
+
+/// A section of the file.
+struct Table {
+    name: u32,
+    kind: u32,
+    at: usize,
+    bytes: Vec<u8>,
+    link: u32,
+    info: u32,
+    entry: usize,
+}
+
+impl Table {
+    fn new(name: u32, kind: u32, bytes: Vec<u8>) -> Self {
+        Self {
+            name,
+            kind,
+            at: 0,
+            bytes,
+            link: 0,
+            info: 0,
+            entry: 0,
+        }
     }
 }
 

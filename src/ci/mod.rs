@@ -12,7 +12,7 @@ mod wheel;
 pub use jobs::jobs;
 pub use wheel::MatenvWheel;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -134,10 +134,21 @@ impl Job {
     }
 }
 
+/// What both files begin with.
+pub const HEAD: &str = "# Written by `matenv ci ";
+
+/// The top of the git repository that a lab lies in, if that is another folder.
+#[must_use]
+pub fn repository_above(root: &Path) -> Option<PathBuf> {
+    let root = fs_err::canonicalize(root).ok()?;
+    let top = root.ancestors().find(|folder| folder.join(".git").exists())?;
+    (top != root).then(|| top.to_owned())
+}
+
 /// The first lines of both files.
 fn comments(kind: &str) -> String {
     format!(
-        "# Written by `matenv ci {kind}`, matenv {}; it was not run. Write it again when the lab's environments change.\n\
+        "{HEAD}{kind}`, matenv {}; it was not run. Write it again when the lab's environments change.\n\
          # matenv comes from a wheel, pinned by hash. Cached is what matenv.lock names, on the processor only: a few GPU\n\
          # environments would fill the 10 GB that a repository has.\n",
         env!("CARGO_PKG_VERSION")

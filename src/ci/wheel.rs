@@ -84,10 +84,10 @@ fn of_file(given: &str, root: &Path) -> Result<(String, String, String), CiError
         source,
     };
     let root = fs_err::canonicalize(root).map_err(unreadable)?;
-    let path = fs_err::canonicalize(root.join(given)).map_err(unreadable)?;
+    let path = fs_err::canonicalize(given).map_err(unreadable)?;
     let inside = path.strip_prefix(&root).map_err(|_| CiError::Wheel {
         given: given.to_owned(),
-        because: "it lies outside of this folder, so a job does not see it",
+        because: "it lies outside of the lab's folder, so a job does not see it",
     })?;
     let parts: Vec<_> = inside.iter().map(|part| part.to_string_lossy()).collect();
     let sha256 = compute_file_digest::<Sha256>(&path).map_err(unreadable)?;
@@ -106,11 +106,15 @@ mod tests {
         let root = tempfile::tempdir().expect("a folder");
         fs_err::create_dir(root.path().join("tools")).expect("a folder");
         fs_err::write(root.path().join("tools").join(FILE), "wheel").expect("written");
-        let wheel = MatenvWheel::find(&format!("tools/{FILE}"), root.path()).expect("a wheel");
+        let given = root.path().join("tools").join(FILE);
+        let wheel = MatenvWheel::find(&given.to_string_lossy(), root.path()).expect("a wheel");
         assert_eq!(wheel.place, format!("./tools/{FILE}"));
         assert!(wheel.sha256.starts_with("ba59926159d2aa25"), "{}", wheel.sha256);
-        let outside = MatenvWheel::find(&format!("../{FILE}"), &root.path().join("tools"));
-        assert!(matches!(outside, Err(CiError::Read { .. } | CiError::Wheel { .. })));
+        fs_err::create_dir(root.path().join("lab")).expect("a folder");
+        let outside = MatenvWheel::find(&given.to_string_lossy(), &root.path().join("lab"));
+        assert!(matches!(outside, Err(CiError::Wheel { .. })), "{outside:?}");
+        let missing = MatenvWheel::find("no-such.whl", root.path());
+        assert!(matches!(missing, Err(CiError::Read { .. })), "{missing:?}");
     }
 
     #[test]

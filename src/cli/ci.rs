@@ -48,6 +48,12 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
         .lab
         .as_ref()
         .map_or(Path::new("."), |lab| &lab.root);
+    if let Some(above) = ci::repository_above(root) {
+        session.ctx.events.warn(format!(
+            "this lab lies inside the repository {}: its jobs start there, and the paths of what is written are the lab's; change them, or keep the lab at the top",
+            above.display()
+        ));
+    }
     let wheels = args
         .wheel
         .iter()
@@ -56,6 +62,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     let lab = session.ctx.settings.lab.is_some();
     // The jobs install by it.
     let lock = LabLock::read(root)?.ok_or(LockedError::None { lab })?;
+    super::lock::warn_of_stale(session)?;
     let rendered = ci::render(args.kind, &ci::jobs(&lock), &wheels)?;
     for job in &rendered.left_out {
         let note = format!(
@@ -76,8 +83,12 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     match &args.output {
         None => session.out.show(&shown, &rendered.text),
         Some(file) => {
-            super::export::write(file, &rendered.text)?;
-            let said = format!("{}: {} jobs", file.display(), rendered.jobs.len());
+            super::export::write(file, &rendered.text, Some(ci::HEAD))?;
+            let jobs = match rendered.jobs.len() {
+                1 => "1 job".to_owned(),
+                more => format!("{more} jobs"),
+            };
+            let said = format!("{}: {jobs}", file.display());
             session.out.told(&shown, said, Exit::Done);
         }
     }

@@ -2,6 +2,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use super::{Exit, Failure, Session};
 use crate::{
+    audit::Depth,
     doctor::{self, Examination, Severity, Target},
     names::EnvName,
     report::finding_lines,
@@ -25,6 +26,9 @@ pub(super) struct Args {
     /// Look at a conda or virtual environment that matenv did not make
     #[arg(long, value_name = "PATH", conflicts_with = "env")]
     prefix: Option<PathBuf>,
+    /// Read every file against its recorded hash
+    #[arg(long)]
+    deep: bool,
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
@@ -33,7 +37,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
         (None, Some(prefix)) => Target::Prefix(doctor::prefix_at(&session.cwd, prefix)),
         (None, None) => Target::Everything,
     };
-    let found = session.block_on(doctor::examine(&session.ctx, &target))?;
+    let found = session.block_on(doctor::examine(&session.ctx, &target, Depth::of(args.deep)))?;
     let exit = if found.ok { Exit::Done } else { Exit::Faulty };
     session.out.told(&found, words(&found), exit);
     Ok(exit.into())

@@ -338,6 +338,18 @@ impl Failure {
     }
 
     /// An error of the operating system.
+    /// What was asked for would lose something.
+    pub(super) fn refused(message: String, code: &'static str, help: &str) -> Self {
+        Self {
+            code,
+            exit: Exit::Usage,
+            message,
+            help: Some(help.to_owned()),
+            causes: None,
+            excerpt: None,
+        }
+    }
+
     pub(super) fn io(message: impl Into<String>, error: &std::io::Error, help: &str) -> Self {
         Self {
             code: "machine::io",

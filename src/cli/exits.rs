@@ -231,6 +231,7 @@ impl From<InstallError> for Failure {
             ),
             InstallError::Checkout(error) => error.into(),
             InstallError::Room(error) => error.into(),
+            InstallError::Caches(error) => error.into(),
             InstallError::Conda(error) => error.into(),
             InstallError::Uv(error) => error.into(),
             InstallError::Pypi(error) => error.into(),

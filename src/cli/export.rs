@@ -8,7 +8,8 @@ use serde::Serialize;
 use super::{Exit, Failure, ProfileChoice, Session, parse_profile};
 use crate::{
     export::{self, Format, Wanted},
-    lock::LabEntry,
+    lab::LAB_FILE,
+    lock::{LAB_BESIDE, LAB_LOCK, LabEntry},
     locking::{self, Interpreter},
     names::{Backend, EnvName, ProfileName},
     store::layout,
@@ -54,9 +55,11 @@ struct Shown<'a> {
 
 pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     let locked = export::from_lab(&session.ctx, &args.env)?;
-    let installed = match locked.as_slice() {
-        [] => Some(super::info::installed(&args.env, session)?),
-        _ => None,
+    let installed = if locked.is_empty() {
+        Some(super::info::installed(&args.env, session)?)
+    } else {
+        super::lock::warn_of_stale(session)?;
+        None
     };
     let entries = match &installed {
         Some(generation) => vec![export::from_generation(generation)?],
@@ -79,7 +82,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     match &args.output {
         None => session.out.show(&shown, &text),
         Some(file) => {
-            write(file, &text)?;
+            write(file, &text, None)?;
             let said = format!("{}: {} for {}", file.display(), entry.name, entry.platform);
             session.out.told(&shown, said, Exit::Done);
         }
@@ -101,8 +104,16 @@ fn shown<'a>(args: &'a Args, entry: &'a LabEntry, text: &'a str) -> Shown<'a> {
     }
 }
 
-/// Write a text to the file of `--output`.
-pub(super) fn write(file: &Path, text: &str) -> Result<(), Failure> {
+/// Write a text to the file of `--output`, but over nothing that a lab would miss: `ours` says by its beginning which file
+/// that is there may be replaced.
+pub(super) fn write(file: &Path, text: &str, ours: Option<&str>) -> Result<(), Failure> {
+    let of_lab = [LAB_FILE, LAB_LOCK, LAB_BESIDE].iter().any(|name| file.ends_with(name));
+    let theirs = ours.is_some_and(|ours| fs_err::read_to_string(file).is_ok_and(|there| !there.starts_with(ours)));
+    if of_lab || theirs {
+        let message = format!("{} is not overwritten", file.display());
+        let help = "name another file: --output FILE; or without it, and look at both";
+        return Err(Failure::refused(message, "output::exists", help));
+    }
     fs_err::write(file, text).map_err(|error| {
         Failure::io(
             "cannot write the file",

@@ -160,6 +160,7 @@ impl Args {
                 probes: !self.no_verify,
                 bench: !self.no_bench,
                 model_dir: self.model_dir.clone(),
+                ..Prove::default()
             },
             menu: self.menu,
             sources: self.source.clone(),

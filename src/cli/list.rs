@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::{Exit, Failure, Session};
 use crate::{
+    drift::{Change, Drift},
     hardware,
     names::{EnvName, ProfileName},
     store::{Generation, Store},
@@ -23,6 +24,7 @@ struct Row<'a> {
     ok: bool,
     created: &'a str,
     changed: Option<&'a str>,
+    drift: &'a [Change],
     prefix: &'a PathBuf,
 }
 
@@ -35,37 +37,53 @@ struct Rows<'a> {
 
 pub(super) fn run(_args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     let generations = Store::open(&session.ctx.settings)?.list()?;
+    let told = tell_changes(&generations, session);
     let text = if generations.is_empty() {
         "no environments yet; make one: matenv install runtime".to_owned()
     } else {
-        table(&generations).to_string()
+        table(&generations, &told).to_string()
     };
-    let changes = tell_changes(&generations, session);
     let rows = Rows {
         schema: 1,
         ok: true,
         environments: generations
             .iter()
-            .zip(&changes)
-            .map(|(generation, change)| row(generation, change.as_deref()))
+            .zip(&told)
+            .map(|(generation, told)| row(generation, told))
             .collect(),
     };
     session.out.show(&rows, text);
     Ok(Exit::Done.into())
 }
 
-/// Say on standard error how this machine matters to environments that were proven on another.
-pub(super) fn tell_changes(generations: &[Generation], session: &Session) -> Vec<Option<String>> {
-    let changes = hardware::changes(&session.ctx.settings, generations);
-    for (generation, change) in generations.iter().zip(&changes) {
-        if let Some(change) = change {
-            session.ctx.events.warn(format!("{}: {change}", generation.env));
-        }
-    }
-    changes
+/// What differs from what was proven.
+pub(super) struct Told {
+    /// How this machine matters to an environment that was proven on another.
+    machine: Option<String>,
+    /// What was changed in its files.
+    drift: Option<Drift>,
 }
 
-fn row<'a>(generation: &'a Generation, changed: Option<&'a str>) -> Row<'a> {
+/// Say on standard error what differs from what was proven: the machine, or the environment's files.
+pub(super) fn tell_changes(generations: &[Generation], session: &Session) -> Vec<Told> {
+    let machine = hardware::changes(&session.ctx.settings, generations);
+    generations
+        .iter()
+        .zip(machine)
+        .map(|(generation, machine)| {
+            let drift = Drift::of(generation);
+            if let Some(drift) = &drift {
+                session.ctx.events.warn(drift.sentence(generation));
+            }
+            if let Some(change) = &machine {
+                session.ctx.events.warn(format!("{}: {change}", generation.env));
+            }
+            Told { machine, drift }
+        })
+        .collect()
+}
+
+fn row<'a>(generation: &'a Generation, told: &'a Told) -> Row<'a> {
     Row {
         env: &generation.env,
         profile: generation.record.profile,
@@ -73,22 +91,23 @@ fn row<'a>(generation: &'a Generation, changed: Option<&'a str>) -> Row<'a> {
         proven: generation.record.proven,
         ok: generation.record.ok,
         created: &generation.record.created,
-        changed,
+        changed: told.machine.as_deref(),
+        drift: told.drift.as_ref().map_or(&[], |drift| &drift.changes),
         prefix: &generation.prefix,
     }
 }
 
-fn table(generations: &[Generation]) -> Table {
+fn table(generations: &[Generation], told: &[Told]) -> Table {
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
         .set_header(["environment", "profile", "generation", "state", "made", "prefix"]);
-    for generation in generations {
+    for (generation, told) in generations.iter().zip(told) {
         table.add_row([
             generation.env.to_string(),
             generation.record.profile.to_string(),
             generation.number.to_string(),
-            state(generation).to_owned(),
+            state(generation, told).to_owned(),
             generation.record.created.chars().take(10).collect(),
             generation.prefix.display().to_string(),
         ]);
@@ -96,7 +115,10 @@ fn table(generations: &[Generation]) -> Table {
     table
 }
 
-fn state(generation: &Generation) -> &'static str {
+fn state(generation: &Generation, told: &Told) -> &'static str {
+    if told.drift.is_some() {
+        return "changed";
+    }
     match (generation.record.ok, generation.record.proven) {
         (true, _) => "proven",
         (false, false) => "not proven",

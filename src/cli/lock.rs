@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::{Exit, Failure, ProfileChoice, Session, parse_profile};
 use crate::{
+    install::LockedError,
     lock::LabLock,
     locking::{self, Ask, Change, Locked, Unmet, Upgrade},
     names::Backend,
@@ -87,7 +88,8 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     let wanted = locking::wanted(lab, &session.manifests, &ask)?;
     let old = LabLock::read(&lab.root)?;
     if args.check {
-        let unmet = locking::check(&session.ctx, &wanted, &old.unwrap_or_default())?;
+        let old = old.ok_or(LockedError::None { lab: true })?;
+        let unmet = locking::check(&session.ctx, &wanted, &old)?;
         return Ok(show_check(&unmet, session));
     }
     let upgrade = match args.upgrade.as_deref() {
@@ -118,6 +120,25 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     };
     session.out.told(&document, told(&locked, changed), Exit::Done);
     Ok(Exit::Done.into())
+}
+
+/// Say that a lock no longer holds what the lab asks for: what is made from it is not that.
+pub(super) fn warn_of_stale(session: &Session) -> Result<(), Failure> {
+    let Some(lab) = &session.ctx.settings.lab else {
+        return Ok(());
+    };
+    let Some(lock) = LabLock::read(&lab.root)? else {
+        return Ok(());
+    };
+    let wanted = locking::wanted(lab, &session.manifests, &Ask::default())?;
+    for one in locking::check(&session.ctx, &wanted, &lock)? {
+        let unmet = one.unmet.join("; ");
+        session.ctx.events.warn(format!(
+            "matenv.lock is stale, {} for {}: {unmet}; to make it hold again: matenv lock",
+            one.name, one.platform
+        ));
+    }
+    Ok(())
 }
 
 fn show_check(unmet: &[Unmet], session: &Session) -> ExitCode {

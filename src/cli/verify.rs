@@ -2,6 +2,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use super::{Failure, Session, install::exit_of};
 use crate::{
+    audit::Depth,
     install::{self, Prove},
     names::EnvName,
     report::summary,
@@ -17,6 +18,9 @@ pub(super) struct Args {
     /// Run the smoke tests on a trained model as well
     #[arg(long, value_name = "DIR")]
     model_dir: Option<PathBuf>,
+    /// Read every file against its recorded hash
+    #[arg(long)]
+    deep: bool,
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
@@ -24,6 +28,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     let wanted = Prove {
         probes: true,
         bench: false,
+        depth: Depth::of(args.deep),
         model_dir: args.model_dir.clone(),
     };
     let certificate = session.block_on(install::prove_again(&session.ctx, &generation, &wanted))?;

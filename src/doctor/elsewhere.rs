@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{Code, Finding, patient::Patient};
 use crate::{
-    audit::{AuditError, Inventory, Subject},
+    audit::{AuditError, Depth, Inventory, Subject},
     hardware::Hardware,
     names::ProfileName,
     store::layout,
@@ -18,7 +18,7 @@ const MANIFESTS: [(&str, &str); 2] = [("sleap", "sleap"), ("x-anylabeling-cvhub"
 
 /// What the files of a prefix have to serve: CUDA, if they bring it.
 pub(super) fn subject(prefix: &Path, hardware: &Hardware) -> Result<Subject, AuditError> {
-    let inventory = Inventory::read(prefix, NAME)?;
+    let inventory = look(prefix)?;
     let site_packages = layout::site_packages_of(prefix).unwrap_or_default();
     let torch_on_cuda = site_packages.join("torch/lib/libtorch_cuda.so").is_file();
     let gpus = hardware.visible_gpus().unwrap_or_default();
@@ -36,6 +36,11 @@ pub(super) fn subject(prefix: &Path, hardware: &Hardware) -> Result<Subject, Aud
         subject.libraries.clear();
     }
     Ok(subject)
+}
+
+/// What is installed there.
+fn look(prefix: &Path) -> Result<Inventory, AuditError> {
+    Inventory::read(prefix, NAME, &Subject::cpu(), Depth::Structure)
 }
 
 /// CUDA's major version by torch's build, or by the suffixes of NVIDIA's distributions.
@@ -66,7 +71,7 @@ pub(super) fn remedies(findings: &mut [Finding], patient: &Patient) {
             format!("uv pip {command} --python \"{python}\"")
         }
     };
-    let manifest = Inventory::read(&patient.prefix, NAME).ok().and_then(|inventory| {
+    let manifest = look(&patient.prefix).ok().and_then(|inventory| {
         let made = MANIFESTS
             .iter()
             .find(|(distribution, _)| inventory.get(distribution).is_some());

@@ -14,11 +14,12 @@ use super::{
     process::ProcessFacts,
 };
 use crate::{
-    audit::{self, AuditError, Subject},
+    audit::{self, AuditError, Depth, Subject},
     context::Context,
     hardware::Hardware,
     install::{self, InstallError},
     names::EnvName,
+    settings::Settings,
     store::{Generation, Store, StoreError},
     verify::{self, VerifyError},
 };
@@ -69,16 +70,16 @@ pub enum DoctorError {
     Trial(#[source] std::io::Error),
 }
 
-/// Examine the machine, this shell and `target`.
+/// Examine the machine, this shell and `target`, whose files are looked at as closely as `depth` says.
 ///
 /// # Errors
 /// What is to be examined is not there, or cannot be looked at.
-pub async fn examine(ctx: &Context, target: &Target) -> Result<Examination, DoctorError> {
+pub async fn examine(ctx: &Context, target: &Target, depth: Depth) -> Result<Examination, DoctorError> {
     let patients = patients(ctx, target)?;
     let alone = !matches!(target, Target::Everything);
     let (host, parts) = tokio::try_join!(
         async { HostFacts::gather(ctx).await.map_err(DoctorError::Trial) },
-        try_join_all(patients.iter().map(|patient| of_patient(ctx, patient, alone)))
+        try_join_all(patients.iter().map(|patient| of_patient(ctx, patient, alone, depth)))
     )?;
     let mut findings = faults::detect_host(&host, &patients);
     findings.extend(parts.into_iter().flatten());
@@ -125,11 +126,14 @@ fn patients(ctx: &Context, target: &Target) -> Result<Vec<Patient>, DoctorError>
 }
 
 /// What is wrong with one prefix. Programs are started only where it is the one that was named.
-async fn of_patient(ctx: &Context, patient: &Patient, alone: bool) -> Result<Vec<Finding>, DoctorError> {
+async fn of_patient(ctx: &Context, patient: &Patient, alone: bool, depth: Depth) -> Result<Vec<Finding>, DoctorError> {
     let at_hand = {
         let (settings, patient) = (ctx.settings.clone(), patient.clone());
         tokio::task::spawn_blocking(move || {
-            let (audit, facts) = rayon::join(|| files(&settings, &patient), || PrefixFacts::look(&settings, &patient));
+            let (audit, facts) = rayon::join(
+                || files(&settings, &patient, depth),
+                || PrefixFacts::look(&settings, &patient),
+            );
             audit.map(|audit| (audit, facts))
         })
     };
@@ -176,7 +180,7 @@ async fn of_patient(ctx: &Context, patient: &Patient, alone: bool) -> Result<Vec
 }
 
 /// The static audit.
-fn files(settings: &crate::settings::Settings, patient: &Patient) -> Result<Vec<Finding>, DoctorError> {
+fn files(settings: &Settings, patient: &Patient, depth: Depth) -> Result<Vec<Finding>, DoctorError> {
     let (name, subject) = match &patient.made {
         Some(made) => (made.plan.typed(), Subject::of_plan(&made.plan)),
         None => (
@@ -184,7 +188,11 @@ fn files(settings: &crate::settings::Settings, patient: &Patient) -> Result<Vec<
             elsewhere::subject(&patient.prefix, &Hardware::glance(settings))?,
         ),
     };
-    Ok(audit::audit(&patient.prefix, &name, &subject)?.findings)
+    let look = match depth {
+        Depth::Structure => audit::audit,
+        Depth::Content => audit::deep,
+    };
+    Ok(look(&patient.prefix, &name, &subject)?.findings)
 }
 
 /// The environment's own probes.

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     context::Context,
+    drift::Drift,
     lock::LabEntry,
     plan::Plan,
     report::{Certificate, Verdict},
@@ -49,6 +50,9 @@ pub(super) async fn nothing_to_do(
         return Ok(None);
     };
     let mut certificate = Certificate::read(&plan.env, &current.prefix)?;
+    if let Some(drift) = Drift::of(&current) {
+        ctx.events.warn(drift.sentence(&current));
+    }
     open_door(ctx, &mut certificate);
     // The files of an editable folder may be others by now: what was proven of them counts no more.
     let other_files = certificate.source != plan.source;

@@ -1,8 +1,8 @@
 use super::{LockedError, MeantError, RoomError};
 use crate::{
-    audit::AuditError, bench::BenchError, checkout::CheckoutError, conda::CondaError, lock::LockError, menu::MenuError,
-    plan::PlanError, pypi::PypiError, pypi::UvError, reach::ReachError, report::CertificateError, store::StoreError,
-    toml_file::TomlError, verify::VerifyError,
+    audit::AuditError, bench::BenchError, caches::CachesError, checkout::CheckoutError, conda::CondaError,
+    lock::LockError, menu::MenuError, plan::PlanError, pypi::PypiError, pypi::UvError, reach::ReachError,
+    report::CertificateError, store::StoreError, toml_file::TomlError, verify::VerifyError,
 };
 
 /// Why an environment could not be made; each stage's own error says more.
@@ -34,6 +34,9 @@ pub enum InstallError {
     /// There is no room, or a place cannot be used.
     #[error(transparent)]
     Room(#[from] RoomError),
+    /// Altered copies in the caches.
+    #[error(transparent)]
+    Caches(#[from] CachesError),
     /// The conda part.
     #[error(transparent)]
     Conda(#[from] CondaError),

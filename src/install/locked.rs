@@ -45,6 +45,8 @@ pub enum LockedError {
         package: String,
         /// The closest that it has.
         similar: Option<String>,
+        /// It is an environment's name.
+        is_env: bool,
     },
     /// It lacks what is asked for.
     #[error("matenv.lock has no {name} for {platform}; it has {}", .there.join(", "))]
@@ -123,9 +125,15 @@ impl LabLocks {
                 Ok(Some(entry))
             }
             Err(error) if mode == LockMode::IfItHolds => {
+                let options = match &error {
+                    LockedError::Missing { options, .. } => options.clone(),
+                    LockedError::None { .. }
+                    | LockedError::Nothing
+                    | LockedError::NoPackage { .. }
+                    | LockedError::Stale { .. } => plan.env.to_string(),
+                };
                 ctx.events.warn(format!(
-                    "{error}: the sources are asked; to mend it: matenv lock {}",
-                    plan.env
+                    "{error}: the sources are asked; to mend it: matenv lock {options}"
                 ));
                 Ok(None)
             }

@@ -7,7 +7,7 @@ use std::{
 
 use super::{Clock, InstallError, machine::absent};
 use crate::{
-    audit::{self, Audit, Subject},
+    audit::{self, Audit, Depth, Subject},
     bench::{self, BenchRequest, Benchmark, Model},
     context::Context,
     event::Stage,
@@ -30,6 +30,8 @@ pub struct Prove {
     pub probes: bool,
     /// The benchmark.
     pub bench: bool,
+    /// How closely files are looked at.
+    pub depth: Depth,
     /// A trained model for the smoke tests.
     pub model_dir: Option<PathBuf>,
 }
@@ -39,6 +41,7 @@ impl Default for Prove {
         Self {
             probes: true,
             bench: true,
+            depth: Depth::Structure,
             model_dir: None,
         }
     }
@@ -82,7 +85,10 @@ pub async fn prove(
         let at_work = ctx.shared.machine.read().await;
         clock.start(Stage::Audit);
         let subject = Subject::of_plan(plan);
-        let audit = audit::audit(prefix, &plan.typed(), &subject)?;
+        let audit = match wanted.depth {
+            Depth::Structure => audit::audit(prefix, &plan.typed(), &subject)?,
+            Depth::Content => audit::deep(prefix, &plan.typed(), &subject)?,
+        };
         clock.finish(Stage::Audit, format!("{} findings", audit.findings.len()));
         clock.start(Stage::Verify);
         let verification = verify::verify(ctx, prefix, &plan.typed(), &plan.probes, absent).await?;

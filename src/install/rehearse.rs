@@ -19,7 +19,7 @@ pub struct Rehearsal {
     pub places: Vec<PlaceFacts>,
 }
 
-/// Find out what [`install`] would do, and whether there is room for it. Python is linked into a folder that is
+/// Find out what [`install`](super::install()) would do, and whether there is room for it. Python is linked into a folder that is
 /// removed again, for the wheels are resolved with it.
 pub async fn rehearse(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<Rehearsal, InstallError> {
     request.machine.check_platform()?;

@@ -5,16 +5,18 @@
 
 use serde::Serialize;
 
-use super::{
-    Clock, InstallError, Machine, Packages, Prove, Recipe, build, kept_plan, machine::absent, places, prove, switch,
-};
+use super::{Clock, InstallError, Machine, Packages, Prove, Recipe, build, kept_plan, machine::absent, places, switch};
 use crate::{
+    audit::{self, Subject},
+    caches::{self, Altered},
     context::Context,
     doctor::{Code, Finding, Scope, Severity},
+    event::Stage,
     lock::Lock,
     plan::Plan,
     report::{Certificate, Verdict},
     store::{Generation, Store, layout},
+    verify::{self, Tally},
 };
 
 /// What the same packages bring again.
@@ -43,6 +45,8 @@ pub struct RepairRequest {
 pub struct Repaired {
     /// What a new generation mends.
     pub faults: Vec<Finding>,
+    /// Copies in the caches that were changed with the environment's files, and are fetched again.
+    pub dropped: Vec<Altered>,
     /// What it does not: it lies in the machine, in the shell, or in what was chosen.
     pub left: Vec<Finding>,
     /// The proof of the mended environment, or why it did not become the current one; absent if none was built.
@@ -67,6 +71,7 @@ pub async fn repair(ctx: &Context, generation: &Generation, request: &RepairRequ
     if faults.is_empty() || request.dry_run {
         return Ok(Repaired {
             faults,
+            dropped: Vec::new(),
             left,
             certificate: None,
         });
@@ -75,6 +80,13 @@ pub async fn repair(ctx: &Context, generation: &Generation, request: &RepairRequ
     places::check_places(ctx).await?;
     let store = Store::open(&ctx.settings)?;
     let _held = store.lock(&ctx.events, &plan.env).await?;
+    let dropped = caches::mend(ctx, &generation.prefix, &names(&lock)).await?;
+    for copy in &dropped {
+        let (name, version) = (&copy.name, &copy.version);
+        ctx.events.note(format!(
+            "the cache's copy of {name} {version} was changed too: it is fetched again"
+        ));
+    }
     let staged = store.stage(&plan.env)?;
     let machine = Machine {
         hardware: certificate.hardware.clone(),
@@ -102,12 +114,23 @@ pub async fn repair(ctx: &Context, generation: &Generation, request: &RepairRequ
     }
     Ok(Repaired {
         faults,
+        dropped,
         left,
         certificate: Some(certificate),
     })
 }
 
-/// What the files and the probes show, by what blocks first.
+/// Every package of a lock: which of them a fault lies in is not told by all findings.
+fn names(lock: &Lock) -> Vec<String> {
+    let conda = lock
+        .conda
+        .iter()
+        .map(|record| record.package_record.name.as_normalized());
+    let wheels = lock.pypi.wheels.iter().map(|wheel| wheel.name.as_str());
+    conda.chain(wheels).map(ToOwned::to_owned).collect()
+}
+
+/// What the files, each of them read, and the probes show, by what blocks first.
 async fn examine(
     ctx: &Context,
     clock: &mut Clock,
@@ -115,19 +138,15 @@ async fn examine(
     generation: &Generation,
     cross: bool,
 ) -> Result<Vec<Finding>, InstallError> {
-    let wanted = Prove {
-        probes: true,
-        bench: false,
-        model_dir: None,
-    };
+    clock.start(Stage::Audit);
+    let audit = audit::deep(&generation.prefix, &plan.typed(), &Subject::of_plan(plan))?;
+    clock.finish(Stage::Audit, format!("{} findings", audit.findings.len()));
+    clock.start(Stage::Verify);
     let absent = absent(&ctx.settings, cross, plan);
-    let proof = prove(ctx, clock, plan, &generation.prefix, &wanted, absent).await?;
-    let probes = proof
-        .verification
-        .into_iter()
-        .flat_map(|verification| verification.probes);
-    let mut found: Vec<Finding> = proof.audit.into_iter().flat_map(|audit| audit.findings).collect();
-    found.extend(probes.filter_map(|probe| probe.finding));
+    let verification = verify::verify(ctx, &generation.prefix, &plan.typed(), &plan.probes, absent).await?;
+    clock.finish(Stage::Verify, Tally::of(&verification.probes).words(" probes"));
+    let mut found = audit.findings;
+    found.extend(verification.probes.into_iter().filter_map(|probe| probe.finding));
     found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     Ok(found)
 }

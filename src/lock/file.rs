@@ -27,6 +27,15 @@ pub enum LockError {
     /// A file could not be read or written.
     #[error("cannot read or write the lock")]
     Io(#[source] std::io::Error),
+    /// Nothing can be written beside the lab's recipe.
+    #[error("the lock cannot be written in {}", folder.display())]
+    Folder {
+        /// The lab's folder.
+        folder: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// A file is no lock, or the two files disagree.
     #[error("{} is damaged: {because}", path.display())]
     Damaged {

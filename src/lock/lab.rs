@@ -27,6 +27,9 @@ pub const LAB_LOCK: &str = "matenv.lock";
 pub const LAB_BESIDE: &str = "matenv-lock.json";
 
 /// The version of [`LAB_BESIDE`]'s form.
+/// What a file with git's marks is called.
+pub const CONFLICT: &str = "a merge conflict of git's";
+
 const SCHEMA: u32 = 1;
 
 /// One environment of a lab's lock, for one platform.
@@ -176,7 +179,10 @@ impl LabLock {
             if fs_err::read_to_string(&path).is_ok_and(|there| there == *text) {
                 continue;
             }
-            let mut new = tempfile::NamedTempFile::new_in(root).map_err(LockError::Io)?;
+            let mut new = tempfile::NamedTempFile::new_in(root).map_err(|source| LockError::Folder {
+                folder: root.to_owned(),
+                source,
+            })?;
             std::io::Write::write_all(&mut new, text.as_bytes()).map_err(LockError::Io)?;
             readable(&new).map_err(LockError::Io)?;
             new.persist(&path).map_err(|error| LockError::Io(error.error))?;
@@ -193,7 +199,7 @@ impl LabLock {
         };
         for (name, text) in [(LAB_LOCK, &text.lock), (LAB_BESIDE, &text.beside)] {
             if let Some(at) = text.lines().position(|line| line.starts_with("<<<<<<< ")) {
-                let because = format!("line {} is a merge conflict of git's", at + 1);
+                let because = format!("line {} is {CONFLICT}", at + 1);
                 return Err(damaged(name, because));
             }
         }

@@ -9,7 +9,7 @@ mod lab;
 
 pub use file::LockError;
 pub use footprint::{Footprint, Growth, Table as GrowthTable, growth};
-pub use lab::{LAB_BESIDE, LAB_LOCK, LabEntry, LabLock, LabText};
+pub use lab::{CONFLICT, LAB_BESIDE, LAB_LOCK, LabEntry, LabLock, LabText};
 
 use std::collections::BTreeSet;
 

@@ -77,35 +77,51 @@ pub struct Disagreement {
     pub second: Party,
 }
 
-/// The first contradiction that there is, the plainest first.
-pub(super) fn contradiction(wheels: &[LockedWheel]) -> Option<Disagreement> {
-    [one_onnxruntime, nccl, tensorrt, torch_pair, one_cuda]
-        .iter()
-        .find_map(|look| look(wheels))
-}
-
-fn disagree(fault: Fault, first: &LockedWheel, second: &LockedWheel) -> Disagreement {
-    let party = |wheel: &LockedWheel| Party {
-        name: wheel.name.clone(),
-        version: wheel.version.clone(),
-        asked_by: Vec::new(),
-    };
-    Disagreement {
-        fault,
-        first: party(first),
-        second: party(second),
+impl Party {
+    /// A distribution of which nobody was asked yet who wants it.
+    pub(crate) fn new(name: impl Into<String>, version: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            version: version.into(),
+            asked_by: Vec::new(),
+        }
     }
 }
 
-fn get<'a>(wheels: &'a [LockedWheel], name: &str) -> Option<&'a LockedWheel> {
+/// The first contradiction that there is, the plainest first.
+pub(super) fn contradiction(wheels: &[LockedWheel]) -> Option<Disagreement> {
+    let parties: Vec<Party> = wheels
+        .iter()
+        .map(|wheel| Party::new(&wheel.name, &wheel.version))
+        .collect();
+    contradictions(&parties).into_iter().next()
+}
+
+/// One contradiction of each kind, the plainest first. The audit asks the same of what is installed.
+pub(crate) fn contradictions(parties: &[Party]) -> Vec<Disagreement> {
+    [one_onnxruntime, nccl, tensorrt, torch_pair, one_cuda]
+        .iter()
+        .filter_map(|look| look(parties))
+        .collect()
+}
+
+fn disagree(fault: Fault, first: &Party, second: &Party) -> Disagreement {
+    Disagreement {
+        fault,
+        first: first.clone(),
+        second: second.clone(),
+    }
+}
+
+fn get<'a>(wheels: &'a [Party], name: &str) -> Option<&'a Party> {
     wheels.iter().find(|wheel| wheel.name == name)
 }
 
-fn version(wheel: &LockedWheel) -> Option<Version> {
+fn version(wheel: &Party) -> Option<Version> {
     Version::from_str(&wheel.version).ok()
 }
 
-fn one_onnxruntime(wheels: &[LockedWheel]) -> Option<Disagreement> {
+fn one_onnxruntime(wheels: &[Party]) -> Option<Disagreement> {
     let known = Stacks::table().onnxruntime();
     let mut flavours = wheels.iter().filter(|wheel| known.contains(&wheel.name));
     match (flavours.next(), flavours.next()) {
@@ -114,7 +130,7 @@ fn one_onnxruntime(wheels: &[LockedWheel]) -> Option<Disagreement> {
     }
 }
 
-fn nccl(wheels: &[LockedWheel]) -> Option<Disagreement> {
+fn nccl(wheels: &[Party]) -> Option<Disagreement> {
     let mut all = wheels.iter().filter(|wheel| wheel.name.starts_with("nvidia-nccl-cu"));
     let (Some(first), second) = (all.next(), all.next()) else {
         return None;
@@ -140,7 +156,7 @@ fn nccl(wheels: &[LockedWheel]) -> Option<Disagreement> {
     }
 }
 
-fn tensorrt(wheels: &[LockedWheel]) -> Option<Disagreement> {
+fn tensorrt(wheels: &[Party]) -> Option<Disagreement> {
     let onnxruntime = get(wheels, "onnxruntime-gpu")?;
     let needed = version(onnxruntime)
         .and_then(|version| Stacks::table().wheel("onnxruntime-gpu", &version))
@@ -159,7 +175,7 @@ fn tensorrt(wheels: &[LockedWheel]) -> Option<Disagreement> {
 }
 
 /// By minor versions: a torchvision that no row knows is left to its own metadata.
-fn torch_pair(wheels: &[LockedWheel]) -> Option<Disagreement> {
+fn torch_pair(wheels: &[Party]) -> Option<Disagreement> {
     let (Some(torch), Some(torchvision)) = (get(wheels, "torch"), get(wheels, "torchvision")) else {
         return None;
     };
@@ -179,7 +195,7 @@ fn torch_pair(wheels: &[LockedWheel]) -> Option<Disagreement> {
 }
 
 /// The CUDA major that a wheel's libraries are of.
-fn cuda_major(wheel: &LockedWheel) -> Option<u64> {
+fn cuda_major(wheel: &Party) -> Option<u64> {
     // From CUDA 13 on the libraries' packages have no suffix. Of these only the ones with CUDA's own version say which CUDA
     // they are for: nvidia-cufft 12.2 is CUDA 13's.
     const OF_CUDAS_VERSION: [&str; 3] = ["cuda-toolkit", "nvidia-cuda-runtime", "nvidia-cuda-nvrtc"];
@@ -197,8 +213,8 @@ fn cuda_major(wheel: &LockedWheel) -> Option<u64> {
     name.split('-').find_map(|part| part.strip_prefix("cu")?.parse().ok())
 }
 
-fn one_cuda(wheels: &[LockedWheel]) -> Option<Disagreement> {
-    let mut first: Option<(&LockedWheel, u64)> = None;
+fn one_cuda(wheels: &[Party]) -> Option<Disagreement> {
+    let mut first: Option<(&Party, u64)> = None;
     for wheel in wheels {
         let Some(major) = cuda_major(wheel) else { continue };
         match first {

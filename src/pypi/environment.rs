@@ -24,7 +24,7 @@ pub(crate) const ALLOWED: &[&str] = &[
 ];
 
 /// The variables for a run of uv that writes below `prefix`.
-pub(super) fn for_uv(settings: &Settings, prefix: &Path) -> BTreeMap<OsString, OsString> {
+pub(crate) fn for_uv(settings: &Settings, prefix: &Path) -> BTreeMap<OsString, OsString> {
     let mut variables = settings.variables.clean();
     variables.retain(|name, _| passes(name));
     variables.insert("UV_CACHE_DIR".into(), settings.uv_cache.clone().into_os_string());

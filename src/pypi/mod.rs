@@ -22,6 +22,7 @@ mod torch_build;
 mod uv;
 mod watch;
 
+pub(crate) use agree::contradictions;
 pub use agree::{Disagreement, Fault, Party};
 pub use error::PypiError;
 pub use install::{install, is_cached, requirements};

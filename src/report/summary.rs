@@ -164,7 +164,9 @@ fn probes(certificate: &Certificate) -> String {
 
 fn explain(fallback: Fallback) -> &'static str {
     match fallback {
-        Fallback::HostPython => "host-python: no conda channel answered, so this machine's own Python stands in",
+        Fallback::HostPython => {
+            "host-python: no conda channel answered, so this machine's own Python stands in; pip and uv change such an environment unasked, and matenv tells what they changed"
+        }
         Fallback::TorchFromPypi => "torch-from-pypi: the torch index did not answer, so PyPI's torch stands in",
     }
 }

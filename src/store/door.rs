@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    Folder, StoreError, activate, conda_folders,
+    Folder, StoreError, activate, conda_folders, guard,
     link::{self as links, At},
 };
 use crate::{
@@ -40,9 +40,9 @@ pub fn link(user_home: &Path, env: &EnvName) -> PathBuf {
     user_home.join(".conda").join("envs").join(env.as_str())
 }
 
-/// Put into the generation what conda wants to see: before its link moves, and the freezing last. `typed` is what stands
-/// after `matenv install` to make it again.
-pub fn furnish(settings: &Settings, prefix: &Path, env: &EnvName, typed: &str) -> Result<(), StoreError> {
+/// Put into the generation what conda wants to see, before its link moves; and last of all what makes conda, pip and uv
+/// refuse to change it.
+pub fn furnish(settings: &Settings, prefix: &Path, env: &EnvName) -> Result<(), StoreError> {
     let meta = prefix.join("conda-meta");
     fs_err::create_dir_all(&meta).map_err(StoreError::Write)?;
     readable_by_all(&meta)?;
@@ -50,9 +50,7 @@ pub fn furnish(settings: &Settings, prefix: &Path, env: &EnvName, typed: &str) -
     activate::write(prefix, &links).map_err(StoreError::Write)?;
     // A regular file, even an empty one, makes a folder an environment for conda.
     fs_err::write(meta.join("history"), "").map_err(StoreError::Write)?;
-    let message = format!("made by matenv; change it with: matenv install {typed} --force");
-    let frozen = serde_json::json!({ "message": message }).to_string();
-    fs_err::write(meta.join("frozen"), frozen).map_err(StoreError::Write)
+    guard::write(prefix, env).map_err(StoreError::Write)
 }
 
 /// rattler writes its records for the owner alone, and then another user's conda stops at them.

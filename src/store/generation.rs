@@ -80,6 +80,12 @@ impl Generation {
         record.write(&self.prefix)
     }
 
+    /// The generation at `prefix`; `None` if it is not finished, not matenv's, or its record cannot be read.
+    #[must_use]
+    pub fn of_prefix(prefix: &Path) -> Option<Self> {
+        Self::read(prefix.to_owned()).ok().flatten()
+    }
+
     /// The generation in the folder at `prefix`; `None` if it is not finished.
     pub(super) fn read(prefix: PathBuf) -> Result<Option<Self>, StoreError> {
         let path = path(&prefix);

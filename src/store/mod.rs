@@ -2,7 +2,8 @@
 //!
 //! In: a prefix that was proven. Out: the current [`Generation`] of an environment. A generation lies where it was
 //! built and is never moved; it becomes the current one by one rename of a link. Absent on purpose: what is inside a
-//! prefix, which is the other rooms' business but for the conda door's own files.
+//! prefix, which is the other rooms' business but for the conda door's own files and what makes other programs refuse
+//! to change it.
 //!
 //! ```text
 //! MATENV_HOME/store/sleap-3.0f4a21/             one generation: environment, number, stamp
@@ -20,6 +21,7 @@ pub mod door;
 mod error;
 mod filesystem;
 mod generation;
+pub mod guard;
 mod in_use;
 pub mod layout;
 mod link;
@@ -41,7 +43,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{event::Events, names::EnvName, settings::Settings};
+use crate::{drift::Fingerprint, event::Events, names::EnvName, settings::Settings};
 use link::At;
 
 /// The room that conda packages leave for the prefix, in bytes.
@@ -171,6 +173,13 @@ impl Store {
             number: staged.number,
             ..record.clone()
         };
+        // Without it nobody is told of later changes, which is no reason to throw a good generation away.
+        if let Err(error) = Fingerprint::take(&staged.prefix).and_then(|taken| match taken {
+            Some(fingerprint) => fingerprint.write(&staged.prefix),
+            None => Ok(()),
+        }) {
+            tracing::warn!("changes in {} will not be noticed: {error}", staged.prefix.display());
+        }
         record.write(&staged.prefix)?;
         let link = self.link(&staged.env);
         if let At::Thing = link::at(&link).map_err(StoreError::Read)? {

@@ -1,6 +1,6 @@
 //! The terminal: how events look.
 //!
-//! In: [`Event`]s. Out: lines and bars on standard error; results go to standard output elsewhere.
+//! In: [`Event`](crate::event::Event)s. Out: lines and bars on standard error; results go to standard output elsewhere.
 //! A terminal gets one live line; anything else, CI and `NO_COLOR` get plain lines, one a finished stage.
 
 mod bars;

@@ -22,8 +22,23 @@ fn a_workflow_names_the_wheel_by_its_hash() {
         let hash = "ba59926159d2aa256eb8739b8da7e2b574b960e1202c6d624cbe981cef996c91";
         assert!(text.contains(hash) && text.contains("./matenv-0.1.0"), "{text}");
     }
+    // Over no file of somebody else's, and over its own.
+    let (ours, theirs) = (lab.root.join("ours.yml"), lab.root.join("theirs.yml"));
+    fs_err::write(&theirs, "stages: [test]\n").unwrap();
+    let to = |file: &std::path::Path| ci("gitlab", &["--wheel", wheel, "--output", file.to_str().unwrap()]);
+    to(&ours).exits(0).says("ours.yml: 1 job");
+    to(&ours).exits(0);
+    to(&theirs).exits(2).says("output::exists");
+    to(&lab.root.join("matenv.toml")).exits(2).says("is not overwritten");
     let matrix = ci("matrix", &[]).exits(0).json();
     assert_eq!(matrix["include"][0]["env"], "demo");
     let shown = ci("matrix", &["--json"]).exits(0).json();
     assert_eq!(shown["jobs"][0]["profile"], "cpu");
+
+    lab.run(&["add", "demo", "demo-more"]).exits(0);
+    ci("matrix", &[])
+        .exits(0)
+        .says("matenv.lock is stale, demo-cpu for linux-64");
+    fs_err::create_dir(lab.env.path(".git")).unwrap();
+    ci("matrix", &[]).exits(0).says("this lab lies inside the repository");
 }

@@ -18,9 +18,12 @@ mod damage;
 mod disk;
 #[cfg(target_os = "linux")]
 mod doctor;
+#[cfg(target_os = "linux")]
+mod drift;
 mod errors;
 #[cfg(target_os = "linux")]
 mod export;
+mod faults;
 #[cfg(target_os = "linux")]
 mod hardware;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]

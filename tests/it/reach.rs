@@ -7,7 +7,12 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use matenv::{audit::Inventory, names::ProfileName, reach, stack, store::layout};
+use matenv::{
+    audit::{Depth, Inventory, Subject},
+    names::ProfileName,
+    reach, stack,
+    store::layout,
+};
 use rattler_digest::{Sha256, compute_bytes_digest};
 
 use crate::{
@@ -267,7 +272,7 @@ fn the_distribution_is_whole_and_nothing_is_written_where_there_is_nothing_to_op
     }
     recorded.sort();
     assert_eq!(recorded, written);
-    let inventory = Inventory::read(&made.prefix(), "sleap").unwrap();
+    let inventory = Inventory::read(&made.prefix(), "sleap", &Subject::cpu(), Depth::Structure).unwrap();
     assert!(inventory.get("matenv-preload").is_some());
     let code =
         "from importlib.metadata import distribution as d; print(d('matenv-preload').read_text('INSTALLER').strip())";

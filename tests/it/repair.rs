@@ -42,9 +42,44 @@ fn what_was_deleted_is_there_again_with_the_same_versions() {
         .exits(0)
         .json();
     assert_eq!(mended["ok"], true);
-    assert_eq!(mended["faults"][0]["code"], "ME001", "{mended}");
+    assert_eq!(mended["faults"][0]["code"], "ME033", "{mended}");
     let after = env.demo();
     assert_ne!(before, after);
+    env.matenv(&["repair", "demo"]).exits(0).says("demo: nothing to mend");
+}
+
+/// uv links files out of its cache: whoever edits one edits the cache's copy too.
+#[test]
+fn a_file_that_was_changed_in_place_is_fetched_again() {
+    let env = TestEnv::new().with_uv();
+    env.manifest(APP);
+    let index = index(&["1.0"]);
+    env.install_demo(&index.url(), &[]).exits(0);
+    let text = fs_err::read_to_string(module(&env)).unwrap();
+    let mut file = fs_err::OpenOptions::new().append(true).open(module(&env)).unwrap();
+    std::io::Write::write_all(&mut file, b"# changed in place\n").unwrap();
+    drop(file);
+    index.requests();
+    let mirror = format!("pypi={}", index.url());
+    let arguments = [
+        "repair",
+        "demo",
+        "--finding",
+        "me032",
+        "--no-bench",
+        "--mirror",
+        &mirror,
+        "--json",
+    ];
+    let mended = env.matenv(&arguments).exits(0).json();
+    assert_eq!(mended["faults"][0]["code"], "ME032", "{mended}");
+    assert_eq!(mended["dropped"][0]["name"], "demo-app", "{mended}");
+    assert_eq!(fs_err::read_to_string(module(&env)).unwrap(), text);
+    let fetched = index.requests();
+    assert!(
+        fetched.iter().any(|request| request.contains("demo_app-1.0")),
+        "{fetched:?}"
+    );
     env.matenv(&["repair", "demo"]).exits(0).says("demo: nothing to mend");
 }
 

@@ -248,7 +248,7 @@ fn nvidias_index_is_dead() {
     pypi::unreachable
 
       × the index `nvidia` does not answer: Connection refused (os error 111)
-      help: name a mirror: --mirror nvidia=URL; or do without TensorRT: --profile gpu
+      help: name a mirror: --mirror nvidia=URL; or do without TensorRT: --profile gpu, in a lab without gpu-trt in its profiles
     ");
 }
 

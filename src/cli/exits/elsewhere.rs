@@ -29,7 +29,7 @@ impl From<ExportError> for Failure {
                 "export::no_such",
                 Exit::Usage,
                 format!(
-                    "leave --platform, --profile and --backend out, or make it: matenv install {env} --profile PROFILE"
+                    "leave --platform, --profile and --backend out; or make it: matenv install {env} --profile PROFILE; for other platforms in a lab: matenv lock {env} --platform PLATFORM"
                 ),
             ),
             ExportError::Ambiguous { .. } => (

@@ -4,7 +4,7 @@ use super::super::{Exit, Failure, error::DISK};
 use crate::{
     install::{LockedError, RoomError},
     launch::LaunchError,
-    lock::{LAB_BESIDE, LAB_LOCK, LockError},
+    lock::{CONFLICT, LAB_BESIDE, LAB_LOCK, LockError},
     menu::MenuError,
     report::CertificateError,
     store::StoreError,
@@ -45,10 +45,20 @@ impl From<LockError> for Failure {
     fn from(error: LockError) -> Self {
         let (code, exit, help) = match &error {
             LockError::Io(_) => ("lock::io", Exit::Machine, DISK),
+            LockError::Folder { .. } => (
+                "lock::folder",
+                Exit::Machine,
+                "make the lab's folder one that you may write to, or work in a copy of it",
+            ),
             LockError::Newer { .. } => (
                 "lock::newer",
                 Exit::Integrity,
                 "take a newer matenv; or remove matenv.lock and matenv-lock.json, then: matenv lock (versions may move)",
+            ),
+            LockError::Damaged { because, .. } if because.ends_with(CONFLICT) => (
+                "lock::conflict",
+                Exit::Integrity,
+                "take both files of one side, then resolve what the other asked for: git checkout --ours matenv.lock matenv-lock.json, then: matenv lock",
             ),
             LockError::Damaged { path, .. } if path.ends_with(LAB_LOCK) || path.ends_with(LAB_BESIDE) => (
                 "lock::damaged",
@@ -81,8 +91,13 @@ impl From<LockedError> for Failure {
                 let help = "name profiles, backends and platforms in matenv.toml, or leave the options out";
                 return Self::new(&error, "lock::nothing", Exit::Usage, help.to_owned());
             }
-            LockedError::NoPackage { similar, .. } => {
+            LockedError::NoPackage {
+                package,
+                similar,
+                is_env,
+            } => {
                 let help = match similar {
+                    _ if *is_env => format!("it is an environment: matenv lock {package} --upgrade"),
                     Some(similar) => format!("did you mean: matenv lock --upgrade {similar}"),
                     None => "name packages after --upgrade, and environments before it".to_owned(),
                 };

@@ -2,6 +2,7 @@
 
 use super::super::{Exit, Failure, error::DISK};
 use crate::{
+    caches::CachesError,
     checkout::CheckoutError,
     conda::{CondaError, host_python::HostPythonError},
     pypi::{Disagreement, Fault, PypiError, UvError},
@@ -97,6 +98,24 @@ impl From<UvError> for Failure {
             UvError::Disk { .. } | UvError::Io(_) => ("uv::io", Exit::Machine, DISK),
         };
         Self::new(&error, code, exit, help.to_owned())
+    }
+}
+
+impl From<CachesError> for Failure {
+    fn from(error: CachesError) -> Self {
+        let (code, help) = match error {
+            CachesError::Lock(error) => return error.into(),
+            CachesError::Uv(error) => return error.into(),
+            CachesError::Conda { .. } => (
+                "caches::conda",
+                "make the folder writable, or take another: RATTLER_CACHE_DIR=DIR",
+            ),
+            CachesError::Wheels { .. } => (
+                "caches::wheels",
+                "make the folder writable, or take another: UV_CACHE_DIR=DIR",
+            ),
+        };
+        Self::new(&error, code, Exit::Machine, help.to_owned())
     }
 }
 
@@ -245,7 +264,7 @@ fn unreachable(source: SourceName, offline: bool) -> (&'static str, String) {
         return ("pypi::not_cached", help.to_owned());
     }
     let more = match source {
-        SourceName::Nvidia => "or do without TensorRT: --profile gpu",
+        SourceName::Nvidia => "or do without TensorRT: --profile gpu, in a lab without gpu-trt in its profiles",
         SourceName::Torch => {
             "and one of the host of its files: --mirror https://HOST=URL; behind a proxy set HTTPS_PROXY"
         }

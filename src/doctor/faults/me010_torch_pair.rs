@@ -1,13 +1,14 @@
 //! `RuntimeError: operator torchvision::nms does not exist`
 //!
 //! torch and torchvision come from different builds: one from PyPI and one from the torch index, or from two CUDA
-//! versions, or torchvision was built against another torch release. Both must come from one index.
+//! versions, or torchvision was built against another torch release, or with another C++ ABI (`undefined symbol:
+//! _ZN3c10…`). Both must come from one index.
 //!
 //! Remedy: `matenv repair ENV`, which installs both again from the place that the lock names.
 
 use pep508_rs::VersionOrUrl;
 
-use super::Code;
+use super::{Code, capped};
 use crate::{
     audit::Inventory,
     doctor::{Finding, Scope, Severity},
@@ -23,7 +24,9 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
         Some(VersionOrUrl::VersionSpecifier(specifiers)) => specifiers.contains(&torch.version),
         _ => true,
     });
-    if torch.version.local() == vision.version.local() && pin_holds {
+    // The symbols tell what no version does: another C++ ABI, or a build of one's own.
+    let lacking = inventory.lacking_torch.as_ref();
+    if torch.version.local() == vision.version.local() && pin_holds && lacking.is_none() {
         return Vec::new();
     }
     let mut evidence = vec![
@@ -35,18 +38,26 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             .filter(|_| !pin_holds)
             .map(|needs| format!("torchvision needs {needs}")),
     );
+    evidence.extend(lacking.into_iter().flat_map(|lacking| {
+        let path = inventory.short(&lacking.path);
+        let lines = lacking
+            .symbols
+            .iter()
+            .map(move |symbol| format!("{path}: undefined symbol: {symbol}"));
+        capped(lines)
+    }));
     vec![
         Finding::new(
             Code::TorchPairMismatch,
             Severity::Error,
             Scope::Environment,
             format!(
-                "torch {} and torchvision {} are not of one build, so torchvision::nms does not exist",
+                "torch {} and torchvision {} are not of one build: operator torchvision::nms does not exist",
                 torch.version, vision.version
             ),
         )
         .with_evidence(evidence)
-        .with_remedy(format!("matenv install {} --force", inventory.env)),
+        .with_remedy(inventory.again()),
     ]
 }
 
@@ -73,5 +84,32 @@ mod tests {
         assert_eq!(found("2.14.1", "0.29.2"), 1);
         assert_eq!(found("2.15.0+cpu", "0.29.2"), 1);
         assert_eq!(found("2.15.0+cpu", "0.29.2+cu130"), 1);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn symbols_that_torch_does_not_have_are_an_error_though_the_versions_fit() {
+        use crate::{audit::made::Prefix, binary::made::Shared};
+        let prefix = Prefix::new();
+        let install = |exported: &[&str]| {
+            let vision = Shared {
+                undefined: &["_ZN3c105ErrorC1ESs", "aoti_torch_abi_version", "malloc"],
+                ..Shared::default()
+            };
+            let torch = Shared {
+                exported,
+                ..Shared::default()
+            };
+            prefix.wheel("torch", "2.15.0", &[("torch/lib/libc10.so", &torch.bytes())]);
+            prefix.wheel("torchvision", "0.29.2", &[("torchvision/_C.so", &vision.bytes())]);
+            detect(&prefix.inventory())
+        };
+        assert_eq!(install(&["_ZN3c105ErrorC1ESs", "aoti_torch_abi_version"]), []);
+        let found = install(&["_ZN3c105ErrorC1ENSt7__cxx1112basic_stringE", "aoti_torch_abi_version"]);
+        assert_eq!(found.len(), 1);
+        assert_eq!(
+            found[0].evidence[2],
+            "torchvision/_C.so: undefined symbol: _ZN3c105ErrorC1ESs"
+        );
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             "two ONNX Runtime flavours share the folder `onnxruntime`: one overwrote the other",
         )
         .with_evidence(evidence)
-        .with_remedy(format!("matenv install {} --force", inventory.env)),
+        .with_remedy(inventory.again()),
     ]
 }
 

@@ -7,7 +7,7 @@
 
 use pep508_rs::VersionOrUrl;
 
-use super::Code;
+use super::{Code, capped, me025_cuda_packages_disagree::is_nccl};
 use crate::{
     audit::Inventory,
     doctor::{Finding, Scope, Severity},
@@ -19,6 +19,9 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
         for needs in &distribution.requires {
             // Like `uv pip check`: extras are not known to have been asked for.
             if !needs.evaluate_markers(&inventory.markers, &[]) {
+                continue;
+            }
+            if has_a_fault_of_its_own(inventory, distribution.name.as_ref(), needs.name.as_ref()) {
                 continue;
             }
             let wanted = format!("{} {} needs {needs}", distribution.name, distribution.version);
@@ -48,9 +51,16 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             Scope::Environment,
             message,
         )
-        .with_evidence(unsatisfied)
-        .with_remedy(format!("matenv install {} --force", inventory.env)),
+        .with_evidence(capped(unsatisfied))
+        .with_remedy(inventory.again()),
     ]
+}
+
+/// Whether another fault tells of a version that does not fit, in the words that users see then.
+fn has_a_fault_of_its_own(inventory: &Inventory, name: &str, needed: &str) -> bool {
+    let pair = name == "torchvision" && needed == "torch";
+    let nccl = name == "torch" && is_nccl(needed);
+    (pair || nccl) && inventory.get(needed).is_some()
 }
 
 #[cfg(test)]
@@ -75,5 +85,16 @@ mod tests {
         let good = "Name: omegaconf\nVersion: 2.3.0\n";
         let hydra = "Name: hydra-core\nVersion: 1.3.2\n";
         assert_eq!(detect(&Inventory::of(&[sleap_nn, good, hydra])), []);
+    }
+
+    #[test]
+    fn what_another_fault_tells_is_not_told_twice() {
+        let vision = "Name: torchvision\nVersion: 0.29.2\nRequires-Dist: torch==2.15.0\n";
+        let torch = "Name: torch\nVersion: 2.14.1\nRequires-Dist: nvidia-nccl-cu13==2.30.7\n";
+        let nccl = "Name: nvidia-nccl-cu13\nVersion: 2.29.7\n";
+        assert_eq!(detect(&Inventory::of(&[vision, torch, nccl])), []);
+        // One that is missing has no other fault.
+        assert_eq!(detect(&Inventory::of(&[vision])).len(), 1);
+        assert_eq!(detect(&Inventory::of(&[torch])).len(), 1);
     }
 }

@@ -17,7 +17,7 @@ use crate::{
 const SHOWN: usize = 4;
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
-    let again = format!("matenv install {} --force", inventory.env);
+    let again = inventory.again();
     let closure = &inventory.gpu.closure;
     let missing = closure.missing.iter().map(|(library, told)| {
         let mut evidence = told.clone();
@@ -71,7 +71,7 @@ mod tests {
             found[0].evidence,
             ["libonnxruntime_providers_cuda.so needs libcurand.so.10"]
         );
-        assert_eq!(found[0].remedy.as_deref(), Some("matenv install sleap --force"));
+        assert_eq!(found[0].remedy.as_deref(), Some("matenv repair sleap"));
     }
 
     #[test]

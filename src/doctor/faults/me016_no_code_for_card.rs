@@ -57,7 +57,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             format!("this machine's GPUs: {}", words(&cards)),
         ]);
         if !none.is_empty() {
-            found = found.with_remedy(format!("matenv install {} --force", inventory.env));
+            found = found.with_remedy(inventory.anew());
         }
         Some(found)
     };

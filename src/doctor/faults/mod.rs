@@ -5,15 +5,25 @@ mod me002_bench_failed;
 mod me003_bench_wrong;
 mod me010_torch_pair;
 mod me011_two_onnxruntimes;
+mod me012_nccl_symbols_missing;
 mod me013_requirement_unsatisfied;
 mod me014_backend_differs;
 mod me015_library_missing;
 mod me016_no_code_for_card;
 mod me017_gpu_unused;
 mod me018_processor_too_old;
+mod me019_symbol_version_missing;
 mod me020_post_link_not_run;
 mod me021_system_library_missing;
 mod me022_conda_name_taken;
+mod me025_cuda_packages_disagree;
+mod me030_two_runtimes;
+mod me031_owned_twice;
+mod me032_file_differs;
+mod me033_file_missing;
+mod me034_not_owned;
+mod me035_wheel_unfit;
+mod me036_not_as_locked;
 mod me040_shadowed_library;
 mod me041_python_variables;
 mod me042_user_site;
@@ -52,13 +62,37 @@ pub fn detect(inventory: &Inventory) -> Vec<Finding> {
     [
         me010_torch_pair::detect,
         me011_two_onnxruntimes::detect,
+        me012_nccl_symbols_missing::detect,
         me013_requirement_unsatisfied::detect,
         me015_library_missing::detect,
         me016_no_code_for_card::detect,
+        me019_symbol_version_missing::detect,
+        me025_cuda_packages_disagree::detect,
+        me030_two_runtimes::detect,
+        me031_owned_twice::detect,
+        me032_file_differs::detect,
+        me033_file_missing::detect,
+        me034_not_owned::detect,
+        me035_wheel_unfit::detect,
+        me036_not_as_locked::detect,
     ]
     .iter()
     .flat_map(|detect| detect(inventory))
     .collect()
+}
+
+/// Lines of evidence that are shown; the rest are counted.
+const SHOWN: usize = 20;
+
+/// The first lines of evidence, and how many more there are.
+fn capped(lines: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut lines: Vec<String> = lines.into_iter().collect();
+    if lines.len() > SHOWN {
+        let more = lines.len() - SHOWN;
+        lines.truncate(SHOWN);
+        lines.push(format!("and {more} more"));
+    }
+    lines
 }
 
 /// Every fault that the machine shows, as far as it matters to the prefixes on it.
@@ -136,6 +170,8 @@ codes! {
     TorchPairMismatch = "ME010" in "me010_torch_pair.rs",
     /// Two ONNX Runtime flavours share one folder.
     TwoOnnxRuntimes = "ME011" in "me011_two_onnxruntimes.rs",
+    /// NCCL lacks symbols that torch needs.
+    NcclSymbolsMissing = "ME012" in "me012_nccl_symbols_missing.rs",
     /// An installed distribution's requirement is not satisfied.
     RequirementUnsatisfied = "ME013" in "me013_requirement_unsatisfied.rs",
     /// torch is another build than the backend asked for.
@@ -148,12 +184,30 @@ codes! {
     GpuUnused = "ME017" in "me017_gpu_unused.rs",
     /// The processor lacks what a package needs.
     ProcessorTooOld = "ME018" in "me018_processor_too_old.rs",
+    /// The C or C++ library that a file would load is older than it needs.
+    SymbolVersionMissing = "ME019" in "me019_symbol_version_missing.rs",
     /// A package's post-link script was not run.
     PostLinkNotRun = "ME020" in "me020_post_link_not_run.rs",
     /// A library of the operating system is missing.
     SystemLibraryMissing = "ME021" in "me021_system_library_missing.rs",
     /// The name is taken in conda's folders, so the conda door was not made.
     CondaNameTaken = "ME022" in "me022_conda_name_taken.rs",
+    /// NVIDIA's packages are of two CUDA versions, or not those that torch pins.
+    CudaPackagesDisagree = "ME025" in "me025_cuda_packages_disagree.rs",
+    /// Two runtimes of which a process can have only one.
+    TwoRuntimes = "ME030" in "me030_two_runtimes.rs",
+    /// Two distributions install the same files.
+    OwnedTwice = "ME031" in "me031_owned_twice.rs",
+    /// A file is not as its package installed it.
+    FileDiffers = "ME032" in "me032_file_differs.rs",
+    /// A file that a package installed is gone.
+    FileMissing = "ME033" in "me033_file_missing.rs",
+    /// A library or a module is of no package.
+    NotOwned = "ME034" in "me034_not_owned.rs",
+    /// A wheel was made for another Python or platform.
+    WheelUnfit = "ME035" in "me035_wheel_unfit.rs",
+    /// The packages are not those of the environment's own lock.
+    NotAsLocked = "ME036" in "me036_not_as_locked.rs",
     /// A library on this shell's `LD_LIBRARY_PATH` or `LD_PRELOAD` comes before one of the environment's.
     ShadowedLibrary = "ME040" in "me040_shadowed_library.rs",
     /// `PYTHONPATH` or `PYTHONHOME` of this shell comes before the environment's packages.
@@ -251,15 +305,25 @@ mod tests {
         ME003 BenchWrong
         ME010 TorchPairMismatch
         ME011 TwoOnnxRuntimes
+        ME012 NcclSymbolsMissing
         ME013 RequirementUnsatisfied
         ME014 BackendDiffers
         ME015 LibraryMissing
         ME016 NoCodeForCard
         ME017 GpuUnused
         ME018 ProcessorTooOld
+        ME019 SymbolVersionMissing
         ME020 PostLinkNotRun
         ME021 SystemLibraryMissing
         ME022 CondaNameTaken
+        ME025 CudaPackagesDisagree
+        ME030 TwoRuntimes
+        ME031 OwnedTwice
+        ME032 FileDiffers
+        ME033 FileMissing
+        ME034 NotOwned
+        ME035 WheelUnfit
+        ME036 NotAsLocked
         ME040 ShadowedLibrary
         ME041 PythonVariables
         ME042 UserSite

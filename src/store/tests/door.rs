@@ -14,13 +14,13 @@ fn conda_finds_what_it_wants_inside_a_generation() {
     fs_err::create_dir_all(record.parent().expect("a folder")).expect("created");
     fs_err::write(&record, "{}").expect("written");
     fs_err::set_permissions(&record, std::fs::Permissions::from_mode(0o600)).expect("set");
-    furnish(&settings, &staged.prefix, &env(), "sleap").expect("furnished");
+    furnish(&settings, &staged.prefix, &env()).expect("furnished");
     let meta = staged.prefix.join("conda-meta");
     assert_eq!(fs_err::read(meta.join("history")).expect("read"), b"");
     let frozen: serde_json::Value =
         serde_json::from_str(&fs_err::read_to_string(meta.join("frozen")).expect("read")).expect("JSON");
     let message = frozen["message"].as_str().unwrap_or_default();
-    assert!(message.contains("matenv install sleap --force"), "{message}");
+    assert!(message.contains("matenv install sleap"), "{message}");
     let mode = fs_err::metadata(&record).expect("read").permissions().mode();
     assert_eq!(mode & 0o777, 0o644);
     for script in ["activate.d/00-matenv", "deactivate.d/00-matenv"] {
@@ -184,7 +184,7 @@ fn a_user_who_configured_our_folder_needs_no_door() {
     let bench = Bench::new();
     let settings = bench.settings();
     let staged = bench.store().stage(&env()).expect("staged");
-    furnish(&settings, &staged.prefix, &env(), "sleap").expect("furnished");
+    furnish(&settings, &staged.prefix, &env()).expect("furnished");
     bench.store().commit(staged, &record(1)).expect("committed");
     fs_err::write(bench.folder.path().join(".condarc"), "envs_dirs: [~/.matenv/envs]\n").expect("written");
     let opened = open_door(&settings, &env(), &env()).expect("looked");

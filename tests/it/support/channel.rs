@@ -1,4 +1,7 @@
-use std::{path::PathBuf, process::Command};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use matenv::conda::pack::{self, PackageBuilder};
 use rattler_conda_types::subdir::Subdir;
@@ -24,6 +27,19 @@ impl Channel {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(pack::index(&folder)).unwrap();
         Self { folder }
+    }
+
+    /// The small real channel that lies beside the checkout, whose Python is whole; `None`, and a word on the terminal,
+    /// where there is none.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn beside() -> Option<Self> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/channel");
+        let there = folder.join(platform()).join("repodata.json").is_file();
+        if !there {
+            super::skipped("it needs a real conda channel, and ../shared/channel is missing");
+            return None;
+        }
+        fs_err::canonicalize(folder).ok().map(|folder| Self { folder })
     }
 
     /// The option that puts it in conda-forge's place.

@@ -6,6 +6,12 @@ use std::{
     sync::OnceLock,
 };
 
+use matenv::{
+    context::Context,
+    event::Events,
+    process::Variables,
+    settings::{Asked, Settings},
+};
 use serde_json::Value;
 
 /// A HOME, caches and a PATH of one test's own.
@@ -279,6 +285,27 @@ impl TestEnv {
             .current_dir(&self.root)
             .stdin(Stdio::null());
         command
+    }
+
+    /// What matenv's own functions ask for, in this environment.
+    pub(crate) fn context(&self) -> Context {
+        let variables = Variables::from_pairs(self.variables.iter().cloned());
+        Context::new(
+            Settings::resolve(Asked::default(), variables, &self.root).unwrap(),
+            Events::silent(),
+        )
+    }
+
+    /// uv as a user types it.
+    #[must_use]
+    pub(crate) fn uv(&self, arguments: &[&str]) -> Ran {
+        let mut command = Command::new(shared_uv());
+        command
+            .args(arguments)
+            .env_clear()
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .current_dir(&self.root);
+        command.output().unwrap().into()
     }
 
     #[must_use]

@@ -1,5 +1,6 @@
 use std::io::{Cursor, Write as _};
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use rattler_digest::{Sha256, compute_bytes_digest};
 use zip::write::SimpleFileOptions;
 
@@ -104,7 +105,10 @@ impl Wheel {
         ));
         let record: String = files
             .iter()
-            .map(|(path, bytes)| format!("{path},,{}\n", bytes.len()))
+            .map(|(path, bytes)| {
+                let hash = URL_SAFE_NO_PAD.encode(compute_bytes_digest::<Sha256>(bytes));
+                format!("{path},sha256={hash},{}\n", bytes.len())
+            })
             .chain([format!("{info}/RECORD,,\n")])
             .collect();
         files.push((format!("{info}/RECORD"), record.into_bytes()));

@@ -1,0 +1,228 @@
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    path::{Component, Path, PathBuf},
+    sync::LazyLock,
+};
+
+use rayon::prelude::*;
+
+use super::tree::Tree;
+use crate::{
+    binary::{Dynamic, Symbols, VersionNeed, Versions},
+    store::layout,
+};
+
+/// Where Linux keeps the libraries of its C and C++ compilers, whatever else is configured.
+static SYSTEM: LazyLock<Vec<PathBuf>> = LazyLock::new(|| {
+    let arch = std::env::consts::ARCH;
+    [
+        format!("/lib/{arch}-linux-gnu"),
+        format!("/usr/lib/{arch}-linux-gnu"),
+        "/lib64".to_owned(),
+        "/usr/lib64".to_owned(),
+        "/lib".to_owned(),
+        "/usr/lib".to_owned(),
+    ]
+    .map(PathBuf::from)
+    .into()
+});
+
+/// The ELF files of a prefix, by path below it. There are none on other systems.
+#[derive(Debug, Clone, Default)]
+pub struct Binaries {
+    files: BTreeMap<String, Binary>,
+    prefix: PathBuf,
+    /// Folders that the program itself names for all that it loads.
+    of_program: Vec<PathBuf>,
+    /// Folders that are searched when no file names one.
+    system: Vec<PathBuf>,
+}
+
+/// What an ELF file needs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Binary {
+    dynamic: Dynamic,
+    versions: Vec<VersionNeed>,
+}
+
+/// A symbol version that a file needs and that the library it would load does not define.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LackingVersion {
+    /// The file that needs it, below the prefix.
+    pub path: String,
+    /// The version, such as `GLIBC_2.38`.
+    pub version: String,
+    /// The library that it would load.
+    pub library: PathBuf,
+}
+
+/// Symbols that a file needs and that no library that it would load has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LackingSymbols {
+    /// The file that needs them, below the prefix.
+    pub path: String,
+    /// Where they were looked for.
+    pub looked_in: Vec<PathBuf>,
+    /// The symbols.
+    pub symbols: Vec<String>,
+}
+
+/// Whether a file is called as a shared library is.
+pub(super) fn is_library(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.contains(".so.")
+        || [".so", ".pyd", ".dll", ".dylib"]
+            .iter()
+            .any(|ending| name.ends_with(ending))
+}
+
+impl Binaries {
+    /// Read the libraries of `tree`. What is no 64-bit ELF file has no needs that could be told.
+    pub(super) fn read(prefix: &Path, tree: &Tree, conda: bool) -> Self {
+        if !cfg!(target_os = "linux") {
+            return Self::default();
+        }
+        let libraries: Vec<&str> = tree
+            .iter()
+            .filter(|(path, entry)| !entry.link && is_library(path))
+            .map(|(path, _)| path)
+            .collect();
+        let files = libraries
+            .par_iter()
+            .filter_map(|path| Some(((*path).to_owned(), binary(&tree.path(path))?)))
+            .collect();
+        let python = layout::python(prefix);
+        let python = fs_err::canonicalize(&python).unwrap_or(python);
+        let program = Dynamic::read(&python).ok().filter(|dynamic| dynamic.runpath.is_none());
+        let mut of_program = program.map_or_else(Vec::new, |dynamic| folders(&python, &dynamic.rpath));
+        if conda {
+            of_program.push(prefix.join("lib"));
+        }
+        Self {
+            files,
+            prefix: prefix.to_owned(),
+            of_program,
+            system: SYSTEM.clone(),
+        }
+    }
+
+    /// The version needs that do not hold, of the files that `counts` names. Only of the C and C++ libraries: others
+    /// bring their versions with them.
+    pub(super) fn lacking_versions(&self, counts: impl Fn(&str) -> bool) -> Vec<LackingVersion> {
+        const KINDS: [&str; 3] = ["GLIBC_", "GLIBCXX_", "CXXABI_"];
+        let mut defined: HashMap<PathBuf, Option<BTreeSet<String>>> = HashMap::new();
+        let mut lacking = Vec::new();
+        for (path, binary) in self.files.iter().filter(|(path, _)| counts(path)) {
+            for need in &binary.versions {
+                if !KINDS.iter().any(|kind| need.version.starts_with(kind)) {
+                    continue;
+                }
+                // One that is nowhere is another fault.
+                let Some(library) = self.find(path, &binary.dynamic, &need.library) else {
+                    continue;
+                };
+                let defined = defined.entry(library.clone()).or_insert_with_key(|library| {
+                    let versions = Versions::read(library).ok()?;
+                    Some(versions.defines).filter(|defines| !defines.is_empty())
+                });
+                if defined.as_ref().is_some_and(|defined| !defined.contains(&need.version)) {
+                    lacking.push(LackingVersion {
+                        path: path.clone(),
+                        version: need.version.clone(),
+                        library,
+                    });
+                }
+            }
+        }
+        lacking
+    }
+
+    /// The symbols called as `wanted` says that `path` needs and none of `providers` has. Absent when that cannot be told.
+    pub(super) fn lacking_symbols(
+        &self,
+        path: &str,
+        providers: &[PathBuf],
+        wanted: impl Fn(&str) -> bool + Sync,
+    ) -> Option<LackingSymbols> {
+        if !self.files.contains_key(path) || providers.is_empty() {
+            return None;
+        }
+        let mut needed = Symbols::read(&self.prefix.join(path), &wanted).ok()?.undefined;
+        for provider in providers {
+            // A damaged one is another fault.
+            let found = Symbols::read(provider, |name| needed.contains(name)).ok()?;
+            needed.retain(|name| !found.exported.contains(name));
+        }
+        (!needed.is_empty()).then(|| LackingSymbols {
+            path: path.to_owned(),
+            looked_in: providers.to_vec(),
+            symbols: needed.into_iter().collect(),
+        })
+    }
+
+    /// The library that `path` would load for `soname`, by the folders that it and the program name, then the system's.
+    pub(super) fn loaded_by(&self, path: &str, soname: &str) -> Option<PathBuf> {
+        self.find(path, &self.files.get(path)?.dynamic, soname)
+    }
+
+    /// A file that needs `soname` and would take `library` for it.
+    pub(super) fn taken_by(&self, library: &str, soname: &str) -> Option<&str> {
+        let there = self.prefix.join(library);
+        let takes = |(path, binary): &(&String, &Binary)| {
+            *path != library
+                && binary.dynamic.needed.iter().any(|needed| needed == soname)
+                && self.find(path, &binary.dynamic, soname).as_deref() == Some(&there)
+        };
+        self.files.iter().find(takes).map(|(path, _)| path.as_str())
+    }
+
+    fn find(&self, path: &str, dynamic: &Dynamic, soname: &str) -> Option<PathBuf> {
+        let own = dynamic.runpath.as_ref().unwrap_or(&dynamic.rpath);
+        let own = folders(&self.prefix.join(path), own);
+        own.iter()
+            .chain(&self.of_program)
+            .chain(&self.system)
+            .map(|folder| folder.join(soname))
+            // One for another processor is passed over, as the loader does.
+            .find(|found| {
+                let known = found.strip_prefix(&self.prefix).ok().and_then(|below| {
+                    let below = below.to_string_lossy().replace('\\', "/");
+                    self.files.get(&below).map(|binary| binary.dynamic.machine)
+                });
+                let machine =
+                    known.or_else(|| found.is_file().then(|| Dynamic::read(found).ok())?.map(|it| it.machine));
+                machine == Some(dynamic.machine)
+            })
+    }
+}
+
+fn binary(path: &Path) -> Option<Binary> {
+    let file = fs_err::File::open(path).ok()?;
+    let dynamic = Dynamic::read_from(&file).ok()?;
+    let versions = Versions::read_from(&file).map(|versions| versions.needs);
+    Some(Binary {
+        dynamic,
+        versions: versions.unwrap_or_default(),
+    })
+}
+
+/// The folders that a file names, with `$ORIGIN` put in.
+fn folders(file: &Path, listed: &[String]) -> Vec<PathBuf> {
+    let origin = file.parent().unwrap_or(Path::new("/")).to_string_lossy();
+    listed
+        .iter()
+        .filter(|folder| !folder.is_empty())
+        .map(|folder| {
+            let folder = folder.replace("${ORIGIN}", &origin).replace("$ORIGIN", &origin);
+            let mut flat = PathBuf::new();
+            for part in Path::new(&folder).components() {
+                if part == Component::ParentDir {
+                    flat.pop();
+                } else {
+                    flat.push(part);
+                }
+            }
+            flat
+        })
+        .collect()
+}

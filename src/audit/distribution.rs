@@ -1,0 +1,191 @@
+use std::path::Path;
+
+use pep440_rs::Version;
+use pep508_rs::{PackageName, Requirement, VerbatimUrl};
+use rayon::prelude::*;
+use serde::Deserialize;
+
+use super::{
+    AuditError,
+    record::{self, Recorded},
+};
+
+/// An installed distribution, as its `.dist-info` tells it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Distribution {
+    /// Normalized name.
+    pub name: PackageName,
+    /// Version, local part included.
+    pub version: Version,
+    /// What it needs; lines that make no sense are left out.
+    pub requires: Vec<Requirement<VerbatimUrl>>,
+    /// Its `.dist-info`, below the prefix.
+    pub info: String,
+    /// Who installed it, such as `uv`.
+    pub installer: Option<String>,
+    /// The tags of its wheel, such as `cp313-cp313-manylinux_2_28_x86_64`.
+    pub tags: Vec<String>,
+    /// Where it came from, if it was named by a URL or a folder.
+    pub direct_url: Option<String>,
+    /// Its files; absent where it has no RECORD.
+    pub files: Option<Vec<Recorded>>,
+}
+
+/// A folder in `site-packages` that is no whole distribution any more.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Remains {
+    /// Its name.
+    pub folder: String,
+    /// What it lacks.
+    pub kind: RemainsKind,
+}
+
+/// What a folder that is left of a distribution lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RemainsKind {
+    /// A `.dist-info` without METADATA.
+    NoMetadata,
+    /// A `.dist-info` without RECORD: no installer can remove it.
+    NoRecord,
+    /// What pip moved out of the way and did not come to remove: `~umpy`.
+    Aside,
+}
+
+#[derive(Deserialize)]
+struct DirectUrl {
+    url: String,
+}
+
+/// What `site-packages` (`folder` below the prefix) holds.
+pub(super) fn read(prefix: &Path, folder: &str) -> Result<(Vec<Distribution>, Vec<Remains>), AuditError> {
+    let mut names = Vec::new();
+    for entry in fs_err::read_dir(prefix.join(folder)).map_err(AuditError::Io)? {
+        // A name that is no text is no distribution's.
+        names.extend(entry.map_err(AuditError::Io)?.file_name().into_string().ok());
+    }
+    names.sort();
+    let found: Vec<(Option<Distribution>, Option<Remains>)> =
+        names.par_iter().map(|name| of_folder(prefix, folder, name)).collect();
+    let (distributions, remains): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+    let mut distributions: Vec<_> = distributions.into_iter().flatten().collect();
+    distributions.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok((distributions, remains.into_iter().flatten().collect()))
+}
+
+fn of_folder(prefix: &Path, folder: &str, name: &str) -> (Option<Distribution>, Option<Remains>) {
+    let remains = |kind| {
+        let folder = name.to_owned();
+        Some(Remains { folder, kind })
+    };
+    if name.starts_with('~') {
+        return (None, remains(RemainsKind::Aside));
+    }
+    let below = format!("{folder}/{name}");
+    let path = prefix.join(&below);
+    if !name.ends_with(".dist-info") || !path.is_dir() {
+        return (None, None);
+    }
+    let text = |name: &str| {
+        let bytes = fs_err::read(path.join(name)).ok()?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    let Some(mut distribution) = text("METADATA").and_then(|metadata| parse(&metadata)) else {
+        return (None, remains(RemainsKind::NoMetadata));
+    };
+    distribution.info = below;
+    distribution.installer = text("INSTALLER").map(|text| text.trim().to_owned());
+    distribution.tags = text("WHEEL")
+        .unwrap_or_default()
+        .lines()
+        .filter_map(|line| line.strip_prefix("Tag: ").map(|tag| tag.trim().to_owned()))
+        .collect();
+    distribution.direct_url = text("direct_url.json")
+        .and_then(|text| serde_json::from_str::<DirectUrl>(&text).ok())
+        .map(|found| found.url);
+    distribution.files = fs_err::read(path.join("RECORD"))
+        .ok()
+        .map(|text| record::parse(&text, folder));
+    // Linux distributions' and conda's own have none, and their records know the files.
+    let by_wheel = distribution
+        .installer
+        .as_deref()
+        .is_none_or(|name| matches!(name, "pip" | "uv" | "matenv"));
+    let unrecorded = distribution.files.is_none() && by_wheel;
+    let left = if unrecorded {
+        remains(RemainsKind::NoRecord)
+    } else {
+        None
+    };
+    (Some(distribution), left)
+}
+
+/// METADATA is an e-mail header; the first empty line ends it.
+pub(super) fn parse(metadata: &str) -> Option<Distribution> {
+    let mut name = None;
+    let mut version = None;
+    let mut requires = Vec::new();
+    for line in metadata.lines() {
+        if line.is_empty() {
+            break;
+        }
+        let Some((key, value)) = line.split_once(": ") else {
+            continue;
+        };
+        match key {
+            "Name" => name = value.trim().parse().ok(),
+            "Version" => version = value.trim().parse().ok(),
+            "Requires-Dist" => requires.extend(value.trim().parse::<Requirement<VerbatimUrl>>().ok()),
+            _ => {}
+        }
+    }
+    Some(Distribution {
+        name: name?,
+        version: version?,
+        requires,
+        info: String::new(),
+        installer: None,
+        tags: Vec::new(),
+        direct_url: None,
+        files: None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bad_lines_of_metadata_leave_the_good_ones() {
+        let text = "Metadata-Version: 2.1\nName: My_Package\nVersion: 1.0\nRequires-Dist: numpy>=2\n\
+                    Requires-Dist: this is no requirement!!\nRequires-Dist: onnx\n\nName: not-this\n";
+        let found = parse(text).expect("a distribution");
+        assert_eq!(found.name.as_ref(), "my-package");
+        assert_eq!(found.requires.len(), 2);
+    }
+
+    #[test]
+    fn what_is_left_of_a_distribution_is_told() {
+        let prefix = tempfile::tempdir().expect("a folder");
+        let site = prefix.path().join("S");
+        for folder in ["~umpy", "a-1.0.dist-info", "b-1.0.dist-info", "c-1.0.dist-info", "c"] {
+            fs_err::create_dir_all(site.join(folder)).expect("made");
+        }
+        fs_err::write(site.join("a-1.0.dist-info/RECORD"), "a-1.0.dist-info/RECORD,,\n").expect("written");
+        for (name, installer) in [("b", "uv"), ("c", "conda")] {
+            let info = site.join(format!("{name}-1.0.dist-info"));
+            fs_err::write(info.join("METADATA"), format!("Name: {name}\nVersion: 1.0\n")).expect("written");
+            fs_err::write(info.join("INSTALLER"), format!("{installer}\n")).expect("written");
+        }
+        let (distributions, remains) = read(prefix.path(), "S").expect("read");
+        assert_eq!(distributions.len(), 2);
+        let told: Vec<_> = remains.iter().map(|one| (one.folder.as_str(), one.kind)).collect();
+        assert_eq!(
+            told,
+            [
+                ("a-1.0.dist-info", RemainsKind::NoMetadata),
+                ("b-1.0.dist-info", RemainsKind::NoRecord),
+                ("~umpy", RemainsKind::Aside),
+            ]
+        );
+    }
+}

@@ -1,0 +1,92 @@
+//! Prefixes made by hand, for tests: wheels are unpacked as an installer would, nothing of them runs.
+
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use rattler_digest::{Sha256, compute_bytes_digest};
+
+use super::{Depth, Inventory, Subject};
+
+/// `site-packages` below the prefix.
+pub(crate) const SITE: &str = if cfg!(windows) {
+    "Lib/site-packages"
+} else {
+    "lib/python3.13/site-packages"
+};
+
+/// A virtual environment of Python 3.13 in a folder that goes with it.
+pub(crate) struct Prefix {
+    folder: tempfile::TempDir,
+}
+
+impl Prefix {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs_err::create_dir_all(folder.path().join(SITE)).expect("made");
+        fs_err::write(folder.path().join("pyvenv.cfg"), "version = 3.13.1\n").expect("written");
+        // Windows asks conda's records for the version.
+        if cfg!(windows) {
+            fs_err::create_dir_all(folder.path().join("conda-meta")).expect("made");
+            fs_err::write(folder.path().join("conda-meta/python-3.13.1-0.txt"), "").expect("written");
+        }
+        Self { folder }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A path in `site-packages`.
+    pub(crate) fn site(&self, path: &str) -> PathBuf {
+        self.path().join(SITE).join(path)
+    }
+
+    /// Write a file that nobody records.
+    pub(crate) fn write(&self, path: &str, bytes: impl AsRef<[u8]>) {
+        let path = self.path().join(path);
+        fs_err::create_dir_all(path.parent().expect("a folder")).expect("made");
+        // Written beside and renamed, as those who change files in caches do not.
+        let new = path.with_extension("new");
+        fs_err::write(&new, bytes).expect("written");
+        fs_err::rename(new, path).expect("renamed");
+    }
+
+    /// Install a pure wheel with these files in `site-packages`; one that is there already is overwritten.
+    pub(crate) fn wheel(&self, name: &str, version: &str, files: &[(&str, &[u8])]) {
+        self.wheel_that(name, version, "", "py3-none-any", files);
+    }
+
+    /// Install a wheel with more lines of METADATA and its tag.
+    pub(crate) fn wheel_that(&self, name: &str, version: &str, metadata: &str, tag: &str, files: &[(&str, &[u8])]) {
+        let info = format!("{name}-{version}.dist-info");
+        let metadata = format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{metadata}");
+        let wheel = format!("Wheel-Version: 1.0\nTag: {tag}\n");
+        let own = [
+            (format!("{info}/METADATA"), metadata.into_bytes()),
+            (format!("{info}/WHEEL"), wheel.into_bytes()),
+            (format!("{info}/INSTALLER"), b"uv\n".to_vec()),
+        ];
+        let files = files.iter().map(|(path, bytes)| ((*path).to_owned(), bytes.to_vec()));
+        let mut record = String::new();
+        for (path, bytes) in files.chain(own) {
+            let hash = URL_SAFE_NO_PAD.encode(compute_bytes_digest::<Sha256>(&bytes));
+            let _ = writeln!(record, "{path},sha256={hash},{}", bytes.len());
+            self.write(&format!("{SITE}/{path}"), bytes);
+        }
+        let _ = writeln!(record, "{info}/RECORD,,");
+        self.write(&format!("{SITE}/{info}/RECORD"), record);
+    }
+
+    /// What is there, for an environment of the profile `cpu` that is called `sleap`.
+    pub(crate) fn inventory(&self) -> Inventory {
+        self.inventory_at(Depth::Structure)
+    }
+
+    /// The same, looked at more closely.
+    pub(crate) fn inventory_at(&self, depth: Depth) -> Inventory {
+        Inventory::read(self.path(), "sleap", &Subject::cpu(), depth).expect("an inventory")
+    }
+}

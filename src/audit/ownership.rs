@@ -1,0 +1,211 @@
+use std::collections::BTreeMap;
+
+use rattler_digest::{Sha256, Sha256Hash, compute_file_digest};
+use rayon::prelude::*;
+
+use super::{CondaPackage, Distribution, record::Recorded, tree::Tree};
+
+/// Who brought a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Whether it is a conda package.
+    pub conda: bool,
+    /// How many files it has to have.
+    pub files: usize,
+}
+
+/// What one owner says of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// Which of [`Ownership::owners`].
+    pub owner: usize,
+    /// The file's hash, where it is known.
+    pub sha256: Option<Sha256Hash>,
+    /// The file's size in bytes, where it is known.
+    pub size: Option<u64>,
+    /// Whether the owner lacks something when the file is gone.
+    pub required: bool,
+}
+
+/// A file that is not as its owner recorded it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Differing {
+    /// Below the prefix.
+    pub path: String,
+    /// Which of [`Ownership::owners`] says so.
+    pub owner: usize,
+    /// How it differs.
+    pub how: Difference,
+}
+
+/// How a file differs from its record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Difference {
+    /// By its size in bytes.
+    Size {
+        /// As recorded.
+        recorded: u64,
+        /// As it is.
+        there: u64,
+    },
+    /// By its content only.
+    Content,
+    /// It cannot be read.
+    Unreadable,
+}
+
+/// Which packages brought which files.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ownership {
+    /// The packages.
+    pub owners: Vec<Owner>,
+    /// What they say, by path below the prefix.
+    pub claims: BTreeMap<String, Vec<Claim>>,
+    /// Files that are recorded and gone: owner and path.
+    pub missing: Vec<(usize, String)>,
+    /// Files that are not as recorded.
+    pub differing: Vec<Differing>,
+}
+
+impl Ownership {
+    /// Take what the records say. A distribution that a conda package brought is that package's: its own RECORD was written
+    /// before conda's tools changed the files.
+    pub(super) fn of(distributions: &[Distribution], conda: &[CondaPackage]) -> Self {
+        let mut ownership = Self::default();
+        for package in conda {
+            ownership.add(&package.name, &package.version, true, &package.files);
+        }
+        for distribution in distributions {
+            let files = distribution.files.as_deref().unwrap_or_default();
+            if !ownership.is_of_conda(distribution) {
+                let version = distribution.version.to_string();
+                ownership.add(distribution.name.as_ref(), &version, false, files);
+            }
+        }
+        ownership
+    }
+
+    /// Whether a conda package brought it.
+    #[must_use]
+    pub fn is_of_conda(&self, distribution: &Distribution) -> bool {
+        let metadata = format!("{}/METADATA", distribution.info);
+        let claims = self.claims.get(&metadata).map(Vec::as_slice).unwrap_or_default();
+        claims.iter().any(|claim| self.owners[claim.owner].conda)
+    }
+
+    fn add(&mut self, name: &str, version: &str, conda: bool, files: &[Recorded]) {
+        let owner = self.owners.len();
+        self.owners.push(Owner {
+            name: name.to_owned(),
+            version: version.to_owned(),
+            conda,
+            files: files.iter().filter(|file| file.required).count(),
+        });
+        for file in files {
+            self.claims.entry(file.path.clone()).or_default().push(Claim {
+                owner,
+                sha256: file.sha256,
+                size: file.size,
+                required: file.required,
+            });
+        }
+    }
+
+    /// The owners of a file, as words: `numpy 2.4.6`.
+    #[must_use]
+    pub fn words(&self, path: &str) -> String {
+        let claims = self.claims.get(path).map(Vec::as_slice).unwrap_or_default();
+        if claims.is_empty() {
+            return "nobody".to_owned();
+        }
+        let owners: Vec<_> = claims.iter().map(|claim| self.owner_words(claim.owner)).collect();
+        owners.join(" and ")
+    }
+
+    /// An owner as words: `numpy 2.4.6`.
+    #[must_use]
+    pub fn owner_words(&self, owner: usize) -> String {
+        let owner = &self.owners[owner];
+        format!("{} {}", owner.name, owner.version)
+    }
+
+    /// Look at the files: whether they are there, and their sizes; with `deep`, their content.
+    pub(super) fn compare(&mut self, tree: &Tree, deep: bool) {
+        for (path, claims) in &self.claims {
+            let Some(entry) = tree.get(path) else {
+                // conda's packages hold links that lead nowhere; a wheel's may have led into a cache that is gone.
+                let required = claims.iter().filter(|claim| claim.required);
+                let gone = required.filter(|claim| !self.owners[claim.owner].conda || !tree.has(path));
+                self.missing.extend(gone.map(|claim| (claim.owner, path.clone())));
+                continue;
+            };
+            let fits = |claim: &Claim| claim.size.is_none_or(|size| size == entry.size);
+            if let Some(claim) = claims.iter().find(|claim| !fits(claim))
+                && !claims.iter().any(fits)
+                && !is_script(tree, path)
+            {
+                self.differing.push(Differing {
+                    path: path.clone(),
+                    owner: claim.owner,
+                    how: Difference::Size {
+                        recorded: claim.size.unwrap_or_default(),
+                        there: entry.size,
+                    },
+                });
+            }
+        }
+        if deep {
+            let altered = self.altered(tree);
+            self.differing.extend(altered);
+        }
+        self.differing
+            .sort_by(|a, b| (a.owner, &a.path).cmp(&(b.owner, &b.path)));
+        self.missing.sort();
+    }
+
+    /// Files whose content is not what any owner recorded.
+    fn altered(&self, tree: &Tree) -> Vec<Differing> {
+        let known: std::collections::HashSet<&str> = self.differing.iter().map(|file| file.path.as_str()).collect();
+        let recorded: Vec<_> = self
+            .claims
+            .iter()
+            .filter(|(path, claims)| {
+                !known.contains(path.as_str()) && claims.iter().all(|claim| claim.sha256.is_some())
+            })
+            .filter(|(path, _)| tree.get(path).is_some())
+            .collect();
+        recorded
+            .par_iter()
+            .filter_map(|(path, claims)| {
+                let how = match compute_file_digest::<Sha256>(tree.path(path)) {
+                    Ok(found) if claims.iter().any(|claim| claim.sha256 == Some(found)) => return None,
+                    Ok(_) => Difference::Content,
+                    Err(_) => Difference::Unreadable,
+                };
+                if how == Difference::Content && is_script(tree, path) {
+                    return None;
+                }
+                Some(Differing {
+                    path: (*path).clone(),
+                    owner: claims.first()?.owner,
+                    how,
+                })
+            })
+            .collect()
+    }
+}
+
+/// A script in the folder of programs: installers write the path of Python into its first line.
+fn is_script(tree: &Tree, path: &str) -> bool {
+    if !path.starts_with("bin/") && !path.starts_with("Scripts/") {
+        return false;
+    }
+    let mut start = [0; 2];
+    let read =
+        fs_err::File::open(tree.path(path)).and_then(|mut file| std::io::Read::read_exact(&mut file, &mut start));
+    read.is_ok() && &start == b"#!"
+}

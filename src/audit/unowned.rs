@@ -1,0 +1,58 @@
+use super::{Binaries, Ownership, binaries::is_library, record::ending, tree::Tree};
+
+/// A library or a module that no package brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unowned {
+    /// Below the prefix.
+    pub path: String,
+    /// Whether it is a shared library, and no Python module.
+    pub library: bool,
+    /// The file that would load it in place of the library that belongs there.
+    pub taken_by: Option<String>,
+}
+
+/// What the tools that make virtual environments put beside the packages, without a record.
+const OF_THE_TOOLS: [&str; 2] = ["_virtualenv.py", "sitecustomize.py"];
+
+/// The libraries in `site-packages` and `lib` and the Python modules in `site-packages` that are nobody's. `lib` counts only
+/// where conda's records know it.
+pub(super) fn find(tree: &Tree, files: &Ownership, binaries: &Binaries, site_packages: &str) -> Vec<Unowned> {
+    let inside = format!("{site_packages}/");
+    let known_lib = files
+        .claims
+        .keys()
+        .any(|path| path.starts_with("lib/") && !path.starts_with(&inside) && is_library(path));
+    let legacy = legacy_names(tree, &inside);
+    let counts = |path: &str| match path.strip_prefix(&inside) {
+        Some(below) => {
+            let top = below.split(['/', '.']).next().unwrap_or(below);
+            let python = ending(below) == "py" && !OF_THE_TOOLS.contains(&below);
+            (is_library(path) || python) && !legacy.iter().any(|name| name == top)
+        }
+        None => known_lib && path.starts_with("lib/") && is_library(path),
+    };
+    tree.iter()
+        // A link to a library of somebody else's is how older tools reached it.
+        .filter(|(path, entry)| !entry.link && counts(path) && !files.claims.contains_key(*path))
+        .map(|(path, _)| {
+            let soname = path.rsplit('/').next().unwrap_or(path);
+            Unowned {
+                path: path.to_owned(),
+                library: is_library(path),
+                taken_by: binaries.taken_by(path, soname).map(ToOwned::to_owned),
+            }
+        })
+        .collect()
+}
+
+/// The top-level names of distributions in the form before `.dist-info`, whose files are not recorded with hashes.
+fn legacy_names(tree: &Tree, inside: &str) -> Vec<String> {
+    let listed = tree
+        .iter()
+        .filter(|(path, _)| path.starts_with(inside) && path.ends_with(".egg-info/top_level.txt"))
+        .filter_map(|(path, _)| fs_err::read_to_string(tree.path(path)).ok());
+    listed
+        .flat_map(|text| text.lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>())
+        .filter(|name| !name.is_empty())
+        .collect()
+}

@@ -1,0 +1,115 @@
+use std::{
+    collections::BTreeSet,
+    io::{self, Read, Seek},
+    path::Path,
+};
+
+use object::{
+    LittleEndian, ReadCache, ReadRef, elf,
+    read::elf::{FileHeader as _, SectionHeader as _, Sym as _},
+};
+
+use super::source::{Capped, invalid};
+
+/// The dynamic symbols of an ELF file, those that somebody asked for.
+///
+/// Their names are all that is looked at: a version that they are bound to is the loader's affair.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Symbols {
+    /// What it needs from other libraries and can't do without. Weak ones are left out: the loader lets them be missing.
+    pub undefined: BTreeSet<String>,
+    /// What it offers to others.
+    pub exported: BTreeSet<String>,
+}
+
+impl Symbols {
+    /// Read the dynamic symbols whose names are `wanted`.
+    ///
+    /// # Errors
+    /// No 64-bit little-endian ELF file, a damaged one, or one whose tables are larger than any library's.
+    pub fn read(path: &Path, wanted: impl Fn(&str) -> bool) -> io::Result<Self> {
+        Self::read_from(fs_err::File::open(path)?, wanted)
+    }
+
+    /// Read the dynamic symbols from anything that can be read and sought.
+    ///
+    /// # Errors
+    /// As [`Symbols::read`].
+    pub fn read_from<R: Read + Seek>(reader: R, wanted: impl Fn(&str) -> bool) -> io::Result<Self> {
+        let cache = ReadCache::new(reader);
+        parse(Capped::new(&cache), wanted).map_err(invalid)
+    }
+}
+
+fn parse<'a, R: ReadRef<'a>>(data: R, wanted: impl Fn(&str) -> bool) -> object::Result<Symbols> {
+    let header = elf::FileHeader64::<LittleEndian>::parse(data)?;
+    let endian = header.endian()?;
+    let sections = header.sections(endian, data)?;
+    let table = sections.symbols(endian, data, elf::SHT_DYNSYM)?;
+    // All names at once: each of libtorch_cpu.so's 70,000 symbols would be a read of its own.
+    let strings = sections
+        .section(table.string_section())
+        .ok()
+        .and_then(|section| {
+            let (at, size) = section.file_range(endian)?;
+            data.read_bytes_at(at, size).ok()
+        })
+        .unwrap_or_default();
+    let mut found = Symbols::default();
+    for symbol in table.iter() {
+        let name = strings.get(symbol.st_name(endian) as usize..).unwrap_or_default();
+        let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
+        let Some(name) = std::str::from_utf8(name).ok().filter(|name| !name.is_empty()) else {
+            continue;
+        };
+        if !wanted(name) {
+            continue;
+        }
+        if !symbol.is_undefined(endian) {
+            found.exported.insert(name.to_owned());
+        } else if !symbol.is_weak() {
+            found.undefined.insert(name.to_owned());
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+    use crate::binary::made;
+
+    #[test]
+    fn what_is_asked_for_and_what_is_offered_are_told_apart() {
+        let file = made::Shared {
+            undefined: &["ncclAlltoAll", "ncclSend", "malloc"],
+            exported: &["ncclSendLate", "other"],
+            ..made::Shared::default()
+        };
+        let found = Symbols::read_from(Cursor::new(file.bytes()), |name| name.starts_with("nccl")).expect("symbols");
+        assert_eq!(
+            found.undefined,
+            ["ncclAlltoAll".to_owned(), "ncclSend".to_owned()].into()
+        );
+        assert_eq!(found.exported, ["ncclSendLate".to_owned()].into());
+    }
+
+    #[test]
+    fn a_library_without_symbols_has_none_and_damage_is_no_panic() {
+        let whole = made::Shared::default().bytes();
+        assert_eq!(
+            Symbols::read_from(Cursor::new(whole), |_| true).expect("an ELF file"),
+            Symbols::default()
+        );
+        let whole = made::Shared {
+            undefined: &["ncclAlltoAll"],
+            ..made::Shared::default()
+        }
+        .bytes();
+        for damaged in made::damaged(&whole) {
+            let _ = Symbols::read_from(Cursor::new(damaged), |_| true);
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! `ImportError: libtorch_cuda.so: undefined symbol: ncclAlltoAll`
+//!
+//! The NCCL that torch loads is another than the one that it was built with: `nvidia-nccl-cu12` was installed over
+//! `nvidia-nccl-cu13`, or an older one was put in its place. Both install `nvidia/nccl/lib/libnccl.so.2`, and the one that
+//! was unpacked last wins. What is missing may also be called `ncclCommResume` or `ncclMemFree`.
+//!
+//! Remedy: `matenv repair ENV`.
+
+use super::{Code, capped};
+use crate::{
+    audit::Inventory,
+    doctor::{Finding, Scope, Severity},
+};
+
+pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
+    let Some(lacking) = &inventory.lacking_nccl else {
+        return Vec::new();
+    };
+    let first = lacking.symbols.first().map_or("nccl", String::as_str);
+    let count = lacking.symbols.len();
+    let nccl: Vec<_> = inventory
+        .distributions
+        .iter()
+        .filter(|distribution| distribution.name.as_ref().starts_with("nvidia-nccl-"))
+        .map(|distribution| format!("installed: {} {}", distribution.name, distribution.version))
+        .collect();
+    let evidence = lacking
+        .looked_in
+        .iter()
+        .map(|library| format!("looked in {}", library.display()))
+        .chain(nccl)
+        .chain(capped(
+            lacking
+                .symbols
+                .iter()
+                .map(|symbol| format!("undefined symbol: {symbol}")),
+        ));
+    vec![
+        Finding::new(
+            Code::NcclSymbolsMissing,
+            Severity::Error,
+            Scope::Environment,
+            format!("the NCCL that torch loads lacks {count} of its symbols: undefined symbol: {first}"),
+        )
+        .with_evidence(evidence)
+        .with_remedy(inventory.again()),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{audit::made::Prefix, binary::made::Shared};
+
+    fn torch(prefix: &Prefix, nccl: &[&str]) {
+        let cuda = Shared {
+            needed: &["libnccl.so.2"],
+            rpath: Some("$ORIGIN/../../nvidia/nccl/lib"),
+            undefined: &["ncclAlltoAll", "ncclSend", "cudaMalloc"],
+            ..Shared::default()
+        };
+        let nccl = Shared {
+            soname: "libnccl.so.2",
+            exported: nccl,
+            ..Shared::default()
+        };
+        prefix.wheel("torch", "2.15.0", &[("torch/lib/libtorch_cuda.so", &cuda.bytes())]);
+        prefix.wheel(
+            "nvidia_nccl_cu13",
+            "2.30.7",
+            &[("nvidia/nccl/lib/libnccl.so.2", &nccl.bytes())],
+        );
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn an_nccl_without_torchs_symbols_is_an_error_that_names_them() {
+        let prefix = Prefix::new();
+        torch(&prefix, &["ncclAlltoAll", "ncclSend"]);
+        assert_eq!(detect(&prefix.inventory()), []);
+        torch(&prefix, &["ncclSend"]);
+        let found = detect(&prefix.inventory());
+        assert_eq!(found.len(), 1);
+        assert_eq!(
+            found[0].message,
+            "the NCCL that torch loads lacks 1 of its symbols: undefined symbol: ncclAlltoAll"
+        );
+        assert_eq!(found[0].evidence[1], "installed: nvidia-nccl-cu13 2.30.7");
+        assert_eq!(found[0].evidence[2], "undefined symbol: ncclAlltoAll");
+    }
+}

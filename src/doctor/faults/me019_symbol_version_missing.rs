@@ -1,0 +1,101 @@
+//! ``ImportError: /lib/x86_64-linux-gnu/libc.so.6: version `GLIBC_2.38' not found``
+//!
+//! A library of the environment was built for a newer operating system than this one, or for a newer C++ library than the one
+//! that comes first (``version `GLIBCXX_3.4.30' not found``, `CXXABI_1.3.15`). A wheel for a newer Linux was installed by hand, or
+//! the environment was made on another machine. An older release of the package works here; a newer glibc comes only
+//! with a newer operating system.
+//!
+//! Remedy: `matenv repair ENV` if the wheel was put there by hand; else an older release of the package, named in the lab's folder: `matenv add ENV "PACKAGE<VERSION"`.
+
+use std::collections::BTreeMap;
+
+use super::{Code, capped};
+use crate::{
+    audit::{Inventory, LackingVersion},
+    doctor::{Finding, Scope, Severity},
+};
+
+pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
+    let mut of_library: BTreeMap<_, Vec<&LackingVersion>> = BTreeMap::new();
+    for lacking in &inventory.lacking_versions {
+        of_library.entry(&lacking.library).or_default().push(lacking);
+    }
+    let finding = |(library, lacking): (&std::path::PathBuf, Vec<&LackingVersion>)| {
+        let name = library.file_name().unwrap_or_default().to_string_lossy();
+        let first = lacking.first()?;
+        let owner = inventory.files.words(&first.path);
+        let lines = lacking.iter().map(|one| {
+            let path = inventory.short(&one.path);
+            format!("{path} ({}) needs {}", inventory.files.words(&one.path), one.version)
+        });
+        let message = format!(
+            "{name} has no version {}, which {owner} needs: it cannot be loaded on this machine",
+            first.version
+        );
+        let found = Finding::new(Code::SymbolVersionMissing, Severity::Error, Scope::Environment, message)
+            .with_evidence([format!("it would load {}", library.display())])
+            .with_evidence(capped(lines))
+            .with_remedy(inventory.again());
+        Some(found)
+    };
+    of_library.into_iter().filter_map(finding).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{audit::made::Prefix, binary::made::Shared};
+
+    fn needs(prefix: &Prefix, versions: &[(&str, &str)]) {
+        let module = Shared {
+            needed: &["libc.so.6"],
+            rpath: Some("$ORIGIN/../demo.libs"),
+            needs: versions,
+            ..Shared::default()
+        };
+        let own = Shared {
+            soname: "libstdc++.so.6",
+            defines: &["GLIBCXX_3.4", "GLIBCXX_3.4.29"],
+            ..Shared::default()
+        };
+        let files: [(&str, &[u8]); 2] = [
+            ("demo/_core.so", &module.bytes()),
+            ("demo.libs/libstdc++.so.6", &own.bytes()),
+        ];
+        prefix.wheel("demo", "1.0", &files);
+    }
+
+    #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+    #[test]
+    fn a_version_that_this_machines_libraries_lack_is_an_error() {
+        let prefix = Prefix::new();
+        needs(
+            &prefix,
+            &[
+                ("libc.so.6", "GLIBC_2.2.5"),
+                ("libc.so.6", "GLIBC_PRIVATE"),
+                ("libc.so.6", "OTHER_9"),
+            ],
+        );
+        assert_eq!(detect(&prefix.inventory()), []);
+        needs(&prefix, &[("libc.so.6", "GLIBC_2.999")]);
+        let found = detect(&prefix.inventory());
+        assert_eq!(found.len(), 1);
+        assert_eq!(
+            found[0].message,
+            "libc.so.6 has no version GLIBC_2.999, which demo 1.0 needs: it cannot be loaded on this machine"
+        );
+        assert_eq!(found[0].evidence[1], "demo/_core.so (demo 1.0) needs GLIBC_2.999");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_library_that_comes_first_counts() {
+        let prefix = Prefix::new();
+        needs(&prefix, &[("libstdc++.so.6", "GLIBCXX_3.4.29")]);
+        assert_eq!(detect(&prefix.inventory()), []);
+        needs(&prefix, &[("libstdc++.so.6", "GLIBCXX_3.4.30")]);
+        let found = detect(&prefix.inventory());
+        assert!(found[0].evidence[0].ends_with("demo.libs/libstdc++.so.6"), "{found:?}");
+    }
+}

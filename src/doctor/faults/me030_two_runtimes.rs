@@ -1,0 +1,186 @@
+//! `OMP: Error #15`, `Class … is implemented in both …`, `Could not load the Qt platform plugin "xcb" in ".../cv2/qt/plugins" even though it was found`
+//!
+//! Two packages brought a runtime each of which a process can have only one: Intel's OpenMP (`intel-openmp`) beside LLVM's, PyQt6
+//! beside PySide6, opencv-python with a Qt of its own beside PyQt5. Which one wins depends on what is imported first, so it works in
+//! one program and crashes or hangs in the next. One of the two packages has to go; of OpenCV the `-headless` one stays.
+//!
+//! Remedy: `matenv repair ENV`, which leaves what was locked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Code, capped};
+use crate::{
+    audit::{Family, Inventory},
+    doctor::{Finding, Scope, Severity},
+};
+
+/// A copy of a runtime.
+struct Held<'a> {
+    kind: &'a str,
+    path: &'a str,
+    /// Who brought it; nobody's are one owner.
+    owners: BTreeSet<usize>,
+}
+
+pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
+    Family::all()
+        .iter()
+        .flat_map(|family| of_family(inventory, family))
+        .collect()
+}
+
+fn of_family(inventory: &Inventory, family: &Family) -> Vec<Finding> {
+    let copies: Vec<Held<'_>> = inventory
+        .tree
+        .iter()
+        .filter(|(_, entry)| !entry.link)
+        .filter_map(|(path, _)| {
+            let claims = inventory.files.claims.get(path).map(Vec::as_slice).unwrap_or_default();
+            Some(Held {
+                kind: family.kind(path)?,
+                path,
+                owners: claims.iter().map(|claim| claim.owner).collect(),
+            })
+        })
+        .collect();
+    // One finding for each two kinds, however many copies there are.
+    let mut pairs: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
+    for (at, one) in copies.iter().enumerate() {
+        for other in &copies[at + 1..] {
+            if one.owners.is_disjoint(&other.owners) && !(one.owners.is_empty() && other.owners.is_empty()) {
+                let kinds = (one.kind.min(other.kind), one.kind.max(other.kind));
+                pairs.entry(kinds).or_default().extend([one.path, other.path]);
+            }
+        }
+    }
+    pairs
+        .into_iter()
+        .filter_map(|((one, other), paths)| {
+            let conflict = family.conflict(one, other);
+            let severity = match conflict {
+                Some(conflict) => conflict.severity,
+                None if one == other => family.copies?,
+                None => family.between?,
+            };
+            let what = if one == other {
+                format!("two copies of {one}")
+            } else {
+                format!("{one} and {other}")
+            };
+            let why = conflict.map_or(&family.because, |conflict| &conflict.says);
+            let lines = paths
+                .iter()
+                .map(|path| format!("{} of {}", inventory.short(path), inventory.files.words(path)));
+            let found = Finding::new(
+                Code::TwoRuntimes,
+                severity,
+                Scope::Environment,
+                format!("a process may load {what} ({}): {why}", family.name),
+            )
+            .with_evidence(capped(lines));
+            Some(match severity {
+                Severity::Error | Severity::Warning => found.with_remedy(inventory.again()),
+                Severity::Info => found,
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::made::Prefix;
+
+    #[test]
+    fn one_of_each_and_private_copies_of_libgomp_raise_nothing() {
+        let prefix = Prefix::new();
+        prefix.wheel(
+            "PySide6_Essentials",
+            "6.12.0",
+            &[("PySide6/Qt/lib/libQt6Core.so.6", b"1")],
+        );
+        prefix.wheel(
+            "scikit_learn",
+            "1.9.1",
+            &[("scikit_learn.libs/libgomp-e985bcbb.so.1.0.0", b"1")],
+        );
+        prefix.wheel("torch", "2.15.0", &[("torch/lib/libgomp.so.1", b"1")]);
+        prefix.wheel("opencv_python_headless", "5.0.0.93", &[("cv2/cv2.abi3.so", b"1")]);
+        assert_eq!(detect(&prefix.inventory()), []);
+    }
+
+    #[test]
+    fn two_qts_are_an_error_that_names_both_packages() {
+        let prefix = Prefix::new();
+        prefix.wheel(
+            "PySide6_Essentials",
+            "6.12.0",
+            &[("PySide6/Qt/lib/libQt6Core.so.6", b"1")],
+        );
+        prefix.wheel("PyQt6_Qt6", "6.11.2", &[("PyQt6/Qt6/lib/libQt6Core.so.6", b"2")]);
+        let found = detect(&prefix.inventory());
+        assert_eq!((found.len(), found[0].severity), (1, Severity::Error));
+        assert_eq!(
+            found[0].evidence,
+            [
+                "PyQt6/Qt6/lib/libQt6Core.so.6 of pyqt6-qt6 6.11.2",
+                "PySide6/Qt/lib/libQt6Core.so.6 of pyside6-essentials 6.12.0"
+            ]
+        );
+        prefix.wheel("PyQt5_Qt5", "5.15.2", &[("PyQt5/Qt5/lib/libQt5Core.so.5", b"3")]);
+        assert_eq!(detect(&prefix.inventory()).len(), 2);
+    }
+
+    #[test]
+    fn opencvs_own_qt_beside_another_is_told_in_the_words_of_qt() {
+        const TEXT: &str = "Could not load the Qt platform plugin \"xcb\" in";
+        let prefix = Prefix::new();
+        prefix.wheel(
+            "opencv_python",
+            "5.0.0.93",
+            &[("cv2/qt/plugins/platforms/libqxcb.so", b"1")],
+        );
+        assert_eq!(detect(&prefix.inventory()), []);
+        // As sleap's own requirements bring it, and it works.
+        prefix.wheel(
+            "PySide6_Essentials",
+            "6.12.0",
+            &[("PySide6/Qt/lib/libQt6Core.so.6", b"2")],
+        );
+        let found = detect(&prefix.inventory());
+        assert_eq!((found.len(), found[0].severity), (1, Severity::Info));
+        assert!(found[0].message.contains(TEXT), "{found:?}");
+
+        let prefix = Prefix::new();
+        prefix.wheel(
+            "opencv_python",
+            "5.0.0.93",
+            &[("cv2/qt/plugins/platforms/libqxcb.so", b"1")],
+        );
+        prefix.wheel("PyQt5_Qt5", "5.15.2", &[("PyQt5/Qt5/lib/libQt5Core.so.5", b"2")]);
+        let found = detect(&prefix.inventory());
+        assert_eq!((found.len(), found[0].severity), (1, Severity::Error));
+        assert!(found[0].message.contains(TEXT), "{found:?}");
+    }
+
+    #[test]
+    fn intels_openmp_beside_llvms_is_an_error_and_beside_libgomp_worth_knowing() {
+        let prefix = Prefix::new();
+        prefix.wheel(
+            "intel_openmp",
+            "2026.2.0",
+            &[("../../libiomp5.so", b"1"), ("../../libiomp5_db.so", b"1")],
+        );
+        prefix.wheel("torch", "2.15.0", &[("torch/lib/libgomp.so.1", b"1")]);
+        let found = detect(&prefix.inventory());
+        assert_eq!(
+            (found.len(), found[0].severity, &found[0].remedy),
+            (1, Severity::Info, &None)
+        );
+        prefix.wheel("demo", "1.0", &[("demo.libs/libomp-1a2b3c4d.so.5", b"1")]);
+        let errors = detect(&prefix.inventory()).into_iter().filter(Finding::blocks);
+        let messages: Vec<_> = errors.map(|one| one.message).collect();
+        assert_eq!(messages.len(), 1);
+        assert!(messages[0].contains("OMP: Error #15"), "{messages:?}");
+    }
+}

@@ -1,0 +1,173 @@
+//! `AttributeError: module 'cv2' has no attribute …`, after two packages wrote the same files
+//!
+//! Two distributions install the same files with different contents: opencv-python beside opencv-contrib-python-headless, or a
+//! fork beside the original. The one that was unpacked last wins, file by file, and removing either breaks the
+//! other. One has to go, and the one that stays has to be installed again. Some share files by design and without harm; they
+//! stand in `profiles/shared_files.toml`.
+//!
+//! Remedy: `matenv repair ENV`, which leaves what was locked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Code, capped, me025_cuda_packages_disagree::is_nccl};
+use crate::{
+    audit::{Claim, Inventory, SharedFiles, ending},
+    doctor::{Finding, Scope, Severity},
+    stack::Stacks,
+};
+
+pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
+    let files = &inventory.files;
+    let mut shared: BTreeMap<BTreeSet<usize>, Vec<&str>> = BTreeMap::new();
+    for (path, claims) in &files.claims {
+        let owners: BTreeSet<usize> = claims.iter().map(|claim| claim.owner).collect();
+        // conda's packages are that installer's affair, which renames what is there already.
+        let wheels = owners.iter().any(|owner| !files.owners[*owner].conda);
+        if owners.len() < 2 || !wheels || !differ(claims) {
+            continue;
+        }
+        let names: Vec<&str> = owners.iter().map(|owner| files.owners[*owner].name.as_str()).collect();
+        if SharedFiles::of(inventory.short(path), &names).is_none() && !named_elsewhere(&names) {
+            shared.entry(owners).or_default().push(path);
+        }
+    }
+    shared
+        .into_iter()
+        .map(|(owners, paths)| {
+            let words: Vec<_> = owners.iter().map(|owner| files.owner_words(*owner)).collect();
+            let code: Vec<_> = paths.iter().copied().filter(|path| is_code(path)).collect();
+            let imported = code.iter().any(|path| is_imported(inventory, path, &owners));
+            let (severity, told) = match (code.is_empty(), imported) {
+                (true, _) => (Severity::Info, paths),
+                (false, true) => (Severity::Error, code),
+                (false, false) => (Severity::Warning, code),
+            };
+            let count = told.len();
+            let message = format!(
+                "{} install {count} {} with different contents: one overwrote the other",
+                words.join(" and "),
+                if count == 1 { "file" } else { "files" },
+            );
+            let found = Finding::new(Code::OwnedTwice, severity, Scope::Environment, message)
+                .with_evidence(capped(told.iter().map(|path| inventory.short(path).to_owned())));
+            match severity {
+                Severity::Error | Severity::Warning => found.with_remedy(inventory.again()),
+                Severity::Info => found,
+            }
+        })
+        .collect()
+}
+
+/// Whether the records contradict each other.
+fn differ(claims: &[Claim]) -> bool {
+    let hashes: BTreeSet<_> = claims.iter().filter_map(|claim| claim.sha256).collect();
+    let sizes: BTreeSet<_> = claims.iter().filter_map(|claim| claim.size).collect();
+    hashes.len() > 1 || sizes.len() > 1
+}
+
+/// Whether a fault of its own tells of these packages.
+fn named_elsewhere(names: &[&str]) -> bool {
+    let flavours = Stacks::table().onnxruntime();
+    let all = |is: &dyn Fn(&str) -> bool| names.iter().all(|name| is(name));
+    all(&is_nccl) || all(&|name| flavours.iter().any(|flavour| flavour == name))
+}
+
+/// Whether Python or the loader takes it.
+fn is_code(path: &str) -> bool {
+    matches!(ending(path), "py" | "so" | "pyd" | "dll" | "dylib" | "pth") || path.contains(".so.")
+}
+
+/// Whether programs take the file: a library, or a module of a package that all the owners say is theirs. What lies in a
+/// folder of no package, such as helpers of a build, was packed by mistake.
+fn is_imported(inventory: &Inventory, path: &str, owners: &BTreeSet<usize>) -> bool {
+    let below = inventory.short(path);
+    let Some((top, _)) = below.split_once('/') else {
+        return true;
+    };
+    let package = format!("{}/{top}/__init__.py", inventory.site_packages);
+    let claims = inventory
+        .files
+        .claims
+        .get(&package)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let of_all = owners
+        .iter()
+        .all(|owner| claims.iter().any(|claim| claim.owner == *owner));
+    ending(below) != "py" || of_all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::made::Prefix;
+
+    #[test]
+    fn packages_that_share_equal_or_harmless_files_raise_nothing() {
+        let prefix = Prefix::new();
+        let same: [(&str, &[u8]); 3] = [
+            ("nvidia/__init__.py", b""),
+            ("tests/__init__.py", b"1"),
+            ("PySide6/_config.py", b"1"),
+        ];
+        let other: [(&str, &[u8]); 3] = [
+            ("nvidia/__init__.py", b""),
+            ("tests/__init__.py", b"22"),
+            ("PySide6/_config.py", b"2"),
+        ];
+        prefix.wheel("PySide6_Addons", "6.12.0", &same);
+        prefix.wheel("PySide6_Essentials", "6.12.0", &other);
+        assert_eq!(detect(&prefix.inventory()), []);
+    }
+
+    #[test]
+    fn two_opencvs_are_one_error_with_the_files() {
+        let prefix = Prefix::new();
+        let files: [(&str, &[u8]); 3] = [
+            ("cv2/cv2.abi3.so", b"1"),
+            ("cv2/version.py", b"1"),
+            ("cv2/LICENSE.txt", b"1"),
+        ];
+        prefix.wheel("opencv_python", "5.0.0.93", &files);
+        let files: [(&str, &[u8]); 3] = [
+            ("cv2/cv2.abi3.so", b"22"),
+            ("cv2/version.py", b"2"),
+            ("cv2/LICENSE.txt", b"1"),
+        ];
+        prefix.wheel("opencv_contrib_python_headless", "5.0.0.93", &files);
+        let found = detect(&prefix.inventory());
+        assert_eq!((found.len(), found[0].severity), (1, Severity::Error));
+        assert_eq!(
+            found[0].message,
+            "opencv-contrib-python-headless 5.0.0.93 and opencv-python 5.0.0.93 install 2 files with different \
+             contents: one overwrote the other"
+        );
+        assert_eq!(found[0].evidence, ["cv2/cv2.abi3.so", "cv2/version.py"]);
+        // What overwrote a file is no damage of its own.
+        assert!(prefix.inventory().files.differing.is_empty());
+    }
+
+    #[test]
+    fn modules_of_one_package_are_an_error_and_helpers_of_a_build_a_warning() {
+        let prefix = Prefix::new();
+        prefix.wheel(
+            "one",
+            "1.0",
+            &[("scripted/a.py", b"1"), ("fork/__init__.py", b"1"), ("fork/a.py", b"1")],
+        );
+        prefix.wheel("other", "1.0", &[("scripted/a.py", b"2")]);
+        let found = detect(&prefix.inventory());
+        assert_eq!((found.len(), found[0].severity), (1, Severity::Warning));
+        prefix.wheel("third", "1.0", &[("fork/__init__.py", b"1"), ("fork/a.py", b"2")]);
+        let found = detect(&prefix.inventory());
+        assert!(found.iter().any(Finding::blocks), "{found:?}");
+    }
+
+    #[test]
+    fn texts_that_differ_are_worth_knowing() {
+        let prefix = Prefix::new();
+        prefix.wheel("one", "1.0", &[("share/data.json", b"1")]);
+        prefix.wheel("other", "1.0", &[("share/data.json", b"2")]);
+        assert_eq!(detect(&prefix.inventory())[0].severity, Severity::Info);
+    }
+}

@@ -1,0 +1,122 @@
+//! `ImportError: …: file too short`, `invalid ELF header`, or a program that behaves as no other copy does
+//!
+//! A file is not what its package installed: cut off by a full disk, or changed by hand. Sizes are always compared; contents
+//! with `--deep`. The cache may hold the same changed file, because environments and caches share their files.
+//!
+//! Remedy: `matenv repair ENV`, which drops altered copies from the caches first.
+
+use std::collections::BTreeMap;
+
+use super::{Code, capped};
+use crate::{
+    audit::{Difference, Differing, Inventory},
+    doctor::{Finding, Scope, Severity},
+};
+
+pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
+    let mut of_owner: BTreeMap<usize, Vec<&Differing>> = BTreeMap::new();
+    for differing in &inventory.files.differing {
+        of_owner.entry(differing.owner).or_default().push(differing);
+    }
+    of_owner
+        .into_iter()
+        .map(|(owner, files)| {
+            let owner = inventory.files.owner_words(owner);
+            let message = match files.as_slice() {
+                [one] => format!("{} of {owner} {}", inventory.short(&one.path), words(one.how)),
+                several => format!("{} files of {owner} are not as they were installed", several.len()),
+            };
+            let lines = files
+                .iter()
+                .map(|one| format!("{} {}", inventory.short(&one.path), words(one.how)));
+            Finding::new(Code::FileDiffers, Severity::Error, Scope::Environment, message)
+                .with_evidence(capped(lines))
+                .with_remedy(inventory.again())
+        })
+        .collect()
+}
+
+fn words(how: Difference) -> String {
+    match how {
+        Difference::Size { recorded, there } if there < recorded => {
+            format!("is cut off: {there} of {recorded} bytes are there")
+        }
+        Difference::Size { recorded, there } => format!("was changed: it has {there} bytes, not {recorded}"),
+        Difference::Content => "was changed: its content is not what its package installed".to_owned(),
+        Difference::Unreadable => "cannot be read".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::{
+        Depth,
+        made::{Prefix, SITE},
+    };
+
+    fn demo() -> Prefix {
+        let prefix = Prefix::new();
+        let files: [(&str, &[u8]); 4] = [
+            ("demo/__init__.py", b"value = 1\n"),
+            ("demo/_core.so", &[7; 5000]),
+            ("demo/__pycache__/__init__.cpython-313.pyc", b"compiled"),
+            ("../../../bin/demo", b"#!python\n"),
+        ];
+        prefix.wheel("demo", "1.0", &files);
+        prefix
+    }
+
+    #[test]
+    fn what_installers_and_python_rewrite_is_no_damage() {
+        let prefix = demo();
+        prefix.write(
+            &format!("{SITE}/demo/__pycache__/__init__.cpython-313.pyc"),
+            "compiled again",
+        );
+        prefix.write(&format!("{SITE}/demo-1.0.dist-info/INSTALLER"), "another\n");
+        #[cfg(unix)]
+        prefix.write("bin/demo", "#!/home/u/.matenv/store/sleap/bin/python\n");
+        assert_eq!(detect(&prefix.inventory_at(Depth::Content)), []);
+    }
+
+    #[test]
+    fn a_file_that_is_cut_off_is_an_error_without_reading_it() {
+        let prefix = demo();
+        prefix.write(&format!("{SITE}/demo/_core.so"), [7; 1000]);
+        let found = detect(&prefix.inventory());
+        assert_eq!((found.len(), found[0].severity), (1, Severity::Error));
+        assert_eq!(
+            found[0].message,
+            "demo/_core.so of demo 1.0 is cut off: 1000 of 5000 bytes are there"
+        );
+    }
+
+    #[test]
+    fn a_change_that_keeps_the_size_is_seen_when_contents_are_read() {
+        let prefix = demo();
+        prefix.write(&format!("{SITE}/demo/__init__.py"), "value = 2\n");
+        assert_eq!(detect(&prefix.inventory()), []);
+        let found = detect(&prefix.inventory_at(Depth::Content));
+        assert_eq!(found.len(), 1);
+        assert!(
+            found[0].message.starts_with("demo/__init__.py of demo 1.0 was changed"),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn many_files_of_one_package_are_one_finding() {
+        let prefix = Prefix::new();
+        let names: Vec<_> = (0..50).map(|at| format!("demo/m{at}.py")).collect();
+        let files: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), b"1".as_slice())).collect();
+        prefix.wheel("demo", "1.0", &files);
+        for name in &names {
+            prefix.write(&format!("{SITE}/{name}"), "12");
+        }
+        let found = detect(&prefix.inventory());
+        assert_eq!(found[0].message, "50 files of demo 1.0 are not as they were installed");
+        assert_eq!(found[0].evidence.len(), 21);
+        assert_eq!(found[0].evidence[20], "and 30 more");
+    }
+}

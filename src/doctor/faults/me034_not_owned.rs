@@ -1,0 +1,108 @@
+//! A program takes a library or a module that no package brought: `ImportError: … (/…/site-packages/lib….so)`
+//!
+//! Somebody copied a file into the environment, or a package was removed without its record. Python modules of nobody are
+//! only worth knowing, until they are imported in place of a package's. A shared library of nobody that the loader takes
+//! for one that a package needs is an error: it works or crashes by chance.
+//!
+//! Remedy: `matenv repair ENV` builds the environment without it.
+
+use super::{Code, capped};
+use crate::{
+    audit::{Inventory, Unowned},
+    doctor::{Finding, Scope, Severity},
+};
+
+pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
+    let (taken, idle): (Vec<&Unowned>, Vec<&Unowned>) =
+        inventory.unowned.iter().partition(|file| file.taken_by.is_some());
+    let mut found: Vec<Finding> = taken
+        .iter()
+        .filter_map(|file| {
+            let by = file.taken_by.as_ref()?;
+            let message = format!(
+                "{} is of no package, and {} would load it",
+                inventory.short(&file.path),
+                inventory.files.words(by)
+            );
+            Some(
+                Finding::new(Code::NotOwned, Severity::Error, Scope::Environment, message)
+                    .with_evidence([format!("{} needs it by its name", inventory.short(by))])
+                    .with_remedy(inventory.again()),
+            )
+        })
+        .collect();
+    for (library, what) in [(true, "shared libraries"), (false, "Python modules")] {
+        let paths: Vec<_> = idle
+            .iter()
+            .filter(|file| file.library == library)
+            .map(|file| inventory.short(&file.path).to_owned())
+            .collect();
+        if !paths.is_empty() {
+            let message = format!("{} {what} are of no package", paths.len());
+            found.push(
+                Finding::new(Code::NotOwned, Severity::Info, Scope::Environment, message).with_evidence(capped(paths)),
+            );
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        audit::made::{Prefix, SITE},
+        binary::made::Shared,
+    };
+
+    #[test]
+    fn files_of_packages_and_of_python_itself_raise_nothing() {
+        let prefix = Prefix::new();
+        prefix.wheel("demo", "1.0", &[("demo/__init__.py", b"1"), ("demo/_core.so", b"1")]);
+        prefix.write(&format!("{SITE}/_virtualenv.py"), "");
+        prefix.write(&format!("{SITE}/demo/__pycache__/__init__.cpython-313.pyc"), "");
+        prefix.write(&format!("{SITE}/demo/data.bin"), "");
+        assert_eq!(detect(&prefix.inventory()), []);
+    }
+
+    #[test]
+    fn a_module_and_a_library_that_nobody_needs_are_worth_knowing() {
+        let prefix = Prefix::new();
+        prefix.wheel("demo", "1.0", &[("demo/__init__.py", b"1")]);
+        prefix.write(&format!("{SITE}/mine.py"), "");
+        prefix.write(&format!("{SITE}/demo/libother.so"), "");
+        let found = detect(&prefix.inventory());
+        let told: Vec<_> = found.iter().map(|one| (one.severity, one.message.as_str())).collect();
+        assert_eq!(
+            told,
+            [
+                (Severity::Info, "1 shared libraries are of no package"),
+                (Severity::Info, "1 Python modules are of no package")
+            ]
+        );
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_library_that_the_loader_takes_is_an_error() {
+        let prefix = Prefix::new();
+        let module = Shared {
+            needed: &["libother.so"],
+            rpath: Some("$ORIGIN"),
+            ..Shared::default()
+        };
+        prefix.wheel("demo", "1.0", &[("demo/_core.so", &module.bytes())]);
+        assert_eq!(detect(&prefix.inventory()), []);
+        let other = Shared {
+            soname: "libother.so",
+            ..Shared::default()
+        };
+        prefix.write(&format!("{SITE}/demo/libother.so"), other.bytes());
+        let found = detect(&prefix.inventory());
+        assert_eq!((found.len(), found[0].severity), (1, Severity::Error));
+        assert_eq!(
+            found[0].message,
+            "demo/libother.so is of no package, and demo 1.0 would load it"
+        );
+    }
+}

@@ -1,0 +1,162 @@
+//! `ModuleNotFoundError: No module named 'numpy._core._multiarray_umath'`, after Python or the machine changed
+//!
+//! A wheel was made for another Python or another operating system than this environment's: the folder was copied from another
+//! machine, or Python was exchanged under it, or an installer was told another platform. Its compiled modules are not found.
+//!
+//! Remedy: `matenv repair ENV`; after a change of the machine's own Python: `matenv install ENV --force`.
+
+use super::{Code, capped};
+use crate::{
+    audit::Inventory,
+    doctor::{Finding, Scope, Severity},
+};
+
+pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
+    let unfit: Vec<_> = inventory
+        .distributions
+        .iter()
+        // conda's packages are chosen by conda's own platform.
+        .filter(|distribution| !distribution.tags.is_empty() && !inventory.files.is_of_conda(distribution))
+        .filter(|distribution| !distribution.tags.iter().any(|tag| fits(tag, &inventory.python)))
+        .map(|distribution| {
+            let (name, version) = (&distribution.name, &distribution.version);
+            format!("{name} {version} is made for {}", distribution.tags.join(", "))
+        })
+        .collect();
+    let Some(first) = unfit.first() else {
+        return Vec::new();
+    };
+    let message = match unfit.len() {
+        1 => format!("{first}, not for this Python {}", inventory.python),
+        count => format!(
+            "{count} wheels are not made for this Python {}; the first: {first}",
+            inventory.python
+        ),
+    };
+    vec![
+        Finding::new(Code::WheelUnfit, Severity::Error, Scope::Environment, message)
+            .with_evidence(capped(unfit))
+            .with_remedy(inventory.again()),
+    ]
+}
+
+/// Whether a wheel's tag fits this Python on this system. Versions of glibc and macOS are left to the loader.
+fn fits(tag: &str, python: &str) -> bool {
+    let mut parts = tag.splitn(3, '-');
+    let (Some(interpreter), Some(abi), Some(platform)) = (parts.next(), parts.next(), parts.next()) else {
+        // What is no tag says nothing.
+        return true;
+    };
+    let any = |part: &str, is: &dyn Fn(&str) -> bool| part.split('.').any(is);
+    any(platform, &is_this_platform) && any(abi, &|abi| abi_fits(abi, python)) && {
+        let exact = any(abi, &|abi| abi != "none" && abi != "abi3" && !abi.is_empty());
+        any(interpreter, &|interpreter| interpreter_fits(interpreter, python, exact))
+    }
+}
+
+fn is_this_platform(platform: &str) -> bool {
+    let arch = match (std::env::consts::OS, std::env::consts::ARCH) {
+        ("macos" | "windows", "aarch64") => "arm64",
+        ("windows", "x86_64") => "amd64",
+        (_, arch) => arch,
+    };
+    let of_this = |system: &str| platform.starts_with(system) && platform.ends_with(arch);
+    match std::env::consts::OS {
+        _ if platform == "any" => true,
+        "linux" => of_this("linux_") || of_this("manylinux"),
+        // A Mac runs both kinds of programs, and universal ones hold both.
+        "macos" => platform.starts_with("macosx_"),
+        "windows" => of_this("win_"),
+        _ => true,
+    }
+}
+
+fn abi_fits(abi: &str, python: &str) -> bool {
+    let (minor, free) = minor(python);
+    match abi {
+        "none" => true,
+        "abi3" => !free,
+        exact => match exact.strip_prefix("cp3") {
+            Some(of) => {
+                of.trim_end_matches(|letter: char| letter.is_ascii_alphabetic()).parse() == Ok(minor)
+                    && of.ends_with('t') == free
+            }
+            None => true,
+        },
+    }
+}
+
+/// `py3` and `py310` hold from that version on, and so does `cp310` with the stable ABI or none.
+fn interpreter_fits(interpreter: &str, python: &str, exact: bool) -> bool {
+    let (minor, _) = minor(python);
+    let (of_cpython, version) = match interpreter.split_at_checked(2) {
+        Some(("py", version)) => (false, version),
+        Some(("cp", version)) => (true, version),
+        _ => return false,
+    };
+    match version.strip_prefix('3') {
+        None => false,
+        Some("") => true,
+        Some(of) if of_cpython && exact => of.parse() == Ok(minor),
+        Some(of) => of.parse().is_ok_and(|of: u32| of <= minor),
+    }
+}
+
+/// The minor version of `3.13t`, and whether it is the one without the lock.
+fn minor(python: &str) -> (u32, bool) {
+    let of = python.strip_prefix("3.").unwrap_or_default();
+    let number = of.trim_end_matches('t');
+    (number.parse().unwrap_or_default(), of.ends_with('t'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::made::Prefix;
+
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    #[test]
+    fn tags_are_judged_as_installers_do() {
+        for tag in [
+            "py3-none-any",
+            "py2.py3-none-any",
+            "py3-none-linux_x86_64",
+            "cp313-cp313-manylinux_2_28_x86_64",
+            "cp39-abi3-manylinux2014_x86_64",
+            "cp37.cp38-abi3-manylinux_2_17_x86_64.manylinux2014_x86_64",
+            "py310-none-manylinux1_x86_64",
+            "cp311-none-manylinux1_x86_64",
+            "odd",
+        ] {
+            assert!(fits(tag, "3.13"), "{tag}");
+        }
+        for tag in [
+            "cp312-cp312-manylinux_2_28_x86_64",
+            "cp313-cp313t-manylinux_2_28_x86_64",
+            "cp313-cp313-manylinux_2_28_aarch64",
+            "cp313-cp313-musllinux_1_2_x86_64",
+            "cp313-cp313-win_amd64",
+            "cp314-abi3-manylinux_2_28_x86_64",
+            "py2-none-any",
+            "pp310-pypy310_pp73-manylinux_2_28_x86_64",
+        ] {
+            assert!(!fits(tag, "3.13"), "{tag}");
+        }
+        assert!(fits("cp313-cp313t-manylinux_2_28_x86_64", "3.13t"));
+        assert!(!fits("cp313-cp313-manylinux_2_28_x86_64", "3.13t"));
+        assert!(!fits("cp39-abi3-manylinux_2_28_x86_64", "3.13t"));
+    }
+
+    #[test]
+    fn a_wheel_of_another_python_is_an_error() {
+        let prefix = Prefix::new();
+        prefix.wheel("demo", "1.0", &[]);
+        assert_eq!(detect(&prefix.inventory()), []);
+        prefix.wheel_that("other", "2.0", "", "cp312-cp312-any", &[]);
+        let found = detect(&prefix.inventory());
+        assert_eq!(
+            found[0].message,
+            "other 2.0 is made for cp312-cp312-any, not for this Python 3.13"
+        );
+    }
+}

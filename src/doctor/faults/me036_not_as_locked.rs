@@ -1,0 +1,214 @@
+//! `changed since proven: numpy 2.4.6 -> 1.26.4`
+//!
+//! The environment does not hold what matenv installed: `pip install`, `uv pip install` or `conda install` changed a
+//! package, added one or removed one. What was proven was another environment.
+//!
+//! Remedy: `matenv repair ENV` brings the locked versions back. A package that shall stay belongs into the lab's recipe: `matenv add ENV PACKAGE`.
+
+use std::collections::BTreeSet;
+
+use pep440_rs::Version;
+
+use super::{Code, capped};
+use crate::{
+    audit::Inventory,
+    doctor::{Finding, Scope, Severity},
+    lock::Lock,
+};
+
+/// What matenv installs beside the lock.
+const OURS: &str = "matenv-preload";
+
+pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
+    if let Some(because) = &inventory.damaged_lock {
+        let message = "the environment's own lock cannot be believed: what was installed is not known";
+        return vec![
+            Finding::new(Code::NotAsLocked, Severity::Error, Scope::Environment, message)
+                .with_evidence([because.clone()])
+                .with_remedy(inventory.anew()),
+        ];
+    }
+    let Some(lock) = &inventory.lock else {
+        return Vec::new();
+    };
+    let mut changed = wheels(inventory, lock);
+    changed.extend(conda(inventory, lock));
+    let added = added(inventory, lock);
+    let mut found = Vec::new();
+    if let Some(first) = changed.first() {
+        let message = match changed.len() {
+            1 => format!("changed since it was installed: {first}"),
+            count => format!("{count} packages changed since it was installed; the first: {first}"),
+        };
+        found.push(
+            Finding::new(Code::NotAsLocked, Severity::Error, Scope::Environment, message)
+                .with_evidence(capped(changed))
+                .with_remedy(inventory.again()),
+        );
+    }
+    if let Some(first) = added.first() {
+        let message = match added.len() {
+            1 => format!("{first} was added by hand"),
+            count => format!("{count} packages were added by hand; the first: {first}"),
+        };
+        found.push(
+            Finding::new(Code::NotAsLocked, Severity::Warning, Scope::Environment, message)
+                .with_evidence(capped(added))
+                .with_remedy(inventory.again()),
+        );
+    }
+    found
+}
+
+/// Wheels that are gone or of another version, as `NAME OLD -> NEW`.
+fn wheels(inventory: &Inventory, lock: &Lock) -> Vec<String> {
+    lock.pypi
+        .wheels
+        .iter()
+        .filter_map(|wheel| {
+            let (name, locked) = (&wheel.name, &wheel.version);
+            match inventory.get(name) {
+                None => Some(format!("{name} {locked} -> gone")),
+                Some(there) => {
+                    let same = locked.parse::<Version>().is_ok_and(|locked| locked == there.version);
+                    (!same).then(|| format!("{name} {locked} -> {}", there.version))
+                }
+            }
+        })
+        .collect()
+}
+
+/// conda's packages that are gone or of another version or build.
+fn conda(inventory: &Inventory, lock: &Lock) -> Vec<String> {
+    lock.conda
+        .iter()
+        .filter_map(|record| {
+            let record = &record.package_record;
+            let (name, locked) = (record.name.as_normalized(), record.version.to_string());
+            match inventory.conda.iter().find(|package| package.name == name) {
+                // A record that cannot be read is another fault.
+                None if !inventory.damaged_records.is_empty() => None,
+                None => Some(format!("{name} {locked} -> gone")),
+                Some(there) if there.version != locked => Some(format!("{name} {locked} -> {}", there.version)),
+                Some(there) => {
+                    let build = record.build.to_string();
+                    (there.build != build).then(|| format!("{name} {locked} {build} -> {locked} {}", there.build))
+                }
+            }
+        })
+        .collect()
+}
+
+/// What nobody locked. What came from a folder or a repository is the user's own source, which no lock holds.
+fn added(inventory: &Inventory, lock: &Lock) -> Vec<String> {
+    let wheels: BTreeSet<&str> = lock.pypi.wheels.iter().map(|wheel| wheel.name.as_str()).collect();
+    let packages: BTreeSet<&str> = lock
+        .conda
+        .iter()
+        .map(|record| record.package_record.name.as_normalized())
+        .collect();
+    let distributions = inventory.distributions.iter().filter(|distribution| {
+        let source = distribution
+            .direct_url
+            .as_ref()
+            .is_some_and(|url| url.starts_with("file:") || url.starts_with("git"));
+        let name = distribution.name.as_ref();
+        name != OURS && !source && !wheels.contains(name) && !inventory.files.is_of_conda(distribution)
+    });
+    let distributions = distributions.map(|one| format!("{} {}", one.name, one.version));
+    let conda = inventory
+        .conda
+        .iter()
+        .filter(|package| !packages.contains(package.name.as_str()))
+        .map(|package| format!("{} {} (conda)", package.name, package.version));
+    distributions.chain(conda).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        audit::CondaPackage,
+        lock::{LockedPypi, LockedWheel},
+        names::Backend,
+        sources::SourceName,
+    };
+
+    fn inventory(texts: &[&str]) -> Inventory {
+        let wheel = |name: &str, version: &str| LockedWheel {
+            name: name.to_owned(),
+            version: version.to_owned(),
+            file: format!("{name}-{version}-py3-none-any.whl"),
+            source: SourceName::Pypi,
+            url: None,
+            sha256: "ab".repeat(32),
+            size: None,
+        };
+        let record = serde_json::from_value(serde_json::json!({
+            "name": "python", "version": "3.13.1", "build": "0_cp313", "build_number": 0, "depends": [],
+            "subdir": "linux-64", "fn": "python-3.13.1-0_cp313.conda",
+            "url": "https://channel.example.org/linux-64/python-3.13.1-0_cp313.conda",
+            "channel": "https://channel.example.org/",
+        }));
+        let mut inventory = Inventory::of(texts);
+        inventory.conda.push(CondaPackage {
+            name: "python".to_owned(),
+            version: "3.13.1".to_owned(),
+            build: "0_cp313".to_owned(),
+            files: Vec::new(),
+        });
+        inventory.lock = Some(Lock {
+            conda: vec![record.expect("a record")],
+            pypi: LockedPypi {
+                wheels: vec![wheel("numpy", "2.4.6"), wheel("torch", "2.15.0+cpu")],
+                build: Vec::new(),
+                torch_from_pypi: false,
+                findings: Vec::new(),
+                computed: BTreeSet::new(),
+            },
+            backend: Backend::cpu(),
+            fallbacks: Vec::new(),
+        });
+        inventory
+    }
+
+    const TORCH: &str = "Name: torch\nVersion: 2.15.0+cpu\n";
+
+    #[test]
+    fn what_was_installed_raises_nothing_and_without_a_lock_nothing_is_said() {
+        let ours = "Name: matenv-preload\nVersion: 0.1.0\n";
+        assert_eq!(detect(&inventory(&["Name: numpy\nVersion: 2.4.6\n", TORCH, ours])), []);
+        assert_eq!(detect(&Inventory::of(&["Name: numpy\nVersion: 2.4.6\n"])), []);
+    }
+
+    #[test]
+    fn what_changed_is_told_name_by_name() {
+        let found = detect(&inventory(&["Name: numpy\nVersion: 1.26.4\n"]));
+        assert_eq!((found.len(), found[0].severity), (1, Severity::Error));
+        assert_eq!(found[0].evidence, ["numpy 2.4.6 -> 1.26.4", "torch 2.15.0+cpu -> gone"]);
+        let mut other = inventory(&["Name: numpy\nVersion: 2.4.6\n", TORCH]);
+        other.conda[0].version = "3.13.2".to_owned();
+        assert_eq!(
+            detect(&other)[0].message,
+            "changed since it was installed: python 3.13.1 -> 3.13.2"
+        );
+    }
+
+    #[test]
+    fn what_was_added_is_a_warning_and_the_users_own_source_is_not() {
+        let mut inventory = inventory(&["Name: numpy\nVersion: 2.4.6\n", TORCH, "Name: extra\nVersion: 1.0\n"]);
+        let found = detect(&inventory);
+        assert_eq!((found.len(), found[0].severity), (1, Severity::Warning));
+        assert_eq!(found[0].message, "extra 1.0 was added by hand");
+        inventory.distributions[2].direct_url = Some("file:///home/u/src/extra".to_owned());
+        assert_eq!(detect(&inventory), []);
+    }
+
+    #[test]
+    fn a_damaged_lock_is_an_error() {
+        let mut inventory = inventory(&[]);
+        inventory.lock = None;
+        inventory.damaged_lock = Some("lock.json is damaged: cut".to_owned());
+        assert_eq!(detect(&inventory)[0].evidence, ["lock.json is damaged: cut"]);
+    }
+}

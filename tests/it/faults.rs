@@ -1,0 +1,189 @@
+//! Faults that are planted in an installed environment of real wheels (20 MB from the machine's index), found by the audit.
+//!
+//! Files are written beside and renamed, so that no cache is changed with them.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use matenv::{
+    audit::{self, Subject},
+    doctor::{Code, Finding, Severity},
+    store::layout,
+};
+
+use crate::support::{DEAD_CHANNEL, Ran, TestEnv};
+
+const PACKAGES: &str = "[[pypi]]\nrequirement = \"numpy>=2\"\nbecause = \"arrays\"\n\
+                        [[pypi]]\nrequirement = \"markupsafe>=3\"\nbecause = \"a small library\"\n";
+
+/// The environment `demo` with numpy and markupsafe.
+struct Planted {
+    env: TestEnv,
+    prefix: PathBuf,
+}
+
+impl Planted {
+    fn new() -> Self {
+        let env = TestEnv::new().with_network().with_uv();
+        let folder = env.manifest(PACKAGES);
+        let arguments = ["install", "demo", "--profile", "cpu", "--no-bench", "--json"];
+        let places = ["--mirror", DEAD_CHANNEL, "--manifest-dir", folder.to_str().unwrap()];
+        let made = env.matenv(&[&arguments[..], &places].concat()).exits(0).json();
+        let prefix = PathBuf::from(made["prefix"].as_str().unwrap());
+        let planted = Self { env, prefix };
+        assert_eq!(planted.found(), [], "an environment that nobody touched");
+        assert_eq!(planted.found_deep(), [], "an environment that nobody touched");
+        planted
+    }
+
+    fn site(&self, path: &str) -> PathBuf {
+        layout::site_packages_of(&self.prefix).unwrap().join(path)
+    }
+
+    /// The compiled module of a package's folder.
+    fn module(&self, folder: &str, name: &str) -> PathBuf {
+        let entries = fs_err::read_dir(self.site(folder)).unwrap().flatten();
+        let is_it = |path: &PathBuf| {
+            let file = path.file_name().unwrap().to_string_lossy();
+            file.starts_with(name) && path.extension().is_some_and(|ending| ending == "so" || ending == "pyd")
+        };
+        entries.map(|entry| entry.path()).find(is_it).unwrap()
+    }
+
+    fn found(&self) -> Vec<Finding> {
+        above_info(audit::audit(&self.prefix, "demo", &Subject::cpu()).unwrap().findings)
+    }
+
+    fn found_deep(&self) -> Vec<Finding> {
+        above_info(audit::deep(&self.prefix, "demo", &Subject::cpu()).unwrap().findings)
+    }
+
+    /// The only finding, which is an error of that code.
+    #[track_caller]
+    fn only(&self, code: Code) -> Finding {
+        let mut found = self.found();
+        assert_eq!(found.len(), 1, "{found:#?}");
+        let one = found.remove(0);
+        assert_eq!((one.code, one.severity), (code, Severity::Error), "{one:#?}");
+        assert_eq!(one.remedy.as_deref(), Some("matenv repair demo"));
+        one
+    }
+
+    /// How a program ends in the environment's Python.
+    fn python(&self, code: &str) -> Ran {
+        self.env.matenv(&["run", "demo", "--", "python", "-c", code])
+    }
+}
+
+fn above_info(mut findings: Vec<Finding>) -> Vec<Finding> {
+    findings.retain(|finding| finding.severity > Severity::Info);
+    findings
+}
+
+/// Put other bytes in a file's place, and give back what was there.
+fn replace(path: &Path, bytes: impl AsRef<[u8]>) -> Vec<u8> {
+    let before = fs_err::read(path).unwrap();
+    let new = path.with_extension("planted");
+    fs_err::write(&new, bytes).unwrap();
+    fs_err::rename(new, path).unwrap();
+    before
+}
+
+#[test]
+fn damaged_files_of_real_wheels_are_named() {
+    let planted = Planted::new();
+
+    let core = planted.module("numpy/_core", "_multiarray_umath");
+    let whole = fs_err::read(&core).unwrap();
+    replace(&core, &whole[..100_000]);
+    let found = planted.only(Code::FileDiffers);
+    assert!(found.message.contains("is cut off: 100000 of"), "{found:#?}");
+    // Without a word where the loader maps what is not there.
+    assert_ne!(planted.python("import numpy").code, Some(0));
+    planted
+        .env
+        .matenv(&["verify", "demo"])
+        .exits(6)
+        .says("is cut off: 100000 of");
+    replace(&core, whole);
+    assert_eq!(planted.found(), []);
+
+    let gone = planted.site("numpy/_core/multiarray.py");
+    let text = fs_err::read(&gone).unwrap();
+    fs_err::remove_file(&gone).unwrap();
+    let found = planted.only(Code::FileMissing);
+    assert_eq!(found.evidence, ["numpy/_core/multiarray.py"]);
+    fs_err::write(&gone, text).unwrap();
+    assert_eq!(planted.found(), []);
+
+    // The size stays: only who reads it sees it.
+    let version = planted.site("numpy/version.py");
+    let text = fs_err::read_to_string(&version).unwrap();
+    replace(&version, text.replace("version", "versioN"));
+    assert_eq!(planted.found(), []);
+    let deep = planted.found_deep();
+    assert_eq!(deep.len(), 1, "{deep:#?}");
+    assert!(
+        deep[0].evidence[0].starts_with("numpy/version.py was changed"),
+        "{deep:#?}"
+    );
+    replace(&version, text);
+    assert_eq!(planted.found_deep(), []);
+}
+
+#[test]
+fn packages_that_are_not_what_was_installed_are_named() {
+    let planted = Planted::new();
+
+    let (numpy, aside) = (planted.site("numpy"), planted.env.path("aside"));
+    fs_err::rename(&numpy, &aside).unwrap();
+    let found = planted.only(Code::FileMissing);
+    assert!(found.message.contains("is half removed"), "{found:#?}");
+    assert!(found.evidence.len() <= 21, "{found:#?}");
+    fs_err::rename(aside, numpy).unwrap();
+    assert_eq!(planted.found(), []);
+
+    let python = layout::python(&planted.prefix);
+    let command = planted.env.command(&[]);
+    let uv = command.get_envs().find(|(name, _)| *name == "MATENV_UV");
+    let mut other = Command::new(uv.and_then(|(_, uv)| uv).unwrap());
+    other.args([
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--break-system-packages",
+        "--python",
+    ]);
+    other.arg(python).arg("markupsafe==3.0.2");
+    other.env("UV_CACHE_DIR", planted.env.path("another-cache"));
+    assert!(other.status().unwrap().success());
+    let found = planted.only(Code::NotAsLocked);
+    assert!(found.message.contains("markupsafe"), "{found:#?}");
+    assert!(found.message.ends_with("-> 3.0.2"), "{found:#?}");
+}
+
+/// What the loader itself says of the same file.
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+#[test]
+fn a_library_for_a_newer_glibc_is_named_as_the_loader_does() {
+    let planted = Planted::new();
+    let module = planted.module("markupsafe", "_speedups");
+    let mut bytes = fs_err::read(&module).unwrap();
+    let at = bytes.windows(8).position(|text| text == b"GLIBC_2.").unwrap();
+    bytes[at + 6] = b'9';
+    replace(&module, bytes);
+    let found = planted.only(Code::SymbolVersionMissing);
+    let version = found
+        .message
+        .split(' ')
+        .find(|word| word.starts_with("GLIBC_9"))
+        .unwrap();
+    let version = version.trim_end_matches(',');
+    planted
+        .python("import markupsafe._speedups")
+        .exits(1)
+        .says(&format!("version `{version}' not found"));
+}
