@@ -97,7 +97,17 @@ pub async fn examine(ctx: &Context, target: &Target, depth: Depth) -> Result<Exa
 fn patients(ctx: &Context, target: &Target) -> Result<Vec<Patient>, DoctorError> {
     match target {
         Target::Environment(generation) => Ok(vec![Patient::installed((**generation).clone())?]),
-        Target::Prefix(prefix) => Ok(vec![Patient::foreign(prefix)]),
+        Target::Prefix(prefix) => {
+            // One of ours may be named by its folder.
+            let ours = Store::open(&ctx.settings)?
+                .list()?
+                .into_iter()
+                .find(|generation| fs_err::canonicalize(&generation.prefix).is_ok_and(|real| real == *prefix));
+            Ok(vec![match ours {
+                Some(generation) => Patient::installed(generation)?,
+                None => Patient::foreign(prefix),
+            }])
+        }
         Target::Everything => {
             let mut patients = Vec::new();
             for generation in Store::open(&ctx.settings)?.list()? {
@@ -133,7 +143,11 @@ async fn of_patient(ctx: &Context, patient: &Patient, alone: bool, depth: Depth)
                 .await
                 .map_err(|error| DoctorError::Trial(std::io::Error::other(error)))
         },
-        async { ProcessFacts::gather(ctx, patient).await.map_err(DoctorError::Trial) },
+        async {
+            Box::pin(ProcessFacts::gather(ctx, patient))
+                .await
+                .map_err(DoctorError::Trial)
+        },
         async {
             if alone {
                 probes(ctx, patient).await

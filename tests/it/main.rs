@@ -17,6 +17,8 @@ mod damage;
 #[cfg(target_os = "linux")]
 mod disk;
 #[cfg(target_os = "linux")]
+mod doctor;
+#[cfg(target_os = "linux")]
 mod drift;
 mod errors;
 #[cfg(target_os = "linux")]

@@ -16,8 +16,10 @@ use crate::doctor::{
     process::{Injection, Namesake},
 };
 
-/// Names and files that are shown; the rest are counted.
-const SHOWN: usize = 5;
+/// Files that are shown; the rest are counted.
+const SHOWN: usize = 3;
+/// Failed imports that are shown: mostly all fail for one reason.
+const TOLD: usize = 2;
 
 pub(crate) fn detect(injection: &Injection, patient: &Patient) -> Vec<Finding> {
     let taken: Vec<&Namesake> = injection.namesakes.iter().filter(|one| one.taken).collect();
@@ -28,7 +30,7 @@ pub(crate) fn detect(injection: &Injection, patient: &Patient) -> Vec<Finding> {
         } else {
             taken
         };
-        let (what, why) = &injection.broken[0];
+        let what = &injection.broken[0].0;
         let (variables, message) = (
             variables(&suspects),
             format!(
@@ -38,9 +40,12 @@ pub(crate) fn detect(injection: &Injection, patient: &Patient) -> Vec<Finding> {
                 patient.name()
             ),
         );
-        let told = injection.broken.iter().map(|(what, why)| format!("{what}: {why}"));
+        let told = injection
+            .broken
+            .iter()
+            .take(TOLD)
+            .map(|(what, why)| format!("{what}: {why}"));
         let evidence: Vec<String> = told.chain(files(&suspects)).collect();
-        debug_assert!(!why.is_empty());
         return vec![finding(Severity::Error, message, evidence, patient, &variables)];
     }
     if !taken.is_empty() {

@@ -1,4 +1,4 @@
-//! Resolving takes minutes and gigabytes behind Nexus, Artifactory or CodeArtifact: no `data-dist-info-metadata`
+//! Resolving takes minutes and gigabytes behind Nexus, Artifactory or AWS: no `data-dist-info-metadata`
 //!
 //! This machine's index gives no metadata beside its wheels (PEP 658), so uv has to read wheels to learn what they need. It works, slowly.
 //!

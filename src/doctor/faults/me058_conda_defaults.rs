@@ -6,10 +6,13 @@
 //! Remedy: `conda config --add channels conda-forge`, then `conda config --remove channels defaults`; with Miniforge there is no such channel.
 
 use super::Code;
-use crate::doctor::{Finding, Scope, Severity, host::HostFacts};
+use crate::doctor::{
+    Finding, Scope, Severity,
+    host::{Defaults, HostFacts},
+};
 
 pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {
-    let Some((base, says)) = &host.conda.defaults else {
+    let Some(Defaults { base, says }) = &host.conda.defaults else {
         return Vec::new();
     };
     let evidence = match says {
@@ -40,7 +43,10 @@ mod tests {
     fn a_conda_that_asks_for_defaults_is_told() {
         let mut host = host();
         assert_eq!(detect(&host), []);
-        host.conda.defaults = Some(("/home/you/miniconda3".into(), None));
+        host.conda.defaults = Some(Defaults {
+            base: "/home/you/miniconda3".into(),
+            says: None,
+        });
         assert_eq!(detect(&host)[0].severity, Severity::Warning);
     }
 }

@@ -1,4 +1,4 @@
-//! `conda: command not found`, or an empty list of environments in MAT, HYDRA or PoseKit
+//! `conda: command not found`, or an empty list of environments in the host program (MAT, HYDRA)
 //!
 //! Programs that use matenv's environments ask `conda` for them, and there is none on PATH. `matenv run` and `matenv launch` need none.
 //!

@@ -9,9 +9,17 @@ use crate::{settings::Settings, store::CondaInstallation};
 pub(crate) struct CondaFacts {
     /// `conda` as a program that asks for it finds it.
     pub(crate) program: Option<PathBuf>,
-    /// A conda installation that takes packages from Anaconda's `defaults`, and the file that says so; absent where no
-    /// file says anything, which means the same.
-    pub(crate) defaults: Option<(PathBuf, Option<PathBuf>)>,
+    /// A conda that takes packages from Anaconda's `defaults`.
+    pub(crate) defaults: Option<Defaults>,
+}
+
+/// A conda that takes packages from Anaconda's `defaults`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Defaults {
+    /// Its folder.
+    pub(crate) base: PathBuf,
+    /// The file that says so; absent where none says anything of channels, which means the same.
+    pub(crate) says: Option<PathBuf>,
 }
 
 impl CondaFacts {
@@ -25,14 +33,15 @@ impl CondaFacts {
         let program = std::env::split_paths(search)
             .flat_map(|folder| names.iter().map(move |name| folder.join(name)))
             .find(|path| path.is_file());
-        let found = CondaInstallation::find(settings);
-        let defaults = found.and_then(|conda| Some((conda.base.clone(), defaults(&conda)?)));
-        Self { program, defaults }
+        Self {
+            program,
+            defaults: CondaInstallation::find(settings).and_then(|conda| defaults(&conda)),
+        }
     }
 }
 
-/// The file by which `defaults` is asked, `None` inside where none says anything; nothing where it is not asked.
-fn defaults(conda: &CondaInstallation) -> Option<Option<PathBuf>> {
+/// Whether `defaults` is asked, and by which file.
+fn defaults(conda: &CondaInstallation) -> Option<Defaults> {
     #[derive(Default, Deserialize)]
     struct Condarc {
         #[serde(default)]
@@ -49,16 +58,20 @@ fn defaults(conda: &CondaInstallation) -> Option<Option<PathBuf>> {
     if read.iter().any(|(_, condarc)| condarc.default_channels.is_some()) {
         return None;
     }
+    let asked = |says| Defaults {
+        base: conda.base.clone(),
+        says,
+    };
     let is_theirs = |channel: &String| channel == "defaults" || channel.contains("repo.anaconda.com");
     let mut says = read
         .iter()
         .filter_map(|(file, condarc)| Some((file, condarc.channels.as_ref()?)))
         .peekable();
     if says.peek().is_none() {
-        return Some(None);
+        return Some(asked(None));
     }
     says.find(|(_, channels)| channels.iter().any(is_theirs))
-        .map(|(file, _)| Some((*file).clone()))
+        .map(|(file, _)| asked(Some((*file).clone())))
 }
 
 #[cfg(test)]
@@ -73,7 +86,8 @@ mod tests {
             base: folder.path().to_owned(),
             condarcs: vec![folder.path().join("not there"), file.clone()],
         };
-        assert_eq!(defaults(&conda), Some(None));
+        let nobody_says = || defaults(&conda).is_some_and(|found| found.says.is_none());
+        assert!(nobody_says());
         for (text, asked) in [
             ("channels: [conda-forge]\n", false),
             ("channels: [conda-forge, defaults]\n", true),
@@ -87,6 +101,6 @@ mod tests {
             assert_eq!(defaults(&conda).is_some(), asked, "{text}");
         }
         fs_err::write(&file, "auto_activate_base: false\n").expect("written");
-        assert_eq!(defaults(&conda), Some(None), "it says nothing of channels");
+        assert!(nobody_says(), "it says nothing of channels");
     }
 }

@@ -11,7 +11,7 @@ mod prefix;
 mod qt;
 mod sources;
 
-pub(crate) use conda::CondaFacts;
+pub(crate) use conda::{CondaFacts, Defaults};
 pub(crate) use nvidia::NvidiaFacts;
 pub(crate) use places::Place;
 pub(crate) use prefix::{Moved, PrefixFacts};

@@ -106,7 +106,7 @@ fn own_scripts(prefix: &Path, here: &Path) -> usize {
     let folders = layout::executable_dirs(prefix);
     let entries = folders.iter().filter_map(|folder| fs_err::read_dir(folder).ok());
     entries
-        .flat_map(|entries| entries.flatten())
+        .flat_map(Iterator::flatten)
         .filter_map(|entry| interpreter(&entry.path()))
         .filter(|python| {
             python

@@ -24,8 +24,9 @@ for folder in foreign:
         continue
     for module in pkgutil.iter_modules([folder]):
         theirs, ours = place(module.name, path), place(module.name, own)
-        # `find_spec` of a module that is in the interpreter itself has no file, and no folder comes before it.
-        if module.name in sys.builtin_module_names or not theirs or not ours or theirs == ours:
+        # What is in the interpreter itself is taken before any file.
+        inside = module.name in sys.builtin_module_names or importlib.machinery.FrozenImporter.find_spec(module.name)
+        if inside or not theirs or not ours or theirs == ours:
             continue
         if theirs.startswith(os.path.realpath(folder) + os.sep):
             sys.stdout.write("shadowed\t%s\t%s\t%s\n" % (module.name, theirs, ours))

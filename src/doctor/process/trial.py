@@ -11,13 +11,19 @@ def tell(kind, *words):
     sys.stdout.flush()
 
 
+def last_line(words):
+    # Some errors are a page of advice, and the cause stands at its end.
+    lines = [line.strip() for line in words.splitlines() if line.strip()]
+    return lines[-1] if lines else ""
+
+
 tell("prefix", sys.prefix)
 for statement in statements:
     tell("start", statement)
     try:
         exec(statement, {"__name__": "matenv_trial"})
     except BaseException as error:
-        tell("failed", statement, type(error).__name__ + ": " + str(error))
+        tell("failed", statement, type(error).__name__ + ": " + last_line(str(error)))
     else:
         tell("done", statement)
 try:

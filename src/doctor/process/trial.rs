@@ -12,7 +12,7 @@ use crate::{context::Context, doctor::patient::Patient, process::Job};
 const SCRIPT: &str = include_str!("trial.py");
 
 /// torch alone takes 10 s on a cold disk.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_mins(2);
 
 /// What a trial showed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -103,13 +103,12 @@ impl Trial {
             .iter()
             .filter(|(_, ended)| ended.is_ok())
             .filter_map(|(statement, _)| match self.ended.get(statement) {
-                Some(Ok(())) => None,
                 Some(Err(why)) => match &self.crashed {
                     Some(how) => Some((statement.clone(), how.clone())),
                     None => Some((statement.clone(), why.clone())),
                 },
-                // The crash before it is told.
-                None => None,
+                // What comes after a crash is not there, and the crash is told.
+                Some(Ok(())) | None => None,
             })
             .collect()
     }
