@@ -41,6 +41,12 @@ site=$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 for library in onnxruntime/capi/libonnxruntime_providers_cuda.so torch/lib/libtorch_cuda.so; do
   cargo run --quiet --release --locked --example fatbin -- "$site/$library"
 done
+
+say "faults, planted in the real CUDA environment"
+start=$(date +%s)
+scripts/plant-faults.sh sleap "$matenv"
+echo "$(($(date +%s) - start)) s"
+ok "each planted fault is found, and all are mended"
 "$matenv" remove sleap
 
 say "sleap with TensorRT, whose libraries are played"

@@ -174,7 +174,11 @@ fn an_older_libstdcxx_on_the_library_path_is_an_error_that_names_it() {
                 do: matenv run demo -- python …   or   unset LD_LIBRARY_PATH
     ");
     let json = ["demo", "--json"];
-    let found = doctor(&env, &json, &[("LD_PRELOAD", old.to_str().unwrap())])
+    // The loader takes a space for the end of a name.
+    let no_space = tempfile::tempdir().unwrap();
+    let preloaded = no_space.path().join("libstdc++.so.6");
+    fs_err::copy(&old, &preloaded).unwrap();
+    let found = doctor(&env, &json, &[("LD_PRELOAD", preloaded.to_str().unwrap())])
         .exits(6)
         .json();
     assert_eq!(bad(&found), ["ME040 error"]);
@@ -221,6 +225,56 @@ fn the_verdict_on_a_library_path_is_the_loaders() {
         assert!(told(&found).contains(&expected.to_owned()), "{option}: {found:#}");
         assert!(evidence(&one(&found, "ME040")).contains("instead of"), "{found:#}");
     }
+}
+
+/// An import does not open ONNX Runtime's CUDA provider, and a session does.
+#[test]
+fn what_onnxruntime_opens_for_cuda_is_tried_too() {
+    let builder = TestEnv::new();
+    let soname = "-Wl,-soname,libcurand.so.10";
+    let Some(ours) = compiled(
+        &builder,
+        "libcurand.so.10",
+        "int generate(void) { return 1; }\n",
+        &[soname],
+    ) else {
+        return;
+    };
+    let shared = compiled(&builder, "shared.so", "int host(void) { return 1; }\n", &[]).unwrap();
+    let user = "extern int generate(void);\nint uses(void) { return generate(); }\n";
+    let options = [
+        "-Wl,--enable-new-dtags",
+        "-Wl,-rpath,$ORIGIN/lib",
+        ours.to_str().unwrap(),
+    ];
+    let cuda = compiled(&builder, "cuda.so", user, &options).unwrap();
+    let capi = |name: &str| format!("onnxruntime/capi/{name}");
+    let env = demo(&[
+        ("onnxruntime/__init__.py", Vec::new()),
+        (
+            &capi("libonnxruntime_providers_shared.so"),
+            fs_err::read(shared).unwrap(),
+        ),
+        (&capi("libonnxruntime_providers_cuda.so"), fs_err::read(cuda).unwrap()),
+        (&capi("lib/libcurand.so.10"), fs_err::read(ours).unwrap()),
+    ]);
+    let old = compiled(
+        &env,
+        "old/libcurand.so.10",
+        "int other(void) { return 1; }\n",
+        &[soname],
+    )
+    .unwrap();
+    let folder = old.parent().unwrap().to_str().unwrap();
+    let found = doctor(&env, &["demo", "--json"], &[("LD_LIBRARY_PATH", folder)])
+        .exits(6)
+        .json();
+    let finding = one(&found, "ME040");
+    assert_eq!(finding["severity"], "error");
+    assert!(
+        evidence(&finding).starts_with("load onnxruntime's CUDA provider: OSError"),
+        "{found:#}"
+    );
 }
 
 #[test]

@@ -84,9 +84,13 @@ pub(crate) fn detect(injection: &Injection, patient: &Patient) -> Vec<Finding> {
 
 fn finding(severity: Severity, message: String, evidence: Vec<String>, patient: &Patient, variable: &str) -> Finding {
     let variable = variable.split(" and ").next().unwrap_or(variable);
-    Finding::new(Code::ShadowedLibrary, severity, Scope::Process, message)
-        .with_evidence(evidence)
-        .with_remedy(patient.without(variable))
+    let finding = Finding::new(Code::ShadowedLibrary, severity, Scope::Process, message).with_evidence(evidence);
+    // Where nothing comes of it there is nothing to do.
+    if severity == Severity::Info {
+        finding
+    } else {
+        finding.with_remedy(patient.without(variable))
+    }
 }
 
 fn variables(namesakes: &[&Namesake]) -> String {

@@ -30,9 +30,13 @@ fn finding(plugins: &Plugins, patient: &Patient) -> Finding {
     let mut evidence = vec![format!("{variable}={}", plugins.folder.display())];
     evidence.extend(plugins.broken.clone());
     evidence.extend(plugins.taken.iter().take(3).map(|file| file.display().to_string()));
-    Finding::new(Code::QtPluginPath, severity, Scope::Process, message)
-        .with_evidence(evidence)
-        .with_remedy(patient.without(variable))
+    let finding = Finding::new(Code::QtPluginPath, severity, Scope::Process, message).with_evidence(evidence);
+    // Where nothing comes of it there is nothing to do.
+    if severity == Severity::Info {
+        finding
+    } else {
+        finding.with_remedy(patient.without(variable))
+    }
 }
 
 #[cfg(test)]

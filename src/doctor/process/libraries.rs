@@ -38,6 +38,10 @@ const TELLING: [(&str, &str); 7] = [
     ("PyQt5", "PyQt5.QtWidgets"),
 ];
 
+/// Opened by ONNX Runtime when a program asks for CUDA, and the trial that does the same.
+const CUDA_PROVIDER: &str = "onnxruntime/capi/libonnxruntime_providers_cuda.so";
+const LOAD_CUDA_PROVIDER: &str = "load onnxruntime's CUDA provider";
+
 /// How many modules a trial imports at most.
 const TRIED: usize = 10;
 
@@ -262,7 +266,15 @@ impl Wanted {
             .filter(|name| !TELLING.iter().any(|(package, _)| package == name) && name != "nvidia");
         modules.extend(others);
         modules.truncate(TRIED);
-        modules.iter().map(|module| format!("import {module}")).collect()
+        let mut statements: Vec<String> = modules.iter().map(|module| format!("import {module}")).collect();
+        let has_provider = self
+            .site_packages
+            .as_ref()
+            .is_some_and(|site| site.join(CUDA_PROVIDER).is_file());
+        if has_provider && modules.iter().any(|module| module == "onnxruntime") {
+            statements.push(LOAD_CUDA_PROVIDER.to_owned());
+        }
+        statements
     }
 
     /// The module whose import loads a file.

@@ -4,6 +4,16 @@ import sys
 
 statements = sys.argv[1:]
 
+# What a program does that asks ONNX Runtime for CUDA; an import alone does not open that library.
+NAMED = {
+    "load onnxruntime's CUDA provider": """
+import ctypes, os, onnxruntime
+folder = os.path.join(os.path.dirname(onnxruntime.__file__), "capi")
+for name, mode in (("shared", ctypes.RTLD_GLOBAL), ("cuda", ctypes.RTLD_LOCAL)):
+    ctypes.CDLL(os.path.join(folder, "libonnxruntime_providers_%s.so" % name), mode)
+"""
+}
+
 
 def tell(kind, *words):
     # What the modules print themselves has no such mark.
@@ -21,7 +31,7 @@ tell("prefix", sys.prefix)
 for statement in statements:
     tell("start", statement)
     try:
-        exec(statement, {"__name__": "matenv_trial"})
+        exec(NAMED.get(statement, statement), {"__name__": "matenv_trial"})
     except BaseException as error:
         tell("failed", statement, type(error).__name__ + ": " + last_line(str(error)))
     else:
