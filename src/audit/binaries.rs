@@ -1,31 +1,15 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     path::{Component, Path, PathBuf},
-    sync::LazyLock,
 };
 
 use rayon::prelude::*;
 
-use super::tree::Tree;
+use super::{system_folders, tree::Tree};
 use crate::{
     binary::{Dynamic, Symbols, VersionNeed, Versions},
     store::layout,
 };
-
-/// Where Linux keeps the libraries of its C and C++ compilers, whatever else is configured.
-static SYSTEM: LazyLock<Vec<PathBuf>> = LazyLock::new(|| {
-    let arch = std::env::consts::ARCH;
-    [
-        format!("/lib/{arch}-linux-gnu"),
-        format!("/usr/lib/{arch}-linux-gnu"),
-        "/lib64".to_owned(),
-        "/usr/lib64".to_owned(),
-        "/lib".to_owned(),
-        "/usr/lib".to_owned(),
-    ]
-    .map(PathBuf::from)
-    .into()
-});
 
 /// The ELF files of a prefix, by path below it. There are none on other systems.
 #[derive(Debug, Clone, Default)]
@@ -102,39 +86,51 @@ impl Binaries {
             files,
             prefix: prefix.to_owned(),
             of_program,
-            system: SYSTEM.clone(),
+            system: system_folders(),
         }
     }
 
     /// The version needs that do not hold, of the files that `counts` names. Only of the C and C++ libraries: others
     /// bring their versions with them.
     pub(super) fn lacking_versions(&self, counts: impl Fn(&str) -> bool) -> Vec<LackingVersion> {
-        const KINDS: [&str; 3] = ["GLIBC_", "GLIBCXX_", "CXXABI_"];
+        let files: Vec<_> = self.files.iter().filter(|(path, _)| counts(path)).collect();
+        let wanted: Vec<_> = files
+            .into_par_iter()
+            .flat_map_iter(|(path, binary)| self.wanted(path, binary))
+            .collect();
         let mut defined: HashMap<PathBuf, Option<BTreeSet<String>>> = HashMap::new();
         let mut lacking = Vec::new();
-        for (path, binary) in self.files.iter().filter(|(path, _)| counts(path)) {
-            for need in &binary.versions {
-                if !KINDS.iter().any(|kind| need.version.starts_with(kind)) {
-                    continue;
-                }
-                // One that is nowhere is another fault.
-                let Some(library) = self.find(path, &binary.dynamic, &need.library) else {
-                    continue;
-                };
-                let defined = defined.entry(library.clone()).or_insert_with_key(|library| {
-                    let versions = Versions::read(library).ok()?;
-                    Some(versions.defines).filter(|defines| !defines.is_empty())
-                });
-                if defined.as_ref().is_some_and(|defined| !defined.contains(&need.version)) {
-                    lacking.push(LackingVersion {
-                        path: path.clone(),
-                        version: need.version.clone(),
-                        library,
-                    });
-                }
-            }
+        for (path, library, versions) in wanted {
+            let defined = defined.entry(library.clone()).or_insert_with_key(|library| {
+                let versions = Versions::read(library).ok()?;
+                Some(versions.defines).filter(|defines| !defines.is_empty())
+            });
+            let Some(defined) = defined else {
+                continue;
+            };
+            let missing = versions.iter().filter(|version| !defined.contains(version.as_str()));
+            lacking.extend(missing.map(|version| LackingVersion {
+                path: path.to_owned(),
+                version: version.clone(),
+                library: library.clone(),
+            }));
         }
         lacking
+    }
+
+    /// The libraries that a file would load, with the versions that it needs of them. One that is nowhere is another fault.
+    fn wanted<'a>(&self, path: &'a str, binary: &Binary) -> Vec<(&'a str, PathBuf, Vec<String>)> {
+        const KINDS: [&str; 3] = ["GLIBC_", "GLIBCXX_", "CXXABI_"];
+        let mut wanted: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for need in &binary.versions {
+            if KINDS.iter().any(|kind| need.version.starts_with(kind)) {
+                wanted.entry(&need.library).or_default().push(need.version.clone());
+            }
+        }
+        wanted
+            .into_iter()
+            .filter_map(|(soname, versions)| Some((path, self.find(path, &binary.dynamic, soname)?, versions)))
+            .collect()
     }
 
     /// The symbols called as `wanted` says that `path` needs and none of `providers` has. Absent when that cannot be told.

@@ -11,10 +11,11 @@ use super::{
 use crate::{binary::GpuCode, hardware::ComputeCapability, names::ProfileName, store::layout};
 
 /// The libraries that hold code for GPUs, below `site-packages`. A prefix has those of its system.
-const KERNELS: [&str; 6] = [
+const KERNELS: [&str; 7] = [
     "onnxruntime/capi/libonnxruntime_providers_cuda.so",
     "torch/lib/libtorch_cuda.so",
     "torchvision/_C.so",
+    "torchvision/_C_stable.so",
     "onnxruntime/capi/onnxruntime_providers_cuda.dll",
     "torch/lib/torch_cuda.dll",
     "torchvision/_C.pyd",

@@ -173,18 +173,30 @@ fn lock(prefix: &Path) -> (Option<Lock>, Option<String>) {
     }
 }
 
-/// `3.13` of a prefix, by its library folder; Windows keeps one folder for all, so its records are asked.
+/// `3.13` of a prefix, with a `t` where its Python has no lock. conda's Python has a link `lib/python3.1` beside its folder, and
+/// an exchanged Python leaves the old one's, so what is recorded counts before what is found.
 fn python(prefix: &Path) -> Option<String> {
-    let named = fs_err::read_dir(prefix.join("lib")).ok().and_then(|entries| {
-        entries
-            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-            .find_map(|name| name.strip_prefix("python3.").map(|minor| format!("3.{minor}")))
-            .filter(|minor| minor.len() <= 5)
-    });
-    named.or_else(|| {
-        let version = recorded_version(prefix)?;
+    let recorded = recorded_version(prefix).and_then(|version| {
         let mut parts = version.split('.');
         Some(format!("{}.{}", parts.next()?, parts.next()?))
+    });
+    if cfg!(windows) {
+        return recorded;
+    }
+    let is_folder = |minor: &String| {
+        let folder = prefix.join("lib").join(format!("python{minor}"));
+        fs_err::symlink_metadata(folder).is_ok_and(|found| found.is_dir())
+    };
+    let known = recorded.and_then(|minor| [minor.clone(), format!("{minor}t")].into_iter().find(is_folder));
+    known.or_else(|| {
+        let entries = fs_err::read_dir(prefix.join("lib")).ok()?;
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let minors = names.filter_map(|name| Some(format!("3.{}", name.strip_prefix("python3.")?)));
+        let number = |minor: &String| minor[2..].trim_end_matches('t').parse::<u32>().ok();
+        minors
+            .filter(is_folder)
+            .filter(|minor| number(minor).is_some())
+            .max_by_key(number)
     })
 }
 
@@ -274,6 +286,23 @@ impl Inventory {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn the_recorded_python_counts_before_links_and_leftovers() {
+        let prefix = tempfile::tempdir().expect("a folder");
+        let lib = prefix.path().join("lib");
+        for folder in ["python3.9", "python3.12", "python3.13"] {
+            fs_err::create_dir_all(lib.join(folder)).expect("made");
+        }
+        std::os::unix::fs::symlink("python3.13", lib.join("python3.1")).expect("linked");
+        assert_eq!(python(prefix.path()).as_deref(), Some("3.13"));
+        fs_err::write(prefix.path().join("pyvenv.cfg"), "version = 3.12.3\n").expect("written");
+        assert_eq!(python(prefix.path()).as_deref(), Some("3.12"));
+        fs_err::write(prefix.path().join("pyvenv.cfg"), "version = 3.14.0\n").expect("written");
+        fs_err::create_dir_all(lib.join("python3.14t")).expect("made");
+        assert_eq!(python(prefix.path()).as_deref(), Some("3.14t"));
+    }
 
     #[test]
     fn a_virtual_environment_says_its_version() {

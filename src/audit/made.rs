@@ -80,6 +80,30 @@ impl Prefix {
         self.write(&format!("{SITE}/{info}/RECORD"), record);
     }
 
+    /// Link a conda package with these files, by path below the prefix.
+    pub(crate) fn conda(&self, name: &str, version: &str, files: &[(&str, &[u8])]) {
+        let paths: Vec<_> = files
+            .iter()
+            .map(|(path, bytes)| {
+                self.write(path, bytes);
+                let sha256 = hex::encode(compute_bytes_digest::<Sha256>(bytes));
+                serde_json::json!({ "_path": path, "path_type": "hardlink", "sha256": sha256, "size_in_bytes": bytes.len() })
+            })
+            .collect();
+        self.conda_record(name, version, &serde_json::json!(paths));
+    }
+
+    /// Write what conda records of a package.
+    pub(crate) fn conda_record(&self, name: &str, version: &str, paths: &serde_json::Value) {
+        let file = format!("{name}-{version}-0.conda");
+        let record = serde_json::json!({
+            "name": name, "version": version, "build": "0", "build_number": 0, "depends": [], "subdir": "linux-64",
+            "fn": file, "url": format!("https://channel.example.org/linux-64/{file}"),
+            "channel": "https://channel.example.org/", "paths_data": { "paths_version": 1, "paths": paths },
+        });
+        self.write(&format!("conda-meta/{name}-{version}-0.json"), record.to_string());
+    }
+
     /// What is there, for an environment of the profile `cpu` that is called `sleap`.
     pub(crate) fn inventory(&self) -> Inventory {
         self.inventory_at(Depth::Structure)

@@ -138,8 +138,10 @@ impl Ownership {
         for (path, claims) in &self.claims {
             let Some(entry) = tree.get(path) else {
                 // conda's packages hold links that lead nowhere; a wheel's may have led into a cache that is gone.
-                let required = claims.iter().filter(|claim| claim.required);
-                let gone = required.filter(|claim| !self.owners[claim.owner].conda || !tree.has(path));
+                let leads_nowhere = !tree.path(path).exists();
+                let gone = claims.iter().filter(|claim| {
+                    claim.required && leads_nowhere && (!self.owners[claim.owner].conda || !tree.has(path))
+                });
                 self.missing.extend(gone.map(|claim| (claim.owner, path.clone())));
                 continue;
             };
@@ -208,4 +210,60 @@ fn is_script(tree: &Tree, path: &str) -> bool {
     let read =
         fs_err::File::open(tree.path(path)).and_then(|mut file| std::io::Read::read_exact(&mut file, &mut start));
     read.is_ok() && &start == b"#!"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::{
+        Depth,
+        made::{Prefix, SITE},
+    };
+
+    /// conda's tools change files after the wheel's RECORD was written.
+    #[test]
+    fn a_distribution_of_conda_is_judged_by_condas_record() {
+        let prefix = Prefix::new();
+        prefix.wheel("numpy", "2.4.6", &[("numpy/_core.so", b"as built")]);
+        let (core, metadata) = (
+            format!("{SITE}/numpy/_core.so"),
+            format!("{SITE}/numpy-2.4.6.dist-info/METADATA"),
+        );
+        let text = fs_err::read(prefix.path().join(&metadata)).expect("read");
+        prefix.conda("numpy", "2.4.6", &[(&core, b"with another RPATH"), (&metadata, &text)]);
+        let inventory = prefix.inventory_at(Depth::Content);
+        assert_eq!(inventory.files.owners.len(), 1);
+        assert_eq!((inventory.files.differing.len(), inventory.files.missing.len()), (0, 0));
+        prefix.write(&core, "cut");
+        let differing = prefix.inventory().files.differing;
+        assert_eq!(differing.len(), 1);
+        assert_eq!(differing[0].how, Difference::Size { recorded: 18, there: 3 });
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_of_conda_that_leads_nowhere_is_there_and_one_of_a_wheel_is_not() {
+        let prefix = Prefix::new();
+        let paths = serde_json::json!([{ "_path": "share/link", "path_type": "softlink" }]);
+        prefix.conda_record("terminfo", "1.0", &paths);
+        fs_err::create_dir_all(prefix.path().join("share")).expect("made");
+        std::os::unix::fs::symlink("nowhere", prefix.path().join("share/link")).expect("linked");
+        assert_eq!(prefix.inventory().files.missing, []);
+        prefix.wheel("demo", "1.0", &[("demo/a.py", b"1")]);
+        fs_err::remove_file(prefix.site("demo/a.py")).expect("removed");
+        std::os::unix::fs::symlink("/nowhere/cache/a.py", prefix.site("demo/a.py")).expect("linked");
+        assert_eq!(prefix.inventory().files.missing, [(1, format!("{SITE}/demo/a.py"))]);
+    }
+
+    #[test]
+    fn a_file_that_fits_one_of_its_owners_is_not_damaged() {
+        let prefix = Prefix::new();
+        prefix.wheel("one", "1.0", &[("shared/a.py", b"1")]);
+        prefix.wheel("other", "1.0", &[("shared/a.py", b"22")]);
+        assert_eq!(prefix.inventory_at(Depth::Content).files.differing, []);
+        assert_eq!(
+            prefix.inventory().files.words(&format!("{SITE}/shared/a.py")),
+            "one 1.0 and other 1.0"
+        );
+    }
 }

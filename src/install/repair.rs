@@ -64,10 +64,12 @@ pub async fn repair(ctx: &Context, generation: &Generation, request: &RepairRequ
     let certificate = Certificate::read(&generation.env, &generation.prefix)?;
     let found = examine(ctx, &mut clock, &plan, generation, certificate.cross).await?;
     let asked = |finding: &Finding| request.finding.is_none_or(|code| code == finding.code);
-    let (faults, left): (Vec<_>, Vec<_>) = found
+    let (faults, mut left): (Vec<_>, Vec<_>) = found
         .into_iter()
         .filter(asked)
         .partition(|finding| is_mended(finding, request.finding));
+    // What is only worth knowing is the certificate's.
+    left.retain(|finding| finding.severity > Severity::Info);
     if faults.is_empty() || request.dry_run {
         return Ok(Repaired {
             faults,
@@ -153,6 +155,6 @@ async fn examine(
 
 /// Whether the same packages, installed anew, are without it.
 fn is_mended(finding: &Finding, named: Option<Code>) -> bool {
-    let bad = finding.severity == Severity::Error || named == Some(finding.code);
+    let bad = finding.severity > Severity::Info || named == Some(finding.code);
     bad && finding.scope == Scope::Environment && !CHOSEN.contains(&finding.code)
 }

@@ -154,6 +154,11 @@ pub const VARIABLES: &[Variable] = &[
     ),
     variable("CONDA_ENVS_PATH", Neighbours, "The same, an older name."),
     variable(
+        "PYTHONUSERBASE",
+        Neighbours,
+        "Where the user's own Python packages lie; `doctor` looks whether they come before an environment's.",
+    ),
+    variable(
         "CONDARC",
         Neighbours,
         "conda's configuration, which may name such folders.",

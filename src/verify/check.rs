@@ -9,7 +9,7 @@ use crate::{
     doctor::{Code, Finding, Scope, Severity},
     manifest::Check,
     process::{Ended, Job},
-    store::layout,
+    store::{Generation, layout},
 };
 
 /// How much of a check's output is kept, in bytes.
@@ -67,7 +67,7 @@ pub(super) async fn run(
         Ok(ended) => (ended.success(), output(&ended), ended.how()),
         Err(error) => (false, error.to_string(), "it did not start".to_owned()),
     };
-    let finding = (!ok).then(|| failed(place.env, check, &how, &output, place.model_dir));
+    let finding = (!ok).then(|| failed(place, check, &how, &output));
     Ok(ProbeResult {
         name: check.name.clone(),
         ok,
@@ -131,7 +131,7 @@ fn output(ended: &Ended) -> String {
     text[start..].to_owned()
 }
 
-fn failed(env: &str, check: &Check, how: &str, output: &str, model_dir: Option<&Path>) -> Finding {
+fn failed(place: &Place<'_>, check: &Check, how: &str, output: &str) -> Finding {
     if check.window
         && let Some(missing) = system::missing_library(output)
     {
@@ -160,9 +160,11 @@ fn failed(env: &str, check: &Check, how: &str, output: &str, model_dir: Option<&
         format!("the probe \"{}\" failed: {how}", check.name),
     )
     .with_evidence(last.into_iter().rev())
-    .with_remedy(match model_dir {
+    .with_remedy(match (place.model_dir, Generation::of_prefix(place.prefix)) {
         // The environment's own probes passed: it is the model, or the two do not fit.
-        Some(model_dir) => format!("try another model, or look at this one: {}", model_dir.display()),
-        None => format!("matenv install {env} --force"),
+        (Some(model_dir), _) => format!("try another model, or look at this one: {}", model_dir.display()),
+        (None, Some(generation)) => format!("matenv repair {}", generation.env),
+        // It is being made.
+        (None, None) => format!("matenv install {} --force", place.env),
     })
 }

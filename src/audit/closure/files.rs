@@ -9,12 +9,13 @@ use rayon::prelude::*;
 use crate::{binary::Dynamic, reach::Present, stack::Library};
 
 /// Folders below `site-packages` whose libraries the profiles' programs load.
-const FOLDERS: [&str; 6] = [
+const FOLDERS: [&str; 7] = [
     "nvidia",
     "tensorrt_libs",
     "onnxruntime/capi",
     "torch",
     "torch/lib",
+    "torchvision",
     "../lib-dynload",
 ];
 

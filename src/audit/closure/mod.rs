@@ -106,7 +106,13 @@ fn torch(prefix: &Path, site_packages: &Path, subject: &Subject, mut loader: Loa
     for library in loader.files.below(&lib, |_| true) {
         loader.open(&library, None);
     }
-    loader.open(&site_packages.join("torchvision/_C.so"), None);
+    // `_C_stable.so` from 0.29 on.
+    for module in loader
+        .files
+        .below(&site_packages.join("torchvision"), |name| name.starts_with("_C"))
+    {
+        loader.open(&module, None);
+    }
     // What cuDNN and others open beside themselves, whatever they are asked for.
     let listed = subject.cuda.map(|cuda| stack::libraries(cuda, subject.profile));
     for library in listed.unwrap_or_default() {

@@ -82,6 +82,20 @@ mod tests {
         );
     }
 
+    /// A Python that is no conda package brings libraries of its own, which no record names.
+    #[cfg(unix)]
+    #[test]
+    fn libraries_in_lib_count_only_where_conda_records_others() {
+        let prefix = Prefix::new();
+        prefix.write("lib/libmine.so", "");
+        assert_eq!(detect(&prefix.inventory()), []);
+        prefix.conda("zlib", "1.3", &[("lib/libz.so.1", b"1")]);
+        std::os::unix::fs::symlink("libz.so.1", prefix.path().join("lib/libz.so")).expect("linked");
+        let found = detect(&prefix.inventory());
+        assert_eq!((found.len(), found[0].severity), (1, Severity::Info));
+        assert_eq!(found[0].evidence, ["lib/libmine.so"]);
+    }
+
     #[cfg(target_os = "linux")]
     #[test]
     fn a_library_that_the_loader_takes_is_an_error() {
