@@ -29,11 +29,13 @@ pub enum Group {
     Machine,
     /// Where conda and other Pythons are looked for.
     Neighbours,
+    /// What may come between a shell and an environment.
+    Suspected,
     /// Set for programs of an environment.
     Inside,
 }
 
-use Group::{Inside, Machine, Matenv, Neighbours, Places, Sources};
+use Group::{Inside, Machine, Matenv, Neighbours, Places, Sources, Suspected};
 
 const fn variable(name: &'static str, group: Group, does: &'static str) -> Variable {
     Variable { name, group, does }
@@ -188,6 +190,25 @@ pub const VARIABLES: &[Variable] = &[
         "Versions of virtual packages that replace the detected ones.",
     ),
     variable(
+        "LD_LIBRARY_PATH",
+        Suspected,
+        "Folders of libraries that come before an environment's; on a Mac `DYLD_LIBRARY_PATH` and `DYLD_FALLBACK_LIBRARY_PATH`.",
+    ),
+    variable(
+        "LD_PRELOAD",
+        Suspected,
+        "Libraries that every program loads first; on a Mac `DYLD_INSERT_LIBRARIES`.",
+    ),
+    variable(
+        "PYTHONPATH",
+        Suspected,
+        "Folders of packages that come before an environment's.",
+    ),
+    variable("PYTHONHOME", Suspected, "Another place for Python's own library."),
+    variable("QT_PLUGIN_PATH", Suspected, "Plugins of another Qt."),
+    variable("QT_QPA_PLATFORM_PLUGIN_PATH", Suspected, "Its platform plugins."),
+    variable("VIRTUAL_ENV", Suspected, "A virtual environment that is activated."),
+    variable(
         "ORT_DISABLE_TELEMETRY",
         Inside,
         "1: ONNX Runtime sends and writes no telemetry.",
@@ -228,6 +249,7 @@ pub(super) fn page() -> String {
         (Sources, "How sources are reached"),
         (Machine, "What this machine is"),
         (Neighbours, "Where other Pythons and condas are looked for"),
+        (Suspected, "Looked at by `matenv doctor`, which tries what they do"),
         (Inside, "Set for programs of an environment"),
     ] {
         page.push(format!("\n## {heading}\n\n| variable | what it does |\n|---|---|\n"));
