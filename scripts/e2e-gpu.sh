@@ -49,6 +49,15 @@ echo "$(($(date +%s) - start)) s"
 ok "each planted fault is found, and all are mended"
 "$matenv" remove sleap
 
+say "a virtual environment of today's sleap, which matenv did not make"
+python3 -m venv "$work/venv"
+uv=$(find "$HOME/.matenv/tools" -name uv -path '*/bin/*' | head -n 1)
+"${uv:-uv}" pip install --quiet --python "$work/venv/bin/python" 'sleap[nn,nn-export]'
+"$matenv" doctor --prefix "$work/venv" --json >"$work/venv.json" && die "nothing is found in it"
+check "$work/venv.json" '[f for f in c["findings"] if f["severity"] == "error" and f["code"] == "ME001" and "predictors" in f["message"]]'
+check "$work/venv.json" 'not [f for f in c["findings"] if f["severity"] == "error" and f["code"] != "ME001"]'
+rm -rf "$work/venv"
+
 say "sleap with TensorRT, whose libraries are played"
 python3 scripts/play-tensorrt.py "$work/nvidia"
 python3 -m http.server --bind 127.0.0.1 --directory "$work/nvidia" 0 >"$work/nvidia.log" 2>&1 &

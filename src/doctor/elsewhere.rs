@@ -6,7 +6,9 @@ use super::{Code, Finding, patient::Patient};
 use crate::{
     audit::{AuditError, Depth, Inventory, Subject},
     hardware::Hardware,
+    manifest::{Check, Manifests},
     names::ProfileName,
+    profile::Needs,
     store::layout,
 };
 
@@ -60,6 +62,25 @@ fn cuda_major(inventory: &Inventory) -> Option<u32> {
     of_torch.or_else(of_nvidia)
 }
 
+/// The manifest that makes what is installed there.
+fn manifest(prefix: &Path) -> Option<&'static str> {
+    let inventory = look(prefix).ok()?;
+    let made = MANIFESTS
+        .iter()
+        .find(|(distribution, _)| inventory.get(distribution).is_some());
+    made.map(|(_, manifest)| *manifest)
+}
+
+/// The probes of the manifest that makes what is installed there: what host programs need of it.
+pub(super) fn probes(prefix: &Path) -> Vec<Check> {
+    let built_in = Manifests::load(None).ok();
+    let probes = manifest(prefix).and_then(|name| Some(built_in?.get(name).ok()?.probes.clone()));
+    let on_processor = |probe: &Check| {
+        probe.needs == Needs::Nothing && (probe.profiles.is_empty() || probe.profiles.contains(&ProfileName::Cpu))
+    };
+    probes.unwrap_or_default().into_iter().filter(on_processor).collect()
+}
+
 /// Put what helps here in the place of what would help in an environment of matenv's.
 pub(super) fn remedies(findings: &mut [Finding], patient: &Patient) {
     let site_packages = layout::site_packages_of(&patient.prefix).unwrap_or_default();
@@ -71,12 +92,7 @@ pub(super) fn remedies(findings: &mut [Finding], patient: &Patient) {
             format!("uv pip {command} --python \"{python}\"")
         }
     };
-    let manifest = look(&patient.prefix).ok().and_then(|inventory| {
-        let made = MANIFESTS
-            .iter()
-            .find(|(distribution, _)| inventory.get(distribution).is_some());
-        made.map(|(_, manifest)| *manifest)
-    });
+    let manifest = manifest(&patient.prefix);
     for finding in findings {
         let speaks_of_ours = |remedy: &String| remedy.contains("matenv install") || remedy.contains("matenv repair");
         if !finding.remedy.as_ref().is_some_and(speaks_of_ours) {
@@ -91,6 +107,10 @@ pub(super) fn remedies(findings: &mut [Finding], patient: &Patient) {
         };
         let here = here.replace("-m pip install --reinstall", "-m pip install --force-reinstall");
         finding.remedy = Some(match manifest {
+            // What a program asks for and these releases do not have, no installer mends.
+            Some(manifest) if finding.code == Code::ProbeFailed => {
+                format!("a proven one beside it: matenv install {manifest}")
+            }
             Some(manifest) => format!("{here}   or, a proven one beside it: matenv install {manifest}"),
             None => here,
         });

@@ -195,14 +195,15 @@ fn files(settings: &Settings, patient: &Patient, depth: Depth) -> Result<Vec<Fin
     Ok(look(&patient.prefix, &name, &subject)?.findings)
 }
 
-/// The environment's own probes.
+/// The environment's own probes; of what matenv did not make, those of the manifest that makes the like.
 async fn probes(ctx: &Context, patient: &Patient) -> Result<Vec<Finding>, DoctorError> {
-    let Some(made) = &patient.made else {
-        return Ok(Vec::new());
+    let verification = if let Some(made) = &patient.made {
+        let absent = install::absent(&ctx.settings, made.certificate.cross, &made.plan);
+        verify::verify(ctx, &patient.prefix, &made.plan.typed(), &made.plan.probes, absent).await?
+    } else {
+        let probes = elsewhere::probes(&patient.prefix);
+        verify::verify(ctx, &patient.prefix, elsewhere::NAME, &probes, None).await?
     };
-    let absent = install::absent(&ctx.settings, made.certificate.cross, &made.plan);
-    let typed = made.plan.typed();
-    let verification = verify::verify(ctx, &patient.prefix, &typed, &made.plan.probes, absent).await?;
     Ok(verification
         .probes
         .into_iter()

@@ -156,16 +156,6 @@ pub const VARIABLES: &[Variable] = &[
     ),
     variable("CONDA_ENVS_PATH", Neighbours, "The same, an older name."),
     variable(
-        "PYTHONPATH",
-        Neighbours,
-        "Packages of this shell's; never passed on, and `doctor` says which of an environment's they would come before.",
-    ),
-    variable(
-        "PYTHONHOME",
-        Neighbours,
-        "Never passed on; `doctor` says what it would do.",
-    ),
-    variable(
         "PYTHONUSERBASE",
         Neighbours,
         "Where the user's own Python packages lie; `doctor` looks whether they come before an environment's.",

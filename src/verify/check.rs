@@ -163,8 +163,9 @@ fn failed(place: &Place<'_>, check: &Check, how: &str, output: &str) -> Finding 
     .with_remedy(match (place.model_dir, Generation::of_prefix(place.prefix)) {
         // The environment's own probes passed: it is the model, or the two do not fit.
         (Some(model_dir), _) => format!("try another model, or look at this one: {}", model_dir.display()),
-        (None, Some(generation)) => format!("matenv repair {}", generation.env),
-        // It is being made.
-        (None, None) => format!("matenv install {} --force", place.env),
+        // A program's own source changes outside of the environment: the same files would fail again.
+        (None, Some(generation)) if !place.env.contains("--source") => format!("matenv repair {}", generation.env),
+        // Or it is being made.
+        (None, _) => format!("matenv install {} --force", place.env),
     })
 }
