@@ -36,5 +36,11 @@ PY
   ok "$2"
 }
 
+# healthy ENV: doctor finds nothing above info in its files.
+healthy() {
+  "$matenv" doctor "$1" --json >"$work/doctor.json" || true
+  check "$work/doctor.json" '[f for f in c["findings"] if f["scope"] == "environment" and f["severity"] != "info"] == []'
+}
+
 # done_with_it: the last line of a run.
 done_with_it() { printf '\n%d passed, 0 failed\n' "$passed"; }

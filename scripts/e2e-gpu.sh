@@ -77,6 +77,13 @@ check "$work/trt.json" "$crossed and $sound"
 check "$work/trt.json" 'versions["torch"].startswith("2.12.") and versions["tensorrt-cu13-libs"].startswith("10.16.")'
 check "$work/trt.json" 'versions["tensorrt"].startswith("10.16.") and versions["onnxruntime-gpu"] >= "1.27"'
 check "$work/trt.json" '"ME015" not in codes and probes["tensorrt imports"]["ok"]'
+"${uv:-uv}" pip install --quiet --no-deps --break-system-packages --python "$HOME/.matenv/envs/sleap/bin/python" \
+  --index "http://127.0.0.1:$port" 'tensorrt-cu13-libs>=11'
+"$matenv" doctor sleap --json >"$work/trt11.json" && die "TensorRT 11 is not found"
+check "$work/trt11.json" '[f for f in c["findings"] if f["code"] == "ME036" and "tensorrt-cu13-libs 10.16.1.11 -> 11." in f["message"]]'
+check "$work/trt11.json" '[f for f in c["findings"] if f["code"] == "ME015" and "libnvinfer.so.10" in f["message"]]'
+"$matenv" repair sleap --no-bench --mirror torch=pypi --mirror "nvidia=http://127.0.0.1:$port" --quiet
+healthy sleap
 "$matenv" remove sleap
 
 say "x-anylabeling and runtime on both CUDA majors"

@@ -28,6 +28,8 @@ echo "a run with nothing to do took $took ms"
 [ "$took" -lt 200 ] || die "a run with nothing to do took $took ms"
 ok "a second run has nothing to do, in under 0.2 s"
 
+healthy runtime
+
 say "ONNX Runtime leaves nothing in a fresh HOME"
 "$matenv" verify runtime --json >/dev/null
 "$matenv" bench runtime --json >/dev/null
@@ -190,6 +192,7 @@ for env in sleap x-anylabeling; do
   check "$work/host.json" 'c["ok"] and c["proven"]'
   check "$work/host.json" 'all(p["ok"] or (p.get("finding") or {}).get("severity") == "warning" for p in probes.values())'
   echo "fallbacks: $(python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))["fallbacks"])' "$work/host.json")"
+  healthy "$env"
 done
 python3 - "$work/trace.json" <<'PY' || die "the trace lacks a stage"
 import json, sys

@@ -46,12 +46,13 @@ pip install --no-deps nvidia-nccl-cu12==2.27.5
 pip install --no-deps onnxruntime==1.31.1
 pip install --no-deps 'torchvision<0.27'
 pip install --no-deps 'numpy<2.3'
-pip install --no-deps omegaconf==2.0.6
+pip install --no-deps 'sleap-nn>=0.3'
+pip install --no-deps omegaconf==1.4.1
 pip install --no-deps opencv-contrib-python-headless
 pip install --no-deps PyQt6 PyQt6-Qt6
 pip uninstall nvidia-curand
 rm "$site"/nvidia/cudnn/lib/libcudnn_engines_*
-rm "$site/sleap_nn/predict.py"
+rm "$site/sleap_io/__init__.py"
 rm "$site"/pandas-*.dist-info/METADATA
 { cat "$site/scipy/__init__.py" && echo '# changed'; } | beside "$site/scipy/__init__.py"
 head -c 100000 "$site/torch/lib/libtorch_python.so" | beside "$site/torch/lib/libtorch_python.so"
@@ -65,12 +66,13 @@ found ME025 nvidia-nccl-cu12
 found ME011 onnxruntime
 found ME010 'nms does not exist'
 found ME036 'numpy .* -> '
+found ME036 'sleap-nn .* -> 0.3'
 found ME013 omegaconf
 found ME031 opencv-contrib-python-headless
 found ME030 PyQt6
 found ME015 libcurand.so.10
 found ME033 libcudnn_engines
-found ME033 sleap_nn/predict.py
+found ME033 sleap_io/__init__.py
 found ME033 pandas
 found ME032 scipy/__init__.py
 found ME032 libtorch_python.so
