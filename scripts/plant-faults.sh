@@ -45,7 +45,9 @@ healthy "the environment is not healthy before"
 pip install --no-deps nvidia-nccl-cu12==2.27.5
 pip install --no-deps onnxruntime==1.31.1
 pip install --no-deps 'torchvision<0.27'
-pip install --no-deps 'numpy<2.3'
+# numpy 1 has no wheels for Python 3.13 and newer.
+pip install --no-deps --only-binary :all: 'numpy<2' 2>/dev/null || pip install --no-deps 'numpy<2.3'
+pip install --no-deps intel-openmp pyomp
 pip install --no-deps 'sleap-nn>=0.3'
 pip install --no-deps omegaconf==1.4.1
 pip install --no-deps opencv-contrib-python-headless
@@ -70,6 +72,7 @@ found ME036 'sleap-nn .* -> 0.3'
 found ME013 omegaconf
 found ME031 opencv-contrib-python-headless
 found ME030 PyQt6
+found ME030 'libiomp5 and libomp'
 found ME015 libcurand.so.10
 found ME033 libcudnn_engines
 found ME033 sleap_io/__init__.py
