@@ -59,6 +59,12 @@ impl From<DoctorError> for Failure {
             DoctorError::Records(error) => error.into(),
             DoctorError::Audit(error) => error.into(),
             DoctorError::Verify(error) => error.into(),
+            DoctorError::NoEnvironment { .. } => Self::new(
+                &error,
+                "doctor::no_environment",
+                Exit::Usage,
+                "name the folder that has `conda-meta` or `pyvenv.cfg` in it: --prefix PATH".to_owned(),
+            ),
             DoctorError::Trial(_) => Self::new(&error, "doctor::trial", Exit::Machine, DISK.to_owned()),
         }
     }

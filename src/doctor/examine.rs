@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    Finding, Scope, elsewhere, faults,
+    Code, Finding, Scope, Severity, elsewhere, faults,
     host::{HostFacts, PrefixFacts},
     imports,
     patient::Patient,
@@ -20,7 +20,7 @@ use crate::{
     install::{self, InstallError},
     names::EnvName,
     settings::Settings,
-    store::{Generation, Store, StoreError},
+    store::{Generation, Store, StoreError, layout},
     verify::{self, VerifyError},
 };
 
@@ -62,6 +62,12 @@ pub enum DoctorError {
     /// Its files.
     #[error(transparent)]
     Audit(#[from] AuditError),
+    /// What was named is no environment.
+    #[error("{} is no conda or virtual environment", prefix.display())]
+    NoEnvironment {
+        /// What was named.
+        prefix: PathBuf,
+    },
     /// Its probes.
     #[error(transparent)]
     Verify(#[from] VerifyError),
@@ -94,9 +100,17 @@ pub async fn examine(ctx: &Context, target: &Target, depth: Depth) -> Result<Exa
     })
 }
 
+/// Whether conda or `venv` made it, or it looks as if.
+fn is_environment(prefix: &Path) -> bool {
+    prefix.join("conda-meta").is_dir()
+        || prefix.join("pyvenv.cfg").is_file()
+        || layout::site_packages_of(prefix).is_some()
+}
+
 fn patients(ctx: &Context, target: &Target) -> Result<Vec<Patient>, DoctorError> {
     match target {
         Target::Environment(generation) => Ok(vec![Patient::installed((**generation).clone())?]),
+        Target::Prefix(prefix) if !is_environment(prefix) => Err(DoctorError::NoEnvironment { prefix: prefix.clone() }),
         Target::Prefix(prefix) => {
             // One of ours may be named by its folder.
             let ours = Store::open(&ctx.settings)?
@@ -137,6 +151,8 @@ async fn of_patient(ctx: &Context, patient: &Patient, alone: bool, depth: Depth)
             audit.map(|audit| (audit, facts))
         })
     };
+    let dead = dead_python(patient);
+    let starts = dead.is_none();
     let (at_hand, process, probes, imports) = tokio::try_join!(
         async {
             at_hand
@@ -144,19 +160,21 @@ async fn of_patient(ctx: &Context, patient: &Patient, alone: bool, depth: Depth)
                 .map_err(|error| DoctorError::Trial(std::io::Error::other(error)))
         },
         async {
-            Box::pin(ProcessFacts::gather(ctx, patient))
-                .await
-                .map_err(DoctorError::Trial)
+            if !starts {
+                return Ok(None);
+            }
+            let gathered = Box::pin(ProcessFacts::gather(ctx, patient)).await;
+            gathered.map(Some).map_err(DoctorError::Trial)
         },
         async {
-            if alone {
+            if alone && starts {
                 probes(ctx, patient).await
             } else {
                 Ok(Vec::new())
             }
         },
         async {
-            if alone {
+            if alone && starts {
                 imports::try_imports(ctx, patient).await.map_err(DoctorError::Trial)
             } else {
                 Ok(Vec::new())
@@ -164,19 +182,40 @@ async fn of_patient(ctx: &Context, patient: &Patient, alone: bool, depth: Depth)
         },
     )?;
     let (mut found, facts) = at_hand?;
+    found.extend(dead);
     if !alone {
         for finding in &mut found {
             finding.message = format!("{}: {}", patient.name(), finding.message);
         }
     }
     found.extend(faults::detect_prefix(&facts, patient));
-    found.extend(faults::detect_process(&process, patient));
+    found.extend(
+        process
+            .iter()
+            .flat_map(|process| faults::detect_process(process, patient)),
+    );
     found.extend(probes);
     found.extend(imports);
     if patient.made.is_none() {
         elsewhere::remedies(&mut found, patient);
     }
     Ok(found)
+}
+
+/// That nothing in the prefix can be started: its Python is gone, leads nowhere, or may not be run.
+fn dead_python(patient: &Patient) -> Option<Finding> {
+    let python = patient.python();
+    which::which(&python).err()?;
+    let message = format!("the Python of {} cannot be started", patient.name());
+    let finding = Finding::new(Code::FileMissing, Severity::Error, Scope::Environment, message);
+    Some(
+        finding
+            .with_evidence([python.display().to_string()])
+            .with_remedy(match patient.env() {
+                Some(env) => format!("matenv repair {env}"),
+                None => "make the environment again, with a Python that is there".to_owned(),
+            }),
+    )
 }
 
 /// The static audit.
@@ -257,7 +296,6 @@ pub fn prefix_at(cwd: &Path, typed: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::{Code, Severity};
 
     #[test]
     fn what_blocks_comes_first_and_nothing_is_said_twice() {

@@ -65,6 +65,12 @@ pub enum StoreError {
         #[source]
         source: std::io::Error,
     },
+    /// The environment's own Python is gone, or may not be run.
+    #[error("the Python of `{env}` is gone or cannot be started")]
+    NoPython {
+        /// The environment.
+        env: EnvName,
+    },
     /// A command is not to be found. Exit 2; help: `matenv run ENV -- python --version` runs what is there.
     #[error("there is no command `{command}` in `{env}`")]
     NoCommand {

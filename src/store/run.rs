@@ -33,6 +33,12 @@ pub fn find(settings: &Settings, generation: &Generation, argv: &[OsString]) -> 
     // A name with a separator counts from the working folder; a removed one leaves absolute paths.
     let cwd = std::env::current_dir().unwrap_or_default();
     let program = which::which_in(name, search, cwd).map_err(|_| missing(name))?;
+    // Another program's Python is the last thing that is meant.
+    if ["python", "python3"].iter().any(|own| name == own) && !program.starts_with(&generation.prefix) {
+        return Err(StoreError::NoPython {
+            env: generation.env.clone(),
+        });
+    }
     Ok(Found {
         program,
         arguments: arguments.to_vec(),

@@ -131,7 +131,9 @@ fn a_healthy_environment_raises_nothing_above_info() {
         .says("demo: nothing blocks (0 errors, 0 warnings,");
     doctor(&env, &["dmeo"], &[]).exits(2);
     doctor(&env, &["demo", "--prefix", "."], &[]).exits(2);
-    doctor(&env, &["--prefix", "made-up"], &[]).says("holds no Python");
+    doctor(&env, &["--prefix", "made-up"], &[])
+        .exits(2)
+        .says("made-up is no conda or virtual environment");
 }
 
 /// The demo with a library of its own that needs `libstdc++.so.6` of the system.
@@ -650,4 +652,20 @@ fn who_looks_into_tls_is_named_and_a_wrong_clock_is_told() {
             .unwrap()
             .contains("minutes ahead")
     );
+}
+
+/// As when the system's Python goes under a virtual environment.
+#[test]
+#[cfg(unix)]
+fn an_environment_whose_python_is_gone_is_told_and_no_other_python_takes_its_place() {
+    let env = demo(&[]);
+    let python = prefix(&env).join("bin/python");
+    fs_err::remove_file(&python).unwrap();
+    std::os::unix::fs::symlink("/no/such/python", &python).unwrap();
+    for arguments in [&["demo"][..], &["--prefix", prefix(&env).to_str().unwrap()]] {
+        doctor(&env, arguments, &[]).exits(6).says("ME033 the Python of");
+    }
+    env.matenv(&["run", "demo", "--", "python", "-c", "print('of another')"])
+        .exits(6)
+        .says("matenv repair demo");
 }

@@ -148,6 +148,11 @@ impl From<StoreError> for Failure {
                 Exit::Usage,
                 format!("look what there is: matenv run {env} -- python -m pip list"),
             ),
+            StoreError::NoPython { env } => (
+                "run::no_python",
+                Exit::Faulty,
+                format!("build it again: matenv repair {env}"),
+            ),
             StoreError::Start { .. } => (
                 "run::start",
                 Exit::Machine,
