@@ -51,7 +51,7 @@ ok "each planted fault is found, and all are mended"
 
 say "a virtual environment of today's sleap, which matenv did not make"
 python3 -m venv "$work/venv"
-uv=$(find "$HOME/.matenv/tools" -name uv -path '*/bin/*' | head -n 1)
+uv=$(find "$HOME/.matenv/tools" -name uv -path '*/bin/*' 2>/dev/null | head -n 1 || true)
 "${uv:-uv}" pip install --quiet --python "$work/venv/bin/python" 'sleap[nn,nn-export]'
 "$matenv" doctor --prefix "$work/venv" --json >"$work/venv.json" && die "nothing is found in it"
 check "$work/venv.json" '[f for f in c["findings"] if f["severity"] == "error" and f["code"] == "ME001" and "predictors" in f["message"]]'

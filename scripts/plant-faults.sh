@@ -4,7 +4,7 @@
 set -euo pipefail
 env=$1 matenv=$2
 home=${MATENV_HOME:-$HOME/.matenv}
-uv=${MATENV_UV:-$(find "$home/tools" -name uv -path '*/bin/*' 2>/dev/null | head -n 1)}
+uv=${MATENV_UV:-$(find "$home/tools" -name uv -path '*/bin/*' 2>/dev/null | head -n 1 || true)}
 uv=${uv:-$(command -v uv)}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
