@@ -7,6 +7,8 @@ use super::{
     Subject, Tree, Unowned, conda_records, distribution, torch, unowned,
 };
 use crate::{
+    causes::chain,
+    doctor::{Code, Finding, Scope, Severity},
     lock::{Lock, LockError},
     names::{EnvName, ProfileName},
     store::{Generation, layout},
@@ -24,6 +26,16 @@ pub enum AuditError {
     /// A folder could not be read.
     #[error("cannot look at the environment's files")]
     Io(#[source] std::io::Error),
+}
+
+impl AuditError {
+    /// The same as a finding of the environment `env`, which its own lock can bring back.
+    #[must_use]
+    pub fn finding(&self, env: &EnvName) -> Finding {
+        let message = format!("the files of {env} cannot be looked at: {}", chain(self));
+        Finding::new(Code::FileMissing, Severity::Error, Scope::Environment, message)
+            .with_remedy(format!("matenv repair {env}"))
+    }
 }
 
 /// Everything that the faults look at, read once.

@@ -3,7 +3,7 @@
 //! rattler and uv link files from their caches into environments. A file that is changed in place in one environment is
 //! changed in the cache too, and every environment that is made from it gets the change. In: a lock, and which of its
 //! packages are in doubt. Out: the cached copies that are not what their own records say ([`altered`]), and a cache without
-//! them ([`drop_altered`]), so that the next installation fetches them again. Absent on purpose: the environments' files,
+//! them ([`mend`]), so that the next installation fetches them again. Absent on purpose: the environments' files,
 //! which are the audit's, and mending an environment.
 //!
 //! A package whose own record is wrong, as some are published, looks altered: dropping it costs a download and nothing else.
@@ -85,16 +85,9 @@ pub fn altered(settings: &Settings, lock: &Lock, names: &[String]) -> Vec<Altere
     found
 }
 
-/// Remove altered copies, each by its cache's own rules: rattler's under its lock, uv's by `uv cache clean`, which removes
-/// the package's other versions too.
-pub async fn drop_altered(ctx: &Context, uv: &Uv, altered: &[Altered]) -> Result<(), CachesError> {
-    let of = |kind| altered.iter().filter(move |one| one.kind == kind);
-    conda::remove(ctx, of(PackageKind::Conda)).await?;
-    wheels::remove(ctx, uv, of(PackageKind::Pypi)).await
-}
-
 /// Remove what the caches would hand on of the changes in the environment at `prefix`, among its packages called `names`,
-/// and say what that was. uv is looked for, and fetched if need be, only where a wheel is altered.
+/// and say what that was: each by its cache's own rules, rattler's under its lock, uv's by `uv cache clean`, which removes the
+/// package's other versions too. uv is looked for, and fetched if need be, only where a wheel is altered.
 pub async fn mend(ctx: &Context, prefix: &Path, names: &[String]) -> Result<Vec<Altered>, CachesError> {
     let lock = Lock::read(&layout::records(prefix))?;
     let found = altered(&ctx.settings, &lock, names);

@@ -237,6 +237,12 @@ impl From<InstallError> for Failure {
             ),
             InstallError::Checkout(error) => error.into(),
             InstallError::Room(error) => error.into(),
+            InstallError::ChangedMeanwhile { ref env } => Self::new(
+                &error,
+                "repair::changed",
+                Exit::Machine,
+                format!("look at what is there now: matenv doctor {env}"),
+            ),
             InstallError::Caches(error) => error.into(),
             InstallError::Conda(error) => error.into(),
             InstallError::Uv(error) => error.into(),

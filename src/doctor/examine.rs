@@ -231,7 +231,12 @@ fn files(settings: &Settings, patient: &Patient, depth: Depth) -> Result<Vec<Fin
         Depth::Structure => audit::audit,
         Depth::Content => audit::deep,
     };
-    Ok(look(&patient.prefix, &name, &subject)?.findings)
+    match (look(&patient.prefix, &name, &subject), patient.env()) {
+        (Ok(audit), _) => Ok(audit.findings),
+        // Its lock brings it back, and the others are looked at all the same.
+        (Err(error), Some(env)) => Ok(vec![error.finding(env)]),
+        (Err(error), None) => Err(error.into()),
+    }
 }
 
 /// The environment's own probes; of what matenv did not make, those of the manifest that makes the like.

@@ -1,8 +1,8 @@
 use super::{LockedError, MeantError, RoomError};
 use crate::{
     audit::AuditError, bench::BenchError, caches::CachesError, checkout::CheckoutError, conda::CondaError,
-    lock::LockError, menu::MenuError, plan::PlanError, pypi::PypiError, pypi::UvError, reach::ReachError,
-    report::CertificateError, store::StoreError, toml_file::TomlError, verify::VerifyError,
+    lock::LockError, menu::MenuError, names::EnvName, plan::PlanError, pypi::PypiError, pypi::UvError,
+    reach::ReachError, report::CertificateError, store::StoreError, toml_file::TomlError, verify::VerifyError,
 };
 
 /// Why an environment could not be made; each stage's own error says more.
@@ -24,6 +24,12 @@ pub enum InstallError {
         theirs: String,
         /// This machine's.
         ours: String,
+    },
+    /// Another matenv made or removed it while it was looked at.
+    #[error("another matenv changed `{env}` meanwhile")]
+    ChangedMeanwhile {
+        /// The environment.
+        env: EnvName,
     },
     /// It may not be what is meant.
     #[error(transparent)]

@@ -56,7 +56,7 @@ pub struct Repaired {
 /// Find what is wrong with `generation`, and build it again from its own lock if that mends it.
 ///
 /// # Errors
-/// It cannot be looked at, its records are gone, or it cannot be built.
+/// Its records are gone, another matenv changed it meanwhile, or it cannot be built.
 pub async fn repair(ctx: &Context, generation: &Generation, request: &RepairRequest) -> Result<Repaired, InstallError> {
     let mut clock = Clock::new(ctx);
     let plan = kept_plan(generation)?;
@@ -82,6 +82,14 @@ pub async fn repair(ctx: &Context, generation: &Generation, request: &RepairRequ
     places::check_places(ctx).await?;
     let store = Store::open(&ctx.settings)?;
     let _held = store.lock(&ctx.events, &plan.env).await?;
+    // Another matenv may have changed or removed it while this one looked.
+    if store
+        .current(&plan.env)?
+        .is_none_or(|current| current.prefix != generation.prefix)
+    {
+        let env = plan.env.clone();
+        return Err(InstallError::ChangedMeanwhile { env });
+    }
     let dropped = caches::mend(ctx, &generation.prefix, &names(&lock)).await?;
     for copy in &dropped {
         let (name, version) = (&copy.name, &copy.version);
@@ -141,13 +149,13 @@ async fn examine(
     cross: bool,
 ) -> Result<Vec<Finding>, InstallError> {
     clock.start(Stage::Audit);
-    let audit = audit::deep(&generation.prefix, &plan.typed(), &Subject::of_plan(plan))?;
-    clock.finish(Stage::Audit, format!("{} findings", audit.findings.len()));
+    let mut found = audit::deep(&generation.prefix, &plan.typed(), &Subject::of_plan(plan))
+        .map_or_else(|error| vec![error.finding(&generation.env)], |audit| audit.findings);
+    clock.finish(Stage::Audit, format!("{} findings", found.len()));
     clock.start(Stage::Verify);
     let absent = absent(&ctx.settings, cross, plan);
     let verification = verify::verify(ctx, &generation.prefix, &plan.typed(), &plan.probes, absent).await?;
     clock.finish(Stage::Verify, Tally::of(&verification.probes).words(" probes"));
-    let mut found = audit.findings;
     found.extend(verification.probes.into_iter().filter_map(|probe| probe.finding));
     found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     Ok(found)

@@ -83,6 +83,25 @@ fn a_file_that_was_changed_in_place_is_fetched_again() {
     env.matenv(&["repair", "demo"]).exits(0).says("demo: nothing to mend");
 }
 
+/// Nothing can be looked at then, and the lock is whole.
+#[test]
+fn an_environment_without_its_packages_folder_is_named_and_mended() {
+    let env = TestEnv::new().with_uv();
+    env.manifest(APP);
+    let index = index(&["1.0"]);
+    env.install_demo(&index.url(), &[]).exits(0);
+    let site_packages = module(&env).ancestors().nth(2).unwrap().to_owned();
+    fs_err::remove_dir_all(site_packages).unwrap();
+    for arguments in [&["doctor", "--offline"][..], &["doctor", "demo", "--offline"]] {
+        env.matenv(arguments).exits(6).says("ME033");
+    }
+    let mirror = format!("pypi={}", index.url());
+    env.matenv(&["repair", "demo", "--no-bench", "--mirror", &mirror])
+        .exits(0)
+        .says("ME033");
+    env.demo();
+}
+
 #[test]
 fn only_environments_of_matenv_are_mended() {
     let env = TestEnv::new();
