@@ -12,22 +12,13 @@ use crate::names::EnvName;
 const MARKER: &str = "EXTERNALLY-MANAGED";
 
 /// The file that makes pip and uv refuse, in a prefix with a Python.
-#[must_use]
-pub fn marker(prefix: &Path) -> Option<PathBuf> {
+fn marker(prefix: &Path) -> Option<PathBuf> {
     Some(layout::site_packages_of(prefix)?.parent()?.join(MARKER))
 }
 
 /// What conda looks for.
-#[must_use]
-pub fn frozen(prefix: &Path) -> PathBuf {
+fn frozen(prefix: &Path) -> PathBuf {
     prefix.join("conda-meta").join("frozen")
-}
-
-/// Whether pip and uv refuse to change the environment at `prefix`.
-#[must_use]
-pub fn stops_pip(prefix: &Path) -> bool {
-    // It is what makes an interpreter call its prefix a virtual environment.
-    marker(prefix).is_some_and(|marker| marker.is_file()) && !prefix.join("pyvenv.cfg").exists()
 }
 
 /// Write both files, after everything that uv or rattler put there: they would refuse as well.
@@ -112,15 +103,5 @@ mod tests {
         write(prefix.path(), &env()).expect("written");
         assert_eq!(fs_err::read_to_string(cached).expect("read"), "theirs");
         assert!(fs_err::read_to_string(marker).expect("read").contains("matenv"));
-    }
-
-    #[test]
-    fn in_a_virtual_environment_nothing_stops_pip() {
-        let prefix = prefix();
-        assert!(!stops_pip(prefix.path()));
-        write(prefix.path(), &env()).expect("written");
-        assert!(stops_pip(prefix.path()));
-        fs_err::write(prefix.path().join("pyvenv.cfg"), "home = /usr/bin\n").expect("written");
-        assert!(!stops_pip(prefix.path()));
     }
 }

@@ -21,7 +21,7 @@ pub mod door;
 mod error;
 mod filesystem;
 mod generation;
-pub mod guard;
+mod guard;
 mod in_use;
 pub mod layout;
 mod link;
