@@ -45,6 +45,8 @@ pub struct Inventory {
     pub env: String,
     /// Its name, if it is an environment of matenv's that was finished.
     pub made: Option<EnvName>,
+    /// What was found, and did not block, when it was finished.
+    pub made_with: Vec<Finding>,
     /// `site-packages`, below the prefix.
     pub site_packages: String,
     /// The accelerator level that it has to serve.
@@ -113,9 +115,13 @@ impl Inventory {
             || torch::lacking_torch(&binaries, &tree, &site_packages),
         );
         let (lock, damaged_lock) = lock;
+        let (made, made_with) = Generation::of_prefix(prefix)
+            .map(|generation| (generation.env, generation.record.made_with))
+            .unzip();
         Ok(Self {
             env: env.to_owned(),
-            made: Generation::of_prefix(prefix).map(|generation| generation.env),
+            made,
+            made_with: made_with.unwrap_or_default(),
             profile: subject.profile,
             unowned: unowned::find(&tree, &files, &binaries, &site_packages),
             lacking_versions: binaries.lacking_versions(|path| files.claims.contains_key(path)),
@@ -274,6 +280,7 @@ impl Inventory {
         Self {
             env: "sleap".to_owned(),
             made: "sleap".parse().ok(),
+            made_with: Vec::new(),
             site_packages: "lib/python3.13/site-packages".to_owned(),
             profile: ProfileName::Cpu,
             python: "3.13".to_owned(),
