@@ -103,7 +103,11 @@ pub(super) async fn look(
     let audit = tokio::task::spawn_blocking(move || audit::audit(&prefix, &typed, &subject, depth))
         .await
         .map_err(|error| InstallError::Records(error.into()))??;
-    clock.finish(Stage::Audit, format!("{} findings", audit.findings.len()));
+    let words = match audit.findings.len() {
+        1 => "1 finding".to_owned(),
+        count => format!("{count} findings"),
+    };
+    clock.finish(Stage::Audit, words);
     Ok(audit)
 }
 
