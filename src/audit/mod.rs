@@ -11,6 +11,7 @@ mod closure;
 mod conda_records;
 mod distribution;
 mod gpu;
+mod imports;
 mod inventory;
 #[cfg(test)]
 pub(crate) mod made;
@@ -29,6 +30,7 @@ pub(crate) use closure::system_folders;
 pub use conda_records::CondaPackage;
 pub use distribution::{Distribution, Remains, RemainsKind};
 pub use gpu::{GpuLibraries, LibraryCode};
+pub use imports::{LackingLibrary, lacking_libraries};
 pub use inventory::{AuditError, Inventory};
 pub use ownership::{Claim, Difference, Differing, Owner, Ownership};
 pub use record::Recorded;
