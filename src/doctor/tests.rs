@@ -46,6 +46,7 @@ pub(super) fn place(free_bytes: u64, free_inodes: Option<u64>) -> Place {
             free_inodes,
             noexec: false,
         }),
+        quota: None,
         lock_refused: None,
         link_refused: None,
     }

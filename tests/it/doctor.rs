@@ -539,6 +539,34 @@ fn a_small_disk_one_without_execution_and_one_beside_the_store_are_told() {
     }
 }
 
+/// As on a cluster, whose disks have room for everybody and whose users have 40,000 files each.
+#[test]
+fn what_a_quota_leaves_counts_like_the_disks_free_space() {
+    let env = TestEnv::new();
+    let tools = env.path("tools");
+    fs_err::create_dir_all(&tools).unwrap();
+    let program = tools.join("quota");
+    fs_err::write(
+        &program,
+        "#!/bin/sh\necho 'Disk quotas for user you (uid 1000): '\necho 'nfs:/home 1000 0 9000000 0 39990 0 40000 0'\nexit 1\n",
+    )
+    .unwrap();
+    let mut permissions = fs_err::metadata(&program).unwrap().permissions();
+    permissions.set_mode(0o755);
+    fs_err::set_permissions(&program, permissions).unwrap();
+    let path = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap());
+    let found = doctor(&env, &["--json"], &[("PATH", &path)]).exits(6).json();
+    let full = one(&found, "ME051");
+    assert!(
+        full["message"]
+            .as_str()
+            .unwrap()
+            .starts_with("the quota on the disk of "),
+        "{found:#}"
+    );
+    assert!(evidence(&full).contains(", 10 files"), "{found:#}");
+}
+
 #[test]
 fn the_base_condas_channels_and_a_conda_on_path_are_looked_at() {
     let env = TestEnv::new();

@@ -1,7 +1,7 @@
 //! `No space left on device`, `Disk quota exceeded`, `[Errno 28]`
 //!
-//! The disk of the environments or of a cache has next to no room, or no inodes: file systems count files too, and an environment has 50,000. It is
-//! an *error* where nothing can be written any more, a *warning* where the next installation will fail, and an *info* where
+//! The disk of the environments or of a cache has next to no room, or no inodes: file systems count files too, and an environment has 50,000. What
+//! `quota` or `lfs quota` say of this user counts like the disk's own free space. It is an *error* where nothing can be written any more, a *warning* where the next installation will fail, and an *info* where
 //! making an environment again could, if the caches hold none of it.
 //!
 //! Remedy: make room (`df -h`, `df -i`, on clusters `quota -s`), or name a folder on another disk: `MATENV_HOME`, `UV_CACHE_DIR`, `RATTLER_CACHE_DIR`.
@@ -41,7 +41,11 @@ pub(crate) fn detect(host: &HostFacts, patients: &[Patient]) -> Vec<Finding> {
 
 fn of_place(place: &Place, largest: (u64, u64)) -> Option<Finding> {
     let filesystem = place.filesystem?;
-    let (bytes, files) = (filesystem.free_bytes, filesystem.free_inodes.unwrap_or(u64::MAX));
+    let least = |free: Option<u64>, quota: Option<u64>| free.into_iter().chain(quota).min();
+    let bytes = least(Some(filesystem.free_bytes), place.quota.and_then(|quota| quota.bytes)).unwrap_or(u64::MAX);
+    let counted = least(filesystem.free_inodes, place.quota.and_then(|quota| quota.files));
+    let files = counted.unwrap_or(u64::MAX);
+    let by_quota = bytes < filesystem.free_bytes || counted != filesystem.free_inodes;
     let under = |(least_bytes, least_files): (u64, u64)| bytes < least_bytes || files < least_files;
     let (severity, what) = if under(NOTHING) {
         (Severity::Error, "is full")
@@ -55,17 +59,22 @@ fn of_place(place: &Place, largest: (u64, u64)) -> Option<Finding> {
     } else {
         return None;
     };
-    let inodes = filesystem.free_inodes.map(|free| format!(", {free} files"));
+    let inodes = counted.map(|free| format!(", {free} files"));
+    let (which, look) = if by_quota {
+        ("quota on the disk", "quota -s")
+    } else {
+        ("disk", "df -h, df -i")
+    };
     Some(
         Finding::new(
             Code::DiskFull,
             severity,
             Scope::Host,
-            format!("the disk of {} {what}", place.folder.display()),
+            format!("the {which} of {} {what}", place.folder.display()),
         )
         .with_evidence([format!("free: {}{}", DecimalBytes(bytes), inodes.unwrap_or_default())])
         .with_remedy(format!(
-            "make room (df -h, df -i), or name a folder on another disk: {}=DIR",
+            "make room ({look}), or name a folder on another disk: {}=DIR",
             place.variable
         )),
     )
@@ -74,7 +83,10 @@ fn of_place(place: &Place, largest: (u64, u64)) -> Option<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::tests::{gpu_patient, host, place};
+    use crate::doctor::{
+        host::Quota,
+        tests::{gpu_patient, host, place},
+    };
 
     #[test]
     fn bytes_and_inodes_count_and_one_disk_is_told_once() {
@@ -91,5 +103,28 @@ mod tests {
         assert_eq!(of(300_000_000, None), Some(Severity::Warning));
         assert_eq!(of(500_000_000_000, Some(2_000)), Some(Severity::Warning));
         assert_eq!(of(0, None), Some(Severity::Error));
+    }
+
+    #[test]
+    fn a_quota_counts_like_the_disk() {
+        let mut host = host();
+        host.places = vec![place(500_000_000_000, Some(1_000_000))];
+        host.places[0].quota = Some(Quota {
+            bytes: None,
+            files: Some(800),
+        });
+        let found = detect(&host, &[gpu_patient()]);
+        assert_eq!(found[0].severity, Severity::Warning);
+        assert_eq!(
+            found[0].message,
+            "the quota on the disk of /home/you/.matenv is nearly full: no environment can be installed"
+        );
+        assert_eq!(found[0].evidence, ["free: 500.00 GB, 800 files"]);
+        assert!(
+            found[0]
+                .remedy
+                .as_ref()
+                .is_some_and(|remedy| remedy.contains("quota -s"))
+        );
     }
 }

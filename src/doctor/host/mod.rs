@@ -9,12 +9,14 @@ mod nvidia;
 mod places;
 mod prefix;
 mod qt;
+mod quota;
 mod sources;
 
 pub(crate) use conda::{CondaFacts, Defaults};
 pub(crate) use nvidia::NvidiaFacts;
 pub(crate) use places::Place;
 pub(crate) use prefix::{Moved, PrefixFacts};
+pub(crate) use quota::Quota;
 pub(crate) use sources::{Metadata, SourceFacts, Tls};
 
 use crate::{context::Context, hardware::Hardware};

@@ -2,6 +2,7 @@ use std::path::{Path, PathBuf};
 
 use futures::future::join_all;
 
+use super::Quota;
 use crate::{
     context::Context,
     install::{PlaceFacts, lock_refused},
@@ -16,6 +17,8 @@ pub(crate) struct Place {
     pub(crate) folder: PathBuf,
     /// What its filesystem offers; absent if it does not tell.
     pub(crate) filesystem: Option<Filesystem>,
+    /// What this user's quota on it leaves; absent without one.
+    pub(crate) quota: Option<Quota>,
     /// Why no file can be locked in it; nothing is tried where the folder is not there yet or is not this user's.
     pub(crate) lock_refused: Option<String>,
     /// Why a file of it cannot have a second name in the store; nothing is tried as before.
@@ -26,8 +29,10 @@ pub(crate) struct Place {
 pub(super) async fn all(ctx: &Context) -> Vec<Place> {
     let store = ctx.settings.home.clone();
     let places = PlaceFacts::all(ctx).into_iter().map(|facts| {
-        let store = store.clone();
+        let (store, settings) = (store.clone(), ctx.settings.clone());
         async move {
+            let asked = facts.folder.clone();
+            let quota = tokio::task::spawn_blocking(move || Quota::of(&settings, &asked));
             let lock_refused = if facts.folder.is_dir() {
                 lock_refused(&facts.folder).await
             } else {
@@ -38,6 +43,7 @@ pub(super) async fn all(ctx: &Context) -> Vec<Place> {
                 variable: facts.variable,
                 folder: facts.folder,
                 filesystem: facts.filesystem,
+                quota: quota.await.unwrap_or_default(),
                 lock_refused,
             }
         }
