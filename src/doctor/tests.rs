@@ -18,6 +18,7 @@ pub(super) fn host() -> HostFacts {
         nvidia: NvidiaFacts::default(),
         places: Vec::new(),
         sources: vec![source()],
+        proxy: None,
         conda: CondaFacts {
             program: Some("/home/you/miniforge3/bin/conda".into()),
             defaults: None,
@@ -33,6 +34,7 @@ pub(super) fn source() -> SourceFacts {
         tls: Tls::Public,
         clock_ahead_s: Some(0),
         metadata: None,
+        silent: None,
     }
 }
 

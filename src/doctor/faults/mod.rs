@@ -42,6 +42,7 @@ mod me059_no_conda_on_path;
 mod me060_long_paths;
 mod me061_moved_prefix;
 mod me062_read_only_prefix;
+mod me064_source_silent;
 
 use std::fmt;
 
@@ -105,6 +106,7 @@ pub(super) fn detect_host(host: &HostFacts, patients: &[Patient]) -> Vec<Finding
         me054_no_hard_links::detect,
         me055_tls_intercepted::detect,
         me056_no_metadata::detect,
+        me064_source_silent::detect,
         me057_clock_wrong::detect,
         me058_conda_defaults::detect,
         me059_no_conda_on_path::detect,
@@ -244,6 +246,8 @@ codes! {
     MovedPrefix = "ME061" in "me061_moved_prefix.rs",
     /// The prefix may not be written to.
     ReadOnlyPrefix = "ME062" in "me062_read_only_prefix.rs",
+    /// A source of packages does not answer.
+    SourceSilent = "ME064" in "me064_source_silent.rs",
 }
 
 impl Code {
@@ -342,6 +346,7 @@ mod tests {
         ME060 LongPaths
         ME061 MovedPrefix
         ME062 ReadOnlyPrefix
+        ME064 SourceSilent
         "#);
     }
 }

@@ -29,6 +29,8 @@ pub(crate) struct HostFacts {
     pub(crate) places: Vec<Place>,
     /// Those that were asked; none with `--offline`.
     pub(crate) sources: Vec<SourceFacts>,
+    /// The variable that names a proxy for HTTPS, and what it says without credentials.
+    pub(crate) proxy: Option<(String, String)>,
     pub(crate) conda: CondaFacts,
     /// Whether Windows lets paths be longer than 260 characters; absent elsewhere.
     pub(crate) long_paths: Option<bool>,
@@ -53,6 +55,7 @@ impl HostFacts {
             nvidia,
             places,
             sources,
+            proxy: sources::proxy(&ctx.settings.variables),
             conda,
             long_paths,
         })

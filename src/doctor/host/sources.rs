@@ -5,9 +5,11 @@ use jiff::Timestamp;
 
 use super::issuer::issuer;
 use crate::{
+    checkout::redacted,
     context::Context,
     names::Backend,
     net::{Trust, glance, glance_at_page, is_about_the_certificate},
+    process::Variables,
     sources::{Index, SourceName},
 };
 
@@ -22,6 +24,8 @@ pub(crate) struct SourceFacts {
     pub(crate) clock_ahead_s: Option<i64>,
     /// Whether an index of wheels gives their metadata alone (PEP 658); absent where that was not asked.
     pub(crate) metadata: Option<Metadata>,
+    /// Why it does not answer, if it does not.
+    pub(crate) silent: Option<String>,
 }
 
 /// Who vouches for a source.
@@ -74,6 +78,13 @@ pub(super) async fn all(ctx: &Context) -> Vec<SourceFacts> {
     join_all(asked).await
 }
 
+/// The proxy that HTTPS goes through, without credentials, and the variable that says so.
+pub(super) fn proxy(variables: &Variables) -> Option<(String, String)> {
+    ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
+        .into_iter()
+        .find_map(|name| Some((name.to_owned(), redacted(variables.text(name)?))))
+}
+
 async fn look(name: SourceName, described: String, url: url::Url) -> SourceFacts {
     let https = url.scheme() == "https";
     let with_metadata = async {
@@ -111,6 +122,11 @@ async fn look(name: SourceName, described: String, url: url::Url) -> SourceFacts
         }
         _ => Tls::Unknown,
     };
+    let silent = match (&machine, &tls) {
+        (Err(words), Tls::Unknown) => Some(words.clone()),
+        (Ok(glance), _) if glance.status == 407 => Some("407 Proxy Authentication Required".to_owned()),
+        _ => None,
+    };
     let now = Timestamp::now();
     let clock_ahead_s = machine
         .ok()
@@ -122,6 +138,7 @@ async fn look(name: SourceName, described: String, url: url::Url) -> SourceFacts
         tls,
         clock_ahead_s,
         metadata,
+        silent,
     }
 }
 

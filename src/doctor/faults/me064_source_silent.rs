@@ -1,0 +1,98 @@
+//! `error sending request for url`, `tunnel error: unsuccessful`, `407 Proxy Authentication Required`, `Could not resolve host`
+//!
+//! A source of packages does not answer within five seconds: no network, a firewall, or a proxy that is not told, not there or wants credentials. What
+//! is installed runs all the same. conda-forge's Python and torch's index have a stand-in, so it is an *info* where only they are silent, and a
+//! *warning* where the index of wheels is, or nothing answers at all. `--offline` asks nobody.
+//!
+//! Remedy: `export HTTPS_PROXY=http://HOST:PORT`, a mirror of the source (`--mirror pypi=URL`), or `--offline` with caches that were filled elsewhere.
+
+use super::Code;
+use crate::{
+    doctor::{Finding, Scope, Severity, host::HostFacts},
+    sources::SourceName,
+};
+
+pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {
+    let silent: Vec<_> = host
+        .sources
+        .iter()
+        .filter_map(|source| Some((source, source.silent.as_ref()?)))
+        .collect();
+    let Some((first, _)) = silent.first() else {
+        return Vec::new();
+    };
+    let all = silent.len() == host.sources.len();
+    let needed = silent.iter().any(|(source, _)| source.name == SourceName::Pypi);
+    let severity = if all || needed {
+        Severity::Warning
+    } else {
+        Severity::Info
+    };
+    let names: Vec<String> = silent.iter().map(|(source, _)| source.name.to_string()).collect();
+    let message = match names.as_slice() {
+        [one] => format!("{one} does not answer"),
+        [some @ .., last] => format!("{} and {last} do not answer", some.join(", ")),
+        [] => return Vec::new(),
+    };
+    let told = silent
+        .iter()
+        .map(|(source, why)| format!("{} ({}): {why}", source.name, source.described));
+    let proxy = host.proxy.iter().map(|(variable, value)| format!("{variable}={value}"));
+    let remedy = match &host.proxy {
+        Some((variable, _)) => format!("mend {variable}=http://USER:PASSWORD@HOST:PORT"),
+        None => "behind a proxy: export HTTPS_PROXY=http://HOST:PORT".to_owned(),
+    };
+    vec![
+        Finding::new(Code::SourceSilent, severity, Scope::Host, message)
+            .with_evidence(told.chain(proxy))
+            .with_remedy(format!("{remedy}; or name a mirror: --mirror {}=URL", first.name)),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::{
+        host::SourceFacts,
+        tests::{host, source},
+    };
+
+    fn facts(name: SourceName, silent: Option<&str>) -> SourceFacts {
+        SourceFacts {
+            name,
+            silent: silent.map(ToOwned::to_owned),
+            ..source()
+        }
+    }
+
+    #[test]
+    fn what_has_a_stand_in_is_worth_knowing_and_the_index_of_wheels_is_a_warning() {
+        let of = |silent: &[SourceName]| {
+            let mut host = host();
+            let all = [SourceName::CondaForge, SourceName::Pypi, SourceName::Torch];
+            host.sources = all
+                .iter()
+                .map(|name| facts(*name, silent.contains(name).then_some("connection refused")))
+                .collect();
+            host.proxy = Some(("HTTPS_PROXY".to_owned(), "http://proxy.example.org:3128".to_owned()));
+            detect(&host).pop()
+        };
+        assert_eq!(of(&[]), None);
+        let found = of(&[SourceName::CondaForge, SourceName::Torch]).expect("found");
+        assert_eq!(found.severity, Severity::Info);
+        insta::assert_snapshot!(
+            format!("{}\n{}\n{}", found.message, found.evidence.join("\n"), found.remedy.as_deref().unwrap_or_default()),
+            @r"
+        conda-forge and torch do not answer
+        conda-forge (the machine's configuration (/etc/pip.conf)): connection refused
+        torch (the machine's configuration (/etc/pip.conf)): connection refused
+        HTTPS_PROXY=http://proxy.example.org:3128
+        mend HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT; or name a mirror: --mirror conda-forge=URL
+        "
+        );
+        assert_eq!(
+            of(&[SourceName::Pypi]).map(|found| found.severity),
+            Some(Severity::Warning)
+        );
+    }
+}
