@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    Code, Finding, Scope, Severity, elsewhere, faults,
+    Code, Described, Finding, Scope, Severity, elsewhere, faults,
     host::{HostFacts, PrefixFacts},
     imports,
     patient::Patient,
@@ -46,6 +46,8 @@ pub struct Examination {
     pub env: Option<EnvName>,
     /// Its folder; absent where none was named.
     pub prefix: Option<PathBuf>,
+    /// The machine of a hardware file that it was judged for; absent for this one.
+    pub hardware: Option<Hardware>,
     /// By what blocks first.
     pub findings: Vec<Finding>,
 }
@@ -76,16 +78,27 @@ pub enum DoctorError {
     Trial(#[source] std::io::Error),
 }
 
-/// Examine the machine, this shell and `target`, whose files are looked at as closely as `depth` says.
+/// Examine the machine, this shell and `target`, whose files are looked at as closely as `depth` says. Whether driver and GPUs
+/// serve it is judged for the machine that is `described`, if one is; all else is this machine's.
 ///
 /// # Errors
 /// What is to be examined is not there, or cannot be looked at.
-pub async fn examine(ctx: &Context, target: &Target, depth: Depth) -> Result<Examination, DoctorError> {
-    let patients = patients(ctx, target)?;
+pub async fn examine(
+    ctx: &Context,
+    target: &Target,
+    depth: Depth,
+    described: Option<&Described>,
+) -> Result<Examination, DoctorError> {
+    described.map_or(Ok(()), Described::check_platform)?;
+    let patients = patients(ctx, target, described)?;
     let alone = !matches!(target, Target::Everything);
     let (host, parts) = tokio::try_join!(
-        async { HostFacts::gather(ctx).await.map_err(DoctorError::Trial) },
-        try_join_all(patients.iter().map(|patient| of_patient(ctx, patient, alone, depth)))
+        async { HostFacts::gather(ctx, described).await.map_err(DoctorError::Trial) },
+        try_join_all(
+            patients
+                .iter()
+                .map(|patient| of_patient(ctx, patient, alone, depth, described))
+        )
     )?;
     let mut findings = faults::detect_host(&host, &patients);
     findings.extend(parts.into_iter().flatten());
@@ -96,6 +109,7 @@ pub async fn examine(ctx: &Context, target: &Target, depth: Depth) -> Result<Exa
         ok: !findings.iter().any(Finding::blocks),
         env: named.and_then(Patient::env).cloned(),
         prefix: named.map(|patient| patient.prefix.clone()),
+        hardware: described.map(|described| described.hardware.clone()),
         findings,
     })
 }
@@ -107,9 +121,10 @@ fn is_environment(prefix: &Path) -> bool {
         || layout::site_packages_of(prefix).is_some()
 }
 
-fn patients(ctx: &Context, target: &Target) -> Result<Vec<Patient>, DoctorError> {
+fn patients(ctx: &Context, target: &Target, described: Option<&Described>) -> Result<Vec<Patient>, DoctorError> {
+    let installed = |generation| Patient::installed(generation, described.is_some());
     match target {
-        Target::Environment(generation) => Ok(vec![Patient::installed((**generation).clone())?]),
+        Target::Environment(generation) => Ok(vec![installed((**generation).clone())?]),
         Target::Prefix(prefix) if !is_environment(prefix) => Err(DoctorError::NoEnvironment { prefix: prefix.clone() }),
         Target::Prefix(prefix) => {
             // One of ours may be named by its folder.
@@ -118,15 +133,15 @@ fn patients(ctx: &Context, target: &Target) -> Result<Vec<Patient>, DoctorError>
                 .into_iter()
                 .find(|generation| fs_err::canonicalize(&generation.prefix).is_ok_and(|real| real == *prefix));
             Ok(vec![match ours {
-                Some(generation) => Patient::installed(generation)?,
-                None => Patient::foreign(prefix),
+                Some(generation) => installed(generation)?,
+                None => foreign(prefix, described)?,
             }])
         }
         Target::Everything => {
             let mut patients = Vec::new();
             for generation in Store::open(&ctx.settings)?.list()? {
                 let env = generation.env.clone();
-                match Patient::installed(generation) {
+                match installed(generation) {
                     Ok(patient) => patients.push(patient),
                     // One that cannot be read leaves the others; asked for by its name it is an error.
                     Err(error) => ctx.events.warn(format!(
@@ -139,13 +154,28 @@ fn patients(ctx: &Context, target: &Target) -> Result<Vec<Patient>, DoctorError>
     }
 }
 
+/// What matenv did not make: it asks for CUDA where its files do, if it is judged for a machine that somebody names.
+fn foreign(prefix: &Path, described: Option<&Described>) -> Result<Patient, AuditError> {
+    let asks = |described: &Described| elsewhere::subject(prefix, &described.hardware);
+    Ok(Patient {
+        cuda: described.map(asks).transpose()?.and_then(|subject| subject.cuda),
+        ..Patient::foreign(prefix)
+    })
+}
+
 /// What is wrong with one prefix. Programs are started only where it is the one that was named.
-async fn of_patient(ctx: &Context, patient: &Patient, alone: bool, depth: Depth) -> Result<Vec<Finding>, DoctorError> {
+async fn of_patient(
+    ctx: &Context,
+    patient: &Patient,
+    alone: bool,
+    depth: Depth,
+    described: Option<&Described>,
+) -> Result<Vec<Finding>, DoctorError> {
     let at_hand = {
-        let (settings, patient) = (ctx.settings.clone(), patient.clone());
+        let (settings, patient, described) = (ctx.settings.clone(), patient.clone(), described.cloned());
         tokio::task::spawn_blocking(move || {
             let (audit, facts) = rayon::join(
-                || files(&settings, &patient, depth),
+                || files(&settings, &patient, depth, described.as_ref()),
                 || PrefixFacts::look(&settings, &patient),
             );
             audit.map(|audit| (audit, facts))
@@ -196,6 +226,11 @@ async fn of_patient(ctx: &Context, patient: &Patient, alone: bool, depth: Depth)
     );
     found.extend(probes);
     found.extend(imports);
+    if let Some(described) = described {
+        for finding in &mut found {
+            described.aim(finding, patient);
+        }
+    }
     if patient.made.is_none() {
         elsewhere::remedies(&mut found, patient);
     }
@@ -219,14 +254,24 @@ fn dead_python(patient: &Patient) -> Option<Finding> {
 }
 
 /// The static audit.
-fn files(settings: &Settings, patient: &Patient, depth: Depth) -> Result<Vec<Finding>, DoctorError> {
-    let (name, subject) = match &patient.made {
-        Some(made) => (made.plan.typed(), Subject::of_plan(&made.plan)),
-        None => (
+fn files(
+    settings: &Settings,
+    patient: &Patient,
+    depth: Depth,
+    described: Option<&Described>,
+) -> Result<Vec<Finding>, DoctorError> {
+    let (name, mut subject) = match (&patient.made, described) {
+        (Some(made), _) => (made.plan.typed(), Subject::of_plan(&made.plan)),
+        (None, Some(described)) => (
+            elsewhere::NAME.to_owned(),
+            elsewhere::subject(&patient.prefix, &described.hardware)?,
+        ),
+        (None, None) => (
             elsewhere::NAME.to_owned(),
             elsewhere::subject(&patient.prefix, &Hardware::glance(settings))?,
         ),
     };
+    described.inspect(|described| described.serve(&mut subject));
     let look = match depth {
         Depth::Structure => audit::audit,
         Depth::Content => audit::deep,
