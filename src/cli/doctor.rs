@@ -1,6 +1,6 @@
 use std::{path::PathBuf, process::ExitCode};
 
-use super::{Exit, Failure, HardwareFile, Session};
+use super::{Exit, Failure, HardwareFile, Session, info::Found};
 use crate::{
     audit::Depth,
     doctor::{self, Described, Examination, Severity, Target},
@@ -37,7 +37,10 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     let target = match (&args.env, &args.prefix) {
-        (Some(env), _) => Target::Environment(Box::new(super::info::installed(env, session)?)),
+        (Some(env), _) => match super::info::found(env, session)? {
+            Found::Installed(generation) => Target::Environment(generation),
+            Found::Lost(lost) => Target::Lost(lost),
+        },
         (None, Some(prefix)) => Target::Prefix(doctor::prefix_at(&session.cwd, prefix)),
         (None, None) => Target::Everything,
     };

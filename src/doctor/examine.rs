@@ -18,9 +18,11 @@ use crate::{
     context::Context,
     hardware::Hardware,
     install::{self, InstallError},
+    lab,
+    manifest::Manifests,
     names::EnvName,
     settings::Settings,
-    store::{Generation, Store, StoreError, layout},
+    store::{Generation, Lost, Store, StoreError, layout},
     verify::{self, VerifyError},
 };
 
@@ -31,6 +33,8 @@ pub enum Target {
     Everything,
     /// An environment of matenv's.
     Environment(Box<Generation>),
+    /// What is left of one whose folder is gone.
+    Lost(Box<Lost>),
     /// A conda or virtual environment that matenv did not make.
     Prefix(PathBuf),
 }
@@ -102,13 +106,22 @@ pub async fn examine(
     )?;
     let mut findings = faults::detect_host(&host, &patients);
     findings.extend(parts.into_iter().flatten());
+    let lost = lost(ctx, target)?;
+    findings.extend(
+        lost.iter()
+            .map(|lost| faults::detect_lost(lost, has_manifest(ctx, lost))),
+    );
     let findings = ordered(findings);
-    let named = patients.first().filter(|_| alone);
+    let (env, prefix) = match (target, patients.first().filter(|_| alone)) {
+        (Target::Lost(lost), _) => (Some(lost.env.clone()), Some(lost.leads_to.clone())),
+        (_, Some(named)) => (named.env().cloned(), Some(named.prefix.clone())),
+        (_, None) => (None, None),
+    };
     Ok(Examination {
         schema: 1,
         ok: !findings.iter().any(Finding::blocks),
-        env: named.and_then(Patient::env).cloned(),
-        prefix: named.map(|patient| patient.prefix.clone()),
+        env,
+        prefix,
         hardware: described.map(|described| described.hardware.clone()),
         findings,
     })
@@ -124,6 +137,7 @@ fn is_environment(prefix: &Path) -> bool {
 fn patients(ctx: &Context, target: &Target, described: Option<&Described>) -> Result<Vec<Patient>, DoctorError> {
     let installed = |generation| Patient::installed(generation, described.is_some());
     match target {
+        Target::Lost(_) => Ok(Vec::new()),
         Target::Environment(generation) => Ok(vec![installed((**generation).clone())?]),
         Target::Prefix(prefix) if !is_environment(prefix) => Err(DoctorError::NoEnvironment { prefix: prefix.clone() }),
         Target::Prefix(prefix) => {
@@ -152,6 +166,22 @@ fn patients(ctx: &Context, target: &Target, described: Option<&Described>) -> Re
             Ok(patients)
         }
     }
+}
+
+/// The environments whose folders are gone, as far as they are looked at.
+fn lost(ctx: &Context, target: &Target) -> Result<Vec<Lost>, DoctorError> {
+    match target {
+        Target::Lost(lost) => Ok(vec![(**lost).clone()]),
+        Target::Everything => Ok(Store::open(&ctx.settings)?.all_lost()?),
+        Target::Environment(_) | Target::Prefix(_) => Ok(Vec::new()),
+    }
+}
+
+/// Whether `matenv install` knows the environment by its name.
+fn has_manifest(ctx: &Context, lost: &Lost) -> bool {
+    Manifests::load(ctx.settings.manifest_dir.as_deref()).is_ok_and(|manifests| {
+        lab::select(ctx.settings.lab.as_ref(), &manifests, &[lost.env.to_string()], None).is_ok()
+    })
 }
 
 /// What matenv did not make: it asks for CUDA where its files do, if it is judged for a machine that somebody names.
