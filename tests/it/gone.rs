@@ -120,3 +120,35 @@ fn a_folder_without_its_record_is_told_too() {
     env.install_demo(&index.url(), &[]).exits(0);
     assert_eq!(bad(&doctor(&env, &["demo"], 0)), Vec::<String>::new());
 }
+
+/// A folder of another name could be a conda's that was uninstalled; a generation that came along knows better.
+#[test]
+fn the_link_that_conda_finds_follows_a_home_that_was_moved() {
+    let mut env = TestEnv::new().with_uv();
+    env.manifest(APP);
+    let index = Index::serve(&[Wheel::new("demo-app", "1.0")], Options::default());
+    let (old, new) = (env.path("lab one"), env.path("lab two"));
+    env.set("MATENV_HOME", &old);
+    env.install_demo(&index.url(), &[]).exits(0);
+    let door = env.home().join(".conda/envs/demo");
+    assert_eq!(fs_err::read_link(&door).unwrap(), old.join("envs/demo"));
+
+    fs_err::rename(&old, &new).unwrap();
+    env.set("MATENV_HOME", &new);
+    let found = doctor(&env, &["demo"], 0);
+    assert_eq!(bad(&found), ["ME022 warning"], "{found:#}");
+    assert_eq!(found["findings"][0]["remedy"], "matenv install demo");
+    env.install_demo(&index.url(), &[]).exits(0).says("nothing to do");
+    assert_eq!(fs_err::read_link(&door).unwrap(), new.join("envs/demo"));
+    assert_eq!(bad(&doctor(&env, &["demo"], 0)), Vec::<String>::new());
+
+    // Somebody else's stays, though it leads nowhere.
+    fs_err::remove_file(&door).unwrap();
+    fs_err::os::unix::fs::symlink("/opt/no-such-conda/envs/demo", &door).unwrap();
+    env.install_demo(&index.url(), &[]).exits(0);
+    assert_eq!(
+        fs_err::read_link(&door).unwrap(),
+        PathBuf::from("/opt/no-such-conda/envs/demo")
+    );
+    assert_eq!(bad(&doctor(&env, &["demo"], 0)), ["ME022 warning"]);
+}
