@@ -2,7 +2,7 @@
 //!
 //! In: a prefix. Out: an [`Audit`] with findings; an error means that it could not look. What is looked for stands in
 //! [`crate::doctor::faults`], one file a fault; what is looked at is the [`Inventory`], read once and in parallel: records,
-//! names and sizes of all files, and the tables of shared libraries, with [`deep`] the contents too. What the files have to
+//! names and sizes of all files, and the tables of shared libraries, with [`Depth::Content`] the contents too. What the files have to
 //! serve is the [`Subject`]: of an environment that uses no GPU, no code for GPUs is read. Absent on purpose: variables of the
 //! shell, and what only an import shows.
 
@@ -11,6 +11,7 @@ mod closure;
 mod conda_records;
 mod distribution;
 mod gpu;
+mod imports;
 mod inventory;
 #[cfg(test)]
 pub(crate) mod made;
@@ -29,6 +30,7 @@ pub(crate) use closure::system_folders;
 pub use conda_records::CondaPackage;
 pub use distribution::{Distribution, Remains, RemainsKind};
 pub use gpu::{GpuLibraries, LibraryCode};
+pub use imports::{LackingLibrary, lacking_libraries};
 pub use inventory::{AuditError, Inventory};
 pub use ownership::{Claim, Difference, Differing, Owner, Ownership};
 pub use record::Recorded;
@@ -89,19 +91,16 @@ impl Depth {
     }
 }
 
-/// Look at the files of a prefix.
-pub fn audit(prefix: &Path, env: &str, subject: &Subject) -> Result<Audit, AuditError> {
-    look(prefix, env, subject, Depth::Structure)
-}
-
-/// Look at the files of a prefix, and read each of them against its recorded hash.
-pub fn deep(prefix: &Path, env: &str, subject: &Subject) -> Result<Audit, AuditError> {
-    look(prefix, env, subject, Depth::Content)
-}
-
-fn look(prefix: &Path, env: &str, subject: &Subject, depth: Depth) -> Result<Audit, AuditError> {
+/// Look at the files of a prefix, as closely as `depth` says.
+pub fn audit(prefix: &Path, env: &str, subject: &Subject, depth: Depth) -> Result<Audit, AuditError> {
     let inventory = Inventory::read(prefix, env, subject, depth)?;
     let mut findings = faults::detect(&inventory);
+    for finding in &mut findings {
+        // What it was proven with is no news, and was judged then with more at hand.
+        if let Some(known) = inventory.made_with.iter().find(|known| known.is_of(finding)) {
+            finding.clone_from(known);
+        }
+    }
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     Ok(Audit { findings })
 }

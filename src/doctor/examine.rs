@@ -302,11 +302,7 @@ fn files(
         ),
     };
     described.inspect(|described| described.serve(&mut subject));
-    let look = match depth {
-        Depth::Structure => audit::audit,
-        Depth::Content => audit::deep,
-    };
-    match (look(&patient.prefix, &name, &subject), patient.env()) {
+    match (audit::audit(&patient.prefix, &name, &subject, depth), patient.env()) {
         (Ok(audit), _) => Ok(audit.findings),
         // Its lock brings it back, and the others are looked at all the same.
         (Err(error), Some(env)) => Ok(vec![error.finding(env)]),
@@ -330,14 +326,23 @@ async fn probes(ctx: &Context, patient: &Patient) -> Result<Vec<Finding>, Doctor
         .collect())
 }
 
-/// By what blocks first: errors before warnings, and what lies in the machine before what lies in the files on it.
+/// By what blocks first: errors before warnings, what lies in the machine before what lies in the files on it, and causes
+/// before the probe that shows them.
 fn ordered(mut findings: Vec<Finding>) -> Vec<Finding> {
     let place = |scope| match scope {
         Scope::Host => 0,
         Scope::Process => 1,
         Scope::Environment => 2,
     };
-    findings.sort_by_key(|finding| (std::cmp::Reverse(finding.severity), place(finding.scope), finding.code));
+    findings.sort_by_key(|finding| {
+        let shows = finding.code == Code::ProbeFailed;
+        (
+            std::cmp::Reverse(finding.severity),
+            place(finding.scope),
+            shows,
+            finding.code,
+        )
+    });
     // A probe and a look at the files may see the same.
     let mut kept: Vec<Finding> = Vec::new();
     for finding in findings {

@@ -4,9 +4,12 @@
 //! is cut off. ONNX Runtime then runs on the CPU without a word in the program, and `import torch` fails. A package is
 //! missing, has another CUDA version, or lost files. What the NVIDIA driver brings (`libcuda.so.1`) is not looked for here.
 //!
-//! Remedy: `matenv repair ENV`.
+//! On Windows (`OSError: [WinError 126] The specified module could not be found. Error loading "…\\fbgemm.dll"`) and macOS (`Library not loaded: @rpath/libomp.dylib`) the
+//! libraries that numpy, OpenCV, ONNX Runtime and torch load are looked at in every profile.
+//!
+//! Remedy: `matenv repair ENV`; for Microsoft's C++ runtime, what the finding says.
 
-use super::Code;
+use super::{Code, capped};
 use crate::{
     audit::Inventory,
     doctor::{Finding, Scope, Severity},
@@ -42,7 +45,35 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             again.clone(),
         )
     });
-    missing.chain(damaged).collect()
+    let elsewhere = inventory.lacking_libraries.iter().map(|lacking| {
+        let library = lacking.library.as_str();
+        let needs = lacking
+            .needed_by
+            .iter()
+            .map(|path| format!("{} needs {library}", inventory.short(path)));
+        let remedy = if of_microsoft(library) {
+            VC_RUNTIME.to_owned()
+        } else {
+            again.clone()
+        };
+        error(
+            format!("{library} is missing: what needs it cannot be loaded"),
+            capped(needs),
+            remedy,
+        )
+    });
+    missing.chain(damaged).chain(elsewhere).collect()
+}
+
+/// What installs Microsoft's C++ runtime.
+const VC_RUNTIME: &str = "winget install Microsoft.VCRedist.2015+.x64";
+
+/// Whether it is a part of Microsoft's C++ runtime, which Windows does not bring.
+fn of_microsoft(library: &str) -> bool {
+    let library = library.to_lowercase();
+    ["msvcp140", "vcruntime140", "concrt140", "vcomp140"]
+        .iter()
+        .any(|name| library.starts_with(name))
 }
 
 fn error(message: String, evidence: Vec<String>, remedy: String) -> Finding {
@@ -54,6 +85,7 @@ fn error(message: String, evidence: Vec<String>, remedy: String) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::LackingLibrary;
 
     fn found(library: &str) -> Vec<Finding> {
         let mut inventory = Inventory::of(&[]);
@@ -72,6 +104,21 @@ mod tests {
             ["libonnxruntime_providers_cuda.so needs libcurand.so.10"]
         );
         assert_eq!(found[0].remedy.as_deref(), Some("matenv repair sleap"));
+    }
+
+    #[test]
+    fn on_windows_the_runtime_of_microsoft_comes_from_microsoft() {
+        let mut inventory = Inventory::of(&[]);
+        inventory.lacking_libraries = ["MSVCP140.dll", "libomp140.x86_64.dll"]
+            .map(|library| LackingLibrary {
+                library: library.to_owned(),
+                needed_by: vec!["lib/python3.13/site-packages/torch/lib/fbgemm.dll".to_owned()],
+            })
+            .to_vec();
+        let found = detect(&inventory);
+        assert_eq!(found[0].remedy.as_deref(), Some(VC_RUNTIME));
+        assert_eq!(found[1].remedy.as_deref(), Some("matenv repair sleap"));
+        assert_eq!(found[1].evidence, ["torch/lib/fbgemm.dll needs libomp140.x86_64.dll"]);
     }
 
     #[test]
