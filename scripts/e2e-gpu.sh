@@ -42,6 +42,18 @@ for library in onnxruntime/capi/libonnxruntime_providers_cuda.so torch/lib/libto
   cargo run --quiet --release --locked --example fatbin -- "$site/$library"
 done
 
+say "the same environment, judged for machines that it was not made for"
+# judge MACHINE EXPRESSION: `f` is what doctor finds above info of driver and GPUs on the machine of
+# tests/hardware/MACHINE.json, as (code, severity, message).
+judge() {
+  "$matenv" doctor sleap --hardware "$(card "$1")" --json >"$work/judged.json" || true
+  check "$work/judged.json" "(lambda f: $2)([(f['code'], f['severity'], f['message']) for f in c['findings'] if f['code'] in ('ME050', 'ME016') and f['severity'] != 'info'])"
+}
+judge rtx-4090-driver-580 'f == []'
+judge rtx-4090-driver-570 '[one[:2] for one in f] == [("ME050", "error")] and "serves CUDA 12.8" in f[0][2]'
+judge gtx-1080-ti-driver-580 '"ME050" not in [one[0] for one in f] and [one for one in f if one[1] == "error" and "libtorch_cuda.so holds no code for sm_61" in one[2]]'
+judge b200-driver-580 '[one for one in f if one[1] == "error" and "libonnxruntime_providers_cuda.so holds no code for sm_100" in one[2]] and not [one for one in f if one[0] == "ME050" or "libtorch" in one[2]]'
+
 say "faults, planted in the real CUDA environment"
 start=$(date +%s)
 scripts/plant-faults.sh sleap "$matenv"

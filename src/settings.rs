@@ -14,6 +14,9 @@ use crate::{
     sources::{MachinePypi, Mirror, MirrorError, Sources},
 };
 
+/// The folder of `MATENV_HOME` below the user's, where nobody names another.
+pub(crate) const DEFAULT_HOME: &str = ".matenv";
+
 /// What the command line asks of every stage.
 #[derive(Debug, Clone, Default)]
 pub struct Asked {
@@ -125,7 +128,7 @@ impl Settings {
         let home = variables
             .path("MATENV_HOME")
             .map(|path| cwd.join(path))
-            .or_else(|| user_home.as_ref().map(|path| path.join(".matenv")))
+            .or_else(|| user_home.as_ref().map(|path| path.join(DEFAULT_HOME)))
             .map(|path| without_parent_parts(&path))
             .ok_or(SettingsError::NoHome)?;
         let user_home = user_home.ok_or(SettingsError::NoHome)?;

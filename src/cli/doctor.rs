@@ -1,9 +1,9 @@
 use std::{path::PathBuf, process::ExitCode};
 
-use super::{Exit, Failure, Session};
+use super::{Exit, Failure, HardwareFile, Session, info::Found};
 use crate::{
     audit::Depth,
-    doctor::{self, Examination, Severity, Target},
+    doctor::{self, Described, Examination, Severity, Target},
     names::EnvName,
     report::finding_lines,
 };
@@ -13,19 +13,23 @@ use crate::{
 /// The machine is looked at (driver, disks, sources, conda), the variables of this shell that reach into an environment, and
 /// the environment itself: its files, its probes, and the imports of packages that are known to get into each other's way. Each
 /// finding has a code, what proves it and what to do. Without ENV every environment's files are looked at, and nothing is
-/// started but what a variable of this shell makes suspicious.
+/// started but what a variable of this shell makes suspicious. With --hardware driver and GPUs are that machine's: whether it
+/// serves the environment's CUDA, and whether the libraries hold code for its GPUs.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   matenv doctor
   matenv doctor sleap
-  matenv doctor --prefix ~/miniforge3/envs/old-sleap")]
+  matenv doctor --prefix ~/miniforge3/envs/old-sleap
+  matenv doctor sleap --hardware rig.json")]
 pub(super) struct Args {
     /// Environment to look at
     env: Option<EnvName>,
     /// Look at a conda or virtual environment that matenv did not make
     #[arg(long, value_name = "PATH", conflicts_with = "env")]
     prefix: Option<PathBuf>,
+    #[command(flatten)]
+    hardware: HardwareFile,
     /// Read every file against its recorded hash
     #[arg(long)]
     deep: bool,
@@ -33,17 +37,23 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     let target = match (&args.env, &args.prefix) {
-        (Some(env), _) => Target::Environment(Box::new(super::info::installed(env, session)?)),
+        (Some(env), _) => match super::info::found(env, session)? {
+            Found::Installed(generation) => Target::Environment(generation),
+            Found::Lost(lost) => Target::Lost(lost),
+        },
         (None, Some(prefix)) => Target::Prefix(doctor::prefix_at(&session.cwd, prefix)),
         (None, None) => Target::Everything,
     };
-    let found = session.block_on(doctor::examine(&session.ctx, &target, Depth::of(args.deep)))?;
+    let read = args.hardware.read()?.zip(args.hardware.file.clone());
+    let described = read.map(|(hardware, file)| Described { hardware, file });
+    let depth = Depth::of(args.deep);
+    let found = session.block_on(doctor::examine(&session.ctx, &target, depth, described.as_ref()))?;
     let exit = if found.ok { Exit::Done } else { Exit::Faulty };
-    session.out.told(&found, words(&found), exit);
+    session.out.told(&found, words(&found, described.as_ref()), exit);
     Ok(exit.into())
 }
 
-fn words(found: &Examination) -> String {
+fn words(found: &Examination, described: Option<&Described>) -> String {
     let blocks = found.findings.iter().map(|finding| finding_lines([finding]));
     let blocks: Vec<String> = blocks.collect();
     let count = |severity, one: &str, many: &str| {
@@ -66,7 +76,9 @@ fn words(found: &Examination) -> String {
         (None, None) => "this machine".to_owned(),
     };
     let verdict = if found.ok { "nothing blocks" } else { "something blocks" };
-    [blocks.join("\n"), format!("{of}: {verdict} ({counts})")]
+    let on = described.map(|described| format!(" on the machine of {}", described.file.display()));
+    let on = on.unwrap_or_default();
+    [blocks.join("\n"), format!("{of}: {verdict}{on} ({counts})")]
         .iter()
         .filter(|part| !part.is_empty())
         .cloned()

@@ -317,6 +317,21 @@ impl Failure {
         }
     }
 
+    /// An environment whose folder is gone.
+    pub(super) fn lost(lost: &crate::store::Lost, has_manifest: bool) -> Self {
+        Self {
+            code: "environment::gone",
+            exit: Exit::Faulty,
+            message: lost.sentence(),
+            help: Some(lost.remedy(has_manifest)),
+            causes: Some(Box::new(Causes {
+                message: lost.evidence(),
+                next: None,
+            })),
+            excerpt: None,
+        }
+    }
+
     /// One name for several environments.
     pub(super) fn one_name(name: &crate::names::EnvName) -> Self {
         Self {

@@ -4,7 +4,7 @@ use super::{Exit, Failure, Session};
 use crate::{
     names::EnvName,
     report::Certificate,
-    store::{Generation, Store},
+    store::{Generation, Lost, Store},
 };
 
 /// Show what an environment is made of
@@ -41,20 +41,35 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
 
 /// The current generation of an environment.
 pub(super) fn installed(env: &EnvName, session: &Session) -> Result<Generation, Failure> {
+    match found(env, session)? {
+        Found::Installed(generation) => Ok(*generation),
+        Found::Lost(lost) => Err(Failure::lost(&lost, has_manifest(env, session))),
+    }
+}
+
+/// What is there of an environment.
+pub(super) enum Found {
+    /// Its current generation.
+    Installed(Box<Generation>),
+    /// A link that leads to none.
+    Lost(Box<Lost>),
+}
+
+/// What is there of an environment; it is an error if nothing is.
+pub(super) fn found(env: &EnvName, session: &Session) -> Result<Found, Failure> {
     let store = Store::open(&session.ctx.settings)?;
     if let Some(generation) = store.current(env)? {
-        return Ok(generation);
+        return Ok(Found::Installed(Box::new(generation)));
+    }
+    if let Some(lost) = store.lost(env)? {
+        return Ok(Found::Lost(Box::new(lost)));
     }
     let known: Vec<String> = store.list()?.iter().map(|other| other.env.to_string()).collect();
-    Err(Failure::not_installed(
-        env,
-        crate::lab::select(
-            session.ctx.settings.lab.as_ref(),
-            &session.manifests,
-            &[env.to_string()],
-            None,
-        )
-        .is_ok(),
-        &known,
-    ))
+    Err(Failure::not_installed(env, has_manifest(env, session), &known))
+}
+
+/// Whether `matenv install` knows the environment by its name.
+pub(super) fn has_manifest(env: &EnvName, session: &Session) -> bool {
+    let lab = session.ctx.settings.lab.as_ref();
+    crate::lab::select(lab, &session.manifests, &[env.to_string()], None).is_ok()
 }

@@ -2,10 +2,9 @@ use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 
 use serde::Serialize;
 
-use super::{Exit, Failure, ProfileChoice, Session, error::Document, parse_profile};
+use super::{Exit, Failure, HardwareFile, ProfileChoice, Session, error::Document, parse_profile};
 use crate::{
     checkout::Source,
-    hardware::Hardware,
     install::{self, Installed, LockMode, Machine, Made, Need, PlaceFacts, Prove, Rehearsal, Request},
     lab::Selected,
     names::{EnvName, ProfileName},
@@ -66,9 +65,8 @@ pub(super) struct Choice {
     /// Accelerator level: cpu, gpu, gpu-trt (alias tensorrt), or auto, the best that the machine supports
     #[arg(long, value_parser = parse_profile, default_value = "auto", hide_default_value = true)]
     profile: ProfileChoice,
-    /// Choose for the machine that FILE describes, as `matenv hardware --json` wrote it there, instead of this one
-    #[arg(long, value_name = "FILE")]
-    hardware: Option<PathBuf>,
+    #[command(flatten)]
+    hardware: HardwareFile,
     /// The environment is for another machine of this platform: what needs its GPU is skipped here, and said to be.
     /// Usually with --hardware; without it the GPU is unknown, and CUDA is 13.0 or what `CONDA_OVERRIDE_CUDA` says
     #[arg(long)]
@@ -97,6 +95,7 @@ impl Choice {
     pub(super) fn machine_options(&self) -> String {
         let file = self
             .hardware
+            .file
             .as_ref()
             .map(|file| format!(" --hardware {}", file.display()));
         format!(
@@ -108,7 +107,7 @@ impl Choice {
 
     /// The machine that is chosen for.
     pub(super) fn machine(&self, session: &Session) -> Result<Machine, Failure> {
-        let file = self.hardware.as_deref().map(Hardware::read).transpose()?;
+        let file = self.hardware.read()?;
         Ok(Machine::new(&session.ctx.settings, file, self.cross))
     }
 

@@ -8,7 +8,7 @@ use crate::{
     drift::{Change, Drift},
     hardware,
     names::{EnvName, ProfileName},
-    store::{Generation, Store},
+    store::{Generation, Lost, Store},
 };
 
 /// List the environments
@@ -18,14 +18,17 @@ pub(super) struct Args {}
 #[derive(Serialize)]
 struct Row<'a> {
     env: &'a EnvName,
-    profile: ProfileName,
-    generation: u64,
+    /// Null if nobody knows it any more.
+    profile: Option<ProfileName>,
+    generation: Option<u64>,
     proven: bool,
     ok: bool,
-    created: &'a str,
+    created: Option<&'a str>,
     changed: Option<&'a str>,
     drift: &'a [Change],
     prefix: &'a PathBuf,
+    /// Why it cannot be used at all; null if it can.
+    broken: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -36,21 +39,27 @@ struct Rows<'a> {
 }
 
 pub(super) fn run(_args: &Args, session: &Session) -> Result<ExitCode, Failure> {
-    let generations = Store::open(&session.ctx.settings)?.list()?;
+    let store = Store::open(&session.ctx.settings)?;
+    let generations = store.list()?;
+    let all_lost = store.all_lost()?;
     let told = tell_changes(&generations, session);
-    let text = if generations.is_empty() {
+    for lost in &all_lost {
+        let remedy = lost.remedy(super::info::has_manifest(&lost.env, session));
+        session.ctx.events.warn(format!("{}; {remedy}", lost.sentence()));
+    }
+    let text = if generations.is_empty() && all_lost.is_empty() {
         "no environments yet; make one: matenv install runtime".to_owned()
     } else {
-        table(&generations, &told).to_string()
+        table(&generations, &told, &all_lost).to_string()
     };
+    let whole = generations
+        .iter()
+        .zip(&told)
+        .map(|(generation, told)| row(generation, told));
     let rows = Rows {
         schema: 1,
         ok: true,
-        environments: generations
-            .iter()
-            .zip(&told)
-            .map(|(generation, told)| row(generation, told))
-            .collect(),
+        environments: whole.chain(all_lost.iter().map(broken)).collect(),
     };
     session.out.show(&rows, text);
     Ok(Exit::Done.into())
@@ -86,18 +95,34 @@ pub(super) fn tell_changes(generations: &[Generation], session: &Session) -> Vec
 fn row<'a>(generation: &'a Generation, told: &'a Told) -> Row<'a> {
     Row {
         env: &generation.env,
-        profile: generation.record.profile,
-        generation: generation.number,
+        profile: Some(generation.record.profile),
+        generation: Some(generation.number),
         proven: generation.record.proven,
         ok: generation.record.ok,
-        created: &generation.record.created,
+        created: Some(&generation.record.created),
         changed: told.machine.as_deref(),
         drift: told.drift.as_ref().map_or(&[], |drift| &drift.changes),
         prefix: &generation.prefix,
+        broken: None,
     }
 }
 
-fn table(generations: &[Generation], told: &[Told]) -> Table {
+fn broken(lost: &Lost) -> Row<'_> {
+    Row {
+        env: &lost.env,
+        profile: None,
+        generation: None,
+        proven: false,
+        ok: false,
+        created: None,
+        changed: None,
+        drift: &[],
+        prefix: &lost.leads_to,
+        broken: Some(lost.sentence()),
+    }
+}
+
+fn table(generations: &[Generation], told: &[Told], all_lost: &[Lost]) -> Table {
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
@@ -111,6 +136,10 @@ fn table(generations: &[Generation], told: &[Told]) -> Table {
             generation.record.created.chars().take(10).collect(),
             generation.prefix.display().to_string(),
         ]);
+    }
+    for lost in all_lost {
+        let (env, prefix) = (lost.env.to_string(), lost.leads_to.display().to_string());
+        table.add_row([env.as_str(), "-", "-", "broken", "-", &prefix]);
     }
     table
 }

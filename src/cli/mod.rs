@@ -9,6 +9,7 @@ mod error;
 mod exits;
 mod export;
 mod hardware;
+mod hardware_file;
 mod info;
 mod init;
 mod install;
@@ -45,6 +46,7 @@ use crate::{
     sources::Mirror,
     ui::{self, Verbosity},
 };
+use hardware_file::HardwareFile;
 use output::Output;
 use profile_choice::{ProfileChoice, parse_profile};
 

@@ -31,7 +31,7 @@ struct Shown<'a> {
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
-    super::info::installed(&args.env, session)?;
+    super::info::found(&args.env, session)?;
     let settings = &session.ctx.settings;
     // First: what fails here can be tried again, and an icon of what is gone cannot.
     let menu = Menu::of(settings).remove(&args.env)?;

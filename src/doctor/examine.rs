@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    Code, Finding, Scope, Severity, elsewhere, faults,
+    Code, Described, Finding, Scope, Severity, elsewhere, faults,
     host::{HostFacts, PrefixFacts},
     imports,
     patient::Patient,
@@ -18,9 +18,11 @@ use crate::{
     context::Context,
     hardware::Hardware,
     install::{self, InstallError},
+    lab,
+    manifest::Manifests,
     names::EnvName,
     settings::Settings,
-    store::{Generation, Store, StoreError, layout},
+    store::{Generation, Lost, Store, StoreError, layout},
     verify::{self, VerifyError},
 };
 
@@ -31,6 +33,8 @@ pub enum Target {
     Everything,
     /// An environment of matenv's.
     Environment(Box<Generation>),
+    /// What is left of one whose folder is gone.
+    Lost(Box<Lost>),
     /// A conda or virtual environment that matenv did not make.
     Prefix(PathBuf),
 }
@@ -46,6 +50,8 @@ pub struct Examination {
     pub env: Option<EnvName>,
     /// Its folder; absent where none was named.
     pub prefix: Option<PathBuf>,
+    /// The machine of a hardware file that it was judged for; absent for this one.
+    pub hardware: Option<Hardware>,
     /// By what blocks first.
     pub findings: Vec<Finding>,
 }
@@ -76,26 +82,47 @@ pub enum DoctorError {
     Trial(#[source] std::io::Error),
 }
 
-/// Examine the machine, this shell and `target`, whose files are looked at as closely as `depth` says.
+/// Examine the machine, this shell and `target`, whose files are looked at as closely as `depth` says. Whether driver and GPUs
+/// serve it is judged for the machine that is `described`, if one is; all else is this machine's.
 ///
 /// # Errors
 /// What is to be examined is not there, or cannot be looked at.
-pub async fn examine(ctx: &Context, target: &Target, depth: Depth) -> Result<Examination, DoctorError> {
-    let patients = patients(ctx, target)?;
+pub async fn examine(
+    ctx: &Context,
+    target: &Target,
+    depth: Depth,
+    described: Option<&Described>,
+) -> Result<Examination, DoctorError> {
+    described.map_or(Ok(()), Described::check_platform)?;
+    let patients = patients(ctx, target, described)?;
     let alone = !matches!(target, Target::Everything);
     let (host, parts) = tokio::try_join!(
-        async { HostFacts::gather(ctx).await.map_err(DoctorError::Trial) },
-        try_join_all(patients.iter().map(|patient| of_patient(ctx, patient, alone, depth)))
+        async { HostFacts::gather(ctx, described).await.map_err(DoctorError::Trial) },
+        try_join_all(
+            patients
+                .iter()
+                .map(|patient| of_patient(ctx, patient, alone, depth, described))
+        )
     )?;
     let mut findings = faults::detect_host(&host, &patients);
     findings.extend(parts.into_iter().flatten());
+    let lost = lost(ctx, target)?;
+    findings.extend(
+        lost.iter()
+            .map(|lost| faults::detect_lost(lost, has_manifest(ctx, lost))),
+    );
     let findings = ordered(findings);
-    let named = patients.first().filter(|_| alone);
+    let (env, prefix) = match (target, patients.first().filter(|_| alone)) {
+        (Target::Lost(lost), _) => (Some(lost.env.clone()), Some(lost.leads_to.clone())),
+        (_, Some(named)) => (named.env().cloned(), Some(named.prefix.clone())),
+        (_, None) => (None, None),
+    };
     Ok(Examination {
         schema: 1,
         ok: !findings.iter().any(Finding::blocks),
-        env: named.and_then(Patient::env).cloned(),
-        prefix: named.map(|patient| patient.prefix.clone()),
+        env,
+        prefix,
+        hardware: described.map(|described| described.hardware.clone()),
         findings,
     })
 }
@@ -107,9 +134,11 @@ fn is_environment(prefix: &Path) -> bool {
         || layout::site_packages_of(prefix).is_some()
 }
 
-fn patients(ctx: &Context, target: &Target) -> Result<Vec<Patient>, DoctorError> {
+fn patients(ctx: &Context, target: &Target, described: Option<&Described>) -> Result<Vec<Patient>, DoctorError> {
+    let installed = |generation| Patient::installed(generation, described.is_some());
     match target {
-        Target::Environment(generation) => Ok(vec![Patient::installed((**generation).clone())?]),
+        Target::Lost(_) => Ok(Vec::new()),
+        Target::Environment(generation) => Ok(vec![installed((**generation).clone())?]),
         Target::Prefix(prefix) if !is_environment(prefix) => Err(DoctorError::NoEnvironment { prefix: prefix.clone() }),
         Target::Prefix(prefix) => {
             // One of ours may be named by its folder.
@@ -118,15 +147,15 @@ fn patients(ctx: &Context, target: &Target) -> Result<Vec<Patient>, DoctorError>
                 .into_iter()
                 .find(|generation| fs_err::canonicalize(&generation.prefix).is_ok_and(|real| real == *prefix));
             Ok(vec![match ours {
-                Some(generation) => Patient::installed(generation)?,
-                None => Patient::foreign(prefix),
+                Some(generation) => installed(generation)?,
+                None => foreign(prefix, described)?,
             }])
         }
         Target::Everything => {
             let mut patients = Vec::new();
             for generation in Store::open(&ctx.settings)?.list()? {
                 let env = generation.env.clone();
-                match Patient::installed(generation) {
+                match installed(generation) {
                     Ok(patient) => patients.push(patient),
                     // One that cannot be read leaves the others; asked for by its name it is an error.
                     Err(error) => ctx.events.warn(format!(
@@ -139,13 +168,44 @@ fn patients(ctx: &Context, target: &Target) -> Result<Vec<Patient>, DoctorError>
     }
 }
 
+/// The environments whose folders are gone, as far as they are looked at.
+fn lost(ctx: &Context, target: &Target) -> Result<Vec<Lost>, DoctorError> {
+    match target {
+        Target::Lost(lost) => Ok(vec![(**lost).clone()]),
+        Target::Everything => Ok(Store::open(&ctx.settings)?.all_lost()?),
+        Target::Environment(_) | Target::Prefix(_) => Ok(Vec::new()),
+    }
+}
+
+/// Whether `matenv install` knows the environment by its name.
+fn has_manifest(ctx: &Context, lost: &Lost) -> bool {
+    Manifests::load(ctx.settings.manifest_dir.as_deref()).is_ok_and(|manifests| {
+        lab::select(ctx.settings.lab.as_ref(), &manifests, &[lost.env.to_string()], None).is_ok()
+    })
+}
+
+/// What matenv did not make: it asks for CUDA where its files do, if it is judged for a machine that somebody names.
+fn foreign(prefix: &Path, described: Option<&Described>) -> Result<Patient, AuditError> {
+    let asks = |described: &Described| elsewhere::subject(prefix, &described.hardware);
+    Ok(Patient {
+        cuda: described.map(asks).transpose()?.and_then(|subject| subject.cuda),
+        ..Patient::foreign(prefix)
+    })
+}
+
 /// What is wrong with one prefix. Programs are started only where it is the one that was named.
-async fn of_patient(ctx: &Context, patient: &Patient, alone: bool, depth: Depth) -> Result<Vec<Finding>, DoctorError> {
+async fn of_patient(
+    ctx: &Context,
+    patient: &Patient,
+    alone: bool,
+    depth: Depth,
+    described: Option<&Described>,
+) -> Result<Vec<Finding>, DoctorError> {
     let at_hand = {
-        let (settings, patient) = (ctx.settings.clone(), patient.clone());
+        let (settings, patient, described) = (ctx.settings.clone(), patient.clone(), described.cloned());
         tokio::task::spawn_blocking(move || {
             let (audit, facts) = rayon::join(
-                || files(&settings, &patient, depth),
+                || files(&settings, &patient, depth, described.as_ref()),
                 || PrefixFacts::look(&settings, &patient),
             );
             audit.map(|audit| (audit, facts))
@@ -196,6 +256,11 @@ async fn of_patient(ctx: &Context, patient: &Patient, alone: bool, depth: Depth)
     );
     found.extend(probes);
     found.extend(imports);
+    if let Some(described) = described {
+        for finding in &mut found {
+            described.aim(finding, patient);
+        }
+    }
     if patient.made.is_none() {
         elsewhere::remedies(&mut found, patient);
     }
@@ -219,14 +284,24 @@ fn dead_python(patient: &Patient) -> Option<Finding> {
 }
 
 /// The static audit.
-fn files(settings: &Settings, patient: &Patient, depth: Depth) -> Result<Vec<Finding>, DoctorError> {
-    let (name, subject) = match &patient.made {
-        Some(made) => (made.plan.typed(), Subject::of_plan(&made.plan)),
-        None => (
+fn files(
+    settings: &Settings,
+    patient: &Patient,
+    depth: Depth,
+    described: Option<&Described>,
+) -> Result<Vec<Finding>, DoctorError> {
+    let (name, mut subject) = match (&patient.made, described) {
+        (Some(made), _) => (made.plan.typed(), Subject::of_plan(&made.plan)),
+        (None, Some(described)) => (
+            elsewhere::NAME.to_owned(),
+            elsewhere::subject(&patient.prefix, &described.hardware)?,
+        ),
+        (None, None) => (
             elsewhere::NAME.to_owned(),
             elsewhere::subject(&patient.prefix, &Hardware::glance(settings))?,
         ),
     };
+    described.inspect(|described| described.serve(&mut subject));
     match (audit::audit(&patient.prefix, &name, &subject, depth), patient.env()) {
         (Ok(audit), _) => Ok(audit.findings),
         // Its lock brings it back, and the others are looked at all the same.

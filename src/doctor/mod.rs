@@ -4,6 +4,7 @@
 //! [`Finding`]s, each with a code, evidence and a remedy.
 //! Absent on purpose: printing, and exit codes. A finding is no error; errors mean "could not look".
 
+mod described;
 mod elsewhere;
 mod examine;
 pub mod faults;
@@ -14,6 +15,7 @@ mod process;
 #[cfg(test)]
 mod tests;
 
+pub use described::Described;
 pub use examine::{DoctorError, Examination, Target, examine, prefix_at};
 pub use faults::Code;
 

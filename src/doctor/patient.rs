@@ -17,6 +17,8 @@ pub(crate) struct Patient {
     pub(crate) prefix: PathBuf,
     /// What matenv wrote down of it; absent for what matenv did not make.
     pub(crate) made: Option<Made>,
+    /// CUDA's major version, if it is meant to run on an NVIDIA GPU of the machine that it is judged for.
+    pub(crate) cuda: Option<u32>,
 }
 
 /// What matenv wrote down of an environment.
@@ -28,12 +30,14 @@ pub(crate) struct Made {
 }
 
 impl Patient {
-    /// The current generation of an environment.
-    pub(crate) fn installed(generation: Generation) -> Result<Self, InstallError> {
+    /// The current generation of an environment, judged for the machine that it was made for: this one, unless it is
+    /// `described`.
+    pub(crate) fn installed(generation: Generation, described: bool) -> Result<Self, InstallError> {
         let plan = install::kept_plan(&generation)?;
         let certificate = Certificate::read(&generation.env, &generation.prefix)?;
         Ok(Self {
             prefix: generation.prefix.clone(),
+            cuda: plan.backend.cuda_major().filter(|_| described || !certificate.cross),
             made: Some(Made {
                 generation,
                 plan,
@@ -42,11 +46,12 @@ impl Patient {
         })
     }
 
-    /// A prefix that matenv did not make.
+    /// A prefix that matenv did not make, of which nobody says that it needs a GPU.
     pub(crate) fn foreign(prefix: &Path) -> Self {
         Self {
             prefix: prefix.to_owned(),
             made: None,
+            cuda: None,
         }
     }
 
@@ -73,11 +78,9 @@ impl Patient {
         }
     }
 
-    /// Whether it is meant to run on this machine's NVIDIA GPU.
+    /// Whether it is meant to run on an NVIDIA GPU of the machine that it is judged for.
     pub(crate) fn needs_nvidia(&self) -> bool {
-        self.made
-            .as_ref()
-            .is_some_and(|made| made.plan.backend.cuda_major().is_some() && !made.certificate.cross)
+        self.cuda.is_some()
     }
 
     /// How to be rid of what a variable does.

@@ -15,6 +15,7 @@ use crate::{
 pub(super) fn host() -> HostFacts {
     HostFacts {
         hardware: Hardware::unknown("x86_64-unknown-linux-gnu"),
+        described: None,
         nvidia: NvidiaFacts::default(),
         places: Vec::new(),
         sources: vec![source()],
@@ -80,6 +81,7 @@ pub(super) fn gpu_patient() -> Patient {
     let record: GenerationRecord = serde_json::from_value(record).expect("a record");
     Patient {
         prefix: prefix.clone(),
+        cuda: Some(13),
         made: Some(Made {
             generation: Generation {
                 env: record.env.clone(),

@@ -35,6 +35,7 @@ pub fn change(certificate: &Certificate, now: &Hardware) -> Option<String> {
     let change = Change {
         certificate,
         now,
+        here: "this node",
         seen_then,
     };
     if certificate.cross && !certificate.proven {
@@ -51,9 +52,25 @@ pub fn change(certificate: &Certificate, now: &Hardware) -> Option<String> {
         })
 }
 
+/// What a machine that is not this one lacks of what an environment was made for, with what to do. Another kind of GPU is no
+/// lack: whether the libraries hold code for it is told by themselves.
+#[must_use]
+pub fn lack(certificate: &Certificate, there: &Hardware) -> Option<String> {
+    let change = Change {
+        certificate,
+        now: there,
+        here: "that machine",
+        seen_then: Vec::new(),
+    };
+    let went = || change.gpu_went().filter(|_| certificate.profile != ProfileName::Cpu);
+    change.processor().or_else(went)
+}
+
 struct Change<'a> {
     certificate: &'a Certificate,
     now: &'a Hardware,
+    /// What sentences call it.
+    here: &'static str,
     seen_then: Vec<&'a Gpu>,
 }
 
@@ -70,8 +87,9 @@ impl Change<'_> {
         let lost = then.contains(&"avx2".to_owned()) && !now.contains(&"avx2".to_owned());
         lost.then(|| {
             format!(
-                "proven on a processor with AVX2{}; this node's has none, so programs may end with an illegal instruction: {}",
+                "proven on a processor with AVX2{}; {}'s has none, so programs may end with an illegal instruction: {}",
                 self.host(),
+                self.here,
                 self.again()
             )
         })
@@ -105,7 +123,8 @@ impl Change<'_> {
     }
 
     fn gpu_went(&self) -> Option<String> {
-        let proven = format!("proven for {}{}", gpu_or_trt(self.certificate.profile), self.host());
+        let made = if self.certificate.cross { "made" } else { "proven" };
+        let proven = format!("{made} for {}{}", gpu_or_trt(self.certificate.profile), self.host());
         if let Some(problem) = &self.now.driver_problem {
             return Some(format!("{proven}; not so here: {problem}"));
         }
@@ -114,8 +133,8 @@ impl Change<'_> {
         }
         let here = self.now.gpus.iter().flatten().any(Gpu::is_nvidia);
         let why = match &self.now.visible_devices {
-            Some(list) if here => format!("CUDA_VISIBLE_DEVICES={list:?} hides this node's NVIDIA GPUs"),
-            _ => "this node has no NVIDIA GPU".to_owned(),
+            Some(list) if here => format!("CUDA_VISIBLE_DEVICES={list:?} hides {}'s NVIDIA GPUs", self.here),
+            _ => format!("{} has no NVIDIA GPU", self.here),
         };
         Some(format!("{proven}; {why}: {}", self.install(ProfileName::Cpu)))
     }

@@ -13,7 +13,7 @@ mod pci;
 mod system;
 mod visible;
 
-pub use changed::{change, changes};
+pub use changed::{change, changes, lack};
 pub use compute_capability::{ComputeCapability, InvalidComputeCapability, Reach};
 pub use file::HardwareFileError;
 pub use form::{Cpu, Disk, Gpu, Hardware, Libc, Os};

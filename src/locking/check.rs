@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use super::{Wanted, jobs, unmet};
+use super::{Wanted, jobs::jobs, unmet};
 use crate::{context::Context, install::InstallError, lock::LabLock};
 
 /// What a lock lacks for one environment and platform.

@@ -1,11 +1,51 @@
-use super::{Wanted, WantedEnv};
 use crate::{
     lab::{self, Lab, LabError, LabPlatform},
-    manifest::Manifests,
-    names::{Backend, ProfileName},
+    lock::LabEntry,
+    manifest::{Manifest, Manifests},
+    names::{Backend, EnvName, ProfileName},
     stack::Backends,
     target::{Target, TargetError},
 };
+
+/// What is to be locked.
+#[derive(Debug, Clone)]
+pub struct Wanted<'a> {
+    /// The environments.
+    pub environments: Vec<WantedEnv<'a>>,
+    /// The platforms.
+    pub targets: Vec<Target>,
+    /// torch's backends, for the GPU profiles.
+    pub backends: Vec<Backend>,
+    /// It is all that the lab wants: what else the lock has is dropped.
+    pub whole: bool,
+}
+
+impl Wanted<'_> {
+    /// Whether an entry of the old lock stays as it is: it is not asked for in this run, and this run is not for all.
+    pub(super) fn leaves(&self, entry: &LabEntry) -> bool {
+        let env = |one: &WantedEnv<'_>| one.env == entry.env && one.profiles.contains(&entry.profile);
+        let asked = self.environments.iter().any(env)
+            && self
+                .targets
+                .iter()
+                .any(|target| target.subdir.as_str() == entry.platform)
+            && (entry.backend.is_cpu() || self.backends.contains(&entry.backend));
+        !self.whole && !asked
+    }
+}
+
+/// An environment that is to be locked.
+#[derive(Debug, Clone)]
+pub struct WantedEnv<'a> {
+    /// Its name.
+    pub env: EnvName,
+    /// Its manifest.
+    pub manifest: &'a Manifest,
+    /// The profiles.
+    pub profiles: Vec<ProfileName>,
+    /// Packages that the lab adds.
+    pub packages: Vec<String>,
+}
 
 /// What is named on the command line; what is not is the lab's.
 #[derive(Debug, Clone, Default)]
@@ -99,4 +139,66 @@ fn targets(lab: &Lab, asked: &[String]) -> Result<Vec<Target>, TargetError> {
             None => Target::new(name, None, None, None),
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        lock::{Lock, LockedPypi},
+        names::ProfileName::{Cpu, Gpu},
+    };
+
+    fn entry(env: &str, profile: ProfileName, backend: &str, platform: &str) -> LabEntry {
+        let (env, backend): (EnvName, Backend) = (env.parse().expect("a name"), backend.parse().expect("a backend"));
+        LabEntry {
+            name: LabEntry::name_of(&env, profile, &backend),
+            env,
+            profile,
+            backend: backend.clone(),
+            platform: platform.to_owned(),
+            python: "3.13.1".to_owned(),
+            requirements: Vec::new(),
+            lock: Lock {
+                conda: Vec::new(),
+                pypi: LockedPypi {
+                    wheels: Vec::new(),
+                    build: Vec::new(),
+                    torch_from_pypi: false,
+                    findings: Vec::new(),
+                    computed: std::collections::BTreeSet::new(),
+                },
+                backend,
+                fallbacks: Vec::new(),
+            },
+        }
+    }
+
+    #[test]
+    fn what_is_not_asked_for_stays_unless_all_is_asked_for() {
+        let manifests = Manifests::load(None).expect("sound");
+        let mut wanted = Wanted {
+            environments: vec![WantedEnv {
+                env: "sleap".parse().expect("a name"),
+                manifest: manifests.get("sleap").expect("there"),
+                profiles: vec![Gpu],
+                packages: Vec::new(),
+            }],
+            targets: vec![Target::new("linux-64", None, None, None).expect("a target")],
+            backends: vec!["cu128".parse().expect("a backend")],
+            whole: false,
+        };
+        let old = [
+            (entry("sleap", Gpu, "cu128", "linux-64"), false),
+            (entry("sleap", Gpu, "cu130", "linux-64"), true),
+            (entry("sleap", Gpu, "cu128", "win-64"), true),
+            (entry("sleap", Cpu, "cpu", "linux-64"), true),
+            (entry("runtime", Gpu, "cu128", "linux-64"), true),
+        ];
+        for (entry, stays) in &old {
+            assert_eq!(wanted.leaves(entry), *stays, "{} {}", entry.name, entry.platform);
+        }
+        wanted.whole = true;
+        assert!(old.iter().all(|(entry, _)| !wanted.leaves(entry)));
+    }
 }

@@ -91,3 +91,16 @@ impl FromStr for Mirror {
         Ok(Self { replaced, target })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mirrors_that_make_no_sense_are_refused() {
+        for bad in ["torch", "tosh=pypi", "torch=pipi", "torch=torch", "conda-forge=pypi"] {
+            assert!(bad.parse::<Mirror>().is_err(), "{bad} was accepted");
+        }
+        assert!("https://a.example.org/x=http://127.0.0.1/y".parse::<Mirror>().is_ok());
+    }
+}

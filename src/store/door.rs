@@ -9,11 +9,13 @@ use std::path::{Path, PathBuf};
 use super::{
     Folder, StoreError, activate, conda_folders, guard,
     link::{self as links, At},
+    names_in,
 };
 use crate::{
     doctor::{Code, Finding, Scope, Severity},
     names::{EnvName, typed},
-    settings::Settings,
+    report::Certificate,
+    settings::{DEFAULT_HOME, Settings},
 };
 
 /// What became of the door.
@@ -83,7 +85,7 @@ pub fn open_door(settings: &Settings, manifest: &EnvName, env: &EnvName) -> Resu
     let at = links::at(&door).map_err(failed)?;
     let opened = match &at {
         At::Link(found) if leads_to(found, &target) => Door::Kept(door),
-        At::Link(found) if is_ours(found, &settings.home, env) => {
+        At::Link(found) if is_stale(found, &settings.home, env) => {
             links::remove(&door)
                 .and_then(|()| links::make(&target, &door))
                 .map_err(failed)?;
@@ -131,6 +133,17 @@ pub fn look(settings: &Settings, manifest: &EnvName, env: &EnvName) -> Result<Op
     let at = links::at(&door).map_err(failed)?;
     let other = namesakes.foreign.first();
     Ok(match (&at, other) {
+        (At::Link(found), _) if is_of_gone_home(found, &settings.home, env) => Some(
+            warning(
+                format!("the link by which conda finds `{env}` leads to where matenv's folder was"),
+                [format!(
+                    "{} is a link to {}, which is not there",
+                    door.display(),
+                    found.display()
+                )],
+            )
+            .with_remedy(format!("matenv install {}", typed(manifest, env))),
+        ),
         (At::Link(found), _) if !leads_to(found, &target) && !is_ours(found, &settings.home, env) => {
             Some(taken_here(env, &door, &at).with_remedy(ways_on(manifest, env, &door)))
         }
@@ -165,7 +178,7 @@ pub(super) fn close(home: &Path, user_home: &Path, env: &EnvName) -> Result<Opti
     };
     let door = link(user_home, env);
     match links::at(&door).map_err(failed)? {
-        At::Link(found) if leads_to(&found, &envs_link(home, env)) || is_ours(&found, home, env) => {
+        At::Link(found) if leads_to(&found, &envs_link(home, env)) || is_stale(&found, home, env) => {
             links::remove(&door).map_err(failed)?;
             Ok(Some(door))
         }
@@ -183,6 +196,34 @@ fn leads_to(found: &Path, target: &Path) -> bool {
     found == target
         || (found.file_name() == target.file_name()
             && folder_of(found).is_some_and(|folder| Some(folder) == folder_of(target)))
+}
+
+/// Whether `found` is a link of ours that leads to the wrong place.
+fn is_stale(found: &Path, home: &Path, env: &EnvName) -> bool {
+    is_ours(found, home, env) || is_of_gone_home(found, home, env)
+}
+
+/// Whether `found` is the link of `env` in a `MATENV_HOME` that was moved or deleted. A conda's folder that is gone looks the same
+/// but for its name; under another name, a generation that came along has to say that it was made there.
+fn is_of_gone_home(found: &Path, home: &Path, env: &EnvName) -> bool {
+    let gone = found
+        .parent()
+        .filter(|envs| envs.ends_with("envs"))
+        .and_then(Path::parent);
+    let Some(gone) = gone.filter(|_| found.ends_with(env.as_str())) else {
+        return false;
+    };
+    // One that cannot be looked at may be there.
+    if !matches!(gone.try_exists(), Ok(false)) {
+        return false;
+    }
+    let store = home.join("store");
+    let was_made_there = |name: &String| {
+        let folder = Folder::named(name, env, &store);
+        let certificate = folder.and_then(|folder| Certificate::read(env, &folder.prefix).ok());
+        certificate.is_some_and(|certificate| certificate.prefix.parent().and_then(Path::parent) == Some(gone))
+    };
+    gone.ends_with(DEFAULT_HOME) || names_in(&store).unwrap_or_default().iter().any(was_made_there)
 }
 
 /// Whether `found` is a generation of `env`: our link, pointing past the one that moves.

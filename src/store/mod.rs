@@ -26,6 +26,7 @@ mod in_use;
 pub mod layout;
 mod link;
 mod lock;
+mod lost;
 pub mod run;
 mod size;
 mod staged;
@@ -35,6 +36,7 @@ pub use error::StoreError;
 pub use filesystem::Filesystem;
 pub use generation::{Generation, GenerationRecord};
 pub use lock::EnvLock;
+pub use lost::Lost;
 pub use size::Size;
 pub use staged::Staged;
 

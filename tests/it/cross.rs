@@ -4,14 +4,15 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::{File, Gpu, Shared, TORCH, Wheel, has_a_gpu, toolkit};
+use crate::support::{File, Gpu, Shared, TORCH, Wheel, fatbin, hardware_file, has_a_gpu, toolkit};
 
-const MORE: &str = "[[pypi]]\nrequirement = \"onnxruntime-gpu\"\nprofiles = [\"gpu\"]\nbecause = \"runs models\"\n\
-                    [[probe]]\nname = \"on the GPU\"\nneeds = \"nvidia\"\npython = \"import no_such_module\"\n\
+const RUNTIME: &str = "[[pypi]]\nrequirement = \"onnxruntime-gpu\"\nprofiles = [\"gpu\"]\nbecause = \"runs models\"\n";
+
+const MORE: &str = "[[probe]]\nname = \"on the GPU\"\nneeds = \"nvidia\"\npython = \"import no_such_module\"\n\
                     [[probe]]\nname = \"anywhere\"\npython = \"import torch; print(torch.__version__)\"\n";
 
 fn manifest() -> String {
-    format!("{TORCH}{MORE}")
+    format!("{TORCH}{RUNTIME}{MORE}")
 }
 
 /// A wheel with libraries of those names in a folder.
@@ -41,8 +42,10 @@ fn preloaded() -> Vec<String> {
         .collect()
 }
 
-/// A stack for CUDA 13 whose libraries are ELF files that lack nothing.
+/// A stack for CUDA 13 whose libraries are ELF files that lack nothing. Those with code for GPUs have it for the same ones as
+/// torch 2.15 and onnxruntime-gpu 1.31.
 fn stack() -> Gpu {
+    let sass = |archs: &[u32]| fatbin(&archs.iter().map(|arch| (2, *arch)).collect::<Vec<_>>());
     let sonames = preloaded();
     let (cudnn, cuda): (Vec<&str>, Vec<&str>) = sonames
         .iter()
@@ -50,6 +53,11 @@ fn stack() -> Gpu {
         .partition(|soname| soname.starts_with("libcudnn"));
     let provider = Shared {
         needed: &["libcudart.so.13", "libcuda.so.1"],
+        fatbin: &sass(&[75, 80, 86, 89, 90, 120]),
+        ..Shared::default()
+    };
+    let torch_cuda = Shared {
+        fatbin: &sass(&[75, 80, 86, 90, 100, 103, 120]),
         ..Shared::default()
     };
     let pypi = [
@@ -62,7 +70,9 @@ fn stack() -> Gpu {
             .file("onnxruntime/capi/libonnxruntime_providers_cuda.so", provider.bytes()),
     ];
     let torch = [
-        Wheel::new("torch", "2.12.1+cu130").requires("nvidia-nccl-cu13==2.29.7"),
+        Wheel::new("torch", "2.12.1+cu130")
+            .requires("nvidia-nccl-cu13==2.29.7")
+            .file("torch/lib/libtorch_cuda.so", torch_cuda.bytes()),
         Wheel::new("torchvision", "0.27.1+cu130").requires("torch==2.12.1"),
     ];
     Gpu::new(
@@ -142,4 +152,71 @@ fn another_platforms_machine_can_be_planned_and_not_installed() {
       × the environment would be for win-64, and this machine is linux-64
       help: see what it would be: matenv plan ENV --hardware FILE; install it on a machine of that platform
     ");
+}
+
+/// What `doctor` says of the environment on the machine of a file: the codes about driver and GPUs, with what they say. It is not
+/// named, so nothing of it is started: these libraries cannot be loaded.
+fn judged(gpu: &Gpu, machine: &str, exit: i32) -> Vec<String> {
+    let file = hardware_file(machine);
+    let arguments = ["doctor", "--offline", "--json", "--hardware", &file];
+    let found = gpu.env.matenv(&arguments).exits(exit).json();
+    let findings = found["findings"].as_array().unwrap().iter();
+    findings
+        .filter(|one| one["code"] == "ME050" || one["code"] == "ME016")
+        .map(|one| {
+            let words = ["code", "severity", "message", "remedy"].map(|key| one[key].as_str().unwrap_or("-"));
+            words.join(" | ").replace(&file, "FILE")
+        })
+        .collect()
+}
+
+/// On the machine that orders environments for others nothing told whether one that is there already serves another of them.
+#[test]
+fn an_environment_is_judged_for_the_machine_of_a_file() {
+    let gpu = stack();
+    gpu.env.manifest_for(&["cpu", "gpu"], &format!("{TORCH}{RUNTIME}"));
+    gpu.install("gpu", &["--no-bench"]).exits(0);
+    assert_eq!(judged(&gpu, "rtx-4090-driver-580", 0), Vec::<String>::new());
+    insta::assert_snapshot!(judged(&gpu, "rtx-4090-driver-570", 6).join("\n"), @r#"ME050 | error | the NVIDIA driver serves CUDA 12.8, and demo is built for CUDA 13 | update the driver, or take what it serves: matenv install demo --force --hardware "FILE" --cross"#);
+    insta::assert_snapshot!(judged(&gpu, "gtx-1080-ti-driver-580", 6).join("\n"), @r#"
+    ME016 | error | demo: onnxruntime/capi/libonnxruntime_providers_cuda.so holds no code for sm_61: cudaErrorNoKernelImageForDevice, no kernel image is available | matenv install demo --force --hardware "FILE" --cross
+    ME016 | error | demo: torch/lib/libtorch_cuda.so holds no code for sm_61: cudaErrorNoKernelImageForDevice, no kernel image is available | matenv install demo --force --hardware "FILE" --cross
+    "#);
+    insta::assert_snapshot!(judged(&gpu, "b200-driver-580", 6).join("\n"), @r#"ME016 | error | demo: onnxruntime/capi/libonnxruntime_providers_cuda.so holds no code for sm_100: cudaErrorNoKernelImageForDevice, no kernel image is available | matenv install demo --force --hardware "FILE" --cross"#);
+    insta::assert_snapshot!(judged(&gpu, "amd-only", 6).join("\n"), @r#"ME050 | error | demo: made for GPU; that machine has no NVIDIA GPU | matenv install demo --force --hardware "FILE" --cross"#);
+    insta::assert_snapshot!(judged(&gpu, "gtx-1080-ti-and-rtx-4090", 0).join("\n"), @r#"
+    ME016 | warning | demo: onnxruntime/capi/libonnxruntime_providers_cuda.so holds no code for sm_61: cudaErrorNoKernelImageForDevice, no kernel image is available | matenv install demo --force --hardware "FILE" --cross
+    ME016 | warning | demo: torch/lib/libtorch_cuda.so holds no code for sm_61: cudaErrorNoKernelImageForDevice, no kernel image is available | matenv install demo --force --hardware "FILE" --cross
+    "#);
+
+    let doctor = |arguments: &[&str]| gpu.env.matenv(&[&["doctor", "--offline"], arguments].concat());
+    let (old, windows) = (hardware_file("rtx-4090-driver-570"), hardware_file("windows-rtx-3070"));
+    doctor(&["--hardware", &old])
+        .exits(6)
+        .says("ME050")
+        .says("rtx-4090-driver-570.json (");
+    doctor(&["demo", "--hardware", &old])
+        .exits(6)
+        .says("ME050 the NVIDIA driver serves CUDA 12.8");
+    doctor(&["demo", "--hardware", &windows]).exits(8).says("win-64");
+    doctor(&["demo", "--hardware", "not-there.json"]).exits(2);
+    // The same files without matenv's records beside them.
+    let prefix = fs_err::canonicalize(gpu.env.home().join(".matenv/envs/demo")).unwrap();
+    let foreign = gpu.env.path("foreign");
+    let copied = std::process::Command::new("cp")
+        .arg("-r")
+        .args([&prefix, &foreign])
+        .status()
+        .unwrap();
+    assert!(copied.success());
+    fs_err::remove_dir_all(foreign.join("share/matenv")).unwrap();
+    let found = doctor(&["--prefix", "foreign", "--json", "--hardware", &old])
+        .exits(6)
+        .json();
+    let told = found["findings"].to_string();
+    assert!(
+        told.contains("serves CUDA 12.8") && !told.contains("--cross"),
+        "{found:#}"
+    );
+    assert_eq!(found["hardware"]["nvidia_driver"], "570.133.20");
 }

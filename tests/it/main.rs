@@ -25,6 +25,8 @@ mod errors;
 mod export;
 mod faults;
 #[cfg(target_os = "linux")]
+mod gone;
+#[cfg(target_os = "linux")]
 mod hardware;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod indexes;

@@ -54,7 +54,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
                 words(&library.code.main_sass())
             ),
             format!("PTX for {}", words(&library.code.main_ptx())),
-            format!("this machine's GPUs: {}", words(&cards)),
+            format!("the machine's GPUs: {}", words(&cards)),
         ]);
         if !none.is_empty() {
             found = found.with_remedy(inventory.anew());
@@ -114,7 +114,7 @@ mod tests {
             [
                 "onnxruntime/capi/libonnxruntime_providers_cuda.so holds machine code for sm_60 sm_70 sm_75 sm_80 sm_86 sm_90",
                 "PTX for sm_90",
-                "this machine's GPUs: sm_52"
+                "the machine's GPUs: sm_52"
             ]
         );
     }

@@ -45,15 +45,21 @@ pub(crate) fn detect(host: &HostFacts, patients: &[Patient]) -> Vec<Finding> {
         found.push(finding(Severity::Error, told, evidence, remedy));
     }
     if hardware.driver_problem.is_none() {
-        found.extend(patients.iter().filter_map(|patient| of_patient(host, patient)));
+        let of_patients = patients.iter().filter_map(|patient| {
+            let mut finding = of_patient(host, patient)?;
+            host.described
+                .iter()
+                .for_each(|described| described.aim(&mut finding, patient));
+            Some(finding)
+        });
+        found.extend(of_patients);
     }
     found
 }
 
 /// A driver or a GPU that is not what an environment was made for.
 fn of_patient(host: &HostFacts, patient: &Patient) -> Option<Finding> {
-    let made = patient.made.as_ref().filter(|_| patient.needs_nvidia())?;
-    let major = made.plan.backend.cuda_major()?;
+    let major = patient.cuda?;
     let hardware = &host.hardware;
     if let Some(served) = hardware.served_cuda().filter(|served| served.major < major) {
         let least = Backends::table().least_driver(major, hardware.has_windows_driver());
@@ -65,12 +71,22 @@ fn of_patient(host: &HostFacts, patient: &Patient) -> Option<Finding> {
             Some(least) => format!("driver {driver}; CUDA {major} needs {least} or newer"),
             None => format!("driver {driver}"),
         });
-        let typed = typed(&made.plan.manifest, &made.plan.env);
-        let remedy = format!("update the driver, or take what it serves: matenv install {typed} --force");
+        let remedy = match &patient.made {
+            Some(made) => {
+                let typed = typed(&made.plan.manifest, &made.plan.env);
+                format!("update the driver, or take what it serves: matenv install {typed} --force")
+            }
+            None => "update the driver, or install builds for the CUDA that it serves".to_owned(),
+        };
         return Some(finding(Severity::Error, message, evidence.collect(), remedy));
     }
     // The rest (no GPU, another kind of it) in the words that `run` and `list` say too.
-    let change = hardware::change(&made.certificate, hardware)?;
+    let made = patient.made.as_ref()?;
+    let change = if host.described.is_some() {
+        hardware::lack(&made.certificate, hardware)?
+    } else {
+        hardware::change(&made.certificate, hardware)?
+    };
     let (message, remedy) = match change.rsplit_once(": ") {
         Some((what, remedy)) if remedy.starts_with("matenv ") => (what.to_owned(), remedy.to_owned()),
         _ => (change.clone(), "matenv hardware".to_owned()),
@@ -101,7 +117,10 @@ fn finding(severity: Severity, message: String, evidence: Vec<String>, remedy: S
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::tests::{gpu_patient, host};
+    use crate::doctor::{
+        Described,
+        tests::{gpu_patient, host},
+    };
 
     fn machine(driver: &str, cuda: &str, capability: &str) -> HostFacts {
         let mut host = host();
@@ -141,6 +160,38 @@ mod tests {
             [],
             "nobody needs it"
         );
+    }
+
+    #[test]
+    fn a_described_machine_is_judged_by_what_it_lacks_alone() {
+        let described = |mut host: HostFacts| {
+            host.described = Some(Described {
+                hardware: host.hardware.clone(),
+                file: "rig.json".into(),
+            });
+            host
+        };
+        let another_kind = described(machine("580.65.06", "13.0", "9.0"));
+        assert_eq!(detect(&another_kind, &[gpu_patient()]), [], "its code is ME016's");
+        let mut for_another = gpu_patient();
+        let certificate = for_another.made.as_mut().map(|made| &mut made.certificate);
+        certificate.expect("it is matenv's").cross = true;
+        let good = described(machine("580.65.06", "13.0", "8.9"));
+        assert_eq!(detect(&good, &[for_another.clone()]), []);
+        let mut without = good;
+        without.hardware.gpus = Some(Vec::new());
+        let found = detect(&without, &[for_another]);
+        let told = |found: &[Finding]| format!("{}\n{}", found[0].message, found[0].remedy.as_deref().unwrap_or("-"));
+        insta::assert_snapshot!(told(&found), @r#"
+        sleap: made for GPU; that machine has no NVIDIA GPU
+        matenv install sleap --force --hardware "rig.json" --cross
+        "#);
+        // What works here is not to be replaced by what works there.
+        let old = described(machine("535.183.01", "12.2", "8.9"));
+        insta::assert_snapshot!(told(&detect(&old, &[gpu_patient()])), @r#"
+        the NVIDIA driver serves CUDA 12.2, and sleap is built for CUDA 13
+        update the driver, or take what it serves: matenv install sleap --name sleap-there --hardware "rig.json" --cross
+        "#);
     }
 
     #[test]

@@ -42,6 +42,7 @@ mod me059_no_conda_on_path;
 mod me060_long_paths;
 mod me061_moved_prefix;
 mod me062_read_only_prefix;
+mod me063_generation_gone;
 mod me064_source_silent;
 
 use std::fmt;
@@ -56,6 +57,7 @@ use super::{
     process::ProcessFacts,
 };
 use crate::audit::Inventory;
+pub(super) use me063_generation_gone::detect as detect_lost;
 
 /// Every fault that the files of a prefix show.
 #[must_use]
@@ -246,6 +248,8 @@ codes! {
     MovedPrefix = "ME061" in "me061_moved_prefix.rs",
     /// The prefix may not be written to.
     ReadOnlyPrefix = "ME062" in "me062_read_only_prefix.rs",
+    /// The folder that an environment's link leads to is gone.
+    GenerationGone = "ME063" in "me063_generation_gone.rs",
     /// A source of packages does not answer.
     SourceSilent = "ME064" in "me064_source_silent.rs",
 }
@@ -346,6 +350,7 @@ mod tests {
         ME060 LongPaths
         ME061 MovedPrefix
         ME062 ReadOnlyPrefix
+        ME063 GenerationGone
         ME064 SourceSilent
         "#);
     }

@@ -19,12 +19,16 @@ pub(crate) use prefix::{Moved, PrefixFacts};
 pub(crate) use quota::Quota;
 pub(crate) use sources::{Metadata, SourceFacts, Tls};
 
+use super::Described;
 use crate::{context::Context, hardware::Hardware};
 
 /// What is true of this machine.
 #[derive(Debug, Clone)]
 pub(crate) struct HostFacts {
+    /// This machine, or the one of a hardware file.
     pub(crate) hardware: Hardware,
+    /// The hardware file that it is of; the rest is this machine's.
+    pub(crate) described: Option<Described>,
     pub(crate) nvidia: NvidiaFacts,
     pub(crate) places: Vec<Place>,
     /// Those that were asked; none with `--offline`.
@@ -37,13 +41,19 @@ pub(crate) struct HostFacts {
 }
 
 impl HostFacts {
-    /// Look, all at once.
-    pub(crate) async fn gather(ctx: &Context) -> std::io::Result<Self> {
+    /// Look, all at once. A driver and GPUs that are described elsewhere are not looked for here.
+    pub(crate) async fn gather(ctx: &Context, described: Option<&Described>) -> std::io::Result<Self> {
+        let told = described.map(|described| described.hardware.clone());
         let at_hand = {
             let ctx = ctx.clone();
             tokio::task::spawn_blocking(move || {
-                let hardware = Hardware::detect(&ctx.settings);
-                let nvidia = NvidiaFacts::look(std::path::Path::new("/"), &hardware);
+                let (hardware, nvidia) = if let Some(hardware) = told {
+                    (hardware, NvidiaFacts::default())
+                } else {
+                    let hardware = Hardware::detect(&ctx.settings);
+                    let nvidia = NvidiaFacts::look(std::path::Path::new("/"), &hardware);
+                    (hardware, nvidia)
+                };
                 let conda = CondaFacts::look(&ctx.settings);
                 (hardware, nvidia, conda, long_paths(&ctx))
             })
@@ -52,6 +62,7 @@ impl HostFacts {
         let (hardware, nvidia, conda, long_paths) = at_hand.map_err(std::io::Error::other)?;
         Ok(Self {
             hardware,
+            described: described.cloned(),
             nvidia,
             places,
             sources,

@@ -133,6 +133,37 @@ fn a_link_of_ours_in_other_words_is_kept_or_repaired() {
     );
 }
 
+/// After `mv ~/.matenv …` the old link was taken for somebody else's, and conda never found the environment again.
+#[test]
+fn a_link_to_a_home_that_is_gone_is_replaced() {
+    let bench = Bench::new();
+    let settings = bench.settings();
+    let store = bench.store();
+    make(&store);
+    let door = link(&settings.user_home, &env());
+    fs_err::create_dir_all(door.parent().expect("a folder")).expect("created");
+    let gone = bench.folder.path().join("before/.matenv");
+    let old = gone.join("envs/sleap");
+    super::link::make(&old, &door).expect("linked");
+    let look = || super::super::door::look(&settings, &env(), &env()).expect("looked");
+    assert_eq!(
+        look().and_then(|found| found.remedy).as_deref(),
+        Some("matenv install sleap")
+    );
+    fs_err::create_dir_all(&gone).expect("created");
+    let opened = || open_door(&settings, &env(), &env()).expect("looked");
+    assert!(
+        matches!(opened(), Door::Taken(_)),
+        "that home is there, and its own matenv looks after it"
+    );
+    fs_err::remove_dir(&gone).expect("removed");
+    assert_eq!(opened(), Door::Made(door.clone()));
+    assert_eq!((opened(), look()), (Door::Kept(door.clone()), None));
+    super::link::remove(&door).expect("removed");
+    super::link::make(&old, &door).expect("linked");
+    assert_eq!(store.remove(&env(), false).expect("removed").door, Some(door));
+}
+
 #[test]
 fn a_name_that_conda_knows_from_elsewhere_is_told() {
     let bench = Bench::new();

@@ -5,7 +5,7 @@ use super::{DEAD_CHANNEL, File, Index, Ran, TestEnv, Wheel};
 #[path = "../../../src/binary/made.rs"]
 mod made;
 
-pub(crate) use made::Shared;
+pub(crate) use made::{Shared, fatbin};
 
 /// A manifest's torch and torchvision, from the torch index.
 pub(crate) const TORCH: &str = "[[pypi]]\nrequirement = \"torch\"\nsource = \"torch\"\nbecause = \"the program\"\n\
@@ -57,9 +57,7 @@ impl Gpu {
     pub(crate) fn install_with(&self, sources: &[&str], profile: &str, more: &[&str]) -> Ran {
         let folder = self.env.path("manifests");
         let mut arguments = vec!["install", "demo", "--profile", profile, "--cross"];
-        let file = self
-            .machine
-            .map(|name| format!("{}/tests/hardware/{name}.json", env!("CARGO_MANIFEST_DIR")));
+        let file = self.machine.map(hardware_file);
         arguments.extend(file.iter().flat_map(|file| ["--hardware", file]));
         arguments.extend(["--manifest-dir", folder.to_str().unwrap()]);
         arguments.extend(more);
@@ -97,6 +95,11 @@ impl Gpu {
             .iter()
             .fold(ran.error(), |text, (host, name)| text.replace(host, name))
     }
+}
+
+/// A file of `tests/hardware`.
+pub(crate) fn hardware_file(name: &str) -> String {
+    format!("{}/tests/hardware/{name}.json", env!("CARGO_MANIFEST_DIR"))
 }
 
 /// Whether this machine has a GPU of NVIDIA, so that nothing would be skipped on it.

@@ -16,7 +16,7 @@ pub(crate) use channel::Channel;
 #[cfg(target_os = "linux")]
 pub(crate) use channel::own_python;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-pub(crate) use gpu::{Gpu, Shared, TORCH, has_a_gpu, toolkit};
+pub(crate) use gpu::{Gpu, Shared, TORCH, fatbin, hardware_file, has_a_gpu, toolkit};
 pub(crate) use index::{File, Index};
 pub(crate) use lab::{Lab, manifest};
 #[cfg(target_os = "linux")]

@@ -1,0 +1,51 @@
+//! `EnvironmentLocationNotFound`, `.matenv/envs/sleap/bin/python: No such file or directory`: the environment is gone
+//!
+//! matenv's link to the environment is there, and the folder in the store that it leads to is not: somebody moved, renamed or deleted it, or a disk
+//! that it lay on is not mounted.
+//!
+//! Remedy: move it back, or make it again: `matenv install ENV`. What is left of it goes by `matenv remove ENV`.
+
+use super::Code;
+use crate::{
+    doctor::{Finding, Scope, Severity},
+    store::Lost,
+};
+
+pub(crate) fn detect(lost: &Lost, has_manifest: bool) -> Finding {
+    Finding::new(
+        Code::GenerationGone,
+        Severity::Error,
+        Scope::Environment,
+        lost.sentence(),
+    )
+    .with_evidence([lost.evidence()])
+    .with_remedy(lost.remedy(has_manifest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::tests::gpu_patient;
+
+    #[test]
+    fn the_command_that_makes_it_again_is_known_by_an_older_generation_or_a_manifest() {
+        let newest = gpu_patient().made.map(|made| made.generation);
+        let remedy = |newest, has_manifest| {
+            let lost = Lost {
+                env: "rig".parse().expect("a name"),
+                link: "/h/.matenv/envs/rig".into(),
+                leads_to: "/h/.matenv/store/rig-2.0f4a21".into(),
+                newest,
+            };
+            detect(&lost, has_manifest).remedy.unwrap_or_default()
+        };
+        insta::assert_snapshot!(
+            [remedy(newest, false), remedy(None, true), remedy(None, false)].join("\n"),
+            @r"
+        move it back, or make it again: matenv install sleap --name rig   or   matenv remove rig
+        move it back, or make it again: matenv install rig   or   matenv remove rig
+        move it back, or make it again: matenv install MANIFEST --name rig   or   matenv remove rig
+        "
+        );
+    }
+}

@@ -1,0 +1,51 @@
+use crate::{install::LockedError, lock::LabLock, names::closest, plan};
+
+/// Which versions may move.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Upgrade {
+    /// Only those that no longer hold.
+    #[default]
+    Nothing,
+    /// Those of these packages.
+    Packages(Vec<String>),
+    /// All.
+    Everything,
+}
+
+impl Upgrade {
+    /// Each package that is to move is somewhere in the lock.
+    pub(super) fn check(&self, old: &LabLock) -> Result<(), LockedError> {
+        let Self::Packages(packages) = self else {
+            return Ok(());
+        };
+        let mut known: Vec<&str> = Vec::new();
+        for lock in old.entries.iter().map(|entry| &entry.lock) {
+            let pypi = lock.pypi.wheels.iter().chain(&lock.pypi.build);
+            known.extend(pypi.map(|wheel| wheel.name.as_str()));
+            known.extend(
+                lock.conda
+                    .iter()
+                    .map(|record| record.package_record.name.as_normalized()),
+            );
+        }
+        match packages
+            .iter()
+            .find(|package| !known.iter().any(|known| plan::same_package(package, known)))
+        {
+            None => Ok(()),
+            Some(package) => Err(LockedError::NoPackage {
+                package: package.clone(),
+                is_env: old.entries.iter().any(|entry| entry.env.as_str() == package),
+                similar: closest(package, known).map(ToOwned::to_owned),
+            }),
+        }
+    }
+
+    pub(super) fn moves(&self, name: &str) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Everything => true,
+            Self::Packages(packages) => packages.iter().any(|package| plan::same_package(package, name)),
+        }
+    }
+}
