@@ -697,3 +697,29 @@ fn an_environment_whose_python_is_gone_is_told_and_no_other_python_takes_its_pla
         .exits(6)
         .says("matenv repair demo");
 }
+
+#[test]
+fn sources_that_do_not_answer_are_told_with_the_proxy_and_without_its_password() {
+    let env = TestEnv::new();
+    let mirrors = [
+        "conda-forge=https://127.0.0.1:9",
+        "pypi=http://127.0.0.1:9/simple",
+        "torch=pypi",
+        "nvidia=pypi",
+    ];
+    let mirrors = mirrors.iter().flat_map(|mirror| ["--mirror", mirror]);
+    let arguments: Vec<&str> = ["doctor", "--json"].into_iter().chain(mirrors).collect();
+    let proxy = "http://you:secret@127.0.0.1:9";
+    let found: Ran = env
+        .command(&arguments)
+        .env("HTTPS_PROXY", proxy)
+        .output()
+        .unwrap()
+        .into();
+    let found = found.exits(0).json();
+    let silent = one(&found, "ME064");
+    assert_eq!(silent["severity"], "warning");
+    assert_eq!(silent["message"], "conda-forge and pypi do not answer");
+    assert!(evidence(&silent).contains("HTTPS_PROXY=http://127.0.0.1:9"), "{silent}");
+    assert!(!found.to_string().contains("secret"));
+}
