@@ -9,6 +9,7 @@ use super::{
 use crate::{
     causes::chain,
     doctor::{Code, Finding, Scope, Severity},
+    hardware,
     lock::{Lock, LockError},
     names::{EnvName, ProfileName},
     store::{Generation, layout},
@@ -51,6 +52,8 @@ pub struct Inventory {
     pub profile: ProfileName,
     /// The version of its Python, such as `3.13`, with a `t` for one without the lock.
     pub python: String,
+    /// Whether its Python is linked to musl, and not to glibc.
+    pub musl: bool,
     /// The distributions, by name.
     pub distributions: Vec<Distribution>,
     /// What is left of others.
@@ -119,6 +122,7 @@ impl Inventory {
             lacking_torch,
             site_packages,
             python,
+            musl: hardware::is_musl(&layout::python(prefix)),
             distributions,
             remains,
             damaged_records,
@@ -224,6 +228,7 @@ impl Inventory {
             site_packages: "lib/python3.13/site-packages".to_owned(),
             profile: ProfileName::Cpu,
             python: "3.13".to_owned(),
+            musl: false,
             distributions: texts.iter().filter_map(|text| distribution::parse(text)).collect(),
             remains: Vec::new(),
             damaged_records: Vec::new(),
