@@ -1,14 +1,14 @@
 use std::path::{Path, PathBuf};
 
-use pep508_rs::{MarkerEnvironment, MarkerEnvironmentBuilder};
+use pep508_rs::MarkerEnvironment;
 
 use super::{
-    Binaries, CondaPackage, Depth, Distribution, GpuLibraries, LackingSymbols, LackingVersion, Ownership, Remains,
-    Subject, Tree, Unowned, conda_records, distribution, torch, unowned,
+    Binaries, CondaPackage, Depth, Distribution, GpuLibraries, Installed, LackingSymbols, LackingVersion, Ownership,
+    Remains, Subject, Tree, Unowned, torch, unowned,
 };
 use crate::{
     causes::chain,
-    doctor::{Code, Finding, Scope, Severity},
+    doctor::{Code, Finding, Installers, Scope, Severity},
     hardware,
     lock::{Lock, LockError},
     names::{EnvName, ProfileName},
@@ -42,8 +42,8 @@ impl AuditError {
 /// Everything that the faults look at, read once.
 #[derive(Debug, Clone)]
 pub struct Inventory {
-    /// What is typed after `matenv install` to make it again, for remedies.
-    pub env: String,
+    /// What is typed after `matenv install` to make it again, or one like it; absent where nothing makes the like.
+    pub env: Option<String>,
     /// Its name, if it is an environment of matenv's that was finished.
     pub made: Option<EnvName>,
     /// `site-packages`, below the prefix.
@@ -85,19 +85,20 @@ pub struct Inventory {
 }
 
 impl Inventory {
-    /// Read the prefix: names, sizes and tables of symbols; with [`Depth::Content`] every file.
-    pub fn read(prefix: &Path, env: &str, subject: &Subject, depth: Depth) -> Result<Self, AuditError> {
-        let no_python = || AuditError::NoPython {
-            prefix: prefix.to_owned(),
-        };
-        let python = layout::python_version(prefix).ok_or_else(no_python)?;
-        let site_packages = layout::site_packages_below(&python);
-        let markers = markers(&full_version(prefix, &python)).ok_or_else(no_python)?;
-        let (records, (conda, damaged_records)) = rayon::join(
-            || distribution::read(prefix, &site_packages),
-            || conda_records::read(prefix),
-        );
-        let (distributions, remains) = records?;
+    /// Look at the files of what is installed: names, sizes and tables of symbols; with [`Depth::Content`] every file.
+    #[must_use]
+    pub fn look(installed: Installed, env: Option<&str>, subject: &Subject, depth: Depth) -> Self {
+        let Installed {
+            prefix,
+            site_packages,
+            python,
+            markers,
+            distributions,
+            remains,
+            conda,
+            damaged_records,
+        } = installed;
+        let prefix = prefix.as_path();
         let ((tree, mut files), (gpu, lock)) = rayon::join(
             || rayon::join(|| Tree::read(prefix), || Ownership::of(&distributions, &conda)),
             || rayon::join(|| GpuLibraries::read(prefix, subject), || lock(prefix)),
@@ -112,8 +113,8 @@ impl Inventory {
             || torch::lacking_torch(&binaries, &tree, &site_packages),
         );
         let (lock, damaged_lock) = lock;
-        Ok(Self {
-            env: env.to_owned(),
+        Self {
+            env: env.map(ToOwned::to_owned),
             made: Generation::of_prefix(prefix).map(|generation| generation.env),
             profile: subject.profile,
             unowned: unowned::find(&tree, &files, &binaries, &site_packages),
@@ -133,7 +134,7 @@ impl Inventory {
             files,
             markers,
             gpu,
-        })
+        }
     }
 
     /// The distribution of that name.
@@ -144,7 +145,16 @@ impl Inventory {
             .find(|distribution| distribution.name.as_ref() == name)
     }
 
-    /// The command that brings the environment back to what was installed.
+    /// What to type so that the packages are as they were installed: `matenv repair`, or in a prefix that matenv did not make
+    /// what `others` says in words of its installers.
+    pub(crate) fn remedy(&self, others: impl FnOnce(&Installers<'_>) -> String) -> String {
+        match self.installers() {
+            Some(installers) => installers.or_beside(&others(&installers)),
+            None => self.again(),
+        }
+    }
+
+    /// The command that brings an environment of matenv's back to what was installed.
     #[must_use]
     pub fn again(&self) -> String {
         match &self.made {
@@ -156,11 +166,14 @@ impl Inventory {
     /// The command that makes the environment anew, with all choices made again.
     #[must_use]
     pub fn anew(&self) -> String {
-        if self.lock.is_none() && self.damaged_lock.is_none() {
-            return "install the package again with what made this environment; or have one made and proven: matenv install ENV"
-                .to_owned();
-        }
-        format!("matenv install {} --force", self.env)
+        format!("matenv install {} --force", self.env.as_deref().unwrap_or("ENV"))
+    }
+
+    /// Those who installed what matenv did not.
+    pub(crate) fn installers(&self) -> Option<Installers<'_>> {
+        // One that is being made has a lock already.
+        let ours = self.made.is_some() || self.lock.is_some() || self.damaged_lock.is_some();
+        (!ours).then(|| Installers::of(self))
     }
 
     /// A path below the prefix, from `site-packages` on where it lies there.
@@ -185,54 +198,22 @@ fn lock(prefix: &Path) -> (Option<Lock>, Option<String>) {
     }
 }
 
-fn full_version(prefix: &Path, python: &str) -> String {
-    layout::recorded_version(prefix).unwrap_or_else(|| format!("{}.0", python.trim_end_matches('t')))
-}
-
-/// The markers of a CPython of that version on this machine.
-fn markers(version: &str) -> Option<MarkerEnvironment> {
-    let minor = version.split('.').take(2).collect::<Vec<_>>().join(".");
-    let (os_name, sys_platform, system) = match std::env::consts::OS {
-        "windows" => ("nt", "win32", "Windows"),
-        "macos" => ("posix", "darwin", "Darwin"),
-        _ => ("posix", "linux", "Linux"),
-    };
-    let machine = match (std::env::consts::OS, std::env::consts::ARCH) {
-        ("macos", "aarch64") => "arm64",
-        ("windows", "x86_64") => "AMD64",
-        (_, arch) => arch,
-    };
-    MarkerEnvironment::try_from(MarkerEnvironmentBuilder {
-        implementation_name: "cpython",
-        implementation_version: version,
-        os_name,
-        platform_machine: machine,
-        platform_python_implementation: "CPython",
-        platform_release: "",
-        platform_system: system,
-        platform_version: "",
-        python_full_version: version,
-        python_version: &minor,
-        sys_platform,
-    })
-    .ok()
-}
-
 #[cfg(test)]
 impl Inventory {
     /// An inventory of METADATA texts, for the tests of the faults.
     pub(crate) fn of(texts: &[&str]) -> Self {
+        let installed = Installed::of(texts);
         Self {
-            env: "sleap".to_owned(),
+            env: Some("sleap".to_owned()),
             made: "sleap".parse().ok(),
-            site_packages: "lib/python3.13/site-packages".to_owned(),
+            site_packages: installed.site_packages,
             profile: ProfileName::Cpu,
-            python: "3.13".to_owned(),
+            python: installed.python,
             musl: false,
-            distributions: texts.iter().filter_map(|text| distribution::parse(text)).collect(),
-            remains: Vec::new(),
-            damaged_records: Vec::new(),
-            conda: Vec::new(),
+            distributions: installed.distributions,
+            remains: installed.remains,
+            damaged_records: installed.damaged_records,
+            conda: installed.conda,
             lock: None,
             damaged_lock: None,
             tree: Tree::default(),
@@ -241,8 +222,17 @@ impl Inventory {
             lacking_versions: Vec::new(),
             lacking_nccl: None,
             lacking_torch: None,
-            markers: markers("3.13.1").expect("markers"),
+            markers: installed.markers,
             gpu: GpuLibraries::default(),
+        }
+    }
+
+    /// The same of a prefix that matenv did not make, and that has pip.
+    pub(crate) fn elsewhere(texts: &[&str]) -> Self {
+        Self {
+            env: None,
+            made: None,
+            ..Self::of(&[texts, &["Name: pip\nVersion: 26.0\n"]].concat())
         }
     }
 }

@@ -11,9 +11,11 @@ mod closure;
 mod conda_records;
 mod distribution;
 mod gpu;
+mod installed;
 mod inventory;
 #[cfg(test)]
 pub(crate) mod made;
+mod origin;
 mod ownership;
 mod record;
 mod runtimes;
@@ -29,7 +31,9 @@ pub(crate) use closure::system_folders;
 pub use conda_records::CondaPackage;
 pub use distribution::{Distribution, Remains, RemainsKind};
 pub use gpu::{GpuLibraries, LibraryCode};
+pub use installed::Installed;
 pub use inventory::{AuditError, Inventory};
+pub use origin::Origin;
 pub use ownership::{Claim, Difference, Differing, Owner, Ownership};
 pub use record::Recorded;
 pub(crate) use record::ending;
@@ -89,19 +93,27 @@ impl Depth {
     }
 }
 
-/// Look at the files of a prefix.
+/// Look at the files of a prefix, which `matenv install ENV` makes.
+///
+/// # Errors
+/// There is no Python, or a folder cannot be read.
 pub fn audit(prefix: &Path, env: &str, subject: &Subject) -> Result<Audit, AuditError> {
-    look(prefix, env, subject, Depth::Structure)
+    Ok(look(Installed::read(prefix)?, Some(env), subject, Depth::Structure))
 }
 
 /// Look at the files of a prefix, and read each of them against its recorded hash.
+///
+/// # Errors
+/// There is no Python, or a folder cannot be read.
 pub fn deep(prefix: &Path, env: &str, subject: &Subject) -> Result<Audit, AuditError> {
-    look(prefix, env, subject, Depth::Content)
+    Ok(look(Installed::read(prefix)?, Some(env), subject, Depth::Content))
 }
 
-fn look(prefix: &Path, env: &str, subject: &Subject, depth: Depth) -> Result<Audit, AuditError> {
-    let inventory = Inventory::read(prefix, env, subject, depth)?;
+/// Look at the files of what is installed. `env` is what `matenv install` makes it with, or the like of it.
+#[must_use]
+pub fn look(installed: Installed, env: Option<&str>, subject: &Subject, depth: Depth) -> Audit {
+    let inventory = Inventory::look(installed, env, subject, depth);
     let mut findings = faults::detect(&inventory);
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
-    Ok(Audit { findings })
+    Audit { findings }
 }

@@ -1,6 +1,9 @@
 //! The examination: host, process and environment, looked at side by side.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use futures::future::try_join_all;
 use schemars::JsonSchema;
@@ -14,7 +17,7 @@ use super::{
     process::ProcessFacts,
 };
 use crate::{
-    audit::{self, AuditError, Depth, Subject},
+    audit::{self, AuditError, Depth, Installed, Subject},
     context::Context,
     hardware::Hardware,
     install::{self, InstallError},
@@ -141,24 +144,30 @@ fn patients(ctx: &Context, target: &Target) -> Result<Vec<Patient>, DoctorError>
 
 /// What is wrong with one prefix. Programs are started only where it is the one that was named.
 async fn of_patient(ctx: &Context, patient: &Patient, alone: bool, depth: Depth) -> Result<Vec<Finding>, DoctorError> {
+    let installed = {
+        let prefix = patient.prefix.clone();
+        blocking(move || Installed::read(&prefix)).await?
+    };
+    let (installed, unreadable) = match (installed, patient.env()) {
+        (Ok(installed), _) => (Some(Arc::new(installed)), None),
+        // Its lock brings it back, and the others are looked at all the same.
+        (Err(error), Some(env)) => (None, Some(error.finding(env))),
+        (Err(error), None) => return Err(error.into()),
+    };
     let at_hand = {
-        let (settings, patient) = (ctx.settings.clone(), patient.clone());
-        tokio::task::spawn_blocking(move || {
-            let (audit, facts) = rayon::join(
-                || files(&settings, &patient, depth),
+        let (settings, patient, installed) = (ctx.settings.clone(), patient.clone(), installed.clone());
+        blocking(move || {
+            rayon::join(
+                || installed.map(|installed| files(&settings, &patient, &installed, depth)),
                 || PrefixFacts::look(&settings, &patient),
-            );
-            audit.map(|audit| (audit, facts))
+            )
         })
     };
     let dead = dead_python(patient);
     let starts = dead.is_none();
+    let installed = installed.as_deref();
     let (at_hand, process, probes, imports) = tokio::try_join!(
-        async {
-            at_hand
-                .await
-                .map_err(|error| DoctorError::Trial(std::io::Error::other(error)))
-        },
+        at_hand,
         async {
             if !starts {
                 return Ok(None);
@@ -168,7 +177,7 @@ async fn of_patient(ctx: &Context, patient: &Patient, alone: bool, depth: Depth)
         },
         async {
             if alone && starts {
-                probes(ctx, patient).await
+                probes(ctx, patient, installed).await
             } else {
                 Ok(Vec::new())
             }
@@ -181,7 +190,8 @@ async fn of_patient(ctx: &Context, patient: &Patient, alone: bool, depth: Depth)
             }
         },
     )?;
-    let (mut found, facts) = at_hand?;
+    let (audited, facts) = at_hand;
+    let mut found: Vec<Finding> = audited.into_iter().flatten().chain(unreadable).collect();
     found.extend(dead);
     if !alone {
         for finding in &mut found {
@@ -196,10 +206,13 @@ async fn of_patient(ctx: &Context, patient: &Patient, alone: bool, depth: Depth)
     );
     found.extend(probes);
     found.extend(imports);
-    if patient.made.is_none() {
-        elsewhere::remedies(&mut found, patient);
-    }
     Ok(found)
+}
+
+/// Look at many files beside the other work.
+async fn blocking<T: Send + 'static>(look: impl FnOnce() -> T + Send + 'static) -> Result<T, DoctorError> {
+    let looked = tokio::task::spawn_blocking(look).await;
+    looked.map_err(|error| DoctorError::Trial(std::io::Error::other(error)))
 }
 
 /// That nothing in the prefix can be started: its Python is gone, leads nowhere, or may not be run.
@@ -219,35 +232,27 @@ fn dead_python(patient: &Patient) -> Option<Finding> {
 }
 
 /// The static audit.
-fn files(settings: &Settings, patient: &Patient, depth: Depth) -> Result<Vec<Finding>, DoctorError> {
-    let (name, subject) = match &patient.made {
-        Some(made) => (made.plan.typed(), Subject::of_plan(&made.plan)),
+fn files(settings: &Settings, patient: &Patient, installed: &Installed, depth: Depth) -> Vec<Finding> {
+    let (env, subject) = match &patient.made {
+        Some(made) => (Some(made.plan.typed()), Subject::of_plan(&made.plan)),
         None => (
-            elsewhere::NAME.to_owned(),
-            elsewhere::subject(&patient.prefix, &Hardware::glance(settings))?,
+            elsewhere::manifest(installed).map(ToOwned::to_owned),
+            elsewhere::subject(installed, &Hardware::glance(settings)),
         ),
     };
-    let look = match depth {
-        Depth::Structure => audit::audit,
-        Depth::Content => audit::deep,
-    };
-    match (look(&patient.prefix, &name, &subject), patient.env()) {
-        (Ok(audit), _) => Ok(audit.findings),
-        // Its lock brings it back, and the others are looked at all the same.
-        (Err(error), Some(env)) => Ok(vec![error.finding(env)]),
-        (Err(error), None) => Err(error.into()),
-    }
+    audit::look(installed.clone(), env.as_deref(), &subject, depth).findings
 }
 
 /// The environment's own probes; of what matenv did not make, those of the manifest that makes the like.
-async fn probes(ctx: &Context, patient: &Patient) -> Result<Vec<Finding>, DoctorError> {
-    let verification = if let Some(made) = &patient.made {
-        let absent = install::absent(&ctx.settings, made.certificate.cross, &made.plan);
-        verify::verify(ctx, &patient.prefix, &made.plan.typed(), &made.plan.probes, absent).await?
-    } else {
-        let probes = elsewhere::probes(&patient.prefix);
-        verify::verify(ctx, &patient.prefix, elsewhere::NAME, &probes, None).await?
+async fn probes(ctx: &Context, patient: &Patient, installed: Option<&Installed>) -> Result<Vec<Finding>, DoctorError> {
+    let Some(made) = &patient.made else {
+        return match installed.and_then(elsewhere::manifest) {
+            Some(manifest) => Ok(elsewhere::probe(ctx, &patient.prefix, manifest).await?),
+            None => Ok(Vec::new()),
+        };
     };
+    let absent = install::absent(&ctx.settings, made.certificate.cross, &made.plan);
+    let verification = verify::verify(ctx, &patient.prefix, &made.plan.typed(), &made.plan.probes, absent).await?;
     Ok(verification
         .probes
         .into_iter()

@@ -9,6 +9,7 @@ mod examine;
 pub mod faults;
 mod host;
 mod imports;
+mod installers;
 mod patient;
 mod process;
 #[cfg(test)]
@@ -16,6 +17,7 @@ mod tests;
 
 pub use examine::{DoctorError, Examination, Target, examine, prefix_at};
 pub use faults::Code;
+pub(crate) use installers::Installers;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

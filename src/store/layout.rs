@@ -6,7 +6,12 @@ use std::path::{Path, PathBuf};
 #[must_use]
 pub fn python(prefix: &Path) -> PathBuf {
     if cfg!(windows) {
-        prefix.join("python.exe")
+        let (of_conda, of_venv) = (prefix.join("python.exe"), prefix.join("Scripts").join("python.exe"));
+        if !of_conda.is_file() && of_venv.is_file() {
+            of_venv
+        } else {
+            of_conda
+        }
     } else {
         prefix.join("bin").join("python")
     }

@@ -505,7 +505,7 @@ fn a_virtual_environment_is_examined_and_one_that_was_moved_is_told() {
     .unwrap();
     let found = doctor(&env, &["--prefix", "old-venv", "--json"], &[]).exits(6).json();
     let remedy = one(&found, "ME013")["remedy"].as_str().unwrap().to_owned();
-    assert!(remedy.ends_with("bin/python\" -m pip check"), "{remedy}");
+    assert!(remedy.ends_with("bin/python\" -m pip install not-there"), "{remedy}");
 }
 
 #[test]

@@ -10,11 +10,12 @@ use pep508_rs::VersionOrUrl;
 use super::{Code, capped, me025_cuda_packages_disagree::is_nccl};
 use crate::{
     audit::Inventory,
-    doctor::{Finding, Scope, Severity},
+    doctor::{Finding, Scope, Severity, installers},
 };
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
     let mut unsatisfied = Vec::new();
+    let mut lacking = Vec::new();
     for distribution in &inventory.distributions {
         for needs in &distribution.requires {
             // Like `uv pip check`: extras are not known to have been asked for.
@@ -25,14 +26,19 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
                 continue;
             }
             let wanted = format!("{} {} needs {needs}", distribution.name, distribution.version);
-            match (inventory.get(needs.name.as_ref()), &needs.version_or_url) {
-                (None, _) => unsatisfied.push(format!("{wanted}, which is missing")),
+            let told = match (inventory.get(needs.name.as_ref()), &needs.version_or_url) {
+                (None, _) => format!("{wanted}, which is missing"),
                 (Some(there), Some(VersionOrUrl::VersionSpecifier(specifiers)))
                     if !specifiers.contains(&there.version) =>
                 {
-                    unsatisfied.push(format!("{wanted}, but there is {}", there.version));
+                    format!("{wanted}, but there is {}", there.version)
                 }
-                (Some(_), _) => {}
+                (Some(_), _) => continue,
+            };
+            unsatisfied.push(told);
+            let asked = installers::wanted(needs);
+            if !lacking.contains(&asked) {
+                lacking.push(asked);
             }
         }
     }
@@ -52,7 +58,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             message,
         )
         .with_evidence(capped(unsatisfied))
-        .with_remedy(inventory.again()),
+        .with_remedy(inventory.remedy(|by| by.answer(&lacking, None))),
     ]
 }
 

@@ -7,12 +7,12 @@
 
 use super::{Code, capped};
 use crate::{
-    audit::Inventory,
+    audit::{Distribution, Inventory, Owner},
     doctor::{Finding, Scope, Severity},
 };
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
-    let unfit: Vec<_> = inventory
+    let unfit: Vec<&Distribution> = inventory
         .distributions
         .iter()
         // conda's packages are chosen by conda's own platform.
@@ -23,15 +23,16 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
                 .iter()
                 .any(|tag| fits(tag, &inventory.python, inventory.musl))
         })
-        .map(|distribution| {
-            let (name, version) = (&distribution.name, &distribution.version);
-            format!("{name} {version} is made for {}", distribution.tags.join(", "))
-        })
         .collect();
-    let Some(first) = unfit.first() else {
+    let lines = unfit.iter().map(|distribution| {
+        let (name, version) = (&distribution.name, &distribution.version);
+        format!("{name} {version} is made for {}", distribution.tags.join(", "))
+    });
+    let lines: Vec<String> = lines.collect();
+    let Some(first) = lines.first() else {
         return Vec::new();
     };
-    let message = match unfit.len() {
+    let message = match lines.len() {
         1 => format!("{first}, not for this Python {}", inventory.python),
         count => format!(
             "{count} wheels are not made for this Python {}; the first: {first}",
@@ -40,8 +41,11 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
     };
     vec![
         Finding::new(Code::WheelUnfit, Severity::Error, Scope::Environment, message)
-            .with_evidence(capped(unfit))
-            .with_remedy(inventory.again()),
+            .with_evidence(capped(lines))
+            .with_remedy(inventory.remedy(|by| {
+                let owners: Vec<Owner> = unfit.iter().map(|one| by.owner_of(one)).collect();
+                by.again(&owners)
+            })),
     ]
 }
 
