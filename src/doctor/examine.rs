@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::{
     Code, Finding, Scope, Severity, elsewhere, faults,
     host::{HostFacts, PrefixFacts},
-    imports,
+    imports::{self, Imports},
     patient::Patient,
     process::ProcessFacts,
 };
@@ -186,7 +186,7 @@ async fn of_patient(ctx: &Context, patient: &Patient, alone: bool, depth: Depth)
             if alone && starts {
                 imports::try_imports(ctx, patient).await.map_err(DoctorError::Trial)
             } else {
-                Ok(Vec::new())
+                Ok(Imports::default())
             }
         },
     )?;
@@ -198,14 +198,14 @@ async fn of_patient(ctx: &Context, patient: &Patient, alone: bool, depth: Depth)
             finding.message = format!("{}: {}", patient.name(), finding.message);
         }
     }
-    found.extend(faults::detect_prefix(&facts, patient));
+    found.extend(faults::detect_prefix(&facts, &imports.missing, patient));
     found.extend(
         process
             .iter()
             .flat_map(|process| faults::detect_process(process, patient)),
     );
     found.extend(probes);
-    found.extend(imports);
+    found.extend(imports.findings);
     Ok(found)
 }
 

@@ -330,6 +330,21 @@ fn packages_on_the_python_path_are_named_with_both_files() {
     assert!(evidence(&one(&found, "ME041")).contains("PYTHONHOME="), "{found:#}");
 }
 
+/// Where there is no Qt and no probe imports it, nobody told it.
+#[test]
+fn an_import_that_lacks_a_library_of_the_system_is_told_once_with_its_package() {
+    let lacks = "raise ImportError('libGL.so.1: cannot open shared object file: No such file or directory')\n";
+    let env = demo(&[("cv2/__init__.py", lacks.into())]);
+    let found = doctor(&env, &["demo", "--json"], &[]).exits(6).json();
+    assert_eq!(bad(&found), ["ME021 error"], "{found:#}");
+    let finding = one(&found, "ME021");
+    assert_eq!(evidence(&finding), "libGL.so.1 is needed by `import cv2`");
+    assert!(
+        finding["remedy"].as_str().unwrap().contains("apt-get install libgl1"),
+        "{found:#}"
+    );
+}
+
 /// A prefix with an interpreter of its own, as conda's are: that of the tests, and its standard library by links.
 fn own_python(env: &TestEnv) -> Option<PathBuf> {
     let code = "import os, sys; print(sys._base_executable); print(os.path.dirname(os.__file__))";
