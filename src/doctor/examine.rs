@@ -172,7 +172,7 @@ async fn of_patient(ctx: &Context, patient: &Patient, alone: bool, depth: Depth)
             if !starts {
                 return Ok(None);
             }
-            let gathered = Box::pin(ProcessFacts::gather(ctx, patient)).await;
+            let gathered = Box::pin(ProcessFacts::gather(ctx, patient, installed)).await;
             gathered.map(Some).map_err(DoctorError::Trial)
         },
         async {

@@ -95,8 +95,8 @@ fn one_cuda(inventory: &Inventory, by: &Installers<'_>) -> String {
             .map(|(_, major)| *major)
     };
     let of_torch = inventory.get("torch").and_then(|torch| {
-        let needs = torch.requires.iter().map(|needs| Party::new(needs.name.as_ref(), ""));
-        needs.filter_map(|needs| cuda_major(&needs)).next()
+        let mut needs = torch.requires.iter().map(|needs| Party::new(needs.name.as_ref(), ""));
+        needs.find_map(|needs| cuda_major(&needs))
     });
     let newest = || all.iter().map(|(_, major)| *major).max();
     let Some(kept) = of_torch.or_else(|| of("onnxruntime-gpu")).or_else(newest) else {

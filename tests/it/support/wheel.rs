@@ -47,6 +47,12 @@ impl Wheel {
         self
     }
 
+    /// What its module does when it is imported.
+    pub(crate) fn code(mut self, text: &str) -> Self {
+        self.files[0].1 = text.into();
+        self
+    }
+
     /// One more file.
     pub(crate) fn file(mut self, path: &str, bytes: impl Into<Vec<u8>>) -> Self {
         self.files.push((path.to_owned(), bytes.into()));
