@@ -4,7 +4,7 @@
 
 use std::{path::Path, process::ExitCode, time::Instant};
 
-use matenv::audit::{self, Subject};
+use matenv::audit::{self, Depth, Subject};
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a program")]
 fn main() -> ExitCode {
@@ -23,9 +23,9 @@ fn main() -> ExitCode {
         eprintln!("usage: audit [--deep] PREFIX [PROFILE BACKEND]");
         return ExitCode::from(2);
     };
-    let look = if options.is_empty() { audit::audit } else { audit::deep };
+    let depth = Depth::of(!options.is_empty());
     let started = Instant::now();
-    let found = match look(Path::new(prefix), "ENV", &subject) {
+    let found = match audit::audit(Path::new(prefix), "ENV", &subject, depth) {
         Ok(found) => found.findings,
         Err(error) => {
             eprintln!("{error}");

@@ -30,6 +30,25 @@ ok "a second run has nothing to do, in under 0.2 s"
 
 healthy runtime
 
+say "numpy 1 under packages that ask for numpy 2"
+if [ -d "$shared/channel" ]; then
+  # Newer Pythons have no wheel of numpy 1.
+  mkdir "$work/manifests"
+  sed -e 's/^name = .*/name = "older"/' -e 's/^preferred = .*/preferred = "3.11"/' manifests/runtime.toml >"$work/manifests/older.toml"
+  older=(--mirror "conda-forge=file://$shared/channel")
+  "$matenv" install older --manifest-dir "$work/manifests" --profile cpu --no-bench "${older[@]}"
+  uv=$(find "$HOME/.matenv/tools" -name uv -path '*/bin/*' 2>/dev/null | head -n 1 || true)
+  "${uv:-uv}" pip install --quiet --break-system-packages --python "$HOME/.matenv/envs/older/bin/python" 'numpy<2'
+  "$matenv" doctor older --json >"$work/older.json" && die "numpy 1 is not found"
+  check "$work/older.json" '[f for f in c["findings"] if f["code"] == "ME036" and "-> 1." in f["message"]]'
+  check "$work/older.json" '[f for f in c["findings"] if f["code"] == "ME013" and "numpy>=2" in f["message"]]'
+  "$matenv" repair older --no-bench "${older[@]}" --quiet
+  healthy older
+  "$matenv" remove older
+else
+  echo "SKIPPED: ../shared is missing, so there is no Python 3.11 to be had"
+fi
+
 say "ONNX Runtime leaves nothing in a fresh HOME"
 "$matenv" verify runtime --json >/dev/null
 "$matenv" bench runtime --json >/dev/null

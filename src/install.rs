@@ -3,6 +3,7 @@
 //! In: what is asked for. Out: an [`Installed`] with its certificate. A generation is built beside the current one
 //! and becomes current only after audit, verification and benchmark; whatever goes wrong before leaves the old one.
 
+mod build;
 mod clock;
 mod done;
 mod error;
@@ -16,41 +17,36 @@ mod places;
 mod prove;
 mod records;
 mod rehearse;
-mod repair;
 mod room;
 mod source;
 
+pub(crate) use build::{Recipe, build};
 pub use clock::Clock;
 pub use error::InstallError;
+pub(crate) use locate::Packages;
 pub use locked::{LockMode, LockedError};
 pub use machine::Machine;
 pub use many::{Made, install_many, rehearse_many, supported};
 pub use meant::MeantError;
 pub use need::Need;
 pub use places::PlaceFacts;
-pub(crate) use places::lock_refused;
+pub(crate) use places::{check_places, lock_refused};
 pub use prove::{Proof, Prove, Timed, prove, prove_again, time_again};
 pub use records::kept_plan;
 pub use rehearse::{Rehearsal, rehearse};
-pub use repair::{RepairRequest, Repaired, repair};
 pub use room::RoomError;
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::collections::BTreeMap;
 
 use done::nothing_to_do;
-use locate::{Located, Packages, locate, wheels};
 use locked::LabLocks;
 pub(crate) use machine::absent;
 use meant::check_is_meant;
-use records::keep_records;
 use source::{plan_from_source, prune_source, tell_of_replaced_source};
 
 use crate::{
-    audit::{Audit, Subject},
-    causes::chain,
     checkout::{Checkout, Source},
     context::Context,
-    doctor::{Code, Finding, Scope, Severity},
     event::Stage,
     lab::Selected,
     lock::LabEntry,
@@ -59,14 +55,10 @@ use crate::{
     plan::{self, Plan, PlanError},
     profile::Profiles,
     pypi::PypiError,
-    reach,
-    report::{Certificate, ChosenPlan, Package, Verdict},
+    report::{Certificate, Verdict},
     sources::SourceName,
-    store::{
-        GenerationRecord, Size, Staged, Store,
-        door::{self, Door},
-    },
-    verify::{self, Verification},
+    store::{Size, Store},
+    verify,
 };
 
 /// What is asked of an installation.
@@ -235,179 +227,21 @@ async fn make(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<I
         return Ok(done);
     }
     tell_of_replaced_source(ctx, &store, &plan);
-    let staged = store.stage(&plan.env)?;
     let recipe = Recipe {
         plan: &plan,
         packages: request.packages(entry),
         machine: &request.machine,
         prove: &request.prove,
+        // What was not compared is not what a plan asks for.
+        fingerprint: match request.lock {
+            LockMode::Frozen => String::new(),
+            LockMode::IfItHolds | LockMode::Locked | LockMode::Ignored => plan.fingerprint(),
+        },
     };
-    let mut certificate = match build(ctx, &mut clock, &store, &staged, &recipe).await {
-        Ok(certificate) => certificate,
-        Err(error) => {
-            staged.remove();
-            return Err(error);
-        }
-    };
-    if certificate.verdict() != Verdict::Good {
-        certificate.timings = clock.timings();
-        staged.remove();
-        return Ok(Installed {
-            certificate,
-            changed: false,
-        });
-    }
-    let _at_work = ctx.shared.machine.read().await;
-    // What was not compared is not what a plan asks for.
-    let fingerprint = match request.lock {
-        LockMode::Frozen => String::new(),
-        LockMode::IfItHolds | LockMode::Locked | LockMode::Ignored => plan.fingerprint(),
-    };
-    switch(ctx, &mut clock, &store, staged, &plan, fingerprint, &mut certificate)?;
-    if source_held.is_some() {
+    let certificate = build(ctx, &mut clock, &store, &recipe).await?.certificate;
+    let changed = certificate.verdict() == Verdict::Good;
+    if changed && source_held.is_some() {
         prune_source(ctx, &store, &plan.manifest);
     }
-    Ok(Installed {
-        certificate,
-        changed: true,
-    })
-}
-
-/// What a generation is built from.
-struct Recipe<'a> {
-    plan: &'a Plan,
-    packages: Packages<'a>,
-    machine: &'a Machine,
-    prove: &'a Prove,
-}
-
-/// Fill a staged generation with all that the recipe names, and prove it.
-async fn build(
-    ctx: &Context,
-    clock: &mut Clock,
-    store: &Store,
-    staged: &Staged,
-    recipe: &Recipe<'_>,
-) -> Result<Certificate, InstallError> {
-    let Recipe {
-        plan,
-        packages,
-        machine,
-        prove: wanted,
-    } = *recipe;
-    let prefix = staged.prefix.clone();
-    let located = locate(ctx, clock, store, plan, packages, &prefix).await?;
-    wheels(ctx, clock, plan, &prefix, &located).await?;
-    reach::install(&prefix, &Subject::of_plan(plan).libraries)?;
-    let Located { lock, mut findings, .. } = located;
-    findings.extend(lock.pypi.findings.iter().chain(&plan.warnings).cloned());
-    keep_records(plan, &lock, &prefix)?;
-    door::furnish(&ctx.settings, &prefix, &plan.env)?;
-
-    let mut certificate = Certificate {
-        schema: 1,
-        matenv: env!("CARGO_PKG_VERSION").to_owned(),
-        ok: false,
-        proven: false,
-        cross: machine.cross,
-        env: plan.env.clone(),
-        manifest: plan.manifest.clone(),
-        profile: plan.profile,
-        backend: plan.backend.clone(),
-        generation: staged.number,
-        prefix: prefix.clone(),
-        created: jiff::Timestamp::now().to_string(),
-        hardware: machine.hardware.clone(),
-        sources: ctx.settings.sources.described(),
-        fallbacks: lock.fallbacks.clone(),
-        plan: ChosenPlan {
-            choices: plan.choices.clone(),
-        },
-        launch: plan.launch.clone(),
-        source: plan.source.clone(),
-        packages: Package::of_lock(plan, &lock),
-        size: None,
-        audit: Audit { findings },
-        verification: Verification::default(),
-        bench: None,
-        timings: Vec::new(),
-    };
-    let absent = absent(&ctx.settings, machine.cross, plan);
-    let proof = prove(ctx, clock, plan, &prefix, wanted, absent).await?;
-    proof.enter(&mut certificate);
-    if wanted.probes {
-        let _at_work = ctx.shared.machine.read().await;
-        certificate.size = Some(Size::of(&prefix));
-    }
-    Ok(certificate)
-}
-
-fn switch(
-    ctx: &Context,
-    clock: &mut Clock,
-    store: &Store,
-    staged: Staged,
-    plan: &Plan,
-    plan_fingerprint: String,
-    certificate: &mut Certificate,
-) -> Result<(), InstallError> {
-    clock.start(Stage::Switch);
-    let prefix = staged.prefix.clone();
-    let record = GenerationRecord {
-        schema: 1,
-        env: plan.env.clone(),
-        manifest: plan.manifest.clone(),
-        profile: plan.profile,
-        number: staged.number,
-        plan_fingerprint,
-        created: certificate.created.clone(),
-        proven: certificate.proven,
-        ok: certificate.ok,
-        cross: certificate.cross,
-    };
-    certificate.timings = clock.timings();
-    certificate.write(&prefix)?;
-    store.commit(staged, &record)?;
-    open_door(ctx, certificate);
-    // It is the current one: what goes wrong from here on does not undo that, so it is no error.
-    let pruned = store.prune(&plan.env).unwrap_or_else(|error| {
-        ctx.events.warn(format!("old generations stay: {}", chain(&error)));
-        Vec::new()
-    });
-    clock.finish(Stage::Switch, switch_words(certificate.generation, &pruned));
-    certificate.timings = clock.timings();
-    if let Err(error) = certificate.write(&prefix) {
-        let words = chain(&error);
-        ctx.events.warn(format!("the certificate lacks its last line: {words}"));
-    }
-    Ok(())
-}
-
-/// Let conda find the environment. That it cannot is worth a warning; the environment is whole all the same.
-fn open_door(ctx: &Context, certificate: &mut Certificate) {
-    let findings = &mut certificate.audit.findings;
-    // What was in the way last time may be gone.
-    findings.retain(|finding| finding.code != Code::CondaNameTaken);
-    match door::open_door(&ctx.settings, &certificate.manifest, &certificate.env) {
-        Ok(Door::Made(_) | Door::Kept(_)) => {}
-        Ok(Door::Taken(finding) | Door::Shadowed { finding, .. }) => findings.push(*finding),
-        Err(error) => {
-            let source = std::error::Error::source(&error).map(ToString::to_string);
-            let message = format!("{error}: {}", source.unwrap_or_default());
-            findings.push(Finding::new(
-                Code::CondaNameTaken,
-                Severity::Warning,
-                Scope::Host,
-                message,
-            ));
-        }
-    }
-}
-
-fn switch_words(number: u64, pruned: &[PathBuf]) -> String {
-    match pruned.len() {
-        0 => format!("generation {number} is current"),
-        1 => format!("generation {number} is current, 1 old one removed"),
-        more => format!("generation {number} is current, {more} old ones removed"),
-    }
+    Ok(Installed { certificate, changed })
 }

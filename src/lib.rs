@@ -21,8 +21,7 @@
 //!
 //! A [`lab`] has one recipe for all its machines, which says which environments there are and adds packages to them.
 //!
-//! What somebody changes afterwards is named by [`drift`]; the copies that caches keep of changed files are dropped by
-//! [`caches`].
+//! What somebody changes afterwards is named by [`drift`] and undone by [`mod@repair`].
 //!
 //! What serves every stage is a [`context::Context`]: [`settings`], the one HTTP client ([`net`]), and where
 //! [`event`]s go. [`sources`] knows where packages come from, [`process`] starts other programs clean, [`launch`] those that
@@ -37,7 +36,6 @@ pub mod about;
 pub mod audit;
 pub mod bench;
 pub mod binary;
-pub mod caches;
 mod causes;
 pub mod checkout;
 pub mod ci;
@@ -64,6 +62,7 @@ pub mod profile;
 pub mod pypi;
 pub mod reach;
 pub mod reference;
+pub mod repair;
 pub mod report;
 mod requirement;
 mod services;

@@ -3,8 +3,8 @@ use std::path::{Path, PathBuf};
 use pep508_rs::MarkerEnvironment;
 
 use super::{
-    Binaries, CondaPackage, Depth, Distribution, GpuLibraries, Installed, LackingSymbols, LackingVersion, Ownership,
-    Remains, Subject, Tree, Unowned, torch, unowned,
+    Binaries, CondaPackage, Depth, Distribution, GpuLibraries, Installed, LackingLibrary, LackingSymbols,
+    LackingVersion, Ownership, Remains, Subject, Tree, Unowned, imports, torch, unowned,
 };
 use crate::{
     causes::chain,
@@ -46,6 +46,8 @@ pub struct Inventory {
     pub env: Option<String>,
     /// Its name, if it is an environment of matenv's that was finished.
     pub made: Option<EnvName>,
+    /// What was found, and did not block, when it was finished.
+    pub made_with: Vec<Finding>,
     /// `site-packages`, below the prefix.
     pub site_packages: String,
     /// The accelerator level that it has to serve.
@@ -72,6 +74,8 @@ pub struct Inventory {
     pub files: Ownership,
     /// Libraries and modules that are nobody's.
     pub unowned: Vec<Unowned>,
+    /// On macOS and Windows, what imported libraries need and nobody brings.
+    pub lacking_libraries: Vec<LackingLibrary>,
     /// Needs of the C and C++ libraries that do not hold.
     pub lacking_versions: Vec<LackingVersion>,
     /// What torch needs of NCCL and does not get.
@@ -112,13 +116,24 @@ impl Inventory {
             || torch::lacking_nccl(&binaries, &site_packages),
             || torch::lacking_torch(&binaries, &tree, &site_packages),
         );
+        // ELF has its own rules: the closure follows them.
+        let lacking_libraries = if cfg!(target_os = "linux") {
+            Vec::new()
+        } else {
+            imports::lacking_libraries(prefix, &tree, &site_packages, subject)
+        };
         let (lock, damaged_lock) = lock;
+        let (made, made_with) = Generation::of_prefix(prefix)
+            .map(|generation| (generation.env, generation.record.made_with))
+            .unzip();
         Self {
             env: env.map(ToOwned::to_owned),
-            made: Generation::of_prefix(prefix).map(|generation| generation.env),
+            made,
+            made_with: made_with.unwrap_or_default(),
             profile: subject.profile,
             unowned: unowned::find(&tree, &files, &binaries, &site_packages),
             lacking_versions: binaries.lacking_versions(|path| files.claims.contains_key(path)),
+            lacking_libraries,
             lacking_nccl,
             lacking_torch,
             site_packages,
@@ -206,6 +221,7 @@ impl Inventory {
         Self {
             env: Some("sleap".to_owned()),
             made: "sleap".parse().ok(),
+            made_with: Vec::new(),
             site_packages: installed.site_packages,
             profile: ProfileName::Cpu,
             python: installed.python,
@@ -219,6 +235,7 @@ impl Inventory {
             tree: Tree::default(),
             files: Ownership::default(),
             unowned: Vec::new(),
+            lacking_libraries: Vec::new(),
             lacking_versions: Vec::new(),
             lacking_nccl: None,
             lacking_torch: None,

@@ -2,7 +2,7 @@
 //!
 //! In: a prefix. Out: an [`Audit`] with findings; an error means that it could not look. What is looked for stands in
 //! [`crate::doctor::faults`], one file a fault; what is looked at is the [`Inventory`], read once and in parallel: records,
-//! names and sizes of all files, and the tables of shared libraries, with [`deep`] the contents too. What the files have to
+//! names and sizes of all files, and the tables of shared libraries, with [`Depth::Content`] the contents too. What the files have to
 //! serve is the [`Subject`]: of an environment that uses no GPU, no code for GPUs is read. Absent on purpose: variables of the
 //! shell, and what only an import shows.
 
@@ -11,6 +11,7 @@ mod closure;
 mod conda_records;
 mod distribution;
 mod gpu;
+mod imports;
 mod installed;
 mod inventory;
 #[cfg(test)]
@@ -31,6 +32,7 @@ pub(crate) use closure::system_folders;
 pub use conda_records::CondaPackage;
 pub use distribution::{Distribution, Remains, RemainsKind};
 pub use gpu::{GpuLibraries, LibraryCode};
+pub use imports::{LackingLibrary, lacking_libraries};
 pub use installed::Installed;
 pub use inventory::{AuditError, Inventory};
 pub use origin::Origin;
@@ -93,20 +95,12 @@ impl Depth {
     }
 }
 
-/// Look at the files of a prefix, which `matenv install ENV` makes.
+/// Look at the files of a prefix, which `matenv install ENV` makes, as closely as `depth` says.
 ///
 /// # Errors
 /// There is no Python, or a folder cannot be read.
-pub fn audit(prefix: &Path, env: &str, subject: &Subject) -> Result<Audit, AuditError> {
-    Ok(look(Installed::read(prefix)?, Some(env), subject, Depth::Structure))
-}
-
-/// Look at the files of a prefix, and read each of them against its recorded hash.
-///
-/// # Errors
-/// There is no Python, or a folder cannot be read.
-pub fn deep(prefix: &Path, env: &str, subject: &Subject) -> Result<Audit, AuditError> {
-    Ok(look(Installed::read(prefix)?, Some(env), subject, Depth::Content))
+pub fn audit(prefix: &Path, env: &str, subject: &Subject, depth: Depth) -> Result<Audit, AuditError> {
+    Ok(look(Installed::read(prefix)?, Some(env), subject, depth))
 }
 
 /// Look at the files of what is installed. `env` is what `matenv install` makes it with, or the like of it.
@@ -114,6 +108,12 @@ pub fn deep(prefix: &Path, env: &str, subject: &Subject) -> Result<Audit, AuditE
 pub fn look(installed: Installed, env: Option<&str>, subject: &Subject, depth: Depth) -> Audit {
     let inventory = Inventory::look(installed, env, subject, depth);
     let mut findings = faults::detect(&inventory);
+    for finding in &mut findings {
+        // What it was proven with is no news, and was judged then with more at hand.
+        if let Some(known) = inventory.made_with.iter().find(|known| known.is_of(finding)) {
+            finding.clone_from(known);
+        }
+    }
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     Audit { findings }
 }

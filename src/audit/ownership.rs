@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::{CondaPackage, Distribution, record::Recorded, tree::Tree};
 
 /// Who brought a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Owner {
     /// Its name.
     pub name: String,

@@ -27,7 +27,8 @@ pub struct Tree {
 
 impl Tree {
     /// List the prefix.
-    pub(super) fn read(prefix: &Path) -> Self {
+    #[must_use]
+    pub fn read(prefix: &Path) -> Self {
         Self {
             prefix: prefix.to_owned(),
             files: list(prefix, "").into_iter().collect(),

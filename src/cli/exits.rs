@@ -15,6 +15,7 @@ use crate::{
     install::{InstallError, MeantError},
     manifest::ManifestError,
     plan::PlanError,
+    repair::RepairError,
     settings::SettingsError,
     toml_file::TomlFile,
     verify::VerifyError,
@@ -66,6 +67,24 @@ impl From<DoctorError> for Failure {
                 "name the folder that has `conda-meta` or `pyvenv.cfg` in it: --prefix PATH".to_owned(),
             ),
             DoctorError::Trial(_) => Self::new(&error, "doctor::trial", Exit::Machine, DISK.to_owned()),
+        }
+    }
+}
+
+impl From<RepairError> for Failure {
+    fn from(error: RepairError) -> Self {
+        match error {
+            RepairError::Doctor(error) => error.into(),
+            RepairError::Install(error) => error.into(),
+            RepairError::Store(error) => error.into(),
+            RepairError::Lock(error) => error.into(),
+            RepairError::Certificate(error) => error.into(),
+            RepairError::ChangedMeanwhile { ref env } => Self::new(
+                &error,
+                "repair::changed",
+                Exit::Machine,
+                format!("look at what is there now: matenv doctor {env}"),
+            ),
         }
     }
 }
@@ -237,13 +256,6 @@ impl From<InstallError> for Failure {
             ),
             InstallError::Checkout(error) => error.into(),
             InstallError::Room(error) => error.into(),
-            InstallError::ChangedMeanwhile { ref env } => Self::new(
-                &error,
-                "repair::changed",
-                Exit::Machine,
-                format!("look at what is there now: matenv doctor {env}"),
-            ),
-            InstallError::Caches(error) => error.into(),
             InstallError::Conda(error) => error.into(),
             InstallError::Uv(error) => error.into(),
             InstallError::Pypi(error) => error.into(),

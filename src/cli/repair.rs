@@ -5,21 +5,22 @@ use serde::Serialize;
 use super::{Exit, Failure, Session, install::exit_of};
 use crate::{
     doctor::{Code, Finding},
-    install::{self, Prove, RepairRequest, Repaired},
+    install::Prove,
     names::EnvName,
+    repair::{self, RepairRequest, Repaired},
     report::{Verdict, finding_lines, told},
 };
 
 /// Mend an environment whose files changed
 ///
-/// What is wrong is looked for as `matenv verify` does. Then the environment is built again from its own lock, beside itself: the
-/// same versions, from the same places, with nothing that came since. It is proven, and only then takes the place of the
-/// broken one. What lies in the machine or in the shell is told with the command that helps.
+/// What is wrong is looked for as `matenv doctor ENV --deep` does. Then the environment is built again from its own lock, beside
+/// itself: the same versions, from the same sources, with nothing that came since. It is proven, and only then takes the place of
+/// the broken one. What lies in the machine or in the shell is told with the command that helps.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Environment to mend
     env: EnvName,
-    /// Only what has this code, such as ME033
+    /// Only if this is found, such as ME033; what else is wrong with its files goes with it
     #[arg(long, value_name = "CODE")]
     finding: Option<Code>,
     /// Only say what is wrong and what would be mended
@@ -49,7 +50,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
             ..Prove::default()
         },
     };
-    let repaired = session.block_on(install::repair(&session.ctx, &generation, &request))?;
+    let repaired = session.block_on(repair::repair(&session.ctx, &generation, &request))?;
     let exit = exit(&repaired, args.dry_run);
     let document = Shown {
         schema: 1,
@@ -57,9 +58,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
         dry_run: args.dry_run,
         repaired: &repaired,
     };
-    session
-        .out
-        .told(&document, words(&repaired, &args.env, args.dry_run), exit);
+    session.out.told(&document, words(&repaired, args), exit);
     Ok(exit.into())
 }
 
@@ -67,25 +66,28 @@ fn exit(repaired: &Repaired, dry_run: bool) -> Exit {
     match &repaired.certificate {
         Some(certificate) if certificate.verdict() != Verdict::Good => exit_of(certificate),
         _ if repaired.left.iter().any(Finding::blocks) => Exit::Faulty,
-        None if dry_run && !repaired.faults.is_empty() => Exit::Faulty,
+        None if dry_run && repaired.faults.iter().any(Finding::blocks) => Exit::Faulty,
         Some(_) | None => Exit::Done,
     }
 }
 
-fn words(repaired: &Repaired, env: &EnvName, dry_run: bool) -> String {
+fn words(repaired: &Repaired, args: &Args) -> String {
+    let env = &args.env;
     let mut parts = Vec::new();
     if !repaired.faults.is_empty() {
-        let head = if dry_run { "would be mended" } else { "was wrong" };
+        let head = if args.dry_run { "would be mended" } else { "was wrong" };
         parts.push(format!("{env}: {head}\n{}", finding_lines(&repaired.faults)));
     }
     if !repaired.left.is_empty() {
         let lines = finding_lines(&repaired.left);
-        parts.push(format!("{env}: the same packages do not mend\n{lines}"));
+        parts.push(format!("{env}: not mended\n{lines}"));
     }
-    parts.push(match &repaired.certificate {
-        Some(certificate) => told(certificate, true),
-        None if repaired.faults.is_empty() => format!("{env}: nothing to mend"),
-        None => format!("to mend it: matenv repair {env}"),
+    parts.push(match (&repaired.certificate, args.finding) {
+        (Some(certificate), _) => told(certificate, true),
+        (None, _) if !repaired.faults.is_empty() => format!("to mend it: matenv repair {env}"),
+        (None, _) if repaired.left.is_empty() => format!("{env}: nothing to mend"),
+        (None, Some(code)) => format!("{env}: there is no {code}, so nothing was done"),
+        (None, None) => format!("{env}: nothing to mend in its files"),
     });
     parts.concat()
 }

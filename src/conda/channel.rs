@@ -3,6 +3,7 @@
 use rattler_cache::{
     PACKAGE_CACHE_DIR, REPODATA_CACHE_DIR,
     package_cache::{CacheIndex, PackageCache},
+    validation::ValidationMode,
 };
 use rattler_conda_types::{Channel, MatchSpec, subdir::Subdir};
 use rattler_repodata_gateway::{ChannelConfig, Gateway, RepoData, SourceConfig, fetch::CacheAction};
@@ -122,8 +123,11 @@ fn gateway(ctx: &Context) -> Gateway {
 }
 
 /// rattler's package cache, shared with pixi and others.
+/// Each file of a cached package is read before it is linked, and a package with one that differs is fetched again: other
+/// environments share these files, and may have changed them.
 pub(super) fn package_cache(ctx: &Context) -> PackageCache {
-    PackageCache::new(ctx.settings.rattler_cache.join(PACKAGE_CACHE_DIR))
+    let folder = ctx.settings.rattler_cache.join(PACKAGE_CACHE_DIR);
+    PackageCache::new_layered([folder], false, ValidationMode::Full)
 }
 
 /// What lies unpacked in the package cache.

@@ -260,14 +260,23 @@ async fn probes(ctx: &Context, patient: &Patient, installed: Option<&Installed>)
         .collect())
 }
 
-/// By what blocks first: errors before warnings, and what lies in the machine before what lies in the files on it.
+/// By what blocks first: errors before warnings, what lies in the machine before what lies in the files on it, and causes
+/// before the probe that shows them.
 fn ordered(mut findings: Vec<Finding>) -> Vec<Finding> {
     let place = |scope| match scope {
         Scope::Host => 0,
         Scope::Process => 1,
         Scope::Environment => 2,
     };
-    findings.sort_by_key(|finding| (std::cmp::Reverse(finding.severity), place(finding.scope), finding.code));
+    findings.sort_by_key(|finding| {
+        let shows = finding.code == Code::ProbeFailed;
+        (
+            std::cmp::Reverse(finding.severity),
+            place(finding.scope),
+            shows,
+            finding.code,
+        )
+    });
     // A probe and a look at the files may see the same.
     let mut kept: Vec<Finding> = Vec::new();
     for finding in findings {

@@ -48,9 +48,11 @@ impl<'a> Installers<'a> {
 
     /// Commands, and an environment beside this one that does not need them.
     pub(crate) fn or_beside(&self, commands: &str) -> String {
-        match &self.inventory.env {
-            Some(env) => format!("{commands}   or, a proven one beside it: matenv install {env}"),
-            None => commands.to_owned(),
+        match (&self.inventory.env, commands) {
+            (Some(env), "") => format!("a proven one beside it: matenv install {env}"),
+            (Some(env), _) => format!("{commands}   or, a proven one beside it: matenv install {env}"),
+            (None, "") => "install what is wrong again with what made this environment".to_owned(),
+            (None, _) => commands.to_owned(),
         }
     }
 

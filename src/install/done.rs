@@ -1,7 +1,7 @@
 //! What is there already: nothing is built, and what is new is proven in place.
 
 use super::{
-    Clock, InstallError, Installed, Prove, Request, locked::is_of, machine::absent, open_door, prove,
+    Clock, InstallError, Installed, Prove, Request, build::open_door, locked::is_of, machine::absent, prove,
     records::keep_plan,
 };
 use crate::{

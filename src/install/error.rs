@@ -1,8 +1,8 @@
 use super::{LockedError, MeantError, RoomError};
 use crate::{
-    audit::AuditError, bench::BenchError, caches::CachesError, checkout::CheckoutError, conda::CondaError,
-    lock::LockError, menu::MenuError, names::EnvName, plan::PlanError, pypi::PypiError, pypi::UvError,
-    reach::ReachError, report::CertificateError, store::StoreError, toml_file::TomlError, verify::VerifyError,
+    audit::AuditError, bench::BenchError, checkout::CheckoutError, conda::CondaError, lock::LockError, menu::MenuError,
+    plan::PlanError, pypi::PypiError, pypi::UvError, reach::ReachError, report::CertificateError, store::StoreError,
+    toml_file::TomlError, verify::VerifyError,
 };
 
 /// Why an environment could not be made; each stage's own error says more.
@@ -25,12 +25,6 @@ pub enum InstallError {
         /// This machine's.
         ours: String,
     },
-    /// Another matenv made or removed it while it was looked at.
-    #[error("another matenv changed `{env}` meanwhile")]
-    ChangedMeanwhile {
-        /// The environment.
-        env: EnvName,
-    },
     /// It may not be what is meant.
     #[error(transparent)]
     Meant(#[from] MeantError),
@@ -40,9 +34,6 @@ pub enum InstallError {
     /// There is no room, or a place cannot be used.
     #[error(transparent)]
     Room(#[from] RoomError),
-    /// Altered copies in the caches.
-    #[error(transparent)]
-    Caches(#[from] CachesError),
     /// The conda part.
     #[error(transparent)]
     Conda(#[from] CondaError),

@@ -21,7 +21,7 @@ use crate::{
 
 /// Where the packages of a generation are taken from.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Packages<'a> {
+pub(crate) enum Packages<'a> {
     /// The lab's lock.
     OfLab(&'a LabEntry),
     /// The lock of another generation, as it is.

@@ -44,7 +44,7 @@ impl Places {
 
 /// Whether the store and the caches can be written to and locked, and the store may run programs. Before the first
 /// byte is fetched, and before a lock is waited for.
-pub(super) async fn check_places(ctx: &Context) -> Result<(), RoomError> {
+pub(crate) async fn check_places(ctx: &Context) -> Result<(), RoomError> {
     let places = Places::of(ctx);
     for (folder, variable) in places.all() {
         writable(folder, variable)?;

@@ -80,16 +80,50 @@ pub async fn prove(
     wanted: &Prove,
     absent: Option<&str>,
 ) -> Result<Proof, InstallError> {
+    let audit = if wanted.probes {
+        Some(look(ctx, clock, plan, prefix, wanted.depth).await?)
+    } else {
+        None
+    };
+    prove_audited(ctx, clock, plan, prefix, wanted, absent, audit).await
+}
+
+/// Audit the environment at `prefix`.
+pub(super) async fn look(
+    ctx: &Context,
+    clock: &mut Clock,
+    plan: &Plan,
+    prefix: &Path,
+    depth: Depth,
+) -> Result<Audit, InstallError> {
+    let _at_work = ctx.shared.machine.read().await;
+    clock.start(Stage::Audit);
+    let (prefix, typed, subject) = (prefix.to_owned(), plan.typed(), Subject::of_plan(plan));
+    // It takes seconds, and Ctrl-C does not wait for it.
+    let audit = tokio::task::spawn_blocking(move || audit::audit(&prefix, &typed, &subject, depth))
+        .await
+        .map_err(|error| InstallError::Records(error.into()))??;
+    let words = match audit.findings.len() {
+        1 => "1 finding".to_owned(),
+        count => format!("{count} findings"),
+    };
+    clock.finish(Stage::Audit, words);
+    Ok(audit)
+}
+
+/// The rest of [`prove`] after the audit; without one, no probes.
+pub(super) async fn prove_audited(
+    ctx: &Context,
+    clock: &mut Clock,
+    plan: &Plan,
+    prefix: &Path,
+    wanted: &Prove,
+    absent: Option<&str>,
+    audit: Option<Audit>,
+) -> Result<Proof, InstallError> {
     let mut proof = Proof::default();
-    if wanted.probes {
+    if let Some(audit) = audit {
         let at_work = ctx.shared.machine.read().await;
-        clock.start(Stage::Audit);
-        let subject = Subject::of_plan(plan);
-        let audit = match wanted.depth {
-            Depth::Structure => audit::audit(prefix, &plan.typed(), &subject)?,
-            Depth::Content => audit::deep(prefix, &plan.typed(), &subject)?,
-        };
-        clock.finish(Stage::Audit, format!("{} findings", audit.findings.len()));
         clock.start(Stage::Verify);
         let verification = verify::verify(ctx, prefix, &plan.typed(), &plan.probes, absent).await?;
         clock.finish(Stage::Verify, probe_words(&verification.probes));

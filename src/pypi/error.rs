@@ -104,6 +104,24 @@ pub enum PypiError {
         /// uv's words.
         text: String,
     },
+    /// uv's cache holds changed files, and without a network they cannot be fetched again.
+    #[error("uv's cache {} holds changed files of {packages}, and offline they cannot be fetched again", folder.display())]
+    AlteredOffline {
+        /// The packages.
+        packages: String,
+        /// The cache.
+        folder: PathBuf,
+    },
+    /// uv's cache holds changed files, and uv did not remove them.
+    #[error("uv cannot remove changed files of {packages} from its cache {}: {text}", folder.display())]
+    AlteredKept {
+        /// The packages.
+        packages: String,
+        /// The cache.
+        folder: PathBuf,
+        /// What uv said.
+        text: String,
+    },
     /// The environment's own Python may not run where it lies.
     #[error("the environment's Python cannot be started\n{text}")]
     NotStartable {

@@ -5,6 +5,7 @@
 //! what it answers is checked before it is believed. Absent on purpose: uv's internal crates.
 
 mod agree;
+mod altered;
 mod cached;
 mod check;
 mod compile;
@@ -24,6 +25,7 @@ mod watch;
 
 pub use agree::{Disagreement, Fault, Party};
 pub(crate) use agree::{contradictions, cuda_major};
+pub use altered::{Altered, drop_altered};
 pub use error::PypiError;
 pub use install::{install, is_cached, requirements};
 pub use locations::locations;

@@ -4,7 +4,7 @@
 use url::Url;
 
 use super::{PypiError, check::name_of, project::Project};
-use crate::{context::Context, plan::Plan, sources::SourceName};
+use crate::{context::Context, net::Silence, plan::Plan, sources::SourceName};
 
 /// The index for uv: `index` itself, or a folder of its pages with the mirrors in their links.
 pub(super) async fn with_mirrors(
@@ -20,19 +20,32 @@ pub(super) async fn with_mirrors(
     }
     let mut pages = Vec::new();
     let mut differ = false;
+    let mut failed = Vec::new();
     let of_index = plan.requirements.iter().filter(|wanted| wanted.source == name);
     for package in of_index.filter_map(|wanted| name_of(&wanted.requirement)) {
         let url = format!("{}/{package}/", index.as_str().trim_end_matches('/'));
-        // uv tells better what is wrong with a page.
-        if let Ok(text) = ctx.client.text(&url).await {
-            let mirrored = sources.mirrored_links(&text);
-            differ |= mirrored != text;
-            // Where its relative links point from.
-            pages.push((package, format!("<base href=\"{url}\">\n{mirrored}")));
+        match ctx.client.text(&url).await {
+            Ok(text) => {
+                let mirrored = sources.mirrored_links(&text);
+                differ |= mirrored != text;
+                // Where its relative links point from.
+                pages.push((package, format!("<base href=\"{url}\">\n{mirrored}")));
+            }
+            Err(because) => failed.push((url, because)),
         }
     }
     if !differ {
+        // uv tells better what is wrong with a page.
         return Ok(index);
+    }
+    for (url, because) in failed {
+        // An index that lacks a package says so; uv would take any other failure for the same.
+        if ctx.client.answers(&url).await != Err(Silence::Status(404)) {
+            return Err(PypiError::Unreachable {
+                source_name: name,
+                because,
+            });
+        }
     }
     let folder = files.folder().join(format!("{name}-pages"));
     for (package, text) in pages {

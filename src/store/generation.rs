@@ -8,7 +8,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{StoreError, layout, link};
-use crate::names::{EnvName, ProfileName};
+use crate::{
+    doctor::Finding,
+    names::{EnvName, ProfileName},
+};
 
 /// What is written down of a generation (`share/matenv/generation.json`). Where it is missing, the folder is unfinished.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +37,9 @@ pub struct GenerationRecord {
     /// It was made for another machine, and what needs that one did not run yet.
     #[serde(default)]
     pub cross: bool,
+    /// What its audit found that does not block: the locked packages bring it, and no repair mends it.
+    #[serde(default)]
+    pub made_with: Vec<Finding>,
 }
 
 /// One installed prefix.

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use matenv::{caches, conda::pack::PackageBuilder, report::PackageKind};
+use matenv::conda::pack::PackageBuilder;
 use serde_json::{Value, json};
 
 use crate::support::{Channel, Index, Options, Ran, TestEnv, Wheel};
@@ -201,81 +201,86 @@ fn on_the_hosts_python_the_certificate_says_that_nothing_refuses_and_changes_are
 /// As an editor does that writes into the file: its other names get the change too.
 fn change_in_place(file: &Path) {
     use std::io::Write as _;
-    let mut file = fs_err::OpenOptions::new().append(true).open(file).unwrap();
-    file.write_all(b"\nchanged = True\n").unwrap();
+    let mut file = fs_err::OpenOptions::new().write(true).open(file).unwrap();
+    file.write_all(b"?").unwrap();
 }
 
+/// uv links files out of its cache, rattler out of its own: whoever edits one edits the cache's copy too, and the next environment
+/// would have it.
 #[test]
-fn what_was_changed_in_place_is_dropped_from_both_caches_and_fetched_again() {
+fn caches_hand_on_nothing_that_was_changed_in_place() {
     let env = TestEnv::new().with_uv();
     env.manifest(&format!("packages = [\"tool\"]\n{APP}"));
     let tool = PackageBuilder::new("tool", "1.0", "0", "noarch").file("share/tool.txt", "a tool\n");
     let channel = Channel::new(&env, &[tool]).mirror();
     let index = index();
     env.install_demo_from(&channel, &index.url(), &[]).exits(0);
-    let changed = |env: &TestEnv| {
-        let files = [
+    let files = |env: &TestEnv| {
+        [
             prefix(env).join("share/tool.txt"),
             in_lib(env, "site-packages/demo_lib/__init__.py"),
-        ];
-        files.map(|file| fs_err::read_to_string(file).unwrap().contains("changed"))
+        ]
     };
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let names = ["tool", "demo-app", "demo-lib"].map(str::to_owned);
-    let mend = |names: &[String]| {
-        runtime
-            .block_on(caches::mend(&env.context(), &prefix(&env), names))
-            .unwrap()
-    };
-    assert_eq!(mend(&names), [], "nothing was changed");
-
-    change_in_place(&prefix(&env).join("share/tool.txt"));
-    change_in_place(&in_lib(&env, "site-packages/demo_lib/__init__.py"));
-    // The audit would not let it become the current one.
-    env.install_demo_from(&channel, &index.url(), &["--force"])
-        .exits(6)
-        .says("ME032");
+    let changed = |env: &TestEnv| files(env).map(|file| fs_err::read_to_string(file).unwrap().starts_with('?'));
+    // As long as before, so that no size tells.
+    for file in files(&env) {
+        change_in_place(&file);
+    }
     env.install_demo_from(&channel, &index.url(), &["--force", "--no-verify"])
         .exits(0);
     assert_eq!(
         changed(&env),
-        [true, true],
-        "the caches hand on what was changed: else this test shows nothing"
+        [false, true],
+        "rattler reads its cache, uv does not: else this test shows nothing"
     );
 
-    assert_eq!(mend(&names[1..2]), [], "demo-app was not changed");
-    let found: Vec<_> = mend(&names)
-        .into_iter()
-        .map(|one| (one.kind, one.name, one.files))
-        .collect();
-    assert_eq!(
-        found,
-        [
-            (
-                PackageKind::Conda,
-                "tool".to_owned(),
-                vec![PathBuf::from("share/tool.txt")]
-            ),
-            (
-                PackageKind::Pypi,
-                "demo-lib".to_owned(),
-                vec![PathBuf::from("demo_lib/__init__.py")]
-            ),
-        ]
-    );
-    assert_eq!(mend(&names), [], "they were dropped");
+    let before = env.demo();
+    env.install_demo_from(&channel, &index.url(), &["--force", "--offline"])
+        .exits(5)
+        .says("holds changed files of `demo-lib`, and offline they cannot be fetched again");
+    assert_eq!(env.demo(), before);
     index.requests();
-    env.install_demo_from(&channel, &index.url(), &["--force"]).exits(0);
+    let mended = env.install_demo_from(&channel, &index.url(), &["--force"]).exits(0);
+    mended.says("uv's cache holds changed files of `demo-lib`: they are fetched again");
     assert_eq!(changed(&env), [false, false]);
     let fetched = index.requests();
+    let was_fetched = |file: &str| fetched.iter().any(|request| request.contains(file));
+    assert!(was_fetched("demo_lib-1.2"), "{fetched:?}");
     assert!(
-        fetched.iter().any(|request| request.contains("demo_lib-1.2")),
-        "{fetched:?}"
+        !was_fetched("demo_app-1.0-py3-none-any.whl"),
+        "it was good: {fetched:?}"
     );
+}
+
+/// Some wheels are: then they are what everybody has.
+#[test]
+fn a_wheel_that_was_published_with_a_wrong_record_is_a_warning_and_no_repair_is_tried() {
+    let env = TestEnv::new().with_uv();
+    env.manifest("[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n");
+    let wheel = Wheel::new("demo-app", "1.0").recorded_as("__version__ = \"0.9\"\n");
+    let index = Index::serve(&[wheel], Options::default());
+    let made = env.install_demo(&index.url(), &["--json"]).exits(0).json();
+    let warned: Vec<_> = made["audit"]["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|finding| finding["severity"] != "info")
+        .collect();
+    assert_eq!((warned.len(), &warned[0]["code"]), (1, &json!("ME032")), "{made}");
     assert!(
-        !fetched
-            .iter()
-            .any(|request| request.contains("demo_app-1.0-py3-none-any.whl")),
-        "what was good was fetched again: {fetched:?}"
+        warned[0]["message"]
+            .as_str()
+            .unwrap()
+            .ends_with("and so it was published")
     );
+    env.matenv(&["verify", "demo", "--deep"])
+        .exits(0)
+        .says("and so it was published");
+    env.matenv(&["doctor", "demo", "--deep", "--offline"])
+        .exits(0)
+        .says("and so it was published");
+    env.matenv(&["repair", "demo", "--offline"])
+        .exits(0)
+        .says("and so it was published")
+        .says("demo: nothing to mend in its files");
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use matenv::{
-    audit::{self, Subject},
+    audit::{self, Depth, Subject},
     doctor::{Code, Finding, Severity},
     store::layout,
 };
@@ -53,11 +53,19 @@ impl Planted {
     }
 
     fn found(&self) -> Vec<Finding> {
-        above_info(audit::audit(&self.prefix, "demo", &Subject::cpu()).unwrap().findings)
+        above_info(
+            audit::audit(&self.prefix, "demo", &Subject::cpu(), Depth::Structure)
+                .unwrap()
+                .findings,
+        )
     }
 
     fn found_deep(&self) -> Vec<Finding> {
-        above_info(audit::deep(&self.prefix, "demo", &Subject::cpu()).unwrap().findings)
+        above_info(
+            audit::audit(&self.prefix, "demo", &Subject::cpu(), Depth::Content)
+                .unwrap()
+                .findings,
+        )
     }
 
     /// The only finding, which is an error of that code.

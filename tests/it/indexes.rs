@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::support::{File, Gpu, Index, Sdist, TORCH, Wheel, toolkit};
+use crate::support::{File, Gpu, Index, Options, Sdist, TORCH, Wheel, toolkit};
 
 const H100: &str = "h100-driver-580";
 
@@ -199,6 +199,28 @@ fn a_mirror_of_the_files_host_is_followed_while_uv_resolves() {
     let made = gpu.install_with(&["pypi"], "gpu", &more).exits(0).json();
     let url = "https://files.example.org/whl/cu130/torch-2.12.1%2Bcu130-py3-none-any.whl";
     assert_eq!(package(&made, "torch").1, url);
+}
+
+/// It was told as a package that is not in the registry.
+#[test]
+fn a_page_that_a_proxy_refuses_is_a_source_that_does_not_answer() {
+    let gpu = Gpu::new(H100, "cu130", &pypi(), &torch());
+    gpu.env.manifest_for(&["gpu"], TORCH);
+    let files = torch();
+    let refuses = Options {
+        refuses: Some("/torchvision/"),
+        ..Options::default()
+    };
+    let pages = Index::torch_linking_to_with("https://files.example.org", &[("cu130", &files)], refuses);
+    let (torch, host) = (
+        format!("torch={}", pages.url()),
+        format!("https://files.example.org={}", gpu.torch.files_root()),
+    );
+    let more = [&["--mirror", &torch, "--mirror", &host], &UNPROVEN[..]].concat();
+    gpu.install_with(&["pypi"], "gpu", &more)
+        .exits(4)
+        .says("the index `torch` does not answer")
+        .says("403");
 }
 
 /// Without a mirror for it: that it is torch's file is told.

@@ -1,6 +1,11 @@
 //! The small environment from the machine's real index (about 100 MB), through every stage.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use matenv::{
+    audit::{self, Subject, Tree},
+    binary::Imports,
+};
 
 use crate::support::{DEAD_CHANNEL, TestEnv};
 
@@ -69,4 +74,102 @@ fn another_model_is_timed(env: &TestEnv) {
         .json();
     assert_eq!(timed["bench"]["others"][0]["model"], "relu.onnx");
     assert_eq!(timed["bench"]["others"][0]["rows"][0]["batch"], 4);
+}
+
+/// numpy and ONNX Runtime as they are for another system, in a prefix of its kind.
+fn of_another_system(env: &TestEnv, platform: &str, site_packages: &str) -> PathBuf {
+    let prefix = env.path(platform);
+    let target = prefix.join(site_packages);
+    let arguments = [
+        "pip",
+        "install",
+        "--no-deps",
+        "--only-binary",
+        ":all:",
+        "--python-version",
+        "3.13",
+    ];
+    let of = [
+        "--python-platform",
+        platform,
+        "--target",
+        target.to_str().unwrap(),
+        "numpy",
+        "onnxruntime",
+    ];
+    env.uv(&[&arguments[..], &of].concat()).exits(0);
+    prefix
+}
+
+/// By name, with the files that need it.
+fn lacking(prefix: &Path, site_packages: &str) -> Vec<(String, Vec<String>)> {
+    audit::lacking_libraries(prefix, &Tree::read(prefix), site_packages, &Subject::cpu())
+        .into_iter()
+        .map(|lacking| (lacking.library, lacking.needed_by))
+        .collect()
+}
+
+fn one_called(folder: &Path, pattern: &str) -> PathBuf {
+    let pattern = format!("{}/{pattern}", glob::Pattern::escape(folder.to_str().unwrap()));
+    glob::glob(&pattern).unwrap().next().expect("a file").unwrap()
+}
+
+/// No damage to a real file's tables makes the reader panic.
+fn is_read_whatever_is_changed(file: &Path) {
+    let whole = fs_err::read(file).unwrap();
+    for at in 0..1024 {
+        let mut bytes = whole[..whole.len().min(1 << 20)].to_vec();
+        bytes[at] ^= 0xff;
+        let _ = Imports::read_from(std::io::Cursor::new(bytes));
+    }
+}
+
+#[test]
+fn the_libraries_of_windows_wheels_are_there_or_named() {
+    let env = TestEnv::new().with_network().with_uv();
+    let site_packages = "Lib/site-packages";
+    let prefix = of_another_system(&env, "x86_64-pc-windows-msvc", site_packages);
+    let of = |prefix: &Path| -> Vec<String> {
+        let names = lacking(prefix, site_packages)
+            .into_iter()
+            .map(|(library, _)| library.to_lowercase());
+        names.collect()
+    };
+    // Python's own and Microsoft's runtime are not in wheels.
+    let left = of(&prefix);
+    assert!(left.contains(&"python313.dll".to_owned()), "{left:?}");
+    for library in &left {
+        let known = ["python3", "vcruntime140", "msvcp140"];
+        assert!(known.iter().any(|name| library.starts_with(name)), "{left:?}");
+        fs_err::write(prefix.join(library), "").unwrap();
+    }
+    assert_eq!(of(&prefix), Vec::<String>::new());
+    let blas = one_called(&prefix, "Lib/site-packages/numpy.libs/libscipy_openblas*.dll");
+    is_read_whatever_is_changed(&blas);
+    fs_err::remove_file(&blas).unwrap();
+    let name = blas.file_name().unwrap().to_str().unwrap().to_lowercase();
+    assert_eq!(of(&prefix), [name]);
+}
+
+#[test]
+fn the_libraries_of_macos_wheels_are_there_or_named() {
+    let env = TestEnv::new().with_network().with_uv();
+    let site_packages = "lib/python3.13/site-packages";
+    let prefix = of_another_system(&env, "aarch64-apple-darwin", site_packages);
+    assert_eq!(lacking(&prefix, site_packages), []);
+    let core = one_called(
+        &prefix,
+        "lib/python3.13/site-packages/numpy/_core/_multiarray_umath*.so",
+    );
+    is_read_whatever_is_changed(&core);
+    let blas = one_called(
+        &prefix,
+        "lib/python3.13/site-packages/numpy/.dylibs/libscipy_openblas*.dylib",
+    );
+    fs_err::remove_file(&blas).unwrap();
+    let [(library, needed_by)] = &lacking(&prefix, site_packages)[..] else {
+        panic!("one library is gone");
+    };
+    assert!(library.starts_with("@loader_path/"), "{library}");
+    assert!(needed_by.iter().any(|path| core.ends_with(path)), "{needed_by:?}");
 }

@@ -1,6 +1,6 @@
 //! A broken environment is built again from its own lock.
 
-use crate::support::{Index, Options, TestEnv, Wheel};
+use crate::support::{Index, Options, Ran, TestEnv, Wheel};
 
 const APP: &str = "[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n\
                    [[probe]]\nname = \"imports\"\npython = \"import demo_app; demo_app.__version__\"\n";
@@ -112,4 +112,40 @@ fn only_environments_of_matenv_are_mended() {
     env.matenv(&["repair", "demo", "--finding", "ME999"])
         .exits(2)
         .says("no finding has the code `ME999`");
+}
+
+#[test]
+fn what_was_not_asked_for_is_named_and_left() {
+    let env = TestEnv::new().with_uv();
+    env.manifest(APP);
+    let index = index(&["1.0"]);
+    env.install_demo(&index.url(), &[]).exits(0);
+    let module = module(&env);
+    fs_err::remove_file(&module).unwrap();
+    let left = env
+        .matenv(&["repair", "demo", "--finding", "ME011", "--offline"])
+        .exits(6);
+    left.says("demo: not mended")
+        .says("ME033")
+        .says("matenv repair demo")
+        .says("there is no ME011, so nothing was done");
+    assert!(!module.exists());
+}
+
+/// The help promises it, and a new generation would not help.
+#[test]
+fn what_lies_in_the_shell_is_told_with_what_helps() {
+    let env = TestEnv::new().with_uv();
+    env.manifest(APP);
+    let index = index(&["1.0"]);
+    env.install_demo(&index.url(), &[]).exits(0);
+    let elsewhere = env.home().join("elsewhere");
+    fs_err::create_dir_all(elsewhere.join("demo_app")).unwrap();
+    fs_err::write(elsewhere.join("demo_app/__init__.py"), "").unwrap();
+    let mut command = env.command(&["repair", "demo", "--offline"]);
+    let ran: Ran = command.env("PYTHONPATH", elsewhere).output().unwrap().into();
+    ran.exits(0)
+        .says("ME041")
+        .says("unset PYTHONPATH")
+        .says("demo: nothing to mend in its files");
 }

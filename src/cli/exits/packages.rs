@@ -2,7 +2,6 @@
 
 use super::super::{Exit, Failure, error::DISK};
 use crate::{
-    caches::CachesError,
     checkout::CheckoutError,
     conda::{CondaError, host_python::HostPythonError},
     pypi::{Disagreement, Fault, PypiError, UvError},
@@ -101,24 +100,6 @@ impl From<UvError> for Failure {
     }
 }
 
-impl From<CachesError> for Failure {
-    fn from(error: CachesError) -> Self {
-        let (code, help) = match error {
-            CachesError::Lock(error) => return error.into(),
-            CachesError::Uv(error) => return error.into(),
-            CachesError::Conda { .. } => (
-                "caches::conda",
-                "make the folder writable, or take another: RATTLER_CACHE_DIR=DIR",
-            ),
-            CachesError::Wheels { .. } => (
-                "caches::wheels",
-                "make the folder writable, or take another: UV_CACHE_DIR=DIR",
-            ),
-        };
-        Self::new(&error, code, Exit::Machine, help.to_owned())
-    }
-}
-
 impl From<PypiError> for Failure {
     fn from(error: PypiError) -> Self {
         let (code, exit, help) = match &error {
@@ -185,6 +166,16 @@ impl From<PypiError> for Failure {
                 format!(
                     "the index or the way to it cuts files: try again, or name another mirror: --mirror {source_name}=URL"
                 ),
+            ),
+            PypiError::AlteredOffline { .. } => (
+                "pypi::altered_offline",
+                Exit::Integrity,
+                "the same command without --offline".to_owned(),
+            ),
+            PypiError::AlteredKept { .. } => (
+                "pypi::altered_kept",
+                Exit::Machine,
+                "make the folder writable, or take another: UV_CACHE_DIR=DIR".to_owned(),
             ),
             PypiError::Disk { .. } => ("pypi::disk", Exit::Machine, DISK.to_owned()),
             PypiError::NotStartable { prefix, .. } => (

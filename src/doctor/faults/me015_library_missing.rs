@@ -4,11 +4,16 @@
 //! is cut off. ONNX Runtime then runs on the CPU without a word in the program, and `import torch` fails. A package is
 //! missing, has another CUDA version, or lost files. What the NVIDIA driver brings (`libcuda.so.1`) is not looked for here.
 //!
-//! Remedy: `matenv repair ENV`.
+//! On Windows (`OSError: [WinError 126] The specified module could not be found. Error loading "…\\fbgemm.dll"`) and macOS (`Library not loaded: @rpath/libomp.dylib`) the
+//! libraries that numpy, OpenCV, ONNX Runtime and torch load are looked at in every profile.
+//!
+//! Remedy: `matenv repair ENV`; for Microsoft's C++ runtime, what the finding says.
 
-use super::Code;
+use std::collections::BTreeSet;
+
+use super::{Code, capped};
 use crate::{
-    audit::{Distribution, Inventory},
+    audit::{Distribution, Inventory, Owner},
     doctor::{
         Finding, Scope, Severity,
         installers::{Installers, torch_index},
@@ -30,7 +35,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             evidence.push(format!("and {more} more"));
         }
         let remedy = verify::system_library_remedy(library)
-            .unwrap_or_else(|| inventory.remedy(|by| who_brings(library, inventory, by)));
+            .unwrap_or_else(|| inventory.remedy(|by| who_brings(library, &[], inventory, by)));
         error(
             format!("{library} is missing: what needs it cannot be loaded"),
             evidence,
@@ -48,16 +53,49 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             }),
         )
     });
-    missing.chain(damaged).collect()
+    let elsewhere = inventory.lacking_libraries.iter().map(|lacking| {
+        let library = lacking.library.as_str();
+        let needs = lacking
+            .needed_by
+            .iter()
+            .map(|path| format!("{} needs {library}", inventory.short(path)));
+        let remedy = if of_microsoft(library) {
+            VC_RUNTIME.to_owned()
+        } else {
+            inventory.remedy(|by| who_brings(library, &lacking.needed_by, inventory, by))
+        };
+        error(
+            format!("{library} is missing: what needs it cannot be loaded"),
+            capped(needs),
+            remedy,
+        )
+    });
+    missing.chain(damaged).chain(elsewhere).collect()
+}
+
+/// What installs Microsoft's C++ runtime.
+const VC_RUNTIME: &str = "winget install Microsoft.VCRedist.2015+.x64";
+
+/// Whether it is a part of Microsoft's C++ runtime, which Windows does not bring.
+fn of_microsoft(library: &str) -> bool {
+    let library = library.to_lowercase();
+    ["msvcp140", "vcruntime140", "concrt140", "vcomp140"]
+        .iter()
+        .any(|name| library.starts_with(name))
 }
 
 /// What to type for a library that the environment should have.
-fn who_brings(library: &str, inventory: &Inventory, by: &Installers<'_>) -> String {
+fn who_brings(library: &str, needed_by: &[String], inventory: &Inventory, by: &Installers<'_>) -> String {
     let files = &inventory.files;
     let is_it = |path: &str| path.rsplit('/').next() == Some(library);
     let mut lost = files.missing.iter().filter(|(_, path)| is_it(path));
     if let Some((owner, _)) = lost.next() {
         return by.again([&files.owners[*owner]]);
+    }
+    // Outside of Linux they lie in the package of those that need them.
+    if !needed_by.is_empty() {
+        let owners: BTreeSet<&Owner> = needed_by.iter().flat_map(|path| files.owners_of(path)).collect();
+        return by.again(owners);
     }
     let (torch, onnxruntime) = (inventory.get("torch"), inventory.get("onnxruntime-gpu"));
     let lacks = |torch: &&Distribution| {
@@ -89,6 +127,7 @@ fn error(message: String, evidence: Vec<String>, remedy: String) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::LackingLibrary;
 
     fn found(library: &str) -> Vec<Finding> {
         let mut inventory = Inventory::of(&[]);
@@ -107,6 +146,21 @@ mod tests {
             ["libonnxruntime_providers_cuda.so needs libcurand.so.10"]
         );
         assert_eq!(found[0].remedy.as_deref(), Some("matenv repair sleap"));
+    }
+
+    #[test]
+    fn on_windows_the_runtime_of_microsoft_comes_from_microsoft() {
+        let mut inventory = Inventory::of(&[]);
+        inventory.lacking_libraries = ["MSVCP140.dll", "libomp140.x86_64.dll"]
+            .map(|library| LackingLibrary {
+                library: library.to_owned(),
+                needed_by: vec!["lib/python3.13/site-packages/torch/lib/fbgemm.dll".to_owned()],
+            })
+            .to_vec();
+        let found = detect(&inventory);
+        assert_eq!(found[0].remedy.as_deref(), Some(VC_RUNTIME));
+        assert_eq!(found[1].remedy.as_deref(), Some("matenv repair sleap"));
+        assert_eq!(found[1].evidence, ["torch/lib/fbgemm.dll needs libomp140.x86_64.dll"]);
     }
 
     #[test]

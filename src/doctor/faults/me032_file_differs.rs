@@ -1,9 +1,10 @@
 //! `ImportError: …: file too short`, `invalid ELF header`, or a program that behaves as no other copy does
 //!
 //! A file is not what its package installed: cut off by a full disk, or changed by hand. Sizes are always compared; contents
-//! with `--deep`. The cache may hold the same changed file, because environments and caches share their files.
+//! with `--deep`. The cache may hold the same changed file, because environments and caches share their files. `and so it was published` is said of a
+//! package that was fetched again and is still not as its own record says: a warning, for everybody has the same.
 //!
-//! Remedy: `matenv repair ENV`, which drops altered copies from the caches first.
+//! Remedy: `matenv repair ENV`, which fetches altered copies in the caches again.
 
 use std::collections::BTreeMap;
 

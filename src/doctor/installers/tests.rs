@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::{
-    audit::made::{Prefix, SITE},
+    audit::{
+        LackingLibrary,
+        made::{Prefix, SITE},
+    },
     doctor::{Code, faults},
 };
 
@@ -271,5 +274,17 @@ fn every_other_fault_of_the_files_has_something_to_type() {
     assert_eq!(
         remedy(&inventory, Code::LibraryMissing),
         "\"PYTHON\" -m pip install \"onnxruntime-gpu[cuda,cudnn]==1.31.1\""
+    );
+
+    let prefix = with_pip();
+    prefix.wheel("torch", "2.15.0", &[("torch/lib/torch_python.dll", b"1")]);
+    let mut inventory = of(&prefix);
+    inventory.lacking_libraries.push(LackingLibrary {
+        library: "c10.dll".to_owned(),
+        needed_by: vec![format!("{SITE}/torch/lib/torch_python.dll")],
+    });
+    assert_eq!(
+        remedy(&inventory, Code::LibraryMissing),
+        "\"PYTHON\" -m pip install --force-reinstall --no-deps torch==2.15.0"
     );
 }

@@ -59,6 +59,7 @@ fn record(number: u64) -> GenerationRecord {
         proven: true,
         ok: true,
         cross: false,
+        made_with: Vec::new(),
     }
 }
 

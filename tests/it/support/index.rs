@@ -129,22 +129,27 @@ impl Index {
 
     /// [`Self::torch`] whose pages link to `host`, which this one is not.
     pub(crate) fn torch_linking_to(host: &str, backends: &[(&str, &[File])]) -> Self {
-        Self::torch_with(Links::Host(host), backends)
+        Self::torch_with(Links::Host(host), backends, Options::default())
+    }
+
+    /// [`Self::torch_linking_to`] that answers as `options` say.
+    pub(crate) fn torch_linking_to_with(host: &str, backends: &[(&str, &[File])], options: Options) -> Self {
+        Self::torch_with(Links::Host(host), backends, options)
     }
 
     /// [`Self::torch`] as a lab copies it: the files on the same host.
     pub(crate) fn torch_on_one_host(backends: &[(&str, &[File])]) -> Self {
-        Self::torch_with(Links::Absolute, backends)
+        Self::torch_with(Links::Absolute, backends, Options::default())
     }
 
-    fn torch_with(links: Links<'_>, backends: &[(&str, &[File])]) -> Self {
+    fn torch_with(links: Links<'_>, backends: &[(&str, &[File])], options: Options) -> Self {
         let mut pages = Pages::default();
         for (backend, files) in backends {
             let folder = format!("/whl/{backend}");
             pages.list(&folder, &folder, files, links);
         }
         Self {
-            server: pages.serve(Options::default()),
+            server: pages.serve(options),
             files: None,
             folder: "/whl/{backend}",
         }

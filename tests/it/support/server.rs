@@ -20,6 +20,8 @@ pub(crate) struct Options {
     pub(crate) short: bool,
     /// Lists wheels and metadata, and answers 404 for the wheels themselves.
     pub(crate) lacks_files: bool,
+    /// Answers 403, as a proxy does, for paths that end so.
+    pub(crate) refuses: Option<&'static str>,
 }
 
 /// What is asked for.
@@ -125,6 +127,13 @@ fn answer(mut stream: TcpStream, page: &Pages, log: &Mutex<Vec<String>>, options
     } else {
         "Cache-Control: max-age=600\r\nETag: \"one\"\r\n"
     };
+    if options.refuses.is_some_and(|end| head.path.ends_with(end)) {
+        let _ = write!(
+            stream,
+            "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        );
+        return;
+    }
     let request = Request {
         path: &head.path,
         json: head.json,

@@ -6,12 +6,6 @@ use std::{
     sync::OnceLock,
 };
 
-use matenv::{
-    context::Context,
-    event::Events,
-    process::Variables,
-    settings::{Asked, Settings},
-};
 use serde_json::Value;
 
 /// A HOME, caches and a PATH of one test's own.
@@ -285,15 +279,6 @@ impl TestEnv {
             .current_dir(&self.root)
             .stdin(Stdio::null());
         command
-    }
-
-    /// What matenv's own functions ask for, in this environment.
-    pub(crate) fn context(&self) -> Context {
-        let variables = Variables::from_pairs(self.variables.iter().cloned());
-        Context::new(
-            Settings::resolve(Asked::default(), variables, &self.root).unwrap(),
-            Events::silent(),
-        )
     }
 
     /// uv as a user types it.

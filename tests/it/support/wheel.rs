@@ -13,6 +13,7 @@ pub(crate) struct Wheel {
     extras: Vec<String>,
     files: Vec<(String, Vec<u8>)>,
     padding: usize,
+    recorded_as: Option<&'static str>,
 }
 
 impl Wheel {
@@ -28,6 +29,7 @@ impl Wheel {
                 format!("__version__ = \"{version}\"\n").into_bytes(),
             )],
             padding: 0,
+            recorded_as: None,
         }
     }
 
@@ -50,6 +52,12 @@ impl Wheel {
     /// What its module does when it is imported.
     pub(crate) fn code(mut self, text: &str) -> Self {
         self.files[0].1 = text.into();
+        self
+    }
+
+    /// Published with a RECORD whose hash of the module is that of `text`.
+    pub(crate) fn recorded_as(mut self, text: &'static str) -> Self {
+        self.recorded_as = Some(text);
         self
     }
 
@@ -111,7 +119,12 @@ impl Wheel {
         ));
         let record: String = files
             .iter()
-            .map(|(path, bytes)| {
+            .enumerate()
+            .map(|(at, (path, bytes))| {
+                let bytes = self
+                    .recorded_as
+                    .filter(|_| at == 0)
+                    .map_or(bytes.as_slice(), str::as_bytes);
                 let hash = URL_SAFE_NO_PAD.encode(compute_bytes_digest::<Sha256>(bytes));
                 format!("{path},sha256={hash},{}\n", bytes.len())
             })

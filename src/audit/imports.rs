@@ -1,0 +1,225 @@
+//! On macOS and Windows: whether what the mission's packages load is there. (Linux has [`super::closure`].)
+//!
+//! A DLL is found by its name alone: in the folder of the program, in those that packages add while they are imported, or because
+//! another package has loaded one of that name. So one anywhere in the prefix counts. dyld goes by paths, and those are followed.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    path::{Component, Path, PathBuf},
+};
+
+use rayon::prelude::*;
+
+use super::{Subject, binaries::is_library, tree::Tree};
+use crate::{
+    binary::{Imports, Kind},
+    names::ProfileName,
+};
+
+/// Folders of `site-packages` whose libraries are loaded when their package is imported. Others have plugins that nobody
+/// may ever load.
+const FOLDERS: [&str; 5] = ["onnxruntime/capi/", "torch/", "torchvision/", "numpy/", "cv2/"];
+
+/// Libraries that Windows has since Windows 10, by name without `.dll`. The C++ runtime is not among them: `vc14_runtime` is.
+const OF_WINDOWS: [&str; 39] = [
+    "advapi32",
+    "avicap32",
+    "avifil32",
+    "bcrypt",
+    "cfgmgr32",
+    "comctl32",
+    "comdlg32",
+    "crypt32",
+    "d3d11",
+    "d3d12",
+    "dbghelp",
+    "dxcore",
+    "dxgi",
+    "gdi32",
+    "imagehlp",
+    "imm32",
+    "iphlpapi",
+    "kernel32",
+    "mf",
+    "mfplat",
+    "mfreadwrite",
+    "msvcrt",
+    "netapi32",
+    "ntdll",
+    "ole32",
+    "oleaut32",
+    "powrprof",
+    "psapi",
+    "rpcrt4",
+    "secur32",
+    "setupapi",
+    "shell32",
+    "shlwapi",
+    "ucrtbase",
+    "user32",
+    "userenv",
+    "version",
+    "wintrust",
+    "ws2_32",
+];
+
+/// What NVIDIA's driver brings.
+const OF_THE_DRIVER: [&str; 2] = ["nvcuda", "nvml"];
+
+/// A library that is needed and nowhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LackingLibrary {
+    /// Its name, as it is asked for.
+    pub library: String,
+    /// The files that need it, below the prefix.
+    pub needed_by: Vec<String>,
+}
+
+/// The libraries that nobody brings, by name; none of what is ELF. `site_packages` is below the prefix, which has to
+/// serve `subject`.
+#[must_use]
+pub fn lacking_libraries(prefix: &Path, tree: &Tree, site_packages: &str, subject: &Subject) -> Vec<LackingLibrary> {
+    let loaded = |path: &str| {
+        let below = path.strip_prefix(site_packages).and_then(|rest| rest.strip_prefix('/'));
+        below.is_some_and(|below| {
+            FOLDERS.iter().any(|folder| below.starts_with(folder)) && !is_of_another_profile(below, subject)
+        })
+    };
+    let names: BTreeSet<String> = tree
+        .iter()
+        .filter(|(path, _)| is_library(path))
+        .map(|(path, _)| path.rsplit('/').next().unwrap_or(path).to_lowercase())
+        .collect();
+    let start: Vec<String> = tree
+        .iter()
+        .filter(|(path, entry)| !entry.link && is_library(path) && loaded(path))
+        .map(|(path, _)| path.to_owned())
+        .collect();
+    // The tables of all are read at once; what those need within the prefix is read as it comes.
+    let mut read: BTreeMap<String, Option<Imports>> = start
+        .par_iter()
+        .map(|path| (path.clone(), imports(prefix, path)))
+        .collect();
+    let mut queue: VecDeque<(String, Vec<PathBuf>)> = start.into_iter().map(|path| (path, Vec::new())).collect();
+    let mut seen = BTreeSet::new();
+    let mut missing: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    while let Some((path, above)) = queue.pop_front() {
+        if !seen.insert(path.clone()) {
+            continue;
+        }
+        let known = read.entry(path.clone()).or_insert_with(|| imports(prefix, &path));
+        let Some(imports) = known.clone() else { continue };
+        let file = prefix.join(&path);
+        let mut rpaths: Vec<PathBuf> = imports.rpath.iter().map(|told| placed(told, &file, prefix)).collect();
+        rpaths.extend(above);
+        for name in &imports.needed {
+            let found = match imports.kind {
+                Kind::Dll => is_of_windows(name) || names.contains(&name.to_lowercase()),
+                Kind::MachO => match of_dyld(name, &file, prefix, &rpaths) {
+                    Found::OfTheSystem => true,
+                    Found::Here(there) => {
+                        if let Ok(below) = there.strip_prefix(prefix) {
+                            queue.push_back((below.to_string_lossy().replace('\\', "/"), rpaths.clone()));
+                        }
+                        true
+                    }
+                    Found::Nowhere => false,
+                },
+            };
+            if !found {
+                missing.entry(name.clone()).or_default().insert(path.clone());
+            }
+        }
+    }
+    missing
+        .into_iter()
+        .map(|(library, needed_by)| LackingLibrary {
+            library,
+            needed_by: needed_by.into_iter().collect(),
+        })
+        .collect()
+}
+
+/// Whether ONNX Runtime opens it only for a provider that the profile does not use.
+fn is_of_another_profile(path: &str, subject: &Subject) -> bool {
+    let provider = path.strip_prefix("onnxruntime/capi/").unwrap_or_default();
+    let on_processor = subject.libraries.is_empty();
+    provider.contains("providers_cuda") && on_processor
+        || provider.contains("providers_tensorrt") && (on_processor || subject.profile != ProfileName::GpuTrt)
+}
+
+/// What a file needs. One that cannot be read is told by its size or its hash.
+fn imports(prefix: &Path, path: &str) -> Option<Imports> {
+    Imports::read(&prefix.join(path)).ok().flatten()
+}
+
+/// Whether Windows or the driver has it: by the list, as an API set, or because it lies there.
+fn is_of_windows(name: &str) -> bool {
+    let name = name.to_lowercase();
+    let stem = name
+        .strip_suffix(".dll")
+        .or_else(|| name.strip_suffix(".drv"))
+        .unwrap_or(&name);
+    let of_set = stem.starts_with("api-ms-win-") || stem.starts_with("ext-ms-");
+    of_set
+        || OF_WINDOWS.contains(&stem)
+        || OF_THE_DRIVER.contains(&stem)
+        || cfg!(windows) && Path::new(r"C:\Windows\System32").join(&name).is_file()
+}
+
+enum Found {
+    OfTheSystem,
+    Here(PathBuf),
+    Nowhere,
+}
+
+/// Where dyld would find it.
+fn of_dyld(name: &str, file: &Path, prefix: &Path, rpaths: &[PathBuf]) -> Found {
+    // Their files lie in dyld's cache, and on no disk.
+    if name.starts_with("/usr/lib/") || name.starts_with("/System/") {
+        return Found::OfTheSystem;
+    }
+    let candidates: Vec<PathBuf> = match name.strip_prefix("@rpath/") {
+        Some(rest) => {
+            // Python's own executable names the prefix's `lib`.
+            let of_python = prefix.join("lib");
+            rpaths
+                .iter()
+                .chain([&of_python])
+                .map(|folder| folder.join(rest))
+                .collect()
+        }
+        None => vec![placed(name, file, prefix)],
+    };
+    let there = candidates
+        .into_iter()
+        .map(|path| flat(&path))
+        .find(|path| path.is_file());
+    there.map_or(Found::Nowhere, Found::Here)
+}
+
+/// A path of a load command, seen from the file that says it.
+fn placed(told: &str, file: &Path, prefix: &Path) -> PathBuf {
+    let beside = file.parent().unwrap_or(file);
+    for (start, folder) in [("@loader_path", beside), ("@executable_path", &prefix.join("bin"))] {
+        if let Some(rest) = told.strip_prefix(start) {
+            return folder.join(rest.trim_start_matches('/'));
+        }
+    }
+    beside.join(told)
+}
+
+/// The path without `..`, so that one file has one name here.
+fn flat(path: &Path) -> PathBuf {
+    let mut flat = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => {
+                flat.pop();
+            }
+            Component::CurDir => {}
+            part => flat.push(part),
+        }
+    }
+    flat
+}

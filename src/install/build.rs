@@ -1,0 +1,269 @@
+//! Building: a generation is filled with what a recipe names, proven, and made the current one if it is good.
+//!
+//! In: a [`Recipe`], and the environment held. Out: a [`Built`]; unless its verdict is good, nothing is left of it and the current
+//! generation stays as it was. Absent on purpose: what is asked for, and whether anything has to be built.
+
+use std::path::PathBuf;
+
+use super::{
+    Clock, InstallError, Machine, Prove,
+    locate::{Located, Packages, locate, wheels},
+    machine::absent,
+    prove::{look, prove_audited},
+    records::keep_records,
+};
+use crate::{
+    audit::{Audit, Depth, Subject},
+    causes::chain,
+    context::Context,
+    doctor::{Code, Finding, Scope, Severity},
+    event::Stage,
+    lock::Lock,
+    plan::Plan,
+    pypi::{self, Altered},
+    reach,
+    report::{Certificate, ChosenPlan, Package, Verdict},
+    store::{
+        GenerationRecord, Size, Staged, Store,
+        door::{self, Door},
+    },
+    verify::Verification,
+};
+
+/// What a generation is built from.
+pub(crate) struct Recipe<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) packages: Packages<'a>,
+    pub(crate) machine: &'a Machine,
+    pub(crate) prove: &'a Prove,
+    /// What the next run compares its plan with.
+    pub(crate) fingerprint: String,
+}
+
+/// What came of it.
+pub(crate) struct Built {
+    /// The proof of the new generation, or why it did not become the current one.
+    pub(crate) certificate: Certificate,
+    /// Wheels that were changed in uv's cache, and were fetched again.
+    pub(crate) dropped: Vec<Altered>,
+}
+
+/// Build a generation, and make it the current one if it is good.
+pub(crate) async fn build(
+    ctx: &Context,
+    clock: &mut Clock,
+    store: &Store,
+    recipe: &Recipe<'_>,
+) -> Result<Built, InstallError> {
+    let mut dropped = None;
+    let (staged, mut certificate) = loop {
+        let staged = store.stage(&recipe.plan.env)?;
+        match attempt(ctx, clock, store, &staged, recipe, &mut dropped).await {
+            Ok(Some(certificate)) => break (staged, certificate),
+            // The cache handed on changed files, and holds none any more.
+            Ok(None) => staged.remove(),
+            Err(error) => {
+                staged.remove();
+                return Err(error);
+            }
+        }
+    };
+    if certificate.verdict() == Verdict::Good {
+        let _at_work = ctx.shared.machine.read().await;
+        switch(ctx, clock, store, staged, recipe, &mut certificate)?;
+    } else {
+        certificate.timings = clock.timings();
+        staged.remove();
+    }
+    Ok(Built {
+        certificate,
+        dropped: dropped.unwrap_or_default(),
+    })
+}
+
+/// Fill a staged generation and prove it, each file by its content; `None` if it has to be filled once more, because the changed
+/// files in it came from uv's cache and were `dropped` from there.
+async fn attempt(
+    ctx: &Context,
+    clock: &mut Clock,
+    store: &Store,
+    staged: &Staged,
+    recipe: &Recipe<'_>,
+    dropped: &mut Option<Vec<Altered>>,
+) -> Result<Option<Certificate>, InstallError> {
+    let Recipe { plan, prove, .. } = *recipe;
+    let located = fill(ctx, clock, store, staged, recipe).await?;
+    let mut audit = None;
+    if prove.probes {
+        let mut seen = look(ctx, clock, plan, &staged.prefix, Depth::Content).await?;
+        if seen.findings.iter().any(is_of_files) {
+            if dropped.is_none() {
+                let found = pypi::drop_altered(ctx, &located.uv, &located.lock.pypi.wheels).await?;
+                let again = !found.is_empty();
+                *dropped = Some(found);
+                if again {
+                    return Ok(None);
+                }
+            } else {
+                as_published(&mut seen);
+            }
+        }
+        audit = Some(seen);
+    }
+    let mut certificate = certificate(ctx, staged, recipe, located);
+    let absent = absent(&ctx.settings, recipe.machine.cross, plan);
+    let proof = prove_audited(ctx, clock, plan, &staged.prefix, prove, absent, audit).await?;
+    proof.enter(&mut certificate);
+    if prove.probes {
+        let _at_work = ctx.shared.machine.read().await;
+        certificate.size = Some(Size::of(&staged.prefix));
+    }
+    Ok(Some(certificate))
+}
+
+/// Whether a file is not what its package's record says.
+fn is_of_files(finding: &Finding) -> bool {
+    matches!(finding.code, Code::FileDiffers | Code::FileMissing)
+}
+
+/// What was unpacked from checked archives a moment ago is what was published, whatever the record in it says.
+fn as_published(audit: &mut Audit) {
+    for finding in audit.findings.iter_mut().filter(|finding| is_of_files(finding)) {
+        finding.severity = Severity::Warning;
+        finding.message.push_str(", and so it was published");
+        finding.remedy = None;
+    }
+}
+
+/// Link and install all that the recipe names.
+async fn fill(
+    ctx: &Context,
+    clock: &mut Clock,
+    store: &Store,
+    staged: &Staged,
+    recipe: &Recipe<'_>,
+) -> Result<Located, InstallError> {
+    let (plan, prefix) = (recipe.plan, &staged.prefix);
+    let located = locate(ctx, clock, store, plan, recipe.packages, prefix).await?;
+    wheels(ctx, clock, plan, prefix, &located).await?;
+    reach::install(prefix, &Subject::of_plan(plan).libraries)?;
+    keep_records(plan, &located.lock, prefix)?;
+    door::furnish(&ctx.settings, prefix, &plan.env)?;
+    Ok(located)
+}
+
+/// All that is known of a generation before it is proven.
+fn certificate(ctx: &Context, staged: &Staged, recipe: &Recipe<'_>, located: Located) -> Certificate {
+    let Recipe { plan, machine, .. } = *recipe;
+    let Located { lock, mut findings, .. } = located;
+    findings.extend(lock.pypi.findings.iter().chain(&plan.warnings).cloned());
+    let packages = Package::of_lock(plan, &lock);
+    let Lock { fallbacks, .. } = lock;
+    Certificate {
+        schema: 1,
+        matenv: env!("CARGO_PKG_VERSION").to_owned(),
+        ok: false,
+        proven: false,
+        cross: machine.cross,
+        env: plan.env.clone(),
+        manifest: plan.manifest.clone(),
+        profile: plan.profile,
+        backend: plan.backend.clone(),
+        generation: staged.number,
+        prefix: staged.prefix.clone(),
+        created: jiff::Timestamp::now().to_string(),
+        hardware: machine.hardware.clone(),
+        sources: ctx.settings.sources.described(),
+        fallbacks,
+        plan: ChosenPlan {
+            choices: plan.choices.clone(),
+        },
+        launch: plan.launch.clone(),
+        source: plan.source.clone(),
+        packages,
+        size: None,
+        audit: Audit { findings },
+        verification: Verification::default(),
+        bench: None,
+        timings: Vec::new(),
+    }
+}
+
+/// Make a proven generation the current one.
+fn switch(
+    ctx: &Context,
+    clock: &mut Clock,
+    store: &Store,
+    staged: Staged,
+    recipe: &Recipe<'_>,
+    certificate: &mut Certificate,
+) -> Result<(), InstallError> {
+    clock.start(Stage::Switch);
+    let plan = recipe.plan;
+    let prefix = staged.prefix.clone();
+    let record = GenerationRecord {
+        schema: 1,
+        env: plan.env.clone(),
+        manifest: plan.manifest.clone(),
+        profile: plan.profile,
+        number: staged.number,
+        plan_fingerprint: recipe.fingerprint.clone(),
+        created: certificate.created.clone(),
+        proven: certificate.proven,
+        ok: certificate.ok,
+        cross: certificate.cross,
+        made_with: made_with(certificate),
+    };
+    certificate.timings = clock.timings();
+    certificate.write(&prefix)?;
+    store.commit(staged, &record)?;
+    open_door(ctx, certificate);
+    // It is the current one: what goes wrong from here on does not undo that, so it is no error.
+    let pruned = store.prune(&plan.env).unwrap_or_else(|error| {
+        ctx.events.warn(format!("old generations stay: {}", chain(&error)));
+        Vec::new()
+    });
+    clock.finish(Stage::Switch, switch_words(certificate.generation, &pruned));
+    certificate.timings = clock.timings();
+    if let Err(error) = certificate.write(&prefix) {
+        let words = chain(&error);
+        ctx.events.warn(format!("the certificate lacks its last line: {words}"));
+    }
+    Ok(())
+}
+
+/// What is less than good in its files though they are what was locked.
+fn made_with(certificate: &Certificate) -> Vec<Finding> {
+    let seen = certificate.audit.findings.iter();
+    let lasting = seen.filter(|finding| finding.scope == Scope::Environment && finding.severity == Severity::Warning);
+    lasting.cloned().collect()
+}
+
+/// Let conda find the environment. That it cannot is worth a warning; the environment is whole all the same.
+pub(super) fn open_door(ctx: &Context, certificate: &mut Certificate) {
+    let findings = &mut certificate.audit.findings;
+    // What was in the way last time may be gone.
+    findings.retain(|finding| finding.code != Code::CondaNameTaken);
+    match door::open_door(&ctx.settings, &certificate.manifest, &certificate.env) {
+        Ok(Door::Made(_) | Door::Kept(_)) => {}
+        Ok(Door::Taken(finding) | Door::Shadowed { finding, .. }) => findings.push(*finding),
+        Err(error) => {
+            let source = std::error::Error::source(&error).map(ToString::to_string);
+            let message = format!("{error}: {}", source.unwrap_or_default());
+            findings.push(Finding::new(
+                Code::CondaNameTaken,
+                Severity::Warning,
+                Scope::Host,
+                message,
+            ));
+        }
+    }
+}
+
+fn switch_words(number: u64, pruned: &[PathBuf]) -> String {
+    match pruned.len() {
+        0 => format!("generation {number} is current"),
+        1 => format!("generation {number} is current, 1 old one removed"),
+        more => format!("generation {number} is current, {more} old ones removed"),
+    }
+}
