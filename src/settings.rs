@@ -39,6 +39,8 @@ pub struct Asked {
 pub struct Settings {
     /// `MATENV_HOME`: store, links, state and tools.
     pub home: PathBuf,
+    /// The folder in which the run started.
+    pub cwd: PathBuf,
     /// The user's home folder: the conda door is made below it.
     pub user_home: PathBuf,
     /// rattler's cache, shared with pixi and others.
@@ -158,6 +160,7 @@ impl Settings {
         let machine_pypi = machine_pypi(&variables, &user_home);
         Ok(Self {
             home,
+            cwd: cwd.to_owned(),
             rattler_cache,
             uv_cache,
             sources: Sources::new(mirrors, machine_pypi),

@@ -3,10 +3,9 @@ use std::path::Path;
 use pep440_rs::Version;
 use pep508_rs::{PackageName, Requirement, VerbatimUrl};
 use rayon::prelude::*;
-use serde::Deserialize;
 
 use super::{
-    AuditError,
+    AuditError, Origin,
     record::{self, Recorded},
 };
 
@@ -26,7 +25,9 @@ pub struct Distribution {
     /// The tags of its wheel, such as `cp313-cp313-manylinux_2_28_x86_64`.
     pub tags: Vec<String>,
     /// Where it came from, if it was named by a URL or a folder.
-    pub direct_url: Option<String>,
+    pub origin: Option<Origin>,
+    /// Whether somebody asked for it by its name, and not only another distribution.
+    pub requested: bool,
     /// Its files; absent where it has no RECORD.
     pub files: Option<Vec<Recorded>>,
 }
@@ -49,11 +50,6 @@ pub enum RemainsKind {
     NoRecord,
     /// What pip moved out of the way and did not come to remove: `~umpy`.
     Aside,
-}
-
-#[derive(Deserialize)]
-struct DirectUrl {
-    url: String,
 }
 
 /// What `site-packages` (`folder` below the prefix) holds.
@@ -99,9 +95,8 @@ fn of_folder(prefix: &Path, folder: &str, name: &str) -> (Option<Distribution>, 
         .lines()
         .filter_map(|line| line.strip_prefix("Tag: ").map(|tag| tag.trim().to_owned()))
         .collect();
-    distribution.direct_url = text("direct_url.json")
-        .and_then(|text| serde_json::from_str::<DirectUrl>(&text).ok())
-        .map(|found| found.url);
+    distribution.origin = text("direct_url.json").and_then(|text| serde_json::from_str(&text).ok());
+    distribution.requested = path.join("REQUESTED").is_file();
     distribution.files = fs_err::read(path.join("RECORD"))
         .ok()
         .map(|text| record::parse(&text, folder));
@@ -145,7 +140,8 @@ pub(super) fn parse(metadata: &str) -> Option<Distribution> {
         info: String::new(),
         installer: None,
         tags: Vec::new(),
-        direct_url: None,
+        origin: None,
+        requested: false,
         files: None,
     })
 }

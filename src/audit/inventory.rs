@@ -1,14 +1,15 @@
 use std::path::{Path, PathBuf};
 
-use pep508_rs::{MarkerEnvironment, MarkerEnvironmentBuilder};
+use pep508_rs::MarkerEnvironment;
 
 use super::{
-    Binaries, CondaPackage, Depth, Distribution, GpuLibraries, LackingLibrary, LackingSymbols, LackingVersion,
-    Ownership, Remains, Subject, Tree, Unowned, conda_records, distribution, imports, torch, unowned,
+    Binaries, CondaPackage, Depth, Distribution, GpuLibraries, Installed, LackingLibrary, LackingSymbols,
+    LackingVersion, Ownership, Remains, Subject, Tree, Unowned, imports, torch, unowned,
 };
 use crate::{
     causes::chain,
-    doctor::{Code, Finding, Scope, Severity},
+    doctor::{Code, Finding, Installers, Scope, Severity},
+    hardware,
     lock::{Lock, LockError},
     names::{EnvName, ProfileName},
     store::{Generation, layout},
@@ -41,8 +42,8 @@ impl AuditError {
 /// Everything that the faults look at, read once.
 #[derive(Debug, Clone)]
 pub struct Inventory {
-    /// What is typed after `matenv install` to make it again, for remedies.
-    pub env: String,
+    /// What is typed after `matenv install` to make it again, or one like it; absent where nothing makes the like.
+    pub env: Option<String>,
     /// Its name, if it is an environment of matenv's that was finished.
     pub made: Option<EnvName>,
     /// What was found, and did not block, when it was finished.
@@ -53,6 +54,8 @@ pub struct Inventory {
     pub profile: ProfileName,
     /// The version of its Python, such as `3.13`, with a `t` for one without the lock.
     pub python: String,
+    /// Whether its Python is linked to musl, and not to glibc.
+    pub musl: bool,
     /// The distributions, by name.
     pub distributions: Vec<Distribution>,
     /// What is left of others.
@@ -86,23 +89,20 @@ pub struct Inventory {
 }
 
 impl Inventory {
-    /// Read the prefix: names, sizes and tables of symbols; with [`Depth::Content`] every file.
-    pub fn read(prefix: &Path, env: &str, subject: &Subject, depth: Depth) -> Result<Self, AuditError> {
-        let no_python = || AuditError::NoPython {
-            prefix: prefix.to_owned(),
-        };
-        let python = python(prefix).ok_or_else(no_python)?;
-        let site_packages = if cfg!(windows) {
-            "Lib/site-packages".to_owned()
-        } else {
-            format!("lib/python{python}/site-packages")
-        };
-        let markers = markers(&full_version(prefix, &python)).ok_or_else(no_python)?;
-        let (records, (conda, damaged_records)) = rayon::join(
-            || distribution::read(prefix, &site_packages),
-            || conda_records::read(prefix),
-        );
-        let (distributions, remains) = records?;
+    /// Look at the files of what is installed: names, sizes and tables of symbols; with [`Depth::Content`] every file.
+    #[must_use]
+    pub fn look(installed: Installed, env: Option<&str>, subject: &Subject, depth: Depth) -> Self {
+        let Installed {
+            prefix,
+            site_packages,
+            python,
+            markers,
+            distributions,
+            remains,
+            conda,
+            damaged_records,
+        } = installed;
+        let prefix = prefix.as_path();
         let ((tree, mut files), (gpu, lock)) = rayon::join(
             || rayon::join(|| Tree::read(prefix), || Ownership::of(&distributions, &conda)),
             || rayon::join(|| GpuLibraries::read(prefix, subject), || lock(prefix)),
@@ -126,8 +126,8 @@ impl Inventory {
         let (made, made_with) = Generation::of_prefix(prefix)
             .map(|generation| (generation.env, generation.record.made_with))
             .unzip();
-        Ok(Self {
-            env: env.to_owned(),
+        Self {
+            env: env.map(ToOwned::to_owned),
             made,
             made_with: made_with.unwrap_or_default(),
             profile: subject.profile,
@@ -138,6 +138,7 @@ impl Inventory {
             lacking_torch,
             site_packages,
             python,
+            musl: hardware::is_musl(&layout::python(prefix)),
             distributions,
             remains,
             damaged_records,
@@ -148,7 +149,7 @@ impl Inventory {
             files,
             markers,
             gpu,
-        })
+        }
     }
 
     /// The distribution of that name.
@@ -159,7 +160,16 @@ impl Inventory {
             .find(|distribution| distribution.name.as_ref() == name)
     }
 
-    /// The command that brings the environment back to what was installed.
+    /// What to type so that the packages are as they were installed: `matenv repair`, or in a prefix that matenv did not make
+    /// what `others` says in words of its installers.
+    pub(crate) fn remedy(&self, others: impl FnOnce(&Installers<'_>) -> String) -> String {
+        match self.installers() {
+            Some(installers) => installers.or_beside(&others(&installers)),
+            None => self.again(),
+        }
+    }
+
+    /// The command that brings an environment of matenv's back to what was installed.
     #[must_use]
     pub fn again(&self) -> String {
         match &self.made {
@@ -171,11 +181,14 @@ impl Inventory {
     /// The command that makes the environment anew, with all choices made again.
     #[must_use]
     pub fn anew(&self) -> String {
-        if self.lock.is_none() && self.damaged_lock.is_none() {
-            return "install the package again with what made this environment; or have one made and proven: matenv install ENV"
-                .to_owned();
-        }
-        format!("matenv install {} --force", self.env)
+        format!("matenv install {} --force", self.env.as_deref().unwrap_or("ENV"))
+    }
+
+    /// Those who installed what matenv did not.
+    pub(crate) fn installers(&self) -> Option<Installers<'_>> {
+        // One that is being made has a lock already.
+        let ours = self.made.is_some() || self.lock.is_some() || self.damaged_lock.is_some();
+        (!ours).then(|| Installers::of(self))
     }
 
     /// A path below the prefix, from `site-packages` on where it lies there.
@@ -200,103 +213,23 @@ fn lock(prefix: &Path) -> (Option<Lock>, Option<String>) {
     }
 }
 
-/// `3.13` of a prefix, with a `t` where its Python has no lock. conda's Python has a link `lib/python3.1` beside its folder, and
-/// an exchanged Python leaves the old one's, so what is recorded counts before what is found.
-fn python(prefix: &Path) -> Option<String> {
-    let recorded = recorded_version(prefix).and_then(|version| {
-        let mut parts = version.split('.');
-        Some(format!("{}.{}", parts.next()?, parts.next()?))
-    });
-    if cfg!(windows) {
-        return recorded;
-    }
-    let is_folder = |minor: &String| {
-        let folder = prefix.join("lib").join(format!("python{minor}"));
-        fs_err::symlink_metadata(folder).is_ok_and(|found| found.is_dir())
-    };
-    let known = recorded.and_then(|minor| [minor.clone(), format!("{minor}t")].into_iter().find(is_folder));
-    known.or_else(|| {
-        let entries = fs_err::read_dir(prefix.join("lib")).ok()?;
-        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-        let minors = names.filter_map(|name| Some(format!("3.{}", name.strip_prefix("python3.")?)));
-        let number = |minor: &String| minor[2..].trim_end_matches('t').parse::<u32>().ok();
-        minors
-            .filter(is_folder)
-            .filter(|minor| number(minor).is_some())
-            .max_by_key(number)
-    })
-}
-
-/// The version of the conda package `python`, or the one that a virtual environment names.
-fn recorded_version(prefix: &Path) -> Option<String> {
-    let of_conda = fs_err::read_dir(prefix.join("conda-meta")).ok().and_then(|entries| {
-        entries
-            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-            .find_map(|name| {
-                let rest = name.strip_prefix("python-")?;
-                rest.starts_with(|first: char| first.is_ascii_digit())
-                    .then(|| rest.split('-').next().map(ToOwned::to_owned))?
-            })
-    });
-    of_conda.or_else(|| {
-        let text = fs_err::read_to_string(prefix.join("pyvenv.cfg")).ok()?;
-        text.lines().find_map(|line| {
-            let (key, value) = line.split_once('=')?;
-            // `venv` writes the first, virtualenv and uv the second, which may go on with `.final.0`.
-            let version = matches!(key.trim(), "version" | "version_info").then(|| value.trim())?;
-            Some(version.split('.').take(3).collect::<Vec<_>>().join("."))
-        })
-    })
-}
-
-fn full_version(prefix: &Path, python: &str) -> String {
-    recorded_version(prefix).unwrap_or_else(|| format!("{}.0", python.trim_end_matches('t')))
-}
-
-/// The markers of a CPython of that version on this machine.
-fn markers(version: &str) -> Option<MarkerEnvironment> {
-    let minor = version.split('.').take(2).collect::<Vec<_>>().join(".");
-    let (os_name, sys_platform, system) = match std::env::consts::OS {
-        "windows" => ("nt", "win32", "Windows"),
-        "macos" => ("posix", "darwin", "Darwin"),
-        _ => ("posix", "linux", "Linux"),
-    };
-    let machine = match (std::env::consts::OS, std::env::consts::ARCH) {
-        ("macos", "aarch64") => "arm64",
-        ("windows", "x86_64") => "AMD64",
-        (_, arch) => arch,
-    };
-    MarkerEnvironment::try_from(MarkerEnvironmentBuilder {
-        implementation_name: "cpython",
-        implementation_version: version,
-        os_name,
-        platform_machine: machine,
-        platform_python_implementation: "CPython",
-        platform_release: "",
-        platform_system: system,
-        platform_version: "",
-        python_full_version: version,
-        python_version: &minor,
-        sys_platform,
-    })
-    .ok()
-}
-
 #[cfg(test)]
 impl Inventory {
     /// An inventory of METADATA texts, for the tests of the faults.
     pub(crate) fn of(texts: &[&str]) -> Self {
+        let installed = Installed::of(texts);
         Self {
-            env: "sleap".to_owned(),
+            env: Some("sleap".to_owned()),
             made: "sleap".parse().ok(),
             made_with: Vec::new(),
-            site_packages: "lib/python3.13/site-packages".to_owned(),
+            site_packages: installed.site_packages,
             profile: ProfileName::Cpu,
-            python: "3.13".to_owned(),
-            distributions: texts.iter().filter_map(|text| distribution::parse(text)).collect(),
-            remains: Vec::new(),
-            damaged_records: Vec::new(),
-            conda: Vec::new(),
+            python: installed.python,
+            musl: false,
+            distributions: installed.distributions,
+            remains: installed.remains,
+            damaged_records: installed.damaged_records,
+            conda: installed.conda,
             lock: None,
             damaged_lock: None,
             tree: Tree::default(),
@@ -306,42 +239,17 @@ impl Inventory {
             lacking_versions: Vec::new(),
             lacking_nccl: None,
             lacking_torch: None,
-            markers: markers("3.13.1").expect("markers"),
+            markers: installed.markers,
             gpu: GpuLibraries::default(),
         }
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[cfg(unix)]
-    #[test]
-    fn the_recorded_python_counts_before_links_and_leftovers() {
-        let prefix = tempfile::tempdir().expect("a folder");
-        let lib = prefix.path().join("lib");
-        for folder in ["python3.9", "python3.12", "python3.13"] {
-            fs_err::create_dir_all(lib.join(folder)).expect("made");
+    /// The same of a prefix that matenv did not make, and that has pip.
+    pub(crate) fn elsewhere(texts: &[&str]) -> Self {
+        Self {
+            env: None,
+            made: None,
+            ..Self::of(&[texts, &["Name: pip\nVersion: 26.0\n"]].concat())
         }
-        std::os::unix::fs::symlink("python3.13", lib.join("python3.1")).expect("linked");
-        assert_eq!(python(prefix.path()).as_deref(), Some("3.13"));
-        fs_err::write(prefix.path().join("pyvenv.cfg"), "version = 3.12.3\n").expect("written");
-        assert_eq!(python(prefix.path()).as_deref(), Some("3.12"));
-        fs_err::write(prefix.path().join("pyvenv.cfg"), "version = 3.14.0\n").expect("written");
-        fs_err::create_dir_all(lib.join("python3.14t")).expect("made");
-        assert_eq!(python(prefix.path()).as_deref(), Some("3.14t"));
-    }
-
-    #[test]
-    fn a_virtual_environment_says_its_version() {
-        let prefix = tempfile::tempdir().expect("a folder");
-        let said = |text: &str| {
-            fs_err::write(prefix.path().join("pyvenv.cfg"), text).expect("written");
-            recorded_version(prefix.path())
-        };
-        assert_eq!(said("home = /usr/bin\nversion = 3.12.3\n").as_deref(), Some("3.12.3"));
-        assert_eq!(said("version_info = 3.11.7.final.0\n").as_deref(), Some("3.11.7"));
-        assert_eq!(said("home = /usr/bin\n"), None);
     }
 }

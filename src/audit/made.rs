@@ -8,7 +8,7 @@ use std::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use rattler_digest::{Sha256, compute_bytes_digest};
 
-use super::{Depth, Inventory, Subject};
+use super::{Depth, Installed, Inventory, Subject};
 
 /// `site-packages` below the prefix.
 pub(crate) const SITE: &str = if cfg!(windows) {
@@ -111,6 +111,7 @@ impl Prefix {
 
     /// The same, looked at more closely.
     pub(crate) fn inventory_at(&self, depth: Depth) -> Inventory {
-        Inventory::read(self.path(), "sleap", &Subject::cpu(), depth).expect("an inventory")
+        let installed = Installed::read(self.path()).expect("an inventory");
+        Inventory::look(installed, Some("sleap"), &Subject::cpu(), depth)
     }
 }

@@ -12,9 +12,11 @@ mod conda_records;
 mod distribution;
 mod gpu;
 mod imports;
+mod installed;
 mod inventory;
 #[cfg(test)]
 pub(crate) mod made;
+mod origin;
 mod ownership;
 mod record;
 mod runtimes;
@@ -31,7 +33,9 @@ pub use conda_records::CondaPackage;
 pub use distribution::{Distribution, Remains, RemainsKind};
 pub use gpu::{GpuLibraries, LibraryCode};
 pub use imports::{LackingLibrary, lacking_libraries};
+pub use installed::Installed;
 pub use inventory::{AuditError, Inventory};
+pub use origin::Origin;
 pub use ownership::{Claim, Difference, Differing, Owner, Ownership};
 pub use record::Recorded;
 pub(crate) use record::ending;
@@ -91,9 +95,18 @@ impl Depth {
     }
 }
 
-/// Look at the files of a prefix, as closely as `depth` says.
+/// Look at the files of a prefix, which `matenv install ENV` makes, as closely as `depth` says.
+///
+/// # Errors
+/// There is no Python, or a folder cannot be read.
 pub fn audit(prefix: &Path, env: &str, subject: &Subject, depth: Depth) -> Result<Audit, AuditError> {
-    let inventory = Inventory::read(prefix, env, subject, depth)?;
+    Ok(look(Installed::read(prefix)?, Some(env), subject, depth))
+}
+
+/// Look at the files of what is installed. `env` is what `matenv install` makes it with, or the like of it.
+#[must_use]
+pub fn look(installed: Installed, env: Option<&str>, subject: &Subject, depth: Depth) -> Audit {
+    let inventory = Inventory::look(installed, env, subject, depth);
     let mut findings = faults::detect(&inventory);
     for finding in &mut findings {
         // What it was proven with is no news, and was judged then with more at hand.
@@ -102,5 +115,5 @@ pub fn audit(prefix: &Path, env: &str, subject: &Subject, depth: Depth) -> Resul
         }
     }
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
-    Ok(Audit { findings })
+    Audit { findings }
 }

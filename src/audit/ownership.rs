@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::{CondaPackage, Distribution, record::Recorded, tree::Tree};
 
 /// Who brought a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Owner {
     /// Its name.
     pub name: String,
@@ -92,9 +92,29 @@ impl Ownership {
     /// Whether a conda package brought it.
     #[must_use]
     pub fn is_of_conda(&self, distribution: &Distribution) -> bool {
+        self.conda_owner(distribution).is_some()
+    }
+
+    /// The conda package that brought it.
+    #[must_use]
+    pub fn conda_owner(&self, distribution: &Distribution) -> Option<&Owner> {
         let metadata = format!("{}/METADATA", distribution.info);
         let claims = self.claims.get(&metadata).map(Vec::as_slice).unwrap_or_default();
-        claims.iter().any(|claim| self.owners[claim.owner].conda)
+        let mut owners = claims.iter().map(|claim| &self.owners[claim.owner]);
+        owners.find(|owner| owner.conda)
+    }
+
+    /// The owners of a file.
+    pub fn owners_of(&self, path: &str) -> impl Iterator<Item = &Owner> {
+        let claims = self.claims.get(path).map(Vec::as_slice).unwrap_or_default();
+        claims.iter().map(|claim| &self.owners[claim.owner])
+    }
+
+    /// The size in bytes that an owner says a file has.
+    #[must_use]
+    pub fn claimed_size(&self, path: &str, owner: &Owner) -> Option<u64> {
+        let claims = self.claims.get(path)?;
+        claims.iter().find(|claim| self.owners[claim.owner] == *owner)?.size
     }
 
     fn add(&mut self, name: &str, version: &str, conda: bool, files: &[Recorded]) {

@@ -35,10 +35,23 @@ impl Tree {
         }
     }
 
+    /// The prefix.
+    #[must_use]
+    pub fn prefix(&self) -> &Path {
+        &self.prefix
+    }
+
     /// Where a file of it lies.
     #[must_use]
     pub fn path(&self, path: &str) -> PathBuf {
         self.prefix.join(path)
+    }
+
+    /// A path of the file system, from the prefix on.
+    #[must_use]
+    pub fn below(&self, path: &Path) -> Option<String> {
+        let below = path.strip_prefix(&self.prefix).ok()?;
+        Some(below.to_str()?.replace('\\', "/"))
     }
 
     /// The file of that path. What the list left out is looked up.

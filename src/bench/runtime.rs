@@ -26,45 +26,24 @@ pub(super) enum Runtime {
 impl Runtime {
     /// Look into the `site-packages` of the environment at `prefix`.
     pub(super) fn find(prefix: &Path) -> Self {
-        let mut seen = Self::Absent;
-        for site_packages in site_packages_of(prefix) {
-            let folder = site_packages.join("onnxruntime").join("capi");
-            let Ok(entries) = fs_err::read_dir(&folder) else {
-                continue;
-            };
-            let newest = entries
-                .filter_map(Result::ok)
-                .filter_map(|entry| {
-                    let version = version_in(entry.file_name().to_str()?)?;
-                    Some((numbers(&version), version, entry.path()))
-                })
-                .max();
-            if let Some((_, version, path)) = newest {
-                return Self::Library { path, version };
-            }
-            seen = Self::NoLibrary { folder };
+        let capi = |site_packages: PathBuf| site_packages.join("onnxruntime").join("capi");
+        let folder = layout::site_packages_of(prefix).map(capi);
+        let Some((folder, entries)) = folder.and_then(|folder| Some((folder.clone(), fs_err::read_dir(folder).ok()?)))
+        else {
+            return Self::Absent;
+        };
+        let newest = entries
+            .filter_map(Result::ok)
+            .filter_map(|entry| {
+                let version = version_in(entry.file_name().to_str()?)?;
+                Some((numbers(&version), version, entry.path()))
+            })
+            .max();
+        match newest {
+            Some((_, version, path)) => Self::Library { path, version },
+            None => Self::NoLibrary { folder },
         }
-        seen
     }
-}
-
-fn site_packages_of(prefix: &Path) -> Vec<PathBuf> {
-    if cfg!(windows) {
-        return vec![layout::site_packages(prefix, "")];
-    }
-    let Ok(entries) = fs_err::read_dir(prefix.join("lib")) else {
-        return Vec::new();
-    };
-    let mut found: Vec<PathBuf> = entries
-        .filter_map(Result::ok)
-        .filter_map(|entry| {
-            let name = entry.file_name();
-            let version = name.to_str()?.strip_prefix("python3.")?;
-            Some(layout::site_packages(prefix, &format!("3.{version}")))
-        })
-        .collect();
-    found.sort();
-    found
 }
 
 /// The version in a library's name; `None` if it is not ONNX Runtime's own library (its providers lie beside it).

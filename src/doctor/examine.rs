@@ -1,6 +1,9 @@
 //! The examination: host, process and environment, looked at side by side.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use futures::future::try_join_all;
 use schemars::JsonSchema;
@@ -9,12 +12,12 @@ use serde::Serialize;
 use super::{
     Code, Described, Finding, Scope, Severity, elsewhere, faults,
     host::{HostFacts, PrefixFacts},
-    imports,
+    imports::{self, Imports},
     patient::Patient,
     process::ProcessFacts,
 };
 use crate::{
-    audit::{self, AuditError, Depth, Subject},
+    audit::{self, AuditError, Depth, Installed, Subject},
     context::Context,
     hardware::Hardware,
     install::{self, InstallError},
@@ -186,7 +189,10 @@ fn has_manifest(ctx: &Context, lost: &Lost) -> bool {
 
 /// What matenv did not make: it asks for CUDA where its files do, if it is judged for a machine that somebody names.
 fn foreign(prefix: &Path, described: Option<&Described>) -> Result<Patient, AuditError> {
-    let asks = |described: &Described| elsewhere::subject(prefix, &described.hardware);
+    let asks = |described: &Described| {
+        let installed = Installed::read(prefix)?;
+        Ok::<_, AuditError>(elsewhere::subject(&installed, &described.hardware))
+    };
     Ok(Patient {
         cuda: described.map(asks).transpose()?.and_then(|subject| subject.cuda),
         ..Patient::foreign(prefix)
@@ -201,34 +207,41 @@ async fn of_patient(
     depth: Depth,
     described: Option<&Described>,
 ) -> Result<Vec<Finding>, DoctorError> {
+    let installed = {
+        let prefix = patient.prefix.clone();
+        blocking(move || Installed::read(&prefix)).await?
+    };
+    let (installed, unreadable) = match (installed, patient.env()) {
+        (Ok(installed), _) => (Some(Arc::new(installed)), None),
+        // Its lock brings it back, and the others are looked at all the same.
+        (Err(error), Some(env)) => (None, Some(error.finding(env))),
+        (Err(error), None) => return Err(error.into()),
+    };
     let at_hand = {
-        let (settings, patient, described) = (ctx.settings.clone(), patient.clone(), described.cloned());
-        tokio::task::spawn_blocking(move || {
-            let (audit, facts) = rayon::join(
-                || files(&settings, &patient, depth, described.as_ref()),
+        let (settings, patient, installed) = (ctx.settings.clone(), patient.clone(), installed.clone());
+        let described = described.cloned();
+        blocking(move || {
+            rayon::join(
+                || installed.map(|installed| files(&settings, &patient, &installed, depth, described.as_ref())),
                 || PrefixFacts::look(&settings, &patient),
-            );
-            audit.map(|audit| (audit, facts))
+            )
         })
     };
     let dead = dead_python(patient);
     let starts = dead.is_none();
+    let installed = installed.as_deref();
     let (at_hand, process, probes, imports) = tokio::try_join!(
-        async {
-            at_hand
-                .await
-                .map_err(|error| DoctorError::Trial(std::io::Error::other(error)))
-        },
+        at_hand,
         async {
             if !starts {
                 return Ok(None);
             }
-            let gathered = Box::pin(ProcessFacts::gather(ctx, patient)).await;
+            let gathered = Box::pin(ProcessFacts::gather(ctx, patient, installed)).await;
             gathered.map(Some).map_err(DoctorError::Trial)
         },
         async {
             if alone && starts {
-                probes(ctx, patient).await
+                probes(ctx, patient, installed).await
             } else {
                 Ok(Vec::new())
             }
@@ -237,34 +250,38 @@ async fn of_patient(
             if alone && starts {
                 imports::try_imports(ctx, patient).await.map_err(DoctorError::Trial)
             } else {
-                Ok(Vec::new())
+                Ok(Imports::default())
             }
         },
     )?;
-    let (mut found, facts) = at_hand?;
+    let (audited, facts) = at_hand;
+    let mut found: Vec<Finding> = audited.into_iter().flatten().chain(unreadable).collect();
     found.extend(dead);
     if !alone {
         for finding in &mut found {
             finding.message = format!("{}: {}", patient.name(), finding.message);
         }
     }
-    found.extend(faults::detect_prefix(&facts, patient));
+    found.extend(faults::detect_prefix(&facts, &imports.missing, patient));
     found.extend(
         process
             .iter()
             .flat_map(|process| faults::detect_process(process, patient)),
     );
     found.extend(probes);
-    found.extend(imports);
+    found.extend(imports.findings);
     if let Some(described) = described {
         for finding in &mut found {
             described.aim(finding, patient);
         }
     }
-    if patient.made.is_none() {
-        elsewhere::remedies(&mut found, patient);
-    }
     Ok(found)
+}
+
+/// Look at many files beside the other work.
+async fn blocking<T: Send + 'static>(look: impl FnOnce() -> T + Send + 'static) -> Result<T, DoctorError> {
+    let looked = tokio::task::spawn_blocking(look).await;
+    looked.map_err(|error| DoctorError::Trial(std::io::Error::other(error)))
 }
 
 /// That nothing in the prefix can be started: its Python is gone, leads nowhere, or may not be run.
@@ -287,38 +304,35 @@ fn dead_python(patient: &Patient) -> Option<Finding> {
 fn files(
     settings: &Settings,
     patient: &Patient,
+    installed: &Installed,
     depth: Depth,
     described: Option<&Described>,
-) -> Result<Vec<Finding>, DoctorError> {
-    let (name, mut subject) = match (&patient.made, described) {
-        (Some(made), _) => (made.plan.typed(), Subject::of_plan(&made.plan)),
-        (None, Some(described)) => (
-            elsewhere::NAME.to_owned(),
-            elsewhere::subject(&patient.prefix, &described.hardware)?,
-        ),
-        (None, None) => (
-            elsewhere::NAME.to_owned(),
-            elsewhere::subject(&patient.prefix, &Hardware::glance(settings))?,
-        ),
+) -> Vec<Finding> {
+    let (env, mut subject) = match (&patient.made, described) {
+        (Some(made), _) => (Some(made.plan.typed()), Subject::of_plan(&made.plan)),
+        (None, described) => {
+            let here = || Hardware::glance(settings);
+            let hardware = described.map_or_else(here, |described| described.hardware.clone());
+            (
+                elsewhere::manifest(installed).map(ToOwned::to_owned),
+                elsewhere::subject(installed, &hardware),
+            )
+        }
     };
     described.inspect(|described| described.serve(&mut subject));
-    match (audit::audit(&patient.prefix, &name, &subject, depth), patient.env()) {
-        (Ok(audit), _) => Ok(audit.findings),
-        // Its lock brings it back, and the others are looked at all the same.
-        (Err(error), Some(env)) => Ok(vec![error.finding(env)]),
-        (Err(error), None) => Err(error.into()),
-    }
+    audit::look(installed.clone(), env.as_deref(), &subject, depth).findings
 }
 
 /// The environment's own probes; of what matenv did not make, those of the manifest that makes the like.
-async fn probes(ctx: &Context, patient: &Patient) -> Result<Vec<Finding>, DoctorError> {
-    let verification = if let Some(made) = &patient.made {
-        let absent = install::absent(&ctx.settings, made.certificate.cross, &made.plan);
-        verify::verify(ctx, &patient.prefix, &made.plan.typed(), &made.plan.probes, absent).await?
-    } else {
-        let probes = elsewhere::probes(&patient.prefix);
-        verify::verify(ctx, &patient.prefix, elsewhere::NAME, &probes, None).await?
+async fn probes(ctx: &Context, patient: &Patient, installed: Option<&Installed>) -> Result<Vec<Finding>, DoctorError> {
+    let Some(made) = &patient.made else {
+        return match installed.and_then(elsewhere::manifest) {
+            Some(manifest) => Ok(elsewhere::probe(ctx, &patient.prefix, manifest).await?),
+            None => Ok(Vec::new()),
+        };
     };
+    let absent = install::absent(&ctx.settings, made.certificate.cross, &made.plan);
+    let verification = verify::verify(ctx, &patient.prefix, &made.plan.typed(), &made.plan.probes, absent).await?;
     Ok(verification
         .probes
         .into_iter()

@@ -1,6 +1,8 @@
 //! Packages that bring libraries of their own, imported alone and in pairs, in both orders: which of two copies of a library
 //! a process has depends on who came first.
 
+use std::collections::BTreeMap;
+
 use futures::future::try_join_all;
 
 use super::{
@@ -13,10 +15,26 @@ use crate::{context::Context, store::layout, verify};
 /// What is imported, by the folder that shows that it is there.
 const MODULES: [(&str, &str); 3] = [("onnxruntime", "onnxruntime"), ("torch", "torch"), ("cv2", "cv2")];
 
+/// What the imports came to.
+#[derive(Debug, Default)]
+pub(super) struct Imports {
+    /// What fails in the environment.
+    pub(super) findings: Vec<Finding>,
+    /// Libraries of the operating system that are missing, with the module whose import fails.
+    pub(super) missing: BTreeMap<String, String>,
+}
+
+/// Why an import fails.
+#[derive(Debug, PartialEq)]
+enum Failed {
+    Here(Finding),
+    Without { library: String, module: String },
+}
+
 /// Import them, and tell what fails.
-pub(super) async fn try_imports(ctx: &Context, patient: &Patient) -> std::io::Result<Vec<Finding>> {
+pub(super) async fn try_imports(ctx: &Context, patient: &Patient) -> std::io::Result<Imports> {
     let Some(site_packages) = layout::site_packages_of(&patient.prefix) else {
-        return Ok(Vec::new());
+        return Ok(Imports::default());
     };
     let there = |folder: &str| site_packages.join(folder).is_dir();
     let mut modules: Vec<String> = MODULES
@@ -43,17 +61,26 @@ pub(super) async fn try_imports(ctx: &Context, patient: &Patient) -> std::io::Re
         others.map(move |second| vec![(*first).clone(), (*second).clone()])
     });
     let paired = try_join_all(pairs.map(|pair| import(ctx, patient, pair))).await?;
-    Ok(alone.into_iter().chain(paired).flatten().collect())
+    let mut imports = Imports::default();
+    for failed in alone.into_iter().chain(paired).flatten() {
+        match failed {
+            Failed::Here(finding) => imports.findings.push(finding),
+            Failed::Without { library, module } => {
+                imports.missing.entry(library).or_insert(module);
+            }
+        }
+    }
+    Ok(imports)
 }
 
 /// Import modules one after the other in a process of their own.
-async fn import(ctx: &Context, patient: &Patient, modules: Vec<String>) -> std::io::Result<Option<Finding>> {
+async fn import(ctx: &Context, patient: &Patient, modules: Vec<String>) -> std::io::Result<Option<Failed>> {
     let statements: Vec<String> = modules.iter().map(|module| format!("import {module}")).collect();
     let trial = Trial::run(ctx, patient, &statements, &[]).await?;
-    Ok(finding(&trial, &modules, patient))
+    Ok(failed(&trial, &modules, patient))
 }
 
-fn finding(trial: &Trial, modules: &[String], patient: &Patient) -> Option<Finding> {
+fn failed(trial: &Trial, modules: &[String], patient: &Patient) -> Option<Failed> {
     let failed = trial
         .ended
         .iter()
@@ -66,27 +93,23 @@ fn finding(trial: &Trial, modules: &[String], patient: &Patient) -> Option<Findi
         (None, Some(failed)) => failed,
         (None, None) => return None,
     };
-    // It is told with the packages of apt and dnf.
-    if verify::missing_library(&why).is_some() {
-        return None;
+    // No change to the environment brings it.
+    if let Some(missing) = verify::missing_library(&why) {
+        return Some(Failed::Without {
+            library: missing.library,
+            module: what.trim_start_matches("import ").to_owned(),
+        });
     }
     let order = match modules {
         [first, _] if !what.ends_with(first.as_str()) => format!(" after `import {first}`"),
         _ => String::new(),
     };
-    Some(
-        Finding::new(
-            Code::ProbeFailed,
-            Severity::Error,
-            Scope::Environment,
-            format!("`{what}`{order} fails in {}", patient.name()),
-        )
-        .with_evidence([why])
-        .with_remedy(match patient.env() {
-            Some(env) => format!("matenv repair {env}"),
-            None => format!("{} -c '{what}'", patient.python().display()),
-        }),
-    )
+    let message = format!("`{what}`{order} fails in {}", patient.name());
+    let finding = Finding::new(Code::ProbeFailed, Severity::Error, Scope::Environment, message).with_evidence([why]);
+    Some(Failed::Here(finding.with_remedy(match patient.env() {
+        Some(env) => format!("matenv repair {env}"),
+        None => format!("\"{}\" -c \"{what}\"", patient.python().display()),
+    })))
 }
 
 #[cfg(test)]
@@ -105,17 +128,24 @@ mod tests {
         let modules = ["torch".to_owned(), "cv2".to_owned()];
         trial.ended.insert("import torch".to_owned(), Ok(()));
         trial.ended.insert("import cv2".to_owned(), Ok(()));
-        assert_eq!(finding(&trial, &modules, &patient), None);
+        assert_eq!(failed(&trial, &modules, &patient), None);
         trial
             .ended
             .insert("import cv2".to_owned(), Err("the process ended here".to_owned()));
         trial.crashed = Some("signal 6 (abort): OMP: Error #15".to_owned());
-        let found = finding(&trial, &modules, &patient).expect("a finding");
+        let Some(Failed::Here(found)) = failed(&trial, &modules, &patient) else {
+            panic!("no finding");
+        };
         assert_eq!(found.message, "`import cv2` after `import torch` fails in /e");
         assert_eq!(found.evidence, ["signal 6 (abort): OMP: Error #15"]);
         trial.crashed = None;
         let why = "ImportError: libEGL.so.1: cannot open shared object file: No such file or directory";
         trial.ended.insert("import cv2".to_owned(), Err(why.to_owned()));
-        assert_eq!(finding(&trial, &modules, &patient), None, "the operating system's");
+        let (library, module) = ("libEGL.so.1".to_owned(), "cv2".to_owned());
+        assert_eq!(
+            failed(&trial, &modules, &patient),
+            Some(Failed::Without { library, module }),
+            "the operating system's"
+        );
     }
 }

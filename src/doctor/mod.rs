@@ -10,6 +10,7 @@ mod examine;
 pub mod faults;
 mod host;
 mod imports;
+mod installers;
 mod patient;
 mod process;
 #[cfg(test)]
@@ -18,6 +19,7 @@ mod tests;
 pub use described::Described;
 pub use examine::{DoctorError, Examination, Target, examine, prefix_at};
 pub use faults::Code;
+pub(crate) use installers::Installers;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -69,13 +69,7 @@ impl Patient {
 
     /// Its Python.
     pub(crate) fn python(&self) -> PathBuf {
-        let usual = layout::python(&self.prefix);
-        let in_scripts = self.prefix.join("Scripts").join("python.exe");
-        if cfg!(windows) && !usual.is_file() && in_scripts.is_file() {
-            in_scripts
-        } else {
-            usual
-        }
+        layout::python(&self.prefix)
     }
 
     /// Whether it is meant to run on an NVIDIA GPU of the machine that it is judged for.

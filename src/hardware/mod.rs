@@ -17,6 +17,7 @@ pub use changed::{change, changes, lack};
 pub use compute_capability::{ComputeCapability, InvalidComputeCapability, Reach};
 pub use file::HardwareFileError;
 pub use form::{Cpu, Disk, Gpu, Hardware, Libc, Os};
+pub(crate) use system::is_musl;
 
 use std::path::Path;
 

@@ -36,6 +36,17 @@ pub(super) fn libc(variables: &Variables) -> Option<Libc> {
     })
 }
 
+/// Whether a program is linked to musl. One that is a script, or not there, is run by the system's own programs.
+pub(crate) fn is_musl(program: &Path) -> bool {
+    let mut magic = [0; 4];
+    let is_elf = fs_err::File::open(program)
+        .and_then(|mut file| file.read_exact(&mut magic))
+        .is_ok()
+        && magic == *b"\x7fELF";
+    let witness = if is_elf { program } else { Path::new("/bin/sh") };
+    cfg!(target_os = "linux") && musl_loader(witness).is_some()
+}
+
 /// musl's loader, if that is what `program` names as its own within its first page.
 fn musl_loader(program: &Path) -> Option<String> {
     let mut head = Vec::new();
@@ -235,8 +246,11 @@ mod tests {
         let sh = folder.path().join("sh");
         fs_err::write(&sh, b"\x7fELF\x02\0\xff\0/lib/ld-musl-x86_64.so.1\0more").expect("written");
         assert_eq!(musl_loader(&sh).as_deref(), Some("/lib/ld-musl-x86_64.so.1"));
+        assert_eq!(is_musl(&sh), cfg!(target_os = "linux"));
         fs_err::write(&sh, b"\x7fELF\x02\0/lib64/ld-linux-x86-64.so.2\0").expect("written");
-        assert_eq!(musl_loader(&sh), None);
+        assert_eq!((musl_loader(&sh), is_musl(&sh)), (None, false));
+        fs_err::write(&sh, "#!/opt/python\n").expect("written");
+        assert_eq!(is_musl(&sh), is_musl(Path::new("/bin/sh")), "a script");
         let text = "musl libc (x86_64)\nVersion 1.2.5\nDynamic Program Loader\nUsage: …";
         assert_eq!(musl_version(text).as_deref(), Some("1.2.5"));
     }

@@ -195,7 +195,7 @@ fn torch_pair(wheels: &[Party]) -> Option<Disagreement> {
 }
 
 /// The CUDA major that a wheel's libraries are of.
-fn cuda_major(wheel: &Party) -> Option<u64> {
+pub(crate) fn cuda_major(wheel: &Party) -> Option<u64> {
     // From CUDA 13 on the libraries' packages have no suffix. Of these only the ones with CUDA's own version say which CUDA
     // they are for: nvidia-cufft 12.2 is CUDA 13's.
     const OF_CUDAS_VERSION: [&str; 3] = ["cuda-toolkit", "nvidia-cuda-runtime", "nvidia-cuda-nvrtc"];

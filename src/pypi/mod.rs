@@ -23,8 +23,8 @@ mod torch_build;
 mod uv;
 mod watch;
 
-pub(crate) use agree::contradictions;
 pub use agree::{Disagreement, Fault, Party};
+pub(crate) use agree::{contradictions, cuda_major};
 pub use altered::{Altered, drop_altered};
 pub use error::PypiError;
 pub use install::{install, is_cached, requirements};

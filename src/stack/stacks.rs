@@ -189,6 +189,21 @@ impl Stacks {
         rows
     }
 
+    /// The same as a version range each, where this machine has wheels: `>=1.21,<1.27`.
+    pub fn releases(&self, package: &str, major: u32) -> impl Iterator<Item = (String, &WheelCode)> {
+        let subdir = if cfg!(windows) { "win-64" } else { "linux-64" };
+        let range = |row: &WheelCode| {
+            row.versions
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(",")
+        };
+        self.code(package, major, subdir)
+            .into_iter()
+            .map(move |row| (range(row), row))
+    }
+
     /// What the release of ONNX Runtime needs, whichever its platform.
     #[must_use]
     pub fn wheel(&self, package: &str, version: &Version) -> Option<&WheelCode> {

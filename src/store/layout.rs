@@ -6,7 +6,12 @@ use std::path::{Path, PathBuf};
 #[must_use]
 pub fn python(prefix: &Path) -> PathBuf {
     if cfg!(windows) {
-        prefix.join("python.exe")
+        let (of_conda, of_venv) = (prefix.join("python.exe"), prefix.join("Scripts").join("python.exe"));
+        if !of_conda.is_file() && of_venv.is_file() {
+            of_venv
+        } else {
+            of_conda
+        }
     } else {
         prefix.join("bin").join("python")
     }
@@ -32,37 +37,126 @@ pub fn executable_dirs(prefix: &Path) -> Vec<PathBuf> {
     }
 }
 
+/// `site-packages` below a prefix whose Python is `version` (such as `3.13`), with `/`.
+#[must_use]
+pub fn site_packages_below(version: &str) -> String {
+    if cfg!(windows) {
+        "Lib/site-packages".to_owned()
+    } else {
+        format!("lib/python{version}/site-packages")
+    }
+}
+
 /// `site-packages` of a prefix whose Python is `version` (such as `3.13`).
 #[must_use]
 pub fn site_packages(prefix: &Path, version: &str) -> PathBuf {
-    if cfg!(windows) {
-        prefix.join("Lib").join("site-packages")
-    } else {
-        prefix
-            .join("lib")
-            .join(format!("python{version}"))
-            .join("site-packages")
-    }
+    prefix.join(site_packages_below(version))
 }
 
 /// `site-packages` of a prefix, by looking at it; `None` if there is no Python.
 #[must_use]
 pub fn site_packages_of(prefix: &Path) -> Option<PathBuf> {
+    // Windows has one folder for all versions, and a prefix whose version nothing records has it too.
+    let version = if cfg!(windows) {
+        String::new()
+    } else {
+        python_version(prefix)?
+    };
+    Some(site_packages(prefix, &version)).filter(|folder| folder.is_dir())
+}
+
+/// `3.13` of a prefix, with a `t` where its Python has no lock. conda's Python has a link `lib/python3.1` beside its folder, and
+/// an exchanged Python leaves the old one's, so what is recorded counts before what is found.
+#[must_use]
+pub fn python_version(prefix: &Path) -> Option<String> {
+    let recorded = recorded_version(prefix).and_then(|version| {
+        let mut parts = version.split('.');
+        Some(format!("{}.{}", parts.next()?, parts.next()?))
+    });
     if cfg!(windows) {
-        return Some(site_packages(prefix, "")).filter(|folder| folder.is_dir());
+        return recorded;
     }
-    fs_err::read_dir(prefix.join("lib"))
-        .ok()?
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter_map(|name| {
-            name.strip_prefix("python")
-                .map(|version| site_packages(prefix, version))
+    let is_folder = |minor: &String| {
+        let folder = prefix.join("lib").join(format!("python{minor}"));
+        fs_err::symlink_metadata(folder).is_ok_and(|found| found.is_dir())
+    };
+    let known = recorded.and_then(|minor| [minor.clone(), format!("{minor}t")].into_iter().find(is_folder));
+    known.or_else(|| {
+        let entries = fs_err::read_dir(prefix.join("lib")).ok()?;
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let minors = names.filter_map(|name| Some(format!("3.{}", name.strip_prefix("python3.")?)));
+        let number = |minor: &String| minor[2..].trim_end_matches('t').parse::<u32>().ok();
+        minors
+            .filter(is_folder)
+            .filter(|minor| number(minor).is_some())
+            .max_by_key(number)
+    })
+}
+
+/// The version of the conda package `python`, or the one that a virtual environment names.
+#[must_use]
+pub fn recorded_version(prefix: &Path) -> Option<String> {
+    let of_conda = fs_err::read_dir(prefix.join("conda-meta")).ok().and_then(|entries| {
+        entries
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .find_map(|name| {
+                let rest = name.strip_prefix("python-")?;
+                rest.starts_with(|first: char| first.is_ascii_digit())
+                    .then(|| rest.split('-').next().map(ToOwned::to_owned))?
+            })
+    });
+    of_conda.or_else(|| {
+        let text = fs_err::read_to_string(prefix.join("pyvenv.cfg")).ok()?;
+        text.lines().find_map(|line| {
+            let (key, value) = line.split_once('=')?;
+            // `venv` writes the first, virtualenv and uv the second, which may go on with `.final.0`.
+            let version = matches!(key.trim(), "version" | "version_info").then(|| value.trim())?;
+            Some(version.split('.').take(3).collect::<Vec<_>>().join("."))
         })
-        .find(|folder| folder.is_dir())
+    })
 }
 
 /// matenv's own files of a generation: certificate, lock, plan.
 #[must_use]
 pub fn records(prefix: &Path) -> PathBuf {
     prefix.join("share").join("matenv")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn the_recorded_python_counts_before_links_and_leftovers() {
+        let prefix = tempfile::tempdir().expect("a folder");
+        let lib = prefix.path().join("lib");
+        for folder in ["python3.9", "python3.12", "python3.13"] {
+            fs_err::create_dir_all(lib.join(folder)).expect("made");
+        }
+        std::os::unix::fs::symlink("python3.13", lib.join("python3.1")).expect("linked");
+        assert_eq!(python_version(prefix.path()).as_deref(), Some("3.13"));
+        fs_err::write(prefix.path().join("pyvenv.cfg"), "version = 3.12.3\n").expect("written");
+        assert_eq!(python_version(prefix.path()).as_deref(), Some("3.12"));
+        fs_err::write(prefix.path().join("pyvenv.cfg"), "version = 3.14.0\n").expect("written");
+        fs_err::create_dir_all(lib.join("python3.14t")).expect("made");
+        assert_eq!(python_version(prefix.path()).as_deref(), Some("3.14t"));
+        let site = lib.join("python3.14t/site-packages");
+        assert_eq!(site_packages_of(prefix.path()), None, "nothing is installed there");
+        fs_err::create_dir_all(&site).expect("made");
+        fs_err::create_dir_all(lib.join("python3.13/site-packages")).expect("made");
+        assert_eq!(site_packages_of(prefix.path()), Some(site));
+    }
+
+    #[test]
+    fn a_virtual_environment_says_its_version() {
+        let prefix = tempfile::tempdir().expect("a folder");
+        let said = |text: &str| {
+            fs_err::write(prefix.path().join("pyvenv.cfg"), text).expect("written");
+            recorded_version(prefix.path())
+        };
+        assert_eq!(said("home = /usr/bin\nversion = 3.12.3\n").as_deref(), Some("3.12.3"));
+        assert_eq!(said("version_info = 3.11.7.final.0\n").as_deref(), Some("3.11.7"));
+        assert_eq!(said("home = /usr/bin\n"), None);
+    }
 }

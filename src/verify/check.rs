@@ -132,8 +132,9 @@ fn output(ended: &Ended) -> String {
 }
 
 fn failed(place: &Place<'_>, check: &Check, how: &str, output: &str) -> Finding {
+    let missing = system::missing_library(output);
     if check.window
-        && let Some(missing) = system::missing_library(output)
+        && let Some(missing) = &missing
     {
         return Finding::new(
             Code::SystemLibraryMissing,
@@ -144,8 +145,8 @@ fn failed(place: &Place<'_>, check: &Check, how: &str, output: &str) -> Finding 
                 missing.library
             ),
         )
-        .with_evidence([missing.line])
-        .with_remedy(missing.remedy);
+        .with_evidence([missing.line.clone()])
+        .with_remedy(missing.remedy.clone());
     }
     let last: Vec<&str> = output
         .lines()
@@ -160,12 +161,16 @@ fn failed(place: &Place<'_>, check: &Check, how: &str, output: &str) -> Finding 
         format!("the probe \"{}\" failed: {how}", check.name),
     )
     .with_evidence(last.into_iter().rev())
-    .with_remedy(match (place.model_dir, Generation::of_prefix(place.prefix)) {
+    .with_remedy(match (missing, place.model_dir, Generation::of_prefix(place.prefix)) {
+        // No change to the environment brings it.
+        (Some(missing), ..) => missing.remedy,
         // The environment's own probes passed: it is the model, or the two do not fit.
-        (Some(model_dir), _) => format!("try another model, or look at this one: {}", model_dir.display()),
+        (None, Some(model_dir), _) => format!("try another model, or look at this one: {}", model_dir.display()),
         // A program's own source changes outside of the environment: the same files would fail again.
-        (None, Some(generation)) if !place.env.contains("--source") => format!("matenv repair {}", generation.env),
+        (None, None, Some(generation)) if !place.env.contains("--source") => {
+            format!("matenv repair {}", generation.env)
+        }
         // Or it is being made.
-        (None, _) => format!("matenv install {} --force", place.env),
+        (None, None, _) => format!("matenv install {} --force", place.env),
     })
 }

@@ -78,3 +78,24 @@ async fn smoke_tests_go_on_after_a_skipped_one() {
     let expected = [("infer on the GPU", false, Some(REASON)), ("load", true, None)];
     assert_eq!(ended(&smoke.probes), expected);
 }
+
+/// The remedy was to build the environment again, which brings no library of the operating system.
+#[tokio::test]
+async fn a_probe_that_lacks_a_library_of_the_system_names_its_package() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let prefix = prefix();
+    let program = prefix.path().join("bin/lacking");
+    let says = "ImportError: libGL.so.1: cannot open shared object file: No such file or directory";
+    fs_err::write(&program, format!("#!/bin/sh\necho '{says}'\nexit 1\n")).expect("written");
+    fs_err::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("made a program");
+    let mut probe = check("imports", Needs::Nothing);
+    probe.command = Some(vec!["lacking".to_owned()]);
+    let ctx = context(prefix.path());
+    let found = verify(&ctx, prefix.path(), "sleap", &[probe], None)
+        .await
+        .expect("it ran");
+    let finding = found.probes[0].finding.clone().expect("a finding");
+    assert_eq!(finding.evidence, [says]);
+    let remedy = finding.remedy.unwrap_or_default();
+    assert!(remedy.starts_with("sudo apt-get install libgl1"), "{remedy}");
+}

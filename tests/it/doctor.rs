@@ -330,6 +330,52 @@ fn packages_on_the_python_path_are_named_with_both_files() {
     assert!(evidence(&one(&found, "ME041")).contains("PYTHONHOME="), "{found:#}");
 }
 
+/// An old numpy on `PYTHONPATH` imports well, and scipy does not with it: that was a warning. Entries that are relative or end
+/// in a slash were not seen at all.
+#[test]
+fn what_needs_a_package_is_tried_with_the_one_on_the_python_path() {
+    let env = TestEnv::new().with_uv();
+    env.manifest(&APP.replace("\"demo-app\"", "\"needy\""));
+    let code = "import demo_app\nif demo_app.__version__ != '1.0': raise ImportError('demo-app is too old')\n";
+    let wheels = [
+        Wheel::new("demo-app", "1.0"),
+        Wheel::new("needy", "1.0").requires("demo-app").code(code),
+    ];
+    let index = Index::serve(&wheels, Options::default());
+    env.install_demo(&index.url(), &[]).exits(0);
+    fs_err::create_dir_all(env.path("other")).unwrap();
+    fs_err::write(env.path("other/demo_app.py"), "__version__ = '0.1'\n").unwrap();
+    for entry in ["other", "./other/", env.path("other/").to_str().unwrap()] {
+        let found = doctor(&env, &["demo", "--json"], &[("PYTHONPATH", entry)])
+            .exits(6)
+            .json();
+        assert_eq!(bad(&found), ["ME041 error"], "{entry}: {found:#}");
+        let finding = one(&found, "ME041");
+        let message = finding["message"].as_str().unwrap();
+        assert!(message.ends_with("demo_app, and `import needy` fails"), "{message}");
+        let told = evidence(&finding);
+        assert!(
+            told.starts_with("needy, which needs demo_app: ImportError: demo-app is too old\n"),
+            "{told}"
+        );
+    }
+}
+
+/// Where there is no Qt and no probe imports it, nobody told it.
+#[test]
+fn an_import_that_lacks_a_library_of_the_system_is_told_once_with_its_package() {
+    let lacks = "raise ImportError('libGL.so.1: cannot open shared object file: No such file or directory')\n";
+    let env = demo(&[("cv2/__init__.py", lacks.into())]);
+    let found = doctor(&env, &["demo", "--json"], &[]).exits(6).json();
+    assert_eq!(bad(&found), ["ME021 error"], "{found:#}");
+    let finding = one(&found, "ME021");
+    assert_eq!(evidence(&finding), "libGL.so.1 is needed by `import cv2`");
+    assert!(
+        finding["remedy"].as_str().unwrap().contains("apt-get install libgl1"),
+        "{found:#}"
+    );
+}
+
 /// A prefix with an interpreter of its own, as conda's are: that of the tests, and its standard library by links.
 fn own_python(env: &TestEnv) -> Option<PathBuf> {
     let code = "import os, sys; print(sys._base_executable); print(os.path.dirname(os.__file__))";
@@ -505,7 +551,7 @@ fn a_virtual_environment_is_examined_and_one_that_was_moved_is_told() {
     .unwrap();
     let found = doctor(&env, &["--prefix", "old-venv", "--json"], &[]).exits(6).json();
     let remedy = one(&found, "ME013")["remedy"].as_str().unwrap().to_owned();
-    assert!(remedy.ends_with("bin/python\" -m pip check"), "{remedy}");
+    assert!(remedy.ends_with("bin/python\" -m pip install not-there"), "{remedy}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use matenv::{
-    audit::{Depth, Inventory, Subject},
+    audit::{Depth, Installed, Inventory, Subject},
     names::ProfileName,
     reach, stack,
     store::layout,
@@ -272,7 +272,12 @@ fn the_distribution_is_whole_and_nothing_is_written_where_there_is_nothing_to_op
     }
     recorded.sort();
     assert_eq!(recorded, written);
-    let inventory = Inventory::read(&made.prefix(), "sleap", &Subject::cpu(), Depth::Structure).unwrap();
+    let inventory = Inventory::look(
+        Installed::read(&made.prefix()).unwrap(),
+        Some("sleap"),
+        &Subject::cpu(),
+        Depth::Structure,
+    );
     assert!(inventory.get("matenv-preload").is_some());
     let code =
         "from importlib.metadata import distribution as d; print(d('matenv-preload').read_text('INSTALLER').strip())";

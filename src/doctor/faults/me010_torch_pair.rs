@@ -10,8 +10,12 @@ use pep508_rs::VersionOrUrl;
 
 use super::{Code, capped};
 use crate::{
-    audit::Inventory,
-    doctor::{Finding, Scope, Severity},
+    audit::{Distribution, Inventory},
+    doctor::{
+        Finding, Scope, Severity,
+        installers::{Installers, then, torch_index, without_local},
+    },
+    stack::{Stacks, TorchRow},
 };
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
@@ -57,8 +61,33 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             ),
         )
         .with_evidence(evidence)
-        .with_remedy(inventory.again()),
+        .with_remedy(inventory.remedy(|by| pair(by, torch, vision))),
     ]
+}
+
+/// torch as it is, with the torchvision that was made for it, from one index.
+fn pair(by: &Installers<'_>, torch: &Distribution, vision: &Distribution) -> String {
+    let (there, vision) = (by.owner_of(torch), by.owner_of(vision));
+    if there.conda {
+        let theirs = (!vision.conda).then(|| by.without([&vision]));
+        return then(theirs.into_iter().chain([by.beside(&there, "torchvision")]));
+    }
+    let index = torch_index(&there.version);
+    let version = match &index {
+        Some(_) => there.version.as_str(),
+        // What some cluster built is nowhere to be had.
+        None => without_local(&there.version),
+    };
+    let torch = format!("torch=={version}");
+    let made_for = |row: &&TorchRow| row.version.to_string() == without_local(version);
+    match Stacks::table().torch().iter().find(made_for) {
+        Some(row) => by.exactly(&[torch, format!("torchvision=={}", row.torchvision)], index.as_deref()),
+        // The resolver finds it, once nothing is there that it takes for right.
+        None => then([
+            by.without([&vision]),
+            by.answer(&[torch, "torchvision".to_owned()], index.as_deref()),
+        ]),
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 
 use super::Code;
 use crate::{
-    audit::Inventory,
+    audit::{Inventory, Owner},
     doctor::{Finding, Scope, Severity},
     stack::Stacks,
 };
@@ -29,7 +29,12 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             "two ONNX Runtime flavours share the folder `onnxruntime`: one overwrote the other",
         )
         .with_evidence(evidence)
-        .with_remedy(inventory.again()),
+        .with_remedy(inventory.remedy(|by| {
+            let owners: Vec<Owner> = there.iter().map(|one| by.owner_of(one)).collect();
+            // The plain one comes with packages that ask for it; the other one somebody chose.
+            let chosen = owners.iter().find(|owner| owner.name != "onnxruntime");
+            chosen.map_or_else(String::new, |chosen| by.only(chosen, &owners))
+        })),
     ]
 }
 

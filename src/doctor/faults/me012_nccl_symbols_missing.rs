@@ -6,7 +6,7 @@
 //!
 //! Remedy: `matenv repair ENV`.
 
-use super::{Code, capped};
+use super::{Code, capped, me025_cuda_packages_disagree::nccl_of_torch};
 use crate::{
     audit::Inventory,
     doctor::{Finding, Scope, Severity},
@@ -43,7 +43,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             format!("the NCCL that torch loads lacks {count} of its symbols: undefined symbol: {first}"),
         )
         .with_evidence(evidence)
-        .with_remedy(inventory.again()),
+        .with_remedy(inventory.remedy(|by| nccl_of_torch(inventory, by))),
     ]
 }
 

@@ -9,12 +9,14 @@ use pep508_rs::VersionOrUrl;
 
 use super::{Code, capped, me025_cuda_packages_disagree::is_nccl};
 use crate::{
-    audit::Inventory,
-    doctor::{Finding, Scope, Severity},
+    audit::{Distribution, Inventory},
+    doctor::{Finding, Scope, Severity, installers},
+    stack::Stacks,
 };
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
     let mut unsatisfied = Vec::new();
+    let mut lacking = Vec::new();
     for distribution in &inventory.distributions {
         for needs in &distribution.requires {
             // Like `uv pip check`: extras are not known to have been asked for.
@@ -25,14 +27,22 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
                 continue;
             }
             let wanted = format!("{} {} needs {needs}", distribution.name, distribution.version);
-            match (inventory.get(needs.name.as_ref()), &needs.version_or_url) {
-                (None, _) => unsatisfied.push(format!("{wanted}, which is missing")),
+            let told = match (stands_for(inventory, needs.name.as_ref()), &needs.version_or_url) {
+                (None, _) => format!("{wanted}, which is missing"),
                 (Some(there), Some(VersionOrUrl::VersionSpecifier(specifiers)))
                     if !specifiers.contains(&there.version) =>
                 {
-                    unsatisfied.push(format!("{wanted}, but there is {}", there.version));
+                    format!("{wanted}, but there is {}", there.version)
                 }
-                (Some(_), _) => {}
+                (Some(_), _) => continue,
+            };
+            unsatisfied.push(told);
+            let mut asked = installers::wanted(needs);
+            if let Some(there) = stands_for(inventory, needs.name.as_ref()) {
+                asked = asked.replacen(needs.name.as_ref(), there.name.as_ref(), 1);
+            }
+            if !lacking.contains(&asked) {
+                lacking.push(asked);
             }
         }
     }
@@ -52,8 +62,16 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             message,
         )
         .with_evidence(capped(unsatisfied))
-        .with_remedy(inventory.again()),
+        .with_remedy(inventory.remedy(|by| by.answer(&lacking, None))),
     ]
+}
+
+/// What is there for a name. Each flavour of ONNX Runtime brings the module, and a second one would overwrite it.
+fn stands_for<'a>(inventory: &'a Inventory, name: &str) -> Option<&'a Distribution> {
+    let flavours = Stacks::table().onnxruntime();
+    let is_runtime = flavours.iter().any(|flavour| flavour == name);
+    let other = || flavours.iter().find_map(|flavour| inventory.get(flavour));
+    inventory.get(name).or_else(|| is_runtime.then(other).flatten())
 }
 
 /// Whether another fault tells of a version that does not fit, in the words that users see then.
@@ -85,6 +103,19 @@ mod tests {
         let good = "Name: omegaconf\nVersion: 2.3.0\n";
         let hydra = "Name: hydra-core\nVersion: 1.3.2\n";
         assert_eq!(detect(&Inventory::of(&[sleap_nn, good, hydra])), []);
+    }
+
+    /// Its remedy would have been to install the second one, which is a fault (ME011) whose remedy takes it away again.
+    #[test]
+    fn another_flavour_of_onnxruntime_answers_for_the_plain_one() {
+        let needs = "Name: rembg\nVersion: 2.0\nRequires-Dist: onnxruntime>=1.20\n";
+        let gpu = "Name: onnxruntime-gpu\nVersion: 1.26.0\n";
+        assert_eq!(detect(&Inventory::of(&[needs, gpu])), []);
+        let old = "Name: onnxruntime-gpu\nVersion: 1.19.0\n";
+        let found = detect(&Inventory::elsewhere(&[needs, old]));
+        let remedy = found[0].remedy.as_deref().unwrap_or_default();
+        assert!(remedy.ends_with("install \"onnxruntime-gpu>=1.20\""), "{remedy}");
+        assert_eq!(detect(&Inventory::of(&[needs])).len(), 1);
     }
 
     #[test]

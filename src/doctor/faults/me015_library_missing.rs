@@ -9,10 +9,15 @@
 //!
 //! Remedy: `matenv repair ENV`; for Microsoft's C++ runtime, what the finding says.
 
+use std::collections::BTreeSet;
+
 use super::{Code, capped};
 use crate::{
-    audit::Inventory,
-    doctor::{Finding, Scope, Severity},
+    audit::{Distribution, Inventory, Owner},
+    doctor::{
+        Finding, Scope, Severity,
+        installers::{Installers, torch_index},
+    },
     verify,
 };
 
@@ -20,7 +25,6 @@ use crate::{
 const SHOWN: usize = 4;
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
-    let again = inventory.again();
     let closure = &inventory.gpu.closure;
     let missing = closure.missing.iter().map(|(library, told)| {
         let mut evidence = told.clone();
@@ -30,7 +34,8 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             evidence.truncate(SHOWN);
             evidence.push(format!("and {more} more"));
         }
-        let remedy = verify::system_library_remedy(library).unwrap_or_else(|| again.clone());
+        let remedy = verify::system_library_remedy(library)
+            .unwrap_or_else(|| inventory.remedy(|by| who_brings(library, &[], inventory, by)));
         error(
             format!("{library} is missing: what needs it cannot be loaded"),
             evidence,
@@ -42,7 +47,10 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
         error(
             format!("{name} is damaged: it cannot be loaded"),
             vec![format!("{}: {why}", path.display())],
-            again.clone(),
+            inventory.remedy(|by| {
+                let below = inventory.tree.below(path).unwrap_or_default();
+                by.again(inventory.files.owners_of(&below))
+            }),
         )
     });
     let elsewhere = inventory.lacking_libraries.iter().map(|lacking| {
@@ -54,7 +62,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
         let remedy = if of_microsoft(library) {
             VC_RUNTIME.to_owned()
         } else {
-            again.clone()
+            inventory.remedy(|by| who_brings(library, &lacking.needed_by, inventory, by))
         };
         error(
             format!("{library} is missing: what needs it cannot be loaded"),
@@ -74,6 +82,40 @@ fn of_microsoft(library: &str) -> bool {
     ["msvcp140", "vcruntime140", "concrt140", "vcomp140"]
         .iter()
         .any(|name| library.starts_with(name))
+}
+
+/// What to type for a library that the environment should have.
+fn who_brings(library: &str, needed_by: &[String], inventory: &Inventory, by: &Installers<'_>) -> String {
+    let files = &inventory.files;
+    let is_it = |path: &str| path.rsplit('/').next() == Some(library);
+    let mut lost = files.missing.iter().filter(|(_, path)| is_it(path));
+    if let Some((owner, _)) = lost.next() {
+        return by.again([&files.owners[*owner]]);
+    }
+    // Outside of Linux they lie in the package of those that need them.
+    if !needed_by.is_empty() {
+        let owners: BTreeSet<&Owner> = needed_by.iter().flat_map(|path| files.owners_of(path)).collect();
+        return by.again(owners);
+    }
+    let (torch, onnxruntime) = (inventory.get("torch"), inventory.get("onnxruntime-gpu"));
+    let lacks = |torch: &&Distribution| {
+        let mut needs = torch
+            .requires
+            .iter()
+            .filter(|needs| needs.evaluate_markers(&inventory.markers, &[]));
+        needs.any(|needs| inventory.get(needs.name.as_ref()).is_none())
+    };
+    match (torch.filter(lacks), onnxruntime, torch) {
+        // It asks for CUDA's libraries by its extras alone.
+        (None, Some(onnxruntime), _) => {
+            by.answer(&[format!("onnxruntime-gpu[cuda,cudnn]=={}", onnxruntime.version)], None)
+        }
+        (Some(torch), _, _) | (None, None, Some(torch)) => {
+            let version = torch.version.to_string();
+            by.answer(&[format!("torch=={version}")], torch_index(&version).as_deref())
+        }
+        (None, None, None) => String::new(),
+    }
 }
 
 fn error(message: String, evidence: Vec<String>, remedy: String) -> Finding {

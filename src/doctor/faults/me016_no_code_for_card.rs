@@ -11,8 +11,9 @@
 use super::Code;
 use crate::{
     audit::{Inventory, LibraryCode},
-    doctor::{Finding, Scope, Severity},
+    doctor::{Finding, Installers, Scope, Severity},
     hardware::{ComputeCapability, Reach},
+    stack::{Stacks, WheelCode},
 };
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
@@ -57,11 +58,35 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             format!("the machine's GPUs: {}", words(&cards)),
         ]);
         if !none.is_empty() {
-            found = found.with_remedy(inventory.anew());
+            let by = inventory.installers();
+            let others = by.map(|by| by.or_beside(&another_release(&library.library, &cards, inventory, &by)));
+            found = found.with_remedy(others.unwrap_or_else(|| inventory.anew()));
         }
         Some(found)
     };
     inventory.gpu.code.iter().filter_map(judge).collect()
+}
+
+/// What to type for a release that serves the GPUs, where it is known which one does.
+fn another_release(library: &str, cards: &[ComputeCapability], inventory: &Inventory, by: &Installers<'_>) -> String {
+    const RUNTIME: &str = "onnxruntime-gpu";
+    let path = format!("{}/{library}", inventory.site_packages);
+    let owner = inventory.files.owners_of(&path).next();
+    let release = inventory.get(RUNTIME).and_then(|runtime| {
+        let row = Stacks::table().wheel(RUNTIME, &runtime.version)?;
+        let mut same_cuda = Stacks::table().releases(RUNTIME, row.cuda_major());
+        let serves = |row: &WheelCode| {
+            cards
+                .iter()
+                .all(|card| card.served_by(&row.sass, &row.ptx) != Reach::Nothing)
+        };
+        let (range, _) = same_cuda.find(|(_, row)| serves(row))?;
+        Some(by.answer(&[format!("{RUNTIME}{range}")], None))
+    });
+    let package = owner.map_or(library, |owner| owner.name.as_str());
+    release
+        .filter(|_| library.starts_with("onnxruntime/"))
+        .unwrap_or_else(|| format!("another release of {package}, one with code for {}", words(cards)))
 }
 
 fn words(capabilities: &[ComputeCapability]) -> String {

@@ -35,7 +35,14 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
         let found = Finding::new(Code::SymbolVersionMissing, Severity::Error, Scope::Environment, message)
             .with_evidence([format!("it would load {}", library.display())])
             .with_evidence(capped(lines))
-            .with_remedy(inventory.again());
+            .with_remedy(inventory.remedy(|by| {
+                let below = inventory.tree.below(library);
+                let condas = below.and_then(|path| inventory.files.owners_of(&path).find(|owner| owner.conda));
+                match condas {
+                    Some(owner) => by.newer(&owner.name),
+                    None => by.at_most(inventory.files.owners_of(&first.path)),
+                }
+            }));
         Some(found)
     };
     of_library.into_iter().filter_map(finding).collect()

@@ -1,43 +1,70 @@
 //! `libEGL.so.1: cannot open shared object file: No such file or directory`, `Could not load the Qt platform plugin "xcb"`
 //!
 //! A window needs libraries that come with the operating system's desktop, and this machine has none: a server, a container, WSL. All that opens no
-//! window works.
+//! window works, but for `import cv2`: OpenCV asks for `libGL.so.1` as soon as it is imported, and that is an *error*.
 //!
 //! Remedy: the line with `apt-get` or `dnf` below the finding.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use super::Code;
 use crate::{
-    doctor::{Finding, Scope, Severity, patient::Patient},
+    doctor::{Finding, Scope, Severity, patient::Patient, process::BINDINGS},
     verify::system_package,
 };
 
-/// The libraries that an environment's Qt asks for and nobody has.
-pub(crate) fn detect(missing: &BTreeMap<String, PathBuf>, patient: &Patient) -> Vec<Finding> {
-    if missing.is_empty() {
-        return Vec::new();
+/// The libraries that an environment's Qt asks for, and those for want of which an import fails, by module.
+pub(crate) fn detect(
+    for_qt: &BTreeMap<String, PathBuf>,
+    for_imports: &BTreeMap<String, String>,
+    patient: &Patient,
+) -> Vec<Finding> {
+    let asks = |file: &PathBuf| file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut missing: BTreeMap<&str, String> = for_imports
+        .iter()
+        .map(|(library, module)| (library.as_str(), format!("`import {module}`")))
+        .collect();
+    for (library, file) in for_qt {
+        missing.entry(library).or_insert_with(|| asks(file));
     }
-    let names: Vec<&str> = missing.keys().map(String::as_str).collect();
-    let packages: Vec<(String, String)> = names.iter().filter_map(|name| system_package(name)).collect();
-    let finding = Finding::new(
-        Code::SystemLibraryMissing,
-        Severity::Warning,
-        Scope::Host,
-        format!(
-            "windows of {} cannot open here: this machine has no {}; everything else works",
-            patient.name(),
-            names.join(", ")
+    let is_of_qt = |module: &&String| BINDINGS.iter().any(|binding| module.split('.').next() == Some(binding));
+    let (qt, others): (Vec<&String>, Vec<&String>) = for_imports.values().partition(is_of_qt);
+    let names: Vec<&str> = missing.keys().copied().collect();
+    let lacks = format!("this machine has no {}", names.join(", "));
+    let windows = !for_qt.is_empty() || !qt.is_empty();
+    // Without windows programs work; without a module that they import they do not.
+    let (severity, message) = match others.first() {
+        Some(module) if windows => (
+            Severity::Error,
+            format!(
+                "`import {module}` fails in {}, and its windows cannot open: {lacks}",
+                patient.name()
+            ),
         ),
-    )
-    .with_evidence(missing.iter().map(|(name, asks)| {
-        let asks = asks.file_name().unwrap_or_default().to_string_lossy();
-        format!("{name} is needed by {asks}")
-    }));
+        Some(module) => (
+            Severity::Error,
+            format!("`import {module}` fails in {}: {lacks}", patient.name()),
+        ),
+        None if windows => (
+            Severity::Warning,
+            format!(
+                "windows of {} cannot open here: {lacks}; everything else works",
+                patient.name()
+            ),
+        ),
+        None => return Vec::new(),
+    };
+    let packages: Vec<(String, String)> = names.iter().filter_map(|name| system_package(name)).collect();
+    let finding = Finding::new(Code::SystemLibraryMissing, severity, Scope::Host, message)
+        .with_evidence(missing.iter().map(|(name, asks)| format!("{name} is needed by {asks}")));
     if packages.is_empty() {
         return vec![finding];
     }
-    let joined = |names: Vec<&str>| names.join(" ");
+    // One package may bring several.
+    let joined = |names: BTreeSet<&str>| names.into_iter().collect::<Vec<_>>().join(" ");
     let apt = joined(packages.iter().map(|(apt, _)| apt.as_str()).collect());
     let dnf = joined(packages.iter().map(|(_, dnf)| dnf.as_str()).collect());
     vec![finding.with_remedy(format!("sudo apt-get install {apt}   or   sudo dnf install {dnf}"))]
@@ -52,13 +79,38 @@ mod tests {
     #[test]
     fn all_packages_stand_in_one_line() {
         let patient = Patient::foreign(Path::new("/e"));
-        assert_eq!(detect(&BTreeMap::new(), &patient), []);
+        assert_eq!(detect(&BTreeMap::new(), &BTreeMap::new(), &patient), []);
         let asks = PathBuf::from("/e/PySide6/Qt/plugins/platforms/libqxcb.so");
         let missing = ["libEGL.so.1", "libxcb-cursor.so.0"].map(|name| (name.to_owned(), asks.clone()));
-        let found = detect(&BTreeMap::from(missing), &patient);
+        let found = detect(&BTreeMap::from(missing), &BTreeMap::new(), &patient);
         assert_eq!(
             found[0].remedy.as_deref(),
             Some("sudo apt-get install libegl1 libxcb-cursor0   or   sudo dnf install libglvnd-egl xcb-util-cursor")
         );
+    }
+
+    #[test]
+    fn an_import_that_fails_for_want_of_one_is_an_error_told_once() {
+        let patient = Patient::foreign(Path::new("/e"));
+        let of = |module: &str| BTreeMap::from([("libGL.so.1".to_owned(), module.to_owned())]);
+        let found = detect(&BTreeMap::new(), &of("cv2"), &patient);
+        assert_eq!((found.len(), found[0].severity), (1, Severity::Error));
+        assert_eq!(
+            found[0].message,
+            "`import cv2` fails in /e: this machine has no libGL.so.1"
+        );
+        assert_eq!(found[0].evidence, ["libGL.so.1 is needed by `import cv2`"]);
+        let remedy = "sudo apt-get install libgl1   or   sudo dnf install libglvnd-glx";
+        assert_eq!(found[0].remedy.as_deref(), Some(remedy));
+        let plugin = PathBuf::from("/e/PySide6/Qt/lib/libQt6Gui.so.6");
+        let qt = ["libEGL.so.1", "libGL.so.1"].map(|name| (name.to_owned(), plugin.clone()));
+        let found = detect(&BTreeMap::from(qt), &of("cv2"), &patient);
+        assert_eq!((found.len(), found[0].severity), (1, Severity::Error));
+        assert_eq!(
+            found[0].message,
+            "`import cv2` fails in /e, and its windows cannot open: this machine has no libEGL.so.1, libGL.so.1"
+        );
+        let found = detect(&BTreeMap::new(), &of("PySide6.QtWidgets"), &patient);
+        assert_eq!((found.len(), found[0].severity), (1, Severity::Warning));
     }
 }

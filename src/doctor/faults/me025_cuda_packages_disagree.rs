@@ -10,18 +10,18 @@ use pep508_rs::VersionOrUrl;
 
 use super::Code;
 use crate::{
-    audit::Inventory,
-    doctor::{Finding, Scope, Severity},
+    audit::{Distribution, Inventory, Owner},
+    doctor::{
+        Finding, Scope, Severity,
+        installers::{self, Installers, then},
+    },
     names::ProfileName,
-    pypi::{Disagreement, Fault, Party, contradictions},
+    pypi::{Disagreement, Fault, Party, contradictions, cuda_major},
+    stack::Stacks,
 };
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
-    let parties: Vec<Party> = inventory
-        .distributions
-        .iter()
-        .map(|distribution| Party::new(distribution.name.as_ref(), distribution.version.to_string()))
-        .collect();
+    let parties: Vec<Party> = inventory.distributions.iter().map(party).collect();
     let mut found: Vec<Disagreement> = contradictions(&parties);
     let two_nccl = found.iter().any(|one| one.fault == Fault::TwoNccl);
     found.retain(|one| match one.fault {
@@ -41,9 +41,92 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             let message = format!("{} and {} do not go together: {}", evidence[0], evidence[1], one.fault);
             Finding::new(Code::CudaPackagesDisagree, Severity::Error, Scope::Environment, message)
                 .with_evidence(evidence)
-                .with_remedy(inventory.again())
+                .with_remedy(inventory.remedy(|by| remedy(&one, inventory, by)))
         })
         .collect()
+}
+
+fn party(distribution: &Distribution) -> Party {
+    Party::new(distribution.name.as_ref(), distribution.version.to_string())
+}
+
+/// What to type where no lock says what belongs together.
+fn remedy(one: &Disagreement, inventory: &Inventory, by: &Installers<'_>) -> String {
+    match one.fault {
+        Fault::TwoNccl | Fault::OtherNccl => nccl_of_torch(inventory, by),
+        Fault::OtherTensorRt { needed } => by.answer(&[major(&one.second.name, needed)], None),
+        Fault::TwoCudaMajors => one_cuda(inventory, by),
+        Fault::TwoOnnxRuntimes | Fault::TorchPair => String::new(),
+    }
+}
+
+/// `cuda-toolkit>=13,<14`.
+fn major(name: &str, major: u64) -> String {
+    format!("{name}>={major},<{}", major + 1)
+}
+
+/// The NCCL that torch's metadata pins, and no other: all of them install the same file.
+pub(super) fn nccl_of_torch(inventory: &Inventory, by: &Installers<'_>) -> String {
+    let torch = inventory.get("torch");
+    let pin = torch.and_then(|torch| torch.requires.iter().find(|needs| is_nccl(needs.name.as_ref())));
+    let others = inventory.distributions.iter().filter(|one| {
+        let name = one.name.as_ref();
+        is_nccl(name) && pin.is_none_or(|pin| pin.name.as_ref() != name)
+    });
+    let others: Vec<Owner> = others.map(|one| by.owner_of(one)).collect();
+    match (pin, torch) {
+        (Some(pin), _) => then([by.without(&others), by.exactly(&[installers::wanted(pin)], None)]),
+        // torch has one of its own within.
+        (None, Some(torch)) => then([by.without(&others), by.again([&by.owner_of(torch)])]),
+        (None, None) => by.without(others.iter().skip(1)),
+    }
+}
+
+/// The packages of one CUDA: that of torch, or else of ONNX Runtime, or else the newest. What goes takes files of the others along.
+fn one_cuda(inventory: &Inventory, by: &Installers<'_>) -> String {
+    let all: Vec<(&Distribution, u64)> = inventory
+        .distributions
+        .iter()
+        .filter_map(|one| Some((one, cuda_major(&party(one))?)))
+        .collect();
+    let of = |name: &str| {
+        all.iter()
+            .find(|(one, _)| one.name.as_ref() == name)
+            .map(|(_, major)| *major)
+    };
+    let of_torch = inventory.get("torch").and_then(|torch| {
+        let mut needs = torch.requires.iter().map(|needs| Party::new(needs.name.as_ref(), ""));
+        needs.find_map(|needs| cuda_major(&needs))
+    });
+    let newest = || all.iter().map(|(_, major)| *major).max();
+    let Some(kept) = of_torch.or_else(|| of("onnxruntime-gpu")).or_else(newest) else {
+        return String::new();
+    };
+    // `nvidia-cudnn-cu12` has another name for another CUDA; `cuda-toolkit` and ONNX Runtime have another version.
+    let stem = |name: &str| name.rsplit_once("-cu").map(|(stem, _)| stem.to_owned());
+    let (named, versioned): (Vec<&Distribution>, Vec<&Distribution>) = all
+        .iter()
+        .filter(|(_, major)| *major != kept)
+        .map(|(one, _)| *one)
+        .partition(|one| stem(one.name.as_ref()).is_some());
+    let gone: Vec<Owner> = named.iter().map(|one| by.owner_of(one)).collect();
+    let stems: Vec<String> = named.iter().filter_map(|one| stem(one.name.as_ref())).collect();
+    let overwritten: Vec<Owner> = all
+        .iter()
+        .filter(|(one, major)| *major == kept && stem(one.name.as_ref()).is_some_and(|stem| stems.contains(&stem)))
+        .map(|(one, _)| by.owner_of(one))
+        .collect();
+    let releases = versioned.iter().map(|one| match one.name.as_ref() {
+        name @ "onnxruntime-gpu" => {
+            let known = u32::try_from(kept)
+                .ok()
+                .and_then(|kept| Stacks::table().releases(name, kept).next());
+            known.map_or_else(|| name.to_owned(), |(range, _)| format!("{name}{range}"))
+        }
+        name => major(name, kept),
+    });
+    let releases: Vec<String> = releases.collect();
+    then([by.without(&gone), by.again(&overwritten), by.answer(&releases, None)])
 }
 
 pub(super) fn is_nccl(name: &str) -> bool {
@@ -60,8 +143,8 @@ fn other_nccl(inventory: &Inventory) -> Option<Disagreement> {
     };
     (!specifiers.contains(&there.version)).then(|| Disagreement {
         fault: Fault::OtherNccl,
-        first: Party::new("torch", torch.version.to_string()),
-        second: Party::new(there.name.as_ref(), there.version.to_string()),
+        first: party(torch),
+        second: party(there),
     })
 }
 

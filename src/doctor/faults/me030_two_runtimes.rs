@@ -10,8 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Code, capped};
 use crate::{
-    audit::{Family, Inventory},
-    doctor::{Finding, Scope, Severity},
+    audit::{Family, Inventory, Owner},
+    doctor::{
+        Finding, Scope, Severity,
+        installers::{Installers, aside, then},
+    },
 };
 
 /// A copy of a runtime.
@@ -79,11 +82,38 @@ fn of_family(inventory: &Inventory, family: &Family) -> Vec<Finding> {
             )
             .with_evidence(capped(lines));
             Some(match severity {
-                Severity::Error | Severity::Warning => found.with_remedy(inventory.again()),
+                Severity::Error | Severity::Warning => {
+                    found.with_remedy(inventory.remedy(|by| one_of(&paths, inventory, by)))
+                }
                 Severity::Info => found,
             })
         })
         .collect()
+}
+
+/// Leave one of the packages that brought the files.
+fn one_of(paths: &BTreeSet<&str>, inventory: &Inventory, by: &Installers<'_>) -> String {
+    let files = &inventory.files;
+    if let Some(nobodys) = paths.iter().find(|path| files.owners_of(path).next().is_none()) {
+        return aside(&inventory.tree.path(nobodys));
+    }
+    let mut owners: Vec<&Owner> = Vec::new();
+    for owner in paths.iter().flat_map(|path| files.owners_of(path)) {
+        if !owners.contains(&owner) {
+            owners.push(owner);
+        }
+    }
+    // The same without a Qt of its own.
+    let has_qt = |owner: &&&Owner| owner.name.starts_with("opencv-") && !owner.name.ends_with("-headless");
+    if let Some(opencv) = owners.iter().find(has_qt) {
+        let headless = format!("{}-headless=={}", opencv.name, opencv.version);
+        return then([by.without([*opencv]), by.exactly(&[headless], None)]);
+    }
+    let Some(kept) = by.kept(&owners, &[]) else {
+        return String::new();
+    };
+    owners.retain(|owner| *owner != kept);
+    by.without(&by.with_dependents(&owners, kept))
 }
 
 #[cfg(test)]

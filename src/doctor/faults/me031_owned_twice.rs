@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Code, capped, me025_cuda_packages_disagree::is_nccl};
 use crate::{
-    audit::{Claim, Inventory, SharedFiles, ending},
+    audit::{Claim, Inventory, Owner, SharedFiles, ending},
     doctor::{Finding, Scope, Severity},
     stack::Stacks,
 };
@@ -51,7 +51,11 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             let found = Finding::new(Code::OwnedTwice, severity, Scope::Environment, message)
                 .with_evidence(capped(told.iter().map(|path| inventory.short(path).to_owned())));
             match severity {
-                Severity::Error | Severity::Warning => found.with_remedy(inventory.again()),
+                Severity::Error | Severity::Warning => found.with_remedy(inventory.remedy(|by| {
+                    let owners: Vec<&Owner> = owners.iter().map(|owner| &files.owners[*owner]).collect();
+                    let kept = by.kept(&owners, &told);
+                    kept.map_or_else(String::new, |kept| by.only(kept, owners))
+                })),
                 Severity::Info => found,
             }
         })

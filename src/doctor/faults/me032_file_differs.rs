@@ -22,6 +22,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
     of_owner
         .into_iter()
         .map(|(owner, files)| {
+            let brought = &inventory.files.owners[owner];
             let owner = inventory.files.owner_words(owner);
             let message = match files.as_slice() {
                 [one] => format!("{} of {owner} {}", inventory.short(&one.path), words(one.how)),
@@ -32,7 +33,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
                 .map(|one| format!("{} {}", inventory.short(&one.path), words(one.how)));
             Finding::new(Code::FileDiffers, Severity::Error, Scope::Environment, message)
                 .with_evidence(capped(lines))
-                .with_remedy(inventory.again())
+                .with_remedy(inventory.remedy(|by| by.again([brought])))
         })
         .collect()
 }

@@ -9,8 +9,11 @@ use std::collections::BTreeMap;
 
 use super::{Code, capped};
 use crate::{
-    audit::{Inventory, RemainsKind},
-    doctor::{Finding, Scope, Severity},
+    audit::{Inventory, Owner, RemainsKind},
+    doctor::{
+        Finding, Scope, Severity,
+        installers::{delete, then},
+    },
 };
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
@@ -19,7 +22,8 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
         of_owner.entry(*owner).or_default().push(path);
     }
     let gone = of_owner.into_iter().map(|(owner, paths)| {
-        let all = inventory.files.owners[owner].files;
+        let brought = &inventory.files.owners[owner];
+        let all = brought.files;
         let owner = inventory.files.owner_words(owner);
         let message = match paths.as_slice() {
             several if several.len() * 2 > all && all > 2 => {
@@ -28,7 +32,9 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             [one] => format!("{} of {owner} is gone", inventory.short(one)),
             several => format!("{} files of {owner} are gone", several.len()),
         };
-        error(inventory, message).with_evidence(capped(paths.iter().map(|path| inventory.short(path).to_owned())))
+        error(message)
+            .with_evidence(capped(paths.iter().map(|path| inventory.short(path).to_owned())))
+            .with_remedy(inventory.remedy(|by| by.again([brought])))
     });
     let remains = inventory.remains.iter().map(|remains| {
         let folder = &remains.folder;
@@ -41,21 +47,45 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             ),
         };
         let path = inventory.tree.path(&format!("{}/{folder}", inventory.site_packages));
+        let package = folder
+            .strip_suffix(".dist-info")
+            .filter(|_| remains.kind != RemainsKind::Aside)
+            .and_then(|whole| whole.split_once('-'));
+        let package = package.map(|(name, version)| owner(name, version, false));
         Finding {
             severity,
-            ..error(inventory, message)
+            ..error(message)
         }
         .with_evidence([path.display().to_string()])
+        // pip and uv take it for installed as long as the folder is there, and cannot remove it.
+        .with_remedy(inventory.remedy(|by| then([delete(&path), by.again(&package)])))
     });
     let records = inventory.damaged_records.iter().map(|record| {
         let message = format!("{record} is damaged: what conda installed is not known");
-        error(inventory, message).with_evidence([inventory.tree.path(record).display().to_string()])
+        let path = inventory.tree.path(record);
+        let mut parts = record.trim_start_matches("conda-meta/").rsplitn(3, '-');
+        let package = parts
+            .nth(1)
+            .and_then(|version| Some(owner(parts.next()?, version, true)));
+        error(message)
+            .with_evidence([path.display().to_string()])
+            .with_remedy(inventory.remedy(|by| then([delete(&path), by.again(&package)])))
     });
     gone.chain(remains).chain(records).collect()
 }
 
-fn error(inventory: &Inventory, message: String) -> Finding {
-    Finding::new(Code::FileMissing, Severity::Error, Scope::Environment, message).with_remedy(inventory.again())
+fn error(message: String) -> Finding {
+    Finding::new(Code::FileMissing, Severity::Error, Scope::Environment, message)
+}
+
+/// A package by what its folder is called.
+fn owner(name: &str, version: &str, conda: bool) -> Owner {
+    Owner {
+        name: name.to_owned(),
+        version: version.to_owned(),
+        conda,
+        files: 0,
+    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@
 use super::{Code, capped};
 use crate::{
     audit::{Inventory, Unowned},
-    doctor::{Finding, Scope, Severity},
+    doctor::{Finding, Scope, Severity, installers::aside},
 };
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
@@ -27,7 +27,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             Some(
                 Finding::new(Code::NotOwned, Severity::Error, Scope::Environment, message)
                     .with_evidence([format!("{} needs it by its name", inventory.short(by))])
-                    .with_remedy(inventory.again()),
+                    .with_remedy(inventory.remedy(|_| aside(&inventory.tree.path(&file.path)))),
             )
         })
         .collect();

@@ -7,26 +7,32 @@
 
 use super::{Code, capped};
 use crate::{
-    audit::Inventory,
+    audit::{Distribution, Inventory, Owner},
     doctor::{Finding, Scope, Severity},
 };
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
-    let unfit: Vec<_> = inventory
+    let unfit: Vec<&Distribution> = inventory
         .distributions
         .iter()
         // conda's packages are chosen by conda's own platform.
         .filter(|distribution| !distribution.tags.is_empty() && !inventory.files.is_of_conda(distribution))
-        .filter(|distribution| !distribution.tags.iter().any(|tag| fits(tag, &inventory.python)))
-        .map(|distribution| {
-            let (name, version) = (&distribution.name, &distribution.version);
-            format!("{name} {version} is made for {}", distribution.tags.join(", "))
+        .filter(|distribution| {
+            !distribution
+                .tags
+                .iter()
+                .any(|tag| fits(tag, &inventory.python, inventory.musl))
         })
         .collect();
-    let Some(first) = unfit.first() else {
+    let lines = unfit.iter().map(|distribution| {
+        let (name, version) = (&distribution.name, &distribution.version);
+        format!("{name} {version} is made for {}", distribution.tags.join(", "))
+    });
+    let lines: Vec<String> = lines.collect();
+    let Some(first) = lines.first() else {
         return Vec::new();
     };
-    let message = match unfit.len() {
+    let message = match lines.len() {
         1 => format!("{first}, not for this Python {}", inventory.python),
         count => format!(
             "{count} wheels are not made for this Python {}; the first: {first}",
@@ -35,26 +41,30 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
     };
     vec![
         Finding::new(Code::WheelUnfit, Severity::Error, Scope::Environment, message)
-            .with_evidence(capped(unfit))
-            .with_remedy(inventory.again()),
+            .with_evidence(capped(lines))
+            .with_remedy(inventory.remedy(|by| {
+                let owners: Vec<Owner> = unfit.iter().map(|one| by.owner_of(one)).collect();
+                by.again(&owners)
+            })),
     ]
 }
 
-/// Whether a wheel's tag fits this Python on this system. Versions of glibc and macOS are left to the loader.
-fn fits(tag: &str, python: &str) -> bool {
+/// Whether a wheel's tag fits this Python, which is linked to `musl` or not. Versions of the C library and of macOS are left to
+/// the loader.
+fn fits(tag: &str, python: &str, musl: bool) -> bool {
     let mut parts = tag.splitn(3, '-');
     let (Some(interpreter), Some(abi), Some(platform)) = (parts.next(), parts.next(), parts.next()) else {
         // What is no tag says nothing.
         return true;
     };
     let any = |part: &str, is: &dyn Fn(&str) -> bool| part.split('.').any(is);
-    any(platform, &is_this_platform) && any(abi, &|abi| abi_fits(abi, python)) && {
+    any(platform, &|platform| is_this_platform(platform, musl)) && any(abi, &|abi| abi_fits(abi, python)) && {
         let exact = any(abi, &|abi| abi != "none" && abi != "abi3" && !abi.is_empty());
         any(interpreter, &|interpreter| interpreter_fits(interpreter, python, exact))
     }
 }
 
-fn is_this_platform(platform: &str) -> bool {
+fn is_this_platform(platform: &str, musl: bool) -> bool {
     let arch = match (std::env::consts::OS, std::env::consts::ARCH) {
         ("macos" | "windows", "aarch64") => "arm64",
         ("windows", "x86_64") => "amd64",
@@ -63,7 +73,7 @@ fn is_this_platform(platform: &str) -> bool {
     let of_this = |system: &str| platform.starts_with(system) && platform.ends_with(arch);
     match std::env::consts::OS {
         _ if platform == "any" => true,
-        "linux" => of_this("linux_") || of_this("manylinux"),
+        "linux" => of_this("linux_") || of_this(if musl { "musllinux" } else { "manylinux" }),
         // A Mac runs both kinds of programs, and universal ones hold both.
         "macos" => platform.starts_with("macosx_"),
         "windows" => of_this("win_"),
@@ -128,7 +138,7 @@ mod tests {
             "cp311-none-manylinux1_x86_64",
             "odd",
         ] {
-            assert!(fits(tag, "3.13"), "{tag}");
+            assert!(fits(tag, "3.13", false), "{tag}");
         }
         for tag in [
             "cp312-cp312-manylinux_2_28_x86_64",
@@ -140,11 +150,48 @@ mod tests {
             "py2-none-any",
             "pp310-pypy310_pp73-manylinux_2_28_x86_64",
         ] {
-            assert!(!fits(tag, "3.13"), "{tag}");
+            assert!(!fits(tag, "3.13", false), "{tag}");
         }
-        assert!(fits("cp313-cp313t-manylinux_2_28_x86_64", "3.13t"));
-        assert!(!fits("cp313-cp313-manylinux_2_28_x86_64", "3.13t"));
-        assert!(!fits("cp39-abi3-manylinux_2_28_x86_64", "3.13t"));
+        assert!(fits("cp313-cp313t-manylinux_2_28_x86_64", "3.13t", false));
+        assert!(!fits("cp313-cp313-manylinux_2_28_x86_64", "3.13t", false));
+        assert!(!fits("cp39-abi3-manylinux_2_28_x86_64", "3.13t", false));
+    }
+
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    #[test]
+    fn musls_wheels_fit_a_python_of_musl_alone_and_glibcs_the_others() {
+        for (platform, on_musl, on_glibc) in [
+            ("musllinux_1_2_x86_64", true, false),
+            ("musllinux_1_1_x86_64", true, false),
+            ("manylinux_2_28_x86_64", false, true),
+            ("manylinux2014_x86_64", false, true),
+            ("manylinux_2_17_x86_64.musllinux_1_2_x86_64", true, true),
+            ("musllinux_1_2_aarch64", false, false),
+            ("linux_x86_64", true, true),
+            ("any", true, true),
+        ] {
+            let tag = format!("cp313-cp313-{platform}");
+            let fit = (fits(&tag, "3.13", true), fits(&tag, "3.13", false));
+            assert_eq!(fit, (on_musl, on_glibc), "{tag}");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_prefixs_own_python_says_which_c_library_counts() {
+        let prefix = Prefix::new();
+        prefix.wheel_that(
+            "demo",
+            "1.0",
+            "",
+            "cp313-cp313-musllinux_1_2_x86_64.musllinux_1_2_aarch64",
+            &[],
+        );
+        let python = |loader: &str| prefix.write("bin/python", [b"\x7fELF\x02\0", loader.as_bytes(), b"\0"].concat());
+        python("/lib64/ld-linux-x86-64.so.2");
+        assert_eq!(detect(&prefix.inventory()).len(), 1);
+        python(&format!("/lib/ld-musl-{}.so.1", std::env::consts::ARCH));
+        assert_eq!(detect(&prefix.inventory()), []);
     }
 
     #[test]

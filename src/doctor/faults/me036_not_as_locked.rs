@@ -11,7 +11,7 @@ use pep440_rs::Version;
 
 use super::{Code, capped};
 use crate::{
-    audit::Inventory,
+    audit::{Inventory, Origin},
     doctor::{Finding, Scope, Severity},
     lock::Lock,
 };
@@ -108,10 +108,7 @@ fn added(inventory: &Inventory, lock: &Lock) -> Vec<String> {
         .map(|record| record.package_record.name.as_normalized())
         .collect();
     let distributions = inventory.distributions.iter().filter(|distribution| {
-        let source = distribution
-            .direct_url
-            .as_ref()
-            .is_some_and(|url| url.starts_with("file:") || url.starts_with("git"));
+        let source = distribution.origin.as_ref().is_some_and(Origin::is_source);
         let name = distribution.name.as_ref();
         name != OURS && !source && !wheels.contains(name) && !inventory.files.is_of_conda(distribution)
     });
@@ -200,7 +197,8 @@ mod tests {
         let found = detect(&inventory);
         assert_eq!((found.len(), found[0].severity), (1, Severity::Warning));
         assert_eq!(found[0].message, "extra 1.0 was added by hand");
-        inventory.distributions[2].direct_url = Some("file:///home/u/src/extra".to_owned());
+        let origin = serde_json::json!({ "url": "https://example.org/extra.git", "vcs_info": { "vcs": "git", "commit_id": "0a1b" } });
+        inventory.distributions[2].origin = serde_json::from_value(origin).ok();
         assert_eq!(detect(&inventory), []);
     }
 

@@ -2,7 +2,7 @@
 //!
 //! `PYTHONPATH` of this shell names a folder with a package that the environment has too, and Python takes the one in that folder. Or
 //! `PYTHONHOME` makes Python look for its own library elsewhere. The environment's Python is asked which files it would take, and what it takes is
-//! imported: it is an *error* if that works only without the variable, and a *warning* else.
+//! imported, and a few packages that need it: it is an *error* if that works only without the variable, and a *warning* else.
 //!
 //! Remedy: `matenv run ENV -- …`, `matenv launch ENV` and `conda activate ENV` set the variables aside; or `unset PYTHONPATH`.
 
@@ -10,7 +10,7 @@ use super::Code;
 use crate::doctor::{
     Finding, Scope, Severity,
     patient::Patient,
-    process::{PythonPath, Shadowed},
+    process::{PythonPath, Shadowed, Shadowing},
 };
 
 /// Modules that are shown; the rest are counted.
@@ -51,8 +51,11 @@ pub(crate) fn detect(python: &PythonPath, patient: &Patient) -> Vec<Finding> {
 }
 
 /// The finding that modules come from elsewhere, by whatever does that.
-pub(super) fn shadowing(shadowed: &[Shadowed], code: Code, does: &str, remedy: &str) -> Option<Finding> {
-    let first = shadowed.iter().find(|one| one.broken.is_some()).or(shadowed.first())?;
+pub(super) fn shadowing(shadowing: &Shadowing, code: Code, does: &str, remedy: &str) -> Option<Finding> {
+    let shadowed = &shadowing.modules;
+    let needed = |one: &&Shadowed| shadowing.broken.iter().any(|broken| broken.needs == one.module);
+    let first = shadowed.iter().find(|one| one.broken.is_some());
+    let first = first.or_else(|| shadowed.iter().find(needed)).or(shadowed.first())?;
     let more = match shadowed.len() - 1 {
         0 => String::new(),
         more => format!(" and {more} more"),
@@ -61,9 +64,18 @@ pub(super) fn shadowing(shadowed: &[Shadowed], code: Code, does: &str, remedy: &
     let (severity, message) = match &first.broken {
         Some(_) if module == "python" => (Severity::Error, format!("{does}, and Python does not start")),
         Some(_) => (Severity::Error, format!("{does}: `import {module}`{more} fails")),
-        None => (Severity::Warning, format!("{does}: {module}{more}")),
+        None => match shadowing.broken.first() {
+            Some(broken) => (
+                Severity::Error,
+                format!("{does}: {module}{more}, and `import {}` fails", broken.module),
+            ),
+            None => (Severity::Warning, format!("{does}: {module}{more}")),
+        },
     };
-    let mut evidence: Vec<String> = Vec::new();
+    let broken = shadowing.broken.iter().take(SHOWN);
+    let mut evidence: Vec<String> = broken
+        .map(|one| format!("{}, which needs {}: {}", one.module, one.needs, one.why))
+        .collect();
     evidence.extend(first.broken.as_ref().map(|why| format!("{module}: {why}")));
     let ordered = std::iter::once(first).chain(shadowed.iter().filter(|one| *one != first));
     evidence.extend(ordered.take(SHOWN).map(|one| {
@@ -89,7 +101,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::doctor::process::Home;
+    use crate::doctor::process::{Broken, Home};
 
     fn patient() -> Patient {
         Patient::foreign(Path::new("/e"))
@@ -97,12 +109,15 @@ mod tests {
 
     fn numpy(broken: Option<&str>) -> PythonPath {
         PythonPath {
-            by_path: vec![Shadowed {
-                module: "numpy".to_owned(),
-                theirs: "/h/numpy/__init__.py".into(),
-                ours: "/e/numpy/__init__.py".into(),
-                broken: broken.map(ToOwned::to_owned),
-            }],
+            by_path: Shadowing {
+                modules: vec![Shadowed {
+                    module: "numpy".to_owned(),
+                    theirs: "/h/numpy/__init__.py".into(),
+                    ours: "/e/numpy/__init__.py".into(),
+                    broken: broken.map(ToOwned::to_owned),
+                }],
+                broken: Vec::new(),
+            },
             ..PythonPath::default()
         }
     }
@@ -125,6 +140,27 @@ mod tests {
         );
         let found = detect(&numpy(Some("ImportError: numpy._core")), &patient());
         assert_eq!(found[0].severity, Severity::Error);
+    }
+
+    /// An old numpy imports well, and was a warning.
+    #[test]
+    fn what_needs_a_shadowed_package_and_fails_with_it_is_an_error() {
+        let mut python = numpy(None);
+        python.by_path.broken.push(Broken {
+            module: "scipy".to_owned(),
+            needs: "numpy".to_owned(),
+            why: "ImportError: numpy is too old".to_owned(),
+        });
+        let found = detect(&python, &patient());
+        assert_eq!(found[0].severity, Severity::Error);
+        insta::assert_snapshot!(
+            format!("{}\n{}", found[0].message, found[0].evidence.join("\n")),
+            @r"
+        PYTHONPATH of this shell puts other files before those of /e: numpy, and `import scipy` fails
+        scipy, which needs numpy: ImportError: numpy is too old
+        numpy: /h/numpy/__init__.py instead of /e/numpy/__init__.py
+        "
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Python looks into the user's own site-packages before those of a conda environment (PEP 370). A package that was
 //! once installed there is taken instead of the environment's when its Python is started plainly: by its path, by an editor, as a kernel of Jupyter. The
-//! environment's Python is asked which files it would take; it is an *error* if their import fails so, and a *warning* else.
+//! environment's Python is asked which files it would take; it is an *error* if their import fails so, or that of a package that needs them, and a *warning* else.
 //!
 //! Remedy: `matenv run ENV -- …`, `matenv launch ENV` and `conda activate ENV` set `PYTHONNOUSERSITE=1`; set it for the others too, or remove the package.
 
@@ -33,19 +33,25 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::doctor::{Severity, process::Shadowed};
+    use crate::doctor::{
+        Severity,
+        process::{Shadowed, Shadowing},
+    };
 
     #[test]
     fn only_a_package_that_both_have_is_told() {
         let patient = Patient::foreign(Path::new("/e"));
         assert_eq!(detect(&PythonPath::default(), &patient), []);
         let python = PythonPath {
-            by_user_site: vec![Shadowed {
-                module: "numpy".to_owned(),
-                theirs: "/home/you/.local/lib/python3.13/site-packages/numpy/__init__.py".into(),
-                ours: "/e/lib/python3.13/site-packages/numpy/__init__.py".into(),
-                broken: None,
-            }],
+            by_user_site: Shadowing {
+                modules: vec![Shadowed {
+                    module: "numpy".to_owned(),
+                    theirs: "/home/you/.local/lib/python3.13/site-packages/numpy/__init__.py".into(),
+                    ours: "/e/lib/python3.13/site-packages/numpy/__init__.py".into(),
+                    broken: None,
+                }],
+                broken: Vec::new(),
+            },
             ..PythonPath::default()
         };
         let found = detect(&python, &patient);

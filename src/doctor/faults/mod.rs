@@ -45,7 +45,7 @@ mod me062_read_only_prefix;
 mod me063_generation_gone;
 mod me064_source_silent;
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -118,9 +118,13 @@ pub(super) fn detect_host(host: &HostFacts, patients: &[Patient]) -> Vec<Finding
     found
 }
 
-/// Every fault that a prefix shows as a folder of this machine.
-pub(super) fn detect_prefix(facts: &PrefixFacts, patient: &Patient) -> Vec<Finding> {
-    let mut found = me021_system_library_missing::detect(&facts.missing_for_qt, patient);
+/// Every fault that a prefix shows as a folder of this machine, with the libraries of the system that an import lacks.
+pub(super) fn detect_prefix(
+    facts: &PrefixFacts,
+    missing_for_imports: &BTreeMap<String, String>,
+    patient: &Patient,
+) -> Vec<Finding> {
+    let mut found = me021_system_library_missing::detect(&facts.missing_for_qt, missing_for_imports, patient);
     found.extend(facts.door.clone());
     found.extend(me061_moved_prefix::detect(facts.moved.as_ref(), patient));
     found.extend(me062_read_only_prefix::detect(facts.read_only, patient));

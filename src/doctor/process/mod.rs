@@ -4,6 +4,7 @@
 //! variable is set, nothing is started. Absent on purpose: cleaning; programs that matenv starts get none of these variables.
 
 mod activation;
+mod dependents;
 mod libraries;
 mod python_path;
 mod qt;
@@ -12,13 +13,13 @@ mod trial;
 pub(crate) use activation::Mixed;
 pub(crate) use libraries::{Injection, Namesake};
 #[cfg(test)]
-pub(crate) use python_path::Home;
-pub(crate) use python_path::{PythonPath, Shadowed};
+pub(crate) use python_path::{Broken, Home};
+pub(crate) use python_path::{PythonPath, Shadowed, Shadowing};
 pub(crate) use qt::{BINDINGS, Plugins, binding};
 pub(crate) use trial::Trial;
 
 use super::patient::Patient;
-use crate::context::Context;
+use crate::{audit::Installed, context::Context};
 
 /// What this shell's variables do to one environment.
 #[derive(Debug, Clone, Default)]
@@ -31,10 +32,14 @@ pub(crate) struct ProcessFacts {
 
 impl ProcessFacts {
     /// Look, all at once.
-    pub(crate) async fn gather(ctx: &Context, patient: &Patient) -> std::io::Result<Self> {
+    pub(crate) async fn gather(
+        ctx: &Context,
+        patient: &Patient,
+        installed: Option<&Installed>,
+    ) -> std::io::Result<Self> {
         let (injection, python, plugins) = tokio::try_join!(
             libraries::look(ctx, patient),
-            python_path::look(ctx, patient),
+            python_path::look(ctx, patient, installed),
             qt::look(ctx, patient)
         )?;
         Ok(Self {

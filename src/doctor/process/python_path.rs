@@ -1,12 +1,15 @@
 //! Packages that this shell, or the user's own site-packages, put before an environment's own.
 
 use std::{
-    ffi::OsString,
-    path::{Path, PathBuf},
+    ffi::{OsStr, OsString},
+    path::{Component, Path, PathBuf},
 };
 
-use super::trial::{self, Trial};
-use crate::{context::Context, doctor::patient::Patient, process::Variables, store::layout};
+use super::{
+    dependents::dependents,
+    trial::{self, Trial},
+};
+use crate::{audit::Installed, context::Context, doctor::patient::Patient, process::Variables, store::layout};
 
 const SCRIPT: &str = include_str!("python_path.py");
 
@@ -26,6 +29,26 @@ pub(crate) struct Shadowed {
     pub(crate) broken: Option<String>,
 }
 
+/// A module of the environment that works only with another that is found elsewhere first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Broken {
+    /// Its name.
+    pub(crate) module: String,
+    /// What it needs.
+    pub(crate) needs: String,
+    /// Why its import fails.
+    pub(crate) why: String,
+}
+
+/// What comes from elsewhere, and what that does.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Shadowing {
+    /// The modules.
+    pub(crate) modules: Vec<Shadowed>,
+    /// Others that fail with them.
+    pub(crate) broken: Vec<Broken>,
+}
+
 /// What `PYTHONHOME` does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Home {
@@ -39,36 +62,42 @@ pub(crate) struct Home {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct PythonPath {
     /// By `PYTHONPATH`.
-    pub(crate) by_path: Vec<Shadowed>,
+    pub(crate) by_path: Shadowing,
     /// By `PYTHONHOME`.
     pub(crate) home: Option<Home>,
     /// By the user's site-packages.
-    pub(crate) by_user_site: Vec<Shadowed>,
+    pub(crate) by_user_site: Shadowing,
 }
 
 /// Look at the variables and the user's site-packages, and ask the environment's Python.
-pub(super) async fn look(ctx: &Context, patient: &Patient) -> std::io::Result<PythonPath> {
-    let variables = &ctx.settings.variables;
+pub(super) async fn look(
+    ctx: &Context,
+    patient: &Patient,
+    installed: Option<&Installed>,
+) -> std::io::Result<PythonPath> {
+    let (variables, cwd) = (&ctx.settings.variables, &ctx.settings.cwd);
     let (by_path, home, by_user_site) = tokio::try_join!(
         async {
             let Some(value) = variables.get("PYTHONPATH") else {
-                return Ok(Vec::new());
+                return Ok(Shadowing::default());
             };
-            let folders: Vec<PathBuf> = std::env::split_paths(value)
-                .filter(|folder| folder.exists() && !folder.starts_with(&patient.prefix))
-                .collect();
-            shadowed(ctx, patient, &folders, &[("PYTHONPATH", Some(value.to_owned()))]).await
+            let entries = entries(value, cwd);
+            // The trials start in a folder of their own.
+            let whole = std::env::join_paths(&entries).unwrap_or_else(|_| value.to_owned());
+            let foreign = |folder: &PathBuf| folder.exists() && !folder.starts_with(&patient.prefix);
+            let folders: Vec<PathBuf> = entries.into_iter().filter(foreign).collect();
+            shadowed(ctx, patient, installed, &folders, &[("PYTHONPATH", Some(whole))]).await
         },
         home(ctx, patient),
         async {
-            let Some((base, folder)) = user_site(variables, &ctx.settings.user_home, &patient.prefix) else {
-                return Ok(Vec::new());
+            let Some((base, folder)) = user_site(variables, &ctx.settings.user_home, cwd, &patient.prefix) else {
+                return Ok(Shadowing::default());
             };
             let more = [
                 ("PYTHONNOUSERSITE", None),
                 ("PYTHONUSERBASE", Some(base.into_os_string())),
             ];
-            shadowed(ctx, patient, &[folder], &more).await
+            shadowed(ctx, patient, installed, &[folder], &more).await
         },
     )?;
     Ok(PythonPath {
@@ -78,14 +107,35 @@ pub(super) async fn look(ctx: &Context, patient: &Patient) -> std::io::Result<Py
     })
 }
 
+/// The folders that Python makes of `PYTHONPATH`: whole, without a slash at the end; an empty one is where it was started.
+fn entries(value: &OsStr, cwd: &Path) -> Vec<PathBuf> {
+    std::env::split_paths(value).map(|entry| whole(&entry, cwd)).collect()
+}
+
+/// As `os.path.abspath` does: parts are dropped as text, and links are not followed.
+fn whole(entry: &Path, cwd: &Path) -> PathBuf {
+    let mut whole = PathBuf::new();
+    for part in cwd.join(entry).components() {
+        match part {
+            Component::ParentDir => {
+                whole.pop();
+            }
+            Component::CurDir => {}
+            part => whole.push(part),
+        }
+    }
+    whole
+}
+
 async fn shadowed(
     ctx: &Context,
     patient: &Patient,
+    installed: Option<&Installed>,
     folders: &[PathBuf],
     more: &[(&str, Option<OsString>)],
-) -> std::io::Result<Vec<Shadowed>> {
+) -> std::io::Result<Shadowing> {
     if folders.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Shadowing::default());
     }
     let turn = ctx.shared.probes.acquire().await;
     let work = tempfile::tempdir()?;
@@ -97,8 +147,14 @@ async fn shadowed(
         .run()
         .await?;
     drop(turn);
-    let mut found = read(&ended.stdout_text());
-    let mut modules: Vec<String> = found.iter().take(TRIED).map(|one| one.module.clone()).collect();
+    let mut found = Shadowing {
+        modules: read(&ended.stdout_text()),
+        broken: Vec::new(),
+    };
+    let names: Vec<&str> = found.modules.iter().map(|one| one.module.as_str()).collect();
+    let dependents = installed.map_or_else(Vec::new, |installed| dependents(installed, &names));
+    let mut modules: Vec<String> = names.iter().take(TRIED).map(|name| (*name).to_owned()).collect();
+    modules.extend(dependents.iter().map(|one| one.module.clone()));
     if !ended.success() {
         // Python itself does not come up: a module of its own is shadowed.
         modules.clear();
@@ -112,14 +168,21 @@ async fn shadowed(
     )?;
     for (statement, why) in with.broken_beside(&without) {
         let module = statement.trim_start_matches("import ");
-        match found.iter_mut().find(|one| one.module == module) {
-            Some(one) => one.broken = Some(why),
-            None => found.push(Shadowed {
+        if let Some(one) = found.modules.iter_mut().find(|one| one.module == module) {
+            one.broken = Some(why);
+        } else if let Some(one) = dependents.iter().find(|one| one.module == module) {
+            found.broken.push(Broken {
+                module: one.module.clone(),
+                needs: one.needs.clone(),
+                why,
+            });
+        } else {
+            found.modules.push(Shadowed {
                 module: module.to_owned(),
                 theirs: folders[0].clone(),
                 ours: patient.python(),
                 broken: Some(why),
-            }),
+            });
         }
     }
     Ok(found)
@@ -163,7 +226,7 @@ async fn home(ctx: &Context, patient: &Patient) -> std::io::Result<Option<Home>>
 
 /// Where the user's own packages for the environment's Python lie, and the folder that `PYTHONUSERBASE` names for it; `None`
 /// where Python does not look there.
-fn user_site(variables: &Variables, user_home: &Path, prefix: &Path) -> Option<(PathBuf, PathBuf)> {
+fn user_site(variables: &Variables, user_home: &Path, cwd: &Path, prefix: &Path) -> Option<(PathBuf, PathBuf)> {
     if variables.get("PYTHONNOUSERSITE").is_some() {
         return None;
     }
@@ -176,6 +239,7 @@ fn user_site(variables: &Variables, user_home: &Path, prefix: &Path) -> Option<(
             user_home.join(".local")
         }
     });
+    let base = whole(&base, cwd);
     let folder = if cfg!(windows) {
         // `Python313`, and the prefix does not tell its minor version by a folder: whichever is there is asked for.
         let entries = fs_err::read_dir(&base).ok()?.flatten();
@@ -199,7 +263,8 @@ mod tests {
         let home = tempfile::tempdir().expect("a folder");
         let prefix = home.path().join("env");
         fs_err::create_dir_all(prefix.join("lib/python3.13/site-packages")).expect("made");
-        let of = |variables: &Variables| user_site(variables, home.path(), &prefix).map(|(_, folder)| folder);
+        let of =
+            |variables: &Variables| user_site(variables, home.path(), home.path(), &prefix).map(|(_, folder)| folder);
         let folder = home.path().join(".local/lib/python3.13/site-packages");
         assert_eq!(of(&Variables::default()), None);
         fs_err::create_dir_all(&folder).expect("made");
@@ -209,6 +274,19 @@ mod tests {
             assert_eq!(of(&Variables::default()), Some(folder));
         }
         assert_eq!(of(&Variables::from_pairs([("PYTHONNOUSERSITE", "1")])), None);
+    }
+
+    /// They were compared as text with what Python makes of them, and looked for in another folder.
+    #[cfg(unix)]
+    #[test]
+    fn entries_are_the_folders_that_python_makes_of_them() {
+        let of = |value: &str| entries(OsStr::new(value), Path::new("/home/u/lab"));
+        assert_eq!(of("/opt/tools/"), [Path::new("/opt/tools")]);
+        assert_eq!(
+            of("src:../other/./x//"),
+            [Path::new("/home/u/lab/src"), Path::new("/home/u/other/x")]
+        );
+        assert_eq!(of("/a:"), [Path::new("/a"), Path::new("/home/u/lab")], "an empty one");
     }
 
     #[test]

@@ -49,6 +49,12 @@ impl Wheel {
         self
     }
 
+    /// What its module does when it is imported.
+    pub(crate) fn code(mut self, text: &str) -> Self {
+        self.files[0].1 = text.into();
+        self
+    }
+
     /// Published with a RECORD whose hash of the module is that of `text`.
     pub(crate) fn recorded_as(mut self, text: &'static str) -> Self {
         self.recorded_as = Some(text);
