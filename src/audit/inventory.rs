@@ -1,10 +1,8 @@
 use std::path::{Path, PathBuf};
 
-use pep508_rs::MarkerEnvironment;
-
 use super::{
-    Binaries, CondaPackage, Depth, Distribution, GpuLibraries, Installed, LackingLibrary, LackingSymbols,
-    LackingVersion, Ownership, Remains, Subject, Tree, Unowned, imports, torch, unowned,
+    Binaries, Depth, Distribution, GpuLibraries, Installed, LackingLibrary, LackingSymbols, LackingVersion, Ownership,
+    Subject, Tree, Unowned, imports, torch, unowned,
 };
 use crate::{
     causes::chain,
@@ -48,22 +46,12 @@ pub struct Inventory {
     pub made: Option<EnvName>,
     /// What was found, and did not block, when it was finished.
     pub made_with: Vec<Finding>,
-    /// `site-packages`, below the prefix.
-    pub site_packages: String,
+    /// What its packages' records say.
+    pub installed: Installed,
     /// The accelerator level that it has to serve.
     pub profile: ProfileName,
-    /// The version of its Python, such as `3.13`, with a `t` for one without the lock.
-    pub python: String,
     /// Whether its Python is linked to musl, and not to glibc.
     pub musl: bool,
-    /// The distributions, by name.
-    pub distributions: Vec<Distribution>,
-    /// What is left of others.
-    pub remains: Vec<Remains>,
-    /// Records of conda packages that cannot be read.
-    pub damaged_records: Vec<String>,
-    /// The conda packages.
-    pub conda: Vec<CondaPackage>,
     /// What matenv installed; absent in a prefix that it did not make.
     pub lock: Option<Lock>,
     /// Why its lock cannot be believed.
@@ -82,8 +70,6 @@ pub struct Inventory {
     pub lacking_nccl: Option<LackingSymbols>,
     /// What torchvision needs of torch and does not get.
     pub lacking_torch: Option<LackingSymbols>,
-    /// What markers are judged against.
-    pub markers: MarkerEnvironment,
     /// What the GPU libraries say; empty where the profile uses no GPU.
     pub gpu: GpuLibraries,
 }
@@ -95,16 +81,12 @@ impl Inventory {
         let Installed {
             prefix,
             site_packages,
-            python,
-            markers,
             distributions,
-            remains,
             conda,
-            damaged_records,
-        } = installed;
-        let prefix = prefix.as_path();
+            ..
+        } = &installed;
         let ((tree, mut files), (gpu, lock)) = rayon::join(
-            || rayon::join(|| Tree::read(prefix), || Ownership::of(&distributions, &conda)),
+            || rayon::join(|| Tree::read(prefix), || Ownership::of(distributions, conda)),
             || rayon::join(|| GpuLibraries::read(prefix, subject), || lock(prefix)),
         );
         let of_conda = !conda.is_empty();
@@ -113,14 +95,14 @@ impl Inventory {
             || Binaries::read(prefix, &tree, of_conda),
         );
         let (lacking_nccl, lacking_torch) = rayon::join(
-            || torch::lacking_nccl(&binaries, &site_packages),
-            || torch::lacking_torch(&binaries, &tree, &site_packages),
+            || torch::lacking_nccl(&binaries, site_packages),
+            || torch::lacking_torch(&binaries, &tree, site_packages),
         );
         // ELF has its own rules: the closure follows them.
         let lacking_libraries = if cfg!(target_os = "linux") {
             Vec::new()
         } else {
-            imports::lacking_libraries(prefix, &tree, &site_packages, subject)
+            imports::lacking_libraries(prefix, &tree, site_packages, subject)
         };
         let (lock, damaged_lock) = lock;
         let (made, made_with) = Generation::of_prefix(prefix)
@@ -131,33 +113,25 @@ impl Inventory {
             made,
             made_with: made_with.unwrap_or_default(),
             profile: subject.profile,
-            unowned: unowned::find(&tree, &files, &binaries, &site_packages),
+            unowned: unowned::find(&tree, &files, &binaries, site_packages),
             lacking_versions: binaries.lacking_versions(|path| files.claims.contains_key(path)),
             lacking_libraries,
             lacking_nccl,
             lacking_torch,
-            site_packages,
-            python,
             musl: hardware::is_musl(&layout::python(prefix)),
-            distributions,
-            remains,
-            damaged_records,
-            conda,
             lock,
             damaged_lock,
             tree,
             files,
-            markers,
             gpu,
+            installed,
         }
     }
 
     /// The distribution of that name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Distribution> {
-        self.distributions
-            .iter()
-            .find(|distribution| distribution.name.as_ref() == name)
+        self.installed.get(name)
     }
 
     /// What to type so that the packages are as they were installed: `matenv repair`, or in a prefix that matenv did not make
@@ -194,7 +168,7 @@ impl Inventory {
     /// A path below the prefix, from `site-packages` on where it lies there.
     #[must_use]
     pub fn short<'a>(&self, path: &'a str) -> &'a str {
-        path.strip_prefix(&self.site_packages)
+        path.strip_prefix(&self.installed.site_packages)
             .and_then(|rest| rest.strip_prefix('/'))
             .unwrap_or(path)
     }
@@ -217,19 +191,13 @@ fn lock(prefix: &Path) -> (Option<Lock>, Option<String>) {
 impl Inventory {
     /// An inventory of METADATA texts, for the tests of the faults.
     pub(crate) fn of(texts: &[&str]) -> Self {
-        let installed = Installed::of(texts);
         Self {
             env: Some("sleap".to_owned()),
             made: "sleap".parse().ok(),
             made_with: Vec::new(),
-            site_packages: installed.site_packages,
+            installed: Installed::of(texts),
             profile: ProfileName::Cpu,
-            python: installed.python,
             musl: false,
-            distributions: installed.distributions,
-            remains: installed.remains,
-            damaged_records: installed.damaged_records,
-            conda: installed.conda,
             lock: None,
             damaged_lock: None,
             tree: Tree::default(),
@@ -239,7 +207,6 @@ impl Inventory {
             lacking_versions: Vec::new(),
             lacking_nccl: None,
             lacking_torch: None,
-            markers: installed.markers,
             gpu: GpuLibraries::default(),
         }
     }

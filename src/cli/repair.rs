@@ -76,7 +76,13 @@ fn words(repaired: &Repaired, args: &Args) -> String {
     let mut parts = Vec::new();
     if !repaired.faults.is_empty() {
         let head = if args.dry_run { "would be mended" } else { "was wrong" };
-        parts.push(format!("{env}: {head}\n{}", finding_lines(&repaired.faults)));
+        // What to do is told once below, or was done.
+        let faults = repaired
+            .faults
+            .iter()
+            .cloned()
+            .map(|fault| Finding { remedy: None, ..fault });
+        parts.push(format!("{env}: {head}\n{}", finding_lines(&faults.collect::<Vec<_>>())));
     }
     if !repaired.left.is_empty() {
         let lines = finding_lines(&repaired.left);

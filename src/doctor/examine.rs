@@ -1,9 +1,6 @@
 //! The examination: host, process and environment, looked at side by side.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::PathBuf, sync::Arc};
 
 use futures::future::try_join_all;
 use schemars::JsonSchema;
@@ -15,32 +12,18 @@ use super::{
     imports::{self, Imports},
     patient::Patient,
     process::ProcessFacts,
+    target::{Target, has_manifest, lost, patients},
 };
 use crate::{
     audit::{self, AuditError, Depth, Installed, Subject},
     context::Context,
     hardware::Hardware,
     install::{self, InstallError},
-    lab,
-    manifest::Manifests,
     names::EnvName,
     settings::Settings,
-    store::{Generation, Lost, Store, StoreError, layout},
+    store::StoreError,
     verify::{self, VerifyError},
 };
-
-/// What is examined, beside the machine.
-#[derive(Debug, Clone)]
-pub enum Target {
-    /// The files of every environment, and nothing is started.
-    Everything,
-    /// An environment of matenv's.
-    Environment(Box<Generation>),
-    /// What is left of one whose folder is gone.
-    Lost(Box<Lost>),
-    /// A conda or virtual environment that matenv did not make.
-    Prefix(PathBuf),
-}
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -127,75 +110,6 @@ pub async fn examine(
         prefix,
         hardware: described.map(|described| described.hardware.clone()),
         findings,
-    })
-}
-
-/// Whether conda or `venv` made it, or it looks as if.
-fn is_environment(prefix: &Path) -> bool {
-    prefix.join("conda-meta").is_dir()
-        || prefix.join("pyvenv.cfg").is_file()
-        || layout::site_packages_of(prefix).is_some()
-}
-
-fn patients(ctx: &Context, target: &Target, described: Option<&Described>) -> Result<Vec<Patient>, DoctorError> {
-    let installed = |generation| Patient::installed(generation, described.is_some());
-    match target {
-        Target::Lost(_) => Ok(Vec::new()),
-        Target::Environment(generation) => Ok(vec![installed((**generation).clone())?]),
-        Target::Prefix(prefix) if !is_environment(prefix) => Err(DoctorError::NoEnvironment { prefix: prefix.clone() }),
-        Target::Prefix(prefix) => {
-            // One of ours may be named by its folder.
-            let ours = Store::open(&ctx.settings)?
-                .list()?
-                .into_iter()
-                .find(|generation| fs_err::canonicalize(&generation.prefix).is_ok_and(|real| real == *prefix));
-            Ok(vec![match ours {
-                Some(generation) => installed(generation)?,
-                None => foreign(prefix, described)?,
-            }])
-        }
-        Target::Everything => {
-            let mut patients = Vec::new();
-            for generation in Store::open(&ctx.settings)?.list()? {
-                let env = generation.env.clone();
-                match installed(generation) {
-                    Ok(patient) => patients.push(patient),
-                    // One that cannot be read leaves the others; asked for by its name it is an error.
-                    Err(error) => ctx.events.warn(format!(
-                        "{env} is left out: {error}; look at it alone: matenv doctor {env}"
-                    )),
-                }
-            }
-            Ok(patients)
-        }
-    }
-}
-
-/// The environments whose folders are gone, as far as they are looked at.
-fn lost(ctx: &Context, target: &Target) -> Result<Vec<Lost>, DoctorError> {
-    match target {
-        Target::Lost(lost) => Ok(vec![(**lost).clone()]),
-        Target::Everything => Ok(Store::open(&ctx.settings)?.all_lost()?),
-        Target::Environment(_) | Target::Prefix(_) => Ok(Vec::new()),
-    }
-}
-
-/// Whether `matenv install` knows the environment by its name.
-fn has_manifest(ctx: &Context, lost: &Lost) -> bool {
-    Manifests::load(ctx.settings.manifest_dir.as_deref()).is_ok_and(|manifests| {
-        lab::select(ctx.settings.lab.as_ref(), &manifests, &[lost.env.to_string()], None).is_ok()
-    })
-}
-
-/// What matenv did not make: it asks for CUDA where its files do, if it is judged for a machine that somebody names.
-fn foreign(prefix: &Path, described: Option<&Described>) -> Result<Patient, AuditError> {
-    let asks = |described: &Described| {
-        let installed = Installed::read(prefix)?;
-        Ok::<_, AuditError>(elsewhere::subject(&installed, &described.hardware))
-    };
-    Ok(Patient {
-        cuda: described.map(asks).transpose()?.and_then(|subject| subject.cuda),
-        ..Patient::foreign(prefix)
     })
 }
 
@@ -383,13 +297,6 @@ fn says_the_same(one: &Finding, other: &Finding) -> bool {
     };
     let theirs = names(other);
     names(one).iter().any(|name| theirs.contains(name))
-}
-
-/// The folder of a prefix as it was typed, made whole.
-#[must_use]
-pub fn prefix_at(cwd: &Path, typed: &Path) -> PathBuf {
-    let whole = cwd.join(typed);
-    fs_err::canonicalize(&whole).unwrap_or(whole)
 }
 
 #[cfg(test)]

@@ -175,9 +175,10 @@ impl<'a> Installers<'a> {
         let mut found: BTreeSet<&str> = BTreeSet::new();
         let mut next = vec![name.to_owned()];
         while let Some(needed) = next.pop() {
-            for one in &self.inventory.distributions {
+            for one in &self.inventory.installed.distributions {
                 let needs = one.requires.iter().any(|requirement| {
-                    requirement.name.as_ref() == needed && requirement.evaluate_markers(&self.inventory.markers, &[])
+                    requirement.name.as_ref() == needed
+                        && requirement.evaluate_markers(&self.inventory.installed.markers, &[])
                 });
                 if needs && found.insert(one.name.as_ref()) {
                     next.push(one.name.to_string());

@@ -13,13 +13,15 @@ mod imports;
 mod installers;
 mod patient;
 mod process;
+mod target;
 #[cfg(test)]
 mod tests;
 
 pub use described::Described;
-pub use examine::{DoctorError, Examination, Target, examine, prefix_at};
+pub use examine::{DoctorError, Examination, examine};
 pub use faults::Code;
 pub(crate) use installers::Installers;
+pub use target::{Target, prefix_at};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

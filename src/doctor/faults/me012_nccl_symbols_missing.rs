@@ -19,6 +19,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
     let first = lacking.symbols.first().map_or("nccl", String::as_str);
     let count = lacking.symbols.len();
     let nccl: Vec<_> = inventory
+        .installed
         .distributions
         .iter()
         .filter(|distribution| distribution.name.as_ref().starts_with("nvidia-nccl-"))

@@ -17,10 +17,10 @@ use crate::{
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
     let mut unsatisfied = Vec::new();
     let mut lacking = Vec::new();
-    for distribution in &inventory.distributions {
+    for distribution in &inventory.installed.distributions {
         for needs in &distribution.requires {
             // Like `uv pip check`: extras are not known to have been asked for.
-            if !needs.evaluate_markers(&inventory.markers, &[]) {
+            if !needs.evaluate_markers(&inventory.installed.markers, &[]) {
                 continue;
             }
             if has_a_fault_of_its_own(inventory, distribution.name.as_ref(), needs.name.as_ref()) {

@@ -102,7 +102,7 @@ fn who_brings(library: &str, needed_by: &[String], inventory: &Inventory, by: &I
         let mut needs = torch
             .requires
             .iter()
-            .filter(|needs| needs.evaluate_markers(&inventory.markers, &[]));
+            .filter(|needs| needs.evaluate_markers(&inventory.installed.markers, &[]));
         needs.any(|needs| inventory.get(needs.name.as_ref()).is_none())
     };
     match (torch.filter(lacks), onnxruntime, torch) {

@@ -70,7 +70,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
 /// What to type for a release that serves the GPUs, where it is known which one does.
 fn another_release(library: &str, cards: &[ComputeCapability], inventory: &Inventory, by: &Installers<'_>) -> String {
     const RUNTIME: &str = "onnxruntime-gpu";
-    let path = format!("{}/{library}", inventory.site_packages);
+    let path = format!("{}/{library}", inventory.installed.site_packages);
     let owner = inventory.files.owners_of(&path).next();
     let release = inventory.get(RUNTIME).and_then(|runtime| {
         let row = Stacks::table().wheel(RUNTIME, &runtime.version)?;

@@ -21,7 +21,7 @@ use crate::{
 };
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
-    let parties: Vec<Party> = inventory.distributions.iter().map(party).collect();
+    let parties: Vec<Party> = inventory.installed.distributions.iter().map(party).collect();
     let mut found: Vec<Disagreement> = contradictions(&parties);
     let two_nccl = found.iter().any(|one| one.fault == Fault::TwoNccl);
     found.retain(|one| match one.fault {
@@ -69,7 +69,7 @@ fn major(name: &str, major: u64) -> String {
 pub(super) fn nccl_of_torch(inventory: &Inventory, by: &Installers<'_>) -> String {
     let torch = inventory.get("torch");
     let pin = torch.and_then(|torch| torch.requires.iter().find(|needs| is_nccl(needs.name.as_ref())));
-    let others = inventory.distributions.iter().filter(|one| {
+    let others = inventory.installed.distributions.iter().filter(|one| {
         let name = one.name.as_ref();
         is_nccl(name) && pin.is_none_or(|pin| pin.name.as_ref() != name)
     });
@@ -85,6 +85,7 @@ pub(super) fn nccl_of_torch(inventory: &Inventory, by: &Installers<'_>) -> Strin
 /// The packages of one CUDA: that of torch, or else of ONNX Runtime, or else the newest. What goes takes files of the others along.
 fn one_cuda(inventory: &Inventory, by: &Installers<'_>) -> String {
     let all: Vec<(&Distribution, u64)> = inventory
+        .installed
         .distributions
         .iter()
         .filter_map(|one| Some((one, cuda_major(&party(one))?)))

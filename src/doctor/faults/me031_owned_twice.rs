@@ -88,7 +88,7 @@ fn is_imported(inventory: &Inventory, path: &str, owners: &BTreeSet<usize>) -> b
     let Some((top, _)) = below.split_once('/') else {
         return true;
     };
-    let package = format!("{}/{top}/__init__.py", inventory.site_packages);
+    let package = format!("{}/{top}/__init__.py", inventory.installed.site_packages);
     let claims = inventory
         .files
         .claims

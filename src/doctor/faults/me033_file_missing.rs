@@ -36,7 +36,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             .with_evidence(capped(paths.iter().map(|path| inventory.short(path).to_owned())))
             .with_remedy(inventory.remedy(|by| by.again([brought])))
     });
-    let remains = inventory.remains.iter().map(|remains| {
+    let remains = inventory.installed.remains.iter().map(|remains| {
         let folder = &remains.folder;
         let (severity, message) = match remains.kind {
             RemainsKind::NoMetadata => (Severity::Error, format!("{folder} is half removed: it has no METADATA")),
@@ -46,7 +46,9 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
                 format!("{folder} is left of a package that pip did not remove to the end"),
             ),
         };
-        let path = inventory.tree.path(&format!("{}/{folder}", inventory.site_packages));
+        let path = inventory
+            .tree
+            .path(&format!("{}/{folder}", inventory.installed.site_packages));
         let package = folder
             .strip_suffix(".dist-info")
             .filter(|_| remains.kind != RemainsKind::Aside)
@@ -60,7 +62,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
         // pip and uv take it for installed as long as the folder is there, and cannot remove it.
         .with_remedy(inventory.remedy(|by| then([delete(&path), by.again(&package)])))
     });
-    let records = inventory.damaged_records.iter().map(|record| {
+    let records = inventory.installed.damaged_records.iter().map(|record| {
         let message = format!("{record} is damaged: what conda installed is not known");
         let path = inventory.tree.path(record);
         let mut parts = record.trim_start_matches("conda-meta/").rsplitn(3, '-');

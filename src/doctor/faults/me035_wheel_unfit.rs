@@ -13,6 +13,7 @@ use crate::{
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
     let unfit: Vec<&Distribution> = inventory
+        .installed
         .distributions
         .iter()
         // conda's packages are chosen by conda's own platform.
@@ -21,7 +22,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             !distribution
                 .tags
                 .iter()
-                .any(|tag| fits(tag, &inventory.python, inventory.musl))
+                .any(|tag| fits(tag, &inventory.installed.python, inventory.musl))
         })
         .collect();
     let lines = unfit.iter().map(|distribution| {
@@ -33,10 +34,10 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
         return Vec::new();
     };
     let message = match lines.len() {
-        1 => format!("{first}, not for this Python {}", inventory.python),
+        1 => format!("{first}, not for this Python {}", inventory.installed.python),
         count => format!(
             "{count} wheels are not made for this Python {}; the first: {first}",
-            inventory.python
+            inventory.installed.python
         ),
     };
     vec![

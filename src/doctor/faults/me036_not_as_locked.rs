@@ -85,9 +85,9 @@ fn conda(inventory: &Inventory, lock: &Lock) -> Vec<String> {
         .filter_map(|record| {
             let record = &record.package_record;
             let (name, locked) = (record.name.as_normalized(), record.version.to_string());
-            match inventory.conda.iter().find(|package| package.name == name) {
+            match inventory.installed.conda.iter().find(|package| package.name == name) {
                 // A record that cannot be read is another fault.
-                None if !inventory.damaged_records.is_empty() => None,
+                None if !inventory.installed.damaged_records.is_empty() => None,
                 None => Some(format!("{name} {locked} -> gone")),
                 Some(there) if there.version != locked => Some(format!("{name} {locked} -> {}", there.version)),
                 Some(there) => {
@@ -107,13 +107,14 @@ fn added(inventory: &Inventory, lock: &Lock) -> Vec<String> {
         .iter()
         .map(|record| record.package_record.name.as_normalized())
         .collect();
-    let distributions = inventory.distributions.iter().filter(|distribution| {
+    let distributions = inventory.installed.distributions.iter().filter(|distribution| {
         let source = distribution.origin.as_ref().is_some_and(Origin::is_source);
         let name = distribution.name.as_ref();
         name != OURS && !source && !wheels.contains(name) && !inventory.files.is_of_conda(distribution)
     });
     let distributions = distributions.map(|one| format!("{} {}", one.name, one.version));
     let conda = inventory
+        .installed
         .conda
         .iter()
         .filter(|package| !packages.contains(package.name.as_str()))
@@ -148,7 +149,7 @@ mod tests {
             "channel": "https://channel.example.org/",
         }));
         let mut inventory = Inventory::of(texts);
-        inventory.conda.push(CondaPackage {
+        inventory.installed.conda.push(CondaPackage {
             name: "python".to_owned(),
             version: "3.13.1".to_owned(),
             build: "0_cp313".to_owned(),
@@ -184,7 +185,7 @@ mod tests {
         assert_eq!((found.len(), found[0].severity), (1, Severity::Error));
         assert_eq!(found[0].evidence, ["numpy 2.4.6 -> 1.26.4", "torch 2.15.0+cpu -> gone"]);
         let mut other = inventory(&["Name: numpy\nVersion: 2.4.6\n", TORCH]);
-        other.conda[0].version = "3.13.2".to_owned();
+        other.installed.conda[0].version = "3.13.2".to_owned();
         assert_eq!(
             detect(&other)[0].message,
             "changed since it was installed: python 3.13.1 -> 3.13.2"
@@ -198,7 +199,7 @@ mod tests {
         assert_eq!((found.len(), found[0].severity), (1, Severity::Warning));
         assert_eq!(found[0].message, "extra 1.0 was added by hand");
         let origin = serde_json::json!({ "url": "https://example.org/extra.git", "vcs_info": { "vcs": "git", "commit_id": "0a1b" } });
-        inventory.distributions[2].origin = serde_json::from_value(origin).ok();
+        inventory.installed.distributions[2].origin = serde_json::from_value(origin).ok();
         assert_eq!(detect(&inventory), []);
     }
 

@@ -1,0 +1,106 @@
+//! What is examined, and the prefixes that belong to it.
+
+use std::path::{Path, PathBuf};
+
+use super::{Described, DoctorError, elsewhere, patient::Patient};
+use crate::{
+    audit::{AuditError, Installed},
+    context::Context,
+    lab,
+    manifest::Manifests,
+    store::{Generation, Lost, Store, layout},
+};
+
+/// What is examined, beside the machine.
+#[derive(Debug, Clone)]
+pub enum Target {
+    /// The files of every environment, and nothing is started.
+    Everything,
+    /// An environment of matenv's.
+    Environment(Box<Generation>),
+    /// What is left of one whose folder is gone.
+    Lost(Box<Lost>),
+    /// A conda or virtual environment that matenv did not make.
+    Prefix(PathBuf),
+}
+
+/// The folder of a prefix as it was typed, made whole.
+#[must_use]
+pub fn prefix_at(cwd: &Path, typed: &Path) -> PathBuf {
+    let whole = cwd.join(typed);
+    fs_err::canonicalize(&whole).unwrap_or(whole)
+}
+
+/// Whether conda or `venv` made it, or it looks as if.
+fn is_environment(prefix: &Path) -> bool {
+    prefix.join("conda-meta").is_dir()
+        || prefix.join("pyvenv.cfg").is_file()
+        || layout::site_packages_of(prefix).is_some()
+}
+
+/// The prefixes to look at.
+pub(super) fn patients(
+    ctx: &Context,
+    target: &Target,
+    described: Option<&Described>,
+) -> Result<Vec<Patient>, DoctorError> {
+    let installed = |generation| Patient::installed(generation, described.is_some());
+    match target {
+        Target::Lost(_) => Ok(Vec::new()),
+        Target::Environment(generation) => Ok(vec![installed((**generation).clone())?]),
+        Target::Prefix(prefix) if !is_environment(prefix) => Err(DoctorError::NoEnvironment { prefix: prefix.clone() }),
+        Target::Prefix(prefix) => {
+            // One of ours may be named by its folder.
+            let ours = Store::open(&ctx.settings)?
+                .list()?
+                .into_iter()
+                .find(|generation| fs_err::canonicalize(&generation.prefix).is_ok_and(|real| real == *prefix));
+            Ok(vec![match ours {
+                Some(generation) => installed(generation)?,
+                None => foreign(prefix, described)?,
+            }])
+        }
+        Target::Everything => {
+            let mut patients = Vec::new();
+            for generation in Store::open(&ctx.settings)?.list()? {
+                let env = generation.env.clone();
+                match installed(generation) {
+                    Ok(patient) => patients.push(patient),
+                    // One that cannot be read leaves the others; asked for by its name it is an error.
+                    Err(error) => ctx.events.warn(format!(
+                        "{env} is left out: {error}; look at it alone: matenv doctor {env}"
+                    )),
+                }
+            }
+            Ok(patients)
+        }
+    }
+}
+
+/// The environments whose folders are gone, as far as they are looked at.
+pub(super) fn lost(ctx: &Context, target: &Target) -> Result<Vec<Lost>, DoctorError> {
+    match target {
+        Target::Lost(lost) => Ok(vec![(**lost).clone()]),
+        Target::Everything => Ok(Store::open(&ctx.settings)?.all_lost()?),
+        Target::Environment(_) | Target::Prefix(_) => Ok(Vec::new()),
+    }
+}
+
+/// Whether `matenv install` knows the environment by its name.
+pub(super) fn has_manifest(ctx: &Context, lost: &Lost) -> bool {
+    Manifests::load(ctx.settings.manifest_dir.as_deref()).is_ok_and(|manifests| {
+        lab::select(ctx.settings.lab.as_ref(), &manifests, &[lost.env.to_string()], None).is_ok()
+    })
+}
+
+/// What matenv did not make: it asks for CUDA where its files do, if it is judged for a machine that somebody names.
+fn foreign(prefix: &Path, described: Option<&Described>) -> Result<Patient, AuditError> {
+    let asks = |described: &Described| {
+        let installed = Installed::read(prefix)?;
+        Ok::<_, AuditError>(elsewhere::subject(&installed, &described.hardware))
+    };
+    Ok(Patient {
+        cuda: described.map(asks).transpose()?.and_then(|subject| subject.cuda),
+        ..Patient::foreign(prefix)
+    })
+}
