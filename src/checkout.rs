@@ -7,7 +7,6 @@
 mod git;
 mod tree;
 
-pub(crate) use git::redacted;
 pub use tree::Kind;
 
 use std::{

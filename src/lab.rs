@@ -11,7 +11,7 @@ mod select;
 
 pub use edit::{Change, Edited, add, remove};
 pub use init::{Created, init};
-pub use select::{Selected, select};
+pub use select::{Selected, knows, select};
 
 use std::{
     collections::BTreeMap,

@@ -146,6 +146,6 @@ pub async fn repair(ctx: &Context, generation: &Generation, request: &RepairRequ
 /// Whether the same packages, installed anew, are without it.
 fn is_mended(finding: &Finding, generation: &Generation, named: Option<Code>) -> bool {
     let bad = finding.severity > Severity::Info || named == Some(finding.code);
-    let brought = || generation.record.made_with.iter().any(|known| known.is_of(finding));
+    let brought = || generation.record.made_with.iter().any(|known| known.is(finding));
     bad && finding.scope == Scope::Environment && !CHOSEN.contains(&finding.code) && !brought()
 }

@@ -14,57 +14,15 @@ use super::{Subject, binaries::is_library, tree::Tree};
 use crate::{
     binary::{Imports, Kind},
     names::ProfileName,
+    store::layout,
 };
 
 /// Folders of `site-packages` whose libraries are loaded when their package is imported. Others have plugins that nobody
 /// may ever load.
 const FOLDERS: [&str; 5] = ["onnxruntime/capi/", "torch/", "torchvision/", "numpy/", "cv2/"];
 
-/// Libraries that Windows has since Windows 10, by name without `.dll`. The C++ runtime is not among them: `vc14_runtime` is.
-const OF_WINDOWS: [&str; 39] = [
-    "advapi32",
-    "avicap32",
-    "avifil32",
-    "bcrypt",
-    "cfgmgr32",
-    "comctl32",
-    "comdlg32",
-    "crypt32",
-    "d3d11",
-    "d3d12",
-    "dbghelp",
-    "dxcore",
-    "dxgi",
-    "gdi32",
-    "imagehlp",
-    "imm32",
-    "iphlpapi",
-    "kernel32",
-    "mf",
-    "mfplat",
-    "mfreadwrite",
-    "msvcrt",
-    "netapi32",
-    "ntdll",
-    "ole32",
-    "oleaut32",
-    "powrprof",
-    "psapi",
-    "rpcrt4",
-    "secur32",
-    "setupapi",
-    "shell32",
-    "shlwapi",
-    "ucrtbase",
-    "user32",
-    "userenv",
-    "version",
-    "wintrust",
-    "ws2_32",
-];
-
 /// What NVIDIA's driver brings.
-const OF_THE_DRIVER: [&str; 2] = ["nvcuda", "nvml"];
+const OF_THE_DRIVER: [&str; 2] = ["nvcuda.dll", "nvml.dll"];
 
 /// A library that is needed and nowhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,20 +34,28 @@ pub struct LackingLibrary {
 }
 
 /// The libraries that nobody brings, by name; none of what is ELF. `site_packages` is below the prefix, which has to
-/// serve `subject`.
+/// serve `subject`; `of_windows` says whether Windows has a DLL of its own, by its name in small letters.
 #[must_use]
-pub fn lacking_libraries(prefix: &Path, tree: &Tree, site_packages: &str, subject: &Subject) -> Vec<LackingLibrary> {
+pub fn lacking_libraries(
+    prefix: &Path,
+    tree: &Tree,
+    site_packages: &str,
+    subject: &Subject,
+    of_windows: impl Fn(&str) -> bool,
+) -> Vec<LackingLibrary> {
     let loaded = |path: &str| {
         let below = path.strip_prefix(site_packages).and_then(|rest| rest.strip_prefix('/'));
         below.is_some_and(|below| {
             FOLDERS.iter().any(|folder| below.starts_with(folder)) && !is_of_another_profile(below, subject)
         })
     };
-    let names: BTreeSet<String> = tree
+    let mut names: BTreeSet<String> = tree
         .iter()
         .filter(|(path, _)| is_library(path))
         .map(|(path, _)| path.rsplit('/').next().unwrap_or(path).to_lowercase())
         .collect();
+    // A virtual environment has Python's own DLLs where the Python lies that it was made with.
+    names.extend(python_folders(prefix).iter().flat_map(|folder| names_in(folder)));
     let start: Vec<String> = tree
         .iter()
         .filter(|(path, entry)| !entry.link && is_library(path) && loaded(path))
@@ -114,7 +80,7 @@ pub fn lacking_libraries(prefix: &Path, tree: &Tree, site_packages: &str, subjec
         rpaths.extend(above);
         for name in &imports.needed {
             let found = match imports.kind {
-                Kind::Dll => is_of_windows(name) || names.contains(&name.to_lowercase()),
+                Kind::Dll => is_there(&name.to_lowercase(), &names, &of_windows),
                 Kind::MachO => match of_dyld(name, &file, prefix, &rpaths) {
                     Found::OfTheSystem => true,
                     Found::Here(there) => {
@@ -153,18 +119,39 @@ fn imports(prefix: &Path, path: &str) -> Option<Imports> {
     Imports::read(&prefix.join(path)).ok().flatten()
 }
 
-/// Whether Windows or the driver has it: by the list, as an API set, or because it lies there.
-fn is_of_windows(name: &str) -> bool {
-    let name = name.to_lowercase();
-    let stem = name
-        .strip_suffix(".dll")
-        .or_else(|| name.strip_suffix(".drv"))
-        .unwrap_or(&name);
-    let of_set = stem.starts_with("api-ms-win-") || stem.starts_with("ext-ms-");
-    of_set
-        || OF_WINDOWS.contains(&stem)
-        || OF_THE_DRIVER.contains(&stem)
-        || cfg!(windows) && Path::new(r"C:\Windows\System32").join(&name).is_file()
+/// Whether a DLL is there, brought by the environment, by Windows or by the driver.
+fn is_there(name: &str, names: &BTreeSet<String>, of_windows: impl Fn(&str) -> bool) -> bool {
+    // API sets are names that Windows itself resolves.
+    name.starts_with("api-ms-win-")
+        || name.starts_with("ext-ms-")
+        || OF_THE_DRIVER.contains(&name)
+        || names.contains(name)
+        || of_windows(name)
+}
+
+/// Whether this Windows has a DLL of that name.
+#[must_use]
+pub(super) fn is_in_system_folder(name: &str) -> bool {
+    Path::new(r"C:\Windows\System32").join(name).is_file()
+}
+
+/// Where the Python lies that an environment starts: behind its own, and what `pyvenv.cfg` names.
+fn python_folders(prefix: &Path) -> Vec<PathBuf> {
+    let own = fs_err::canonicalize(layout::python(prefix)).ok();
+    let behind = own.and_then(|python| Some(python.parent()?.to_owned()));
+    let text = fs_err::read_to_string(prefix.join("pyvenv.cfg")).unwrap_or_default();
+    let home = text.lines().find_map(|line| {
+        let (key, value) = line.split_once('=')?;
+        (key.trim() == "home").then(|| PathBuf::from(value.trim()))
+    });
+    behind.into_iter().chain(home).collect()
+}
+
+fn names_in(folder: &Path) -> Vec<String> {
+    let entries = fs_err::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .map(|entry| entry.file_name().to_string_lossy().to_lowercase())
+        .collect()
 }
 
 enum Found {

@@ -1,8 +1,11 @@
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::{
     Binaries, Depth, Distribution, GpuLibraries, Installed, LackingLibrary, LackingSymbols, LackingVersion, Ownership,
-    Subject, Tree, Unowned, imports, torch, unowned,
+    Published, Subject, Tree, Unowned, imports, torch, unowned,
 };
 use crate::{
     causes::chain,
@@ -44,10 +47,8 @@ pub struct Inventory {
     pub env: Option<String>,
     /// Its name, if it is an environment of matenv's that was finished.
     pub made: Option<EnvName>,
-    /// What was found, and did not block, when it was finished.
-    pub made_with: Vec<Finding>,
     /// What its packages' records say.
-    pub installed: Installed,
+    pub installed: Arc<Installed>,
     /// The accelerator level that it has to serve.
     pub profile: ProfileName,
     /// Whether its Python is linked to musl, and not to glibc.
@@ -77,14 +78,14 @@ pub struct Inventory {
 impl Inventory {
     /// Look at the files of what is installed: names, sizes and tables of symbols; with [`Depth::Content`] every file.
     #[must_use]
-    pub fn look(installed: Installed, env: Option<&str>, subject: &Subject, depth: Depth) -> Self {
+    pub fn look(installed: Arc<Installed>, env: Option<&str>, subject: &Subject, depth: Depth) -> Self {
         let Installed {
             prefix,
             site_packages,
             distributions,
             conda,
             ..
-        } = &installed;
+        } = &*installed;
         let ((tree, mut files), (gpu, lock)) = rayon::join(
             || rayon::join(|| Tree::read(prefix), || Ownership::of(distributions, conda)),
             || rayon::join(|| GpuLibraries::read(prefix, subject), || lock(prefix)),
@@ -94,6 +95,7 @@ impl Inventory {
             || files.compare(&tree, depth == Depth::Content),
             || Binaries::read(prefix, &tree, of_conda),
         );
+        files.set_aside(&Published::read(prefix), &tree);
         let (lacking_nccl, lacking_torch) = rayon::join(
             || torch::lacking_nccl(&binaries, site_packages),
             || torch::lacking_torch(&binaries, &tree, site_packages),
@@ -102,16 +104,12 @@ impl Inventory {
         let lacking_libraries = if cfg!(target_os = "linux") {
             Vec::new()
         } else {
-            imports::lacking_libraries(prefix, &tree, site_packages, subject)
+            imports::lacking_libraries(prefix, &tree, site_packages, subject, imports::is_in_system_folder)
         };
         let (lock, damaged_lock) = lock;
-        let (made, made_with) = Generation::of_prefix(prefix)
-            .map(|generation| (generation.env, generation.record.made_with))
-            .unzip();
         Self {
             env: env.map(ToOwned::to_owned),
-            made,
-            made_with: made_with.unwrap_or_default(),
+            made: Generation::of_prefix(prefix).map(|generation| generation.env),
             profile: subject.profile,
             unowned: unowned::find(&tree, &files, &binaries, site_packages),
             lacking_versions: binaries.lacking_versions(|path| files.claims.contains_key(path)),
@@ -194,8 +192,7 @@ impl Inventory {
         Self {
             env: Some("sleap".to_owned()),
             made: "sleap".parse().ok(),
-            made_with: Vec::new(),
-            installed: Installed::of(texts),
+            installed: Arc::new(Installed::of(texts)),
             profile: ProfileName::Cpu,
             musl: false,
             lock: None,

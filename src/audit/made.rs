@@ -112,6 +112,6 @@ impl Prefix {
     /// The same, looked at more closely.
     pub(crate) fn inventory_at(&self, depth: Depth) -> Inventory {
         let installed = Installed::read(self.path()).expect("an inventory");
-        Inventory::look(installed, Some("sleap"), &Subject::cpu(), depth)
+        Inventory::look(std::sync::Arc::new(installed), Some("sleap"), &Subject::cpu(), depth)
     }
 }

@@ -18,9 +18,11 @@ mod inventory;
 pub(crate) mod made;
 mod origin;
 mod ownership;
+mod published;
 mod record;
 mod runtimes;
 mod shared_files;
+mod stand_ins;
 mod subject;
 mod torch;
 mod tree;
@@ -37,15 +39,17 @@ pub use installed::Installed;
 pub use inventory::{AuditError, Inventory};
 pub use origin::Origin;
 pub use ownership::{Claim, Difference, Differing, Owner, Ownership};
+pub use published::{Published, Suspect};
 pub use record::Recorded;
 pub(crate) use record::ending;
 pub use runtimes::{Conflict, Family, Files};
 pub use shared_files::SharedFiles;
+pub use stand_ins::StandIn;
 pub use subject::Subject;
 pub use tree::{Entry, Tree};
 pub use unowned::Unowned;
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -57,6 +61,9 @@ use crate::doctor::{Code, Finding, faults};
 pub struct Audit {
     /// Sorted by what blocks first.
     pub findings: Vec<Finding>,
+    /// The files that are not as they were recorded; the findings tell of them.
+    #[serde(skip)]
+    pub suspects: Vec<Suspect>,
 }
 
 /// The codes that [`audit`] can find: a new audit replaces an old one's findings.
@@ -100,20 +107,17 @@ impl Depth {
 /// # Errors
 /// There is no Python, or a folder cannot be read.
 pub fn audit(prefix: &Path, env: &str, subject: &Subject, depth: Depth) -> Result<Audit, AuditError> {
-    Ok(look(Installed::read(prefix)?, Some(env), subject, depth))
+    Ok(look(Arc::new(Installed::read(prefix)?), Some(env), subject, depth))
 }
 
 /// Look at the files of what is installed. `env` is what `matenv install` makes it with, or the like of it.
 #[must_use]
-pub fn look(installed: Installed, env: Option<&str>, subject: &Subject, depth: Depth) -> Audit {
+pub fn look(installed: Arc<Installed>, env: Option<&str>, subject: &Subject, depth: Depth) -> Audit {
     let inventory = Inventory::look(installed, env, subject, depth);
     let mut findings = faults::detect(&inventory);
-    for finding in &mut findings {
-        // What it was proven with is no news, and was judged then with more at hand.
-        if let Some(known) = inventory.made_with.iter().find(|known| known.is_of(finding)) {
-            finding.clone_from(known);
-        }
-    }
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
-    Audit { findings }
+    Audit {
+        findings,
+        suspects: inventory.files.suspects(&inventory.tree),
+    }
 }

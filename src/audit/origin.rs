@@ -8,6 +8,8 @@ pub struct Origin {
     dir_info: Option<Folder>,
     #[serde(default)]
     vcs_info: Option<Repository>,
+    #[serde(default)]
+    subdirectory: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -38,9 +40,13 @@ impl Origin {
     /// The URL as installers take it, with the commit of a repository.
     #[must_use]
     pub fn url(&self) -> String {
-        match &self.vcs_info {
+        let whole = match &self.vcs_info {
             Some(repository) => format!("{}+{}@{}", repository.vcs, self.url, repository.commit_id),
             None => self.url.clone(),
+        };
+        match &self.subdirectory {
+            Some(folder) => format!("{whole}#subdirectory={folder}"),
+            None => whole,
         }
     }
 }
@@ -63,5 +69,10 @@ mod tests {
         let repository = read(repository);
         assert!(repository.is_source());
         assert_eq!(repository.url(), "git+https://example.org/a.git@0a1b");
+        let below = r#"{"url": "https://example.org/a.git", "subdirectory": "python", "vcs_info": {"vcs": "git", "commit_id": "0a1b"}}"#;
+        assert_eq!(
+            read(below).url(),
+            "git+https://example.org/a.git@0a1b#subdirectory=python"
+        );
     }
 }

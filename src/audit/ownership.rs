@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use rattler_digest::{Sha256, Sha256Hash, compute_file_digest};
 use rayon::prelude::*;
 
-use super::{CondaPackage, Distribution, record::Recorded, tree::Tree};
+use super::{CondaPackage, Distribution, Published, Suspect, record::Recorded, tree::Tree};
 
 /// Who brought a file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,6 +69,8 @@ pub struct Ownership {
     pub missing: Vec<(usize, String)>,
     /// Files that are not as recorded.
     pub differing: Vec<Differing>,
+    /// Files that are not as recorded, and were published so: owner and path.
+    pub published: Vec<(usize, String)>,
 }
 
 impl Ownership {
@@ -133,6 +135,34 @@ impl Ownership {
                 required: file.required,
             });
         }
+    }
+
+    /// Set aside what was published so, as long as it is as it was then.
+    pub(super) fn set_aside(&mut self, published: &[Published], tree: &Tree) {
+        for one in published {
+            let owner = self.claims.get(&one.path).and_then(|claims| claims.first());
+            let size = tree.get(&one.path).map(|entry| entry.size);
+            if let Some(claim) = owner.filter(|_| size == one.size) {
+                self.published.push((claim.owner, one.path.clone()));
+                self.missing.retain(|(_, path)| *path != one.path);
+                self.differing.retain(|differing| differing.path != one.path);
+            }
+        }
+    }
+
+    /// All that is not as recorded.
+    pub(super) fn suspects(&self, tree: &Tree) -> Vec<Suspect> {
+        let missing = self.missing.iter().map(|(owner, path)| (*owner, path));
+        let differing = self.differing.iter().map(|one| (one.owner, &one.path));
+        let suspect = |(owner, path): (usize, &String)| Suspect {
+            package: self.owners[owner].name.clone(),
+            conda: self.owners[owner].conda,
+            there: Published {
+                path: path.clone(),
+                size: tree.get(path).map(|entry| entry.size),
+            },
+        };
+        missing.chain(differing).map(suspect).collect()
     }
 
     /// The owners of a file, as words: `numpy 2.4.6`.

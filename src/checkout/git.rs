@@ -170,7 +170,7 @@ pub(super) async fn state(ctx: &Context, folder: &Path) -> (Option<String>, bool
 }
 
 /// `url` without credentials.
-pub(crate) fn redacted(url: &str) -> String {
+pub(super) fn redacted(url: &str) -> String {
     match Url::parse(url) {
         Ok(mut url) => {
             // Fails for URLs that cannot have any.

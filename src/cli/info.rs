@@ -70,6 +70,5 @@ pub(super) fn found(env: &EnvName, session: &Session) -> Result<Found, Failure> 
 
 /// Whether `matenv install` knows the environment by its name.
 pub(super) fn has_manifest(env: &EnvName, session: &Session) -> bool {
-    let lab = session.ctx.settings.lab.as_ref();
-    crate::lab::select(lab, &session.manifests, &[env.to_string()], None).is_ok()
+    crate::lab::knows(session.ctx.settings.lab.as_ref(), &session.manifests, env)
 }

@@ -2,8 +2,13 @@
 
 use std::path::PathBuf;
 
-use super::{Code, Finding, patient::Patient};
-use crate::{audit::Subject, hardware::Hardware, install::InstallError, names::typed, plan::subdir};
+use crate::{
+    audit::Subject,
+    hardware::Hardware,
+    install::InstallError,
+    names::typed,
+    plan::{Plan, subdir},
+};
 
 /// A machine that a hardware file describes.
 #[derive(Debug, Clone)]
@@ -34,26 +39,17 @@ impl Described {
         subject.cards = visible.iter().filter_map(|gpu| gpu.compute_capability).collect();
     }
 
-    /// What chooses anew has to choose for that machine, and leave alone what was made for this one.
-    pub(super) fn aim(&self, finding: &mut Finding, patient: &Patient) {
-        let is_of_machine = matches!(finding.code, Code::DriverTrouble | Code::NoCodeForCard);
-        let (Some(made), Some(remedy)) = (&patient.made, finding.remedy.as_mut().filter(|_| is_of_machine)) else {
-            return;
-        };
-        // The command is the last thing that these remedies say.
-        let Some(command) = remedy.find("matenv install") else {
-            return;
-        };
-        let (manifest, env) = (&made.plan.manifest, &made.plan.env);
-        let what = if made.certificate.cross {
-            format!("{} --force", typed(manifest, env))
+    /// What is typed after `matenv install` to have a plan's environment for that machine: the same one if it was made for another
+    /// machine, and one beside it if it was made for this one.
+    pub(super) fn typed(&self, plan: &Plan, cross: bool) -> String {
+        let (manifest, env) = (&plan.manifest, &plan.env);
+        let what = if cross {
+            typed(manifest, env)
         } else {
             format!("{manifest} --name {env}-there")
         };
-        let before = &remedy[..command];
-        *remedy = format!(
-            "{before}matenv install {what} --hardware \"{}\" --cross",
-            self.file.display()
-        );
+        let source = plan.source.as_ref();
+        let source = source.map_or_else(String::new, |source| format!(" --source {manifest}={}", source.place()));
+        format!("{what}{source} --hardware \"{}\" --cross", self.file.display())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Code, Finding};
+use super::{Code, Finding, Scope};
 use crate::{
     audit::{Installed, Subject},
     context::Context,
@@ -77,8 +77,10 @@ pub(super) async fn probe(ctx: &Context, prefix: &Path, manifest: &str) -> Resul
 
 /// What a program asks for and these releases do not have, no installer mends.
 fn advised(finding: Finding, manifest: &str) -> Finding {
-    match finding.code {
-        Code::ProbeFailed => finding.with_remedy(format!("a proven one beside it: matenv install {manifest}")),
+    match (finding.code, finding.scope) {
+        (Code::ProbeFailed, Scope::Environment) => {
+            finding.with_remedy(format!("a proven one beside it: matenv install {manifest}"))
+        }
         _ => finding,
     }
 }

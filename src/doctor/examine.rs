@@ -12,13 +12,15 @@ use super::{
     imports::{self, Imports},
     patient::Patient,
     process::ProcessFacts,
-    target::{Target, has_manifest, lost, patients},
+    target::{Target, lost, patients},
 };
 use crate::{
     audit::{self, AuditError, Depth, Installed, Subject},
     context::Context,
     hardware::Hardware,
     install::{self, InstallError},
+    lab,
+    manifest::Manifests,
     names::EnvName,
     settings::Settings,
     store::StoreError,
@@ -92,11 +94,12 @@ pub async fn examine(
     )?;
     let mut findings = faults::detect_host(&host, &patients);
     findings.extend(parts.into_iter().flatten());
-    let lost = lost(ctx, target)?;
-    findings.extend(
-        lost.iter()
-            .map(|lost| faults::detect_lost(lost, has_manifest(ctx, lost))),
-    );
+    for lost in lost(ctx, target)? {
+        let manifests = Manifests::load(ctx.settings.manifest_dir.as_deref());
+        let lab = ctx.settings.lab.as_ref();
+        let known = manifests.is_ok_and(|manifests| lab::knows(lab, &manifests, &lost.env));
+        findings.push(faults::detect_lost(&lost, known));
+    }
     let findings = ordered(findings);
     let (env, prefix) = match (target, patients.first().filter(|_| alone)) {
         (Target::Lost(lost), _) => (Some(lost.env.clone()), Some(lost.leads_to.clone())),
@@ -136,7 +139,7 @@ async fn of_patient(
         let described = described.cloned();
         blocking(move || {
             rayon::join(
-                || installed.map(|installed| files(&settings, &patient, &installed, depth, described.as_ref())),
+                || installed.map(|installed| files(&settings, &patient, installed, depth, described.as_ref())),
                 || PrefixFacts::look(&settings, &patient),
             )
         })
@@ -184,11 +187,6 @@ async fn of_patient(
     );
     found.extend(probes);
     found.extend(imports.findings);
-    if let Some(described) = described {
-        for finding in &mut found {
-            described.aim(finding, patient);
-        }
-    }
     Ok(found)
 }
 
@@ -218,23 +216,23 @@ fn dead_python(patient: &Patient) -> Option<Finding> {
 fn files(
     settings: &Settings,
     patient: &Patient,
-    installed: &Installed,
+    installed: Arc<Installed>,
     depth: Depth,
     described: Option<&Described>,
 ) -> Vec<Finding> {
     let (env, mut subject) = match (&patient.made, described) {
-        (Some(made), _) => (Some(made.plan.typed()), Subject::of_plan(&made.plan)),
+        (Some(made), _) => (patient.typed.clone(), Subject::of_plan(&made.plan)),
         (None, described) => {
             let here = || Hardware::glance(settings);
             let hardware = described.map_or_else(here, |described| described.hardware.clone());
             (
-                elsewhere::manifest(installed).map(ToOwned::to_owned),
-                elsewhere::subject(installed, &hardware),
+                elsewhere::manifest(&installed).map(ToOwned::to_owned),
+                elsewhere::subject(&installed, &hardware),
             )
         }
     };
     described.inspect(|described| described.serve(&mut subject));
-    audit::look(installed.clone(), env.as_deref(), &subject, depth).findings
+    audit::look(installed, env.as_deref(), &subject, depth).findings
 }
 
 /// The environment's own probes; of what matenv did not make, those of the manifest that makes the like.

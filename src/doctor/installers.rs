@@ -13,6 +13,7 @@ use pep508_rs::{MarkerTree, Requirement, VerbatimUrl};
 use crate::{
     audit::{Distribution, Inventory, Owner},
     names::Backend,
+    process::posix_quoted,
     sources::{SourceName, Sources},
     store::layout,
 };
@@ -80,7 +81,7 @@ impl<'a> Installers<'a> {
             .map(|(index, arguments)| self.install_with(arguments, Treats::Anew, index.as_deref()));
         let specs: Vec<String> = conda
             .iter()
-            .map(|one| format!("{}={}", one.name, one.version))
+            .map(|one| quoted(&format!("{}={}", one.name, one.version)))
             .collect();
         let conda = (!specs.is_empty()).then(|| self.conda("install", "--force-reinstall", &specs));
         then(conda.into_iter().chain(wheels))
@@ -99,7 +100,7 @@ impl<'a> Installers<'a> {
 
     /// Take packages away.
     pub(crate) fn without<'o>(&self, owners: impl IntoIterator<Item = &'o Owner>) -> String {
-        let names = |owners: &[&Owner]| owners.iter().map(|one| one.name.clone()).collect::<Vec<_>>();
+        let names = |owners: &[&Owner]| owners.iter().map(|one| quoted(&one.name)).collect::<Vec<_>>();
         let (conda, wheels): (Vec<&Owner>, Vec<&Owner>) = owners.into_iter().partition(|owner| owner.conda);
         let of_pip =
             (!wheels.is_empty()).then(|| self.pip("uninstall", if self.has_pip { "-y" } else { "" }, &names(&wheels)));
@@ -112,19 +113,31 @@ impl<'a> Installers<'a> {
         then([self.without(all), self.again([kept])])
     }
 
-    /// Install what answers requirements, with what that requires. What conda brought, conda changes.
+    /// Install what answers requirements, with what that requires. What conda brought, conda changes, by the names that it has
+    /// for it, and without extras, which it does not know.
     pub(crate) fn answer(&self, requirements: &[String], index: Option<&str>) -> String {
-        let is_condas = |requirement: &&String| {
-            let name = requirement
-                .split(|letter: char| !letter.is_alphanumeric() && !"-_.".contains(letter))
-                .next();
-            let there = name.and_then(|name| self.inventory.get(name));
-            there.is_some_and(|there| self.inventory.files.is_of_conda(there))
-        };
-        let (conda, wheels): (Vec<&String>, Vec<&String>) = requirements.iter().partition(is_condas);
-        let words = |requirements: &[&String]| requirements.iter().map(|one| quoted(one)).collect::<Vec<_>>();
-        let of_conda = (!conda.is_empty()).then(|| self.conda("install", "", &words(&conda)));
-        let of_pip = (!wheels.is_empty()).then(|| self.install_with(&words(&wheels), Treats::Fitting, index));
+        let (mut conda, mut wheels) = (Vec::new(), Vec::new());
+        for requirement in requirements {
+            let is_of_name = |letter: char| letter.is_alphanumeric() || "-_.".contains(letter);
+            let (name, rest) = requirement.split_at(
+                requirement
+                    .find(|letter| !is_of_name(letter))
+                    .unwrap_or(requirement.len()),
+            );
+            let brought = self
+                .inventory
+                .get(name)
+                .and_then(|there| self.inventory.files.conda_owner(there));
+            match brought {
+                Some(owner) => {
+                    let bounds = rest.split_once(']').map_or(rest, |(_, bounds)| bounds);
+                    conda.push(quoted(&format!("{}{bounds}", owner.name)));
+                }
+                None => wheels.push(quoted(requirement)),
+            }
+        }
+        let of_conda = (!conda.is_empty()).then(|| self.conda("install", "", &conda));
+        let of_pip = (!wheels.is_empty()).then(|| self.install_with(&wheels, Treats::Fitting, index));
         then(of_conda.into_iter().chain(of_pip))
     }
 
@@ -136,7 +149,7 @@ impl<'a> Installers<'a> {
 
     /// Let conda bring a package that goes with one that stays.
     pub(crate) fn beside(&self, stays: &Owner, package: &str) -> String {
-        let stays = format!("{}={}", stays.name, stays.version);
+        let stays = quoted(&format!("{}={}", stays.name, stays.version));
         self.conda("install", "", &[stays, package.to_owned()])
     }
 
@@ -165,7 +178,9 @@ impl<'a> Installers<'a> {
         let left = self.dependents(&kept.name);
         let named: BTreeSet<&str> = owners.iter().map(|owner| owner.name.as_str()).collect();
         let needing: BTreeSet<&str> = owners.iter().flat_map(|owner| self.dependents(&owner.name)).collect();
-        let needing = needing.difference(&left).filter(|name| !named.contains(*name));
+        let needing = needing
+            .difference(&left)
+            .filter(|name| !named.contains(*name) && **name != kept.name);
         let needing = needing.filter_map(|name| Some(self.owner_of(self.inventory.get(name)?)));
         owners.iter().map(|owner| (*owner).clone()).chain(needing).collect()
     }
@@ -192,14 +207,9 @@ impl<'a> Installers<'a> {
     fn as_it_is(&self, owner: &Owner) -> String {
         let distribution = self.inventory.get(&owner.name);
         match distribution.and_then(|distribution| distribution.origin.as_ref()) {
-            Some(origin) if is_harmless(&origin.url()) => {
-                if origin.is_editable() {
-                    format!("--editable \"{}\"", origin.url())
-                } else {
-                    format!("\"{} @ {}\"", owner.name, origin.url())
-                }
-            }
-            Some(_) | None => quoted(&format!("{}=={}", owner.name, owner.version)),
+            Some(origin) if origin.is_editable() => format!("--editable {}", quoted(&origin.url())),
+            Some(origin) => quoted(&format!("{} @ {}", owner.name, origin.url())),
+            None => quoted(&format!("{}=={}", owner.name, owner.version)),
         }
     }
 
@@ -216,17 +226,17 @@ impl<'a> Installers<'a> {
     }
 
     fn pip(&self, command: &str, options: &str, arguments: &[String]) -> String {
-        let python = &self.python;
+        let python = path(&self.python);
         let words = words([command, options, &arguments.join(" ")]);
         if self.has_pip {
-            format!("\"{python}\" -m pip {words}")
+            format!("{python} -m pip {words}")
         } else {
-            format!("uv pip {words} --python \"{python}\"")
+            format!("uv pip {words} --python {python}")
         }
     }
 
     fn conda(&self, command: &str, options: &str, arguments: &[String]) -> String {
-        let prefix = format!("--prefix \"{}\"", self.prefix);
+        let prefix = format!("--prefix {}", path(&self.prefix));
         words(["conda", command, &prefix, options, &arguments.join(" ")])
     }
 }
@@ -246,12 +256,7 @@ pub(crate) fn without_local(version: &str) -> &str {
 pub(crate) fn wanted(requirement: &Requirement<VerbatimUrl>) -> String {
     let mut bare = requirement.clone();
     bare.marker = MarkerTree::TRUE;
-    let text = bare.to_string();
-    if is_harmless(&text) {
-        text
-    } else {
-        requirement.name.to_string()
-    }
+    bare.to_string()
 }
 
 /// Commands of which each comes after the one before has done its work.
@@ -261,21 +266,25 @@ pub(crate) fn then(commands: impl IntoIterator<Item = String>) -> String {
 }
 
 /// Delete a file, or a folder with all that is in it.
-pub(crate) fn delete(path: &Path) -> String {
-    let command = match (cfg!(windows), path.is_dir()) {
+pub(crate) fn delete(file: &Path) -> String {
+    let command = match (cfg!(windows), file.is_dir()) {
         (true, true) => "rmdir /s /q",
         (true, false) => "del",
         (false, true) => "rm -r",
         (false, false) => "rm",
     };
-    format!("{command} \"{}\"", path.display())
+    format!("{command} {}", path(&file.display().to_string()))
 }
 
 /// Give a file a name that nobody asks for.
-pub(crate) fn aside(path: &Path) -> String {
+pub(crate) fn aside(file: &Path) -> String {
     let command = if cfg!(windows) { "move" } else { "mv" };
-    let path = path.display();
-    format!("{command} \"{path}\" \"{path}.aside\"")
+    let file = file.display();
+    format!(
+        "{command} {} {}",
+        path(&file.to_string()),
+        path(&format!("{file}.aside"))
+    )
 }
 
 fn words<const N: usize>(words: [&str; N]) -> String {
@@ -289,13 +298,20 @@ fn quoted(word: &str) -> String {
     if word.chars().all(plain) {
         word.to_owned()
     } else {
-        format!("\"{word}\"")
+        path(word)
     }
 }
 
-/// Whether a shell takes it in double quotes as it is. What another program wrote may hold anything.
-fn is_harmless(text: &str) -> bool {
-    !text.contains(['"', '`', '$', '\\', '!']) && !text.chars().any(char::is_control)
+/// A word in quotes. What another program wrote, or somebody called a folder, may hold anything.
+fn path(word: &str) -> String {
+    let harmless = !word.contains(['"', '`', '$', '\\', '!']);
+    if cfg!(windows) {
+        format!("\"{}\"", word.replace('"', ""))
+    } else if harmless {
+        format!("\"{word}\"")
+    } else {
+        posix_quoted(word)
+    }
 }
 
 #[cfg(test)]

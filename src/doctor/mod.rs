@@ -94,12 +94,6 @@ impl Finding {
         self
     }
 
-    /// Whether `other` tells the same, in as many words or fewer.
-    #[must_use]
-    pub fn is_of(&self, other: &Self) -> bool {
-        self.code == other.code && self.evidence == other.evidence && self.message.starts_with(&other.message)
-    }
-
     /// Whether it stops an environment from being called good.
     #[must_use]
     pub fn blocks(&self) -> bool {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::Described;
 use crate::{
     install::{self, InstallError},
     names::EnvName,
@@ -19,6 +20,8 @@ pub(crate) struct Patient {
     pub(crate) made: Option<Made>,
     /// CUDA's major version, if it is meant to run on an NVIDIA GPU of the machine that it is judged for.
     pub(crate) cuda: Option<u32>,
+    /// What is typed after `matenv install` to make it for the machine that it is judged for; absent for what matenv did not make.
+    pub(crate) typed: Option<String>,
 }
 
 /// What matenv wrote down of an environment.
@@ -32,12 +35,16 @@ pub(crate) struct Made {
 impl Patient {
     /// The current generation of an environment, judged for the machine that it was made for: this one, unless it is
     /// `described`.
-    pub(crate) fn installed(generation: Generation, described: bool) -> Result<Self, InstallError> {
+    pub(crate) fn installed(generation: Generation, described: Option<&Described>) -> Result<Self, InstallError> {
         let plan = install::kept_plan(&generation)?;
         let certificate = Certificate::read(&generation.env, &generation.prefix)?;
         Ok(Self {
             prefix: generation.prefix.clone(),
-            cuda: plan.backend.cuda_major().filter(|_| described || !certificate.cross),
+            cuda: plan
+                .backend
+                .cuda_major()
+                .filter(|_| described.is_some() || !certificate.cross),
+            typed: Some(described.map_or_else(|| plan.typed(), |described| described.typed(&plan, certificate.cross))),
             made: Some(Made {
                 generation,
                 plan,
@@ -52,6 +59,7 @@ impl Patient {
             prefix: prefix.to_owned(),
             made: None,
             cuda: None,
+            typed: None,
         }
     }
 

@@ -6,8 +6,6 @@ use super::{Described, DoctorError, elsewhere, patient::Patient};
 use crate::{
     audit::{AuditError, Installed},
     context::Context,
-    lab,
-    manifest::Manifests,
     store::{Generation, Lost, Store, layout},
 };
 
@@ -44,7 +42,7 @@ pub(super) fn patients(
     target: &Target,
     described: Option<&Described>,
 ) -> Result<Vec<Patient>, DoctorError> {
-    let installed = |generation| Patient::installed(generation, described.is_some());
+    let installed = |generation| Patient::installed(generation, described);
     match target {
         Target::Lost(_) => Ok(Vec::new()),
         Target::Environment(generation) => Ok(vec![installed((**generation).clone())?]),
@@ -84,13 +82,6 @@ pub(super) fn lost(ctx: &Context, target: &Target) -> Result<Vec<Lost>, DoctorEr
         Target::Everything => Ok(Store::open(&ctx.settings)?.all_lost()?),
         Target::Environment(_) | Target::Prefix(_) => Ok(Vec::new()),
     }
-}
-
-/// Whether `matenv install` knows the environment by its name.
-pub(super) fn has_manifest(ctx: &Context, lost: &Lost) -> bool {
-    Manifests::load(ctx.settings.manifest_dir.as_deref()).is_ok_and(|manifests| {
-        lab::select(ctx.settings.lab.as_ref(), &manifests, &[lost.env.to_string()], None).is_ok()
-    })
 }
 
 /// What matenv did not make: it asks for CUDA where its files do, if it is judged for a machine that somebody names.

@@ -82,6 +82,7 @@ pub(super) fn gpu_patient() -> Patient {
     Patient {
         prefix: prefix.clone(),
         cuda: Some(13),
+        typed: Some("sleap".to_owned()),
         made: Some(Made {
             generation: Generation {
                 env: record.env.clone(),

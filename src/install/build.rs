@@ -3,7 +3,10 @@
 //! In: a [`Recipe`], and the environment held. Out: a [`Built`]; unless its verdict is good, nothing is left of it and the current
 //! generation stays as it was. Absent on purpose: what is asked for, and whether anything has to be built.
 
-use std::path::PathBuf;
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use super::{
     Clock, InstallError, Machine, Prove,
@@ -13,18 +16,18 @@ use super::{
     records::keep_records,
 };
 use crate::{
-    audit::{Audit, Depth, Subject},
+    audit::{Audit, Depth, Published, Subject},
     causes::chain,
     context::Context,
     doctor::{Code, Finding, Scope, Severity},
     event::Stage,
-    lock::Lock,
+    lock::{Lock, LockedWheel},
     plan::Plan,
     pypi::{self, Altered},
     reach,
     report::{Certificate, ChosenPlan, Package, Verdict},
     store::{
-        GenerationRecord, Size, Staged, Store,
+        GenerationRecord, Known, Size, Staged, Store,
         door::{self, Door},
     },
     verify::Verification,
@@ -96,16 +99,19 @@ async fn attempt(
     let mut audit = None;
     if prove.probes {
         let mut seen = look(ctx, clock, plan, &staged.prefix, Depth::Content).await?;
-        if seen.findings.iter().any(is_of_files) {
+        if !seen.suspects.is_empty() {
+            let of_suspects = suspected(&seen, &located.lock.pypi.wheels);
             if dropped.is_none() {
-                let found = pypi::drop_altered(ctx, &located.uv, &located.lock.pypi.wheels).await?;
+                let found = pypi::drop_altered(ctx, &located.uv, &of_suspects).await?;
                 let again = !found.is_empty();
                 *dropped = Some(found);
                 if again {
                     return Ok(None);
                 }
-            } else {
-                as_published(&mut seen);
+            }
+            let fetched = dropped.iter().flatten().map(|one| one.name.as_str()).collect();
+            if write_published(ctx, &seen, &of_suspects, &fetched, &staged.prefix)? {
+                seen = look(ctx, clock, plan, &staged.prefix, Depth::Content).await?;
             }
         }
         audit = Some(seen);
@@ -121,18 +127,42 @@ async fn attempt(
     Ok(Some(certificate))
 }
 
-/// Whether a file is not what its package's record says.
-fn is_of_files(finding: &Finding) -> bool {
-    matches!(finding.code, Code::FileDiffers | Code::FileMissing)
+/// The wheels some of whose files are not as they were recorded.
+fn suspected(audit: &Audit, wheels: &[LockedWheel]) -> Vec<LockedWheel> {
+    let is_suspect = |wheel: &&LockedWheel| {
+        audit
+            .suspects
+            .iter()
+            .any(|one| !one.conda && one.package == pypi::normal(&wheel.name))
+    };
+    wheels.iter().filter(is_suspect).cloned().collect()
 }
 
-/// What was unpacked from checked archives a moment ago is what was published, whatever the record in it says.
-fn as_published(audit: &mut Audit) {
-    for finding in audit.findings.iter_mut().filter(|finding| is_of_files(finding)) {
-        finding.severity = Severity::Warning;
-        finding.message.push_str(", and so it was published");
-        finding.remedy = None;
-    }
+/// What was unpacked from a checked archive a moment ago is what was published, whatever the record in it says: write that down.
+/// rattler has read the conda packages' files; of wheels those count that were `fetched` in this run, or that an earlier one
+/// found to be so.
+fn write_published(
+    ctx: &Context,
+    audit: &Audit,
+    wheels: &[LockedWheel],
+    fetched: &BTreeSet<&str>,
+    prefix: &Path,
+) -> Result<bool, InstallError> {
+    let is_so =
+        |wheel: &&LockedWheel| fetched.contains(&*pypi::normal(&wheel.name)) || pypi::is_published_so(ctx, wheel);
+    let published: BTreeSet<String> = wheels
+        .iter()
+        .filter(is_so)
+        .inspect(|wheel| pypi::note_published_so(ctx, wheel))
+        .map(|wheel| pypi::normal(&wheel.name))
+        .collect();
+    let suspects = audit.suspects.iter();
+    let files: Vec<Published> = suspects
+        .filter(|one| one.conda || published.contains(&one.package))
+        .map(|one| one.there.clone())
+        .collect();
+    Published::write(&files, prefix).map_err(InstallError::Records)?;
+    Ok(!files.is_empty())
 }
 
 /// Link and install all that the recipe names.
@@ -182,7 +212,10 @@ fn certificate(ctx: &Context, staged: &Staged, recipe: &Recipe<'_>, located: Loc
         source: plan.source.clone(),
         packages,
         size: None,
-        audit: Audit { findings },
+        audit: Audit {
+            findings,
+            suspects: Vec::new(),
+        },
         verification: Verification::default(),
         bench: None,
         timings: Vec::new(),
@@ -233,10 +266,14 @@ fn switch(
 }
 
 /// What is less than good in its files though they are what was locked.
-fn made_with(certificate: &Certificate) -> Vec<Finding> {
+fn made_with(certificate: &Certificate) -> Vec<Known> {
     let seen = certificate.audit.findings.iter();
     let lasting = seen.filter(|finding| finding.scope == Scope::Environment && finding.severity == Severity::Warning);
-    lasting.cloned().collect()
+    let known = lasting.map(|finding| Known {
+        code: finding.code.to_string(),
+        message: finding.message.clone(),
+    });
+    known.collect()
 }
 
 /// Let conda find the environment. That it cannot is worth a warning; the environment is whole all the same.

@@ -15,6 +15,12 @@ pub struct Selected<'a> {
     pub profile: Option<ProfileName>,
 }
 
+/// Whether `matenv install` knows an environment by its name: the lab has it, or a manifest is called so.
+#[must_use]
+pub fn knows(lab: Option<&Lab>, manifests: &Manifests, env: &EnvName) -> bool {
+    select(lab, manifests, &[env.to_string()], None).is_ok()
+}
+
 /// The environments of `names`, each once: those of the lab, or of manifests. Without names those that the lab lists, or the
 /// default manifests' where it lists none. `name` is what one alone is to be called instead.
 ///

@@ -5,7 +5,8 @@
 //! the cache too, and every environment that is made from it gets the change. (Of conda packages rattler reads the cached
 //! files itself before it links them.) The RECORD is copied, so a change in one does not reach it.
 //!
-//! A wheel whose own RECORD is wrong, as some are published, looks altered: dropping it costs a download and nothing else.
+//! A wheel whose own RECORD is wrong, as some are published, looks altered. That it is not is known once it was fetched again, and
+//! written down by its hash; offline it is refused until then.
 
 use std::{
     collections::BTreeSet,
@@ -47,7 +48,12 @@ pub struct Altered {
 /// # Errors
 /// uv does not remove it, or it could not be fetched again (`--offline`); the cache stays as it is then.
 pub async fn drop_altered(ctx: &Context, uv: &Uv, wheels: &[LockedWheel]) -> Result<Vec<Altered>, PypiError> {
-    let (cache, wheels) = (ctx.settings.uv_cache.clone(), wheels.to_vec());
+    let cache = ctx.settings.uv_cache.clone();
+    let wheels: Vec<LockedWheel> = wheels
+        .iter()
+        .filter(|wheel| !is_published_so(ctx, wheel))
+        .cloned()
+        .collect();
     let found = tokio::task::spawn_blocking(move || altered(&cache, &wheels))
         .await
         .map_err(|error| PypiError::Io(error.into()))?;
@@ -202,8 +208,31 @@ async fn remove(ctx: &Context, uv: &Uv, altered: &[Altered]) -> Result<(), PypiE
     Err(kept(last.map_or_else(|| ended.how(), |line| line.trim().to_owned())))
 }
 
+/// Whether a wheel's own RECORD is known to be wrong.
+pub(crate) fn is_published_so(ctx: &Context, wheel: &LockedWheel) -> bool {
+    note(ctx, wheel).is_file()
+}
+
+/// Write down that a wheel's own RECORD is wrong. Without the note it is fetched again the next time.
+pub(crate) fn note_published_so(ctx: &Context, wheel: &LockedWheel) {
+    let note = note(ctx, wheel);
+    let written = note
+        .parent()
+        .map_or(Ok(()), fs_err::create_dir_all)
+        .and_then(|()| fs_err::write(&note, ""));
+    if let Err(error) = written {
+        tracing::debug!("{error}");
+    }
+}
+
+fn note(ctx: &Context, wheel: &LockedWheel) -> PathBuf {
+    // A lock is a file that somebody may have written: nothing in it leads out of the folder.
+    let hash: String = wheel.sha256.chars().filter(char::is_ascii_hexdigit).collect();
+    ctx.settings.home.join("state").join("published-so").join(hash)
+}
+
 /// One spelling for all: a wheel's folder is called `antlr4_python3_runtime`.
-fn normal(name: &str) -> String {
+pub(crate) fn normal(name: &str) -> String {
     pep508_rs::PackageName::from_str(name).map_or_else(|_| name.to_owned(), |name| name.to_string())
 }
 

@@ -15,7 +15,7 @@ use crate::{
     doctor::{Code, Finding, Scope, Severity},
     names::{EnvName, typed},
     report::Certificate,
-    settings::{DEFAULT_HOME, Settings},
+    settings::Settings,
 };
 
 /// What became of the door.
@@ -178,7 +178,7 @@ pub(super) fn close(home: &Path, user_home: &Path, env: &EnvName) -> Result<Opti
     };
     let door = link(user_home, env);
     match links::at(&door).map_err(failed)? {
-        At::Link(found) if leads_to(&found, &envs_link(home, env)) || is_stale(&found, home, env) => {
+        At::Link(found) if leads_to(&found, &envs_link(home, env)) || is_ours(&found, home, env) => {
             links::remove(&door).map_err(failed)?;
             Ok(Some(door))
         }
@@ -203,8 +203,8 @@ fn is_stale(found: &Path, home: &Path, env: &EnvName) -> bool {
     is_ours(found, home, env) || is_of_gone_home(found, home, env)
 }
 
-/// Whether `found` is the link of `env` in a `MATENV_HOME` that was moved or deleted. A conda's folder that is gone looks the same
-/// but for its name; under another name, a generation that came along has to say that it was made there.
+/// Whether `found` is the link of `env` in a `MATENV_HOME` that was moved: a generation that came along says that it was made
+/// there. One whose disk is away for a while looks the same, and has no generation here.
 fn is_of_gone_home(found: &Path, home: &Path, env: &EnvName) -> bool {
     let gone = found
         .parent()
@@ -223,7 +223,7 @@ fn is_of_gone_home(found: &Path, home: &Path, env: &EnvName) -> bool {
         let certificate = folder.and_then(|folder| Certificate::read(env, &folder.prefix).ok());
         certificate.is_some_and(|certificate| certificate.prefix.parent().and_then(Path::parent) == Some(gone))
     };
-    gone.ends_with(DEFAULT_HOME) || names_in(&store).unwrap_or_default().iter().any(was_made_there)
+    names_in(&store).unwrap_or_default().iter().any(was_made_there)
 }
 
 /// Whether `found` is a generation of `env`: our link, pointing past the one that moves.

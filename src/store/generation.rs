@@ -39,7 +39,24 @@ pub struct GenerationRecord {
     pub cross: bool,
     /// What its audit found that does not block: the locked packages bring it, and no repair mends it.
     #[serde(default)]
-    pub made_with: Vec<Finding>,
+    pub made_with: Vec<Known>,
+}
+
+/// A finding that was there from the start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Known {
+    /// Its code, as text: an older matenv may not know it.
+    pub code: String,
+    /// Its sentence.
+    pub message: String,
+}
+
+impl Known {
+    /// Whether `finding` is it.
+    #[must_use]
+    pub fn is(&self, finding: &Finding) -> bool {
+        self.code == finding.code.as_str() && self.message == finding.message
+    }
 }
 
 /// One installed prefix.

@@ -34,7 +34,7 @@ mod staged;
 pub use conda_folders::CondaInstallation;
 pub use error::StoreError;
 pub use filesystem::Filesystem;
-pub use generation::{Generation, GenerationRecord};
+pub use generation::{Generation, GenerationRecord, Known};
 pub use lock::EnvLock;
 pub use lost::Lost;
 pub use size::Size;

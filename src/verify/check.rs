@@ -157,12 +157,16 @@ fn failed(place: &Place<'_>, check: &Check, how: &str, output: &str) -> Finding 
     Finding::new(
         Code::ProbeFailed,
         Severity::Error,
-        Scope::Environment,
+        // No change to the environment brings what the operating system lacks.
+        if missing.is_some() {
+            Scope::Host
+        } else {
+            Scope::Environment
+        },
         format!("the probe \"{}\" failed: {how}", check.name),
     )
     .with_evidence(last.into_iter().rev())
     .with_remedy(match (missing, place.model_dir, Generation::of_prefix(place.prefix)) {
-        // No change to the environment brings it.
         (Some(missing), ..) => missing.remedy,
         // The environment's own probes passed: it is the model, or the two do not fit.
         (None, Some(model_dir), _) => format!("try another model, or look at this one: {}", model_dir.display()),

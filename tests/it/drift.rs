@@ -255,32 +255,43 @@ fn caches_hand_on_nothing_that_was_changed_in_place() {
 /// Some wheels are: then they are what everybody has.
 #[test]
 fn a_wheel_that_was_published_with_a_wrong_record_is_a_warning_and_no_repair_is_tried() {
-    let env = TestEnv::new().with_uv();
-    env.manifest("[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n");
-    let wheel = Wheel::new("demo-app", "1.0").recorded_as("__version__ = \"0.9\"\n");
-    let index = Index::serve(&[wheel], Options::default());
-    let made = env.install_demo(&index.url(), &["--json"]).exits(0).json();
-    let warned: Vec<_> = made["audit"]["findings"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|finding| finding["severity"] != "info")
-        .collect();
-    assert_eq!((warned.len(), &warned[0]["code"]), (1, &json!("ME032")), "{made}");
-    assert!(
-        warned[0]["message"]
-            .as_str()
-            .unwrap()
-            .ends_with("and so it was published")
-    );
-    env.matenv(&["verify", "demo", "--deep"])
-        .exits(0)
-        .says("and so it was published");
-    env.matenv(&["doctor", "demo", "--deep", "--offline"])
-        .exits(0)
-        .says("and so it was published");
-    env.matenv(&["repair", "demo", "--offline"])
-        .exits(0)
-        .says("and so it was published")
-        .says("demo: nothing to mend in its files");
+    const SO: &str = "is not as its own record says, and so it was published";
+    // One of the same size, and one that a look at the sizes finds.
+    for recorded in ["__version__ = \"0.9\"\n", "another text\n"] {
+        let env = TestEnv::new().with_uv();
+        env.manifest("[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n");
+        let wheel = Wheel::new("demo-app", "1.0").recorded_as(recorded);
+        let index = Index::serve(&[wheel], Options::default());
+        let made = env.install_demo(&index.url(), &["--json"]).exits(0).json();
+        let findings = made["audit"]["findings"].as_array().unwrap();
+        let warned: Vec<_> = findings.iter().filter(|found| found["severity"] != "info").collect();
+        assert_eq!((warned.len(), &warned[0]["code"]), (1, &json!("ME032")), "{made}");
+        assert!(warned[0]["message"].as_str().unwrap().ends_with(SO), "{made}");
+        for arguments in [
+            &["verify", "demo"][..],
+            &["verify", "demo", "--deep"],
+            &["doctor", "demo", "--offline"],
+            &["doctor", "demo", "--deep", "--offline"],
+        ] {
+            env.matenv(arguments).exits(0).says(SO);
+        }
+        env.matenv(&["repair", "demo", "--offline"])
+            .exits(0)
+            .says(SO)
+            .says("demo: nothing to mend in its files");
+        // It is known now: no other environment fetches it again, and one without a network can be made.
+        index.requests();
+        env.install_demo(&index.url(), &["--force"]).exits(0).says(SO);
+        let fetched = index.requests();
+        assert!(
+            !fetched.iter().any(|request| request.contains("demo_app")),
+            "{fetched:?}"
+        );
+        env.install_demo(&index.url(), &["--force", "--offline"])
+            .exits(0)
+            .says(SO);
+        let changed = in_lib(&env, "site-packages/demo_app/__init__.py");
+        fs_err::remove_file(&changed).unwrap();
+        env.matenv(&["doctor", "demo", "--offline"]).exits(6).says("ME033");
+    }
 }

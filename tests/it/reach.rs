@@ -273,7 +273,7 @@ fn the_distribution_is_whole_and_nothing_is_written_where_there_is_nothing_to_op
     recorded.sort();
     assert_eq!(recorded, written);
     let inventory = Inventory::look(
-        Installed::read(&made.prefix()).unwrap(),
+        std::sync::Arc::new(Installed::read(&made.prefix()).unwrap()),
         Some("sleap"),
         &Subject::cpu(),
         Depth::Structure,

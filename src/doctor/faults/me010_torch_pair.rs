@@ -73,11 +73,11 @@ fn pair(by: &Installers<'_>, torch: &Distribution, vision: &Distribution) -> Str
         return then(theirs.into_iter().chain([by.beside(&there, "torchvision")]));
     }
     let index = torch_index(&there.version);
-    let version = match &index {
-        Some(_) => there.version.as_str(),
-        // What some cluster built is nowhere to be had.
-        None => without_local(&there.version),
-    };
+    if index.is_none() && there.version.contains('+') {
+        // What a cluster or a vendor built is on no index, and its own torchvision is wherever it came from.
+        return String::new();
+    }
+    let version = there.version.as_str();
     let torch = format!("torch=={version}");
     let made_for = |row: &&TorchRow| row.version.to_string() == without_local(version);
     match Stacks::table().torch().iter().find(made_for) {

@@ -9,9 +9,8 @@ use pep508_rs::VersionOrUrl;
 
 use super::{Code, capped, me025_cuda_packages_disagree::is_nccl};
 use crate::{
-    audit::{Distribution, Inventory},
+    audit::{Distribution, Inventory, StandIn},
     doctor::{Finding, Scope, Severity, installers},
-    stack::Stacks,
 };
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
@@ -27,7 +26,8 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
                 continue;
             }
             let wanted = format!("{} {} needs {needs}", distribution.name, distribution.version);
-            let told = match (stands_for(inventory, needs.name.as_ref()), &needs.version_or_url) {
+            let there = stands_for(inventory, needs.name.as_ref());
+            let told = match (there, &needs.version_or_url) {
                 (None, _) => format!("{wanted}, which is missing"),
                 (Some(there), Some(VersionOrUrl::VersionSpecifier(specifiers)))
                     if !specifiers.contains(&there.version) =>
@@ -38,7 +38,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             };
             unsatisfied.push(told);
             let mut asked = installers::wanted(needs);
-            if let Some(there) = stands_for(inventory, needs.name.as_ref()) {
+            if let Some(there) = there {
                 asked = asked.replacen(needs.name.as_ref(), there.name.as_ref(), 1);
             }
             if !lacking.contains(&asked) {
@@ -66,12 +66,11 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
     ]
 }
 
-/// What is there for a name. Each flavour of ONNX Runtime brings the module, and a second one would overwrite it.
+/// What is there for a name: it, or what brings the same modules. A second one would overwrite those.
 fn stands_for<'a>(inventory: &'a Inventory, name: &str) -> Option<&'a Distribution> {
-    let flavours = Stacks::table().onnxruntime();
-    let is_runtime = flavours.iter().any(|flavour| flavour == name);
-    let other = || flavours.iter().find_map(|flavour| inventory.get(flavour));
-    inventory.get(name).or_else(|| is_runtime.then(other).flatten())
+    inventory
+        .get(name)
+        .or_else(|| StandIn::of(name).find_map(|other| inventory.get(other)))
 }
 
 /// Whether another fault tells of a version that does not fit, in the words that users see then.
@@ -115,6 +114,22 @@ mod tests {
         let found = detect(&Inventory::elsewhere(&[needs, old]));
         let remedy = found[0].remedy.as_deref().unwrap_or_default();
         assert!(remedy.ends_with("install \"onnxruntime-gpu>=1.20\""), "{remedy}");
+        assert_eq!(detect(&Inventory::of(&[needs])).len(), 1);
+        let gpu_wanted = "Name: rembg\nVersion: 2.0\nRequires-Dist: onnxruntime-gpu\n";
+        let plain = "Name: onnxruntime\nVersion: 1.26.0\n";
+        assert_eq!(
+            detect(&Inventory::of(&[gpu_wanted, plain])).len(),
+            1,
+            "it computes on no GPU"
+        );
+    }
+
+    /// The remedy of a second Qt (ME030) is the headless OpenCV; this one's was the other again.
+    #[test]
+    fn one_opencv_answers_for_another() {
+        let needs = "Name: ultralytics\nVersion: 8.0\nRequires-Dist: opencv-python>=4.6\n";
+        let headless = "Name: opencv-python-headless\nVersion: 5.0.0.93\n";
+        assert_eq!(detect(&Inventory::of(&[needs, headless])), []);
         assert_eq!(detect(&Inventory::of(&[needs])).len(), 1);
     }
 

@@ -34,13 +34,9 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             evidence.truncate(SHOWN);
             evidence.push(format!("and {more} more"));
         }
-        let remedy = verify::system_library_remedy(library)
-            .unwrap_or_else(|| inventory.remedy(|by| who_brings(library, &[], inventory, by)));
-        error(
-            format!("{library} is missing: what needs it cannot be loaded"),
-            evidence,
-            remedy,
-        )
+        missed(library, evidence, verify::system_library_remedy(library), || {
+            inventory.remedy(|by| who_brings(library, &[], inventory, by))
+        })
     });
     let damaged = closure.damaged.iter().map(|(path, why)| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -59,16 +55,10 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             .needed_by
             .iter()
             .map(|path| format!("{} needs {library}", inventory.short(path)));
-        let remedy = if of_microsoft(library) {
-            VC_RUNTIME.to_owned()
-        } else {
+        let of_system = of_microsoft(library).then(|| VC_RUNTIME.to_owned());
+        missed(library, capped(needs), of_system, || {
             inventory.remedy(|by| who_brings(library, &lacking.needed_by, inventory, by))
-        };
-        error(
-            format!("{library} is missing: what needs it cannot be loaded"),
-            capped(needs),
-            remedy,
-        )
+        })
     });
     missing.chain(damaged).chain(elsewhere).collect()
 }
@@ -87,7 +77,9 @@ fn of_microsoft(library: &str) -> bool {
 /// What to type for a library that the environment should have.
 fn who_brings(library: &str, needed_by: &[String], inventory: &Inventory, by: &Installers<'_>) -> String {
     let files = &inventory.files;
-    let is_it = |path: &str| path.rsplit('/').next() == Some(library);
+    let last = |path: &'_ str| path.rsplit('/').next().unwrap_or_default().to_owned();
+    // dyld asks for `@rpath/libc10.dylib`.
+    let is_it = |path: &str| last(path) == last(library);
     let mut lost = files.missing.iter().filter(|(_, path)| is_it(path));
     if let Some((owner, _)) = lost.next() {
         return by.again([&files.owners[*owner]]);
@@ -115,6 +107,25 @@ fn who_brings(library: &str, needed_by: &[String], inventory: &Inventory, by: &I
             by.answer(&[format!("torch=={version}")], torch_index(&version).as_deref())
         }
         (None, None, None) => String::new(),
+    }
+}
+
+/// A library that is not there. What the operating system should bring no change of the environment brings.
+fn missed(
+    library: &str,
+    evidence: Vec<String>,
+    of_system: Option<String>,
+    of_environment: impl FnOnce() -> String,
+) -> Finding {
+    let scope = if of_system.is_some() {
+        Scope::Host
+    } else {
+        Scope::Environment
+    };
+    let message = format!("{library} is missing: what needs it cannot be loaded");
+    Finding {
+        scope,
+        ..error(message, evidence, of_system.unwrap_or_else(of_environment))
     }
 }
 
@@ -158,7 +169,10 @@ mod tests {
             })
             .to_vec();
         let found = detect(&inventory);
-        assert_eq!(found[0].remedy.as_deref(), Some(VC_RUNTIME));
+        assert_eq!(
+            (found[0].remedy.as_deref(), found[0].scope),
+            (Some(VC_RUNTIME), Scope::Host)
+        );
         assert_eq!(found[1].remedy.as_deref(), Some("matenv repair sleap"));
         assert_eq!(found[1].evidence, ["torch/lib/fbgemm.dll needs libomp140.x86_64.dll"]);
     }

@@ -19,23 +19,40 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
     for differing in &inventory.files.differing {
         of_owner.entry(differing.owner).or_default().push(differing);
     }
-    of_owner
-        .into_iter()
-        .map(|(owner, files)| {
-            let brought = &inventory.files.owners[owner];
-            let owner = inventory.files.owner_words(owner);
-            let message = match files.as_slice() {
-                [one] => format!("{} of {owner} {}", inventory.short(&one.path), words(one.how)),
-                several => format!("{} files of {owner} are not as they were installed", several.len()),
-            };
-            let lines = files
-                .iter()
-                .map(|one| format!("{} {}", inventory.short(&one.path), words(one.how)));
-            Finding::new(Code::FileDiffers, Severity::Error, Scope::Environment, message)
-                .with_evidence(capped(lines))
-                .with_remedy(inventory.remedy(|by| by.again([brought])))
-        })
-        .collect()
+    let mut published: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
+    for (owner, path) in &inventory.files.published {
+        published.entry(*owner).or_default().push(path);
+    }
+    let published = published.into_iter().map(|(owner, paths)| {
+        let owner = inventory.files.owner_words(owner);
+        let message = match paths.as_slice() {
+            [one] => format!(
+                "{} of {owner} is not as its own record says, and so it was published",
+                inventory.short(one)
+            ),
+            several => format!(
+                "{} files of {owner} are not as its own record says, and so it was published",
+                several.len()
+            ),
+        };
+        Finding::new(Code::FileDiffers, Severity::Warning, Scope::Environment, message)
+            .with_evidence(capped(paths.iter().map(|path| inventory.short(path).to_owned())))
+    });
+    let changed = of_owner.into_iter().map(|(owner, files)| {
+        let brought = &inventory.files.owners[owner];
+        let owner = inventory.files.owner_words(owner);
+        let message = match files.as_slice() {
+            [one] => format!("{} of {owner} {}", inventory.short(&one.path), words(one.how)),
+            several => format!("{} files of {owner} are not as they were installed", several.len()),
+        };
+        let lines = files
+            .iter()
+            .map(|one| format!("{} {}", inventory.short(&one.path), words(one.how)));
+        Finding::new(Code::FileDiffers, Severity::Error, Scope::Environment, message)
+            .with_evidence(capped(lines))
+            .with_remedy(inventory.remedy(|by| by.again([brought])))
+    });
+    changed.chain(published).collect()
 }
 
 fn words(how: Difference) -> String {

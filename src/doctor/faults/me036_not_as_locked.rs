@@ -149,12 +149,14 @@ mod tests {
             "channel": "https://channel.example.org/",
         }));
         let mut inventory = Inventory::of(texts);
-        inventory.installed.conda.push(CondaPackage {
-            name: "python".to_owned(),
-            version: "3.13.1".to_owned(),
-            build: "0_cp313".to_owned(),
-            files: Vec::new(),
-        });
+        std::sync::Arc::make_mut(&mut inventory.installed)
+            .conda
+            .push(CondaPackage {
+                name: "python".to_owned(),
+                version: "3.13.1".to_owned(),
+                build: "0_cp313".to_owned(),
+                files: Vec::new(),
+            });
         inventory.lock = Some(Lock {
             conda: vec![record.expect("a record")],
             pypi: LockedPypi {
@@ -185,7 +187,7 @@ mod tests {
         assert_eq!((found.len(), found[0].severity), (1, Severity::Error));
         assert_eq!(found[0].evidence, ["numpy 2.4.6 -> 1.26.4", "torch 2.15.0+cpu -> gone"]);
         let mut other = inventory(&["Name: numpy\nVersion: 2.4.6\n", TORCH]);
-        other.installed.conda[0].version = "3.13.2".to_owned();
+        std::sync::Arc::make_mut(&mut other.installed).conda[0].version = "3.13.2".to_owned();
         assert_eq!(
             detect(&other)[0].message,
             "changed since it was installed: python 3.13.1 -> 3.13.2"
@@ -199,7 +201,8 @@ mod tests {
         assert_eq!((found.len(), found[0].severity), (1, Severity::Warning));
         assert_eq!(found[0].message, "extra 1.0 was added by hand");
         let origin = serde_json::json!({ "url": "https://example.org/extra.git", "vcs_info": { "vcs": "git", "commit_id": "0a1b" } });
-        inventory.installed.distributions[2].origin = serde_json::from_value(origin).ok();
+        std::sync::Arc::make_mut(&mut inventory.installed).distributions[2].origin =
+            serde_json::from_value(origin).ok();
         assert_eq!(detect(&inventory), []);
     }
 

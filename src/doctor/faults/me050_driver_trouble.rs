@@ -9,7 +9,6 @@ use super::Code;
 use crate::{
     doctor::{Finding, Scope, Severity, host::HostFacts, patient::Patient},
     hardware,
-    names::typed,
     stack::Backends,
 };
 
@@ -45,14 +44,7 @@ pub(crate) fn detect(host: &HostFacts, patients: &[Patient]) -> Vec<Finding> {
         found.push(finding(Severity::Error, told, evidence, remedy));
     }
     if hardware.driver_problem.is_none() {
-        let of_patients = patients.iter().filter_map(|patient| {
-            let mut finding = of_patient(host, patient)?;
-            host.described
-                .iter()
-                .for_each(|described| described.aim(&mut finding, patient));
-            Some(finding)
-        });
-        found.extend(of_patients);
+        found.extend(patients.iter().filter_map(|patient| of_patient(host, patient)));
     }
     found
 }
@@ -71,11 +63,8 @@ fn of_patient(host: &HostFacts, patient: &Patient) -> Option<Finding> {
             Some(least) => format!("driver {driver}; CUDA {major} needs {least} or newer"),
             None => format!("driver {driver}"),
         });
-        let remedy = match &patient.made {
-            Some(made) => {
-                let typed = typed(&made.plan.manifest, &made.plan.env);
-                format!("update the driver, or take what it serves: matenv install {typed} --force")
-            }
+        let remedy = match &patient.typed {
+            Some(typed) => format!("update the driver, or take what it serves: matenv install {typed} --force"),
             None => "update the driver, or install builds for the CUDA that it serves".to_owned(),
         };
         return Some(finding(Severity::Error, message, evidence.collect(), remedy));
@@ -87,10 +76,13 @@ fn of_patient(host: &HostFacts, patient: &Patient) -> Option<Finding> {
     } else {
         hardware::change(&made.certificate, hardware)?
     };
-    let (message, remedy) = match change.rsplit_once(": ") {
+    let (message, mut remedy) = match change.rsplit_once(": ") {
         Some((what, remedy)) if remedy.starts_with("matenv ") => (what.to_owned(), remedy.to_owned()),
         _ => (change.clone(), "matenv hardware".to_owned()),
     };
+    if let Some(typed) = patient.typed.as_ref().filter(|_| host.described.is_some()) {
+        remedy = format!("matenv install {typed} --force");
+    }
     let message = format!("{}: {message}", patient.name());
     Some(finding(Severity::Error, message, Vec::new(), remedy))
 }
@@ -173,24 +165,27 @@ mod tests {
         };
         let another_kind = described(machine("580.65.06", "13.0", "9.0"));
         assert_eq!(detect(&another_kind, &[gpu_patient()]), [], "its code is ME016's");
-        let mut for_another = gpu_patient();
-        let certificate = for_another.made.as_mut().map(|made| &mut made.certificate);
-        certificate.expect("it is matenv's").cross = true;
+        // As it is typed for the machine of the file.
+        let mut patient = gpu_patient();
+        let made = patient.made.clone().expect("it is matenv's");
+        let of_file = |host: &HostFacts, cross| host.described.as_ref().map(|file| file.typed(&made.plan, cross));
         let good = described(machine("580.65.06", "13.0", "8.9"));
-        assert_eq!(detect(&good, &[for_another.clone()]), []);
+        assert_eq!(detect(&good, &[patient.clone()]), []);
         let mut without = good;
         without.hardware.gpus = Some(Vec::new());
-        let found = detect(&without, &[for_another]);
+        patient.typed = of_file(&without, true);
+        let found = detect(&without, &[patient.clone()]);
         let told = |found: &[Finding]| format!("{}\n{}", found[0].message, found[0].remedy.as_deref().unwrap_or("-"));
         insta::assert_snapshot!(told(&found), @r#"
-        sleap: made for GPU; that machine has no NVIDIA GPU
-        matenv install sleap --force --hardware "rig.json" --cross
+        sleap: proven for GPU; that machine has no NVIDIA GPU
+        matenv install sleap --hardware "rig.json" --cross --force
         "#);
         // What works here is not to be replaced by what works there.
         let old = described(machine("535.183.01", "12.2", "8.9"));
-        insta::assert_snapshot!(told(&detect(&old, &[gpu_patient()])), @r#"
+        patient.typed = of_file(&old, false);
+        insta::assert_snapshot!(told(&detect(&old, &[patient])), @r#"
         the NVIDIA driver serves CUDA 12.2, and sleap is built for CUDA 13
-        update the driver, or take what it serves: matenv install sleap --name sleap-there --hardware "rig.json" --cross
+        update the driver, or take what it serves: matenv install sleap --name sleap-there --hardware "rig.json" --cross --force
         "#);
     }
 

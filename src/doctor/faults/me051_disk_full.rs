@@ -45,12 +45,16 @@ fn of_place(place: &Place, largest: (u64, u64)) -> Option<Finding> {
     let bytes = least(Some(filesystem.free_bytes), place.quota.and_then(|quota| quota.bytes)).unwrap_or(u64::MAX);
     let counted = least(filesystem.free_inodes, place.quota.and_then(|quota| quota.files));
     let files = counted.unwrap_or(u64::MAX);
-    let by_quota = bytes < filesystem.free_bytes || counted != filesystem.free_inodes;
+    let by_quota = bytes < filesystem.free_bytes
+        || counted != filesystem.free_inodes
+        || place.quota.is_some_and(|quota| quota.exceeded);
     let under = |(least_bytes, least_files): (u64, u64)| bytes < least_bytes || files < least_files;
     let (severity, what) = if under(NOTHING) {
         (Severity::Error, "is full")
     } else if under(LITTLE) {
         (Severity::Warning, "is nearly full: no environment can be installed")
+    } else if place.quota.is_some_and(|quota| quota.exceeded) {
+        (Severity::Warning, "is exceeded: some files have to go within days")
     } else if under(largest) {
         (
             Severity::Info,
@@ -112,6 +116,7 @@ mod tests {
         host.places[0].quota = Some(Quota {
             bytes: None,
             files: Some(800),
+            exceeded: false,
         });
         let found = detect(&host, &[gpu_patient()]);
         assert_eq!(found[0].severity, Severity::Warning);

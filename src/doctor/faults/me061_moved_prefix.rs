@@ -16,11 +16,8 @@ pub(crate) fn detect(moved: Option<&Moved>, patient: &Patient) -> Vec<Finding> {
         "its programs do not start"
     };
     let old = moved.written_for.display();
-    let remedy = match (&patient.made, moved.is_there) {
-        (Some(made), _) => {
-            let typed = crate::names::typed(&made.plan.manifest, &made.plan.env);
-            format!("matenv install {typed} --force")
-        }
+    let remedy = match (&patient.typed, moved.is_there) {
+        (Some(typed), _) => format!("matenv install {typed} --force"),
         (None, true) => format!("use it where it was made: {old}"),
         (None, false) => format!("move it back: mv \"{}\" \"{old}\"", patient.prefix.display()),
     };

@@ -19,11 +19,8 @@ pub(crate) fn detect(read_only: bool, patient: &Patient) -> Vec<Finding> {
         format!("{} may be used and not changed by this user", patient.name()),
     )
     .with_evidence([format!("no write permission: {}", patient.prefix.display())]);
-    vec![match &patient.made {
-        Some(made) => {
-            let typed = crate::names::typed(&made.plan.manifest, &made.plan.env);
-            finding.with_remedy(format!("for one of your own: MATENV_HOME=DIR matenv install {typed}"))
-        }
+    vec![match &patient.typed {
+        Some(typed) => finding.with_remedy(format!("for one of your own: MATENV_HOME=DIR matenv install {typed}")),
         None => finding,
     }]
 }

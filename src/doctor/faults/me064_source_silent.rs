@@ -2,7 +2,7 @@
 //!
 //! A source of packages does not answer within five seconds: no network, a firewall, or a proxy that is not told, not there or wants credentials. What
 //! is installed runs all the same. conda-forge's Python and torch's index have a stand-in, so it is an *info* where only they are silent, and a
-//! *warning* where the index of wheels is, or nothing answers at all. `--offline` asks nobody.
+//! *warning* where the index of wheels is. `--offline` asks nobody.
 //!
 //! Remedy: `export HTTPS_PROXY=http://HOST:PORT`, a mirror of the source (`--mirror pypi=URL`), or `--offline` with caches that were filled elsewhere.
 

@@ -1,14 +1,12 @@
 //! What a quota leaves this user, by the programs that clusters have for it: `quota` (disks and NFS), `lfs quota` (Lustre). A
 //! filesystem's own free space does not tell.
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
-use crate::{process::ask, settings::Settings};
-
-/// A server that is away is asked no longer.
-const LIMIT: Duration = Duration::from_secs(2);
+use crate::settings::Settings;
 
 /// The numbers are KiB.
+#[cfg(any(unix, test))]
 const KIB: u64 = 1024;
 
 /// What may still be written.
@@ -18,12 +16,17 @@ pub(crate) struct Quota {
     pub(crate) bytes: Option<u64>,
     /// Files; absent without a limit for them.
     pub(crate) files: Option<u64>,
+    /// More is there than the quota allows for good; it has to go within days.
+    pub(crate) exceeded: bool,
 }
 
 impl Quota {
     /// The quota on the filesystem of `folder`; `None` where there is none, or nobody tells.
     #[cfg(unix)]
     pub(super) fn of(settings: &Settings, folder: &Path) -> Option<Self> {
+        /// A server that is away is asked no longer: all of doctor takes about a second.
+        const LIMIT: std::time::Duration = std::time::Duration::from_millis(800);
+
         let mount = mount_point(folder)?;
         let mount = mount.to_str()?;
         let user = rustix::process::getuid().as_raw().to_string();
@@ -31,9 +34,14 @@ impl Quota {
         let asked = |program: &str, arguments: &[&str]| {
             let program = which::which_in(program, Some(search), "/").ok()?;
             // It ends with 1 where a limit is exceeded.
-            Self::read(&ask(&program, arguments, &settings.variables, LIMIT).ok()?.text)
+            let answer = crate::process::ask(&program, arguments, &settings.variables, LIMIT);
+            Self::read(&answer.ok()?.text)
         };
-        asked("quota", &["-w", "-p", "-f", mount]).or_else(|| asked("lfs", &["quota", "-q", "-u", &user, mount]))
+        let (disk, lustre) = rayon::join(
+            || asked("quota", &["-w", "-p", "-f", mount]),
+            || asked("lfs", &["quota", "-q", "-u", &user, mount]),
+        );
+        disk.or(lustre)
     }
 
     #[cfg(not(unix))]
@@ -41,26 +49,37 @@ impl Quota {
         None
     }
 
-    /// Lines of nine columns: filesystem, used KiB, quota, limit, grace, files, quota, limit, grace. A `*` marks what is exceeded,
-    /// and 0 is no limit.
+    /// Nine columns: filesystem, used KiB, quota, limit, grace, files, quota, limit, grace. A `*` marks what is exceeded, 0 is
+    /// no limit, and a long name of a filesystem has a line of its own.
+    #[cfg(any(unix, test))]
     fn read(text: &str) -> Option<Self> {
+        let mut name_alone = false;
         text.lines().find_map(|line| {
-            let columns: Vec<&str> = line.split_whitespace().collect();
+            let mut columns: Vec<&str> = line.split_whitespace().collect();
+            if std::mem::replace(&mut name_alone, columns.len() == 1) {
+                columns.insert(0, "");
+            }
             let [_, kib, quota, limit, _, files, files_quota, files_limit, _] = columns.as_slice() else {
                 return None;
             };
             let number = |column: &str| column.trim_end_matches('*').parse::<u64>().ok();
+            // Over the quota, and not over the limit, it can be written to for some days.
             let left = |used: &str, quota: &str, limit: &str| {
-                // Without a hard limit the soft one becomes it after the days of grace.
-                let most = [number(limit)?, number(quota)?].into_iter().find(|most| *most > 0)?;
-                Some(most.saturating_sub(number(used)?))
+                let (used, quota, limit) = (number(used)?, number(quota)?, number(limit)?);
+                let most = [limit, quota].into_iter().find(|most| *most > 0)?;
+                let exceeded = quota > 0 && used > quota;
+                Some((most.saturating_sub(used), exceeded, limit == 0 && exceeded))
             };
             number(kib)?;
-            let found = Self {
-                bytes: left(kib, quota, limit).map(|left| left.saturating_mul(KIB)),
-                files: left(files, files_quota, files_limit),
-            };
-            (found.bytes.is_some() || found.files.is_some()).then_some(found)
+            let of = [left(kib, quota, limit), left(files, files_quota, files_limit)];
+            // Where there is no limit but the days of grace, what is left is not known.
+            let [bytes, files] = of.map(|found| found.filter(|(.., unknown)| !unknown).map(|(left, ..)| left));
+            let exceeded = of.iter().flatten().any(|(_, exceeded, _)| *exceeded);
+            (bytes.is_some() || files.is_some() || exceeded).then_some(Self {
+                bytes: bytes.map(|left| left.saturating_mul(KIB)),
+                files,
+                exceeded,
+            })
         })
     }
 }
@@ -83,14 +102,12 @@ mod tests {
     fn what_is_left_is_read_of_both_programs() {
         let quota = "Disk quotas for user you (uid 1000): \n     Filesystem  blocks   quota   limit   grace   files   quota   limit   grace\n\
                      nfs:/home 48000000  50000000 52000000  0 399000  0  400000  0\n";
-        let left = |bytes, files| Some(Quota { bytes, files });
-        assert_eq!(Quota::read(quota), left(Some(4_000_000 * KIB), Some(1000)));
-        let lustre = "/lustre  10000*  9000  0  6d23h  12  0  0  -\n";
-        assert_eq!(
-            Quota::read(lustre),
-            left(Some(0), None),
-            "over the soft limit, and there is no other"
-        );
+        let left = |bytes, files, exceeded| Some(Quota { bytes, files, exceeded });
+        assert_eq!(Quota::read(quota), left(Some(4_000_000 * KIB), Some(1000), false));
+        let lustre = "/lustre/work/some/long/name\n  10000*  9000  12000  6d23h  12  0  0  -\n";
+        assert_eq!(Quota::read(lustre), left(Some(2000 * KIB), None, true));
+        let soft = "/lustre  10000*  9000  0  6d23h  12  0  0  -\n";
+        assert_eq!(Quota::read(soft), left(None, None, true), "there is no limit but time");
         assert_eq!(Quota::read("Disk quotas for user you (uid 1000): none\n"), None);
         assert_eq!(Quota::read("/dev/sda1 100 0 0 0 5 0 0 0\n"), None, "no limit is set");
         assert_eq!(Quota::read("a b c d e f g h i\n"), None);

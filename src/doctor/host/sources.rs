@@ -5,7 +5,6 @@ use jiff::Timestamp;
 
 use super::issuer::issuer;
 use crate::{
-    checkout::redacted,
     context::Context,
     names::Backend,
     net::{Trust, glance, glance_at_page, is_about_the_certificate},
@@ -82,7 +81,16 @@ pub(super) async fn all(ctx: &Context) -> Vec<SourceFacts> {
 pub(super) fn proxy(variables: &Variables) -> Option<(String, String)> {
     ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
         .into_iter()
-        .find_map(|name| Some((name.to_owned(), redacted(variables.text(name)?))))
+        .find_map(|name| Some((name.to_owned(), without_credentials(variables.text(name)?))))
+}
+
+/// A proxy as people write it, with a scheme or without, and with passwords that are no part of any URL.
+fn without_credentials(proxy: &str) -> String {
+    let (scheme, rest) = proxy
+        .split_once("://")
+        .map_or((String::new(), proxy), |(scheme, rest)| (format!("{scheme}://"), rest));
+    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    format!("{scheme}{host}")
 }
 
 async fn look(name: SourceName, described: String, url: url::Url) -> SourceFacts {
@@ -172,6 +180,21 @@ mod tests {
         assert_eq!(ahead("Wed, 25 Nov 2026 11:50:00 GMT", 0, now), Some(600));
         assert_eq!(ahead("Wed, 25 Nov 2026 11:50:00 GMT", 598, now), Some(2));
         assert_eq!(ahead("yesterday", 0, now), None);
+    }
+
+    #[test]
+    fn nothing_of_a_proxys_credentials_is_told() {
+        for (said, told) in [
+            (
+                "http://you:secret@proxy.example.org:3128",
+                "http://proxy.example.org:3128",
+            ),
+            ("you:secret@proxy.example.org:3128", "proxy.example.org:3128"),
+            ("http://you:se#cr/e@t@proxy.example.org", "http://proxy.example.org"),
+            ("socks5h://127.0.0.1:1080/", "socks5h://127.0.0.1:1080/"),
+        ] {
+            assert_eq!(without_credentials(said), told);
+        }
     }
 
     #[test]

@@ -95,7 +95,11 @@ fn a_wheel_of_the_torch_index_comes_back_from_there_and_a_folders_from_its_folde
             r#"{"url": "file:///home/u/torch", "dir_info": {"editable": true}}"#,
             r#"--editable "file:///home/u/torch""#,
         ),
-        (r#"{"url": "https://example.org/$(id)", "dir_info": {}}"#, "torch==1.0"),
+        // Whatever somebody called a folder: no shell runs it.
+        (
+            r#"{"url": "https://example.org/$(id)", "dir_info": {}}"#,
+            "'torch @ https://example.org/$(id)'",
+        ),
     ] {
         let prefix = with_pip();
         prefix.wheel("torch", "1.0", &[("torch/a.py", b"1")]);
@@ -168,7 +172,8 @@ fn the_pair_comes_from_the_index_of_torchs_own_build() {
     );
     assert_eq!(
         found("2.8.0+cluster", "0.23.0"),
-        "pip install --force-reinstall --no-deps torch==2.8.0 torchvision==0.23.0"
+        "install what is wrong again with what made this environment",
+        "no index has it"
     );
 }
 

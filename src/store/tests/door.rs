@@ -135,23 +135,38 @@ fn a_link_of_ours_in_other_words_is_kept_or_repaired() {
 
 /// After `mv ~/.matenv …` the old link was taken for somebody else's, and conda never found the environment again.
 #[test]
-fn a_link_to_a_home_that_is_gone_is_replaced() {
+fn a_link_to_a_home_that_was_moved_is_replaced() {
     let bench = Bench::new();
     let settings = bench.settings();
     let store = bench.store();
-    make(&store);
+    let current = make(&store);
     let door = link(&settings.user_home, &env());
     fs_err::create_dir_all(door.parent().expect("a folder")).expect("created");
     let gone = bench.folder.path().join("before/.matenv");
     let old = gone.join("envs/sleap");
     super::link::make(&old, &door).expect("linked");
     let look = || super::super::door::look(&settings, &env(), &env()).expect("looked");
+    let opened = || open_door(&settings, &env(), &env()).expect("looked");
+    assert!(
+        matches!(opened(), Door::Taken(_)),
+        "its disk may be away for a while, or it is another machine's"
+    );
+    // The generation came along.
+    let certificate = serde_json::json!({
+        "schema": 1, "matenv": "0.1.0", "ok": true, "proven": true, "env": "sleap", "manifest": "sleap",
+        "profile": "cpu", "backend": "cpu", "generation": 1, "prefix": gone.join("store/sleap-1.000000"),
+        "created": "2026-11-25T00:00:00Z", "hardware": { "schema": 1, "triple": "x86_64-unknown-linux-gnu" },
+        "sources": {}, "fallbacks": [], "plan": { "choices": [] }, "packages": [],
+        "audit": { "findings": [] }, "verification": { "probes": [] }, "bench": null, "timings": []
+    });
+    let records = layout::records(&current.prefix);
+    fs_err::create_dir_all(&records).expect("created");
+    fs_err::write(records.join("certificate.json"), certificate.to_string()).expect("written");
     assert_eq!(
         look().and_then(|found| found.remedy).as_deref(),
         Some("matenv install sleap")
     );
     fs_err::create_dir_all(&gone).expect("created");
-    let opened = || open_door(&settings, &env(), &env()).expect("looked");
     assert!(
         matches!(opened(), Door::Taken(_)),
         "that home is there, and its own matenv looks after it"
@@ -161,7 +176,11 @@ fn a_link_to_a_home_that_is_gone_is_replaced() {
     assert_eq!((opened(), look()), (Door::Kept(door.clone()), None));
     super::link::remove(&door).expect("removed");
     super::link::make(&old, &door).expect("linked");
-    assert_eq!(store.remove(&env(), false).expect("removed").door, Some(door));
+    assert_eq!(
+        store.remove(&env(), false).expect("removed").door,
+        None,
+        "what leads elsewhere stays"
+    );
 }
 
 #[test]
