@@ -1,0 +1,179 @@
+//! `matenv doctor` on faults that are really there: libraries compiled for it, packages in folders of others, moved folders.
+
+mod machine;
+mod shell;
+
+use std::{os::unix::fs::PermissionsExt as _, path::PathBuf, process::Command};
+
+use serde_json::Value;
+
+use crate::support::{Index, Options, Ran, TestEnv, Wheel, host_python};
+
+const APP: &str = "[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n\
+                   [[probe]]\nname = \"import\"\npython = \"import demo_app; print(demo_app.__version__)\"\n";
+
+/// The environment `demo`, installed, with more files in its wheel.
+fn demo(files: &[(&str, Vec<u8>)]) -> TestEnv {
+    let env = TestEnv::new().with_uv();
+    env.manifest(APP);
+    let mut wheel = Wheel::new("demo-app", "1.0");
+    for (path, bytes) in files {
+        wheel = wheel.file(path, bytes.clone());
+    }
+    let index = Index::serve(&[wheel], Options::default());
+    env.install_demo(&index.url(), &[]).exits(0);
+    env
+}
+
+fn prefix(env: &TestEnv) -> PathBuf {
+    fs_err::canonicalize(env.home().join(".matenv/envs/demo")).unwrap()
+}
+
+/// What `doctor` with more arguments says, offline.
+fn doctor(env: &TestEnv, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
+    let arguments = [&["doctor", "--offline"], arguments].concat();
+    let variables = variables.iter().copied();
+    env.command(&arguments).envs(variables).output().unwrap().into()
+}
+
+/// Its findings above info, each as `code severity`.
+fn bad(found: &Value) -> Vec<String> {
+    told(found)
+        .into_iter()
+        .filter(|line| !line.ends_with(" info"))
+        .collect()
+}
+
+fn told(found: &Value) -> Vec<String> {
+    let findings = found["findings"].as_array().unwrap();
+    let line = |one: &Value| {
+        format!(
+            "{} {}",
+            one["code"].as_str().unwrap(),
+            one["severity"].as_str().unwrap()
+        )
+    };
+    findings.iter().map(line).collect()
+}
+
+#[track_caller]
+fn one(found: &Value, code: &str) -> Value {
+    let findings = found["findings"].as_array().unwrap();
+    let mut those = findings.iter().filter(|one| one["code"] == code);
+    let one = those.next().unwrap_or_else(|| panic!("no {code}: {found:#}")).clone();
+    assert!(those.next().is_none(), "{code} twice: {found:#}");
+    one
+}
+
+fn evidence(finding: &Value) -> String {
+    let lines = finding["evidence"].as_array().unwrap();
+    lines
+        .iter()
+        .map(|line| line.as_str().unwrap())
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// The words for people, with what differs from run to run hidden.
+fn words(env: &TestEnv, ran: &Ran) -> String {
+    let root = env.home().parent().unwrap().display().to_string();
+    let generation = prefix(env).display().to_string();
+    ran.stdout
+        .replace(&generation, "$PREFIX")
+        .replace(&root, "$ROOT")
+        .replace(&format!("python{}", host_python()), "python3.X")
+        // The linker names the version where it finds one.
+        .replace("_Znwm, version GLIBCXX_3.4\n", "_Znwm\n")
+}
+
+/// Where there is no Qt and no probe imports it, nobody told it.
+#[test]
+fn an_import_that_lacks_a_library_of_the_system_is_told_once_with_its_package() {
+    let lacks = "raise ImportError('libGL.so.1: cannot open shared object file: No such file or directory')\n";
+    let env = demo(&[("cv2/__init__.py", lacks.into())]);
+    let found = doctor(&env, &["demo", "--json"], &[]).exits(6).json();
+    assert_eq!(bad(&found), ["ME021 error"], "{found:#}");
+    let finding = one(&found, "ME021");
+    assert_eq!(evidence(&finding), "libGL.so.1 is needed by `import cv2`");
+    assert!(
+        finding["remedy"].as_str().unwrap().contains("apt-get install libgl1"),
+        "{found:#}"
+    );
+}
+
+#[test]
+fn a_door_that_is_gone_or_became_a_folder_is_told_and_left_alone() {
+    let env = demo(&[]);
+    let door = env.home().join(".conda/envs/demo");
+    fs_err::remove_file(&door).unwrap();
+    let ran = doctor(&env, &["demo"], &[]).exits(0);
+    let kept: Vec<String> = words(&env, &ran).lines().take(3).map(ToOwned::to_owned).collect();
+    insta::assert_snapshot!(kept.join("\n"), @r"
+      warning   ME022 the link by which conda finds `demo` is gone
+                $ROOT/home/.conda/envs/demo is not there
+                do: matenv install demo
+    ");
+    fs_err::create_dir_all(door.join("conda-meta")).unwrap();
+    fs_err::write(door.join("conda-meta/history"), "").unwrap();
+    let found = doctor(&env, &["demo", "--json"], &[]).exits(0).json();
+    assert_eq!(bad(&found), ["ME022 warning"]);
+    let remedy = one(&found, "ME022")["remedy"].as_str().unwrap().to_owned();
+    assert!(remedy.contains("conda rename") && door.is_dir(), "{remedy}");
+}
+
+#[test]
+fn a_virtual_environment_is_examined_and_one_that_was_moved_is_told() {
+    let env = TestEnv::new();
+    let (old, new) = (env.path("old-venv"), env.path("new-venv"));
+    let status = Command::new("python3").args(["-m", "venv"]).arg(&old).status().unwrap();
+    assert!(status.success());
+    let found = doctor(&env, &["--prefix", "old-venv", "--json"], &[]).exits(0).json();
+    assert_eq!(bad(&found), Vec::<String>::new(), "{found:#}");
+    assert_eq!((&found["env"], &found["ok"]), (&Value::Null, &true.into()));
+    fs_err::rename(&old, &new).unwrap();
+    let found = doctor(&env, &["--prefix", "new-venv", "--json"], &[]).exits(6).json();
+    assert_eq!(bad(&found), ["ME061 error"], "{found:#}");
+    let moved = one(&found, "ME061");
+    let remedy = format!("move it back: mv \"{}\" \"{}\"", new.display(), old.display());
+    assert_eq!(moved["remedy"], remedy);
+    // What lacks something says it with pip, not with matenv's own commands.
+    fs_err::rename(&new, &old).unwrap();
+    let info = old.join(format!("lib/python{}/site-packages/needy-1.dist-info", host_python()));
+    fs_err::create_dir_all(&info).unwrap();
+    fs_err::write(
+        info.join("METADATA"),
+        "Metadata-Version: 2.1\nName: needy\nVersion: 1\nRequires-Dist: not-there\n",
+    )
+    .unwrap();
+    let found = doctor(&env, &["--prefix", "old-venv", "--json"], &[]).exits(6).json();
+    let remedy = one(&found, "ME013")["remedy"].as_str().unwrap().to_owned();
+    assert!(remedy.ends_with("bin/python\" -m pip install not-there"), "{remedy}");
+}
+
+#[test]
+fn a_prefix_that_may_not_be_written_to_is_worth_a_word() {
+    let env = demo(&[]);
+    let Some(env) = env.without_privileges() else { return };
+    let folder = prefix(&env);
+    fs_err::set_permissions(&folder, std::fs::Permissions::from_mode(0o555)).unwrap();
+    let found = doctor(&env, &["demo", "--json"], &[]).exits(0).json();
+    fs_err::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(one(&found, "ME062")["severity"], "info");
+    assert_eq!(bad(&found), Vec::<String>::new());
+}
+
+/// As when the system's Python goes under a virtual environment.
+#[test]
+#[cfg(unix)]
+fn an_environment_whose_python_is_gone_is_told_and_no_other_python_takes_its_place() {
+    let env = demo(&[]);
+    let python = prefix(&env).join("bin/python");
+    fs_err::remove_file(&python).unwrap();
+    std::os::unix::fs::symlink("/no/such/python", &python).unwrap();
+    for arguments in [&["demo"][..], &["--prefix", prefix(&env).to_str().unwrap()]] {
+        doctor(&env, arguments, &[]).exits(6).says("ME033 the Python of");
+    }
+    env.matenv(&["run", "demo", "--", "python", "-c", "print('of another')"])
+        .exits(6)
+        .says("matenv repair demo");
+}
