@@ -64,8 +64,14 @@ pub enum RepairError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Its lock.
-    #[error(transparent)]
-    Lock(#[from] LockError),
+    #[error("the own lock of `{env}` cannot be read")]
+    Lock {
+        /// The environment.
+        env: EnvName,
+        /// Why.
+        #[source]
+        source: LockError,
+    },
     /// Its certificate.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
@@ -84,7 +90,10 @@ pub enum RepairError {
 pub async fn repair(ctx: &Context, generation: &Generation, request: &RepairRequest) -> Result<Repaired, RepairError> {
     let mut clock = Clock::new(ctx);
     let plan = kept_plan(generation)?;
-    let lock = Lock::read(&layout::records(&generation.prefix))?;
+    let lock = Lock::read(&layout::records(&generation.prefix)).map_err(|source| RepairError::Lock {
+        env: generation.env.clone(),
+        source,
+    })?;
     let certificate = Certificate::read(&generation.env, &generation.prefix)?;
     let target = Target::Environment(Box::new(generation.clone()));
     let found = doctor::examine(ctx, &target, Depth::Content, None).await?.findings;
@@ -136,6 +145,9 @@ pub async fn repair(ctx: &Context, generation: &Generation, request: &RepairRequ
         fingerprint: generation.record.plan_fingerprint.clone(),
     };
     let built = build(ctx, &mut clock, &store, &recipe).await?;
+    let mut told = told;
+    // Whether conda finds the new one is told in its certificate.
+    told.left.retain(|finding| finding.code != Code::CondaNameTaken);
     Ok(Repaired {
         dropped: built.dropped,
         certificate: Some(built.certificate),

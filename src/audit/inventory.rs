@@ -106,12 +106,16 @@ impl Inventory {
         } else {
             imports::lacking_libraries(prefix, &tree, site_packages, subject, imports::is_in_system_folder)
         };
-        let (lock, damaged_lock) = lock;
+        let (lock, mut damaged_lock) = lock;
+        let made = Generation::of_prefix(prefix).map(|generation| generation.env);
+        if made.is_some() && lock.is_none() && !Lock::is_at(&layout::records(prefix)) {
+            damaged_lock.get_or_insert_with(|| "its own lock is gone".to_owned());
+        }
         Self {
             env: env.map(ToOwned::to_owned),
-            made: Generation::of_prefix(prefix).map(|generation| generation.env),
+            made,
             profile: subject.profile,
-            unowned: unowned::find(&tree, &files, &binaries, site_packages),
+            unowned: unowned::find(&tree, &files, &binaries, &installed),
             lacking_versions: binaries.lacking_versions(|path| files.claims.contains_key(path)),
             lacking_libraries,
             lacking_nccl,

@@ -1,4 +1,4 @@
-use super::{Binaries, Ownership, binaries::is_library, record::ending, tree::Tree};
+use super::{Binaries, Installed, Ownership, Remains, binaries::is_library, record::ending, tree::Tree};
 
 /// A library or a module that no package brought.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,13 +16,15 @@ const OF_THE_TOOLS: [&str; 2] = ["_virtualenv.py", "sitecustomize.py"];
 
 /// The libraries in `site-packages` and `lib` and the Python modules in `site-packages` that are nobody's. `lib` counts only
 /// where conda's records know it.
-pub(super) fn find(tree: &Tree, files: &Ownership, binaries: &Binaries, site_packages: &str) -> Vec<Unowned> {
+pub(super) fn find(tree: &Tree, files: &Ownership, binaries: &Binaries, installed: &Installed) -> Vec<Unowned> {
+    let site_packages = &installed.site_packages;
     let inside = format!("{site_packages}/");
     let known_lib = files
         .claims
         .keys()
         .any(|path| path.starts_with("lib/") && !path.starts_with(&inside) && is_library(path));
-    let legacy = legacy_names(tree, &inside);
+    let mut legacy = legacy_names(tree, &inside);
+    legacy.extend(half_removed(tree, &inside, &installed.remains));
     let counts = |path: &str| match path.strip_prefix(&inside) {
         Some(below) => {
             let top = below.split(['/', '.']).next().unwrap_or(below);
@@ -43,6 +45,34 @@ pub(super) fn find(tree: &Tree, files: &Ownership, binaries: &Binaries, site_pac
             }
         })
         .collect()
+}
+
+/// The top-level names of what is left of distributions: what they brought is theirs still.
+fn half_removed(tree: &Tree, inside: &str, remains: &[Remains]) -> Vec<String> {
+    let names = |remains: &Remains| {
+        let read = |file: &str| fs_err::read_to_string(tree.path(&format!("{inside}{}/{file}", remains.folder)));
+        let listed = read("RECORD").or_else(|_| read("top_level.txt")).unwrap_or_default();
+        let mut names: Vec<String> = listed
+            .lines()
+            .filter_map(|line| Some(line.split(['/', '.', ',']).next()?.trim_matches('"').to_owned()))
+            .collect();
+        // `numpy.libs` too; what pip moved aside has its own name with a `~`.
+        names.extend(remains.folder.split(['-', '.']).next().map(ToOwned::to_owned));
+        if let Some(rest) = remains.folder.strip_prefix('~') {
+            let rest = rest.split(['-', '.']).next().unwrap_or(rest).to_owned();
+            let is_it = |top: &&str| top.get(1..) == Some(rest.as_str());
+            let tops = tree
+                .iter()
+                .filter_map(|(path, _)| path.strip_prefix(inside)?.split(['/', '.']).next());
+            names.extend(
+                tops.filter(is_it)
+                    .map(ToOwned::to_owned)
+                    .collect::<std::collections::BTreeSet<_>>(),
+            );
+        }
+        names
+    };
+    remains.iter().flat_map(names).filter(|name| !name.is_empty()).collect()
 }
 
 /// The top-level names of distributions in the form before `.dist-info`, whose files are not recorded with hashes.

@@ -76,7 +76,7 @@ fn words(found: &Examination, described: Option<&Described>) -> String {
         (None, None) => "this machine".to_owned(),
     };
     let verdict = if found.ok { "nothing blocks" } else { "something blocks" };
-    let on = described.map(|described| format!(" on the machine of {}", described.file.display()));
+    let on = described.map(|described| format!(" with the driver and the GPUs of {}", described.file.display()));
     let on = on.unwrap_or_default();
     [blocks.join("\n"), format!("{of}: {verdict}{on} ({counts})")]
         .iter()

@@ -77,7 +77,13 @@ impl From<RepairError> for Failure {
             RepairError::Doctor(error) => error.into(),
             RepairError::Install(error) => error.into(),
             RepairError::Store(error) => error.into(),
-            RepairError::Lock(error) => error.into(),
+            // The lock of a generation lies in no version control.
+            RepairError::Lock { ref env, .. } => Self::new(
+                &error,
+                "repair::lock",
+                Exit::Integrity,
+                format!("make it again: matenv install {env} --force"),
+            ),
             RepairError::Certificate(error) => error.into(),
             RepairError::ChangedMeanwhile { ref env } => Self::new(
                 &error,
@@ -268,6 +274,12 @@ impl From<InstallError> for Failure {
             InstallError::Verify(error) => error.into(),
             InstallError::Bench(error) => error.into(),
             InstallError::Certificate(error) => error.into(),
+            InstallError::Kept { ref env, .. } => Self::new(
+                &error,
+                "install::kept",
+                Exit::Integrity,
+                format!("make it again: matenv install {env} --force"),
+            ),
             InstallError::Records(_) => Self::new(&error, "install::records", Exit::Machine, DISK.to_owned()),
         }
     }

@@ -50,6 +50,13 @@ impl Described {
         };
         let source = plan.source.as_ref();
         let source = source.map_or_else(String::new, |source| format!(" --source {manifest}={}", source.place()));
-        format!("{what}{source} --hardware \"{}\" --cross", self.file.display())
+        // Without a GPU another profile has to be chosen.
+        let visible = self.hardware.visible_gpus().unwrap_or_default();
+        let profile = if visible.is_empty() {
+            String::new()
+        } else {
+            format!(" --profile {}", plan.profile)
+        };
+        format!("{what}{profile}{source} --hardware \"{}\" --cross", self.file.display())
     }
 }

@@ -12,7 +12,7 @@ use super::{
     imports::{self, Imports},
     patient::Patient,
     process::ProcessFacts,
-    target::{Target, lost, patients},
+    target::{Seen, Target, lost, patients},
 };
 use crate::{
     audit::{self, AuditError, Depth, Installed, Subject},
@@ -82,7 +82,10 @@ pub async fn examine(
     described: Option<&Described>,
 ) -> Result<Examination, DoctorError> {
     described.map_or(Ok(()), Described::check_platform)?;
-    let patients = patients(ctx, target, described)?;
+    let Seen {
+        patients,
+        findings: unreadable,
+    } = patients(ctx, target, described)?;
     let alone = !matches!(target, Target::Everything);
     let (host, parts) = tokio::try_join!(
         async { HostFacts::gather(ctx, described).await.map_err(DoctorError::Trial) },
@@ -93,7 +96,7 @@ pub async fn examine(
         )
     )?;
     let mut findings = faults::detect_host(&host, &patients);
-    findings.extend(parts.into_iter().flatten());
+    findings.extend(parts.into_iter().flatten().chain(unreadable));
     for lost in lost(ctx, target)? {
         let manifests = Manifests::load(ctx.settings.manifest_dir.as_deref());
         let lab = ctx.settings.lab.as_ref();
@@ -103,6 +106,7 @@ pub async fn examine(
     let findings = ordered(findings);
     let (env, prefix) = match (target, patients.first().filter(|_| alone)) {
         (Target::Lost(lost), _) => (Some(lost.env.clone()), Some(lost.leads_to.clone())),
+        (Target::Environment(generation), _) => (Some(generation.env.clone()), Some(generation.prefix.clone())),
         (_, Some(named)) => (named.env().cloned(), Some(named.prefix.clone())),
         (_, None) => (None, None),
     };

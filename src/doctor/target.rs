@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Described, DoctorError, elsewhere, patient::Patient};
+use super::{Code, Described, DoctorError, Finding, Scope, Severity, elsewhere, patient::Patient};
 use crate::{
     audit::{AuditError, Installed},
+    causes::chain,
     context::Context,
+    names::typed,
     store::{Generation, Lost, Store, layout},
 };
 
@@ -36,43 +38,60 @@ fn is_environment(prefix: &Path) -> bool {
         || layout::site_packages_of(prefix).is_some()
 }
 
+/// Those that can be examined, and what keeps others from it.
+#[derive(Default)]
+pub(super) struct Seen {
+    pub(super) patients: Vec<Patient>,
+    pub(super) findings: Vec<Finding>,
+}
+
+impl Seen {
+    /// One whose records cannot be read leaves the others, and the machine.
+    fn admit(&mut self, generation: Generation, described: Option<&Described>) {
+        let record = generation.record.clone();
+        match Patient::installed(generation, described) {
+            Ok(patient) => self.patients.push(patient),
+            Err(error) => {
+                let (env, typed) = (&record.env, typed(&record.manifest, &record.env));
+                let message = format!("what matenv wrote down of `{env}` cannot be read, so it is not examined");
+                let finding = Finding::new(Code::GenerationGone, Severity::Error, Scope::Environment, message);
+                self.findings.push(
+                    finding
+                        .with_evidence([chain(&error)])
+                        .with_remedy(format!("matenv install {typed} --profile {} --force", record.profile)),
+                );
+            }
+        }
+    }
+}
+
 /// The prefixes to look at.
-pub(super) fn patients(
-    ctx: &Context,
-    target: &Target,
-    described: Option<&Described>,
-) -> Result<Vec<Patient>, DoctorError> {
-    let installed = |generation| Patient::installed(generation, described);
+pub(super) fn patients(ctx: &Context, target: &Target, described: Option<&Described>) -> Result<Seen, DoctorError> {
+    let mut seen = Seen::default();
     match target {
-        Target::Lost(_) => Ok(Vec::new()),
-        Target::Environment(generation) => Ok(vec![installed((**generation).clone())?]),
-        Target::Prefix(prefix) if !is_environment(prefix) => Err(DoctorError::NoEnvironment { prefix: prefix.clone() }),
+        Target::Lost(_) => {}
+        Target::Environment(generation) => seen.admit((**generation).clone(), described),
+        Target::Prefix(prefix) if !is_environment(prefix) => {
+            return Err(DoctorError::NoEnvironment { prefix: prefix.clone() });
+        }
         Target::Prefix(prefix) => {
             // One of ours may be named by its folder.
             let ours = Store::open(&ctx.settings)?
                 .list()?
                 .into_iter()
                 .find(|generation| fs_err::canonicalize(&generation.prefix).is_ok_and(|real| real == *prefix));
-            Ok(vec![match ours {
-                Some(generation) => installed(generation)?,
-                None => foreign(prefix, described)?,
-            }])
+            match ours {
+                Some(generation) => seen.admit(generation, described),
+                None => seen.patients.push(foreign(prefix, described)?),
+            }
         }
         Target::Everything => {
-            let mut patients = Vec::new();
             for generation in Store::open(&ctx.settings)?.list()? {
-                let env = generation.env.clone();
-                match installed(generation) {
-                    Ok(patient) => patients.push(patient),
-                    // One that cannot be read leaves the others; asked for by its name it is an error.
-                    Err(error) => ctx.events.warn(format!(
-                        "{env} is left out: {error}; look at it alone: matenv doctor {env}"
-                    )),
-                }
+                seen.admit(generation, described);
             }
-            Ok(patients)
         }
     }
+    Ok(seen)
 }
 
 /// The environments whose folders are gone, as far as they are looked at.

@@ -62,8 +62,9 @@ pub fn lack(certificate: &Certificate, there: &Hardware) -> Option<String> {
         here: "that machine",
         seen_then: Vec::new(),
     };
+    let library = || change.library();
     let went = || change.gpu_went().filter(|_| certificate.profile != ProfileName::Cpu);
-    change.processor().or_else(went)
+    change.processor().or_else(library).or_else(went)
 }
 
 struct Change<'a> {
@@ -89,6 +90,19 @@ impl Change<'_> {
             format!(
                 "proven on a processor with AVX2{}; {}'s has none, so programs may end with an illegal instruction: {}",
                 self.host(),
+                self.here,
+                self.again()
+            )
+        })
+    }
+
+    /// What is linked to one C library does not run on another.
+    fn library(&self) -> Option<String> {
+        let family = |hardware: &Hardware| hardware.libc.as_ref().map(|libc| libc.family.clone());
+        let (then, now) = (family(&self.certificate.hardware)?, family(self.now)?);
+        (then != now).then(|| {
+            format!(
+                "made for {then}; the C library of {} is {now}: {}",
                 self.here,
                 self.again()
             )

@@ -10,7 +10,7 @@ use crate::{
     lock::LabEntry,
     plan::Plan,
     report::{Certificate, Verdict},
-    store::{Generation, Store},
+    store::{Generation, Store, layout},
 };
 
 /// The current generation, if it is what the plan asks for.
@@ -29,7 +29,9 @@ pub(super) fn is_done(
             Some(entry) => current.record.profile == plan.profile && is_of(entry, current),
             None => current.record.plan_fingerprint == plan.fingerprint(),
         };
-        !request.force && !request.upgrade && same && enough
+        // One whose Python cannot be started serves nobody.
+        let starts = || which::which(layout::python(&current.prefix)).is_ok();
+        !request.force && !request.upgrade && same && enough && starts()
     }))
 }
 

@@ -1,8 +1,8 @@
 use super::{LockedError, MeantError, RoomError};
 use crate::{
     audit::AuditError, bench::BenchError, checkout::CheckoutError, conda::CondaError, lock::LockError, menu::MenuError,
-    plan::PlanError, pypi::PypiError, pypi::UvError, reach::ReachError, report::CertificateError, store::StoreError,
-    toml_file::TomlError, verify::VerifyError,
+    names::EnvName, plan::PlanError, pypi::PypiError, pypi::UvError, reach::ReachError, report::CertificateError,
+    store::StoreError, toml_file::TomlError, verify::VerifyError,
 };
 
 /// Why an environment could not be made; each stage's own error says more.
@@ -67,6 +67,15 @@ pub enum InstallError {
     /// The certificate could not be kept.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
+    /// What was written down of an installed environment.
+    #[error("what matenv wrote down of `{env}` cannot be read")]
+    Kept {
+        /// The environment.
+        env: EnvName,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// matenv's own files of a generation.
     #[error("cannot keep the environment's own records")]
     Records(#[source] std::io::Error),

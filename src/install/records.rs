@@ -30,6 +30,9 @@ pub(super) fn keep_plan(plan: &Plan, prefix: &Path) -> Result<(), InstallError> 
 /// The plan that a generation was made from.
 pub fn kept_plan(generation: &Generation) -> Result<Plan, InstallError> {
     let path = layout::records(&generation.prefix).join(PLAN_FILE);
-    let text = fs_err::read_to_string(path).map_err(InstallError::Records)?;
-    serde_json::from_str(&text).map_err(|error| InstallError::Records(error.into()))
+    let read = || -> std::io::Result<Plan> { Ok(serde_json::from_str(&fs_err::read_to_string(path)?)?) };
+    read().map_err(|source| InstallError::Kept {
+        env: generation.env.clone(),
+        source,
+    })
 }

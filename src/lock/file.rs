@@ -90,6 +90,12 @@ impl Lock {
         fs_err::write(folder.join(BESIDE), text).map_err(LockError::Io)
     }
 
+    /// Whether both files of a lock are in `folder`.
+    #[must_use]
+    pub fn is_at(folder: &Path) -> bool {
+        folder.join(LOCK).exists() && folder.join(BESIDE).exists()
+    }
+
     /// Read the lock in `folder`.
     pub fn read(folder: &Path) -> Result<Self, LockError> {
         let path = folder.join(BESIDE);

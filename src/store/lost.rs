@@ -24,7 +24,7 @@ impl Lost {
     pub fn sentence(&self) -> String {
         if self.leads_to.is_dir() {
             format!(
-                "what makes the folder of `{}` an environment of matenv's is gone",
+                "what makes the folder of `{}` an environment of matenv's is gone or damaged",
                 self.env
             )
         } else {
@@ -37,7 +37,7 @@ impl Lost {
     pub fn evidence(&self) -> String {
         let (link, leads_to) = (self.link.display(), self.leads_to.display());
         if self.leads_to.is_dir() {
-            format!("{link} leads to {leads_to}, in which share/matenv/generation.json is missing")
+            format!("{link} leads to {leads_to}, in which share/matenv/generation.json is missing or damaged")
         } else {
             format!("{link} leads to {leads_to}, which is not there")
         }

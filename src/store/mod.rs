@@ -104,9 +104,12 @@ impl Store {
         EnvLock::acquire(&self.state(), events, &format!("src-{manifest}")).await
     }
 
-    /// The current generation.
+    /// The current generation; one whose record is gone or damaged is none, see [`Store::lost`].
     pub fn current(&self, env: &EnvName) -> Result<Option<Generation>, StoreError> {
-        self.current_prefix(env)?.map_or(Ok(None), Generation::read)
+        match self.current_prefix(env)?.map_or(Ok(None), Generation::read) {
+            Err(StoreError::Damaged { .. }) => Ok(None),
+            read => read,
+        }
     }
 
     /// Every finished generation of an environment, the oldest first. A damaged one leaves the good ones.
@@ -137,7 +140,7 @@ impl Store {
         for env in names {
             match self.current(&env) {
                 Ok(generation) => found.extend(generation),
-                Err(error @ (StoreError::Damaged { .. } | StoreError::NotALink { .. })) => tracing::warn!("{error}"),
+                Err(error @ StoreError::NotALink { .. }) => tracing::warn!("{error}"),
                 Err(error) => return Err(error),
             }
         }

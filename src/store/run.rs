@@ -32,12 +32,15 @@ pub fn find(settings: &Settings, generation: &Generation, argv: &[OsString]) -> 
     let search = variables.get(std::ffi::OsStr::new("PATH"));
     // A name with a separator counts from the working folder; a removed one leaves absolute paths.
     let cwd = std::env::current_dir().unwrap_or_default();
-    let program = which::which_in(name, search, cwd).map_err(|_| missing(name))?;
+    let is_python = ["python", "python3"].iter().any(|own| name == own);
+    let no_python = || StoreError::NoPython {
+        env: generation.env.clone(),
+    };
+    let program =
+        which::which_in(name, search, cwd).map_err(|_| if is_python { no_python() } else { missing(name) })?;
     // Another program's Python is the last thing that is meant.
-    if ["python", "python3"].iter().any(|own| name == own) && !program.starts_with(&generation.prefix) {
-        return Err(StoreError::NoPython {
-            env: generation.env.clone(),
-        });
+    if is_python && !program.starts_with(&generation.prefix) {
+        return Err(no_python());
     }
     Ok(Found {
         program,

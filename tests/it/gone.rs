@@ -114,11 +114,58 @@ fn a_folder_without_its_record_is_told_too() {
     env.manifest(APP);
     let index = Index::serve(&[Wheel::new("demo-app", "1.0")], Options::default());
     env.install_demo(&index.url(), &[]).exits(0);
-    fs_err::remove_file(target(&env).join("share/matenv/generation.json")).unwrap();
-    let found = doctor(&env, &["demo"], 6);
-    assert_eq!(bad(&found), ["ME063 error"], "{found:#}");
+    let record = |env: &TestEnv| target(env).join("share/matenv/generation.json");
+    let cut = |env: &TestEnv| fs_err::write(record(env), "{ \"schema\": 1,").unwrap();
+    let gone = |env: &TestEnv| fs_err::remove_file(record(env)).unwrap();
+    for damage in [&gone as &dyn Fn(&TestEnv), &cut] {
+        damage(&env);
+        for arguments in [&["demo"][..], &[]] {
+            let found = doctor(&env, arguments, 6);
+            assert_eq!(bad(&found), ["ME063 error"], "{found:#}");
+        }
+        env.matenv(&["list"]).exits(0).says("broken");
+        env.install_demo(&index.url(), &[]).exits(0);
+        assert_eq!(bad(&doctor(&env, &["demo"], 0)), Vec::<String>::new());
+    }
+}
+
+/// They ended in errors that spoke of a full disk and of version control, and nothing else was told.
+#[test]
+fn damage_to_what_matenv_wrote_down_is_a_finding_and_is_mended_by_making_it_again() {
+    let env = TestEnv::new().with_uv();
+    env.manifest(APP);
+    let index = Index::serve(&[Wheel::new("demo-app", "1.0")], Options::default());
     env.install_demo(&index.url(), &[]).exits(0);
-    assert_eq!(bad(&doctor(&env, &["demo"], 0)), Vec::<String>::new());
+    for (file, code) in [
+        ("plan.json", "ME063 error"),
+        ("certificate.json", "ME063 error"),
+        ("matenv.lock", "ME036 error"),
+        ("lock.json", "ME036 error"),
+    ] {
+        fs_err::remove_file(target(&env).join("share/matenv").join(file)).unwrap();
+        let found = doctor(&env, &["demo"], 6);
+        assert_eq!(bad(&found), [code], "{file}: {found:#}");
+        assert!(
+            found["findings"][0]["remedy"].as_str().unwrap().contains("--force"),
+            "{found:#}"
+        );
+        assert_eq!(found["env"], "demo");
+        env.matenv(&["repair", "demo", "--offline"]).exits(5).says("demo");
+        env.install_demo(&index.url(), &["--force"]).exits(0);
+        assert_eq!(bad(&doctor(&env, &["demo"], 0)), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn an_environment_whose_python_is_gone_is_made_again() {
+    let env = TestEnv::new().with_uv();
+    env.manifest(APP);
+    let index = Index::serve(&[Wheel::new("demo-app", "1.0")], Options::default());
+    env.install_demo(&index.url(), &[]).exits(0);
+    fs_err::remove_file(target(&env).join("bin/python")).unwrap();
+    let made = env.install_demo(&index.url(), &[]).exits(0);
+    assert!(!made.stdout.contains("nothing to do"), "{made}");
+    env.demo();
 }
 
 /// A folder of another name could be a conda's that was uninstalled; a generation that came along knows better.

@@ -77,12 +77,20 @@ fn stands_for<'a>(inventory: &'a Inventory, name: &str) -> Option<&'a Distributi
 fn has_a_fault_of_its_own(inventory: &Inventory, name: &str, needed: &str) -> bool {
     let pair = name == "torchvision" && needed == "torch";
     let nccl = name == "torch" && is_nccl(needed);
-    (pair || nccl) && inventory.get(needed).is_some()
+    (pair || nccl) && inventory.get(needed).is_some() || is_half_removed(inventory, needed)
+}
+
+/// Whether what is left of it is a fault that tells how to bring it back.
+fn is_half_removed(inventory: &Inventory, needed: &str) -> bool {
+    let remains = inventory.installed.remains.iter();
+    let mut names = remains.filter_map(|remains| remains.folder.strip_suffix(".dist-info")?.split('-').next());
+    inventory.get(needed).is_none() && names.any(|name| name.to_lowercase().replace(['_', '.'], "-") == needed)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::{Remains, RemainsKind};
 
     #[test]
     fn missing_and_wrong_versions_are_told_and_other_platforms_are_not() {
@@ -131,6 +139,21 @@ mod tests {
         let headless = "Name: opencv-python-headless\nVersion: 5.0.0.93\n";
         assert_eq!(detect(&Inventory::of(&[needs, headless])), []);
         assert_eq!(detect(&Inventory::of(&[needs])).len(), 1);
+    }
+
+    /// pip and uv cannot put it there again as long as its folder is in the way.
+    #[test]
+    fn what_is_half_removed_is_told_as_such() {
+        let needs = "Name: onnx\nVersion: 1.0\nRequires-Dist: antlr4-python3-runtime\n";
+        let mut inventory = Inventory::of(&[needs]);
+        assert_eq!(detect(&inventory).len(), 1);
+        std::sync::Arc::make_mut(&mut inventory.installed)
+            .remains
+            .push(Remains {
+                folder: "antlr4_python3_runtime-4.9.3.dist-info".to_owned(),
+                kind: RemainsKind::NoMetadata,
+            });
+        assert_eq!(detect(&inventory), []);
     }
 
     #[test]

@@ -19,10 +19,13 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
         .iter()
         .filter_map(|file| {
             let by = file.taken_by.as_ref()?;
+            let by_whom = match inventory.files.owners_of(by).next() {
+                Some(owner) => format!("{} {}", owner.name, owner.version),
+                None => inventory.short(by).to_owned(),
+            };
             let message = format!(
-                "{} is of no package, and {} would load it",
-                inventory.short(&file.path),
-                inventory.files.words(by)
+                "{} is of no package, and {by_whom} would load it",
+                inventory.short(&file.path)
             );
             Some(
                 Finding::new(Code::NotOwned, Severity::Error, Scope::Environment, message)
@@ -38,7 +41,10 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             .map(|file| inventory.short(&file.path).to_owned())
             .collect();
         if !paths.is_empty() {
-            let message = format!("{} {what} are of no package", paths.len());
+            let message = match paths.as_slice() {
+                [one] => format!("{one} is of no package"),
+                several => format!("{} {what} are of no package", several.len()),
+            };
             found.push(
                 Finding::new(Code::NotOwned, Severity::Info, Scope::Environment, message).with_evidence(capped(paths)),
             );
@@ -76,10 +82,42 @@ mod tests {
         assert_eq!(
             told,
             [
-                (Severity::Info, "1 shared libraries are of no package"),
-                (Severity::Info, "1 Python modules are of no package")
+                (Severity::Info, "demo/libother.so is of no package"),
+                (Severity::Info, "mine.py is of no package")
             ]
         );
+    }
+
+    /// Its own libraries were told as nobody's, to be moved away.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_a_half_removed_package_left_is_its_own() {
+        let module = Shared {
+            needed: &["libother.so"],
+            rpath: Some("$ORIGIN/../demo.libs"),
+            ..Shared::default()
+        };
+        let other = Shared {
+            soname: "libother.so",
+            ..Shared::default()
+        };
+        for (gone, folder) in [
+            ("RECORD", "demo-1.0.dist-info"),
+            ("METADATA", "demo-1.0.dist-info"),
+            ("", "~emo-1.0.dist-info"),
+        ] {
+            let prefix = Prefix::new();
+            let files: [(&str, &[u8]); 2] = [
+                ("demo/_core.so", &module.bytes()),
+                ("demo.libs/libother.so", &other.bytes()),
+            ];
+            prefix.wheel("demo", "1.0", &files);
+            fs_err::rename(prefix.site("demo-1.0.dist-info"), prefix.site(folder)).expect("renamed");
+            if !gone.is_empty() {
+                fs_err::remove_file(prefix.site(&format!("{folder}/{gone}"))).expect("removed");
+            }
+            assert_eq!(detect(&prefix.inventory()), [], "{folder} without {gone}");
+        }
     }
 
     /// A Python that is no conda package brings libraries of its own, which no record names.

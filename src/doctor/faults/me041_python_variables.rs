@@ -18,15 +18,22 @@ const SHOWN: usize = 5;
 
 pub(crate) fn detect(python: &PythonPath, patient: &Patient) -> Vec<Finding> {
     let home = python.home.as_ref().map(|home| {
-        let (message, evidence) = match &home.prefix {
-            Ok(prefix) => (
+        let (message, evidence) = match (&home.prefix, &home.broken) {
+            (Ok(_), Some((statement, why))) => (
+                format!(
+                    "PYTHONHOME of this shell makes `{statement}` fail in {}",
+                    patient.name()
+                ),
+                why.clone(),
+            ),
+            (Ok(prefix), None) => (
                 format!(
                     "PYTHONHOME of this shell makes the Python of {} take its packages from elsewhere",
                     patient.name()
                 ),
                 format!("sys.prefix is {}", prefix.display()),
             ),
-            Err(why) => (
+            (Err(why), _) => (
                 format!(
                     "PYTHONHOME of this shell keeps the Python of {} from starting",
                     patient.name()
@@ -169,6 +176,7 @@ mod tests {
             home: Some(Home {
                 value: "/opt/python".to_owned(),
                 prefix,
+                broken: None,
             }),
             ..PythonPath::default()
         };

@@ -171,8 +171,9 @@ mod tests {
         let of_file = |host: &HostFacts, cross| host.described.as_ref().map(|file| file.typed(&made.plan, cross));
         let good = described(machine("580.65.06", "13.0", "8.9"));
         assert_eq!(detect(&good, &[patient.clone()]), []);
-        let mut without = good;
+        let mut without = machine("580.65.06", "13.0", "8.9");
         without.hardware.gpus = Some(Vec::new());
+        let without = described(without);
         patient.typed = of_file(&without, true);
         let found = detect(&without, &[patient.clone()]);
         let told = |found: &[Finding]| format!("{}\n{}", found[0].message, found[0].remedy.as_deref().unwrap_or("-"));
@@ -185,7 +186,7 @@ mod tests {
         patient.typed = of_file(&old, false);
         insta::assert_snapshot!(told(&detect(&old, &[patient])), @r#"
         the NVIDIA driver serves CUDA 12.2, and sleap is built for CUDA 13
-        update the driver, or take what it serves: matenv install sleap --name sleap-there --hardware "rig.json" --cross --force
+        update the driver, or take what it serves: matenv install sleap --name sleap-there --profile gpu --hardware "rig.json" --cross --force
         "#);
     }
 

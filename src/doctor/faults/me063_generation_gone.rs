@@ -1,7 +1,7 @@
 //! `EnvironmentLocationNotFound`, `.matenv/envs/sleap/bin/python: No such file or directory`: the environment is gone
 //!
 //! matenv's link to the environment is there, and the folder in the store that it leads to is not: somebody moved, renamed or deleted it, or a disk
-//! that it lay on is not mounted.
+//! that it lay on is not mounted. Or what matenv wrote down of it (`share/matenv`) is gone or damaged.
 //!
 //! Remedy: move it back, or make it again: `matenv install ENV`. What is left of it goes by `matenv remove ENV`.
 

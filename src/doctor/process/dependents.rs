@@ -8,7 +8,8 @@ use crate::audit::{Distribution, Installed};
 const TRIED: usize = 6;
 
 /// Those whose compiled parts were built against what they need, the quickest to import first.
-const TELLING: [&str; 9] = [
+const TELLING: [&str; 10] = [
+    "numpy",
     "pandas",
     "scipy",
     "cv2",
@@ -38,14 +39,22 @@ pub(super) fn dependents(installed: &Installed, modules: &[&str]) -> Vec<Depende
         .collect();
     let mut found: Vec<(Dependent, bool)> = Vec::new();
     for module in modules {
-        let Some((needed, _)) = all.iter().find(|(_, own)| own.contains(*module)) else {
-            continue;
-        };
+        // Python's own modules are nobody's distribution, and anybody may take them: those that tell are asked.
+        let needed = all
+            .iter()
+            .find(|(_, own)| own.contains(*module))
+            .map(|(needed, _)| needed);
         for (one, own) in &all {
-            let requires = one.requires.iter().any(|requirement| {
-                requirement.name == needed.name && requirement.evaluate_markers(&installed.markers, &[])
-            });
-            let Some(main) = main_module(one, own).filter(|_| requires) else {
+            let requires = |needed: &Distribution| {
+                one.requires.iter().any(|requirement| {
+                    requirement.name == needed.name && requirement.evaluate_markers(&installed.markers, &[])
+                })
+            };
+            let takes = |main: &&String| match needed {
+                Some(needed) => requires(needed),
+                None => one.requested || TELLING.contains(&main.as_str()),
+            };
+            let Some(main) = main_module(one, own).filter(takes) else {
                 continue;
             };
             if !modules.contains(&main.as_str()) && !found.iter().any(|(other, _)| other.module == *main) {
@@ -126,5 +135,12 @@ mod tests {
         assert_eq!(modules, ["scipy", "cv2", "wanted", "small"]);
         assert!(found.iter().all(|one| one.needs == "numpy"));
         assert_eq!(dependents(&installed, &["scipy"]), []);
+        let found = dependents(&installed, &["random"]);
+        let modules: Vec<&str> = found.iter().map(|one| one.module.as_str()).collect();
+        assert_eq!(
+            modules,
+            ["numpy", "scipy", "cv2", "wanted"],
+            "Python's own random is everybody's"
+        );
     }
 }

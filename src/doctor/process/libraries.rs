@@ -73,7 +73,8 @@ pub(crate) struct Injection {
 
 /// Look at the variables, and try what they may do.
 pub(super) async fn look(ctx: &Context, patient: &Patient) -> std::io::Result<Injection> {
-    let brought = brought(&ctx.settings.variables, &patient.prefix);
+    let variables = &whole(&ctx.settings.variables, &ctx.settings.cwd);
+    let brought = brought(variables, &patient.prefix);
     if brought.is_empty() {
         return Ok(Injection::default());
     }
@@ -89,7 +90,6 @@ pub(super) async fn look(ctx: &Context, patient: &Patient) -> std::io::Result<In
         return Ok(Injection::default());
     }
     let statements = wanted.statements(&namesakes);
-    let variables = &ctx.settings.variables;
     let with: Vec<(&str, Option<OsString>)> = SEARCHED
         .iter()
         .chain([&PRELOADED])
@@ -108,6 +108,17 @@ pub(super) async fn look(ctx: &Context, patient: &Patient) -> std::io::Result<In
         broken: with.broken_beside(&without),
         namesakes,
     })
+}
+
+/// The variables with their folders as the loader takes them: an empty one is where the shell is, and a trial runs elsewhere.
+fn whole(variables: &Variables, cwd: &Path) -> Variables {
+    let searched = SEARCHED.iter().filter_map(|name| {
+        let folders = std::env::split_paths(variables.get(name)?).map(|folder| cwd.join(folder));
+        // A folder with the separator in its name cannot be told from two.
+        Some((*name, std::env::join_paths(folders).ok()?))
+    });
+    let preloaded = variables.get(PRELOADED).map(|value| (PRELOADED, value.to_owned()));
+    Variables::from_pairs(searched.chain(preloaded))
 }
 
 /// A library that a variable brings.
@@ -323,6 +334,20 @@ fn list(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn folders_count_from_where_the_shell_is() {
+        let said = Variables::from_pairs([
+            ("LD_LIBRARY_PATH", "/opt/lib::libs"),
+            ("LD_PRELOAD", "libx.so"),
+            ("HOME", "/h"),
+        ]);
+        let whole = whole(&said, Path::new("/work"));
+        if cfg!(target_os = "linux") {
+            assert_eq!(whole.text("LD_LIBRARY_PATH"), Some("/opt/lib:/work/:/work/libs"));
+            assert_eq!((whole.text("LD_PRELOAD"), whole.text("HOME")), (Some("libx.so"), None));
+        }
+    }
 
     #[test]
     fn only_names_that_something_asks_for_count() {

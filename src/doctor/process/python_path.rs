@@ -56,6 +56,8 @@ pub(crate) struct Home {
     pub(crate) value: String,
     /// The prefix that Python then takes for its own, or why it does not start.
     pub(crate) prefix: Result<PathBuf, String>,
+    /// A statement that fails so, where it works otherwise, and why.
+    pub(crate) broken: Option<(String, String)>,
 }
 
 /// What Python variables of this shell do.
@@ -211,15 +213,22 @@ async fn home(ctx: &Context, patient: &Patient) -> std::io::Result<Option<Home>>
         return Ok(None);
     };
     let more = [("PYTHONHOME", Some(value.to_owned()))];
-    let (with, without) = tokio::try_join!(Trial::run(ctx, patient, &[], &more), Trial::run(ctx, patient, &[], &[]))?;
+    // A virtual environment keeps its prefix, with the compiled modules of another Python.
+    let statements = ["datetime", "ssl", "ctypes", "numpy"].map(|module| format!("import {module}"));
+    let (with, without) = tokio::try_join!(
+        Trial::run(ctx, patient, &statements, &more),
+        Trial::run(ctx, patient, &statements, &[])
+    )?;
+    let broken = with.broken_beside(&without).into_iter().next();
     let Some(own) = without.prefix else { return Ok(None) };
     let prefix = match with.prefix {
-        Some(prefix) if prefix == own => return Ok(None),
+        Some(prefix) if prefix == own && broken.is_none() => return Ok(None),
         Some(prefix) => Ok(prefix),
         None => Err(with.crashed.unwrap_or_else(|| "it does not start".to_owned())),
     };
     Ok(Some(Home {
         value: value.to_string_lossy().into_owned(),
+        broken: broken.filter(|_| prefix.is_ok()),
         prefix,
     }))
 }
