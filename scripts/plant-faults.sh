@@ -91,4 +91,19 @@ dropped = [copy["name"] for copy in json.load(open(sys.argv[1]))["dropped"]]
 sys.exit(0 if "onnx" in dropped else f"FAILED: the cache keeps its changed copy; dropped: {dropped}")
 PY
 healthy "something is left after the repair"
-echo "$planted faults planted, found and mended"
+
+# The same old NCCL by variables of a shell: LD_PRELOAD comes before torch's DT_RPATH, LD_LIBRARY_PATH after it.
+"$uv" pip install --quiet --no-deps --target "$work/nccl" nvidia-nccl-cu12==2.27.5
+nccl=$work/nccl/nvidia/nccl/lib
+env LD_PRELOAD="$nccl/libnccl.so.2" "$matenv" doctor "$env" --json >"$work/doctor.json" && { echo "FAILED: LD_PRELOAD is not found"; exit 1; }
+findings >"$work/found"
+found ME040 'LD_PRELOAD .*undefined symbol: nccl'
+env LD_LIBRARY_PATH="$nccl" "$matenv" doctor "$env" --json >"$work/doctor.json" || { findings; echo "FAILED: LD_LIBRARY_PATH harms nobody"; exit 1; }
+python3 - "$work/doctor.json" <<'PY'
+import json, sys
+found = [f["severity"] for f in json.load(open(sys.argv[1]))["findings"] if f["code"] == "ME040"]
+sys.exit(0 if found == ["info"] else f"FAILED: an NCCL that torch does not take is {found}")
+PY
+planted=$((planted + 1))
+echo "ok: ME040: info for what torch does not take"
+echo "$planted faults planted and found; those in the environment are mended"
