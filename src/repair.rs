@@ -3,6 +3,8 @@
 //! In: an installed generation. Out: a [`Repaired`]. What is wrong is what [`crate::doctor`] finds, each file read. Absent on
 //! purpose: mending in place. A generation that changes under running programs is what most faults come from.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 
 use crate::{
@@ -64,10 +66,12 @@ pub enum RepairError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Its lock.
-    #[error("the own lock of `{env}` cannot be read")]
+    #[error("the environment's own lock cannot be read: {}", folder.display())]
     Lock {
-        /// The environment.
-        env: EnvName,
+        /// What makes the environment again, after `matenv install`.
+        typed: String,
+        /// Where its two files should lie.
+        folder: PathBuf,
         /// Why.
         #[source]
         source: LockError,
@@ -90,8 +94,10 @@ pub enum RepairError {
 pub async fn repair(ctx: &Context, generation: &Generation, request: &RepairRequest) -> Result<Repaired, RepairError> {
     let mut clock = Clock::new(ctx);
     let plan = kept_plan(generation)?;
-    let lock = Lock::read(&layout::records(&generation.prefix)).map_err(|source| RepairError::Lock {
-        env: generation.env.clone(),
+    let folder = layout::records(&generation.prefix);
+    let lock = Lock::read(&folder).map_err(|source| RepairError::Lock {
+        typed: generation.record.typed(),
+        folder,
         source,
     })?;
     let certificate = Certificate::read(&generation.env, &generation.prefix)?;

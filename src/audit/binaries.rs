@@ -1,8 +1,9 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
 };
 
+use path_clean::clean;
 use rayon::prelude::*;
 
 use super::{system_folders, tree::Tree};
@@ -202,23 +203,12 @@ fn binary(path: &Path) -> Option<Binary> {
     })
 }
 
-/// The folders that a file names, with `$ORIGIN` put in.
-fn folders(file: &Path, listed: &[String]) -> Vec<PathBuf> {
+/// The folders that a file names, with `$ORIGIN` put in, and without `..`, so that one folder has one name here.
+pub(super) fn folders(file: &Path, listed: &[String]) -> Vec<PathBuf> {
     let origin = file.parent().unwrap_or(Path::new("/")).to_string_lossy();
     listed
         .iter()
         .filter(|folder| !folder.is_empty())
-        .map(|folder| {
-            let folder = folder.replace("${ORIGIN}", &origin).replace("$ORIGIN", &origin);
-            let mut flat = PathBuf::new();
-            for part in Path::new(&folder).components() {
-                if part == Component::ParentDir {
-                    flat.pop();
-                } else {
-                    flat.push(part);
-                }
-            }
-            flat
-        })
+        .map(|folder| clean(folder.replace("${ORIGIN}", &origin).replace("$ORIGIN", &origin)))
         .collect()
 }

@@ -5,9 +5,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
 };
 
+use path_clean::clean;
 use rayon::prelude::*;
 
 use super::{Subject, binaries::is_library, tree::Tree};
@@ -129,21 +130,18 @@ fn is_there(name: &str, names: &BTreeSet<String>, of_windows: impl Fn(&str) -> b
         || of_windows(name)
 }
 
-/// Whether this Windows has a DLL of that name.
+/// Whether this Windows has a DLL of that name. One that lies elsewhere is not asked: nothing is missing then.
 #[must_use]
 pub(super) fn is_in_system_folder(name: &str) -> bool {
-    Path::new(r"C:\Windows\System32").join(name).is_file()
+    let folder = Path::new(r"C:\Windows\System32");
+    !folder.is_dir() || folder.join(name).is_file()
 }
 
 /// Where the Python lies that an environment starts: behind its own, and what `pyvenv.cfg` names.
 fn python_folders(prefix: &Path) -> Vec<PathBuf> {
     let own = fs_err::canonicalize(layout::python(prefix)).ok();
     let behind = own.and_then(|python| Some(python.parent()?.to_owned()));
-    let text = fs_err::read_to_string(prefix.join("pyvenv.cfg")).unwrap_or_default();
-    let home = text.lines().find_map(|line| {
-        let (key, value) = line.split_once('=')?;
-        (key.trim() == "home").then(|| PathBuf::from(value.trim()))
-    });
+    let home = layout::of_virtual_environment(prefix, &["home"]).map(PathBuf::from);
     behind.into_iter().chain(home).collect()
 }
 
@@ -178,10 +176,7 @@ fn of_dyld(name: &str, file: &Path, prefix: &Path, rpaths: &[PathBuf]) -> Found 
         }
         None => vec![placed(name, file, prefix)],
     };
-    let there = candidates
-        .into_iter()
-        .map(|path| flat(&path))
-        .find(|path| path.is_file());
+    let there = candidates.into_iter().map(clean).find(|path| path.is_file());
     there.map_or(Found::Nowhere, Found::Here)
 }
 
@@ -194,19 +189,4 @@ fn placed(told: &str, file: &Path, prefix: &Path) -> PathBuf {
         }
     }
     beside.join(told)
-}
-
-/// The path without `..`, so that one file has one name here.
-fn flat(path: &Path) -> PathBuf {
-    let mut flat = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::ParentDir => {
-                flat.pop();
-            }
-            Component::CurDir => {}
-            part => flat.push(part),
-        }
-    }
-    flat
 }

@@ -95,7 +95,7 @@ impl Inventory {
             || files.compare(&tree, depth == Depth::Content),
             || Binaries::read(prefix, &tree, of_conda),
         );
-        files.set_aside(&Published::read(prefix), &tree);
+        files.set_aside(&Published::read(prefix), &tree, depth == Depth::Content);
         let (lacking_nccl, lacking_torch) = rayon::join(
             || torch::lacking_nccl(&binaries, site_packages),
             || torch::lacking_torch(&binaries, &tree, site_packages),

@@ -137,12 +137,16 @@ impl Ownership {
         }
     }
 
-    /// Set aside what was published so, as long as it is as it was then.
-    pub(super) fn set_aside(&mut self, published: &[Published], tree: &Tree) {
+    /// Set aside what was published so, as long as it is as it was then; with `deep`, by its content.
+    pub(super) fn set_aside(&mut self, published: &[Published], tree: &Tree, deep: bool) {
         for one in published {
             let owner = self.claims.get(&one.path).and_then(|claims| claims.first());
-            let size = tree.get(&one.path).map(|entry| entry.size);
-            if let Some(claim) = owner.filter(|_| size == one.size) {
+            let same = if deep {
+                Published::of(tree, &one.path) == *one
+            } else {
+                tree.get(&one.path).map(|entry| entry.size) == one.size
+            };
+            if let Some(claim) = owner.filter(|_| same) {
                 self.published.push((claim.owner, one.path.clone()));
                 self.missing.retain(|(_, path)| *path != one.path);
                 self.differing.retain(|differing| differing.path != one.path);
@@ -157,10 +161,7 @@ impl Ownership {
         let suspect = |(owner, path): (usize, &String)| Suspect {
             package: self.owners[owner].name.clone(),
             conda: self.owners[owner].conda,
-            there: Published {
-                path: path.clone(),
-                size: tree.get(path).map(|entry| entry.size),
-            },
+            there: Published::of(tree, path),
         };
         missing.chain(differing).map(suspect).collect()
     }

@@ -3,8 +3,10 @@
 
 use std::path::Path;
 
+use rattler_digest::{Sha256, compute_file_digest};
 use serde::{Deserialize, Serialize};
 
+use super::Tree;
 use crate::store::layout;
 
 const FILE: &str = "published.json";
@@ -16,9 +18,22 @@ pub struct Published {
     pub path: String,
     /// Its size in bytes; absent if the record names a file that is in no archive.
     pub size: Option<u64>,
+    /// Its SHA-256 in hex; absent as the size is.
+    pub sha256: Option<String>,
 }
 
 impl Published {
+    /// The file at `path` below a prefix as it is.
+    pub(super) fn of(tree: &Tree, path: &str) -> Self {
+        let size = tree.get(path).map(|entry| entry.size);
+        let digest = size.and_then(|_| compute_file_digest::<Sha256>(tree.path(path)).ok());
+        Self {
+            path: path.to_owned(),
+            size,
+            sha256: digest.map(hex::encode),
+        }
+    }
+
     /// Those of a prefix. What cannot be read was not written by matenv.
     pub(super) fn read(prefix: &Path) -> Vec<Self> {
         let text = fs_err::read_to_string(layout::records(prefix).join(FILE)).unwrap_or_default();

@@ -78,11 +78,11 @@ impl From<RepairError> for Failure {
             RepairError::Install(error) => error.into(),
             RepairError::Store(error) => error.into(),
             // The lock of a generation lies in no version control.
-            RepairError::Lock { ref env, .. } => Self::new(
+            RepairError::Lock { ref typed, .. } => Self::new(
                 &error,
                 "repair::lock",
                 Exit::Integrity,
-                format!("make it again: matenv install {env} --force"),
+                format!("make it again: matenv install {typed} --force"),
             ),
             RepairError::Certificate(error) => error.into(),
             RepairError::ChangedMeanwhile { ref env } => Self::new(
@@ -274,11 +274,11 @@ impl From<InstallError> for Failure {
             InstallError::Verify(error) => error.into(),
             InstallError::Bench(error) => error.into(),
             InstallError::Certificate(error) => error.into(),
-            InstallError::Kept { ref env, .. } => Self::new(
+            InstallError::Kept { ref typed, .. } => Self::new(
                 &error,
                 "install::kept",
                 Exit::Integrity,
-                format!("make it again: matenv install {env} --force"),
+                format!("make it again: matenv install {typed} --force"),
             ),
             InstallError::Records(_) => Self::new(&error, "install::records", Exit::Machine, DISK.to_owned()),
         }

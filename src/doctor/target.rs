@@ -7,7 +7,6 @@ use crate::{
     audit::{AuditError, Installed},
     causes::chain,
     context::Context,
-    names::typed,
     store::{Generation, Lost, Store, layout},
 };
 
@@ -52,13 +51,13 @@ impl Seen {
         match Patient::installed(generation, described) {
             Ok(patient) => self.patients.push(patient),
             Err(error) => {
-                let (env, typed) = (&record.env, typed(&record.manifest, &record.env));
+                let env = &record.env;
                 let message = format!("what matenv wrote down of `{env}` cannot be read, so it is not examined");
                 let finding = Finding::new(Code::GenerationGone, Severity::Error, Scope::Environment, message);
                 self.findings.push(
                     finding
                         .with_evidence([chain(&error)])
-                        .with_remedy(format!("matenv install {typed} --profile {} --force", record.profile)),
+                        .with_remedy(format!("matenv install {} --force", record.typed())),
                 );
             }
         }

@@ -3,10 +3,7 @@
 //! In: a [`Recipe`], and the environment held. Out: a [`Built`]; unless its verdict is good, nothing is left of it and the current
 //! generation stays as it was. Absent on purpose: what is asked for, and whether anything has to be built.
 
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-};
+use std::path::PathBuf;
 
 use super::{
     Clock, InstallError, Machine, Prove,
@@ -100,17 +97,19 @@ async fn attempt(
     if prove.probes {
         let mut seen = look(ctx, clock, plan, &staged.prefix, Depth::Content).await?;
         if !seen.suspects.is_empty() {
-            let of_suspects = suspected(&seen, &located.lock.pypi.wheels);
+            let wheels = &located.lock.pypi.wheels;
             if dropped.is_none() {
-                let found = pypi::drop_altered(ctx, &located.uv, &of_suspects).await?;
+                let found = pypi::drop_altered(ctx, &located.uv, &in_doubt(ctx, &seen, wheels)).await?;
                 let again = !found.is_empty();
                 *dropped = Some(found);
                 if again {
                     return Ok(None);
                 }
             }
-            let fetched = dropped.iter().flatten().map(|one| one.name.as_str()).collect();
-            if write_published(ctx, &seen, &of_suspects, &fetched, &staged.prefix)? {
+            let fetched: Vec<&str> = dropped.iter().flatten().map(|one| one.name.as_str()).collect();
+            let published = published(ctx, &seen, wheels, &fetched);
+            if !published.is_empty() {
+                Published::write(&published, &staged.prefix).map_err(InstallError::Records)?;
                 seen = look(ctx, clock, plan, &staged.prefix, Depth::Content).await?;
             }
         }
@@ -127,42 +126,46 @@ async fn attempt(
     Ok(Some(certificate))
 }
 
-/// The wheels some of whose files are not as they were recorded.
-fn suspected(audit: &Audit, wheels: &[LockedWheel]) -> Vec<LockedWheel> {
-    let is_suspect = |wheel: &&LockedWheel| {
-        audit
-            .suspects
-            .iter()
-            .any(|one| !one.conda && one.package == pypi::normal(&wheel.name))
+/// The wheels some of whose files are not as they were recorded, nor known to be published so.
+fn in_doubt(ctx: &Context, audit: &Audit, wheels: &[LockedWheel]) -> Vec<LockedWheel> {
+    let is_in_doubt = |wheel: &&LockedWheel| {
+        let mut suspects = of_wheel(audit, wheel);
+        let known = pypi::published_so(ctx, wheel);
+        suspects.any(|there| !known.contains(there))
     };
-    wheels.iter().filter(is_suspect).cloned().collect()
+    wheels.iter().filter(is_in_doubt).cloned().collect()
 }
 
-/// What was unpacked from a checked archive a moment ago is what was published, whatever the record in it says: write that down.
-/// rattler has read the conda packages' files; of wheels those count that were `fetched` in this run, or that an earlier one
-/// found to be so.
-fn write_published(
-    ctx: &Context,
-    audit: &Audit,
-    wheels: &[LockedWheel],
-    fetched: &BTreeSet<&str>,
-    prefix: &Path,
-) -> Result<bool, InstallError> {
-    let is_so =
-        |wheel: &&LockedWheel| fetched.contains(&*pypi::normal(&wheel.name)) || pypi::is_published_so(ctx, wheel);
-    let published: BTreeSet<String> = wheels
+/// What was unpacked from a checked archive a moment ago is what was published, whatever the record in it says. rattler has read
+/// the conda packages' files; of wheels what was `fetched` in this run counts, and what an earlier one wrote down.
+fn published(ctx: &Context, audit: &Audit, wheels: &[LockedWheel], fetched: &[&str]) -> Vec<Published> {
+    let of_conda = audit
+        .suspects
         .iter()
-        .filter(is_so)
-        .inspect(|wheel| pypi::note_published_so(ctx, wheel))
-        .map(|wheel| pypi::normal(&wheel.name))
-        .collect();
-    let suspects = audit.suspects.iter();
-    let files: Vec<Published> = suspects
-        .filter(|one| one.conda || published.contains(&one.package))
-        .map(|one| one.there.clone())
-        .collect();
-    Published::write(&files, prefix).map_err(InstallError::Records)?;
-    Ok(!files.is_empty())
+        .filter(|one| one.conda)
+        .map(|one| one.there.clone());
+    let mut published: Vec<Published> = of_conda.collect();
+    for wheel in wheels {
+        if fetched.contains(&pypi::normal(&wheel.name).as_str()) {
+            let files: Vec<Published> = of_wheel(audit, wheel).cloned().collect();
+            pypi::note_published_so(ctx, wheel, &files);
+            published.extend(files);
+        } else {
+            let known = pypi::published_so(ctx, wheel);
+            published.extend(of_wheel(audit, wheel).filter(|there| known.contains(there)).cloned());
+        }
+    }
+    published
+}
+
+/// The files of a wheel that are not as they were recorded.
+fn of_wheel<'a>(audit: &'a Audit, wheel: &LockedWheel) -> impl Iterator<Item = &'a Published> + use<'a> {
+    let name = pypi::normal(&wheel.name);
+    let suspects = audit
+        .suspects
+        .iter()
+        .filter(move |one| !one.conda && one.package == name);
+    suspects.map(|one| &one.there)
 }
 
 /// Link and install all that the recipe names.

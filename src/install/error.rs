@@ -1,8 +1,10 @@
+use std::path::PathBuf;
+
 use super::{LockedError, MeantError, RoomError};
 use crate::{
     audit::AuditError, bench::BenchError, checkout::CheckoutError, conda::CondaError, lock::LockError, menu::MenuError,
-    names::EnvName, plan::PlanError, pypi::PypiError, pypi::UvError, reach::ReachError, report::CertificateError,
-    store::StoreError, toml_file::TomlError, verify::VerifyError,
+    plan::PlanError, pypi::PypiError, pypi::UvError, reach::ReachError, report::CertificateError, store::StoreError,
+    toml_file::TomlError, verify::VerifyError,
 };
 
 /// Why an environment could not be made; each stage's own error says more.
@@ -68,10 +70,12 @@ pub enum InstallError {
     #[error(transparent)]
     Certificate(#[from] CertificateError),
     /// What was written down of an installed environment.
-    #[error("what matenv wrote down of `{env}` cannot be read")]
+    #[error("what matenv wrote down of an environment cannot be read: {}", path.display())]
     Kept {
-        /// The environment.
-        env: EnvName,
+        /// What makes the environment again, after `matenv install`.
+        typed: String,
+        /// The file.
+        path: PathBuf,
         /// Why.
         #[source]
         source: std::io::Error,

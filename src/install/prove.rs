@@ -30,7 +30,7 @@ pub struct Prove {
     pub probes: bool,
     /// The benchmark.
     pub bench: bool,
-    /// How closely files are looked at.
+    /// How closely the files of an installed environment are looked at; what is built is always read whole.
     pub depth: Depth,
     /// A trained model for the smoke tests.
     pub model_dir: Option<PathBuf>,

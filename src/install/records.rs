@@ -30,9 +30,10 @@ pub(super) fn keep_plan(plan: &Plan, prefix: &Path) -> Result<(), InstallError> 
 /// The plan that a generation was made from.
 pub fn kept_plan(generation: &Generation) -> Result<Plan, InstallError> {
     let path = layout::records(&generation.prefix).join(PLAN_FILE);
-    let read = || -> std::io::Result<Plan> { Ok(serde_json::from_str(&fs_err::read_to_string(path)?)?) };
+    let read = || -> std::io::Result<Plan> { Ok(serde_json::from_str(&fs_err::read_to_string(&path)?)?) };
     read().map_err(|source| InstallError::Kept {
-        env: generation.env.clone(),
+        typed: generation.record.typed(),
+        path,
         source,
     })
 }

@@ -22,7 +22,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::{PypiError, Uv, environment};
-use crate::{context::Context, lock::LockedWheel, process::Job, report::PackageKind};
+use crate::{audit::Published, context::Context, lock::LockedWheel, process::Job, report::PackageKind};
 
 /// Another uv may hold the cache while it installs.
 const LIMIT: Duration = Duration::from_mins(5);
@@ -48,12 +48,7 @@ pub struct Altered {
 /// # Errors
 /// uv does not remove it, or it could not be fetched again (`--offline`); the cache stays as it is then.
 pub async fn drop_altered(ctx: &Context, uv: &Uv, wheels: &[LockedWheel]) -> Result<Vec<Altered>, PypiError> {
-    let cache = ctx.settings.uv_cache.clone();
-    let wheels: Vec<LockedWheel> = wheels
-        .iter()
-        .filter(|wheel| !is_published_so(ctx, wheel))
-        .cloned()
-        .collect();
+    let (cache, wheels) = (ctx.settings.uv_cache.clone(), wheels.to_vec());
     let found = tokio::task::spawn_blocking(move || altered(&cache, &wheels))
         .await
         .map_err(|error| PypiError::Io(error.into()))?;
@@ -208,19 +203,24 @@ async fn remove(ctx: &Context, uv: &Uv, altered: &[Altered]) -> Result<(), PypiE
     Err(kept(last.map_or_else(|| ended.how(), |line| line.trim().to_owned())))
 }
 
-/// Whether a wheel's own RECORD is known to be wrong.
-pub(crate) fn is_published_so(ctx: &Context, wheel: &LockedWheel) -> bool {
-    note(ctx, wheel).is_file()
+/// The files of a wheel of which its own RECORD is known to be wrong. A note that cannot be read costs a download.
+pub(crate) fn published_so(ctx: &Context, wheel: &LockedWheel) -> Vec<Published> {
+    let text = fs_err::read_to_string(note(ctx, wheel)).unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or_default()
 }
 
-/// Write down that a wheel's own RECORD is wrong. Without the note it is fetched again the next time.
-pub(crate) fn note_published_so(ctx: &Context, wheel: &LockedWheel) {
+/// Write down `files` of a wheel of which its own RECORD is wrong, beside those of environments of another Python. Without the note
+/// the wheel is fetched again the next time.
+pub(crate) fn note_published_so(ctx: &Context, wheel: &LockedWheel, files: &[Published]) {
+    let mut known = published_so(ctx, wheel);
+    known.retain(|one| files.iter().all(|file| file.path != one.path));
+    known.extend_from_slice(files);
     let note = note(ctx, wheel);
-    let written = note
-        .parent()
-        .map_or(Ok(()), fs_err::create_dir_all)
-        .and_then(|()| fs_err::write(&note, ""));
-    if let Err(error) = written {
+    let write = || -> std::io::Result<()> {
+        note.parent().map_or(Ok(()), fs_err::create_dir_all)?;
+        fs_err::write(&note, serde_json::to_string_pretty(&known)?)
+    };
+    if let Err(error) = write() {
         tracing::debug!("{error}");
     }
 }

@@ -26,7 +26,7 @@ mod watch;
 pub use agree::{Disagreement, Fault, Party};
 pub(crate) use agree::{contradictions, cuda_major};
 pub use altered::{Altered, drop_altered};
-pub(crate) use altered::{is_published_so, normal, note_published_so};
+pub(crate) use altered::{normal, note_published_so, published_so};
 pub use error::PypiError;
 pub use install::{install, is_cached, requirements};
 pub use locations::locations;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{StoreError, layout, link};
 use crate::{
     doctor::Finding,
-    names::{EnvName, ProfileName},
+    names::{EnvName, ProfileName, typed},
 };
 
 /// What is written down of a generation (`share/matenv/generation.json`). Where it is missing, the folder is unfinished.
@@ -88,6 +88,14 @@ impl GenerationRecord {
             link::sync_folder(&file)
         };
         write().map_err(StoreError::Write)
+    }
+}
+
+impl GenerationRecord {
+    /// What is typed after `matenv install` to make the environment again.
+    #[must_use]
+    pub fn typed(&self) -> String {
+        format!("{} --profile {}", typed(&self.manifest, &self.env), self.profile)
     }
 }
 

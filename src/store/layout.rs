@@ -106,13 +106,18 @@ pub fn recorded_version(prefix: &Path) -> Option<String> {
             })
     });
     of_conda.or_else(|| {
-        let text = fs_err::read_to_string(prefix.join("pyvenv.cfg")).ok()?;
-        text.lines().find_map(|line| {
-            let (key, value) = line.split_once('=')?;
-            // `venv` writes the first, virtualenv and uv the second, which may go on with `.final.0`.
-            let version = matches!(key.trim(), "version" | "version_info").then(|| value.trim())?;
-            Some(version.split('.').take(3).collect::<Vec<_>>().join("."))
-        })
+        // `venv` writes the first, virtualenv and uv the second, which may go on with `.final.0`.
+        let version = of_virtual_environment(prefix, &["version", "version_info"])?;
+        Some(version.split('.').take(3).collect::<Vec<_>>().join("."))
+    })
+}
+
+/// What `pyvenv.cfg` says of the first of `keys` that it has; `None` where the prefix is no virtual environment.
+pub(crate) fn of_virtual_environment(prefix: &Path, keys: &[&str]) -> Option<String> {
+    let text = fs_err::read_to_string(prefix.join("pyvenv.cfg")).ok()?;
+    text.lines().find_map(|line| {
+        let (key, value) = line.split_once('=')?;
+        keys.contains(&key.trim()).then(|| value.trim().to_owned())
     })
 }
 

@@ -260,7 +260,9 @@ fn a_wheel_that_was_published_with_a_wrong_record_is_a_warning_and_no_repair_is_
     for recorded in ["__version__ = \"0.9\"\n", "another text\n"] {
         let env = TestEnv::new().with_uv();
         env.manifest("[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n");
-        let wheel = Wheel::new("demo-app", "1.0").recorded_as(recorded);
+        let wheel = Wheel::new("demo-app", "1.0")
+            .recorded_as(recorded)
+            .file("demo_app/extra.py", "good = True\n");
         let index = Index::serve(&[wheel], Options::default());
         let made = env.install_demo(&index.url(), &["--json"]).exits(0).json();
         let findings = made["audit"]["findings"].as_array().unwrap();
@@ -290,6 +292,19 @@ fn a_wheel_that_was_published_with_a_wrong_record_is_a_warning_and_no_repair_is_
         env.install_demo(&index.url(), &["--force", "--offline"])
             .exits(0)
             .says(SO);
+        // What is known of some files is no excuse for others, nor for another content of the same.
+        for file in ["extra.py", "__init__.py"] {
+            let file = format!("site-packages/demo_app/{file}");
+            let text = fs_err::read_to_string(in_lib(&env, &file)).unwrap();
+            change_in_place(&in_lib(&env, &file));
+            env.matenv(&["doctor", "demo", "--deep", "--offline"])
+                .exits(6)
+                .says("was changed");
+            env.install_demo(&index.url(), &["--force"])
+                .exits(0)
+                .says("holds changed files of `demo-app`");
+            assert_eq!(fs_err::read_to_string(in_lib(&env, &file)).unwrap(), text);
+        }
         let changed = in_lib(&env, "site-packages/demo_app/__init__.py");
         fs_err::remove_file(&changed).unwrap();
         env.matenv(&["doctor", "demo", "--offline"]).exits(6).says("ME033");

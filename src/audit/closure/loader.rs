@@ -1,6 +1,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -9,6 +9,7 @@ use super::{
     files::{Files, Read},
 };
 use crate::{
+    audit::binaries::folders,
     binary::Dynamic,
     stack::{Library, is_of_the_driver},
 };
@@ -40,12 +41,7 @@ impl Object {
     }
 
     fn folders(&self, listed: &[String]) -> Vec<PathBuf> {
-        let origin = self.path.parent().unwrap_or(Path::new("/")).to_string_lossy();
-        listed
-            .iter()
-            .filter(|folder| !folder.is_empty())
-            .map(|folder| flat(&folder.replace("${ORIGIN}", &origin).replace("$ORIGIN", &origin)))
-            .collect()
+        folders(&self.path, listed)
     }
 
     /// The folders of its `DT_RPATH`, which a `DT_RUNPATH` switches off.
@@ -55,19 +51,6 @@ impl Object {
             _ => Vec::new(),
         }
     }
-}
-
-/// The folder without `..`, so that one file has one name here.
-fn flat(folder: &str) -> PathBuf {
-    let mut flat = PathBuf::new();
-    for part in Path::new(folder).components() {
-        if part == Component::ParentDir {
-            flat.pop();
-        } else {
-            flat.push(part);
-        }
-    }
-    flat
 }
 
 impl<'a> Loader<'a> {

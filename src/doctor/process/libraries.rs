@@ -310,12 +310,8 @@ impl Wanted {
 
 /// The Python that a virtual environment stands on.
 fn base_of(prefix: &Path) -> Option<PathBuf> {
-    let text = fs_err::read_to_string(prefix.join("pyvenv.cfg")).ok()?;
-    let home = text.lines().find_map(|line| {
-        let (key, value) = line.split_once('=')?;
-        (key.trim() == "home").then(|| PathBuf::from(value.trim()))
-    })?;
-    home.parent().map(Path::to_owned)
+    let home = layout::of_virtual_environment(prefix, &["home"])?;
+    Path::new(&home).parent().map(Path::to_owned)
 }
 
 fn list(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) {

@@ -2,8 +2,10 @@
 
 use std::{
     ffi::{OsStr, OsString},
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
 };
+
+use path_clean::clean;
 
 use super::{
     dependents::dependents,
@@ -110,23 +112,11 @@ pub(super) async fn look(
 }
 
 /// The folders that Python makes of `PYTHONPATH`: whole, without a slash at the end; an empty one is where it was started.
+/// As `os.path.abspath` does, parts are dropped as text and links are not followed.
 fn entries(value: &OsStr, cwd: &Path) -> Vec<PathBuf> {
-    std::env::split_paths(value).map(|entry| whole(&entry, cwd)).collect()
-}
-
-/// As `os.path.abspath` does: parts are dropped as text, and links are not followed.
-fn whole(entry: &Path, cwd: &Path) -> PathBuf {
-    let mut whole = PathBuf::new();
-    for part in cwd.join(entry).components() {
-        match part {
-            Component::ParentDir => {
-                whole.pop();
-            }
-            Component::CurDir => {}
-            part => whole.push(part),
-        }
-    }
-    whole
+    std::env::split_paths(value)
+        .map(|entry| clean(cwd.join(entry)))
+        .collect()
 }
 
 async fn shadowed(
@@ -248,7 +238,7 @@ fn user_site(variables: &Variables, user_home: &Path, cwd: &Path, prefix: &Path)
             user_home.join(".local")
         }
     });
-    let base = whole(&base, cwd);
+    let base = clean(cwd.join(base));
     let folder = if cfg!(windows) {
         // `Python313`, and the prefix does not tell its minor version by a folder: whichever is there is asked for.
         let entries = fs_err::read_dir(&base).ok()?.flatten();
