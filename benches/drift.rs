@@ -9,9 +9,10 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use matenv::{
+use matenv::store::{
+    Generation, GenerationRecord,
     drift::{Drift, Fingerprint},
-    store::{Generation, GenerationRecord, layout},
+    layout,
 };
 
 const ROUNDS: u32 = 200;

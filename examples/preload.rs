@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::ExitCode};
 
-use matenv::{names::ProfileName, reach, stack};
+use matenv::{names::ProfileName, packages::preload, profile::stack};
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a program")]
 fn main() -> ExitCode {
@@ -15,7 +15,7 @@ fn main() -> ExitCode {
         eprintln!("CUDA_MAJOR is a number such as 13, PROFILE is `gpu` or `gpu-trt`");
         return ExitCode::from(2);
     };
-    match reach::install(Path::new(prefix), &stack::libraries(cuda, profile)) {
+    match preload::install(Path::new(prefix), &stack::libraries(cuda, profile)) {
         Ok(list) => {
             for path in list {
                 println!("{}", path.display());

@@ -8,11 +8,10 @@ use super::{
     Published, Subject, Tree, Unowned, imports, torch, unowned,
 };
 use crate::{
-    causes::chain,
     doctor::{Code, Finding, Installers, Scope, Severity},
     hardware,
     lock::{Lock, LockError},
-    names::{EnvName, ProfileName},
+    names::{EnvName, ProfileName, causes::chain},
     store::{Generation, layout},
 };
 

@@ -2,7 +2,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use crate::stack::Stacks;
+use crate::profile::stack::Stacks;
 
 const FILE: &str = include_str!("../../profiles/stand_ins.toml");
 

@@ -3,7 +3,7 @@ use crate::{
     hardware::ComputeCapability,
     names::{Backend, ProfileName},
     plan::Plan,
-    stack::{self, Library},
+    profile::stack::{self, Library},
 };
 
 /// What the files of a prefix have to serve.

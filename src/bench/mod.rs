@@ -38,11 +38,13 @@ use self::{
     worker::PROGRESS,
 };
 use crate::{
-    context::Context,
+    context::{
+        Context,
+        event::{Stage, Unit},
+    },
     doctor::Finding,
-    event::{Stage, Unit},
+    packages::preload,
     process::{Ended, Job},
-    reach,
 };
 
 /// The first argument that makes this program the bench's worker.
@@ -232,7 +234,7 @@ pub async fn bench_with(
             if [CUDA, TENSORRT].contains(&provider) {
                 // What the environment's Python preloads, so that the worker lacks what Python would lack.
                 let prefix = std::path::absolute(prefix).map_err(BenchError::Work)?;
-                asked.preload = reach::installed(&prefix);
+                asked.preload = preload::installed(&prefix);
             }
             // The library itself is asked later, if it loads.
             benchmark.runtime = format!("onnxruntime {version}");

@@ -4,10 +4,12 @@ use std::fmt::Write;
 
 use super::*;
 use crate::{
+    context::{
+        event::Events,
+        settings::{Asked, Settings},
+    },
     doctor::{Code, Severity},
-    event::Events,
     process::Variables,
-    settings::{Asked, Settings},
 };
 
 fn context(home: &Path) -> Context {

@@ -30,7 +30,7 @@ use super::{
     protocol::{Failure, Report, Request},
     statistics::percentiles,
 };
-use crate::causes::chain;
+use crate::names::causes::chain;
 
 /// Standard error's lines with progress begin with this, then `DONE/TOTAL`.
 pub(super) const PROGRESS: &str = "matenv-bench: ";

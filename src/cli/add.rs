@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{Exit, Failure, Session};
 use crate::{
-    lab::{self, Change, Edited},
+    manifest::lab::{self, Change, Edited},
     names::EnvName,
 };
 

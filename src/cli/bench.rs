@@ -3,9 +3,9 @@ use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 use super::{Failure, Session, install::exit_of};
 use crate::{
     bench::Shape,
+    certificate::bench_table,
     install::{self, Timed},
     names::EnvName,
-    report::bench_table,
 };
 
 /// Time inference on an environment's own ONNX Runtime

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{Exit, Failure, Session};
 use crate::{
-    ci::{self, Job, Kind, MatenvWheel},
+    export::ci::{self, Job, Kind, MatenvWheel},
     install::LockedError,
     lock::LabLock,
 };

@@ -4,7 +4,7 @@ use clap_complete::Shell;
 use serde::Serialize;
 
 use super::{Exit, output::Output};
-use crate::reference;
+use crate::cli::reference;
 
 /// Print the completion script of a shell
 ///

@@ -3,9 +3,9 @@ use std::{path::PathBuf, process::ExitCode};
 use super::{Exit, Failure, HardwareFile, Session, info::Found};
 use crate::{
     audit::Depth,
+    certificate::finding_lines,
     doctor::{self, Described, Examination, Severity, Target},
     names::EnvName,
-    report::finding_lines,
 };
 
 /// Say what is wrong with this machine, this shell and an environment

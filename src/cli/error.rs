@@ -5,7 +5,7 @@ use std::{fmt, process::ExitCode};
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 use serde::Serialize;
 
-use crate::{settings::Settings, toml_file::TomlError};
+use crate::{context::settings::Settings, files::toml_file::TomlError};
 
 /// The help of an error that may be the disk's; [`Failure::located`] says which disk.
 pub(super) const DISK: &str =

@@ -8,9 +8,9 @@ use serde::Serialize;
 use super::{Exit, Failure, ProfileChoice, Session, parse_profile};
 use crate::{
     export::{self, Format, Wanted},
-    lab::LAB_FILE,
+    install::relock::{self, Interpreter},
     lock::{LAB_BESIDE, LAB_LOCK, LabEntry},
-    locking::{self, Interpreter},
+    manifest::lab::LAB_FILE,
     names::{Backend, EnvName, ProfileName},
     store::layout,
 };
@@ -73,7 +73,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     let entry = export::select(&entries, &args.env, &wanted)?;
     let python = match &installed {
         Some(generation) => Interpreter::at(layout::python(&generation.prefix)),
-        None if args.format == Format::Pylock => session.block_on(locking::interpreter(&session.ctx))?,
+        None if args.format == Format::Pylock => session.block_on(relock::interpreter(&session.ctx))?,
         // Only a pylock's places are asked of an index.
         None => Interpreter::at(PathBuf::new()),
     };

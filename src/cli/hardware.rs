@@ -1,7 +1,7 @@
 use std::process::ExitCode;
 
 use super::{Exit, Session};
-use crate::{hardware::Hardware, report};
+use crate::{certificate, hardware::Hardware};
 
 /// Show what this machine is
 ///
@@ -16,6 +16,6 @@ pub(super) struct Args {}
 
 pub(super) fn run(_args: &Args, session: &Session) -> ExitCode {
     let hardware = Hardware::detect(&session.ctx.settings);
-    session.out.show(&hardware, report::machine(&hardware));
+    session.out.show(&hardware, certificate::machine(&hardware));
     Exit::Done.into()
 }

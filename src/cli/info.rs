@@ -2,8 +2,8 @@ use std::process::ExitCode;
 
 use super::{Exit, Failure, Session};
 use crate::{
+    certificate::Certificate,
     names::EnvName,
-    report::Certificate,
     store::{Generation, Lost, Store},
 };
 
@@ -21,8 +21,8 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     table.load_style(comfy_table::presets::NOTHING);
     for package in &certificate.packages {
         let kind = match package.kind {
-            crate::report::PackageKind::Conda => "conda",
-            crate::report::PackageKind::Pypi => "pypi",
+            crate::certificate::PackageKind::Conda => "conda",
+            crate::certificate::PackageKind::Pypi => "pypi",
         };
         let asked = if package.requested { "asked for" } else { "" };
         table.add_row([&package.name, &package.version, kind, asked]);
@@ -70,5 +70,5 @@ pub(super) fn found(env: &EnvName, session: &Session) -> Result<Found, Failure> 
 
 /// Whether `matenv install` knows the environment by its name.
 pub(super) fn has_manifest(env: &EnvName, session: &Session) -> bool {
-    crate::lab::knows(session.ctx.settings.lab.as_ref(), &session.manifests, env)
+    crate::manifest::lab::knows(session.ctx.settings.lab.as_ref(), &session.manifests, env)
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{Exit, Failure, Session};
 use crate::{
-    lab::{self, Created},
+    manifest::lab::{self, Created},
     names::EnvName,
 };
 

@@ -4,12 +4,11 @@ use serde::Serialize;
 
 use super::{Exit, Failure, HardwareFile, ProfileChoice, Session, error::Document, parse_profile};
 use crate::{
-    checkout::Source,
+    certificate::{Certificate, Package, Row, Verdict, headlines, overview, told},
+    context::settings::Asked,
     install::{self, Installed, LockMode, Machine, Made, Need, PlaceFacts, Prove, Rehearsal, Request},
-    lab::Selected,
+    manifest::{checkout::Source, lab::Selected},
     names::{EnvName, ProfileName},
-    report::{Certificate, Package, Row, Verdict, headlines, overview, told},
-    settings::Asked,
 };
 
 /// Make environments and prove that they work

@@ -4,7 +4,7 @@ use indicatif::{DecimalBytes, HumanCount};
 use serde::Serialize;
 
 use super::{Exit, Failure, Session};
-use crate::{about::About, reference};
+use crate::cli::{about::About, reference};
 
 /// Look at matenv itself
 #[derive(Debug, clap::Args)]

@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::{Exit, Failure, Session};
 use crate::{
     install,
-    launch::{self, Launched},
     names::EnvName,
+    run::launch::{self, Launched},
     store,
 };
 

@@ -5,10 +5,12 @@ use serde::Serialize;
 
 use super::{Exit, Failure, Session};
 use crate::{
-    drift::{Change, Drift},
     hardware,
     names::{EnvName, ProfileName},
-    store::{Generation, Lost, Store},
+    store::{
+        Generation, Lost, Store,
+        drift::{Change, Drift},
+    },
 };
 
 /// List the environments

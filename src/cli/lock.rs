@@ -5,11 +5,13 @@ use serde::Serialize;
 
 use super::{Exit, Failure, ProfileChoice, Session, parse_profile};
 use crate::{
-    install::LockedError,
+    context::settings::Asked,
+    install::{
+        LockedError,
+        relock::{self, Ask, Change, Locked, Unmet, Upgrade},
+    },
     lock::LabLock,
-    locking::{self, Ask, Change, Locked, Unmet, Upgrade},
     names::Backend,
-    settings::Asked,
 };
 
 /// Resolve the lab's environments for every platform and write matenv.lock
@@ -85,11 +87,11 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
         platforms: args.platform.clone(),
         backends: args.backend.clone(),
     };
-    let wanted = locking::wanted(lab, &session.manifests, &ask)?;
+    let wanted = relock::wanted(lab, &session.manifests, &ask)?;
     let old = LabLock::read(&lab.root)?;
     if args.check {
         let old = old.ok_or(LockedError::None { lab: true })?;
-        let unmet = locking::check(&session.ctx, &wanted, &old)?;
+        let unmet = relock::check(&session.ctx, &wanted, &old)?;
         return Ok(show_check(&unmet, session));
     }
     let upgrade = match args.upgrade.as_deref() {
@@ -98,7 +100,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
         Some(packages) => Upgrade::Packages(packages.to_vec()),
     };
     // A damaged lock is told above, and is not written over.
-    let locked = session.block_on(locking::lock(&session.ctx, &wanted, &old.unwrap_or_default(), &upgrade))?;
+    let locked = session.block_on(relock::lock(&session.ctx, &wanted, &old.unwrap_or_default(), &upgrade))?;
     let changed = locked.lock.write(&lab.root)?;
     let document = Written {
         schema: 1,
@@ -130,8 +132,8 @@ pub(super) fn warn_of_stale(session: &Session) -> Result<(), Failure> {
     let Some(lock) = LabLock::read(&lab.root)? else {
         return Ok(());
     };
-    let wanted = locking::wanted(lab, &session.manifests, &Ask::default())?;
-    for one in locking::check(&session.ctx, &wanted, &lock)? {
+    let wanted = relock::wanted(lab, &session.manifests, &Ask::default())?;
+    for one in relock::check(&session.ctx, &wanted, &lock)? {
         let unmet = one.unmet.join("; ");
         session.ctx.events.warn(format!(
             "matenv.lock is stale, {} for {}: {unmet}; to make it hold again: matenv lock",

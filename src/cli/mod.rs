@@ -1,5 +1,6 @@
 //! Commands: arguments in, one library call, print. One file a command; no logic here.
 
+pub mod about;
 mod add;
 mod bench;
 mod ci;
@@ -20,12 +21,14 @@ mod lock;
 mod output;
 mod plan;
 mod profile_choice;
+pub mod reference;
 mod remove;
 mod remove_package;
 mod repair;
 mod report;
 mod run;
 mod schema;
+pub mod terminal;
 mod verify;
 
 pub use error::{Exit, Failure};
@@ -38,13 +41,17 @@ use tracing_subscriber::{
 };
 
 use crate::{
-    context::Context,
-    lab::{Lab, LabError},
-    manifest::Manifests,
+    cli::terminal::Verbosity,
+    context::{
+        Context,
+        settings::{Asked, Settings},
+        sources::Mirror,
+    },
+    manifest::{
+        Manifests,
+        lab::{Lab, LabError},
+    },
     process::Variables,
-    settings::{Asked, Settings},
-    sources::Mirror,
-    ui::{self, Verbosity},
 };
 use hardware_file::HardwareFile;
 use output::Output;
@@ -264,7 +271,7 @@ fn dispatch(command: &Command, global: &Global, out: Output) -> Result<ExitCode,
     }
     let settings = Settings::resolve(asked, Variables::of_this_process(), &cwd)?;
     let manifests = Manifests::load(settings.manifest_dir.as_deref())?;
-    let events = ui::events(global.style(out.json()));
+    let events = terminal::events(global.style(out.json()));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -319,15 +326,15 @@ impl Global {
         console::set_colors_enabled_stderr(on);
     }
 
-    fn style(&self, json: bool) -> ui::Style {
+    fn style(&self, json: bool) -> terminal::Style {
         let verbosity = match (self.quiet, self.verbose) {
             (true, _) => Verbosity::Quiet,
             (false, 0) => Verbosity::Normal,
             (false, _) => Verbosity::Verbose,
         };
-        ui::Style {
+        terminal::Style {
             verbosity,
-            live: !json && !self.no_progress && verbosity == Verbosity::Normal && ui::is_live_terminal(),
+            live: !json && !self.no_progress && verbosity == Verbosity::Normal && terminal::is_live_terminal(),
         }
     }
 

@@ -6,12 +6,12 @@ use serde::Serialize;
 
 use super::{Exit, Failure, Session, install::Choice};
 use crate::{
+    context::settings::Asked,
     doctor::Finding,
     install::{self, InstallError, LockMode, Prove, Request},
-    lab::{self, Selected},
+    manifest::lab::{self, Selected},
     names::{Backend, EnvName, ProfileName},
     plan::{self, Plan, PlanError, Unsupported},
-    settings::Asked,
     store::Size,
 };
 

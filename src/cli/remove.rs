@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::{Exit, Failure, Session};
 use crate::{
-    menu::Menu,
     names::EnvName,
+    run::menu::Menu,
     store::{Removed, Store},
 };
 

@@ -1,7 +1,7 @@
 use std::process::ExitCode;
 
 use super::{Exit, Failure, Session, add::show};
-use crate::{lab, names::EnvName};
+use crate::{manifest::lab, names::EnvName};
 
 /// Take packages out of an environment of the lab
 ///

@@ -4,11 +4,13 @@ use serde::Serialize;
 
 use super::{Exit, Failure, Session, install::exit_of};
 use crate::{
-    doctor::{Code, Finding},
+    certificate::{Verdict, finding_lines, told},
+    doctor::{
+        Code, Finding,
+        repair::{self, RepairRequest, Repaired},
+    },
     install::Prove,
     names::EnvName,
-    repair::{self, RepairRequest, Repaired},
-    report::{Verdict, finding_lines, told},
 };
 
 /// Mend an environment whose files changed

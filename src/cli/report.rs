@@ -2,8 +2,8 @@ use std::{path::PathBuf, process::ExitCode};
 
 use super::{Exit, Failure, Session};
 use crate::{
+    certificate::{Certificate, page, summary},
     names::EnvName,
-    report::{Certificate, page, summary},
 };
 
 /// Show the certificate of an environment

@@ -1,7 +1,7 @@
 use std::process::ExitCode;
 
 use super::{Exit, output::Output};
-use crate::reference::Document;
+use crate::cli::reference::Document;
 
 /// Print the JSON Schema of a file
 ///

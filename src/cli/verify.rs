@@ -3,9 +3,9 @@ use std::{path::PathBuf, process::ExitCode};
 use super::{Failure, Session, install::exit_of};
 use crate::{
     audit::Depth,
+    certificate::summary,
     install::{self, Prove},
     names::EnvName,
-    report::summary,
 };
 
 /// Audit an environment and run its probes again

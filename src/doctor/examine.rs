@@ -16,13 +16,11 @@ use super::{
 };
 use crate::{
     audit::{self, AuditError, Depth, Installed, Subject},
-    context::Context,
+    context::{Context, settings::Settings},
     hardware::Hardware,
     install::{self, InstallError},
-    lab,
-    manifest::Manifests,
+    manifest::{Manifests, lab},
     names::EnvName,
-    settings::Settings,
     store::StoreError,
     verify::{self, VerifyError},
 };

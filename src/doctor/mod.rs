@@ -13,6 +13,7 @@ mod imports;
 mod installers;
 mod patient;
 mod process;
+pub mod repair;
 mod target;
 #[cfg(test)]
 mod tests;

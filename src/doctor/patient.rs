@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::Described;
 use crate::{
+    certificate::Certificate,
     install::{self, InstallError},
     names::EnvName,
     plan::Plan,
-    report::Certificate,
     store::{Generation, layout},
 };
 

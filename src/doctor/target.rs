@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use super::{Code, Described, DoctorError, Finding, Scope, Severity, elsewhere, patient::Patient};
 use crate::{
     audit::{AuditError, Installed},
-    causes::chain,
     context::Context,
+    names::causes::chain,
     store::{Generation, Lost, Store, layout},
 };
 

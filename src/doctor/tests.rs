@@ -7,8 +7,8 @@ use super::{
     patient::{Made, Patient},
 };
 use crate::{
+    context::sources::SourceName,
     hardware::Hardware,
-    sources::SourceName,
     store::{Filesystem, Generation, GenerationRecord},
 };
 

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::ExportError;
 use crate::{
+    context::sources::SourceName,
     lock::{LabEntry, LockedWheel},
-    sources::SourceName,
 };
 
 #[derive(Serialize)]

@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use super::{ExportError, headline};
 use crate::{
+    context::sources::{SourceName, Sources},
     lock::{LabEntry, LockedWheel},
     names::{Backend, EnvName},
-    sources::{SourceName, Sources},
 };
 
 #[derive(Serialize)]

@@ -5,9 +5,9 @@ use rattler_conda_types::RepoDataRecord;
 use serde_json::json;
 
 use crate::{
+    context::sources::{SourceName, Sources},
     lock::{LabEntry, Lock, LockedPypi, LockedWheel},
     names::{Backend, ProfileName},
-    sources::{SourceName, Sources},
 };
 
 /// A text as a snapshot keeps it: neither the next version of matenv nor another address of the channel changes one.

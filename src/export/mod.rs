@@ -1,10 +1,11 @@
 //! Export: the packages of an environment in the words of another tool.
 //!
 //! In: a [`LabEntry`], from an installed generation ([`from_generation`]) or a lab's lock. Out: text, one room a format.
-//! Each is a pure function; only a pylock asks the machine's index where its files lie ([`crate::pypi::locations`]).
+//! Each is a pure function; only a pylock asks the machine's index where its files lie ([`crate::packages::pypi::locations`]).
 //! Absent on purpose: what matenv adds to a prefix beside packages (activation, the hook that finds CUDA's libraries,
 //! the proof). What another tool makes of an export is not proven.
 
+pub mod ci;
 mod cyclonedx;
 mod environment_yml;
 mod explicit;
@@ -14,6 +15,7 @@ mod pylock;
 mod recipe;
 mod requirements;
 mod select;
+mod services;
 
 pub use select::{Wanted, select};
 
@@ -27,7 +29,7 @@ use crate::{
     install::{self, InstallError},
     lock::{Fallback, LabEntry, LabLock, Lock, LockError},
     names::EnvName,
-    pypi::{self, PypiError, Uv, UvError},
+    packages::pypi::{self, PypiError, Uv, UvError},
     store::{Generation, layout},
 };
 

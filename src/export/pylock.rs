@@ -7,7 +7,7 @@ use url::Url;
 use super::{ExportError, about_wheels, comments, minor};
 use crate::{
     lock::{LabEntry, LockedWheel},
-    pypi::{Pylock, PylockPackage},
+    packages::pypi::{Pylock, PylockPackage},
 };
 
 /// The wheels of an entry; `located` says by SHA-256 where the files of the machine's index lie.

@@ -2,8 +2,8 @@
 
 use super::{ExportError, headline};
 use crate::{
+    export::services::{Platform, Services},
     lock::LabEntry,
-    services::{Platform, Services},
 };
 
 /// What stands at the top of both recipes.

@@ -1,7 +1,7 @@
 //! A requirements list with the hash of each wheel, as uv and pip read it.
 
 use super::{about_wheels, comments};
-use crate::{lock::LabEntry, pypi};
+use crate::{lock::LabEntry, packages::pypi};
 
 /// The wheels of an entry.
 pub(super) fn requirements(entry: &LabEntry) -> String {

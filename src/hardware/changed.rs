@@ -2,9 +2,9 @@
 
 use super::{ComputeCapability, Gpu, Hardware};
 use crate::{
+    certificate::Certificate,
+    context::settings::Settings,
     names::{ProfileName, typed},
-    report::Certificate,
-    settings::Settings,
     store::Generation,
 };
 

@@ -11,6 +11,7 @@ mod form;
 mod nvidia;
 mod pci;
 mod system;
+pub mod target;
 mod visible;
 
 pub use changed::{change, changes, lack};
@@ -22,9 +23,9 @@ pub(crate) use system::is_musl;
 use std::path::Path;
 
 use crate::{
+    context::settings::Settings,
     process::Variables,
-    settings::Settings,
-    stack::{Backends, CudaVersion},
+    profile::stack::{Backends, CudaVersion},
     store::Filesystem,
 };
 use nvidia::{Effort, Nvidia};
@@ -206,7 +207,7 @@ mod tests {
     fn with(pairs: &[(&str, &str)]) -> Hardware {
         let pairs = [("HOME", "/nowhere")].iter().chain(pairs).copied();
         let settings = Settings::resolve(
-            crate::settings::Asked::default(),
+            crate::context::settings::Asked::default(),
             Variables::from_pairs(pairs),
             Path::new("/"),
         );

@@ -14,15 +14,16 @@ use super::{
 };
 use crate::{
     audit::{Audit, Depth, Published, Subject},
-    causes::chain,
-    context::Context,
+    certificate::{Certificate, ChosenPlan, Package, Verdict},
+    context::{Context, event::Stage},
     doctor::{Code, Finding, Scope, Severity},
-    event::Stage,
     lock::{Lock, LockedWheel},
+    names::causes::chain,
+    packages::{
+        preload,
+        pypi::{self, Altered},
+    },
     plan::Plan,
-    pypi::{self, Altered},
-    reach,
-    report::{Certificate, ChosenPlan, Package, Verdict},
     store::{
         GenerationRecord, Known, Size, Staged, Store,
         door::{self, Door},
@@ -179,7 +180,7 @@ async fn fill(
     let (plan, prefix) = (recipe.plan, &staged.prefix);
     let located = locate(ctx, clock, store, plan, recipe.packages, prefix).await?;
     wheels(ctx, clock, plan, prefix, &located).await?;
-    reach::install(prefix, &Subject::of_plan(plan).libraries)?;
+    preload::install(prefix, &Subject::of_plan(plan).libraries)?;
     keep_records(plan, &located.lock, prefix)?;
     door::furnish(&ctx.settings, prefix, &plan.env)?;
     Ok(located)

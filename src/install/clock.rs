@@ -1,9 +1,11 @@
 use std::time::Instant;
 
 use crate::{
-    context::Context,
-    event::{Event, Stage},
-    report::Timing,
+    certificate::Timing,
+    context::{
+        Context,
+        event::{Event, Stage},
+    },
 };
 
 /// Times the stages and tells the reader.

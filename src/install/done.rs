@@ -5,12 +5,11 @@ use super::{
     records::keep_plan,
 };
 use crate::{
+    certificate::{Certificate, Verdict},
     context::Context,
-    drift::Drift,
     lock::LabEntry,
     plan::Plan,
-    report::{Certificate, Verdict},
-    store::{Generation, Store, layout},
+    store::{Generation, Store, drift::Drift, layout},
 };
 
 /// The current generation, if it is what the plan asks for.

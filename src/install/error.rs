@@ -2,9 +2,21 @@ use std::path::PathBuf;
 
 use super::{LockedError, MeantError, RoomError};
 use crate::{
-    audit::AuditError, bench::BenchError, checkout::CheckoutError, conda::CondaError, lock::LockError, menu::MenuError,
-    plan::PlanError, pypi::PypiError, pypi::UvError, reach::ReachError, report::CertificateError, store::StoreError,
-    toml_file::TomlError, verify::VerifyError,
+    audit::AuditError,
+    bench::BenchError,
+    certificate::CertificateError,
+    files::toml_file::TomlError,
+    lock::LockError,
+    manifest::checkout::CheckoutError,
+    packages::{
+        conda::CondaError,
+        preload::ReachError,
+        pypi::{PypiError, UvError},
+    },
+    plan::PlanError,
+    run::menu::MenuError,
+    store::StoreError,
+    verify::VerifyError,
 };
 
 /// Why an environment could not be made; each stage's own error says more.

@@ -9,13 +9,14 @@ use rattler_conda_types::RepoDataRecord;
 
 use super::{Clock, InstallError, Need, room};
 use crate::{
-    conda,
-    context::Context,
+    context::{Context, event::Stage},
     doctor::Finding,
-    event::Stage,
     lock::{Fallback, LabEntry, Lock},
+    packages::{
+        conda,
+        pypi::{self, ResolveRequest, Uv},
+    },
     plan::Plan,
-    pypi::{self, ResolveRequest, Uv},
     store::{Store, layout},
 };
 

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::{InstallError, Request};
 use crate::{
     context::Context,
+    install::relock,
     lock::{LabEntry, LabLock, Lock},
-    locking,
     names::{Backend, ProfileName},
     plan::{Choice, Plan},
     store::{Generation, layout},
@@ -171,7 +171,7 @@ fn find(lock: &LabLock, plan: &Plan, mode: LockMode) -> Result<LabEntry, LockedE
         });
     };
     if mode != LockMode::Frozen {
-        let unmet = locking::unmet(plan, entry);
+        let unmet = relock::unmet(plan, entry);
         if !unmet.is_empty() {
             return Err(LockedError::Stale { unmet });
         }

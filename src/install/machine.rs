@@ -1,8 +1,8 @@
 use crate::{
+    context::settings::Settings,
     hardware::Hardware,
     plan::{Plan, subdir},
-    settings::Settings,
-    stack::CudaVersion,
+    profile::stack::CudaVersion,
 };
 
 use super::InstallError;
@@ -92,7 +92,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::{process::Variables, settings::Asked};
+    use crate::{context::settings::Asked, process::Variables};
 
     fn other(told: &str) -> Hardware {
         let variables = Variables::from_pairs([("HOME", "/nowhere"), ("CONDA_OVERRIDE_CUDA", told)]);

@@ -7,7 +7,12 @@ use futures::future::join_all;
 
 use super::{InstallError, Installed, Rehearsal, Request, install, plan, rehearse};
 use crate::{
-    checkout::CheckoutError, context::Context, lab::Selected, menu, names::EnvName, plan::PlanError, report::Verdict,
+    certificate::Verdict,
+    context::Context,
+    manifest::{checkout::CheckoutError, lab::Selected},
+    names::EnvName,
+    plan::PlanError,
+    run::menu,
 };
 
 /// What became of one of several environments.

@@ -2,10 +2,9 @@ use rattler_conda_types::RepoDataRecord;
 use serde::Serialize;
 
 use crate::{
-    conda,
     context::Context,
     lock::{Footprint, LockedPypi, growth},
-    pypi,
+    packages::{conda, pypi},
 };
 
 /// Bytes as people read them, in powers of ten like disks and downloads.

@@ -9,10 +9,9 @@ use super::{Clock, InstallError, machine::absent};
 use crate::{
     audit::{self, Audit, Depth, Subject},
     bench::{self, BenchRequest, Benchmark, Model},
-    context::Context,
-    event::Stage,
+    certificate::Certificate,
+    context::{Context, event::Stage},
     plan::Plan,
-    report::Certificate,
     store::Generation,
     verify::{self, ProbeResult, Tally, Verification},
 };

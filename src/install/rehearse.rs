@@ -4,7 +4,7 @@ use super::{
     Clock, InstallError, Need, PlaceFacts, Request, done::is_done, locate::locate, locked::LabLocks, places,
     source::plan_from_source,
 };
-use crate::{context::Context, manifest::Manifest, plan::Plan, report::Package, store::Store};
+use crate::{certificate::Package, context::Context, manifest::Manifest, plan::Plan, store::Store};
 
 /// What an installation would do and take.
 #[derive(Debug, Clone)]

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use super::{InstallError, Request, kept_plan, plan, plan_with};
 use crate::{
-    causes::chain,
-    checkout::{self, Place},
     context::Context,
-    manifest::Manifest,
-    names::EnvName,
+    manifest::{
+        Manifest,
+        checkout::{self, Place},
+    },
+    names::{EnvName, causes::chain},
     plan::Plan,
     store::{EnvLock, Store},
 };

@@ -246,7 +246,7 @@ pub(super) fn contents(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sources::SourceName;
+    use crate::context::sources::SourceName;
 
     fn lock() -> Lock {
         let wheel = |name: &str, version: &str, url: Option<&str>| LockedWheel {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::toml_file::TomlFile;
+use crate::files::toml_file::TomlFile;
 
 /// A wheel of more bytes than this holds libraries, which pack less well.
 const LARGE: u64 = 50_000_000;

@@ -1,7 +1,7 @@
 //! The one HTTP client: TLS with the operating system's roots, proxies, credentials, retries, offline.
 //!
 //! In: settings. Out: [`Client`], made on first use and then shared by every stage.
-//! Absent on purpose: mirrors. URLs are rewritten before they get here ([`crate::sources`]).
+//! Absent on purpose: mirrors. URLs are rewritten before they get here ([`crate::context::sources`]).
 
 mod glance;
 
@@ -15,7 +15,7 @@ use reqwest_retry::{RetryTransientMiddleware, policies::ExponentialBackoff};
 
 use url::Url;
 
-use crate::settings::Settings;
+use crate::context::settings::Settings;
 
 /// A source that sends nothing for this long does not answer (design section 4).
 pub const SILENCE: Duration = Duration::from_secs(5);

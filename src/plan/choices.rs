@@ -2,7 +2,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{PlannedRequirement, Request, level::Level, requirements::Wheels};
-use crate::{manifest::Manifest, sources::SourceName};
+use crate::{context::sources::SourceName, manifest::Manifest};
 
 /// A choice that was made, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -6,11 +6,13 @@ use pep508_rs::{Requirement, VerbatimUrl, VersionOrUrl};
 
 use super::{PlannedRequirement, level::Level};
 use crate::{
-    checkout::{Checkout, Kind},
-    manifest::{BuildException, Manifest, Wanted},
+    context::sources::SourceName,
+    manifest::{
+        BuildException, Manifest, Wanted,
+        checkout::{Checkout, Kind},
+    },
     names::ProfileName,
-    sources::SourceName,
-    stack::{Setting, Stacks},
+    profile::stack::{Setting, Stacks},
 };
 
 /// Requirements, and bounds on what only comes with them.

@@ -11,8 +11,10 @@ use super::{Choice, Rejected, cards::Card};
 use crate::{
     hardware::{ComputeCapability, Hardware},
     names::{Backend, ProfileName},
-    profile::Profile,
-    stack::{BackendRow, Backends, CudaVersion, Setting, Stacks, WheelCode},
+    profile::{
+        Profile,
+        stack::{BackendRow, Backends, CudaVersion, Setting, Stacks, WheelCode},
+    },
 };
 
 const ONNXRUNTIME: &str = "onnxruntime-gpu";

@@ -248,8 +248,8 @@ fn whatever_is_chosen_serves_the_card_and_the_driver() {
 }
 
 /// By the tables themselves, without the code that chose from them.
-fn serves(plan: &Plan, card: ComputeCapability, driver: crate::stack::CudaVersion) {
-    use crate::stack::{Backends, Stacks};
+fn serves(plan: &Plan, card: ComputeCapability, driver: crate::profile::stack::CudaVersion) {
+    use crate::profile::stack::{Backends, Stacks};
     let what = format!("{} {} on sm {card}, CUDA {driver}", plan.manifest, plan.backend);
     let row = Backends::table().get(&plan.backend).expect("in the table");
     let cuda = row.cuda.expect("a CUDA backend");

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::settings::Settings;
+use crate::context::settings::Settings;
 
 /// A folder of environments that have names.
 #[derive(Debug, Clone, PartialEq, Eq)]

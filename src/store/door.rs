@@ -12,10 +12,10 @@ use super::{
     names_in,
 };
 use crate::{
+    certificate::Certificate,
+    context::settings::Settings,
     doctor::{Code, Finding, Scope, Severity},
     names::{EnvName, typed},
-    report::Certificate,
-    settings::Settings,
 };
 
 /// What became of the door.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::StoreError;
-use crate::event::Events;
+use crate::context::event::Events;
 
 /// How often a waiting installation looks again.
 const AGAIN: Duration = Duration::from_millis(50);

@@ -45,7 +45,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{drift::Fingerprint, event::Events, names::EnvName, settings::Settings};
+use crate::{
+    context::{event::Events, settings::Settings},
+    names::EnvName,
+    store::drift::Fingerprint,
+};
 use link::At;
 
 /// The room that conda packages leave for the prefix, in bytes.
@@ -256,7 +260,7 @@ impl Store {
             self.forget_source(&manifest)?;
         }
         let log = self.log(env);
-        for log in [crate::launch::previous(&log), log] {
+        for log in [crate::run::launch::previous(&log), log] {
             unmark(&log);
         }
         Ok(Removed { generations, door })
@@ -392,6 +396,7 @@ fn unmark(file: &Path) {
 }
 
 // They start POSIX shells and programs of `/bin`.
+pub mod drift;
 #[cfg(test)]
 #[cfg(unix)]
 mod tests;

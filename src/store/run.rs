@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{Generation, StoreError};
-use crate::settings::Settings;
+use crate::context::settings::Settings;
 
 /// A command of an environment, found and not started yet.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -21,9 +21,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    context::Context,
+    context::{
+        Context,
+        event::{Stage, Unit},
+    },
     doctor::Finding,
-    event::{Stage, Unit},
     manifest::Check,
     profile::Needs,
 };

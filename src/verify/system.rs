@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::toml_file::TomlFile;
+use crate::files::toml_file::TomlFile;
 
 const TABLE: &str = include_str!("../../profiles/system-libraries.toml");
 

@@ -2,9 +2,11 @@
 
 use super::*;
 use crate::{
-    event::Events,
+    context::{
+        event::Events,
+        settings::{Asked, Settings},
+    },
     process::Variables,
-    settings::{Asked, Settings},
 };
 
 const REASON: &str = "needs an NVIDIA driver";

@@ -12,11 +12,13 @@ use matenv::{
         BenchError, BenchRequest, Benchmark, Model, WORKER_WORD, bench_with,
         protocol::{Failure, Report, Request},
     },
-    context::Context,
+    context::{
+        Context,
+        event::Events,
+        settings::{Asked, Settings},
+    },
     doctor::Code,
-    event::Events,
     process::Variables,
-    settings::{Asked, Settings},
 };
 
 const OLDEST: &str = "1.19.2";

@@ -1,6 +1,6 @@
 //! Packages that are not what they should be, and packages that cannot stand together.
 
-use matenv::conda::pack::PackageBuilder;
+use matenv::packages::conda::pack::PackageBuilder;
 
 use crate::support::{Channel, Index, Options, TestEnv, Wheel};
 

@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use matenv::conda::pack::PackageBuilder;
+use matenv::packages::conda::pack::PackageBuilder;
 
 use crate::support::{Channel, Index, Mount, Options, Ran, TestEnv, Wheel, own_python};
 

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use matenv::conda::pack::PackageBuilder;
+use matenv::packages::conda::pack::PackageBuilder;
 use serde_json::{Value, json};
 
 use crate::support::{Channel, Index, Options, Ran, TestEnv, Wheel};

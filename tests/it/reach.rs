@@ -10,7 +10,8 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use matenv::{
     audit::{Depth, Installed, Inventory, Subject},
     names::ProfileName,
-    reach, stack,
+    packages::preload,
+    profile::stack,
     store::layout,
 };
 use rattler_digest::{Sha256, compute_bytes_digest};
@@ -99,7 +100,7 @@ impl Made {
     }
 
     fn install(&self) -> Vec<PathBuf> {
-        reach::install(&self.prefix(), &stack::libraries(13, ProfileName::Gpu)).unwrap()
+        preload::install(&self.prefix(), &stack::libraries(13, ProfileName::Gpu)).unwrap()
     }
 
     /// What a plain Python prints, and which libraries it loaded.
@@ -182,7 +183,7 @@ fn libraries_are_opened_by_path_in_order_and_those_on_a_hostile_library_path_los
     assert_eq!(made.python(&["-c", WHOSE], None).1, all);
     assert_eq!(made.python(&["-I", "-c", WHOSE], None).1, all);
     let read: Vec<_> = LIBRARIES.iter().map(|path| made.site_packages().join(path)).collect();
-    assert_eq!(reach::installed(&made.prefix()), read, "what the benchmark preloads");
+    assert_eq!(preload::installed(&made.prefix()), read, "what the benchmark preloads");
 }
 
 #[test]
@@ -245,7 +246,7 @@ fn what_is_missing_or_broken_is_passed_over_without_a_word() {
 fn the_distribution_is_whole_and_nothing_is_written_where_there_is_nothing_to_open() {
     let Some(made) = Made::new() else { return };
     let before = files(&made.site_packages());
-    let nothing = reach::install(&made.prefix(), &stack::libraries(13, ProfileName::Cpu));
+    let nothing = preload::install(&made.prefix(), &stack::libraries(13, ProfileName::Cpu));
     assert_eq!(
         (nothing.unwrap(), files(&made.site_packages())),
         (Vec::new(), before.clone())
@@ -328,7 +329,7 @@ fn an_environment_for_a_gpu_gets_the_hook_and_one_for_the_processor_does_not() {
         ];
         let install = ["install", "demo", "--no-verify", "--no-bench", "--profile", profile];
         env.matenv(&[&install[..], &place].concat()).exits(0);
-        let list = reach::installed(&env.home().join(".matenv/envs/demo"));
+        let list = preload::installed(&env.home().join(".matenv/envs/demo"));
         let names: Vec<_> = list.iter().map(|path| path.file_name().unwrap()).collect();
         assert_eq!(names, expected, "{profile}");
         env.demo();

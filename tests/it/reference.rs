@@ -8,7 +8,7 @@ use crate::support::TestEnv;
 #[test]
 fn the_reference_pages_are_what_the_code_says() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference");
-    let pages = matenv::reference::pages(&matenv::cli::definition());
+    let pages = matenv::cli::reference::pages(&matenv::cli::definition());
     if std::env::var_os("MATENV_GEN").is_some() {
         fs_err::create_dir_all(&folder).unwrap();
         for page in &pages {

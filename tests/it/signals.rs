@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use matenv::conda::pack::PackageBuilder;
+use matenv::packages::conda::pack::PackageBuilder;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::{Channel, DEAD_CHANNEL, Index, Options, TestEnv, Wheel, host_python};

@@ -1,6 +1,6 @@
 //! What a plain `pip install` walks into without a word, played by indexes of the tests' own.
 
-use matenv::conda::pack::PackageBuilder;
+use matenv::packages::conda::pack::PackageBuilder;
 
 use crate::support::{Channel, Index, Options, TestEnv, Wheel};
 

@@ -6,7 +6,7 @@ use std::{
 
 use rayon::prelude::*;
 
-use crate::{binary::Dynamic, reach::Present, stack::Library};
+use crate::{binary::Dynamic, packages::preload::Present, profile::stack::Library};
 
 /// Folders below `site-packages` whose libraries the profiles' programs load.
 const FOLDERS: [&str; 7] = [

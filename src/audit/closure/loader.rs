@@ -11,7 +11,7 @@ use super::{
 use crate::{
     audit::binaries::folders,
     binary::Dynamic,
-    stack::{Library, is_of_the_driver},
+    profile::stack::{Library, is_of_the_driver},
 };
 
 /// One process, as glibc's loader fills it: see `man 8 ld.so`, and `_dl_map_object` in its source.

@@ -20,7 +20,7 @@ use loader::Loader;
 use super::Subject;
 use crate::{
     names::ProfileName,
-    stack::{self, Library},
+    profile::stack::{self, Library},
     store::layout,
 };
 

@@ -1,7 +1,10 @@
 //! What is written for other tools and for CI services.
 
 use super::super::{Exit, Failure};
-use crate::{ci::CiError, export::ExportError, names::typed};
+use crate::{
+    export::{ExportError, ci::CiError},
+    names::typed,
+};
 
 impl From<ExportError> for Failure {
     fn from(error: ExportError) -> Self {

@@ -1,7 +1,7 @@
 //! A lab's file.
 
 use super::super::{Exit, Failure};
-use crate::{lab::LabError, locking::WantedError};
+use crate::{install::relock::WantedError, manifest::lab::LabError};
 
 impl From<WantedError> for Failure {
     fn from(error: WantedError) -> Self {

@@ -2,11 +2,10 @@
 
 use super::super::{Exit, Failure, error::DISK};
 use crate::{
+    certificate::CertificateError,
     install::{LockedError, RoomError},
-    launch::LaunchError,
     lock::{CONFLICT, LAB_BESIDE, LAB_LOCK, LockError},
-    menu::MenuError,
-    report::CertificateError,
+    run::{launch::LaunchError, menu::MenuError},
     store::StoreError,
 };
 

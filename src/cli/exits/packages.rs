@@ -2,10 +2,12 @@
 
 use super::super::{Exit, Failure, error::DISK};
 use crate::{
-    checkout::CheckoutError,
-    conda::{CondaError, host_python::HostPythonError},
-    pypi::{Disagreement, Fault, PypiError, UvError},
-    sources::SourceName,
+    context::sources::SourceName,
+    manifest::checkout::CheckoutError,
+    packages::{
+        conda::{CondaError, host_python::HostPythonError},
+        pypi::{Disagreement, Fault, PypiError, UvError},
+    },
 };
 
 impl From<CondaError> for Failure {

@@ -15,7 +15,7 @@ use crate::{
         Finding, Scope, Severity,
         installers::{Installers, then, torch_index, without_local},
     },
-    stack::{Stacks, TorchRow},
+    profile::stack::{Stacks, TorchRow},
 };
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {

@@ -9,7 +9,7 @@ use super::Code;
 use crate::{
     audit::{Inventory, Owner},
     doctor::{Finding, Scope, Severity},
-    stack::Stacks,
+    profile::stack::Stacks,
 };
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {

@@ -13,7 +13,7 @@ use crate::{
     audit::{Inventory, LibraryCode},
     doctor::{Finding, Installers, Scope, Severity},
     hardware::{ComputeCapability, Reach},
-    stack::{Stacks, WheelCode},
+    profile::stack::{Stacks, WheelCode},
 };
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {

@@ -16,8 +16,8 @@ use crate::{
         installers::{self, Installers, then},
     },
     names::ProfileName,
-    pypi::{Disagreement, Fault, Party, contradictions, cuda_major},
-    stack::Stacks,
+    packages::pypi::{Disagreement, Fault, Party, contradictions, cuda_major},
+    profile::stack::Stacks,
 };
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {

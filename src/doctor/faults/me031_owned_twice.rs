@@ -13,7 +13,7 @@ use super::{Code, capped, me025_cuda_packages_disagree::is_nccl};
 use crate::{
     audit::{Claim, Inventory, Owner, SharedFiles, ending},
     doctor::{Finding, Scope, Severity},
-    stack::Stacks,
+    profile::stack::Stacks,
 };
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {

@@ -127,9 +127,9 @@ mod tests {
     use super::*;
     use crate::{
         audit::CondaPackage,
+        context::sources::SourceName,
         lock::{LockedPypi, LockedWheel},
         names::Backend,
-        sources::SourceName,
     };
 
     fn inventory(texts: &[&str]) -> Inventory {

@@ -9,7 +9,7 @@ use super::Code;
 use crate::{
     doctor::{Finding, Scope, Severity, host::HostFacts, patient::Patient},
     hardware,
-    stack::Backends,
+    profile::stack::Backends,
 };
 
 pub(crate) fn detect(host: &HostFacts, patients: &[Patient]) -> Vec<Finding> {

@@ -8,8 +8,8 @@
 
 use super::Code;
 use crate::{
+    context::sources::SourceName,
     doctor::{Finding, Scope, Severity, host::HostFacts},
-    sources::SourceName,
 };
 
 pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use crate::{settings::Settings, store::CondaInstallation};
+use crate::{context::settings::Settings, store::CondaInstallation};
 
 /// What is known of this user's conda.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -9,9 +9,8 @@ use std::{
 
 use super::qt;
 use crate::{
-    doctor::Finding,
-    doctor::patient::Patient,
-    settings::Settings,
+    context::settings::Settings,
+    doctor::{Finding, patient::Patient},
     store::{door, layout},
 };
 

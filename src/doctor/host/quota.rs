@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::settings::Settings;
+use crate::context::settings::Settings;
 
 /// The numbers are KiB.
 #[cfg(any(unix, test))]

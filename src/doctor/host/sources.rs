@@ -5,11 +5,13 @@ use jiff::Timestamp;
 
 use super::issuer::issuer;
 use crate::{
-    context::Context,
+    context::{
+        Context,
+        sources::{Index, SourceName},
+    },
     names::Backend,
     net::{Trust, glance, glance_at_page, is_about_the_certificate},
     process::Variables,
-    sources::{Index, SourceName},
 };
 
 /// How a source was reached.

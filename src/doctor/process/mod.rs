@@ -1,6 +1,6 @@
 //! What this shell's variables do to an environment, looked at and tried.
 //!
-//! In: the variables of [`crate::settings`], a prefix. Out: [`ProcessFacts`], which the faults ME040 to ME044 judge. Where no
+//! In: the variables of [`crate::context::settings`], a prefix. Out: [`ProcessFacts`], which the faults ME040 to ME044 judge. Where no
 //! variable is set, nothing is started. Absent on purpose: cleaning; programs that matenv starts get none of these variables.
 
 mod activation;

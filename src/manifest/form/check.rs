@@ -5,10 +5,10 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::{
+    files::toml_file::{TomlError, TomlFile},
     manifest::{Check, yes},
     names::ProfileName,
     profile::Needs,
-    toml_file::{TomlError, TomlFile},
 };
 
 /// Something to run inside the environment that proves a part of it: either `python` or `command`.

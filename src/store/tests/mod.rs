@@ -7,7 +7,7 @@ mod run;
 use std::{ffi::OsString, time::Duration};
 
 use super::*;
-use crate::{names::ProfileName, process::Variables, settings::Asked};
+use crate::{context::settings::Asked, names::ProfileName, process::Variables};
 
 struct Bench {
     // Spaces, an umlaut and a quote are what real home folders have.

@@ -3,7 +3,7 @@ use std::{
     process::Command,
 };
 
-use matenv::conda::pack::{self, PackageBuilder};
+use matenv::packages::conda::pack::{self, PackageBuilder};
 use rattler_conda_types::subdir::Subdir;
 
 use super::TestEnv;

@@ -1,0 +1,369 @@
+//! What was typed, configured and exported, turned once into what is meant.
+//!
+//! In: flags, configuration files and process variables. Out: [`Settings`], the only place that stages ask.
+
+use std::path::{Component, Path, PathBuf};
+
+use serde::Deserialize;
+use url::Url;
+
+use crate::{
+    context::sources::{MachinePypi, Mirror, MirrorError, Sources},
+    manifest::lab::{self, Lab, LabError},
+    names::EnvName,
+    process::Variables,
+};
+
+/// The folder of `MATENV_HOME` below the user's, where nobody names another.
+pub(crate) const DEFAULT_HOME: &str = ".matenv";
+
+/// What the command line asks of every stage.
+#[derive(Debug, Clone, Default)]
+pub struct Asked {
+    /// `--mirror`, in order.
+    pub mirrors: Vec<Mirror>,
+    /// `--manifest-dir`.
+    pub manifest_dir: Option<PathBuf>,
+    /// `--offline`.
+    pub offline: bool,
+    /// `--no-host-python` or `--strict`.
+    pub no_host_python: bool,
+    /// `--no-torch-from-pypi` or `--strict`.
+    pub no_torch_from_pypi: bool,
+    /// `--exclude-newer DATE`, passed through to both resolvers.
+    pub exclude_newer: Option<String>,
+}
+
+/// What every stage may ask.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `MATENV_HOME`: store, links, state and tools.
+    pub home: PathBuf,
+    /// The folder in which the run started.
+    pub cwd: PathBuf,
+    /// The user's home folder: the conda door is made below it.
+    pub user_home: PathBuf,
+    /// rattler's cache, shared with pixi and others.
+    pub rattler_cache: PathBuf,
+    /// uv's cache.
+    pub uv_cache: PathBuf,
+    /// Where packages come from.
+    pub sources: Sources,
+    /// The lab whose folder this is, or lies in.
+    pub lab: Option<Lab>,
+    /// A folder of manifests that replaces the built-in ones.
+    pub manifest_dir: Option<PathBuf>,
+    /// No socket may be opened.
+    pub offline: bool,
+    /// The host's Python may stand in for the conda channel's.
+    pub host_python: bool,
+    /// PyPI's torch may stand in for the torch index's.
+    pub torch_from_pypi: bool,
+    /// Nothing published later than this date is taken.
+    pub exclude_newer: Option<String>,
+    /// Configuration files that were read, the first that says something counts.
+    pub configuration: Vec<PathBuf>,
+    /// `MATENV_UV`: the uv to use.
+    pub uv: Option<PathBuf>,
+    /// The process variables.
+    pub variables: Variables,
+}
+
+/// Why the settings could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// Neither `HOME` nor `MATENV_HOME` is set.
+    #[error("HOME is not set, so there is no place for environments")]
+    NoHome,
+    /// A configuration file could not be read.
+    #[error("cannot read the configuration")]
+    Read(#[source] std::io::Error),
+    /// A configuration file says something that it cannot say.
+    #[error("{} is at fault", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// Its text, for the message's excerpt.
+        text: String,
+        /// What and where.
+        #[source]
+        source: Box<toml::de::Error>,
+    },
+    /// The lab's file is at fault.
+    #[error(transparent)]
+    Lab(Box<LabError>),
+    /// A mirror in a configuration file makes no sense.
+    #[error("{} names a mirror that makes no sense", path.display())]
+    Mirror {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: MirrorError,
+    },
+}
+
+impl From<LabError> for SettingsError {
+    fn from(error: LabError) -> Self {
+        Self::Lab(Box::new(error))
+    }
+}
+
+/// `MATENV_HOME/config.toml`: where packages come from.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Configuration {
+    #[serde(default)]
+    mirrors: std::collections::BTreeMap<String, String>,
+}
+
+impl Settings {
+    /// Settings for a run that started in `cwd`.
+    ///
+    /// # Errors
+    /// No home folder, or a configuration file at fault.
+    pub fn resolve(asked: Asked, variables: Variables, cwd: &Path) -> Result<Self, SettingsError> {
+        let user_home = variables
+            .path("HOME")
+            .or_else(|| variables.path("USERPROFILE"))
+            .filter(|path| path.is_absolute());
+        let home = variables
+            .path("MATENV_HOME")
+            .map(|path| cwd.join(path))
+            .or_else(|| user_home.as_ref().map(|path| path.join(DEFAULT_HOME)))
+            .map(|path| without_parent_parts(&path))
+            .ok_or(SettingsError::NoHome)?;
+        let user_home = user_home.ok_or(SettingsError::NoHome)?;
+
+        let mut mirrors = asked.mirrors;
+        let mut configuration = Vec::new();
+        let (lab, of_lab) = lab::find_with_mirrors(cwd)?.unzip();
+        configuration.extend(lab.as_ref().map(Lab::file));
+        mirrors.extend(of_lab.into_iter().flatten());
+        let file = home.join("config.toml");
+        if let Some(more) = mirrors_of(&file)? {
+            mirrors.extend(more);
+            configuration.push(file);
+        }
+        let manifest_dir = asked.manifest_dir.map(|path| cwd.join(path));
+        let manifest_dir = manifest_dir.or_else(|| lab.as_ref().and_then(Lab::manifests));
+        let cache_home = variables
+            .path("XDG_CACHE_HOME")
+            .filter(|path| path.is_absolute())
+            .unwrap_or_else(|| default_cache_home(&user_home, &variables));
+        let rattler_cache = variables
+            .path("RATTLER_CACHE_DIR")
+            .map_or_else(|| cache_home.join("rattler").join("cache"), |path| cwd.join(path));
+        let uv_cache = variables
+            .path("UV_CACHE_DIR")
+            .map_or_else(|| cache_home.join("uv"), |path| cwd.join(path));
+        let machine_pypi = machine_pypi(&variables, &user_home);
+        Ok(Self {
+            home,
+            cwd: cwd.to_owned(),
+            rattler_cache,
+            uv_cache,
+            sources: Sources::new(mirrors, machine_pypi),
+            manifest_dir,
+            exclude_newer: asked
+                .exclude_newer
+                .or_else(|| lab.as_ref().and_then(|lab| lab.exclude_newer.clone())),
+            lab,
+            offline: asked.offline,
+            host_python: !asked.no_host_python,
+            torch_from_pypi: !asked.no_torch_from_pypi,
+            configuration,
+            uv: variables.path("MATENV_UV").map(|path| cwd.join(path)),
+            variables,
+            user_home,
+        })
+    }
+}
+
+impl Settings {
+    /// What the lab, if there is one, adds to an environment, as PEP 508 texts.
+    #[must_use]
+    pub fn added_packages(&self, env: &EnvName) -> Vec<String> {
+        self.lab
+            .as_ref()
+            .map(|lab| lab.packages(env).to_vec())
+            .unwrap_or_default()
+    }
+
+    /// Every folder that is written to, with the variable that names another.
+    #[must_use]
+    pub fn folders(&self) -> [(PathBuf, &'static str); 4] {
+        let temporary = if cfg!(windows) { "TEMP" } else { "TMPDIR" };
+        [
+            (self.home.clone(), "MATENV_HOME"),
+            (self.uv_cache.clone(), "UV_CACHE_DIR"),
+            (self.rattler_cache.clone(), "RATTLER_CACHE_DIR"),
+            (std::env::temp_dir(), temporary),
+        ]
+    }
+}
+
+/// `/a/c` for `/a/b/../c`: the path of an environment is written into its files and compared as text.
+fn without_parent_parts(path: &Path) -> PathBuf {
+    let mut clean = PathBuf::new();
+    for part in path.components() {
+        if part == Component::ParentDir {
+            // `..` of a link is the parent of what it points to.
+            clean = fs_err::canonicalize(&clean).unwrap_or(clean);
+            clean.pop();
+        } else {
+            clean.push(part);
+        }
+    }
+    clean
+}
+
+fn default_cache_home(user_home: &Path, variables: &Variables) -> PathBuf {
+    if cfg!(windows) {
+        variables
+            .path("LOCALAPPDATA")
+            .unwrap_or_else(|| user_home.join("AppData").join("Local"))
+    } else if cfg!(target_os = "macos") {
+        user_home.join("Library").join("Caches")
+    } else {
+        user_home.join(".cache")
+    }
+}
+
+/// The mirrors of a configuration file, if there is one.
+fn mirrors_of(path: &Path) -> Result<Option<Vec<Mirror>>, SettingsError> {
+    let text = match fs_err::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(SettingsError::Read(error)),
+    };
+    let configuration: Configuration = toml::from_str(&text).map_err(|source| SettingsError::Syntax {
+        path: path.to_owned(),
+        text: text.clone(),
+        source: Box::new(source),
+    })?;
+    configuration
+        .mirrors
+        .iter()
+        .map(|(from, to)| {
+            format!("{from}={to}").parse().map_err(|source| SettingsError::Mirror {
+                path: path.to_owned(),
+                source,
+            })
+        })
+        .collect::<Result<_, _>>()
+        .map(Some)
+}
+
+/// The index that this machine's own configuration names: labs set their proxy there.
+fn machine_pypi(variables: &Variables, user_home: &Path) -> Option<MachinePypi> {
+    for name in ["UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL"] {
+        if let Some(url) = variables.text(name).and_then(|text| Url::parse(text).ok()) {
+            return Some(MachinePypi {
+                url,
+                found_in: name.to_owned(),
+            });
+        }
+    }
+    let config_home = variables
+        .path("XDG_CONFIG_HOME")
+        .unwrap_or_else(|| user_home.join(".config"));
+    let uv_files = [config_home.join("uv/uv.toml"), PathBuf::from("/etc/uv/uv.toml")];
+    let from_uv = uv_files.iter().find_map(|path| {
+        let table: toml::Table = toml::from_str(&fs_err::read_to_string(path).ok()?).ok()?;
+        Some((default_index_of(&table)?, path))
+    });
+    let mut pip_files: Vec<PathBuf> = variables.path("PIP_CONFIG_FILE").into_iter().collect();
+    pip_files.extend([
+        user_home.join(".pip/pip.conf"),
+        config_home.join("pip/pip.conf"),
+        PathBuf::from("/etc/pip.conf"),
+    ]);
+    if let Some(folder) = variables.path("APPDATA") {
+        pip_files.push(folder.join("pip").join("pip.ini"));
+    }
+    let from_pip = || {
+        pip_files.iter().find_map(|path| {
+            let url = index_url_of(&fs_err::read_to_string(path).ok()?)?;
+            Some((url, path))
+        })
+    };
+    from_uv.or_else(from_pip).map(|(url, path)| MachinePypi {
+        url,
+        found_in: path.display().to_string(),
+    })
+}
+
+/// `index-url`, or the `[[index]]` with `default = true`, of a `uv.toml`.
+fn default_index_of(table: &toml::Table) -> Option<Url> {
+    let named = table
+        .get("index")
+        .and_then(toml::Value::as_array)
+        .and_then(|rows| {
+            rows.iter()
+                .find(|row| row.get("default").and_then(toml::Value::as_bool) == Some(true))
+        })
+        .and_then(|row| row.get("url"));
+    let pip = table.get("pip").and_then(|pip| pip.get("index-url"));
+    named
+        .or_else(|| table.get("index-url"))
+        .or(pip)
+        .and_then(toml::Value::as_str)
+        .and_then(|text| Url::parse(text).ok())
+}
+
+/// `index-url` of a `pip.conf`'s `[global]` or `[install]` section.
+fn index_url_of(text: &str) -> Option<Url> {
+    let mut section = String::new();
+    for line in text.lines().map(str::trim) {
+        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            name.trim().clone_into(&mut section);
+        } else if let Some((key, value)) = line.split_once(['=', ':'])
+            && matches!(section.as_str(), "global" | "install")
+            && matches!(key.trim(), "index-url" | "index_url" | "i")
+        {
+            return Url::parse(value.trim()).ok();
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pip_conf_names_the_machines_pypi() {
+        let text = "# lab proxy\n[global]\ntimeout = 60\nindex-url = https://proxy.example.org/simple\n";
+        let url = index_url_of(text).expect("found");
+        assert_eq!(url.as_str(), "https://proxy.example.org/simple");
+        assert_eq!(
+            index_url_of("[freeze]\nindex-url = https://proxy.example.org/simple\n"),
+            None
+        );
+    }
+
+    #[test]
+    fn uv_toml_names_the_machines_pypi() {
+        let table = toml::from_str("no-deps = true\n[[index]]\nurl = 'https://a.example.org/simple'\ndefault = true\n")
+            .expect("TOML");
+        assert_eq!(
+            default_index_of(&table).map(String::from),
+            Some("https://a.example.org/simple".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_home_of_matenv_has_no_parent_parts() {
+        for (given, clean) in [("/a/b/../c", "/a/c"), ("/a", "/a"), ("/a/../../c/.", "/c")] {
+            assert_eq!(without_parent_parts(Path::new(given)), Path::new(clean), "{given}");
+        }
+    }
+
+    #[test]
+    fn without_a_home_there_is_no_place_for_environments() {
+        let no_variables = Variables::default();
+        let refused = Settings::resolve(Asked::default(), no_variables, Path::new("/"));
+        assert!(matches!(refused, Err(SettingsError::NoHome)));
+    }
+}

@@ -1,0 +1,288 @@
+//! From canonical URLs to those of mirrors, and back: certificates, locks and messages name sources, not mirrors.
+
+use url::Url;
+
+use super::{Mirror, Replaced, SourceName, Sources, Target};
+use crate::names::Backend;
+
+impl Sources {
+    /// `url` with the mirror of the source that it belongs to, or the longest fitting mirror prefix, put in its place: the
+    /// way back from [`Self::canonical`].
+    #[must_use]
+    pub fn mirrored(&self, url: &str) -> String {
+        for (name, row) in &self.rows {
+            if let (Some(canonical), Some(Target::Url(target))) = (&row.url, self.named(*name))
+                && let Some((backend, rest)) = below(url, canonical)
+            {
+                return format!("{}{rest}", target.trim_end_matches('/').replace(BACKEND, backend));
+            }
+        }
+        let best = self
+            .mirrors
+            .iter()
+            .filter_map(|mirror| match (&mirror.replaced, &mirror.target) {
+                (Replaced::Prefix(prefix), Target::Url(target)) if url.starts_with(prefix.as_str()) => {
+                    Some((prefix, target))
+                }
+                _ => None,
+            })
+            .max_by_key(|(prefix, _)| prefix.len());
+        let Some((prefix, target)) = best else {
+            return url.to_owned();
+        };
+        let rest = url[prefix.len()..].trim_start_matches('/');
+        if rest.is_empty() {
+            target.clone()
+        } else {
+            format!("{}/{rest}", target.trim_end_matches('/'))
+        }
+    }
+
+    /// Whether URLs are mirrored by their beginning.
+    #[must_use]
+    pub fn has_prefix_mirrors(&self) -> bool {
+        let is_prefix = |mirror: &Mirror| matches!(mirror.replaced, Replaced::Prefix(_));
+        self.mirrors.iter().any(is_prefix)
+    }
+
+    /// A page of an index with the mirrors in its links.
+    #[must_use]
+    pub fn mirrored_links(&self, page: &str) -> String {
+        let mut page = page.to_owned();
+        for mirror in &self.mirrors {
+            if let (Replaced::Prefix(prefix), Target::Url(target)) = (&mirror.replaced, &mirror.target) {
+                let below = |url: &str| format!("\"{}/", url.trim_end_matches('/'));
+                page = page.replace(&below(prefix), &below(target));
+            }
+        }
+        page
+    }
+
+    /// The canonical form of a URL that a mirror of `name` served; the same URL if no mirror did.
+    #[must_use]
+    pub fn canonical(&self, name: SourceName, backend: &Backend, url: &str) -> String {
+        // Clients leave credentials out of what they report, or mask them.
+        let bare = without_credentials(url);
+        let below = |target: &str| {
+            let target = without_credentials(target);
+            let rest = bare.strip_prefix(target.trim_end_matches('/'))?;
+            // A longer name of another folder is not below it.
+            (rest.is_empty() || rest.starts_with('/')).then(|| rest.to_owned())
+        };
+        if let (Some(Target::Url(target)), Some(default)) = (self.named(name), self.default_url(name, backend))
+            && let Some(rest) = below(&fill(target, backend))
+        {
+            return format!("{}{rest}", default.trim_end_matches('/'));
+        }
+        let prefixes = self
+            .mirrors
+            .iter()
+            .filter_map(|mirror| match (&mirror.replaced, &mirror.target) {
+                (Replaced::Prefix(prefix), Target::Url(target)) => Some((prefix, target)),
+                _ => None,
+            });
+        prefixes
+            .filter_map(|(prefix, target)| {
+                Some((
+                    target.len(),
+                    format!("{}{}", prefix.trim_end_matches('/'), below(target)?),
+                ))
+            })
+            .max()
+            .map_or_else(|| url.to_owned(), |(_, canonical)| canonical)
+    }
+
+    /// `text` with the names of sources in the place of their mirrors' URLs: messages are shared, and a mirror is the
+    /// lab's own business.
+    #[must_use]
+    pub fn hide(&self, text: &str) -> String {
+        let mut hidden = text.to_owned();
+        for mirror in &self.mirrors {
+            if let Target::Url(url) = &mirror.target {
+                let stands_for = match &mirror.replaced {
+                    Replaced::Source(name) => format!("<{name}>"),
+                    Replaced::Prefix(prefix) => prefix.trim_end_matches('/').to_owned(),
+                };
+                // A filled in `{backend}` is no secret: what stands before it is.
+                let known = url.split("/{backend}").next().unwrap_or(url);
+                hidden = hidden.replace(known.trim_end_matches('/'), &stands_for);
+            }
+        }
+        if let Some(machine) = &self.machine_pypi {
+            let mut masked = machine.url.clone();
+            // As uv prints it. Fails for URLs that can have no password.
+            let _ = masked.set_password(masked.password().map(|_| "****"));
+            for url in [machine.url.as_str(), masked.as_str()] {
+                hidden = hidden.replace(url.trim_end_matches('/'), "<pypi>");
+            }
+        }
+        hidden
+    }
+}
+
+/// Stands for torch's backend in the URL of a source or of a mirror.
+const BACKEND: &str = "{backend}";
+
+/// The URL without user name and password.
+fn without_credentials(url: &str) -> String {
+    let Ok(mut parsed) = Url::parse(url) else {
+        return url.to_owned();
+    };
+    if parsed.username().is_empty() && parsed.password().is_none() {
+        return url.to_owned();
+    }
+    // Fails for URLs that can have none.
+    let _ = parsed.set_username("");
+    let _ = parsed.set_password(None);
+    parsed.into()
+}
+
+pub(super) fn fill(url: &str, backend: &Backend) -> String {
+    url.replace(BACKEND, backend.as_str())
+}
+
+/// The backend (empty where `template` names none) and the rest of a URL that begins as `template` does.
+fn below<'a>(url: &'a str, template: &str) -> Option<(&'a str, &'a str)> {
+    let (before, after) = template.split_once(BACKEND).unwrap_or((template, ""));
+    let rest = url.strip_prefix(before.trim_end_matches('/'))?;
+    let ends = match rest.strip_prefix('/') {
+        Some(inner) if template.contains(BACKEND) => inner.find('/').map_or(rest.len(), |at| at + 1),
+        _ => 0,
+    };
+    let (backend, rest) = rest.split_at(ends);
+    let rest = rest.strip_prefix(after)?;
+    (rest.is_empty() || rest.starts_with('/')).then_some((backend.trim_start_matches('/'), rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::reached::tests::sources, *};
+    use crate::context::sources::{Index, MachinePypi};
+
+    #[test]
+    fn a_mirrors_credentials_do_not_hide_it() {
+        let sources = sources(&[
+            "conda-forge=https://u:secret@proxy.example.org/cf",
+            "nvidia=https://u:p@proxy.example.org/nv",
+        ]);
+        let forge = sources
+            .default_url(SourceName::CondaForge, &Backend::cpu())
+            .expect("a default");
+        for served in [
+            "https://proxy.example.org/cf/noarch/pip.conda",
+            "https://u:********@proxy.example.org/cf/noarch/pip.conda",
+            "https://u:secret@proxy.example.org/cf/noarch/pip.conda",
+        ] {
+            let canonical = sources.canonical(SourceName::CondaForge, &Backend::cpu(), served);
+            assert_eq!(canonical, format!("{forge}/noarch/pip.conda"));
+        }
+        let other = "https://proxy.example.org/cf-files/pip.conda";
+        assert_eq!(sources.canonical(SourceName::CondaForge, &Backend::cpu(), other), other);
+    }
+
+    #[test]
+    fn what_a_mirror_served_is_found_there_again() {
+        let sources = sources(&[
+            "torch=http://127.0.0.1:1/torch/{backend}",
+            "nvidia=http://127.0.0.1:2",
+            "conda-forge=file:///srv/channel",
+        ]);
+        let cu130: Backend = "cu130".parse().expect("a backend");
+        for (name, url) in [
+            (
+                SourceName::Torch,
+                "http://127.0.0.1:1/torch/cu130/torch/torch-2.12.1%2Bcu130.whl",
+            ),
+            (
+                SourceName::Nvidia,
+                "http://127.0.0.1:2/tensorrt-cu13-libs/tensorrt_cu13_libs.whl",
+            ),
+            (SourceName::CondaForge, "file:///srv/channel/noarch/pip.conda"),
+        ] {
+            let canonical = sources.canonical(name, &cu130, url);
+            assert_ne!(canonical, url);
+            assert_eq!(sources.mirrored(&canonical), url);
+        }
+        let elsewhere = "https://example.org/whl/cu130/torch.whl";
+        assert_eq!(sources.mirrored(elsewhere), elsewhere);
+    }
+
+    #[test]
+    fn a_mirror_is_forgotten_in_canonical_urls() {
+        let sources = sources(&["conda-forge=file:///srv/channel"]);
+        let served = "file:///srv/channel/noarch/pip-26.3.conda";
+        let canonical = sources.canonical(SourceName::CondaForge, &Backend::cpu(), served);
+        assert!(canonical.ends_with("/conda-forge/noarch/pip-26.3.conda"), "{canonical}");
+        assert_eq!(sources.mirrored(&canonical), served);
+    }
+
+    /// A mirror of NVIDIA's index was asked for the pages, and NVIDIA's own index for the files.
+    #[test]
+    fn every_canonical_url_finds_its_mirror_again() {
+        let backend: Backend = "cu130".parse().expect("a backend");
+        for (mirror, served) in [
+            (
+                "torch=http://127.0.0.1:1/whl/{backend}",
+                "http://127.0.0.1:1/whl/cu130/torch-2.15.0.whl",
+            ),
+            (
+                "torch=http://127.0.0.1:1/simple/",
+                "http://127.0.0.1:1/simple/torch/torch-2.15.0.whl",
+            ),
+            (
+                "nvidia=http://127.0.0.1:1",
+                "http://127.0.0.1:1/tensorrt-cu13-libs/libs.whl",
+            ),
+            (
+                "https://files.example.org=http://127.0.0.1:1/a",
+                "http://127.0.0.1:1/a/torch.whl",
+            ),
+        ] {
+            let sources = sources(&[mirror]);
+            let name = mirror
+                .split('=')
+                .next()
+                .and_then(|name| name.parse().ok())
+                .unwrap_or(SourceName::Torch);
+            let canonical = sources.canonical(name, &backend, served);
+            assert!(!canonical.contains("127.0.0.1"), "{canonical}");
+            assert_eq!(sources.mirrored(&canonical), served, "{canonical}");
+        }
+    }
+
+    #[test]
+    fn messages_name_sources_and_no_mirrors() {
+        let machine = MachinePypi {
+            url: Url::parse("http://lab:secret@proxy.example.org/simple/").expect("a URL"),
+            found_in: "PIP_INDEX_URL".to_owned(),
+        };
+        let mirrors = [
+            "conda-forge=http://127.0.0.1:1/c",
+            "torch=http://127.0.0.1:1/whl/{backend}",
+        ];
+        let mirrors = mirrors.map(|mirror| mirror.parse().expect("a mirror"));
+        let sources = Sources::new(mirrors.to_vec(), Some(machine));
+        for (text, hidden) in [
+            ("http://127.0.0.1:1/c/noarch", "<conda-forge>/noarch"),
+            ("http://127.0.0.1:1/whl/cu130/torch/", "<torch>/cu130/torch/"),
+            ("http://lab:****@proxy.example.org/simple/torch/", "<pypi>/torch/"),
+        ] {
+            assert_eq!(sources.hide(text), hidden);
+        }
+    }
+
+    /// A lock named the mirror where its folder had a space in its name.
+    #[test]
+    fn a_mirror_in_a_folder_with_a_space_is_forgotten_too() {
+        let sources = sources(&[
+            "conda-forge=file:///srv/our channel",
+            "torch=https://h.example.org/our whl/{backend}",
+        ]);
+        let served = "file:///srv/our%20channel/noarch/pip-26.3.conda";
+        let canonical = sources.canonical(SourceName::CondaForge, &Backend::cpu(), served);
+        assert!(canonical.ends_with("/conda-forge/noarch/pip-26.3.conda"), "{canonical}");
+        assert_eq!(sources.mirrored(&canonical), served);
+        let url = Url::parse("https://h.example.org/our%20whl/cpu").expect("a URL");
+        assert_eq!(sources.index(SourceName::Torch, &Backend::cpu()), Ok(Index::Url(url)));
+    }
+}

@@ -1,0 +1,217 @@
+//! The sources as this machine reaches them: defaults, mirrors, and the machine's own PyPI.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::{Mirror, Replaced, SourceName, Target, canonical::fill};
+use crate::names::Backend;
+
+/// The data file of the defaults.
+const DEFAULTS: &str = include_str!("../../../profiles/sources.toml");
+
+/// Where a wheel index is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum Index {
+    /// uv's built-in default: no URL of it is written down.
+    UvDefault,
+    /// A URL.
+    Url(Url),
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Row {
+    #[expect(dead_code, reason = "read by people; the kind decides the place in the plan")]
+    kind: String,
+    pub(super) url: Option<String>,
+    #[serde(default)]
+    files: Vec<String>,
+    #[expect(dead_code, reason = "read by people")]
+    because: String,
+    #[expect(dead_code, reason = "read by people")]
+    source: String,
+    #[expect(dead_code, reason = "read by people")]
+    seen: toml::value::Datetime,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct File {
+    #[expect(dead_code, reason = "there is one version so far")]
+    schema: u32,
+    #[serde(flatten)]
+    rows: BTreeMap<SourceName, Row>,
+}
+
+/// The sources as this machine reaches them.
+#[derive(Debug, Clone)]
+pub struct Sources {
+    pub(super) rows: BTreeMap<SourceName, Row>,
+    pub(super) mirrors: Vec<Mirror>,
+    pub(super) machine_pypi: Option<MachinePypi>,
+}
+
+/// The index that this machine's pip or uv configuration names instead of PyPI.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MachinePypi {
+    /// Its URL, credentials included: never printed.
+    #[serde(skip)]
+    pub url: Url,
+    /// Where it was found, for people: `PIP_INDEX_URL`, `/etc/pip.conf`, ….
+    pub found_in: String,
+}
+
+impl Sources {
+    /// The defaults with `mirrors`, the first that fits counts, and the machine's own PyPI if it names one.
+    ///
+    /// # Panics
+    /// Never in a released program: the data file is compiled in and a test reads it.
+    #[must_use]
+    pub fn new(mirrors: Vec<Mirror>, machine_pypi: Option<MachinePypi>) -> Self {
+        let file: File = toml::from_str(DEFAULTS).expect("tested: profiles/sources.toml parses");
+        Self {
+            rows: file.rows,
+            mirrors,
+            machine_pypi,
+        }
+    }
+
+    /// The machine's own PyPI, where its configuration names one and no mirror overrides it.
+    #[must_use]
+    pub fn machine_pypi(&self) -> Option<&MachinePypi> {
+        self.machine_pypi
+            .as_ref()
+            .filter(|_| self.named(SourceName::Pypi).is_none())
+    }
+
+    pub(super) fn named(&self, name: SourceName) -> Option<&Target> {
+        self.mirrors
+            .iter()
+            .find(|mirror| mirror.replaced == Replaced::Source(name))
+            .map(|mirror| &mirror.target)
+    }
+
+    /// Whether a mirror of the user's stands for it.
+    #[must_use]
+    pub fn is_mirrored(&self, name: SourceName) -> bool {
+        matches!(self.named(name), Some(Target::Url(_)))
+    }
+
+    /// The source that really answers for `name`: itself, or the source that a mirror names.
+    #[must_use]
+    pub fn effective(&self, name: SourceName) -> SourceName {
+        let mut at = name;
+        for _ in SourceName::ALL {
+            match self.named(at) {
+                Some(Target::Source(other)) => at = *other,
+                Some(Target::Url(_)) | None => return at,
+            }
+        }
+        at
+    }
+
+    /// The sources that another source stands in for.
+    #[must_use]
+    pub fn redirects(&self) -> BTreeMap<SourceName, SourceName> {
+        SourceName::ALL
+            .into_iter()
+            .map(|name| (name, self.effective(name)))
+            .filter(|(name, stand_in)| name != stand_in)
+            .collect()
+    }
+
+    /// The canonical URL of a source, mirrors left aside; `None` for PyPI.
+    #[must_use]
+    pub fn default_url(&self, name: SourceName, backend: &Backend) -> Option<String> {
+        let row = self.rows.get(&name)?;
+        row.url.as_ref().map(|url| fill(url, backend))
+    }
+
+    /// The URL of a conda channel to ask now.
+    ///
+    /// # Errors
+    /// The mirror's URL is none.
+    pub fn channel(&self, name: SourceName) -> Result<Url, url::ParseError> {
+        let url = match self.named(self.effective(name)) {
+            Some(Target::Url(url)) => url.clone(),
+            Some(Target::Source(_)) | None => self.default_url(name, &Backend::cpu()).unwrap_or_default(),
+        };
+        Url::parse(&self.mirrored(&url))
+    }
+
+    /// The wheel index to ask now for what comes from `name`.
+    ///
+    /// # Errors
+    /// The mirror's URL is none.
+    pub fn index(&self, name: SourceName, backend: &Backend) -> Result<Index, url::ParseError> {
+        let name = self.effective(name);
+        if let Some(Target::Url(url)) = self.named(name) {
+            return Ok(Index::Url(Url::parse(&fill(url, backend))?));
+        }
+        match self.default_url(name, backend) {
+            Some(url) => Ok(Index::Url(Url::parse(&self.mirrored(&url))?)),
+            None => Ok(self
+                .machine_pypi
+                .as_ref()
+                .map_or(Index::UvDefault, |machine| Index::Url(machine.url.clone()))),
+        }
+    }
+
+    /// The hosts on which a source keeps its files, beside the index's own.
+    #[must_use]
+    pub fn file_hosts(&self, name: SourceName) -> &[String] {
+        self.rows.get(&name).map_or(&[], |row| &row.files)
+    }
+
+    /// What stands in for each source, for the plan and the certificate: `default`, `mirror`, `the machine's
+    /// configuration (FILE)` or another source's name. Names no mirror's URL.
+    #[must_use]
+    pub fn described(&self) -> BTreeMap<SourceName, String> {
+        SourceName::ALL
+            .into_iter()
+            .map(|name| {
+                let text = match self.named(name) {
+                    Some(Target::Url(_)) => "mirror".to_owned(),
+                    Some(Target::Source(other)) => other.to_string(),
+                    None => match (&self.machine_pypi, name) {
+                        (Some(machine), SourceName::Pypi) => {
+                            format!("the machine's configuration ({})", machine.found_in)
+                        }
+                        _ => "default".to_owned(),
+                    },
+                };
+                (name, text)
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(in crate::context::sources) fn sources(mirrors: &[&str]) -> Sources {
+        Sources::new(
+            mirrors.iter().map(|text| text.parse().expect("a mirror")).collect(),
+            None,
+        )
+    }
+
+    #[test]
+    fn every_source_has_a_row() {
+        let sources = sources(&[]);
+        for name in SourceName::ALL {
+            assert!(sources.rows.contains_key(&name), "{name} has no row");
+        }
+        assert_eq!(sources.index(SourceName::Pypi, &Backend::cpu()), Ok(Index::UvDefault));
+    }
+
+    #[test]
+    fn torch_can_be_another_sources_name() {
+        let sources = sources(&["torch=pypi", "pypi=http://127.0.0.1:1/simple"]);
+        assert_eq!(sources.effective(SourceName::Torch), SourceName::Pypi);
+        let url = Url::parse("http://127.0.0.1:1/simple").expect("a URL");
+        assert_eq!(sources.index(SourceName::Torch, &Backend::cpu()), Ok(Index::Url(url)));
+    }
+}

@@ -1,0 +1,86 @@
+//! What there is to resolve: each environment for each profile, backend and platform.
+
+use super::{Wanted, WantedEnv};
+use crate::{
+    context::Context,
+    hardware::target::Target,
+    install::InstallError,
+    lock::LabEntry,
+    names::{Backend, ProfileName},
+    plan::{self, Plan, PlanError},
+    profile::Profiles,
+};
+
+/// One environment for one profile, backend and platform.
+pub(super) struct Job<'a> {
+    pub(super) name: String,
+    pub(super) target: &'a Target,
+    pub(super) plan: Plan,
+}
+
+/// The combinations that can be had, and a line for each that cannot.
+pub(super) fn jobs<'a>(ctx: &Context, wanted: &'a Wanted<'_>) -> Result<(Vec<Job<'a>>, Vec<String>), InstallError> {
+    let profiles = Profiles::load()?;
+    let mut jobs = Vec::new();
+    let mut left_out = Vec::new();
+    let mut refused = None;
+    for one in &wanted.environments {
+        for profile in &one.profiles {
+            let backends = match profile {
+                ProfileName::Cpu => vec![Backend::cpu()],
+                ProfileName::Gpu | ProfileName::GpuTrt => wanted.backends.clone(),
+            };
+            for (backend, target) in backends
+                .iter()
+                .flat_map(|backend| wanted.targets.iter().map(move |target| (backend, target)))
+            {
+                let name = LabEntry::name_of(&one.env, *profile, backend);
+                match planned(ctx, one, *profile, backend, target, &profiles) {
+                    Ok(plan) if plan.profile == *profile && plan.backend == *backend => {
+                        jobs.push(Job { name, target, plan });
+                    }
+                    Ok(plan) => left_out.push(format!(
+                        "{name} for {}: it would be {} on {}",
+                        target.subdir, plan.profile, plan.backend
+                    )),
+                    Err(PlanError::Unsupported(error)) => {
+                        left_out.push(format!("{name} for {}: {}", target.subdir, error.because));
+                        refused = Some(PlanError::Unsupported(error));
+                    }
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+    }
+    match refused {
+        Some(error) if jobs.is_empty() => Err(error.into()),
+        _ => Ok((jobs, left_out)),
+    }
+}
+
+/// The plan for a machine of the target whose driver serves the backend.
+fn planned(
+    ctx: &Context,
+    one: &WantedEnv<'_>,
+    profile: ProfileName,
+    backend: &Backend,
+    target: &Target,
+    profiles: &Profiles,
+) -> Result<Plan, PlanError> {
+    plan::plan(
+        one.manifest,
+        profiles,
+        &target.hardware(backend),
+        &plan::Request {
+            profile: Some(profile),
+            name: Some(one.env.clone()),
+            exclude_newer: ctx.settings.exclude_newer.clone(),
+            redirects: ctx.settings.sources.redirects(),
+            sources: ctx.settings.sources.described(),
+            source: None,
+            locked: None,
+            excluded: std::collections::BTreeMap::new(),
+            packages: one.packages.clone(),
+        },
+    )
+}

@@ -1,0 +1,381 @@
+//! A lab's lock: every environment for every profile, backend and platform that the lab asks for.
+//!
+//! `matenv.lock` is `rattler_lock`'s; `matenv-lock.json` beside it holds what that format has no field for: what was asked and
+//! why, files' names and sizes, build requirements. Both say which wheels there are; a pair that disagrees is damaged.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::ErrorKind,
+    path::Path,
+};
+
+use rattler_conda_types::RepoDataRecord;
+use rattler_lock::{LockFile, ParseCondaLockError};
+use serde::{Deserialize, Serialize};
+
+use super::{Lock, LockError, LockedPypi, LockedWheel, file};
+use crate::{
+    context::sources::SourceName,
+    doctor::Finding,
+    names::{Backend, EnvName, ProfileName},
+    plan::PlannedRequirement,
+};
+
+/// The lock that other tools read.
+pub const LAB_LOCK: &str = "matenv.lock";
+/// What is matenv's own.
+pub const LAB_BESIDE: &str = "matenv-lock.json";
+
+/// The version of [`LAB_BESIDE`]'s form.
+/// What a file with git's marks is called.
+pub const CONFLICT: &str = "a merge conflict of git's";
+
+const SCHEMA: u32 = 1;
+
+/// One environment of a lab's lock, for one platform.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LabEntry {
+    /// Its name in the lock: `sleap-cpu`, `sleap-gpu-cu130`, `sleap-gpu-trt-cu130`.
+    pub name: String,
+    /// The environment.
+    pub env: EnvName,
+    /// The accelerator level.
+    pub profile: ProfileName,
+    /// torch's backend.
+    pub backend: Backend,
+    /// The conda subdir, such as `linux-64`.
+    pub platform: String,
+    /// Python's version, such as `3.13.5`.
+    pub python: String,
+    /// What was asked of the wheel indexes, with the reasons.
+    pub requirements: Vec<PlannedRequirement>,
+    /// Its packages.
+    pub lock: Lock,
+}
+
+/// A lab's lock.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LabLock {
+    /// By name, then platform.
+    pub entries: Vec<LabEntry>,
+}
+
+/// The two files of a lock as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LabText {
+    /// [`LAB_LOCK`].
+    pub lock: String,
+    /// [`LAB_BESIDE`].
+    pub beside: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Beside {
+    schema: u32,
+    environments: Vec<BesideEntry>,
+    /// By place, a URL or `./pypi/FILE`: most wheels are in many environments.
+    files: BTreeMap<String, BesideFile>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BesideEntry {
+    name: String,
+    env: EnvName,
+    profile: ProfileName,
+    backend: Backend,
+    platform: String,
+    python: String,
+    requirements: Vec<PlannedRequirement>,
+    /// SHA-256 by URL.
+    conda: BTreeMap<String, String>,
+    /// By place, as `files` has them.
+    wheels: Vec<String>,
+    build: Vec<String>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    computed: BTreeSet<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    findings: Vec<Finding>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BesideFile {
+    file: String,
+    name: String,
+    version: String,
+    source: SourceName,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+    sha256: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Head {
+    schema: u32,
+}
+
+impl LabEntry {
+    /// The name of an environment in the lock.
+    #[must_use]
+    pub fn name_of(env: &EnvName, profile: ProfileName, backend: &Backend) -> String {
+        match profile {
+            ProfileName::Cpu => format!("{env}-{profile}"),
+            ProfileName::Gpu | ProfileName::GpuTrt => format!("{env}-{profile}-{backend}"),
+        }
+    }
+}
+
+impl LabLock {
+    /// The entries of an environment, of every profile, backend and platform.
+    pub fn of<'a>(&'a self, env: &'a EnvName) -> impl Iterator<Item = &'a LabEntry> {
+        self.entries.iter().filter(move |entry| entry.env == *env)
+    }
+
+    /// The entry of a name for a platform.
+    #[must_use]
+    pub fn get(&self, name: &str, platform: &str) -> Option<&LabEntry> {
+        self.entries
+            .iter()
+            .find(|entry| entry.name == name && entry.platform == platform)
+    }
+
+    /// The lock in a lab's folder; `None` if there is none.
+    pub fn read(root: &Path) -> Result<Option<Self>, LockError> {
+        let path = root.join(LAB_LOCK);
+        let beside = root.join(LAB_BESIDE);
+        let text = |path: &Path| match fs_err::read_to_string(path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) if matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::IsADirectory) => {
+                Err(LockError::Damaged {
+                    path: path.to_owned(),
+                    because: error.to_string(),
+                })
+            }
+            Err(error) => Err(LockError::Io(error)),
+        };
+        let lost = |path: &Path| LockError::Damaged {
+            path: path.to_owned(),
+            because: "it is missing, and the file beside it is there".to_owned(),
+        };
+        match (text(&path)?, text(&beside)?) {
+            (None, None) => Ok(None),
+            (Some(_), None) => Err(lost(&beside)),
+            (None, Some(_)) => Err(lost(&path)),
+            (Some(lock), Some(text)) => Self::parse(&LabText { lock, beside: text }, root).map(Some),
+        }
+    }
+
+    /// Write the lock into a lab's folder, each file whole or not at all; `false` if it stands there already.
+    pub fn write(&self, root: &Path) -> Result<bool, LockError> {
+        let text = self.text()?;
+        let mut changed = false;
+        for (name, text) in [(LAB_BESIDE, &text.beside), (LAB_LOCK, &text.lock)] {
+            let path = root.join(name);
+            if fs_err::read_to_string(&path).is_ok_and(|there| there == *text) {
+                continue;
+            }
+            let mut new = tempfile::NamedTempFile::new_in(root).map_err(|source| LockError::Folder {
+                folder: root.to_owned(),
+                source,
+            })?;
+            std::io::Write::write_all(&mut new, text.as_bytes()).map_err(LockError::Io)?;
+            readable(&new).map_err(LockError::Io)?;
+            new.persist(&path).map_err(|error| LockError::Io(error.error))?;
+            changed = true;
+        }
+        Ok(changed)
+    }
+
+    /// Understand both files; `root` is named in errors.
+    pub fn parse(text: &LabText, root: &Path) -> Result<Self, LockError> {
+        let damaged = |name: &str, because: String| LockError::Damaged {
+            path: root.join(name),
+            because,
+        };
+        for (name, text) in [(LAB_LOCK, &text.lock), (LAB_BESIDE, &text.beside)] {
+            if let Some(at) = text.lines().position(|line| line.starts_with("<<<<<<< ")) {
+                let because = format!("line {} is {CONFLICT}", at + 1);
+                return Err(damaged(name, because));
+            }
+        }
+        let head: Head = serde_json::from_str(&text.beside).map_err(|error| damaged(LAB_BESIDE, error.to_string()))?;
+        if head.schema != SCHEMA {
+            return Err(LockError::Newer {
+                path: root.join(LAB_BESIDE),
+                found: head.schema.to_string(),
+            });
+        }
+        let beside: Beside =
+            serde_json::from_str(&text.beside).map_err(|error| damaged(LAB_BESIDE, error.to_string()))?;
+        let path = root.join(LAB_LOCK);
+        let file = LockFile::from_str_with_base_directory(&text.lock, None).map_err(|error| match error {
+            ParseCondaLockError::IncompatibleVersion { lock_file_version, .. } => LockError::Newer {
+                path: path.clone(),
+                found: lock_file_version.to_string(),
+            },
+            other => damaged(LAB_LOCK, crate::names::causes::chain(&other)),
+        })?;
+        let mut entries = Vec::new();
+        for one in beside.environments {
+            entries.push(
+                one.whole(&beside.files, &file)
+                    .map_err(|because| damaged(LAB_LOCK, because))?,
+            );
+        }
+        let known: BTreeSet<_> = entries.iter().map(|entry| entry.name.as_str()).collect();
+        if let Some((name, _)) = file.environments().find(|(name, _)| !known.contains(name)) {
+            return Err(damaged(LAB_BESIDE, format!("it lacks the environment `{name}`")));
+        }
+        Ok(Self { entries })
+    }
+
+    /// Both files, the same bytes for the same lock.
+    pub fn text(&self) -> Result<LabText, LockError> {
+        let written = |because: String| LockError::Damaged {
+            path: LAB_LOCK.into(),
+            because,
+        };
+        let mut entries: Vec<&LabEntry> = self.entries.iter().collect();
+        entries.sort_by_key(|entry| (&entry.name, &entry.platform));
+        let locks: Vec<_> = entries
+            .iter()
+            .map(|entry| (entry.name.as_str(), entry.platform.as_str(), &entry.lock))
+            .collect();
+        let lock = file::lock_file(&locks)
+            .map_err(written)?
+            .render_to_string()
+            .map_err(LockError::Io)?;
+        let mut files = BTreeMap::new();
+        let environments = entries.iter().map(|entry| BesideEntry::of(entry, &mut files)).collect();
+        let beside = Beside {
+            schema: SCHEMA,
+            environments,
+            files,
+        };
+        let beside = serde_json::to_string_pretty(&beside).map_err(|error| written(error.to_string()))? + "\n";
+        Ok(LabText { lock, beside })
+    }
+}
+
+impl BesideEntry {
+    fn of(entry: &LabEntry, files: &mut BTreeMap<String, BesideFile>) -> Self {
+        let mut names = |wheels: &[LockedWheel]| {
+            let mut names: Vec<String> = Vec::new();
+            for wheel in wheels {
+                let place = file::place(wheel);
+                names.push(place.clone());
+                files.entry(place).or_insert_with(|| BesideFile {
+                    file: wheel.file.clone(),
+                    name: wheel.name.clone(),
+                    version: wheel.version.clone(),
+                    source: wheel.source,
+                    url: wheel.url.clone(),
+                    sha256: wheel.sha256.clone(),
+                    size: wheel.size,
+                });
+            }
+            names.sort();
+            names
+        };
+        let pypi = &entry.lock.pypi;
+        Self {
+            name: entry.name.clone(),
+            env: entry.env.clone(),
+            profile: entry.profile,
+            backend: entry.backend.clone(),
+            platform: entry.platform.clone(),
+            python: entry.python.clone(),
+            requirements: entry.requirements.clone(),
+            conda: hashes(&entry.lock.conda),
+            wheels: names(&pypi.wheels),
+            build: names(&pypi.build),
+            computed: pypi.computed.clone(),
+            findings: pypi.findings.clone(),
+        }
+    }
+
+    fn whole(self, files: &BTreeMap<String, BesideFile>, file: &LockFile) -> Result<LabEntry, String> {
+        let wheels = |names: &[String]| -> Result<Vec<LockedWheel>, String> {
+            names
+                .iter()
+                .map(|name| {
+                    let file = files
+                        .get(name)
+                        .ok_or_else(|| format!("{LAB_BESIDE} lacks the file {name}"))?;
+                    Ok(LockedWheel {
+                        name: file.name.clone(),
+                        version: file.version.clone(),
+                        file: file.file.clone(),
+                        source: file.source,
+                        url: file.url.clone(),
+                        sha256: file.sha256.clone(),
+                        size: file.size,
+                    })
+                })
+                .collect()
+        };
+        let pypi = LockedPypi {
+            wheels: wheels(&self.wheels)?,
+            build: wheels(&self.build)?,
+            torch_from_pypi: false,
+            findings: self.findings,
+            computed: self.computed,
+        };
+        let (conda, there) = file::contents(file, &self.name, &self.platform)?;
+        file::same_wheels(&pypi.wheels, &there)
+            .map_err(|because| format!("{} for {}: {because}", self.name, self.platform))?;
+        let there = hashes(&conda);
+        let odd = self.conda.iter().find(|(url, sha256)| there.get(*url) != Some(sha256));
+        let odd = odd.or_else(|| there.iter().find(|(url, _)| !self.conda.contains_key(*url)));
+        if let Some((url, _)) = odd {
+            return Err(format!(
+                "{} for {}: the two files differ in the conda package {url}",
+                self.name, self.platform
+            ));
+        }
+        Ok(LabEntry {
+            lock: Lock {
+                conda,
+                pypi,
+                backend: self.backend.clone(),
+                fallbacks: Vec::new(),
+            },
+            name: self.name,
+            env: self.env,
+            profile: self.profile,
+            backend: self.backend,
+            platform: self.platform,
+            python: self.python,
+            requirements: self.requirements,
+        })
+    }
+}
+
+/// SHA-256 of conda packages by URL; empty where a record has none, which no lock of matenv's lacks.
+fn hashes(records: &[RepoDataRecord]) -> BTreeMap<String, String> {
+    let hash = |record: &RepoDataRecord| record.package_record.sha256.map(hex::encode).unwrap_or_default();
+    records
+        .iter()
+        .map(|record| (record.url.to_string(), hash(record)))
+        .collect()
+}
+
+/// A temporary file is its owner's alone, and a lock is everybody's.
+fn readable(file: &tempfile::NamedTempFile) -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs_err::set_permissions(file.path(), std::fs::Permissions::from_mode(0o644))?;
+    }
+    #[cfg(not(unix))]
+    let _ = file;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

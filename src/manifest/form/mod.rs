@@ -1,0 +1,381 @@
+//! The file's own form, before its strings are understood, and what is wrong in it.
+
+mod check;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    str::FromStr as _,
+};
+
+use pep440_rs::{Version, VersionSpecifiers};
+use pep508_rs::{Requirement, VerbatimUrl};
+use rattler_conda_types::{MatchSpec, ParseMatchSpecOptions};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{BuildException, Instead, PythonRange, SourceTree, Wanted};
+use check::{RawCheck, checked};
+
+use crate::{
+    context::sources::SourceName,
+    files::toml_file::{TomlError, TomlFile},
+    names::{EnvName, ProfileName, requirement},
+};
+
+// Doc comments here are what editors show: they are the descriptions of the JSON Schema.
+
+/// What an environment is: a manifest of matenv.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Manifest {
+    /// Version of the file's form: 1, the only one so far.
+    #[schemars(with = "u32", extend("const" = 1))]
+    schema: Spanned<u32>,
+    /// Name of the environment: lower-case letters, digits, `.`, `_` and `-`.
+    name: EnvName,
+    /// One sentence; a menu entry shows it too.
+    description: String,
+    /// Whether `matenv install` without a name makes it.
+    #[serde(default)]
+    default: bool,
+    /// The profiles that it is made for; `cpu` alone if left out.
+    #[serde(default = "cpu")]
+    #[schemars(with = "Vec<ProfileName>")]
+    profiles: Spanned<BTreeSet<ProfileName>>,
+    /// Profiles that mean another one here, with the reason.
+    #[serde(default)]
+    instead: BTreeMap<ProfileName, Instead>,
+    /// The command that `matenv launch` starts; words are separated by spaces.
+    #[schemars(with = "Option<String>")]
+    launch: Option<Spanned<String>>,
+    /// Which Python it wants.
+    python: Python,
+    /// The conda packages.
+    conda: Conda,
+    /// Wheels that it asks for, each with its reason.
+    #[serde(default)]
+    pypi: Vec<Pypi>,
+    /// Distributions that exist only as an sdist and may be built; every other must be a wheel.
+    #[serde(default)]
+    build: Vec<Build>,
+    /// How its program is made from a folder or a git repository (`--source`).
+    source: Option<Tree>,
+    /// Files that the folder of a trained model holds (`--model-dir`).
+    #[serde(default)]
+    model_files: Vec<String>,
+    /// What proves the environment.
+    #[serde(default, rename = "probe")]
+    #[schemars(with = "Vec<RawCheck>")]
+    probes: Vec<Spanned<RawCheck>>,
+    /// What proves it on a trained model (`--model-dir`), in order.
+    #[serde(default)]
+    #[schemars(with = "Vec<RawCheck>")]
+    smoke: Vec<Spanned<RawCheck>>,
+}
+
+/// The Pythons that the environment supports.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Python {
+    /// The minor version to take if there is a choice, such as `3.13`.
+    #[schemars(with = "String")]
+    preferred: Spanned<String>,
+    /// The supported versions, such as `>=3.11,<3.14`.
+    #[schemars(with = "String")]
+    supported: Spanned<String>,
+}
+
+/// The conda packages.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Conda {
+    /// Where they come from: `conda-forge`.
+    #[schemars(with = "Vec<SourceName>")]
+    channels: Spanned<Vec<SourceName>>,
+    /// Match specs beside Python's, such as `pip` or `ffmpeg >=6`.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    packages: Vec<Spanned<String>>,
+}
+
+/// A requirement with the reason why it stands there.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Pypi {
+    /// PEP 508 text without extras, such as `numpy>=2`.
+    #[schemars(with = "String")]
+    requirement: Spanned<String>,
+    /// Extras by profile.
+    #[serde(default)]
+    extras: BTreeMap<ProfileName, Vec<String>>,
+    /// The profiles that want it; all if left out.
+    #[serde(default)]
+    profiles: BTreeSet<ProfileName>,
+    /// The CUDA majors that want it, such as 12; all, and no CUDA too, if left out.
+    #[serde(default)]
+    cuda: BTreeSet<u32>,
+    /// Where it comes from: `pypi`, `torch` or `nvidia`.
+    #[serde(default = "pypi")]
+    #[schemars(with = "SourceName", extend("default" = "pypi"))]
+    source: Spanned<SourceName>,
+    /// Why it stands there, and why with these bounds.
+    because: String,
+}
+
+fn cpu() -> Spanned<BTreeSet<ProfileName>> {
+    Spanned::new(0..0, BTreeSet::from([ProfileName::Cpu]))
+}
+
+fn pypi() -> Spanned<SourceName> {
+    Spanned::new(0..0, SourceName::Pypi)
+}
+
+/// A distribution that exists only as an sdist and may be built.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Build {
+    /// Its name.
+    #[schemars(with = "String")]
+    package: Spanned<String>,
+    /// What its build needs, as PEP 508 texts.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    requires: Vec<Spanned<String>>,
+    /// The profiles that need it; all if left out.
+    #[serde(default)]
+    profiles: BTreeSet<ProfileName>,
+    /// The CUDA majors that need it, such as 12; all, and no CUDA too, if left out.
+    #[serde(default)]
+    cuda: BTreeSet<u32>,
+    /// Why there is no wheel.
+    because: String,
+}
+
+/// How a program is made from its source instead of a released wheel (`--source`).
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Tree {
+    /// The distribution that the source is of; it takes the place of the requirement of that name.
+    #[schemars(with = "String")]
+    package: Spanned<String>,
+    /// What its build needs, pinned by hash when the environment is resolved.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    build_requires: Vec<Spanned<String>>,
+    /// In trees without a `pyproject.toml` of their own: the scripts that may start the program.
+    #[serde(default)]
+    scripts: Vec<String>,
+    /// In such trees: the name of the command that starts the script.
+    command: String,
+    /// In such trees: requirements files by profile.
+    #[serde(default)]
+    requirements: BTreeMap<ProfileName, Vec<String>>,
+    /// In such trees: distributions that exist only as an sdist in the versions that those files pin.
+    #[serde(default)]
+    sdists: Vec<String>,
+}
+
+impl Manifest {
+    pub(super) fn checked(self, file: &TomlFile) -> Result<super::Manifest, TomlError> {
+        if *self.schema.get_ref() != 1 {
+            return Err(file.error(Some(self.schema.span()), "`schema` must be 1, the only version so far"));
+        }
+        if let Some(launch) = &self.launch
+            && launch.get_ref().trim().is_empty()
+        {
+            return Err(file.error(
+                Some(launch.span()),
+                "`launch` is empty: name a command, or leave it out",
+            ));
+        }
+        let profiles = self.profiles.get_ref();
+        let vain = self
+            .instead
+            .iter()
+            .find(|(name, instead)| profiles.contains(name) || !profiles.contains(&instead.profile));
+        if let Some((name, instead)) = vain {
+            let fault = format!(
+                "`instead.{name}`: `profiles` must name {} and leave {name} out",
+                instead.profile
+            );
+            return Err(file.error(Some(self.profiles.span()), fault));
+        }
+        let channels = self.conda.channels;
+        if channels.get_ref().iter().any(|name| *name != SourceName::CondaForge) {
+            return Err(file.error(
+                Some(channels.span()),
+                "`conda.channels` may name `conda-forge` only: the others are wheel indexes",
+            ));
+        }
+        let conda = self.conda.packages;
+        for spec in &conda {
+            MatchSpec::from_str(spec.get_ref(), ParseMatchSpecOptions::strict()).map_err(|error| {
+                file.error(
+                    Some(spec.span()),
+                    format!("`conda.packages`: not a match spec: {error}"),
+                )
+            })?;
+        }
+        let pypi: Vec<Wanted> = self
+            .pypi
+            .into_iter()
+            .map(|row| row.checked(file))
+            .collect::<Result<_, _>>()?;
+        let build = self
+            .build
+            .into_iter()
+            .map(|row| row.checked(file))
+            .collect::<Result<_, _>>()?;
+        let source = self.source.map(|tree| tree.checked(&pypi, file)).transpose()?;
+        let checks = |key: &'static str, rows: Vec<Spanned<RawCheck>>| {
+            rows.into_iter()
+                .map(|row| checked(key, row, file))
+                .collect::<Result<Vec<_>, _>>()
+        };
+        Ok(super::Manifest {
+            name: self.name,
+            description: self.description,
+            default: self.default,
+            profiles: self.profiles.into_inner(),
+            instead: self.instead,
+            launch: self.launch.map(Spanned::into_inner),
+            python: self.python.checked(file)?,
+            channels: channels.into_inner(),
+            conda: conda.into_iter().map(Spanned::into_inner).collect(),
+            pypi,
+            build,
+            source,
+            probes: checks("probe", self.probes)?,
+            smoke: checks("smoke", self.smoke)?,
+            model_files: self.model_files,
+        })
+    }
+}
+
+impl Python {
+    fn checked(self, file: &TomlFile) -> Result<PythonRange, TomlError> {
+        let preferred = Version::from_str(self.preferred.get_ref())
+            .map_err(|error| file.error(Some(self.preferred.span()), format!("`python.preferred`: {error}")))?;
+        let supported = VersionSpecifiers::from_str(self.supported.get_ref())
+            .map_err(|error| file.error(Some(self.supported.span()), format!("`python.supported`: {error}")))?;
+        if preferred.release().len() != 2 || !supported.contains(&preferred) {
+            return Err(file.error(
+                Some(self.preferred.span()),
+                format!(
+                    "`python.preferred` must be a minor version, such as \"3.13\", within `python.supported` ({supported})"
+                ),
+            ));
+        }
+        Ok(PythonRange {
+            preferred: self.preferred.into_inner(),
+            supported: self.supported.into_inner(),
+        })
+    }
+}
+
+impl Pypi {
+    fn checked(self, file: &TomlFile) -> Result<Wanted, TomlError> {
+        let span = self.requirement.span();
+        let parsed = parse_requirement(&self.requirement, "pypi.requirement", file)?;
+        if !parsed.extras.is_empty() {
+            return Err(file.error(
+                Some(span),
+                "`pypi.requirement` must not have extras: name them by profile in `extras`",
+            ));
+        }
+        if parsed
+            .version_or_url
+            .as_ref()
+            .is_some_and(|given| matches!(given, pep508_rs::VersionOrUrl::Url(_)))
+        {
+            return Err(file.error(Some(span), "`pypi.requirement` must not be a URL: name a `source`"));
+        }
+        if !self.profiles.is_empty()
+            && let Some(profile) = self.extras.keys().find(|profile| !self.profiles.contains(profile))
+        {
+            return Err(file.error(
+                Some(span),
+                format!("`extras.{profile}` can never be used: `profiles` leaves {profile} out"),
+            ));
+        }
+        if *self.source.get_ref() == SourceName::CondaForge {
+            return Err(file.error(
+                Some(self.source.span()),
+                "`pypi.source` must be a wheel index: `pypi`, `torch` or `nvidia`",
+            ));
+        }
+        Ok(Wanted {
+            requirement: self.requirement.into_inner(),
+            extras: self.extras,
+            profiles: self.profiles,
+            cuda: self.cuda,
+            source: self.source.into_inner(),
+            because: self.because,
+        })
+    }
+}
+
+impl Build {
+    fn checked(self, file: &TomlFile) -> Result<BuildException, TomlError> {
+        pep508_rs::PackageName::from_str(self.package.get_ref())
+            .map_err(|error| file.error(Some(self.package.span()), format!("`build.package`: {error}")))?;
+        for requirement in &self.requires {
+            parse_requirement(requirement, "build.requires", file)?;
+        }
+        Ok(BuildException {
+            package: self.package.into_inner(),
+            requires: self.requires.into_iter().map(Spanned::into_inner).collect(),
+            profiles: self.profiles,
+            cuda: self.cuda,
+            because: self.because,
+        })
+    }
+}
+
+impl Tree {
+    fn checked(self, pypi: &[Wanted], file: &TomlFile) -> Result<SourceTree, TomlError> {
+        let asked = |wanted: &Wanted| {
+            Requirement::<VerbatimUrl>::from_str(&wanted.requirement)
+                .is_ok_and(|requirement| requirement.name.to_string() == *self.package.get_ref())
+        };
+        if !pypi.iter().any(asked) {
+            return Err(file.error(
+                Some(self.package.span()),
+                format!("`source.package`: no `[[pypi]]` asks for `{}`", self.package.get_ref()),
+            ));
+        }
+        for requirement in &self.build_requires {
+            parse_requirement(requirement, "source.build_requires", file)?;
+        }
+        let is_name = |text: &str| !text.is_empty() && !text.contains(['/', '\\']) && text != "..";
+        let inside = |text: &str| text.split('/').all(is_name);
+        if !is_name(&self.command) || !self.scripts.iter().all(|script| inside(script)) {
+            return Err(file.error(
+                Some(self.package.span()),
+                "`source.command` must be a name, and `source.scripts` paths inside the tree",
+            ));
+        }
+        Ok(SourceTree {
+            package: self.package.into_inner(),
+            build_requires: self.build_requires.into_iter().map(Spanned::into_inner).collect(),
+            scripts: self.scripts,
+            command: self.command,
+            requirements: self.requirements,
+            sdists: self.sdists,
+        })
+    }
+}
+
+fn parse_requirement(
+    text: &Spanned<String>,
+    key: &str,
+    file: &TomlFile,
+) -> Result<Requirement<VerbatimUrl>, TomlError> {
+    requirement::parse(text.get_ref()).map_err(|fault| {
+        file.error(
+            Some(text.span()),
+            format!("`{key}`: not a PEP 508 requirement: {fault}"),
+        )
+    })
+}

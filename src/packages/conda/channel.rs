@@ -1,0 +1,138 @@
+//! A channel's records: does it answer, and what does it hold.
+
+use rattler_cache::{
+    PACKAGE_CACHE_DIR, REPODATA_CACHE_DIR,
+    package_cache::{CacheIndex, PackageCache},
+    validation::ValidationMode,
+};
+use rattler_conda_types::{Channel, MatchSpec, subdir::Subdir};
+use rattler_repodata_gateway::{ChannelConfig, Gateway, RepoData, SourceConfig, fetch::CacheAction};
+use url::Url;
+
+use super::{CondaError, link::disk_is_in_the_way};
+use crate::{
+    context::{Context, sources::SourceName},
+    names::causes::chain,
+    net::{Silence, file_path},
+};
+
+/// The channel behind `name` as this machine reaches it, if it answers.
+pub(super) async fn reached(ctx: &Context, name: SourceName, subdir: Subdir) -> Result<Url, CondaError> {
+    let url = ctx.settings.sources.channel(name).map_err(|source| CondaError::Url {
+        channel: name.to_string(),
+        source,
+    })?;
+    if let Some(folder) = file_path(&url) {
+        let there = [subdir, Subdir::NoArch]
+            .iter()
+            .any(|subdir| folder.join(subdir.as_str()).join("repodata.json").is_file());
+        return if there {
+            Ok(url)
+        } else {
+            Err(CondaError::Unreachable {
+                channel: name.to_string(),
+                because: format!("{} holds no repodata.json", folder.display()),
+            })
+        };
+    }
+    if ctx.settings.offline {
+        // Only the caches are asked; what they lack is said when they are read.
+        return Ok(url);
+    }
+    let mut silence = None;
+    // A channel without this platform still answers for noarch.
+    for subdir in [subdir, Subdir::NoArch] {
+        let target = format!(
+            "{}/{}/repodata.json",
+            url.as_str().trim_end_matches('/'),
+            subdir.as_str()
+        );
+        match ctx.client.answers(&target).await {
+            Ok(()) => return Ok(url),
+            Err(Silence::Unauthorized) => {
+                return Err(CondaError::Unauthorized {
+                    channel: name.to_string(),
+                });
+            }
+            Err(Silence::Status(status)) => silence = Some(format!("it says {status}")),
+            Err(Silence::NoAnswer(because)) => {
+                silence = Some(because);
+                break;
+            }
+        }
+    }
+    Err(CondaError::Unreachable {
+        channel: name.to_string(),
+        because: silence.unwrap_or_default(),
+    })
+}
+
+/// Every record of the channels at `urls` that `specs` may need.
+pub(super) async fn records(
+    ctx: &Context,
+    urls: &[Url],
+    subdir: Subdir,
+    specs: &[MatchSpec],
+) -> Result<Vec<RepoData>, CondaError> {
+    let gateway = ctx.shared.gateway.get_or_init(|| gateway(ctx));
+    let channels: Vec<Channel> = urls.iter().map(|url| Channel::from_url(url.clone())).collect();
+    let output = gateway
+        .query(channels, [subdir, Subdir::NoArch], specs.to_vec())
+        .recursive(true)
+        .await
+        .map_err(|source| {
+            if disk_is_in_the_way(&source) {
+                CondaError::Cache {
+                    folder: ctx.settings.rattler_cache.clone(),
+                    source: Box::new(source),
+                }
+            } else {
+                CondaError::Records {
+                    channel: SourceName::CondaForge.to_string(),
+                    because: ctx.settings.sources.hide(&chain(&source)),
+                }
+            }
+        })?;
+    for warning in &output.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(output.into_iter().collect())
+}
+
+/// Reads each channel once, whoever asks.
+fn gateway(ctx: &Context) -> Gateway {
+    let settings = &ctx.settings;
+    let cache_action = if settings.offline {
+        CacheAction::ForceCacheOnly
+    } else {
+        CacheAction::CacheOrFetch
+    };
+    Gateway::builder()
+        .with_cache_dir(settings.rattler_cache.join(REPODATA_CACHE_DIR))
+        .with_package_cache(package_cache(ctx))
+        .with_client(ctx.client.lazy())
+        .with_channel_config(ChannelConfig {
+            default: SourceConfig {
+                cache_action,
+                ..SourceConfig::default()
+            },
+            ..ChannelConfig::default()
+        })
+        .finish()
+}
+
+/// rattler's package cache, shared with pixi and others.
+/// Each file of a cached package is read before it is linked, and a package with one that differs is fetched again: other
+/// environments share these files, and may have changed them.
+pub(super) fn package_cache(ctx: &Context) -> PackageCache {
+    let folder = ctx.settings.rattler_cache.join(PACKAGE_CACHE_DIR);
+    PackageCache::new_layered([folder], false, ValidationMode::Full)
+}
+
+/// What lies unpacked in the package cache.
+///
+/// # Errors
+/// The cache cannot be read.
+pub async fn cached(ctx: &Context) -> std::io::Result<CacheIndex> {
+    package_cache(ctx).index().await
+}

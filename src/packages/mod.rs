@@ -1,0 +1,5 @@
+//! TODO
+
+pub mod conda;
+pub mod preload;
+pub mod pypi;

@@ -1,0 +1,330 @@
+//! Wheels in uv's cache that are not what they were.
+//!
+//! uv keeps each wheel unpacked in a folder of its own, `archive-v*/ID`, with the hashes of its files in the RECORD of its
+//! `.dist-info`, and links files from there into environments. A file that is changed in place in one environment is changed in
+//! the cache too, and every environment that is made from it gets the change. (Of conda packages rattler reads the cached
+//! files itself before it links them.) The RECORD is copied, so a change in one does not reach it.
+//!
+//! A wheel whose own RECORD is wrong, as some are published, looks altered. That it is not is known once it was fetched again, and
+//! written down by its hash; offline it is refused until then.
+
+use std::{
+    collections::BTreeSet,
+    path::{Component, Path, PathBuf},
+    str::FromStr as _,
+    time::Duration,
+};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use pep440_rs::Version;
+use rattler_digest::{Sha256, compute_file_digest};
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::{PypiError, Uv, environment};
+use crate::{audit::Published, certificate::PackageKind, context::Context, lock::LockedWheel, process::Job};
+
+/// Another uv may hold the cache while it installs.
+const LIMIT: Duration = Duration::from_mins(5);
+
+/// A wheel in uv's cache some of whose files are not what its own record says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Altered {
+    /// Always a wheel.
+    pub kind: PackageKind,
+    /// Name of the package.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// The folder in the cache.
+    pub folder: PathBuf,
+    /// The files that differ or are missing, relative to the folder.
+    pub files: Vec<PathBuf>,
+}
+
+/// Remove what uv's cache would hand on of changed files of `wheels`, and say what that was. `uv cache clean` removes a
+/// package's other versions too.
+///
+/// # Errors
+/// uv does not remove it, or it could not be fetched again (`--offline`); the cache stays as it is then.
+pub async fn drop_altered(ctx: &Context, uv: &Uv, wheels: &[LockedWheel]) -> Result<Vec<Altered>, PypiError> {
+    let (cache, wheels) = (ctx.settings.uv_cache.clone(), wheels.to_vec());
+    let found = tokio::task::spawn_blocking(move || altered(&cache, &wheels))
+        .await
+        .map_err(|error| PypiError::Io(error.into()))?;
+    if !found.is_empty() {
+        remove(ctx, uv, &found).await?;
+    }
+    Ok(found)
+}
+
+/// The unpacked wheels of `cache` that are altered, among those that are locked; every file of those is read. A cache that is not
+/// there holds nothing.
+fn altered(cache: &Path, wheels: &[LockedWheel]) -> Vec<Altered> {
+    let is_wanted = |archive: &Archive| {
+        wheels
+            .iter()
+            .any(|wheel| normal(&wheel.name) == archive.name && same_version(&wheel.version, &archive.version))
+    };
+    archives(cache)
+        .filter(is_wanted)
+        .filter_map(|archive| {
+            let files = files(&archive);
+            (!files.is_empty()).then_some(Altered {
+                kind: PackageKind::Pypi,
+                name: archive.name,
+                version: archive.version,
+                folder: archive.folder,
+                files,
+            })
+        })
+        .collect()
+}
+
+/// An unpacked wheel.
+struct Archive {
+    folder: PathBuf,
+    /// Its `.dist-info`.
+    info: PathBuf,
+    name: String,
+    version: String,
+}
+
+/// Every unpacked wheel of a cache. What vanishes while it is looked at is none.
+fn archives(cache: &Path) -> impl Iterator<Item = Archive> + use<> {
+    children(cache)
+        .filter(|bucket| file_name(bucket).starts_with("archive-v"))
+        .flat_map(|bucket| children(&bucket))
+        .filter_map(|folder| {
+            children(&folder).find_map(|info| {
+                let (name, version) = file_name(&info).strip_suffix(".dist-info")?.split_once('-')?;
+                Some(Archive {
+                    name: normal(name),
+                    version: version.to_owned(),
+                    folder: folder.clone(),
+                    info: info.clone(),
+                })
+            })
+        })
+}
+
+fn children(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    let entries = fs_err::read_dir(folder).into_iter().flatten();
+    entries.filter_map(|entry| Some(entry.ok()?.path()))
+}
+
+fn file_name(path: &Path) -> &str {
+    path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+}
+
+fn same_version(one: &str, other: &str) -> bool {
+    match (Version::from_str(one), Version::from_str(other)) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => one == other,
+    }
+}
+
+/// The files of an unpacked wheel that differ from its RECORD, or are missing; the RECORD itself where it says nothing.
+fn files(archive: &Archive) -> Vec<PathBuf> {
+    let record = archive.info.join("RECORD");
+    let relative = || {
+        let folder = record.strip_prefix(&archive.folder);
+        vec![folder.unwrap_or(&record).to_owned()]
+    };
+    let Ok(bytes) = fs_err::read(&record) else {
+        return relative();
+    };
+    let rows: Result<Vec<csv::StringRecord>, _> = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .from_reader(bytes.as_slice())
+        .records()
+        .collect();
+    let Ok(rows) = rows else {
+        return relative();
+    };
+    rows.par_iter()
+        .filter_map(|row| {
+            let path = Path::new(row.get(0)?);
+            // Names that lead out of the folder are none of this wheel's files.
+            let inside = path.components().all(|part| matches!(part, Component::Normal(_)));
+            let (hash, size) = (row.get(1).unwrap_or_default(), row.get(2).unwrap_or_default());
+            (inside && differs(&archive.folder.join(path), hash, size)).then(|| path.to_owned())
+        })
+        .collect()
+}
+
+/// Whether the file at `path` is not what its row says: `sha256=…` and a size, either of which may be empty.
+fn differs(path: &Path, hash: &str, size: &str) -> bool {
+    let Ok(metadata) = fs_err::metadata(path) else {
+        return true;
+    };
+    if size.parse().is_ok_and(|size: u64| size != metadata.len()) {
+        return true;
+    }
+    let Some(expected) = hash.strip_prefix("sha256=") else {
+        return false;
+    };
+    compute_file_digest::<Sha256>(path).map_or(true, |found| {
+        URL_SAFE_NO_PAD.encode(found) != expected.trim_end_matches('=')
+    })
+}
+
+async fn remove(ctx: &Context, uv: &Uv, altered: &[Altered]) -> Result<(), PypiError> {
+    let names: BTreeSet<&str> = altered.iter().map(|one| one.name.as_str()).collect();
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    let (packages, cache) = (quoted.join(", "), &ctx.settings.uv_cache);
+    if ctx.settings.offline {
+        return Err(PypiError::AlteredOffline {
+            packages,
+            folder: cache.clone(),
+        });
+    }
+    ctx.events.note(format!(
+        "uv's cache holds changed files of {packages}: they are fetched again"
+    ));
+    let kept = |text: String| PypiError::AlteredKept {
+        packages: packages.clone(),
+        folder: cache.clone(),
+        text,
+    };
+    let ended = Job::new(&uv.path, environment::for_uv(&ctx.settings, cache))
+        // Where the cache is stands in a variable; what else is configured does not matter.
+        .args(["cache", "clean", "--no-config"])
+        .args(&names)
+        .limit(LIMIT)
+        .run()
+        .await
+        .map_err(|error| kept(error.to_string()))?;
+    if ended.success() {
+        return Ok(());
+    }
+    let last = ended.stderr.lines().rev().find(|line| !line.trim().is_empty());
+    Err(kept(last.map_or_else(|| ended.how(), |line| line.trim().to_owned())))
+}
+
+/// The files of a wheel of which its own RECORD is known to be wrong. A note that cannot be read costs a download.
+pub(crate) fn published_so(ctx: &Context, wheel: &LockedWheel) -> Vec<Published> {
+    let text = fs_err::read_to_string(note(ctx, wheel)).unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or_default()
+}
+
+/// Write down `files` of a wheel of which its own RECORD is wrong, beside those of environments of another Python. Without the note
+/// the wheel is fetched again the next time.
+pub(crate) fn note_published_so(ctx: &Context, wheel: &LockedWheel, files: &[Published]) {
+    let mut known = published_so(ctx, wheel);
+    known.retain(|one| files.iter().all(|file| file.path != one.path));
+    known.extend_from_slice(files);
+    let note = note(ctx, wheel);
+    let write = || -> std::io::Result<()> {
+        note.parent().map_or(Ok(()), fs_err::create_dir_all)?;
+        fs_err::write(&note, serde_json::to_string_pretty(&known)?)
+    };
+    if let Err(error) = write() {
+        tracing::debug!("{error}");
+    }
+}
+
+fn note(ctx: &Context, wheel: &LockedWheel) -> PathBuf {
+    // A lock is a file that somebody may have written: nothing in it leads out of the folder.
+    let hash: String = wheel.sha256.chars().filter(char::is_ascii_hexdigit).collect();
+    ctx.settings.home.join("state").join("published-so").join(hash)
+}
+
+/// One spelling for all: a wheel's folder is called `antlr4_python3_runtime`.
+pub(crate) fn normal(name: &str) -> String {
+    pep508_rs::PackageName::from_str(name).map_or_else(|_| name.to_owned(), |name| name.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use rattler_digest::compute_bytes_digest;
+
+    use super::*;
+    use crate::context::sources::SourceName;
+
+    struct Cache {
+        folder: tempfile::TempDir,
+    }
+
+    impl Cache {
+        fn new() -> Self {
+            let cache = Self {
+                folder: tempfile::tempdir().expect("a temp folder"),
+            };
+            for (id, version) in [("one", "1.0"), ("two", "2.0")] {
+                cache.write(&format!("archive-v0/{id}/demo_app/__init__.py"), "code");
+                let hash = URL_SAFE_NO_PAD.encode(compute_bytes_digest::<Sha256>("code"));
+                let info = format!("demo_app-{version}.dist-info");
+                let record = format!("demo_app/__init__.py,sha256={hash},4\n../../outside,,1\n{info}/RECORD,,\n");
+                cache.write(&format!("archive-v0/{id}/{info}/RECORD"), &record);
+            }
+            cache
+        }
+
+        fn wheel(&self) -> PathBuf {
+            self.folder.path().join("archive-v0/one")
+        }
+
+        fn write(&self, path: &str, text: &str) {
+            let path = self.folder.path().join(path);
+            fs_err::create_dir_all(path.parent().expect("below the folder")).expect("created");
+            fs_err::write(path, text).expect("written");
+        }
+
+        /// What is altered of that name in version 1.0.
+        fn altered(&self, name: &str) -> Vec<Altered> {
+            let wheel = LockedWheel {
+                name: name.to_owned(),
+                version: "1.0".to_owned(),
+                file: "demo_app-1.0-py3-none-any.whl".to_owned(),
+                source: SourceName::Pypi,
+                url: None,
+                sha256: "ab".repeat(32),
+                size: None,
+            };
+            altered(self.folder.path(), &[wheel])
+        }
+    }
+
+    #[test]
+    fn a_healthy_cache_and_one_that_is_not_there_hold_nothing_altered() {
+        let cache = Cache::new();
+        assert_eq!(cache.altered("demo-app"), []);
+        fs_err::remove_dir_all(cache.folder.path()).expect("removed");
+        assert_eq!(cache.altered("demo-app"), []);
+    }
+
+    #[test]
+    fn what_was_changed_in_place_or_is_missing_is_named() {
+        for text in [Some("edoc"), Some("longer"), Some(""), None] {
+            let cache = Cache::new();
+            let file = cache.wheel().join("demo_app/__init__.py");
+            match text {
+                Some(text) => fs_err::write(file, text).expect("written"),
+                None => fs_err::remove_file(file).expect("removed"),
+            }
+            let found = cache.altered("demo_app");
+            assert_eq!(found.len(), 1, "{text:?}");
+            assert_eq!((found[0].kind, found[0].version.as_str()), (PackageKind::Pypi, "1.0"));
+            assert_eq!(found[0].files, [PathBuf::from("demo_app/__init__.py")]);
+            assert_eq!(found[0].folder, cache.wheel());
+            assert_eq!(cache.altered("tool"), [], "nobody asked for it");
+        }
+    }
+
+    #[test]
+    fn a_wheel_whose_record_is_gone_is_altered_itself() {
+        let cache = Cache::new();
+        fs_err::remove_file(cache.wheel().join("demo_app-1.0.dist-info/RECORD")).expect("removed");
+        let found = cache.altered("demo-app");
+        assert_eq!(found[0].files, [Path::new("demo_app-1.0.dist-info/RECORD")]);
+    }
+
+    #[test]
+    fn another_version_in_the_cache_is_none_of_these() {
+        let cache = Cache::new();
+        cache.write("archive-v0/two/demo_app/__init__.py", "changed");
+        assert_eq!(cache.altered("demo-app"), []);
+    }
+}

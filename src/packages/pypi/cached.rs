@@ -1,0 +1,73 @@
+//! Installing what uv's cache holds, without the pages of any index: uv finds a wheel in its cache by the index that
+//! it came from and its file's name, and a pylock says both.
+
+use std::ffi::OsString;
+
+use url::Url;
+
+use super::{
+    PypiError, Uv, environment,
+    project::Project,
+    pylock_form::{Pylock, PylockPackage},
+};
+use crate::{
+    context::{Context, sources::Index},
+    lock::LockedWheel,
+    process::Job,
+};
+
+/// The pylock of `wheels` as they came from `index`, or `None` where the index is a folder: uv caches none of its files.
+pub(super) async fn pylock(
+    ctx: &Context,
+    uv: &Uv,
+    files: &Project,
+    index: &Index,
+    wheels: &[LockedWheel],
+) -> Result<Option<String>, PypiError> {
+    let index = match index {
+        Index::Url(url) if url.scheme() == "file" => return Ok(None),
+        Index::Url(url) => Some(url.clone()),
+        Index::UvDefault => default_index(ctx, uv, files).await?,
+    };
+    let Some(index) = index else {
+        return Ok(None);
+    };
+    let packages: Option<Vec<_>> = wheels.iter().map(|wheel| package(ctx, wheel, &index)).collect();
+    let text = packages.map(|packages| Pylock::new(packages).text()).transpose();
+    text.map_err(|error| PypiError::Answer(error.to_string()))
+}
+
+fn package(ctx: &Context, wheel: &LockedWheel, index: &Url) -> Option<PylockPackage> {
+    if let Some(url) = &wheel.url {
+        let url = ctx.settings.sources.mirrored(url).parse().ok()?;
+        return Some(PylockPackage::archive(wheel, url));
+    }
+    // Only a name for what is missing: the cache knows no URLs of an index's files.
+    let mut url = index.clone();
+    url.path_segments_mut()
+        .ok()?
+        .pop_if_empty()
+        .extend([wheel.name.as_str(), wheel.file.as_str()]);
+    Some(PylockPackage::of_index(wheel, url, Some(index.clone())))
+}
+
+/// uv's own default, which it writes at the head of a list; `None` if it writes none.
+async fn default_index(ctx: &Context, uv: &Uv, files: &Project) -> Result<Option<Url>, PypiError> {
+    let nothing = files.write("nothing.in", "").map_err(PypiError::Io)?;
+    let arguments: [OsString; 4] = [
+        "--config-file".into(),
+        files.path("uv.toml").into(),
+        "--offline".into(),
+        nothing.into(),
+    ];
+    let ended = Job::new(&uv.path, environment::for_uv(&ctx.settings, files.folder()))
+        .args(["pip", "compile", "--emit-index-url", "--quiet"])
+        .args(arguments)
+        .cwd(files.folder())
+        .run()
+        .await
+        .map_err(PypiError::Io)?;
+    let text = ended.stdout_text();
+    let line = text.lines().find_map(|line| line.strip_prefix("--index-url "));
+    Ok(line.and_then(|url| url.trim().parse().ok()))
+}

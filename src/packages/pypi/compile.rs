@@ -1,0 +1,235 @@
+//! Runs of `uv pip compile`, in a folder with generated files.
+
+use std::{ffi::OsString, fmt::Write as _};
+
+use url::Url;
+
+use super::{
+    PypiError, ResolveRequest, Uv,
+    agree::Disagreement,
+    environment,
+    project::{self, Project},
+    pylock,
+    resolve::{has_torch, places, with_sizes},
+    watch::watched,
+};
+use crate::{
+    context::{Context, event::Stage, sources::SourceName},
+    lock::LockedWheel,
+    packages::conda,
+    plan::Plan,
+    process::Job,
+    profile::stack::Stacks,
+};
+
+/// Runs of `uv pip compile`.
+pub(super) struct Compile<'a> {
+    pub(super) ctx: &'a Context,
+    pub(super) uv: &'a Uv,
+    pub(super) request: &'a ResolveRequest<'a>,
+    pub(super) files: &'a Project,
+}
+
+impl Compile<'_> {
+    /// What the builds of the plan's sdists need, pinned: uv would take the newest.
+    pub(super) async fn build_requirements(&self) -> Result<Vec<LockedWheel>, PypiError> {
+        let mut requires: Vec<&str> = self
+            .request
+            .plan
+            .build
+            .iter()
+            .flat_map(|exception| exception.requires.iter().map(String::as_str))
+            .collect();
+        requires.sort_unstable();
+        requires.dedup();
+        if requires.is_empty() {
+            return Ok(Vec::new());
+        }
+        let list = self
+            .files
+            .write("build-requirements.in", &requires.join("\n"))
+            .map_err(PypiError::Io)?;
+        self.prefer("pylock.build.toml", self.request.keep_build)?;
+        let arguments = vec![list.into_os_string(), "--only-binary".into(), ":all:".into()];
+        let (resolved, _) = self
+            .compile("pylock.build.toml", arguments, self.request.keep_build)
+            .await?;
+        let places = places(&resolved);
+        let resolved = with_sizes(self.ctx, resolved, &places, self.request.keep_build).await;
+        Ok(resolved
+            .into_iter()
+            .map(|wheel| LockedWheel { url: None, ..wheel })
+            .collect())
+    }
+
+    pub(super) async fn plan(
+        &self,
+        explicit: &[(SourceName, Url)],
+        build: &[LockedWheel],
+    ) -> Result<(Vec<LockedWheel>, String), PypiError> {
+        let request = self.request;
+        let text = project::pyproject(request.plan, request.python_version, request.extra, explicit)
+            .map_err(|error| PypiError::Answer(error.to_string()))?;
+        let mut arguments: Vec<OsString> = vec![
+            self.files
+                .write("pyproject.toml", &text)
+                .map_err(PypiError::Io)?
+                .into_os_string(),
+        ];
+        arguments.extend(only_wheels_but(request.plan));
+        let mut lines: Vec<String> = request
+            .by_conda
+            .iter()
+            .map(|(name, version)| format!("{name}=={version}"))
+            .collect();
+        lines.extend(request.plan.bounds.iter().map(|bound| bound.requirement.clone()));
+        // PyPI has one build of each release: an older one is for an older CUDA, which a resolver does not see.
+        if request.plan.wants(SourceName::Torch)
+            && !has_torch(explicit)
+            && let Some(major) = request.plan.backend.cuda_major()
+            && let Some(least) = Stacks::table().least_torch(major)
+        {
+            lines.push(format!("torch>={least}"));
+        }
+        if !lines.is_empty() {
+            let file = self
+                .files
+                .write("constraints.txt", &lines.join("\n"))
+                .map_err(PypiError::Io)?;
+            arguments.extend(["--constraints".into(), file.into_os_string()]);
+        }
+        if !build.is_empty() {
+            let file = self
+                .files
+                .write("build-constraints.txt", &hashed(build))
+                .map_err(PypiError::Io)?;
+            arguments.extend(["--build-constraints".into(), file.into_os_string()]);
+        }
+        self.prefer("pylock.toml", request.keep)?;
+        self.compile("pylock.toml", arguments, request.keep).await
+    }
+
+    /// uv keeps the versions of the file that it is to write.
+    fn prefer(&self, output: &str, keep: &[LockedWheel]) -> Result<(), PypiError> {
+        if keep.is_empty() {
+            return Ok(());
+        }
+        let kept = pylock::preferences(keep).map_err(|error| PypiError::Answer(error.to_string()))?;
+        self.files.write(output, &kept).map_err(PypiError::Io)?;
+        Ok(())
+    }
+
+    /// Who asks for the two that contradict each other, by the comments of a requirements list. The files of the plan are
+    /// still there.
+    pub(super) async fn asked_by(&self, mut error: Disagreement) -> Disagreement {
+        let mut arguments: Vec<OsString> = vec![self.files.path("pyproject.toml").into_os_string()];
+        arguments.extend(only_wheels_but(self.request.plan));
+        for (option, file) in [
+            ("--constraints", "constraints.txt"),
+            ("--build-constraints", "build-constraints.txt"),
+        ] {
+            let file = self.files.path(file);
+            if file.exists() {
+                arguments.extend([option.into(), file.into_os_string()]);
+            }
+        }
+        arguments.extend(["--annotation-style".into(), "line".into()]);
+        // Without it the two are named all the same.
+        if let Ok((text, _)) = self.compiled("requirements.txt", "requirements.txt", arguments).await {
+            for party in [&mut error.first, &mut error.second] {
+                party.asked_by = askers(&text, &party.name);
+            }
+        }
+        error
+    }
+
+    async fn compile(
+        &self,
+        output: &str,
+        arguments: Vec<OsString>,
+        keep: &[LockedWheel],
+    ) -> Result<(Vec<LockedWheel>, String), PypiError> {
+        let (text, said) = self.compiled("pylock.toml", output, arguments).await?;
+        Ok((pylock::parse(&text, keep).map_err(PypiError::Answer)?, said))
+    }
+
+    /// What uv writes in that format, and what it says.
+    async fn compiled(
+        &self,
+        format: &str,
+        output: &str,
+        arguments: Vec<OsString>,
+    ) -> Result<(String, String), PypiError> {
+        let ctx = self.ctx;
+        let request = self.request;
+        let written = self.files.path(output);
+        let mut variables = environment::for_uv(&ctx.settings, request.folder);
+        if let Some(macos) = request.target.and_then(|target| target.macos.as_ref()) {
+            variables.insert("MACOSX_DEPLOYMENT_TARGET".into(), macos.to_string().into());
+        }
+        let mut job = Job::new(&self.uv.path, variables)
+            .args(["pip", "compile", "--format", format, "--config-file"])
+            .args([self.files.path("uv.toml")])
+            .args(["--python".into(), request.python.clone().into_os_string()])
+            .args(["--output-file".into(), written.clone().into_os_string()])
+            .args(arguments)
+            .cwd(self.files.folder());
+        if let Some(target) = request.target {
+            job = job.args([
+                "--python-version",
+                request.python_version,
+                "--python-platform",
+                &target.uv_platform(),
+            ]);
+        }
+        if let Some(date) = &request.plan.exclude_newer {
+            // uv would read a day in the machine's own time zone.
+            let until = conda::cutoff(date).map_or_else(|_| date.clone(), |time| time.to_string());
+            job = job.args(["--exclude-newer", &until]);
+        }
+        if ctx.settings.offline {
+            job = job.args(["--offline"]);
+        }
+        let ended = watched(ctx, Stage::Resolve, job).await?;
+        if !ended.success() {
+            return Err(PypiError::of_uv(request.folder, ended.how(), &ended.stderr).about(request.plan));
+        }
+        let text = fs_err::read_to_string(&written).map_err(PypiError::Io)?;
+        Ok((text, ended.stderr))
+    }
+}
+
+/// Who asks for a package, by the comment on its line: `numpy==2.1.0  # via sleap, torch`.
+fn askers(list: &str, package: &str) -> Vec<String> {
+    let of_package = |line: &&str| line.split("==").next() == Some(package);
+    let Some((_, comment)) = list.lines().find(of_package).and_then(|line| line.split_once("# via ")) else {
+        return Vec::new();
+    };
+    comment
+        .split(',')
+        .map(|asker| match asker.trim() {
+            // The project that stands for the manifest.
+            asker if asker.starts_with("matenv-plan") => "the manifest".to_owned(),
+            asker => asker.to_owned(),
+        })
+        .collect()
+}
+
+/// `--only-binary :all:` and the plan's exceptions.
+pub(super) fn only_wheels_but(plan: &Plan) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = vec!["--only-binary".into(), ":all:".into()];
+    for exception in &plan.build {
+        arguments.extend(["--no-binary".into(), exception.package.clone().into()]);
+    }
+    arguments
+}
+
+/// A requirements list with hashes.
+pub(super) fn hashed(wheels: &[LockedWheel]) -> String {
+    let mut list = String::new();
+    for wheel in wheels {
+        // Writing into a String cannot fail.
+        let _ = writeln!(list, "{}=={} --hash=sha256:{}", wheel.name, wheel.version, wheel.sha256);
+    }
+    list
+}

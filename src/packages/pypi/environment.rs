@@ -1,0 +1,86 @@
+//! The variables that uv gets: none of the user's `UV_*` and `PIP_*` but those that say how to reach the network.
+
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+    path::Path,
+};
+
+use crate::context::settings::Settings;
+
+/// What passes: time-outs, TLS, credentials, concurrency. Everything else changes what is resolved.
+pub(crate) const ALLOWED: &[&str] = &[
+    "UV_CONCURRENT_BUILDS",
+    "UV_CONCURRENT_DOWNLOADS",
+    "UV_CONCURRENT_INSTALLS",
+    "UV_HTTP_CONNECT_TIMEOUT",
+    "UV_HTTP_RETRIES",
+    "UV_HTTP_TIMEOUT",
+    "UV_INSECURE_HOST",
+    "UV_KEYRING_PROVIDER",
+    "UV_NATIVE_TLS",
+    "UV_REQUEST_TIMEOUT",
+    "UV_SYSTEM_CERTS",
+];
+
+/// The variables for a run of uv that writes below `prefix`.
+pub(crate) fn for_uv(settings: &Settings, prefix: &Path) -> BTreeMap<OsString, OsString> {
+    let mut variables = settings.variables.clean();
+    variables.retain(|name, _| passes(name));
+    variables.insert("UV_CACHE_DIR".into(), settings.uv_cache.clone().into_os_string());
+    variables.insert("UV_PYTHON_DOWNLOADS".into(), "never".into());
+    if !variables.contains_key(OsStr::new("SSL_CERT_FILE"))
+        && let Some(certificates) = settings.variables.get("PIP_CERT")
+    {
+        variables.insert("SSL_CERT_FILE".into(), certificates.to_owned());
+    }
+    if !same_filesystem(&settings.uv_cache, prefix) {
+        // uv would try hard links, fail, copy, and warn about it once for each environment.
+        variables.insert("UV_LINK_MODE".into(), "copy".into());
+    }
+    variables
+}
+
+fn passes(name: &OsStr) -> bool {
+    let Some(name) = name.to_str() else {
+        return true;
+    };
+    let theirs = name.starts_with("UV_") || name.starts_with("PIP_");
+    let credentials = name.starts_with("UV_INDEX_") && (name.ends_with("_USERNAME") || name.ends_with("_PASSWORD"));
+    !theirs || credentials || ALLOWED.contains(&name)
+}
+
+#[cfg(unix)]
+fn same_filesystem(cache: &Path, prefix: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let device = |path: &Path| {
+        path.ancestors()
+            .find_map(|path| fs_err::metadata(path).ok())
+            .map(|metadata| metadata.dev())
+    };
+    device(cache) == device(prefix)
+}
+
+#[cfg(not(unix))]
+fn same_filesystem(cache: &Path, prefix: &Path) -> bool {
+    cache.components().next() == prefix.components().next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_says_how_to_reach_the_network_passes() {
+        for (name, expected) in [
+            ("UV_INDEX_URL", false),
+            ("UV_NO_BINARY", false),
+            ("PIP_FIND_LINKS", false),
+            ("UV_HTTP_TIMEOUT", true),
+            ("UV_INDEX_LAB_PASSWORD", true),
+            ("HTTPS_PROXY", true),
+        ] {
+            assert_eq!(passes(OsStr::new(name)), expected, "{name}");
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! An explicit index whose pages link to a host that a mirror stands for: uv follows links itself and knows no mirrors, so it
+//! reads copies of those pages.
+
+use url::Url;
+
+use super::{PypiError, check::name_of, project::Project};
+use crate::{
+    context::{Context, sources::SourceName},
+    net::Silence,
+    plan::Plan,
+};
+
+/// The index for uv: `index` itself, or a folder of its pages with the mirrors in their links.
+pub(super) async fn with_mirrors(
+    ctx: &Context,
+    plan: &Plan,
+    name: SourceName,
+    index: Url,
+    files: &Project,
+) -> Result<Url, PypiError> {
+    let sources = &ctx.settings.sources;
+    if !sources.has_prefix_mirrors() || ctx.settings.offline || index.scheme() == "file" {
+        return Ok(index);
+    }
+    let mut pages = Vec::new();
+    let mut differ = false;
+    let mut failed = Vec::new();
+    let of_index = plan.requirements.iter().filter(|wanted| wanted.source == name);
+    for package in of_index.filter_map(|wanted| name_of(&wanted.requirement)) {
+        let url = format!("{}/{package}/", index.as_str().trim_end_matches('/'));
+        match ctx.client.text(&url).await {
+            Ok(text) => {
+                let mirrored = sources.mirrored_links(&text);
+                differ |= mirrored != text;
+                // Where its relative links point from.
+                pages.push((package, format!("<base href=\"{url}\">\n{mirrored}")));
+            }
+            Err(because) => failed.push((url, because)),
+        }
+    }
+    if !differ {
+        // uv tells better what is wrong with a page.
+        return Ok(index);
+    }
+    for (url, because) in failed {
+        // An index that lacks a package says so; uv would take any other failure for the same.
+        if ctx.client.answers(&url).await != Err(Silence::Status(404)) {
+            return Err(PypiError::Unreachable {
+                source_name: name,
+                because,
+            });
+        }
+    }
+    let folder = files.folder().join(format!("{name}-pages"));
+    for (package, text) in pages {
+        let folder = folder.join(package);
+        fs_err::create_dir_all(&folder).map_err(PypiError::Io)?;
+        fs_err::write(folder.join("index.html"), text).map_err(PypiError::Io)?;
+    }
+    Url::from_directory_path(&folder).map_err(|()| PypiError::Answer(format!("{} has no URL", folder.display())))
+}

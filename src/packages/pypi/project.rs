@@ -1,0 +1,207 @@
+//! The files that uv reads: a project, its configuration, constraints. Made in a folder of their own.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use url::Url;
+
+use crate::{
+    context::sources::{Index, SourceName},
+    plan::Plan,
+};
+
+/// A generated project, in a folder that is removed with it.
+pub(super) struct Project {
+    folder: tempfile::TempDir,
+}
+
+#[derive(Serialize)]
+struct PyProject<'a> {
+    project: ProjectTable<'a>,
+    tool: ToolTable,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct ProjectTable<'a> {
+    name: &'static str,
+    version: &'static str,
+    requires_python: String,
+    dependencies: Vec<&'a str>,
+}
+
+#[derive(Serialize)]
+struct ToolTable {
+    uv: UvTable,
+}
+
+#[derive(Serialize)]
+struct UvTable {
+    sources: toml::Table,
+    index: Vec<IndexTable>,
+}
+
+#[derive(Serialize)]
+struct IndexTable {
+    name: String,
+    url: Url,
+    explicit: bool,
+}
+
+#[derive(Serialize)]
+struct Configuration {
+    index: Vec<DefaultIndex>,
+}
+
+#[derive(Serialize)]
+struct DefaultIndex {
+    url: Url,
+    default: bool,
+}
+
+impl Project {
+    pub(super) fn new() -> std::io::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("matenv-uv-").tempdir()?;
+        Ok(Self { folder })
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(super) fn write(&self, name: &str, text: &str) -> std::io::Result<PathBuf> {
+        let path = self.path(name);
+        fs_err::write(&path, text)?;
+        Ok(path)
+    }
+}
+
+/// The `pyproject.toml` of a plan: what comes from an explicit index is a direct dependency with a source, because
+/// uv applies sources to direct dependencies only.
+pub(super) fn pyproject(
+    plan: &Plan,
+    python_version: &str,
+    extra: &[String],
+    explicit: &[(SourceName, Url)],
+) -> Result<String, toml::ser::Error> {
+    let mut dependencies: Vec<&str> = plan
+        .requirements
+        .iter()
+        .map(|wanted| wanted.requirement.as_str())
+        .collect();
+    dependencies.extend(extra.iter().map(String::as_str));
+    let mut sources = toml::Table::new();
+    for wanted in &plan.requirements {
+        let is_explicit = explicit.iter().any(|(name, _)| *name == wanted.source);
+        if let (true, Some(package)) = (is_explicit, super::check::name_of(&wanted.requirement)) {
+            let mut source = toml::Table::new();
+            source.insert("index".to_owned(), wanted.source.as_str().into());
+            sources.insert(package, source.into());
+        }
+    }
+    if let Some(checkout) = plan.source.as_ref().filter(|checkout| checkout.is_project()) {
+        let mut source = toml::Table::new();
+        source.insert("path".to_owned(), checkout.path.to_string_lossy().into_owned().into());
+        source.insert("editable".to_owned(), checkout.editable.into());
+        sources.insert(checkout.package.clone(), source.into());
+    }
+    toml::to_string(&PyProject {
+        project: ProjectTable {
+            name: "matenv-plan",
+            version: "0",
+            requires_python: format!("=={python_version}.*"),
+            dependencies,
+        },
+        tool: ToolTable {
+            uv: UvTable {
+                sources,
+                index: explicit
+                    .iter()
+                    .map(|(name, url)| IndexTable {
+                        name: name.to_string(),
+                        url: url.clone(),
+                        explicit: true,
+                    })
+                    .collect(),
+            },
+        },
+    })
+}
+
+/// The `uv.toml` that stands in for the user's: the default index, if it is not uv's own, and nothing else. It is a
+/// file and not an argument because a URL may hold credentials.
+pub(super) fn configuration(pypi: &Index) -> Result<String, toml::ser::Error> {
+    let index = match pypi {
+        Index::UvDefault => return Ok(String::new()),
+        Index::Url(url) => vec![DefaultIndex {
+            url: url.clone(),
+            default: true,
+        }],
+    };
+    toml::to_string(&Configuration { index })
+}
+
+/// Names and versions of the Python packages that conda linked, as constraints.
+pub(super) fn constraints(site_packages: &Path) -> Vec<(String, String)> {
+    let Ok(entries) = fs_err::read_dir(site_packages) else {
+        return Vec::new();
+    };
+    let mut found: Vec<_> = entries
+        .filter_map(|entry| {
+            let name = entry.ok()?.file_name().into_string().ok()?;
+            let (package, version) = name.strip_suffix(".dist-info")?.split_once('-')?;
+            let package: pep508_rs::PackageName = package.parse().ok()?;
+            Some((package.to_string(), version.to_owned()))
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{hardware::Hardware, manifest::Manifests, plan, profile::Profiles};
+
+    fn sleap() -> Plan {
+        let manifests = Manifests::load(None).expect("sound");
+        let hardware: Hardware =
+            serde_json::from_str(r#"{"schema": 1, "triple": "x86_64-unknown-linux-gnu"}"#).expect("a hardware file");
+        let profiles = Profiles::load().expect("sound");
+        let manifest = manifests.get("sleap").expect("there");
+        plan::plan(manifest, &profiles, &hardware, &plan::Request::default()).expect("a plan")
+    }
+
+    #[test]
+    fn torch_is_direct_and_from_an_explicit_index() {
+        let index: Url = "https://torch.example.org/whl/cpu".parse().expect("a URL");
+        let text = pyproject(&sleap(), "3.13", &["pip".to_owned()], &[(SourceName::Torch, index)]).expect("TOML");
+        insta::assert_snapshot!(text, @r#"
+        [project]
+        name = "matenv-plan"
+        version = "0"
+        requires-python = "==3.13.*"
+        dependencies = ["sleap[nn,nn-export]>=1.6,<2", "sleap-nn>=0.1,<0.3", "omegaconf>=2.3", "hydra-core>=1.3", "torch", "torchvision", "pip"]
+
+        [tool.uv.sources.torch]
+        index = "torch"
+
+        [tool.uv.sources.torchvision]
+        index = "torch"
+
+        [[tool.uv.index]]
+        name = "torch"
+        url = "https://torch.example.org/whl/cpu"
+        explicit = true
+        "#);
+    }
+
+    #[test]
+    fn uvs_own_default_index_is_not_written_down() {
+        assert_eq!(configuration(&Index::UvDefault), Ok(String::new()));
+    }
+}

@@ -1,0 +1,289 @@
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
+
+use futures::{StreamExt as _, stream};
+use url::Url;
+
+use super::{
+    PypiError, Uv,
+    agree::contradiction,
+    check,
+    compile::Compile,
+    pages,
+    project::{self, Project},
+    torch_build,
+};
+use crate::{
+    context::{
+        Context,
+        sources::{Index, SourceName},
+    },
+    hardware::target::Target,
+    lock::{LockedPypi, LockedWheel},
+    net::Silence,
+    plan::Plan,
+    store::layout,
+};
+
+/// Files whose sizes are asked for side by side.
+const SIZES_AT_ONCE: usize = 16;
+
+/// What is to be resolved, and for which interpreter.
+#[derive(Debug, Clone)]
+pub struct ResolveRequest<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// The folder that is written to: the prefix, or matenv's own for a lock.
+    pub folder: &'a Path,
+    /// The interpreter that uv asks for markers and lets build sdists.
+    pub python: PathBuf,
+    /// The minor version of the environment's Python, such as `3.13`.
+    pub python_version: &'a str,
+    /// The platform that is resolved for; `None` is the interpreter's own.
+    pub target: Option<&'a Target>,
+    /// Requirements beside the plan's: what conda would have brought.
+    pub extra: &'a [String],
+    /// Names and versions of the Python packages that conda brings.
+    pub by_conda: Vec<(String, String)>,
+    /// Wheels whose versions stay if they can.
+    pub keep: &'a [LockedWheel],
+    /// The same of what builds need.
+    pub keep_build: &'a [LockedWheel],
+}
+
+impl<'a> ResolveRequest<'a> {
+    /// For a prefix with Python linked into it.
+    #[must_use]
+    pub fn for_prefix(plan: &'a Plan, prefix: &'a Path, python_version: &'a str, extra: &'a [String]) -> Self {
+        Self {
+            plan,
+            folder: prefix,
+            python: layout::python(prefix),
+            python_version,
+            target: None,
+            extra,
+            by_conda: project::constraints(&layout::site_packages(prefix, python_version)),
+            keep: &[],
+            keep_build: &[],
+        }
+    }
+}
+
+/// Resolve the wheels of a plan and check what uv answers.
+pub async fn resolve(ctx: &Context, uv: &Uv, request: &ResolveRequest<'_>) -> Result<LockedPypi, PypiError> {
+    let plan = request.plan;
+    let sources = &ctx.settings.sources;
+    let pypi = index_of(ctx, plan, SourceName::Pypi)?;
+    if let Index::Url(url) = &pypi {
+        answers(ctx, SourceName::Pypi, url).await?;
+    }
+    let torch_is_its_own = plan.wants(SourceName::Torch) && sources.effective(SourceName::Torch) == SourceName::Torch;
+    let mut torch_from_pypi = false;
+    let mut explicit = Vec::new();
+    if torch_is_its_own && let Index::Url(url) = index_of(ctx, plan, SourceName::Torch)? {
+        match answers(ctx, SourceName::Torch, &url).await {
+            Ok(()) => explicit.push((SourceName::Torch, url)),
+            Err(PypiError::Unreachable { because, .. }) if ctx.settings.torch_from_pypi => {
+                ctx.events.note(format!("the torch index does not answer: {because}"));
+                torch_from_pypi = true;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+
+    if plan.wants(SourceName::Nvidia)
+        && sources.effective(SourceName::Nvidia) == SourceName::Nvidia
+        && let Index::Url(url) = index_of(ctx, plan, SourceName::Nvidia)?
+    {
+        answers(ctx, SourceName::Nvidia, &url).await?;
+        explicit.push((SourceName::Nvidia, url));
+    }
+
+    let files = Project::new().map_err(PypiError::Io)?;
+    let mut for_uv = Vec::new();
+    for (name, url) in &explicit {
+        for_uv.push((*name, pages::with_mirrors(ctx, plan, *name, url.clone(), &files).await?));
+    }
+    let run = Compile {
+        ctx,
+        uv,
+        request,
+        files: &files,
+    };
+    let configuration = project::configuration(&pypi).map_err(|error| PypiError::Answer(error.to_string()))?;
+    files.write("uv.toml", &configuration).map_err(PypiError::Io)?;
+    let build = run.build_requirements().await?;
+    let by_conda = &request.by_conda;
+    let (resolved, said) = match run.plan(&for_uv, &build).await {
+        Err(error) if ctx.settings.offline && ctx.settings.torch_from_pypi && has_torch(&explicit) => {
+            // Offline only the cache answers, and it may hold PyPI's torch alone.
+            tracing::debug!("the cache does not hold the torch index's wheels: {error}");
+            torch_from_pypi = true;
+            explicit.retain(|(name, _)| *name != SourceName::Torch);
+            for_uv.retain(|(name, _)| *name != SourceName::Torch);
+            run.plan(&for_uv, &build).await?
+        }
+        resolved => resolved?,
+    };
+    let places = places(&resolved);
+    let wheels: Vec<LockedWheel> = resolved
+        .into_iter()
+        .map(|package| located(ctx, plan, package, &explicit))
+        // What conda linked stays conda's.
+        .filter(|wheel| {
+            !by_conda
+                .iter()
+                .any(|(name, version)| *name == wheel.name && *version == wheel.version)
+        })
+        .collect();
+    check::check(plan, &wheels, &said)?;
+    let mut findings = Vec::new();
+    if plan.wants(SourceName::Torch) && !has_torch(&explicit) {
+        findings.extend(torch_build::backend_differs(plan, &wheels));
+    }
+    // Its libraries contradict the stack's too, but that it is the wrong torch is what can be mended.
+    if let Some(unfit) = findings.iter().find(|finding| finding.blocks()) {
+        let message = unfit.message.clone();
+        return Err(PypiError::TorchUnfit { message });
+    }
+    if let Some(error) = contradiction(&wheels) {
+        return Err(PypiError::Disagree(Box::new(run.asked_by(error).await)));
+    }
+    let computed = listed(ctx, plan, &wheels, &explicit).await?;
+    Ok(LockedPypi {
+        wheels: with_sizes(ctx, wheels, &places, request.keep).await,
+        build,
+        torch_from_pypi,
+        findings,
+        computed,
+    })
+}
+
+fn index_of(ctx: &Context, plan: &Plan, name: SourceName) -> Result<Index, PypiError> {
+    ctx.settings
+        .sources
+        .index(name, &plan.backend)
+        .map_err(|source| PypiError::Url {
+            source_name: name,
+            source,
+        })
+}
+
+pub(super) fn has_torch(explicit: &[(SourceName, Url)]) -> bool {
+    explicit.iter().any(|(name, _)| *name == SourceName::Torch)
+}
+
+/// Ask the index once, so that a dead host costs seconds and not uv's retries.
+async fn answers(ctx: &Context, name: SourceName, url: &Url) -> Result<(), PypiError> {
+    if ctx.settings.offline || url.scheme() == "file" {
+        return Ok(());
+    }
+    let project = match name {
+        SourceName::Torch => "torch",
+        SourceName::Nvidia => "tensorrt",
+        SourceName::Pypi | SourceName::CondaForge => "pip",
+    };
+    let page = format!("{}/{project}/", url.as_str().trim_end_matches('/'));
+    match ctx.client.answers(&page).await {
+        Ok(()) => Ok(()),
+        Err(Silence::Unauthorized) => Err(PypiError::Unauthorized { source_name: name }),
+        // A lab's small index need not have pip; any page of it is an answer.
+        Err(Silence::Status(404)) if name != SourceName::Torch => Ok(()),
+        Err(Silence::Status(status)) => Err(PypiError::Unreachable {
+            source_name: name,
+            because: format!("it says {status}"),
+        }),
+        Err(Silence::NoAnswer(because)) => Err(PypiError::Unreachable {
+            source_name: name,
+            because,
+        }),
+    }
+}
+
+/// Where files lie now, by SHA-256.
+pub(super) fn places(wheels: &[LockedWheel]) -> BTreeMap<String, Url> {
+    let place = |wheel: &LockedWheel| Some((wheel.sha256.clone(), wheel.url.as_deref()?.parse().ok()?));
+    wheels.iter().filter_map(place).collect()
+}
+
+/// The wheels with their sizes, which an index of plain HTML does not tell: those of what is kept, else the file's own.
+pub(super) async fn with_sizes(
+    ctx: &Context,
+    wheels: Vec<LockedWheel>,
+    places: &BTreeMap<String, Url>,
+    keep: &[LockedWheel],
+) -> Vec<LockedWheel> {
+    stream::iter(wheels)
+        .map(|mut wheel| async move {
+            let known = keep.iter().find(|kept| kept.sha256 == wheel.sha256);
+            wheel.size = wheel.size.or_else(|| known.and_then(|kept| kept.size));
+            if wheel.size.is_none()
+                && !ctx.settings.offline
+                && let Some(url) = places.get(&wheel.sha256)
+            {
+                wheel.size = ctx.client.size(url).await;
+            }
+            wheel
+        })
+        .buffered(SIZES_AT_ONCE)
+        .collect()
+        .await
+}
+
+/// The wheel with its source by name, and its canonical URL where an explicit index serves it.
+fn located(ctx: &Context, plan: &Plan, mut wheel: LockedWheel, explicit: &[(SourceName, Url)]) -> LockedWheel {
+    let named = plan
+        .requirements
+        .iter()
+        .find(|wanted| check::name_of(&wanted.requirement).as_deref() == Some(wheel.name.as_str()))
+        .and_then(|wanted| explicit.iter().find(|(name, _)| *name == wanted.source));
+    match named {
+        Some((name, _)) => {
+            wheel.source = *name;
+            wheel.url = wheel
+                .url
+                .map(|url| ctx.settings.sources.canonical(*name, &plan.backend, &url));
+        }
+        // Found again through whatever index the machine has then.
+        None => wheel.url = None,
+    }
+    wheel
+}
+
+/// What is taken for an explicit index's own is listed there: uv does not say which index served a file. Returns the files
+/// that the index lists without a SHA-256.
+async fn listed(
+    ctx: &Context,
+    plan: &Plan,
+    wheels: &[LockedWheel],
+    explicit: &[(SourceName, Url)],
+) -> Result<BTreeSet<String>, PypiError> {
+    let mut computed = BTreeSet::new();
+    if ctx.settings.offline {
+        return Ok(computed);
+    }
+    for (name, index) in explicit {
+        for wheel in wheels.iter().filter(|wheel| wheel.source == *name) {
+            let page = format!("{}/{}/", index.as_str().trim_end_matches('/'), wheel.name);
+            let text = ctx.client.text(&page).await.map_err(|because| PypiError::Unreachable {
+                source_name: *name,
+                because,
+            })?;
+            if !text.contains(&wheel.file) && !text.contains(&wheel.file.replace('+', "%2B")) {
+                return Err(PypiError::WrongBackend {
+                    package: wheel.name.clone(),
+                    version: wheel.version.clone(),
+                    backend: plan.backend.to_string(),
+                    source_name: *name,
+                });
+            }
+            // With a hash it stands in the link, or beside the name where the page is JSON.
+            if !text.contains(&wheel.sha256) {
+                computed.insert(wheel.file.clone());
+            }
+        }
+    }
+    Ok(computed)
+}

@@ -1,0 +1,96 @@
+//! A program's own source, installed into a prefix that has all that it needs.
+
+use std::path::Path;
+
+use super::{PypiError, Uv, compile::hashed, environment, project::Project, watch::watched};
+use crate::{
+    context::{Context, event::Stage},
+    lock::LockedPypi,
+    manifest::checkout::{Checkout, Kind},
+    process::{Job, posix_quoted},
+    store::layout,
+};
+
+/// Install `checkout`: a project through uv, scripts as a command that starts them.
+pub(super) async fn install(
+    ctx: &Context,
+    uv: &Uv,
+    prefix: &Path,
+    files: &Project,
+    locked: &LockedPypi,
+    checkout: &Checkout,
+) -> Result<(), PypiError> {
+    match &checkout.kind {
+        Kind::Project { .. } => project(ctx, uv, prefix, files, locked, checkout).await,
+        Kind::Scripts { script, command, .. } => scripts(prefix, checkout, script, command).map_err(PypiError::Io),
+    }
+}
+
+async fn project(
+    ctx: &Context,
+    uv: &Uv,
+    prefix: &Path,
+    files: &Project,
+    locked: &LockedPypi,
+    checkout: &Checkout,
+) -> Result<(), PypiError> {
+    let constraints = files
+        .write("build-constraints.txt", &hashed(&locked.build))
+        .map_err(PypiError::Io)?;
+    let mut job = Job::new(&uv.path, environment::for_uv(&ctx.settings, prefix))
+        .args(["pip", "install", "--no-deps", "--config-file"])
+        .args([files.path("uv.toml")])
+        .args(["--python".into(), layout::python(prefix).into_os_string()])
+        .args(["--build-constraints".into(), constraints.into_os_string()])
+        .cwd(files.folder());
+    if checkout.editable {
+        job = job.args(["--editable"]);
+    }
+    if ctx.settings.offline {
+        job = job.args(["--offline"]);
+    }
+    let ended = watched(ctx, Stage::Wheels, job.args([&checkout.path])).await?;
+    if ended.success() {
+        Ok(())
+    } else {
+        Err(PypiError::of_uv(prefix, ended.how(), &ended.stderr))
+    }
+}
+
+/// Let the environment's Python import the folder, and start its script by name.
+fn scripts(prefix: &Path, checkout: &Checkout, script: &Path, command: &str) -> std::io::Result<()> {
+    let folder = &checkout.path;
+    let site_packages = layout::site_packages_of(prefix)
+        .ok_or_else(|| std::io::Error::other(format!("{} holds no Python", prefix.display())))?;
+    let line = format!("{}\n", folder.display());
+    fs_err::write(site_packages.join(format!("{}.pth", checkout.package)), line)?;
+    let script = folder.join(script);
+    if cfg!(windows) {
+        let text = format!(
+            "@\"{}\" \"{}\" %*\r\n",
+            layout::python(prefix).display(),
+            script.display()
+        );
+        return fs_err::write(prefix.join("Scripts").join(format!("{command}.cmd")), text);
+    }
+    let quoted = |path: &Path| posix_quoted(&path.to_string_lossy());
+    let text = format!(
+        "#!/bin/sh\nexec {} {} \"$@\"\n",
+        quoted(&layout::python(prefix)),
+        quoted(&script)
+    );
+    let program = prefix.join("bin").join(command);
+    // What a wheel linked there shares its bytes with the cache: it is taken away, not written into.
+    if let Err(error) = fs_err::remove_file(&program)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        return Err(error);
+    }
+    fs_err::write(&program, text)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs_err::set_permissions(&program, std::fs::Permissions::from_mode(0o755))?;
+    }
+    Ok(())
+}

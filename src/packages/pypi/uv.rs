@@ -1,0 +1,267 @@
+//! uv itself: the one that is named, one on PATH in the supported range, or the pinned one, fetched once.
+
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+    str::FromStr as _,
+};
+
+use pep440_rs::{Version, VersionSpecifiers};
+use serde::Deserialize;
+
+use crate::{
+    context::Context,
+    files::toml_file::TomlFile,
+    names::causes::chain,
+    packages::conda::{self, host_python},
+    process::Job,
+};
+
+const TOOLS: &str = include_str!("../../../profiles/tools.toml");
+
+/// A uv in the supported range.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Uv {
+    /// The program.
+    pub path: PathBuf,
+    /// Its version.
+    pub version: String,
+}
+
+/// Why there is no uv.
+#[derive(Debug, thiserror::Error)]
+pub enum UvError {
+    /// `MATENV_UV` names a uv that is too old or too new.
+    #[error("MATENV_UV is uv {found} at {}, and matenv needs {supported}", path.display())]
+    OutOfRange {
+        /// The program.
+        path: PathBuf,
+        /// Its version.
+        found: String,
+        /// What is needed.
+        supported: String,
+    },
+    /// `MATENV_UV` names no uv.
+    #[error("MATENV_UV names {}, which does not run as uv", path.display())]
+    NotUv {
+        /// The program.
+        path: PathBuf,
+    },
+    /// It could not be fetched.
+    #[error("uv {version} could not be fetched\n{text}")]
+    Fetch {
+        /// The pinned version.
+        version: String,
+        /// What each way said.
+        text: String,
+    },
+    /// It could not be fetched because the disk is in the way.
+    #[error("uv {version} cannot be written\n{text}")]
+    Disk {
+        /// The pinned version.
+        version: String,
+        /// What each way said.
+        text: String,
+    },
+    /// Its file could not be placed.
+    #[error("uv could not be placed")]
+    Io(#[source] std::io::Error),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tools {
+    #[expect(dead_code, reason = "there is one version so far")]
+    schema: u32,
+    uv: Pinned,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pinned {
+    supported: String,
+    #[serde(rename = "pinned")]
+    version: String,
+    #[expect(dead_code, reason = "read by people")]
+    source: String,
+    #[expect(dead_code, reason = "read by people")]
+    seen: toml::value::Datetime,
+    sha256: Vec<String>,
+}
+
+fn pinned() -> Pinned {
+    let tools: Tools = TomlFile::new("built-in: profiles/tools.toml", TOOLS)
+        .parse()
+        .expect("tested: profiles/tools.toml parses");
+    tools.uv
+}
+
+impl Uv {
+    /// A uv in range; `python` is an interpreter whose pip may fetch it, `channels` says that a conda channel answered.
+    pub async fn find(ctx: &Context, python: &Path, channels: bool) -> Result<Self, UvError> {
+        let wanted = pinned();
+        let settings = &ctx.settings;
+        if let Some(path) = &settings.uv {
+            let Some(version) = version_of(ctx, path).await else {
+                return Err(UvError::NotUv { path: path.clone() });
+            };
+            if !wanted.supports(&version) {
+                return Err(UvError::OutOfRange {
+                    path: path.clone(),
+                    found: version,
+                    supported: wanted.supported,
+                });
+            }
+            return Ok(Self {
+                path: path.clone(),
+                version,
+            });
+        }
+        let on_path = settings
+            .variables
+            .get("PATH")
+            .into_iter()
+            .flat_map(std::env::split_paths)
+            .map(|folder| folder.join(program()))
+            .find(|path| path.is_file());
+        if let Some(path) = on_path
+            && let Some(version) = version_of(ctx, &path).await
+        {
+            if wanted.supports(&version) {
+                return Ok(Self { path, version });
+            }
+            ctx.events.note(format!(
+                "the uv on PATH is {version}, matenv needs {}: the pinned {} is used",
+                wanted.supported, wanted.version
+            ));
+        }
+        let home = settings.home.join("tools").join(format!("uv-{}", wanted.version));
+        let path = home.join("bin").join(program());
+        let _alone = ctx.shared.tools.lock().await;
+        if !path.is_file() {
+            fetch(ctx, &wanted, &home, python, channels).await?;
+        }
+        Ok(Self {
+            path,
+            version: wanted.version,
+        })
+    }
+}
+
+impl Pinned {
+    fn supports(&self, version: &str) -> bool {
+        match (VersionSpecifiers::from_str(&self.supported), Version::from_str(version)) {
+            (Ok(range), Ok(version)) => range.contains(&version),
+            _ => false,
+        }
+    }
+}
+
+fn program() -> String {
+    format!("uv{}", std::env::consts::EXE_SUFFIX)
+}
+
+/// `uv 0.13.9 (…)` says 0.13.9.
+async fn version_of(ctx: &Context, path: &Path) -> Option<String> {
+    let ended = Job::new(path, ctx.settings.variables.clean())
+        .args(["--version"])
+        .run()
+        .await
+        .ok()?;
+    let text = ended.stdout_text();
+    let mut words = text.split_whitespace();
+    (ended.success() && words.next() == Some("uv"))
+        .then(|| words.next().map(ToOwned::to_owned))
+        .flatten()
+}
+
+/// Fetch the pinned uv into `home`, whole or not at all.
+async fn fetch(ctx: &Context, wanted: &Pinned, home: &Path, python: &Path, channels: bool) -> Result<(), UvError> {
+    ctx.events.note(format!("fetching uv {}, once", wanted.version));
+    let parent = home.parent().unwrap_or(home);
+    fs_err::create_dir_all(parent).map_err(UvError::Io)?;
+    let staging = tempfile::Builder::new()
+        .prefix(".uv-")
+        .tempdir_in(parent)
+        .map_err(UvError::Io)?;
+    let mut tried = String::new();
+    let mut done = false;
+    if channels {
+        match conda::fetch_tool(ctx, &format!("uv =={}", wanted.version), staging.path()).await {
+            Ok(()) => done = staging.path().join("bin").join(program()).is_file(),
+            // Writing into a String cannot fail.
+            Err(error) => drop(writeln!(tried, "conda: {}", chain(&error))),
+        }
+    }
+    if !done && ctx.settings.offline {
+        tried.push_str("pip: not asked, for --offline opens no connection\n");
+    } else if !done {
+        let mut pythons = vec![python.to_owned()];
+        pythons.extend(host_python::candidates(ctx));
+        for python in pythons {
+            match by_pip(ctx, wanted, &python, staging.path()).await {
+                Ok(()) => {
+                    done = true;
+                    break;
+                }
+                Err(why) => drop(writeln!(tried, "{}: {why}", python.display())),
+            }
+        }
+    }
+    if !done {
+        let version = wanted.version.clone();
+        let disk = ["No space left", "Disk quota exceeded", "Read-only file system"];
+        return Err(if disk.iter().any(|word| tried.contains(word)) {
+            UvError::Disk { version, text: tried }
+        } else {
+            UvError::Fetch { version, text: tried }
+        });
+    }
+    match fs_err::rename(staging.path(), home) {
+        Ok(()) => {
+            // The folder has its final name now: nothing is left to remove.
+            let _ = staging.keep();
+            Ok(())
+        }
+        // Another matenv was quicker: its copy is as good.
+        Err(_) if home.join("bin").join(program()).is_file() => Ok(()),
+        Err(error) => Err(UvError::Io(error)),
+    }
+}
+
+async fn by_pip(ctx: &Context, wanted: &Pinned, python: &Path, into: &Path) -> Result<(), String> {
+    let list = into.join("requirements.txt");
+    let mut text = format!("uv=={}", wanted.version);
+    for hash in &wanted.sha256 {
+        // Writing into a String cannot fail.
+        let _ = write!(text, " --hash=sha256:{hash}");
+    }
+    fs_err::write(&list, text).map_err(|error| error.to_string())?;
+    let ended = Job::new(python, ctx.settings.variables.clean())
+        .args(["-m", "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:"])
+        .args(["--require-hashes", "--no-input", "--no-cache-dir", "--target"])
+        .args([into.as_os_str(), "-r".as_ref(), list.as_os_str()])
+        .run()
+        .await
+        .map_err(|error| error.to_string())?;
+    let there = into.join("bin").join(program()).is_file();
+    if ended.success() && there {
+        Ok(())
+    } else {
+        let last = ended.stderr.lines().rev().find(|line| !line.trim().is_empty());
+        Err(last.unwrap_or("pip left no uv").trim().to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pinned_uv_is_in_the_supported_range_and_hashed() {
+        let wanted = pinned();
+        assert!(wanted.supports(&wanted.version));
+        assert!(!wanted.supports("0.4.0") && !wanted.supports("nonsense"));
+        assert!(wanted.sha256.len() > 10 && wanted.sha256.iter().all(|hash| hash.len() == 64));
+    }
+}

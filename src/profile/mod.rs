@@ -1,0 +1,110 @@
+//! Profiles: what an accelerator level means.
+//!
+//! In: the TOML files of `profiles/`. Out: [`Profile`]s. Absent on purpose: this machine; see [`crate::hardware`].
+
+pub mod stack;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    files::toml_file::{TomlError, TomlFile},
+    names::{Backend, ProfileName},
+};
+
+const BUILT_IN: [(&str, &str); 3] = [
+    ("cpu.toml", include_str!("../../profiles/cpu.toml")),
+    ("gpu.toml", include_str!("../../profiles/gpu.toml")),
+    ("gpu-trt.toml", include_str!("../../profiles/gpu-trt.toml")),
+];
+
+/// The hardware that a profile, or a check, needs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Needs {
+    /// Any machine.
+    #[default]
+    Nothing,
+    /// An NVIDIA GPU with its driver.
+    Nvidia,
+}
+
+impl Needs {
+    /// Whether any machine has it.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::Nothing
+    }
+}
+
+/// What an accelerator level means.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// Version of the file's form.
+    pub schema: u32,
+    /// Its name.
+    pub name: ProfileName,
+    /// One sentence.
+    pub description: String,
+    /// Other names for it.
+    #[serde(default)]
+    pub aliases: Vec<String>,
+    /// What the machine must have.
+    pub needs: Needs,
+    /// torch backends, the best first.
+    pub backends: Vec<Backend>,
+    /// ONNX Runtime's execution providers, the best first.
+    pub providers: Vec<String>,
+}
+
+impl Profile {
+    fn load(name: ProfileName) -> Result<Self, TomlError> {
+        let (file, text) = match name {
+            ProfileName::Cpu => BUILT_IN[0],
+            ProfileName::Gpu => BUILT_IN[1],
+            ProfileName::GpuTrt => BUILT_IN[2],
+        };
+        TomlFile::new(format!("built-in: profiles/{file}"), text).parse()
+    }
+}
+
+/// Every profile.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Profiles(Vec<Profile>);
+
+impl Profiles {
+    /// The built-in ones.
+    ///
+    /// # Errors
+    /// A built-in file is at fault; a test reads them all.
+    pub fn load() -> Result<Self, TomlError> {
+        ProfileName::ALL
+            .into_iter()
+            .map(Profile::load)
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
+    /// The profile of that name.
+    #[must_use]
+    pub fn get(&self, name: ProfileName) -> &Profile {
+        // They were loaded in the order of their names.
+        &self.0[name as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_profiles_are_sound() {
+        let profiles = Profiles::load().expect("sound");
+        for name in ProfileName::ALL {
+            let profile = profiles.get(name);
+            assert_eq!(profile.name, name);
+            assert!(!profile.backends.is_empty() && !profile.providers.is_empty());
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! Menu entries: an icon to click for people who use no terminal.
+//!
+//! In: a manifest with a launch command, and the environment's name. Out: the files of a [`MenuEntry`] where this
+//! operating system's menu looks for them. One writer a system, each plain text and the same on every machine, so that
+//! all three are tested on one. Absent on purpose: what happens at a click, which is `matenv launch ENV`.
+
+mod linux;
+mod macos;
+mod windows;
+
+use std::{
+    collections::BTreeMap,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    context::{Context, settings::Settings},
+    manifest::Manifest,
+    names::EnvName,
+};
+
+/// matenv's icon as scalable graphics.
+const ICON_SVG: &str = include_str!("../../../assets/icons/matenv.svg");
+/// The same, 256 x 256 pixels; `assets/icons/matenv.svg` rendered.
+const ICON_PNG: &[u8] = include_bytes!("../../../assets/icons/matenv.png");
+
+/// What a menu shows of an environment, and what a click does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MenuEntry {
+    /// The environment.
+    pub env: EnvName,
+    /// The words beside the icon.
+    pub name: String,
+    /// One sentence.
+    pub comment: String,
+    /// The program to start, by absolute path.
+    pub program: String,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// Variables to set: what this shell has and the desktop lacks.
+    pub variables: BTreeMap<String, String>,
+}
+
+/// Why a menu entry could not be made or removed.
+#[derive(Debug, thiserror::Error)]
+pub enum MenuError {
+    /// A path that must stand in a text file is not Unicode. Exit 1.
+    #[error("a menu entry cannot name {}, whose path is not Unicode", .0.display())]
+    NotText(PathBuf),
+    /// This program does not know where it lies. Exit 1.
+    #[error("cannot find out where matenv itself lies")]
+    Program(#[source] std::io::Error),
+    /// A file could not be written. Exit 1.
+    #[error("cannot write the menu entry")]
+    Write(#[source] std::io::Error),
+    /// A file could not be removed. Exit 1.
+    #[error("cannot remove the menu entry")]
+    Remove(#[source] std::io::Error),
+}
+
+/// Where this system's menu looks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Menu {
+    /// freedesktop.org's.
+    Linux {
+        /// `$XDG_DATA_HOME`.
+        data_home: PathBuf,
+    },
+    /// The Start menu.
+    Windows {
+        /// The folder of the Start menu's own entries.
+        programs: PathBuf,
+        /// Where the scripts that they start lie.
+        scripts: PathBuf,
+    },
+    /// The Launchpad.
+    Macos {
+        /// The user's own applications.
+        applications: PathBuf,
+    },
+}
+
+/// One file of an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct MenuFile {
+    path: PathBuf,
+    bytes: Vec<u8>,
+    executable: bool,
+}
+
+/// Put `env`, made from `manifest`, into this system's menu. A manifest without a program is a note, not an error.
+pub fn enter(ctx: &Context, manifest: &Manifest, env: &EnvName) -> Result<Vec<PathBuf>, MenuError> {
+    if manifest.launch.is_none() {
+        ctx.events
+            .note(format!("{env} has no program to launch, so it is in no menu"));
+        return Ok(Vec::new());
+    }
+    let program = std::env::current_exe().map_err(MenuError::Program)?;
+    // `uvx matenv` runs from there, and `uv cache clean` takes it away.
+    if program.starts_with(&ctx.settings.uv_cache) {
+        ctx.events.warn(format!(
+            "the menu entry starts {}, which is in uv's cache: install matenv for good (uv tool install) and type --menu again",
+            program.display()
+        ));
+    }
+    let entry = MenuEntry::new(&ctx.settings, manifest, env, &program)?;
+    let written = Menu::of(&ctx.settings).write(&entry)?;
+    if let Some(first) = written.first() {
+        ctx.events.note(format!("{env} is in the menu: {}", first.display()));
+    }
+    Ok(written)
+}
+
+impl MenuEntry {
+    /// The entry of `env`, made from `manifest`, that starts the matenv at `program`.
+    pub fn new(settings: &Settings, manifest: &Manifest, env: &EnvName, program: &Path) -> Result<Self, MenuError> {
+        let mut variables = BTreeMap::new();
+        // A desktop session does not read the shell's files that set it.
+        if settings.home != settings.user_home.join(".matenv") {
+            variables.insert("MATENV_HOME".to_owned(), text(&settings.home)?);
+        }
+        Ok(Self {
+            env: env.clone(),
+            name: env.to_string(),
+            comment: manifest.description.clone(),
+            program: text(program)?,
+            arguments: vec!["launch".to_owned(), env.to_string()],
+            variables,
+        })
+    }
+}
+
+impl Menu {
+    /// The menu of the operating system that matenv was built for.
+    #[must_use]
+    pub fn of(settings: &Settings) -> Self {
+        let (home, variables) = (&settings.user_home, &settings.variables);
+        if cfg!(windows) {
+            let roaming = variables
+                .path("APPDATA")
+                .unwrap_or_else(|| home.join("AppData").join("Roaming"));
+            Self::Windows {
+                programs: roaming
+                    .join("Microsoft")
+                    .join("Windows")
+                    .join("Start Menu")
+                    .join("Programs"),
+                scripts: settings.home.join("menu"),
+            }
+        } else if cfg!(target_os = "macos") {
+            Self::Macos {
+                applications: home.join("Applications"),
+            }
+        } else {
+            Self::Linux {
+                data_home: variables
+                    .path("XDG_DATA_HOME")
+                    .filter(|path| path.is_absolute())
+                    .unwrap_or_else(|| home.join(".local").join("share")),
+            }
+        }
+    }
+
+    /// Write an entry over the one that was there. Gives its files, the one that the menu shows first.
+    pub fn write(&self, entry: &MenuEntry) -> Result<Vec<PathBuf>, MenuError> {
+        let mut written = Vec::new();
+        for file in self.files(entry)? {
+            file.write().map_err(MenuError::Write)?;
+            written.push(file.path);
+        }
+        Ok(written)
+    }
+
+    /// Remove an environment's entry, if it has one. Gives the files that were removed.
+    pub fn remove(&self, env: &EnvName) -> Result<Vec<PathBuf>, MenuError> {
+        let mut removed = Vec::new();
+        for path in self.paths(env) {
+            match fs_err::remove_file(&path) {
+                Ok(()) => removed.push(path),
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(MenuError::Remove(error)),
+            }
+        }
+        for folder in self.folders(env) {
+            // It stays if it was never there, or if something of others lies in it.
+            let _ = fs_err::remove_dir(folder);
+        }
+        Ok(removed)
+    }
+
+    fn files(&self, entry: &MenuEntry) -> Result<Vec<MenuFile>, MenuError> {
+        Ok(match self {
+            Self::Linux { data_home } => linux::files(entry, data_home),
+            Self::Windows { programs, scripts } => windows::files(entry, programs, scripts)?,
+            Self::Macos { applications } => macos::files(entry, applications),
+        })
+    }
+
+    fn paths(&self, env: &EnvName) -> Vec<PathBuf> {
+        match self {
+            Self::Linux { data_home } => linux::paths(env, data_home).into(),
+            Self::Windows { programs, scripts } => windows::paths(env, programs, scripts).into(),
+            Self::Macos { applications } => macos::paths(env, applications).into(),
+        }
+    }
+
+    /// Folders that exist for the entry alone, the innermost first.
+    fn folders(&self, env: &EnvName) -> Vec<PathBuf> {
+        match self {
+            Self::Linux { .. } => Vec::new(),
+            Self::Windows { programs, scripts } => vec![programs.join("matenv"), scripts.clone()],
+            Self::Macos { applications } => macos::folders(env, applications).into(),
+        }
+    }
+}
+
+impl MenuFile {
+    fn new(path: PathBuf, bytes: impl Into<Vec<u8>>) -> Self {
+        Self {
+            path,
+            bytes: bytes.into(),
+            executable: false,
+        }
+    }
+
+    fn write(&self) -> std::io::Result<()> {
+        if let Some(folder) = self.path.parent() {
+            fs_err::create_dir_all(folder)?;
+        }
+        fs_err::write(&self.path, &self.bytes)?;
+        #[cfg(unix)]
+        if self.executable {
+            use std::os::unix::fs::PermissionsExt;
+            fs_err::set_permissions(&self.path, std::fs::Permissions::from_mode(0o755))?;
+        }
+        Ok(())
+    }
+}
+
+fn text(path: &Path) -> Result<String, MenuError> {
+    path.to_str()
+        .map(ToOwned::to_owned)
+        .ok_or_else(|| MenuError::NotText(path.to_owned()))
+}
+
+#[cfg(test)]
+mod tests;

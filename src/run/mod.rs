@@ -1,0 +1,4 @@
+//! TODO
+
+pub mod launch;
+pub mod menu;
