@@ -39,7 +39,7 @@ fn main() -> ExitCode {
         }
     }
     println!("{} findings in {:.2} s", found.len(), started.elapsed().as_secs_f64());
-    if found.iter().any(matenv::doctor::Finding::blocks) {
+    if found.iter().any(matenv::finding::Finding::blocks) {
         ExitCode::from(6)
     } else {
         ExitCode::SUCCESS

@@ -41,6 +41,7 @@ pub mod context;
 pub mod doctor;
 pub mod export;
 pub mod files;
+pub mod finding;
 pub mod hardware;
 pub mod install;
 pub mod lock;

@@ -8,7 +8,8 @@ use super::{
     Published, Subject, Tree, Unowned, imports, torch, unowned,
 };
 use crate::{
-    doctor::{Code, Finding, Installers, Scope, Severity},
+    audit::Installers,
+    finding::{Code, Finding, Scope, Severity},
     hardware,
     lock::{Lock, LockError},
     names::{EnvName, ProfileName, causes::chain},

@@ -10,9 +10,11 @@ mod binaries;
 mod closure;
 mod conda_records;
 mod distribution;
+pub(crate) mod faults;
 mod gpu;
 mod imports;
 mod installed;
+mod installers;
 mod inventory;
 #[cfg(test)]
 pub(crate) mod made;
@@ -36,6 +38,7 @@ pub use distribution::{Distribution, Remains, RemainsKind};
 pub use gpu::{GpuLibraries, LibraryCode};
 pub use imports::{LackingLibrary, lacking_libraries};
 pub use installed::Installed;
+pub(crate) use installers::Installers;
 pub use inventory::{AuditError, Inventory};
 pub use origin::Origin;
 pub use ownership::{Claim, Difference, Differing, Owner, Ownership};
@@ -54,7 +57,7 @@ use std::{path::Path, sync::Arc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::doctor::{Code, Finding, faults};
+use crate::finding::{Code, Finding};
 
 /// What the files prove, and what earlier stages noticed.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

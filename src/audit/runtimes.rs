@@ -3,7 +3,7 @@ use std::{collections::BTreeMap, sync::LazyLock};
 use glob::Pattern;
 use serde::Deserialize;
 
-use crate::doctor::Severity;
+use crate::finding::Severity;
 
 const FILE: &str = include_str!("../../profiles/runtimes.toml");
 

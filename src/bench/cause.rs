@@ -1,6 +1,6 @@
 //! What ONNX Runtime's own words mean where a provider could not be created: the usual causes, told with what to do.
 
-use crate::{doctor::Scope, profile::stack::is_of_the_driver};
+use crate::{finding::Scope, profile::stack::is_of_the_driver};
 
 /// The cause of a failure.
 #[derive(Debug, PartialEq, Eq)]

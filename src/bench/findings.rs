@@ -10,7 +10,7 @@ use super::{
     worker::TOLERANCE,
 };
 use crate::{
-    doctor::{Code, Finding, Scope, Severity},
+    finding::{Code, Finding, Scope, Severity},
     process::Ended,
 };
 

@@ -42,7 +42,7 @@ use crate::{
         Context,
         event::{Stage, Unit},
     },
-    doctor::Finding,
+    finding::Finding,
     packages::preload,
     process::{Ended, Job},
 };

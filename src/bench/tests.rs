@@ -8,7 +8,7 @@ use crate::{
         event::Events,
         settings::{Asked, Settings},
     },
-    doctor::{Code, Severity},
+    finding::{Code, Severity},
     process::Variables,
 };
 

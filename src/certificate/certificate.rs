@@ -10,7 +10,7 @@ use crate::{
     audit::Audit,
     bench::Benchmark,
     context::{event::Stage, sources::SourceName},
-    doctor::Finding,
+    finding::Finding,
     hardware::Hardware,
     lock::{Fallback, Lock},
     manifest::checkout::Checkout,

@@ -6,7 +6,7 @@ use console::style;
 use super::{Certificate, Verdict};
 use crate::{
     bench::Benchmark,
-    doctor::{Code, Finding, Severity},
+    finding::{Code, Finding, Severity},
     lock::Fallback,
     names::typed,
     verify::Tally,

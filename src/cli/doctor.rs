@@ -4,7 +4,8 @@ use super::{Exit, Failure, HardwareFile, Session, info::Found};
 use crate::{
     audit::Depth,
     certificate::finding_lines,
-    doctor::{self, Described, Examination, Severity, Target},
+    doctor::{self, Described, Examination, Target},
+    finding::Severity,
     names::EnvName,
 };
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Exit, Failure, Session, install::Choice};
 use crate::{
     context::settings::Asked,
-    doctor::Finding,
+    finding::Finding,
     install::{self, InstallError, LockMode, Prove, Request},
     manifest::lab::{self, Selected},
     names::{Backend, EnvName, ProfileName},

@@ -5,10 +5,8 @@ use serde::Serialize;
 use super::{Exit, Failure, Session, install::exit_of};
 use crate::{
     certificate::{Verdict, finding_lines, told},
-    doctor::{
-        Code, Finding,
-        repair::{self, RepairRequest, Repaired},
-    },
+    doctor::repair::{self, RepairRequest, Repaired},
+    finding::{Code, Finding},
     install::Prove,
     names::EnvName,
 };

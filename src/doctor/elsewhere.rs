@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Code, Finding, Scope};
+use crate::finding::{Code, Finding, Scope};
 use crate::{
     audit::{Installed, Subject},
     context::Context,

@@ -7,13 +7,14 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    Code, Described, Finding, Scope, Severity, elsewhere, faults,
+    Described, elsewhere, faults,
     host::{HostFacts, PrefixFacts},
     imports::{self, Imports},
     patient::Patient,
     process::ProcessFacts,
     target::{Seen, Target, lost, patients},
 };
+use crate::finding::{Code, Finding, Scope, Severity};
 use crate::{
     audit::{self, AuditError, Depth, Installed, Subject},
     context::{Context, settings::Settings},
@@ -277,7 +278,7 @@ fn ordered(mut findings: Vec<Finding>) -> Vec<Finding> {
         let same = |other: &Finding| {
             other.code == finding.code
                 && (other.message == finding.message
-                    || finding.code == super::Code::SystemLibraryMissing && says_the_same(other, &finding))
+                    || finding.code == crate::finding::Code::SystemLibraryMissing && says_the_same(other, &finding))
         };
         if !kept.iter().any(same) {
             kept.push(finding);

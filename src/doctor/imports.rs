@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use futures::future::try_join_all;
 
 use super::{
-    Code, Finding, Scope, Severity,
     patient::Patient,
     process::{BINDINGS, Trial},
 };
+use crate::finding::{Code, Finding, Scope, Severity};
 use crate::{context::Context, store::layout, verify};
 
 /// What is imported, by the folder that shows that it is there.

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Code, Described, DoctorError, Finding, Scope, Severity, elsewhere, patient::Patient};
+use super::{Described, DoctorError, elsewhere, patient::Patient};
+use crate::finding::{Code, Finding, Scope, Severity};
 use crate::{
     audit::{AuditError, Installed},
     context::Context,

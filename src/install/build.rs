@@ -16,7 +16,7 @@ use crate::{
     audit::{Audit, Depth, Published, Subject},
     certificate::{Certificate, ChosenPlan, Package, Verdict},
     context::{Context, event::Stage},
-    doctor::{Code, Finding, Scope, Severity},
+    finding::{Code, Finding, Scope, Severity},
     lock::{Lock, LockedWheel},
     names::causes::chain,
     packages::{

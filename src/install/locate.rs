@@ -10,7 +10,7 @@ use rattler_conda_types::RepoDataRecord;
 use super::{Clock, InstallError, Need, room};
 use crate::{
     context::{Context, event::Stage},
-    doctor::Finding,
+    finding::Finding,
     lock::{Fallback, LabEntry, Lock},
     packages::{
         conda,

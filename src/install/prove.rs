@@ -127,7 +127,7 @@ pub(super) async fn prove_audited(
         let verification = verify::verify(ctx, prefix, &plan.typed(), &plan.probes, absent).await?;
         clock.finish(Stage::Verify, probe_words(&verification.probes));
         drop(at_work);
-        let blocked = audit.findings.iter().any(crate::doctor::Finding::blocks) || verification.blocks();
+        let blocked = audit.findings.iter().any(crate::finding::Finding::blocks) || verification.blocks();
         proof.audit = Some(audit);
         proof.verification = Some(verification);
         if blocked {

@@ -17,7 +17,7 @@ use rattler_conda_types::RepoDataRecord;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{context::sources::SourceName, doctor::Finding, names::Backend};
+use crate::{context::sources::SourceName, finding::Finding, names::Backend};
 
 /// A wheel, or an sdist that is on the manifest's list, pinned by hash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     bench,
-    doctor::{Code, Finding, Scope, Severity},
+    finding::{Code, Finding, Scope, Severity},
     hardware::{Gpu, Hardware},
     manifest::Manifest,
     names::{Backend, ProfileName},

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     context::sources::SourceName,
-    doctor::Finding,
+    finding::Finding,
     hardware::{ComputeCapability, Hardware},
     manifest::{BuildException, Check, Manifest, PythonRange, checkout::Checkout},
     names::{Backend, EnvName, ProfileName, typed},

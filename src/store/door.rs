@@ -14,7 +14,7 @@ use super::{
 use crate::{
     certificate::Certificate,
     context::settings::Settings,
-    doctor::{Code, Finding, Scope, Severity},
+    finding::{Code, Finding, Scope, Severity},
     names::{EnvName, typed},
 };
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{StoreError, layout, link};
 use crate::{
-    doctor::Finding,
+    finding::Finding,
     names::{EnvName, ProfileName, typed},
 };
 

@@ -6,7 +6,7 @@ use std::{
 use super::{ProbeResult, system};
 use crate::{
     context::Context,
-    doctor::{Code, Finding, Scope, Severity},
+    finding::{Code, Finding, Scope, Severity},
     manifest::Check,
     process::{Ended, Job},
     store::{Generation, layout},

@@ -25,7 +25,7 @@ use crate::{
         Context,
         event::{Stage, Unit},
     },
-    doctor::Finding,
+    finding::Finding,
     manifest::Check,
     profile::Needs,
 };

@@ -17,7 +17,7 @@ use matenv::{
         event::Events,
         settings::{Asked, Settings},
     },
-    doctor::Code,
+    finding::Code,
     process::Variables,
 };
 

@@ -9,7 +9,7 @@ use std::{
 
 use matenv::{
     audit::{self, Depth, Subject},
-    doctor::{Code, Finding, Severity},
+    finding::{Code, Finding, Severity},
     store::layout,
 };
 

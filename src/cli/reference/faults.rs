@@ -1,6 +1,6 @@
 use std::fmt::Write as _;
 
-use crate::doctor::Code;
+use crate::{doctor::faults::explained, finding::Code};
 
 const HEAD: &str = "\
 # Faults
@@ -16,7 +16,7 @@ pub(super) fn page() -> String {
     let mut text = HEAD.to_owned();
     for code in Code::ALL {
         // Writing into a String cannot fail.
-        let _ = write!(text, "## {code}\n\n{}\n", code.explained());
+        let _ = write!(text, "## {code}\n\n{}\n", explained(*code));
     }
     text.truncate(text.trim_end().len());
     text.push('\n');

@@ -10,9 +10,10 @@ use std::{
     path::PathBuf,
 };
 
-use super::Code;
+use crate::finding::Code;
 use crate::{
-    doctor::{Finding, Scope, Severity, patient::Patient, process::BINDINGS},
+    doctor::{patient::Patient, process::BINDINGS},
+    finding::{Finding, Scope, Severity},
     verify::system_package,
 };
 

@@ -9,11 +9,13 @@
 
 use std::collections::BTreeSet;
 
-use super::Code;
-use crate::doctor::{
-    Finding, Scope, Severity,
-    patient::Patient,
-    process::{Injection, Namesake},
+use crate::finding::Code;
+use crate::{
+    doctor::{
+        patient::Patient,
+        process::{Injection, Namesake},
+    },
+    finding::{Finding, Scope, Severity},
 };
 
 /// Files that are shown; the rest are counted.

@@ -6,11 +6,13 @@
 //!
 //! Remedy: `matenv run ENV -- …`, `matenv launch ENV` and `conda activate ENV` set the variables aside; or `unset PYTHONPATH`.
 
-use super::Code;
-use crate::doctor::{
-    Finding, Scope, Severity,
-    patient::Patient,
-    process::{PythonPath, Shadowed, Shadowing},
+use crate::finding::Code;
+use crate::{
+    doctor::{
+        patient::Patient,
+        process::{PythonPath, Shadowed, Shadowing},
+    },
+    finding::{Finding, Scope, Severity},
 };
 
 /// Modules that are shown; the rest are counted.

@@ -6,8 +6,12 @@
 //!
 //! Remedy: `matenv run ENV -- …`, `matenv launch ENV` and `conda activate ENV` set `PYTHONNOUSERSITE=1`; set it for the others too, or remove the package.
 
-use super::{Code, me041_python_variables::shadowing};
-use crate::doctor::{Finding, patient::Patient, process::PythonPath};
+use super::me041_python_variables::shadowing;
+use crate::finding::Code;
+use crate::{
+    doctor::{patient::Patient, process::PythonPath},
+    finding::Finding,
+};
 
 pub(crate) fn detect(python: &PythonPath, patient: &Patient) -> Vec<Finding> {
     let set = if cfg!(windows) {
@@ -33,9 +37,9 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::doctor::{
-        Severity,
-        process::{Shadowed, Shadowing},
+    use crate::{
+        doctor::process::{Shadowed, Shadowing},
+        finding::Severity,
     };
 
     #[test]

@@ -6,8 +6,11 @@
 //!
 //! Remedy: `matenv run ENV -- …`, `matenv launch ENV` and the menu's entry start without the variable; or `unset QT_PLUGIN_PATH`.
 
-use super::Code;
-use crate::doctor::{Finding, Scope, Severity, patient::Patient, process::Plugins};
+use crate::finding::Code;
+use crate::{
+    doctor::{patient::Patient, process::Plugins},
+    finding::{Finding, Scope, Severity},
+};
 
 pub(crate) fn detect(plugins: &[Plugins], patient: &Patient) -> Vec<Finding> {
     plugins.iter().map(|one| finding(one, patient)).collect()

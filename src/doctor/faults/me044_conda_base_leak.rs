@@ -5,8 +5,11 @@
 //!
 //! Remedy: `matenv run ENV -- …` is not concerned; or `conda deactivate` until nothing is active, then `conda activate ENV`.
 
-use super::Code;
-use crate::doctor::{Finding, Scope, Severity, patient::Patient, process::Mixed};
+use crate::finding::Code;
+use crate::{
+    doctor::{patient::Patient, process::Mixed},
+    finding::{Finding, Scope, Severity},
+};
 
 pub(crate) fn detect(mixed: Option<&Mixed>, patient: &Patient) -> Vec<Finding> {
     let Some(mixed) = mixed else { return Vec::new() };

@@ -5,9 +5,10 @@
 //!
 //! Remedy: the finding's own: mostly a reboot, or a newer driver.
 
-use super::Code;
+use crate::finding::Code;
 use crate::{
-    doctor::{Finding, Scope, Severity, host::HostFacts, patient::Patient},
+    doctor::{host::HostFacts, patient::Patient},
+    finding::{Finding, Scope, Severity},
     hardware,
     profile::stack::Backends,
 };

@@ -10,11 +10,13 @@ use std::collections::BTreeSet;
 
 use indicatif::DecimalBytes;
 
-use super::Code;
-use crate::doctor::{
-    Finding, Scope, Severity,
-    host::{HostFacts, Place},
-    patient::Patient,
+use crate::finding::Code;
+use crate::{
+    doctor::{
+        host::{HostFacts, Place},
+        patient::Patient,
+    },
+    finding::{Finding, Scope, Severity},
 };
 
 /// Less than this and a program cannot write its settings.

@@ -4,8 +4,11 @@
 //!
 //! Remedy: name a folder on another disk: `MATENV_HOME=DIR`, then `matenv install ENV`.
 
-use super::Code;
-use crate::doctor::{Finding, Scope, Severity, host::HostFacts};
+use crate::finding::Code;
+use crate::{
+    doctor::host::HostFacts,
+    finding::{Finding, Scope, Severity},
+};
 
 pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {
     let noexec = host.places.iter().filter(|place| {

@@ -5,8 +5,11 @@
 //!
 //! Remedy: put the caches beside the environments: `UV_CACHE_DIR=DIR`, `RATTLER_CACHE_DIR=DIR`, or `MATENV_HOME=DIR`.
 
-use super::Code;
-use crate::doctor::{Finding, Scope, Severity, host::HostFacts};
+use crate::finding::Code;
+use crate::{
+    doctor::host::HostFacts,
+    finding::{Finding, Scope, Severity},
+};
 
 pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {
     let refused = |place: &crate::doctor::host::Place| {

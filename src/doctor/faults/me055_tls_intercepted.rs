@@ -5,10 +5,10 @@
 //!
 //! Remedy: get the issuer's certificate from whoever looks after the network, and name it: `SSL_CERT_FILE=FILE`.
 
-use super::Code;
-use crate::doctor::{
-    Finding, Scope, Severity,
-    host::{HostFacts, SourceFacts, Tls},
+use crate::finding::Code;
+use crate::{
+    doctor::host::{HostFacts, SourceFacts, Tls},
+    finding::{Finding, Scope, Severity},
 };
 
 pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {

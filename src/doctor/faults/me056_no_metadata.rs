@@ -4,10 +4,10 @@
 //!
 //! Remedy: prefer a lock (`matenv lock`), which needs no metadata; or have whoever looks after the index update it.
 
-use super::Code;
-use crate::doctor::{
-    Finding, Scope, Severity,
-    host::{HostFacts, Metadata},
+use crate::finding::Code;
+use crate::{
+    doctor::host::{HostFacts, Metadata},
+    finding::{Finding, Scope, Severity},
 };
 
 pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {

@@ -4,8 +4,11 @@
 //!
 //! Remedy: `sudo timedatectl set-ntp true`; on Windows: Settings, Time, Sync now.
 
-use super::Code;
-use crate::doctor::{Finding, Scope, Severity, host::HostFacts};
+use crate::finding::Code;
+use crate::{
+    doctor::host::HostFacts,
+    finding::{Finding, Scope, Severity},
+};
 
 /// Seconds that nobody minds.
 const HARMLESS_S: i64 = 300;

@@ -5,10 +5,10 @@
 //!
 //! Remedy: `conda config --add channels conda-forge`, then `conda config --remove channels defaults`; with Miniforge there is no such channel.
 
-use super::Code;
-use crate::doctor::{
-    Finding, Scope, Severity,
-    host::{Defaults, HostFacts},
+use crate::finding::Code;
+use crate::{
+    doctor::host::{Defaults, HostFacts},
+    finding::{Finding, Scope, Severity},
 };
 
 pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {

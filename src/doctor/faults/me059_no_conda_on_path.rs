@@ -4,8 +4,11 @@
 //!
 //! Remedy: install Miniforge and start the program from a shell in which `conda env list` works.
 
-use super::Code;
-use crate::doctor::{Finding, Scope, Severity, host::HostFacts};
+use crate::finding::Code;
+use crate::{
+    doctor::host::HostFacts,
+    finding::{Finding, Scope, Severity},
+};
 
 pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {
     if host.conda.program.is_some() {

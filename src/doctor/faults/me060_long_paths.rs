@@ -4,8 +4,11 @@
 //!
 //! Remedy: in PowerShell as administrator: `New-ItemProperty HKLM:\SYSTEM\CurrentControlSet\Control\FileSystem LongPathsEnabled -Value 1 -PropertyType DWORD -Force`
 
-use super::Code;
-use crate::doctor::{Finding, Scope, Severity, host::HostFacts};
+use crate::finding::Code;
+use crate::{
+    doctor::host::HostFacts,
+    finding::{Finding, Scope, Severity},
+};
 
 pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {
     if host.long_paths != Some(false) {

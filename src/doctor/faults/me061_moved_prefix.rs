@@ -5,8 +5,11 @@
 //!
 //! Remedy: move it back, or make it anew where it shall be: `matenv install ENV --force`.
 
-use super::Code;
-use crate::doctor::{Finding, Scope, Severity, host::Moved, patient::Patient};
+use crate::finding::Code;
+use crate::{
+    doctor::{host::Moved, patient::Patient},
+    finding::{Finding, Scope, Severity},
+};
 
 pub(crate) fn detect(moved: Option<&Moved>, patient: &Patient) -> Vec<Finding> {
     let Some(moved) = moved else { return Vec::new() };

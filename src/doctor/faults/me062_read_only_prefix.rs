@@ -5,8 +5,11 @@
 //!
 //! Remedy: none is needed to use it. To change it, work as its owner, or make one of your own: `MATENV_HOME=DIR matenv install ENV`.
 
-use super::Code;
-use crate::doctor::{Finding, Scope, Severity, patient::Patient};
+use crate::finding::Code;
+use crate::{
+    doctor::patient::Patient,
+    finding::{Finding, Scope, Severity},
+};
 
 pub(crate) fn detect(read_only: bool, patient: &Patient) -> Vec<Finding> {
     if !read_only {

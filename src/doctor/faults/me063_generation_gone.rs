@@ -5,9 +5,9 @@
 //!
 //! Remedy: move it back, or make it again: `matenv install ENV`. What is left of it goes by `matenv remove ENV`.
 
-use super::Code;
+use crate::finding::Code;
 use crate::{
-    doctor::{Finding, Scope, Severity},
+    finding::{Finding, Scope, Severity},
     store::Lost,
 };
 

@@ -6,10 +6,11 @@
 //!
 //! Remedy: `export HTTPS_PROXY=http://HOST:PORT`, a mirror of the source (`--mirror pypi=URL`), or `--offline` with caches that were filled elsewhere.
 
-use super::Code;
+use crate::finding::Code;
 use crate::{
     context::sources::SourceName,
-    doctor::{Finding, Scope, Severity, host::HostFacts},
+    doctor::host::HostFacts,
+    finding::{Finding, Scope, Severity},
 };
 
 pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {

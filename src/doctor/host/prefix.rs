@@ -10,7 +10,8 @@ use std::{
 use super::qt;
 use crate::{
     context::settings::Settings,
-    doctor::{Finding, patient::Patient},
+    doctor::patient::Patient,
+    finding::Finding,
     store::{door, layout},
 };
 

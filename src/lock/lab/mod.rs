@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::{Lock, LockError, LockedPypi, LockedWheel, file};
 use crate::{
     context::sources::SourceName,
-    doctor::Finding,
+    finding::Finding,
     names::{Backend, EnvName, ProfileName},
     plan::PlannedRequirement,
 };

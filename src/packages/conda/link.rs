@@ -17,7 +17,7 @@ use crate::{
         Context,
         event::{Events, Stage, Unit},
     },
-    doctor::{Code, Finding, Scope, Severity},
+    finding::{Code, Finding, Scope, Severity},
     names::causes::chain,
 };
 

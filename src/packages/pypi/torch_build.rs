@@ -3,7 +3,7 @@
 use pep440_rs::Version;
 
 use crate::{
-    doctor::{Code, Finding, Scope, Severity},
+    finding::{Code, Finding, Scope, Severity},
     hardware::Reach,
     lock::LockedWheel,
     plan::Plan,

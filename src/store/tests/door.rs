@@ -91,7 +91,7 @@ fn nothing_that_is_not_ours_is_touched() {
         let Door::Taken(finding) = open_door(&settings, &env(), &env()).expect("looked") else {
             panic!("{what} was taken for ours");
         };
-        assert_eq!(finding.severity, crate::doctor::Severity::Warning);
+        assert_eq!(finding.severity, crate::finding::Severity::Warning);
         let remedy = finding.remedy.unwrap_or_default();
         assert!(remedy.contains("--name sleap-matenv"), "{what}: {remedy}");
         let theirs = if matches!(what, "an environment" | "a foreign link") {

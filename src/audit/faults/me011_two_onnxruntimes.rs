@@ -5,10 +5,10 @@
 //!
 //! Remedy: `matenv repair ENV`, which leaves the one that was locked.
 
-use super::Code;
+use crate::finding::Code;
 use crate::{
     audit::{Inventory, Owner},
-    doctor::{Finding, Scope, Severity},
+    finding::{Finding, Scope, Severity},
     profile::stack::Stacks,
 };
 

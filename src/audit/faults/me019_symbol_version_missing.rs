@@ -9,10 +9,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{Code, capped};
+use super::capped;
+use crate::finding::Code;
 use crate::{
     audit::{Inventory, LackingVersion},
-    doctor::{Finding, Scope, Severity},
+    finding::{Finding, Scope, Severity},
 };
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {

@@ -7,10 +7,11 @@
 
 use pep508_rs::VersionOrUrl;
 
-use super::{Code, capped, me025_cuda_packages_disagree::is_nccl};
+use super::{capped, me025_cuda_packages_disagree::is_nccl};
+use crate::finding::Code;
 use crate::{
-    audit::{Distribution, Inventory, StandIn},
-    doctor::{Finding, Scope, Severity, installers},
+    audit::{Distribution, Inventory, StandIn, installers},
+    finding::{Finding, Scope, Severity},
 };
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {

@@ -9,10 +9,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Code, capped, me025_cuda_packages_disagree::is_nccl};
+use super::{capped, me025_cuda_packages_disagree::is_nccl};
+use crate::finding::Code;
 use crate::{
     audit::{Claim, Inventory, Owner, SharedFiles, ending},
-    doctor::{Finding, Scope, Severity},
+    finding::{Finding, Scope, Severity},
     profile::stack::Stacks,
 };
 

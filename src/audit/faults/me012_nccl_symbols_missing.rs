@@ -6,10 +6,11 @@
 //!
 //! Remedy: `matenv repair ENV`.
 
-use super::{Code, capped, me025_cuda_packages_disagree::nccl_of_torch};
+use super::{capped, me025_cuda_packages_disagree::nccl_of_torch};
+use crate::finding::Code;
 use crate::{
     audit::Inventory,
-    doctor::{Finding, Scope, Severity},
+    finding::{Finding, Scope, Severity},
 };
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {

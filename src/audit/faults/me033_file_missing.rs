@@ -7,13 +7,14 @@
 
 use std::collections::BTreeMap;
 
-use super::{Code, capped};
+use super::capped;
+use crate::finding::Code;
 use crate::{
-    audit::{Inventory, Owner, RemainsKind},
-    doctor::{
-        Finding, Scope, Severity,
+    audit::{
+        Inventory, Owner, RemainsKind,
         installers::{delete, then},
     },
+    finding::{Finding, Scope, Severity},
 };
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {

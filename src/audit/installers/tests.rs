@@ -6,12 +6,12 @@ use crate::{
         LackingLibrary,
         made::{Prefix, SITE},
     },
-    doctor::{Code, faults},
+    finding::Code,
 };
 
 /// The remedy of the first finding of a fault, with the prefix and its Python by names that do not change.
 fn remedy(inventory: &Inventory, code: Code) -> String {
-    let found = faults::detect(inventory);
+    let found = crate::audit::faults::detect(inventory);
     let one = found.iter().find(|one| one.code == code && one.remedy.is_some());
     let one = one.unwrap_or_else(|| panic!("no {code}: {found:#?}"));
     let prefix = inventory.tree.prefix();

@@ -8,13 +8,14 @@
 
 use pep508_rs::VersionOrUrl;
 
-use super::{Code, capped};
+use super::capped;
+use crate::finding::Code;
 use crate::{
-    audit::{Distribution, Inventory},
-    doctor::{
-        Finding, Scope, Severity,
+    audit::{
+        Distribution, Inventory,
         installers::{Installers, then, torch_index, without_local},
     },
+    finding::{Finding, Scope, Severity},
     profile::stack::{Stacks, TorchRow},
 };
 

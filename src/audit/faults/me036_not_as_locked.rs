@@ -9,10 +9,11 @@ use std::collections::BTreeSet;
 
 use pep440_rs::Version;
 
-use super::{Code, capped};
+use super::capped;
+use crate::finding::Code;
 use crate::{
     audit::{Inventory, Origin},
-    doctor::{Finding, Scope, Severity},
+    finding::{Finding, Scope, Severity},
     lock::Lock,
 };
 

@@ -8,13 +8,13 @@
 
 use pep508_rs::VersionOrUrl;
 
-use super::Code;
+use crate::finding::Code;
 use crate::{
-    audit::{Distribution, Inventory, Owner},
-    doctor::{
-        Finding, Scope, Severity,
+    audit::{
+        Distribution, Inventory, Owner,
         installers::{self, Installers, then},
     },
+    finding::{Finding, Scope, Severity},
     names::ProfileName,
     packages::pypi::{Disagreement, Fault, Party, contradictions, cuda_major},
     profile::stack::Stacks,

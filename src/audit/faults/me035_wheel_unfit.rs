@@ -5,10 +5,11 @@
 //!
 //! Remedy: `matenv repair ENV`; after a change of the machine's own Python: `matenv install ENV --force`.
 
-use super::{Code, capped};
+use super::capped;
+use crate::finding::Code;
 use crate::{
     audit::{Distribution, Inventory, Owner},
-    doctor::{Finding, Scope, Severity},
+    finding::{Finding, Scope, Severity},
 };
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {

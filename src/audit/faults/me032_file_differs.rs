@@ -8,10 +8,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{Code, capped};
+use super::capped;
+use crate::finding::Code;
 use crate::{
     audit::{Difference, Differing, Inventory},
-    doctor::{Finding, Scope, Severity},
+    finding::{Finding, Scope, Severity},
 };
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {

@@ -11,13 +11,14 @@
 
 use std::collections::BTreeSet;
 
-use super::{Code, capped};
+use super::capped;
+use crate::finding::Code;
 use crate::{
-    audit::{Distribution, Inventory, Owner},
-    doctor::{
-        Finding, Scope, Severity,
+    audit::{
+        Distribution, Inventory, Owner,
         installers::{Installers, torch_index},
     },
+    finding::{Finding, Scope, Severity},
     verify,
 };
 

@@ -6,10 +6,11 @@
 //!
 //! Remedy: `matenv repair ENV` builds the environment without it.
 
-use super::{Code, capped};
+use super::capped;
+use crate::finding::Code;
 use crate::{
-    audit::{Inventory, Unowned},
-    doctor::{Finding, Scope, Severity, installers::aside},
+    audit::{Inventory, Unowned, installers::aside},
+    finding::{Finding, Scope, Severity},
 };
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {

@@ -8,10 +8,10 @@
 //!
 //! Remedy: `matenv install ENV --force` chooses anew for this machine's GPU; what cannot be had is said with the reason.
 
-use super::Code;
+use crate::finding::Code;
 use crate::{
-    audit::{Inventory, LibraryCode},
-    doctor::{Finding, Installers, Scope, Severity},
+    audit::{Installers, Inventory, LibraryCode},
+    finding::{Finding, Scope, Severity},
     hardware::{ComputeCapability, Reach},
     profile::stack::{Stacks, WheelCode},
 };

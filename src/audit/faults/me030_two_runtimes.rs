@@ -8,13 +8,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Code, capped};
+use super::capped;
+use crate::finding::Code;
 use crate::{
-    audit::{Family, Inventory, Owner},
-    doctor::{
-        Finding, Scope, Severity,
+    audit::{
+        Family, Inventory, Owner,
         installers::{Installers, aside, then},
     },
+    finding::{Finding, Scope, Severity},
 };
 
 /// A copy of a runtime.

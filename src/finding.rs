@@ -1,0 +1,270 @@
+//! Findings: a fault or a fact worth knowing, as a value.
+//!
+//! In: nothing. Out: [`Finding`], with its [`Code`], [`Severity`] and [`Scope`]. Every stage can report one.
+//! Absent on purpose: how faults are detected (the faults of [`crate::audit`] and [`crate::doctor`]), printing and exit codes.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// Works now, may not later.
+    Warning,
+    /// A file differs or is missing, or something that the profile needs cannot load or is contradicted.
+    Error,
+}
+
+/// Where the fault lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// This machine.
+    Host,
+    /// The variables of this shell.
+    Process,
+    /// The files of the environment.
+    Environment,
+}
+
+/// One fault that was seen, or one fact worth knowing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Finding {
+    /// Which fault.
+    pub code: Code,
+    /// How bad.
+    pub severity: Severity,
+    /// Where it lies.
+    pub scope: Scope,
+    /// One sentence.
+    pub message: String,
+    /// Paths, versions, symbols: what proves it.
+    pub evidence: Vec<String>,
+    /// A command to paste, or what to do.
+    pub remedy: Option<String>,
+}
+
+impl Finding {
+    /// A finding about the environment's files, without evidence or remedy yet.
+    pub fn new(code: Code, severity: Severity, scope: Scope, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            severity,
+            scope,
+            message: message.into(),
+            evidence: Vec::new(),
+            remedy: None,
+        }
+    }
+
+    /// The same finding with what proves it.
+    #[must_use]
+    pub fn with_evidence(mut self, evidence: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.evidence.extend(evidence.into_iter().map(Into::into));
+        self
+    }
+
+    /// The same finding with what to do.
+    #[must_use]
+    pub fn with_remedy(mut self, remedy: impl Into<String>) -> Self {
+        self.remedy = Some(remedy.into());
+        self
+    }
+
+    /// Whether it stops an environment from being called good.
+    #[must_use]
+    pub fn blocks(&self) -> bool {
+        self.severity == Severity::Error
+    }
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident = $code:literal,)*) => {
+        /// The code of a fault. Stable: scripts and search engines find it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+        pub enum Code {
+            $($(#[$doc])* #[serde(rename = $code)] $variant,)*
+        }
+
+        impl Code {
+            /// Every code there is.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The code as text.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $code,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// A probe failed.
+    ProbeFailed = "ME001",
+    /// The bench worker crashed, hung or could not load ONNX Runtime.
+    BenchFailed = "ME002",
+    /// The bench's output differs from the reference.
+    BenchWrong = "ME003",
+    /// torch and torchvision come from different builds.
+    TorchPairMismatch = "ME010",
+    /// Two ONNX Runtime flavours share one folder.
+    TwoOnnxRuntimes = "ME011",
+    /// NCCL lacks symbols that torch needs.
+    NcclSymbolsMissing = "ME012",
+    /// An installed distribution's requirement is not satisfied.
+    RequirementUnsatisfied = "ME013",
+    /// torch is another build than the backend asked for.
+    BackendDiffers = "ME014",
+    /// A library that the profile's programs load is missing or damaged.
+    LibraryMissing = "ME015",
+    /// A GPU library holds no code for this machine's GPU.
+    NoCodeForCard = "ME016",
+    /// A GPU of this machine goes unused.
+    GpuUnused = "ME017",
+    /// The processor lacks what a package needs.
+    ProcessorTooOld = "ME018",
+    /// The C or C++ library that a file would load is older than it needs.
+    SymbolVersionMissing = "ME019",
+    /// A package's post-link script was not run.
+    PostLinkNotRun = "ME020",
+    /// A library of the operating system is missing.
+    SystemLibraryMissing = "ME021",
+    /// The name is taken in conda's folders, so the conda door was not made.
+    CondaNameTaken = "ME022",
+    /// NVIDIA's packages are of two CUDA versions, or not those that torch pins.
+    CudaPackagesDisagree = "ME025",
+    /// Two runtimes of which a process can have only one.
+    TwoRuntimes = "ME030",
+    /// Two distributions install the same files.
+    OwnedTwice = "ME031",
+    /// A file is not as its package installed it.
+    FileDiffers = "ME032",
+    /// A file that a package installed is gone.
+    FileMissing = "ME033",
+    /// A library or a module is of no package.
+    NotOwned = "ME034",
+    /// A wheel was made for another Python or platform.
+    WheelUnfit = "ME035",
+    /// The packages are not those of the environment's own lock.
+    NotAsLocked = "ME036",
+    /// A library on this shell's `LD_LIBRARY_PATH` or `LD_PRELOAD` comes before one of the environment's.
+    ShadowedLibrary = "ME040",
+    /// `PYTHONPATH` or `PYTHONHOME` of this shell comes before the environment's packages.
+    PythonVariables = "ME041",
+    /// The user's own site-packages come before the environment's.
+    UserSite = "ME042",
+    /// This shell names the plugins of another Qt.
+    QtPluginPath = "ME043",
+    /// `CONDA_PREFIX` and PATH name two environments.
+    CondaBaseLeak = "ME044",
+    /// The NVIDIA driver or the GPU is in the way.
+    DriverTrouble = "ME050",
+    /// A disk is full, or nearly.
+    DiskFull = "ME051",
+    /// No program may run from the store.
+    NoExec = "ME052",
+    /// A file system locks no files.
+    NoLocking = "ME053",
+    /// Files of a cache are copied into environments.
+    NoHardLinks = "ME054",
+    /// A source shows a certificate of somebody in between.
+    TlsIntercepted = "ME055",
+    /// An index gives no metadata beside its wheels.
+    NoMetadata = "ME056",
+    /// This machine's clock is wrong.
+    ClockWrong = "ME057",
+    /// This machine's conda asks Anaconda's `defaults`.
+    CondaDefaults = "ME058",
+    /// There is no `conda` for programs that ask for it.
+    NoCondaOnPath = "ME059",
+    /// Windows allows no long paths.
+    LongPaths = "ME060",
+    /// The prefix was made for another folder.
+    MovedPrefix = "ME061",
+    /// The prefix may not be written to.
+    ReadOnlyPrefix = "ME062",
+    /// The folder that an environment's link leads to is gone.
+    GenerationGone = "ME063",
+    /// A source of packages does not answer.
+    SourceSilent = "ME064",
+}
+
+impl std::str::FromStr for Code {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let of_text = |code: &&Self| code.as_str().eq_ignore_ascii_case(text);
+        let code = Self::ALL.iter().find(of_text).copied();
+        code.ok_or_else(|| {
+            format!("no finding has the code `{text}`; the codes are ME001 and on: docs/reference/faults.md")
+        })
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_code_is_lost_or_reused() {
+        let codes: Vec<_> = Code::ALL.iter().map(|code| format!("{code} {code:?}")).collect();
+        insta::assert_snapshot!(codes.join("\n"), @r#"
+        ME001 ProbeFailed
+        ME002 BenchFailed
+        ME003 BenchWrong
+        ME010 TorchPairMismatch
+        ME011 TwoOnnxRuntimes
+        ME012 NcclSymbolsMissing
+        ME013 RequirementUnsatisfied
+        ME014 BackendDiffers
+        ME015 LibraryMissing
+        ME016 NoCodeForCard
+        ME017 GpuUnused
+        ME018 ProcessorTooOld
+        ME019 SymbolVersionMissing
+        ME020 PostLinkNotRun
+        ME021 SystemLibraryMissing
+        ME022 CondaNameTaken
+        ME025 CudaPackagesDisagree
+        ME030 TwoRuntimes
+        ME031 OwnedTwice
+        ME032 FileDiffers
+        ME033 FileMissing
+        ME034 NotOwned
+        ME035 WheelUnfit
+        ME036 NotAsLocked
+        ME040 ShadowedLibrary
+        ME041 PythonVariables
+        ME042 UserSite
+        ME043 QtPluginPath
+        ME044 CondaBaseLeak
+        ME050 DriverTrouble
+        ME051 DiskFull
+        ME052 NoExec
+        ME053 NoLocking
+        ME054 NoHardLinks
+        ME055 TlsIntercepted
+        ME056 NoMetadata
+        ME057 ClockWrong
+        ME058 CondaDefaults
+        ME059 NoCondaOnPath
+        ME060 LongPaths
+        ME061 MovedPrefix
+        ME062 ReadOnlyPrefix
+        ME063 GenerationGone
+        ME064 SourceSilent
+        "#);
+    }
+}
