@@ -9,10 +9,12 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use matenv::store::{
-    Generation, GenerationRecord,
-    drift::{Drift, Fingerprint},
-    layout,
+use matenv::{
+    files::layout,
+    store::{
+        Generation, GenerationRecord,
+        drift::{Drift, Fingerprint},
+    },
 };
 
 const ROUNDS: u32 = 200;

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, path::PathBuf, process::ExitCode, time::Instant
 
 use matenv::{
     binary::{Dynamic, GpuCode},
-    hardware::ComputeCapability,
+    profile::ComputeCapability,
 };
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a program")]

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::{system_folders, tree::Tree};
 use crate::{
     binary::{Dynamic, Symbols, VersionNeed, Versions},
-    store::layout,
+    files::layout,
 };
 
 /// The ELF files of a prefix, by path below it. There are none on other systems.

@@ -8,7 +8,7 @@ use super::{
     Subject,
     closure::{self, Closure},
 };
-use crate::{binary::GpuCode, hardware::ComputeCapability, names::ProfileName, store::layout};
+use crate::{binary::GpuCode, files::layout, names::ProfileName, profile::ComputeCapability};
 
 /// The libraries that hold code for GPUs, below `site-packages`. A prefix has those of its system.
 const KERNELS: [&str; 7] = [

@@ -14,8 +14,8 @@ use rayon::prelude::*;
 use super::{Subject, binaries::is_library, tree::Tree};
 use crate::{
     binary::{Imports, Kind},
+    files::layout,
     names::ProfileName,
-    store::layout,
 };
 
 /// Folders of `site-packages` whose libraries are loaded when their package is imported. Others have plugins that nobody

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use pep508_rs::{MarkerEnvironment, MarkerEnvironmentBuilder};
 
 use super::{AuditError, CondaPackage, Distribution, Remains, conda_records, distribution};
-use crate::store::layout;
+use crate::files::layout;
 
 /// What is installed in a prefix, as the records of its packages say. None of their files was looked at.
 #[derive(Debug, Clone)]

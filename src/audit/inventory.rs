@@ -9,11 +9,12 @@ use super::{
 };
 use crate::{
     audit::Installers,
+    files::layout,
     finding::{Code, Finding, Scope, Severity},
     hardware,
     lock::{Lock, LockError},
     names::{EnvName, ProfileName, causes::chain},
-    store::{Generation, layout},
+    store::Generation,
 };
 
 /// Why the files could not be looked at.

@@ -7,7 +7,7 @@ use rattler_digest::{Sha256, compute_file_digest};
 use serde::{Deserialize, Serialize};
 
 use super::Tree;
-use crate::store::layout;
+use crate::files::layout;
 
 const FILE: &str = "published.json";
 

@@ -1,9 +1,11 @@
 use crate::{
     bench,
-    hardware::ComputeCapability,
     names::{Backend, ProfileName},
     plan::Plan,
-    profile::stack::{self, Library},
+    profile::{
+        ComputeCapability,
+        stack::{self, Library},
+    },
 };
 
 /// What the files of a prefix have to serve.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::store::layout;
+use crate::files::layout;
 
 /// What a prefix has of ONNX Runtime.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::source;
-use crate::hardware::{ComputeCapability, Reach};
+use crate::profile::{CodeSupport, ComputeCapability};
 
 /// The sections that hold fat binaries: ELF's two, and the DLLs' (their names have eight bytes).
 const SECTIONS: [&[u8]; 3] = [b".nv_fatbin", b"__nv_relfatbin", b".nv_fatb"];
@@ -99,7 +99,7 @@ impl GpuCode {
 
     /// How its code gets onto a GPU of that kind; single kernels do not count.
     #[must_use]
-    pub fn reach(&self, card: ComputeCapability) -> Reach {
+    pub fn reach(&self, card: ComputeCapability) -> CodeSupport {
         card.served_by(&self.main_sass(), &self.main_ptx())
     }
 
@@ -247,22 +247,25 @@ mod tests {
         };
         let main: Vec<_> = code.main_sass().iter().map(ToString::to_string).collect();
         assert_eq!(main, ["8.0", "10.0", "10.3", "12.0"]);
-        assert_eq!(code.reach(cc("8.9")), Reach::Sass);
-        assert_eq!(code.reach(cc("6.1")), Reach::Nothing);
-        assert_eq!(code.reach(cc("9.0")), Reach::Nothing);
+        assert_eq!(code.reach(cc("8.9")), CodeSupport::Sass);
+        assert_eq!(code.reach(cc("6.1")), CodeSupport::Nothing);
+        assert_eq!(code.reach(cc("9.0")), CodeSupport::Nothing);
     }
 
     #[test]
     fn ptx_reaches_newer_cards_only() {
         let code = read(&made::fatbin(&[(2, 80), (1, 90)]));
-        assert_eq!(code.reach(cc("12.0")), Reach::Ptx);
-        assert_eq!(code.reach(cc("7.5")), Reach::Nothing);
+        assert_eq!(code.reach(cc("12.0")), CodeSupport::Ptx);
+        assert_eq!(code.reach(cc("7.5")), CodeSupport::Nothing);
         let few = GpuCode {
             sass: [(cc("8.0"), 308), (cc("12.0"), 279)].into(),
             ptx: [(cc("12.0"), 38)].into(),
             damaged: false,
         };
-        assert_eq!(few.reach(ComputeCapability { major: 13, minor: 0 }), Reach::Nothing);
+        assert_eq!(
+            few.reach(ComputeCapability { major: 13, minor: 0 }),
+            CodeSupport::Nothing
+        );
     }
 
     #[test]

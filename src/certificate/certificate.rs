@@ -10,13 +10,14 @@ use crate::{
     audit::Audit,
     bench::Benchmark,
     context::{event::Stage, sources::SourceName},
+    files::layout,
     finding::Finding,
     hardware::Hardware,
-    lock::{Fallback, Lock},
+    lock::{Fallback, Lock, PackageKind},
     manifest::checkout::Checkout,
     names::{Backend, EnvName, ProfileName},
     plan::{Choice, Plan},
-    store::{Size, layout},
+    store::Size,
     verify::Verification,
 };
 
@@ -84,16 +85,6 @@ pub struct Certificate {
 pub struct ChosenPlan {
     /// Each with its reason.
     pub choices: Vec<Choice>,
-}
-
-/// Where a package comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum PackageKind {
-    /// A conda package.
-    Conda,
-    /// A wheel, or an sdist that was built.
-    Pypi,
 }
 
 /// One installed package.

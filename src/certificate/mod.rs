@@ -4,12 +4,14 @@
 //! Absent on purpose: exit codes; [`crate::cli`] reads [`Certificate::verdict`].
 
 mod certificate;
+mod changed;
 mod machine;
 mod overview;
 mod page;
 mod summary;
 
-pub use certificate::{Certificate, CertificateError, ChosenPlan, Package, PackageKind, Timing, Verdict};
+pub use certificate::{Certificate, CertificateError, ChosenPlan, Package, Timing, Verdict};
+pub use changed::{change, changes, lack};
 pub use machine::machine;
 pub use overview::{Row, overview};
 pub use page::page;

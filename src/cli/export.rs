@@ -8,11 +8,11 @@ use serde::Serialize;
 use super::{Exit, Failure, ProfileChoice, Session, parse_profile};
 use crate::{
     export::{self, Format, Wanted},
+    files::layout,
     install::relock::{self, Interpreter},
     lock::{LAB_BESIDE, LAB_LOCK, LabEntry},
     manifest::lab::LAB_FILE,
     names::{Backend, EnvName, ProfileName},
-    store::layout,
 };
 
 /// Write an environment's packages for another tool

@@ -21,8 +21,8 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     table.load_style(comfy_table::presets::NOTHING);
     for package in &certificate.packages {
         let kind = match package.kind {
-            crate::certificate::PackageKind::Conda => "conda",
-            crate::certificate::PackageKind::Pypi => "pypi",
+            crate::lock::PackageKind::Conda => "conda",
+            crate::lock::PackageKind::Pypi => "pypi",
         };
         let asked = if package.requested { "asked for" } else { "" };
         table.add_row([&package.name, &package.version, kind, asked]);

@@ -5,7 +5,6 @@ use serde::Serialize;
 
 use super::{Exit, Failure, Session};
 use crate::{
-    hardware,
     names::{EnvName, ProfileName},
     store::{
         Generation, Lost, Store,
@@ -77,7 +76,7 @@ pub(super) struct Told {
 
 /// Say on standard error what differs from what was proven: the machine, or the environment's files.
 pub(super) fn tell_changes(generations: &[Generation], session: &Session) -> Vec<Told> {
-    let machine = hardware::changes(&session.ctx.settings, generations);
+    let machine = crate::certificate::changes(&session.ctx.settings, generations);
     generations
         .iter()
         .zip(machine)

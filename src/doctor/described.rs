@@ -2,13 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::{
-    audit::Subject,
-    hardware::Hardware,
-    install::InstallError,
-    names::typed,
-    plan::{Plan, subdir},
-};
+use crate::{audit::Subject, hardware::Hardware, install::InstallError, names::typed, plan::Plan, profile::subdir};
 
 /// A machine that a hardware file describes.
 #[derive(Debug, Clone)]

@@ -10,7 +10,7 @@ use super::{
     process::{BINDINGS, Trial},
 };
 use crate::finding::{Code, Finding, Scope, Severity};
-use crate::{context::Context, store::layout, verify};
+use crate::{context::Context, files::layout};
 
 /// What is imported, by the folder that shows that it is there.
 const MODULES: [(&str, &str); 3] = [("onnxruntime", "onnxruntime"), ("torch", "torch"), ("cv2", "cv2")];
@@ -94,7 +94,7 @@ fn failed(trial: &Trial, modules: &[String], patient: &Patient) -> Option<Failed
         (None, None) => return None,
     };
     // No change to the environment brings it.
-    if let Some(missing) = verify::missing_library(&why) {
+    if let Some(missing) = crate::profile::system_libraries::missing_library(&why) {
         return Some(Failed::Without {
             library: missing.library,
             module: what.trim_start_matches("import ").to_owned(),

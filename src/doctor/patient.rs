@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use super::Described;
 use crate::{
     certificate::Certificate,
+    files::layout,
     install::{self, InstallError},
     names::EnvName,
     plan::Plan,
-    store::{Generation, layout},
+    store::Generation,
 };
 
 /// A prefix that is examined.

@@ -12,12 +12,12 @@ use crate::{
     certificate::{Certificate, CertificateError},
     context::Context,
     doctor::{self, DoctorError, Target},
+    files::layout,
     finding::{Code, Finding, Scope, Severity},
-    install::{self, Clock, InstallError, Machine, Packages, Prove, Recipe, build, kept_plan},
+    install::{self, Clock, InstallError, Machine, Packages, Prove, Recipe, altered::Altered, build, kept_plan},
     lock::{Lock, LockError},
     names::EnvName,
-    packages::pypi::Altered,
-    store::{Generation, Store, StoreError, layout},
+    store::{Generation, Store, StoreError},
 };
 
 /// What the same packages bring again.

@@ -7,8 +7,9 @@ use crate::finding::{Code, Finding, Scope, Severity};
 use crate::{
     audit::{AuditError, Installed},
     context::Context,
+    files::layout,
     names::causes::chain,
-    store::{Generation, Lost, Store, layout},
+    store::{Generation, Lost, Store},
 };
 
 /// What is examined, beside the machine.

@@ -8,8 +8,9 @@ use super::{
 };
 use crate::{
     context::sources::SourceName,
+    files::Filesystem,
     hardware::Hardware,
-    store::{Filesystem, Generation, GenerationRecord},
+    store::{Generation, GenerationRecord},
 };
 
 pub(super) fn host() -> HostFacts {

@@ -26,11 +26,12 @@ use serde::Serialize;
 
 use crate::{
     context::Context,
+    files::layout,
     install::{self, InstallError},
     lock::{Fallback, LabEntry, LabLock, Lock, LockError},
     names::EnvName,
     packages::pypi::{self, PypiError, Uv, UvError},
-    store::{Generation, layout},
+    store::Generation,
 };
 
 /// A format that other tools read.

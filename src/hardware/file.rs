@@ -8,7 +8,7 @@ use std::{
 use serde::Deserialize;
 
 use super::Hardware;
-use crate::profile::stack::{CudaVersion, InvalidCudaVersion};
+use crate::profile::{CudaVersion, InvalidCudaVersion};
 
 /// The version of the form that is written, and the newest that is read.
 pub(super) const SCHEMA: u32 = 1;

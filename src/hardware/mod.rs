@@ -4,8 +4,6 @@
 //! which absent means unknown; or one that was read from such a file; or the sentence how this machine differs from the
 //! one of a certificate. Absent on purpose: choices, and errors: what cannot be found out is unknown.
 
-mod changed;
-mod compute_capability;
 mod file;
 mod form;
 mod nvidia;
@@ -14,8 +12,6 @@ mod system;
 pub mod target;
 mod visible;
 
-pub use changed::{change, changes, lack};
-pub use compute_capability::{ComputeCapability, InvalidComputeCapability, Reach};
 pub use file::HardwareFileError;
 pub use form::{Cpu, Disk, Gpu, Hardware, Libc, Os};
 pub(crate) use system::is_musl;
@@ -24,9 +20,9 @@ use std::path::Path;
 
 use crate::{
     context::settings::Settings,
+    files::Filesystem,
     process::Variables,
-    profile::stack::{Backends, CudaVersion},
-    store::Filesystem,
+    profile::{CudaVersion, stack::Backends},
 };
 use nvidia::{Effort, Nvidia};
 use pci::Vendor;

@@ -9,7 +9,7 @@ use rattler_conda_types::{GenericVirtualPackage, PackageName, subdir::Subdir};
 use crate::{
     hardware::{Gpu, Hardware},
     names::Backend,
-    profile::stack::{Backends, CudaVersion, Platforms},
+    profile::{CudaVersion, Platforms, stack::Backends},
 };
 
 /// A platform that is locked for.

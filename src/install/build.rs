@@ -17,12 +17,10 @@ use crate::{
     certificate::{Certificate, ChosenPlan, Package, Verdict},
     context::{Context, event::Stage},
     finding::{Code, Finding, Scope, Severity},
+    install::altered::Altered,
     lock::{Lock, LockedWheel},
     names::causes::chain,
-    packages::{
-        preload,
-        pypi::{self, Altered},
-    },
+    packages::preload,
     plan::Plan,
     store::{
         GenerationRecord, Known, Size, Staged, Store,
@@ -100,7 +98,8 @@ async fn attempt(
         if !seen.suspects.is_empty() {
             let wheels = &located.lock.pypi.wheels;
             if dropped.is_none() {
-                let found = pypi::drop_altered(ctx, &located.uv, &in_doubt(ctx, &seen, wheels)).await?;
+                let found =
+                    crate::install::altered::drop_altered(ctx, &located.uv, &in_doubt(ctx, &seen, wheels)).await?;
                 let again = !found.is_empty();
                 *dropped = Some(found);
                 if again {
@@ -131,7 +130,7 @@ async fn attempt(
 fn in_doubt(ctx: &Context, audit: &Audit, wheels: &[LockedWheel]) -> Vec<LockedWheel> {
     let is_in_doubt = |wheel: &&LockedWheel| {
         let mut suspects = of_wheel(audit, wheel);
-        let known = pypi::published_so(ctx, wheel);
+        let known = crate::install::altered::published_so(ctx, wheel);
         suspects.any(|there| !known.contains(there))
     };
     wheels.iter().filter(is_in_doubt).cloned().collect()
@@ -147,12 +146,12 @@ fn published(ctx: &Context, audit: &Audit, wheels: &[LockedWheel], fetched: &[&s
         .map(|one| one.there.clone());
     let mut published: Vec<Published> = of_conda.collect();
     for wheel in wheels {
-        if fetched.contains(&pypi::normal(&wheel.name).as_str()) {
+        if fetched.contains(&crate::install::altered::normal(&wheel.name).as_str()) {
             let files: Vec<Published> = of_wheel(audit, wheel).cloned().collect();
-            pypi::note_published_so(ctx, wheel, &files);
+            crate::install::altered::note_published_so(ctx, wheel, &files);
             published.extend(files);
         } else {
-            let known = pypi::published_so(ctx, wheel);
+            let known = crate::install::altered::published_so(ctx, wheel);
             published.extend(of_wheel(audit, wheel).filter(|there| known.contains(there)).cloned());
         }
     }
@@ -161,7 +160,7 @@ fn published(ctx: &Context, audit: &Audit, wheels: &[LockedWheel], fetched: &[&s
 
 /// The files of a wheel that are not as they were recorded.
 fn of_wheel<'a>(audit: &'a Audit, wheel: &LockedWheel) -> impl Iterator<Item = &'a Published> + use<'a> {
-    let name = pypi::normal(&wheel.name);
+    let name = crate::install::altered::normal(&wheel.name);
     let suspects = audit
         .suspects
         .iter()

@@ -7,9 +7,10 @@ use super::{
 use crate::{
     certificate::{Certificate, Verdict},
     context::Context,
+    files::layout,
     lock::LabEntry,
     plan::Plan,
-    store::{Generation, Store, drift::Drift, layout},
+    store::{Generation, Store, drift::Drift},
 };
 
 /// The current generation, if it is what the plan asks for.

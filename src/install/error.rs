@@ -14,6 +14,7 @@ use crate::{
         pypi::{PypiError, UvError},
     },
     plan::PlanError,
+    profile::UnsupportedPlatform,
     run::menu::MenuError,
     store::StoreError,
     verify::VerifyError,
@@ -100,5 +101,11 @@ pub enum InstallError {
 impl From<TomlError> for InstallError {
     fn from(error: TomlError) -> Self {
         Self::Profile(Box::new(error))
+    }
+}
+
+impl From<UnsupportedPlatform> for InstallError {
+    fn from(error: UnsupportedPlatform) -> Self {
+        Self::Plan(error.into())
     }
 }

@@ -10,6 +10,7 @@ use rattler_conda_types::RepoDataRecord;
 use super::{Clock, InstallError, Need, room};
 use crate::{
     context::{Context, event::Stage},
+    files::layout,
     finding::Finding,
     lock::{Fallback, LabEntry, Lock},
     packages::{
@@ -17,7 +18,7 @@ use crate::{
         pypi::{self, ResolveRequest, Uv},
     },
     plan::Plan,
-    store::{Store, layout},
+    store::Store,
 };
 
 /// Where the packages of a generation are taken from.

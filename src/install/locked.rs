@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use super::{InstallError, Request};
 use crate::{
     context::Context,
+    files::layout,
     install::relock,
     lock::{LabEntry, LabLock, Lock},
     names::{Backend, ProfileName},
     plan::{Choice, Plan},
-    store::{Generation, layout},
+    store::Generation,
 };
 
 /// How a lab's lock is used.

@@ -1,8 +1,8 @@
 use crate::{
     context::settings::Settings,
     hardware::Hardware,
-    plan::{Plan, subdir},
-    profile::stack::CudaVersion,
+    plan::Plan,
+    profile::{CudaVersion, subdir},
 };
 
 use super::InstallError;

@@ -3,6 +3,7 @@
 //! In: what is asked for. Out: an [`Installed`] with its certificate. A generation is built beside the current one
 //! and becomes current only after audit, verification and benchmark; whatever goes wrong before leaves the old one.
 
+pub(crate) mod altered;
 mod build;
 mod clock;
 mod done;
@@ -128,7 +129,7 @@ fn plan_with(
 ) -> Result<Plan, InstallError> {
     let env = request.name.as_ref().unwrap_or(&manifest.name);
     let machine = &request.machine;
-    let here = plan::subdir(&machine.hardware.triple)?;
+    let here = crate::profile::subdir(&machine.hardware.triple)?;
     let locks = LabLocks::read(ctx, request)?;
     let locked = locks.levels(env.as_str(), here.as_str());
     let profiles = Profiles::load()?;

@@ -9,7 +9,7 @@ use std::{
 use serde::Serialize;
 
 use super::{RoomError, need::bytes};
-use crate::{context::Context, store::Filesystem};
+use crate::{context::Context, files::Filesystem};
 
 /// The variable that moves the store.
 const STORE: &str = "MATENV_HOME";

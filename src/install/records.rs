@@ -3,11 +3,7 @@
 use std::path::Path;
 
 use super::InstallError;
-use crate::{
-    lock::Lock,
-    plan::Plan,
-    store::{Generation, layout},
-};
+use crate::{files::layout, lock::Lock, plan::Plan, store::Generation};
 
 const PLAN_FILE: &str = "plan.json";
 

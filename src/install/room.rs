@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{Need, need::bytes, places::Places};
-use crate::{context::Context, lock::Footprint, store::Filesystem};
+use crate::{context::Context, files::Filesystem, lock::Footprint};
 
 /// Why there is no room for an environment.
 #[derive(Debug, thiserror::Error)]

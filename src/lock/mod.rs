@@ -3,10 +3,13 @@
 //! In: what both resolvers found. Out: a [`Lock`], stored in the generation through `rattler_lock`, with what its
 //! format has no field for in a file beside it. Absent on purpose: mirrors. URLs in a lock are canonical.
 
+mod agree;
 mod file;
 mod footprint;
 mod lab;
 
+pub use agree::{Disagreement, Fault, Party};
+pub(crate) use agree::{contradiction, contradictions, cuda_major};
 pub use file::LockError;
 pub use footprint::{Footprint, Growth, Table as GrowthTable, growth};
 pub use lab::{CONFLICT, LAB_BESIDE, LAB_LOCK, LabEntry, LabLock, LabText};
@@ -46,6 +49,16 @@ impl LockedWheel {
             .extension()
             .is_none_or(|ending| ending != "whl")
     }
+}
+
+/// Where a package comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PackageKind {
+    /// A conda package.
+    Conda,
+    /// A wheel, or an sdist that was built.
+    Pypi,
 }
 
 /// A fallback that was taken (design section 4).

@@ -231,7 +231,7 @@ impl Manifest {
     pub fn has_torch(&self, profile: ProfileName) -> bool {
         self.pypi.iter().any(|wanted| {
             let here = wanted.profiles.is_empty() || wanted.profiles.contains(&profile);
-            here && crate::plan::name_of(&wanted.requirement) == "torch"
+            here && crate::names::requirement::name_of(&wanted.requirement) == "torch"
         })
     }
 }

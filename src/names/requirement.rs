@@ -8,7 +8,7 @@ pub(crate) fn parse(text: &str) -> Result<Requirement<VerbatimUrl>, String> {
     let unfinished =
         |name: &str| name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.ends_with(['.', '-', '_']);
     let text = text.trim();
-    let (name, rest) = text.split_at(crate::plan::name_of(text).len());
+    let (name, rest) = text.split_at(name_of(text).len());
     let extras = rest.trim_start().strip_prefix('[').map(|rest| rest.split(']').next());
     let mut extras = extras.flatten().into_iter().flat_map(|extras| extras.split(','));
     if unfinished(name) {
@@ -22,6 +22,20 @@ pub(crate) fn parse(text: &str) -> Result<Requirement<VerbatimUrl>, String> {
     }
     text.parse()
         .map_err(|error: pep508_rs::Pep508Error<VerbatimUrl>| error.message.to_string())
+}
+
+/// Whether two names mean one package: `Typing_Extensions` is `typing-extensions`.
+pub(crate) fn same_package(one: &str, other: &str) -> bool {
+    let name = |text: &str| text.parse::<pep508_rs::PackageName>().ok();
+    name(one).is_some_and(|one| Some(one) == name(other))
+}
+
+/// The name at the start of a requirement.
+pub(crate) fn name_of(requirement: &str) -> &str {
+    let ends = requirement
+        .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')))
+        .unwrap_or(requirement.len());
+    &requirement[..ends]
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::hardware::{ComputeCapability, Gpu};
+use crate::{hardware::Gpu, profile::ComputeCapability};
 
 /// The first generation that CUDA 12 serves.
 const MAXWELL: ComputeCapability = ComputeCapability { major: 5, minor: 0 };

@@ -14,7 +14,7 @@ use crate::{
     hardware::{Gpu, Hardware},
     manifest::Manifest,
     names::{Backend, ProfileName},
-    profile::{Needs, Profile, stack::Platforms},
+    profile::{Needs, Platforms, Profile},
 };
 
 /// Why a GPU is not counted on.

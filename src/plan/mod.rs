@@ -10,24 +10,21 @@ mod level;
 mod requirements;
 mod select;
 
-pub(crate) use requirements::{name_of, same_package};
-
 pub use choices::{Choice, Rejected};
 pub use choose::Unsupported;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rattler_conda_types::subdir::Subdir;
 use rattler_digest::{Sha256, compute_bytes_digest};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     context::sources::SourceName,
     finding::Finding,
-    hardware::{ComputeCapability, Hardware},
+    hardware::Hardware,
     manifest::{BuildException, Check, Manifest, PythonRange, checkout::Checkout},
     names::{Backend, EnvName, ProfileName, typed},
-    profile::Profiles,
+    profile::{ComputeCapability, Profiles, UnsupportedPlatform, subdir},
 };
 use choose::choose;
 use level::Stand;
@@ -106,11 +103,8 @@ pub enum PlanError {
     #[error(transparent)]
     Unsupported(Box<Unsupported>),
     /// conda knows no packages for this machine.
-    #[error("there are no packages for `{triple}`")]
-    Platform {
-        /// The machine.
-        triple: String,
-    },
+    #[error(transparent)]
+    Platform(#[from] UnsupportedPlatform),
 }
 
 /// How a plan is asked for, beside manifest and hardware.
@@ -247,27 +241,6 @@ impl Plan {
     pub fn wants(&self, source: SourceName) -> bool {
         self.requirements.iter().any(|wanted| wanted.source == source)
     }
-}
-
-/// conda's platform for a triple.
-pub(crate) fn subdir(triple: &str) -> Result<Subdir, PlanError> {
-    let unknown = || PlanError::Platform {
-        triple: triple.to_owned(),
-    };
-    let parsed: target_lexicon::Triple = triple.parse().map_err(|_| unknown())?;
-    let os = match parsed.operating_system {
-        target_lexicon::OperatingSystem::Linux => "linux",
-        target_lexicon::OperatingSystem::Darwin(_) | target_lexicon::OperatingSystem::MacOSX(_) => "osx",
-        target_lexicon::OperatingSystem::Windows => "win",
-        _ => return Err(unknown()),
-    };
-    let arch = match parsed.architecture {
-        target_lexicon::Architecture::X86_64 => "64",
-        target_lexicon::Architecture::Aarch64(_) if os == "linux" => "aarch64",
-        target_lexicon::Architecture::Aarch64(_) => "arm64",
-        _ => return Err(unknown()),
-    };
-    format!("{os}-{arch}").parse().map_err(|_| unknown())
 }
 
 #[cfg(test)]

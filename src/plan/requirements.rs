@@ -11,7 +11,10 @@ use crate::{
         BuildException, Manifest, Wanted,
         checkout::{Checkout, Kind},
     },
-    names::ProfileName,
+    names::{
+        ProfileName,
+        requirement::{name_of, same_package},
+    },
     profile::stack::{Setting, Stacks},
 };
 
@@ -189,20 +192,6 @@ fn build(
         because: format!("from {source}"),
     }));
     build
-}
-
-/// Whether two names mean one package: `Typing_Extensions` is `typing-extensions`.
-pub(crate) fn same_package(one: &str, other: &str) -> bool {
-    let name = |text: &str| text.parse::<pep508_rs::PackageName>().ok();
-    name(one).is_some_and(|one| Some(one) == name(other))
-}
-
-/// The name at the start of a requirement.
-pub(crate) fn name_of(requirement: &str) -> &str {
-    let ends = requirement
-        .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')))
-        .unwrap_or(requirement.len());
-    &requirement[..ends]
 }
 
 /// Two requirements of one package as one, with the extras and the bounds of both; none where a marker or a URL says when

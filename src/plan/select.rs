@@ -9,11 +9,11 @@ use pep440_rs::{Operator, Version, VersionSpecifiers};
 
 use super::{Choice, Rejected, cards::Card};
 use crate::{
-    hardware::{ComputeCapability, Hardware},
+    hardware::Hardware,
     names::{Backend, ProfileName},
     profile::{
-        Profile,
-        stack::{BackendRow, Backends, CudaVersion, Setting, Stacks, WheelCode},
+        ComputeCapability, CudaVersion, Profile,
+        stack::{BackendRow, Backends, Setting, Stacks, WheelCode},
     },
 };
 

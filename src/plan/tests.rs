@@ -1,5 +1,5 @@
 use super::*;
-use crate::manifest::Manifests;
+use crate::{manifest::Manifests, names::requirement::name_of};
 
 fn machine(triple: &str) -> Hardware {
     serde_json::from_value(serde_json::json!({ "schema": 1, "triple": triple })).expect("a hardware file")
@@ -248,7 +248,7 @@ fn whatever_is_chosen_serves_the_card_and_the_driver() {
 }
 
 /// By the tables themselves, without the code that chose from them.
-fn serves(plan: &Plan, card: ComputeCapability, driver: crate::profile::stack::CudaVersion) {
+fn serves(plan: &Plan, card: ComputeCapability, driver: crate::profile::CudaVersion) {
     use crate::profile::stack::{Backends, Stacks};
     let what = format!("{} {} on sm {card}, CUDA {driver}", plan.manifest, plan.backend);
     let row = Backends::table().get(&plan.backend).expect("in the table");

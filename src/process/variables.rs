@@ -83,7 +83,7 @@ impl Variables {
     /// [`Self::clean`] with the environment at `prefix` in front of PATH and as `CONDA_PREFIX`.
     pub fn inside(&self, prefix: &Path) -> BTreeMap<OsString, OsString> {
         let mut inside = self.clean();
-        let mut search = crate::store::layout::executable_dirs(prefix);
+        let mut search = crate::files::layout::executable_dirs(prefix);
         if let Some(path) = self.get("PATH") {
             search.extend(std::env::split_paths(path));
         }

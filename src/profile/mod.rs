@@ -2,7 +2,15 @@
 //!
 //! In: the TOML files of `profiles/`. Out: [`Profile`]s. Absent on purpose: this machine; see [`crate::hardware`].
 
+mod compute_capability;
+mod cuda_version;
+mod platforms;
 pub mod stack;
+pub(crate) mod system_libraries;
+
+pub use compute_capability::{CodeSupport, ComputeCapability, InvalidComputeCapability};
+pub use cuda_version::{CudaVersion, InvalidCudaVersion};
+pub use platforms::{GlibcRow, GoneRow, Platforms, TargetRow, UnsupportedPlatform, subdir};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

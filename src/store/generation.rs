@@ -7,7 +7,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{StoreError, layout, link};
+use super::{StoreError, link};
+use crate::files::layout;
 use crate::{
     finding::Finding,
     names::{EnvName, ProfileName, typed},

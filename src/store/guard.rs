@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::layout;
+use crate::files::layout;
 use crate::names::EnvName;
 
 /// What pip and uv look for.

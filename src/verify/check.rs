@@ -3,13 +3,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{ProbeResult, system};
+use super::ProbeResult;
+use crate::profile::system_libraries;
 use crate::{
     context::Context,
+    files::layout,
     finding::{Code, Finding, Scope, Severity},
     manifest::Check,
     process::{Ended, Job},
-    store::{Generation, layout},
+    store::Generation,
 };
 
 /// How much of a check's output is kept, in bytes.
@@ -132,7 +134,7 @@ fn output(ended: &Ended) -> String {
 }
 
 fn failed(place: &Place<'_>, check: &Check, how: &str, output: &str) -> Finding {
-    let missing = system::missing_library(output);
+    let missing = system_libraries::missing_library(output);
     if check.window
         && let Some(missing) = &missing
     {

@@ -4,11 +4,8 @@
 //! a home folder of its own, clean of what other programs left in this shell; independent ones run side by side.
 
 mod check;
-mod system;
 
 pub use check::VerifyError;
-pub use system::remedy as system_library_remedy;
-pub(crate) use system::{missing_library, package as system_package};
 
 use std::{
     collections::BTreeMap,

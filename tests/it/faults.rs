@@ -9,8 +9,8 @@ use std::{
 
 use matenv::{
     audit::{self, Depth, Subject},
+    files::layout,
     finding::{Code, Finding, Severity},
-    store::layout,
 };
 
 use crate::support::{DEAD_CHANNEL, Ran, TestEnv};

@@ -9,10 +9,10 @@ use std::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use matenv::{
     audit::{Depth, Installed, Inventory, Subject},
+    files::layout,
     names::ProfileName,
     packages::preload,
     profile::stack,
-    store::layout,
 };
 use rattler_digest::{Sha256, compute_bytes_digest};
 

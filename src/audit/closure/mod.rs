@@ -19,9 +19,9 @@ use loader::Loader;
 
 use super::Subject;
 use crate::{
+    files::layout,
     names::ProfileName,
     profile::stack::{self, Library},
-    store::layout,
 };
 
 /// What the loader would find.

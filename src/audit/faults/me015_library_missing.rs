@@ -19,7 +19,6 @@ use crate::{
         installers::{Installers, torch_index},
     },
     finding::{Finding, Scope, Severity},
-    verify,
 };
 
 /// Lines of evidence that are shown for a library; the rest are counted.
@@ -35,9 +34,12 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             evidence.truncate(SHOWN);
             evidence.push(format!("and {more} more"));
         }
-        missed(library, evidence, verify::system_library_remedy(library), || {
-            inventory.remedy(|by| who_brings(library, &[], inventory, by))
-        })
+        missed(
+            library,
+            evidence,
+            crate::profile::system_libraries::remedy(library),
+            || inventory.remedy(|by| who_brings(library, &[], inventory, by)),
+        )
     });
     let damaged = closure.damaged.iter().map(|(path, why)| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();

@@ -12,8 +12,10 @@ use crate::finding::Code;
 use crate::{
     audit::{Installers, Inventory, LibraryCode},
     finding::{Finding, Scope, Severity},
-    hardware::{ComputeCapability, Reach},
-    profile::stack::{Stacks, WheelCode},
+    profile::{
+        CodeSupport, ComputeCapability,
+        stack::{Stacks, WheelCode},
+    },
 };
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
@@ -21,7 +23,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
     cards.sort();
     cards.dedup();
     let judge = |library: &LibraryCode| {
-        let reached = |by: Reach| {
+        let reached = |by: CodeSupport| {
             let of_this = cards
                 .iter()
                 .copied()
@@ -29,7 +31,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             of_this.collect::<Vec<_>>()
         };
         let name = &library.library;
-        let (none, compiled) = (reached(Reach::Nothing), reached(Reach::Ptx));
+        let (none, compiled) = (reached(CodeSupport::Nothing), reached(CodeSupport::Ptx));
         let (severity, message) = if none.is_empty() && compiled.is_empty() {
             return None;
         } else if none.is_empty() {
@@ -78,7 +80,7 @@ fn another_release(library: &str, cards: &[ComputeCapability], inventory: &Inven
         let serves = |row: &WheelCode| {
             cards
                 .iter()
-                .all(|card| card.served_by(&row.sass, &row.ptx) != Reach::Nothing)
+                .all(|card| card.served_by(&row.sass, &row.ptx) != CodeSupport::Nothing)
         };
         let (range, _) = same_cuda.find(|(_, row)| serves(row))?;
         Some(by.answer(&[format!("{RUNTIME}{range}")], None))

@@ -15,8 +15,8 @@ use crate::{
         installers::{self, Installers, then},
     },
     finding::{Finding, Scope, Severity},
+    lock::{Disagreement, Fault, Party, contradictions, cuda_major},
     names::ProfileName,
-    packages::pypi::{Disagreement, Fault, Party, contradictions, cuda_major},
     profile::stack::Stacks,
 };
 

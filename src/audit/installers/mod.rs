@@ -13,9 +13,9 @@ use pep508_rs::{MarkerTree, Requirement, VerbatimUrl};
 use crate::{
     audit::{Distribution, Inventory, Owner},
     context::sources::{SourceName, Sources},
+    files::layout,
     names::Backend,
     process::posix_quoted,
-    store::layout,
 };
 
 /// Those who installed what matenv did not, and how they are spoken to.

@@ -127,7 +127,7 @@ impl From<PlanError> for Failure {
                 };
                 ("plan::unsupported", help)
             }
-            PlanError::Platform { .. } => (
+            PlanError::Platform(_) => (
                 "plan::platform",
                 "use Linux, macOS or Windows on x86-64 or arm64".to_owned(),
             ),

@@ -3,10 +3,11 @@
 use super::super::{Exit, Failure, error::DISK};
 use crate::{
     context::sources::SourceName,
+    lock::{Disagreement, Fault},
     manifest::checkout::CheckoutError,
     packages::{
         conda::{CondaError, host_python::HostPythonError},
-        pypi::{Disagreement, Fault, PypiError, UvError},
+        pypi::{PypiError, UvError},
     },
 };
 

@@ -14,7 +14,7 @@ use crate::finding::Code;
 use crate::{
     doctor::{patient::Patient, process::BINDINGS},
     finding::{Finding, Scope, Severity},
-    verify::system_package,
+    profile::system_libraries,
 };
 
 /// The libraries that an environment's Qt asks for, and those for want of which an import fails, by module.
@@ -58,7 +58,10 @@ pub(crate) fn detect(
         ),
         None => return Vec::new(),
     };
-    let packages: Vec<(String, String)> = names.iter().filter_map(|name| system_package(name)).collect();
+    let packages: Vec<(String, String)> = names
+        .iter()
+        .filter_map(|name| system_libraries::package(name))
+        .collect();
     let finding = Finding::new(Code::SystemLibraryMissing, severity, Scope::Host, message)
         .with_evidence(missing.iter().map(|(name, asks)| format!("{name} is needed by {asks}")));
     if packages.is_empty() {

@@ -9,7 +9,6 @@ use crate::finding::Code;
 use crate::{
     doctor::{host::HostFacts, patient::Patient},
     finding::{Finding, Scope, Severity},
-    hardware,
     profile::stack::Backends,
 };
 
@@ -73,9 +72,9 @@ fn of_patient(host: &HostFacts, patient: &Patient) -> Option<Finding> {
     // The rest (no GPU, another kind of it) in the words that `run` and `list` say too.
     let made = patient.made.as_ref()?;
     let change = if host.described.is_some() {
-        hardware::lack(&made.certificate, hardware)?
+        crate::certificate::lack(&made.certificate, hardware)?
     } else {
-        hardware::change(&made.certificate, hardware)?
+        crate::certificate::change(&made.certificate, hardware)?
     };
     let (message, mut remedy) = match change.rsplit_once(": ") {
         Some((what, remedy)) if remedy.starts_with("matenv ") => (what.to_owned(), remedy.to_owned()),

@@ -5,8 +5,8 @@ use futures::future::join_all;
 use super::Quota;
 use crate::{
     context::Context,
+    files::Filesystem,
     install::{PlaceFacts, lock_refused},
-    store::Filesystem,
 };
 
 /// A folder that installations write to, and what was tried in it.

@@ -8,12 +8,7 @@ use std::{
 };
 
 use super::qt;
-use crate::{
-    context::settings::Settings,
-    doctor::patient::Patient,
-    finding::Finding,
-    store::{door, layout},
-};
+use crate::{context::settings::Settings, doctor::patient::Patient, files::layout, finding::Finding, store::door};
 
 /// What is true of a prefix as a folder of this machine.
 #[derive(Debug, Clone, Default)]

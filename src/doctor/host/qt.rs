@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{audit::system_folders, binary::Dynamic, doctor::process::binding, store::layout};
+use crate::{audit::system_folders, binary::Dynamic, doctor::process::binding, files::layout};
 
 /// What a Qt of wheels opens first: its window library, and the plugin of X11 and that of Wayland.
 const OPENED: [&str; 3] = ["libQt6Gui.so.6", "libQt5Gui.so.5", "libqxcb.so"];

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{doctor::patient::Patient, process::Variables, store::layout};
+use crate::{doctor::patient::Patient, files::layout, process::Variables};
 
 /// What this shell is set to.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use std::{
 use rayon::prelude::*;
 
 use super::trial::Trial;
-use crate::{binary::Dynamic, context::Context, doctor::patient::Patient, process::Variables, store::layout};
+use crate::{binary::Dynamic, context::Context, doctor::patient::Patient, files::layout, process::Variables};
 
 /// Variables by which a shell hands libraries to every program.
 const SEARCHED: &[&str] = if cfg!(target_os = "macos") {

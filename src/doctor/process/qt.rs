@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::trial::Trial;
-use crate::{context::Context, doctor::patient::Patient, store::layout};
+use crate::{context::Context, doctor::patient::Patient, files::layout};
 
 /// Variables by which a shell names plugins of a Qt.
 const VARIABLES: [&str; 2] = ["QT_QPA_PLATFORM_PLUGIN_PATH", "QT_PLUGIN_PATH"];

@@ -5,7 +5,7 @@ use std::{ffi::OsStr, sync::mpsc, thread};
 use nvml_wrapper::{Device, Nvml, cuda_driver_version_major, cuda_driver_version_minor, error::NvmlError};
 
 use super::{Effort, NO_PATIENCE, Nvidia, PATIENCE, Trouble, gpu, trouble};
-use crate::hardware::{ComputeCapability, Gpu};
+use crate::{hardware::Gpu, profile::ComputeCapability};
 
 /// By name first; then where WSL and distributions put it without telling the loader.
 #[cfg(target_os = "linux")]

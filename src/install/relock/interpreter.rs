@@ -35,7 +35,7 @@ pub async fn interpreter(ctx: &Context) -> Result<Interpreter, InstallError> {
     let folder = tempfile::tempdir().map_err(InstallError::Records)?;
     conda::fetch_tool(ctx, "python 3.13.*", folder.path()).await?;
     Ok(Interpreter {
-        path: crate::store::layout::python(folder.path()),
+        path: crate::files::layout::python(folder.path()),
         _folder: Some(folder),
     })
 }

@@ -1,4 +1,4 @@
-use crate::{install::LockedError, lock::LabLock, names::closest, plan};
+use crate::{install::LockedError, lock::LabLock, names::closest};
 
 /// Which versions may move.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,10 +28,11 @@ impl Upgrade {
                     .map(|record| record.package_record.name.as_normalized()),
             );
         }
-        match packages
-            .iter()
-            .find(|package| !known.iter().any(|known| plan::same_package(package, known)))
-        {
+        match packages.iter().find(|package| {
+            !known
+                .iter()
+                .any(|known| crate::names::requirement::same_package(package, known))
+        }) {
             None => Ok(()),
             Some(package) => Err(LockedError::NoPackage {
                 package: package.clone(),
@@ -45,7 +46,9 @@ impl Upgrade {
         match self {
             Self::Nothing => false,
             Self::Everything => true,
-            Self::Packages(packages) => packages.iter().any(|package| plan::same_package(package, name)),
+            Self::Packages(packages) => packages
+                .iter()
+                .any(|package| crate::names::requirement::same_package(package, name)),
         }
     }
 }

@@ -10,8 +10,10 @@ use crate::{
     files::toml_file::TomlFile,
     lock::LAB_LOCK,
     manifest::Manifests,
-    names::{EnvName, closest},
-    plan::{name_of, same_package},
+    names::{
+        EnvName, closest,
+        requirement::{name_of, same_package},
+    },
 };
 
 /// What became of one package.

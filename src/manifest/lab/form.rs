@@ -16,8 +16,7 @@ use crate::{
     context::sources::Mirror,
     files::toml_file::{TomlError, TomlFile},
     names::{Backend, EnvName, ProfileName, closest, requirement},
-    plan,
-    profile::stack::{Backends, CudaVersion, Platforms},
+    profile::{CudaVersion, Platforms, stack::Backends},
 };
 
 // Doc comments here are what editors show: they are the descriptions of the JSON Schema.
@@ -217,7 +216,7 @@ pub(super) fn package(text: &str) -> Result<Requirement<VerbatimUrl>, String> {
 
 fn platforms(rows: Option<Spanned<Vec<Spanned<Platform>>>>, file: &TomlFile) -> Result<Vec<LabPlatform>, TomlError> {
     let Some(rows) = rows else {
-        let here = plan::subdir(&target_lexicon::HOST.to_string());
+        let here = crate::profile::subdir(&target_lexicon::HOST.to_string());
         return Ok(here
             .into_iter()
             .map(|subdir| LabPlatform::plain(subdir.as_str()))

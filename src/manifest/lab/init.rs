@@ -10,7 +10,6 @@ use crate::{
     files::toml_file::TomlFile,
     manifest::{self, Manifests},
     names::EnvName,
-    plan,
 };
 
 const HEAD: &str = "\
@@ -103,7 +102,7 @@ fn create(path: &Path, text: &str) -> Result<(), LabError> {
 
 fn text(environments: &[EnvName]) -> String {
     // A machine that has no packages can still hold a lab for others.
-    let here = plan::subdir(&target_lexicon::HOST.to_string());
+    let here = crate::profile::subdir(&target_lexicon::HOST.to_string());
     let subdir = here.map_or_else(|_| "linux-64".to_owned(), |subdir| subdir.to_string());
     let mut text = HEAD.to_owned();
     for env in environments {

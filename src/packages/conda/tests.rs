@@ -9,11 +9,11 @@ use crate::{
         event::Events,
         settings::{Asked, Settings},
     },
+    files::layout,
     manifest::Manifests,
     plan::{self, Plan},
     process::{Job, Variables},
     profile::Profiles,
-    store::layout,
 };
 
 struct Bench {

@@ -6,7 +6,7 @@ use std::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use rattler_digest::{Sha256, compute_bytes_digest};
 
-use crate::store::layout;
+use crate::files::layout;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 

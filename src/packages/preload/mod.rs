@@ -14,7 +14,7 @@ pub use present::Present;
 
 use std::path::{Path, PathBuf};
 
-use crate::{profile::stack::Library, store::layout};
+use crate::{files::layout, profile::stack::Library};
 
 /// Why an environment's Python could not be given the hook.
 #[derive(Debug, thiserror::Error)]

@@ -5,14 +5,13 @@ use std::{ffi::OsString, fmt::Write as _};
 use url::Url;
 
 use super::{
-    PypiError, ResolveRequest, Uv,
-    agree::Disagreement,
-    environment,
+    PypiError, ResolveRequest, Uv, environment,
     project::{self, Project},
     pylock,
     resolve::{has_torch, places, with_sizes},
     watch::watched,
 };
+use crate::lock::Disagreement;
 use crate::{
     context::{Context, event::Stage, sources::SourceName},
     lock::LockedWheel,

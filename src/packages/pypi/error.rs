@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 
-use super::{agree::Disagreement, check::name_of};
+use super::check::name_of;
+use crate::lock::Disagreement;
 use crate::{context::sources::SourceName, plan::Plan};
 
 /// Why the wheels could not be resolved or installed.

@@ -16,10 +16,10 @@ use crate::{
         event::Stage,
         sources::{Index, SourceName},
     },
+    files::layout,
     lock::{LockedPypi, LockedWheel},
     plan::Plan,
     process::Job,
-    store::layout,
 };
 
 /// Install pinned wheels into `prefix`, each checked against its hash.

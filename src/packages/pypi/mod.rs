@@ -4,8 +4,6 @@
 //! `site-packages` ([`install`]). uv sees a generated project, a generated configuration and a cleared environment;
 //! what it answers is checked before it is believed. Absent on purpose: uv's internal crates.
 
-mod agree;
-mod altered;
 mod cached;
 mod check;
 mod compile;
@@ -23,10 +21,6 @@ mod torch_build;
 mod uv;
 mod watch;
 
-pub use agree::{Disagreement, Fault, Party};
-pub(crate) use agree::{contradictions, cuda_major};
-pub use altered::{Altered, drop_altered};
-pub(crate) use altered::{normal, note_published_so, published_so};
 pub use error::PypiError;
 pub use install::{install, is_cached, requirements};
 pub use locations::locations;

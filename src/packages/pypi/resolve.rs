@@ -7,24 +7,23 @@ use futures::{StreamExt as _, stream};
 use url::Url;
 
 use super::{
-    PypiError, Uv,
-    agree::contradiction,
-    check,
+    PypiError, Uv, check,
     compile::Compile,
     pages,
     project::{self, Project},
     torch_build,
 };
+use crate::lock::contradiction;
 use crate::{
     context::{
         Context,
         sources::{Index, SourceName},
     },
+    files::layout,
     hardware::target::Target,
     lock::{LockedPypi, LockedWheel},
     net::Silence,
     plan::Plan,
-    store::layout,
 };
 
 /// Files whose sizes are asked for side by side.

@@ -5,10 +5,10 @@ use std::path::Path;
 use super::{PypiError, Uv, compile::hashed, environment, project::Project, watch::watched};
 use crate::{
     context::{Context, event::Stage},
+    files::layout,
     lock::LockedPypi,
     manifest::checkout::{Checkout, Kind},
     process::{Job, posix_quoted},
-    store::layout,
 };
 
 /// Install `checkout`: a project through uv, scripts as a command that starts them.

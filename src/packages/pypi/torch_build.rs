@@ -4,10 +4,12 @@ use pep440_rs::Version;
 
 use crate::{
     finding::{Code, Finding, Scope, Severity},
-    hardware::Reach,
     lock::LockedWheel,
     plan::Plan,
-    profile::stack::{Backends, CudaVersion, Stacks},
+    profile::{
+        CodeSupport, CudaVersion,
+        stack::{Backends, Stacks},
+    },
 };
 
 /// The finding about a torch that comes from PyPI: an error where the planned hardware does not run its build.
@@ -63,7 +65,7 @@ fn misfit(plan: &Plan, torch: &str, built: CudaVersion, planned: CudaVersion) ->
         .find_map(|(row, cuda)| (cuda == built).then_some(row))?;
     let code = row.code(&torch.parse::<Version>().ok()?, &plan.subdir)?;
     let mut cards = plan.cards.iter();
-    let without = cards.find(|card| card.served_by(&code.sass, &code.ptx) == Reach::Nothing)?;
+    let without = cards.find(|card| card.served_by(&code.sass, &code.ptx) == CodeSupport::Nothing)?;
     Some(format!("it holds no code for {}", without.sm()))
 }
 

@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use pep440_rs::{Version, VersionSpecifiers};
 use serde::Deserialize;
 
-use super::CudaVersion;
-use crate::{hardware::ComputeCapability, names::Backend};
+use crate::profile::CudaVersion;
+use crate::{names::Backend, profile::ComputeCapability};
 
 const FILE: &str = include_str!("../../../profiles/backends.toml");
 

@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, sync::LazyLock};
 use pep440_rs::{Version, VersionSpecifiers};
 use serde::Deserialize;
 
-use super::CudaVersion;
-use crate::{context::sources::SourceName, hardware::ComputeCapability, names::ProfileName};
+use crate::profile::CudaVersion;
+use crate::{context::sources::SourceName, names::ProfileName, profile::ComputeCapability};
 
 const FILE: &str = include_str!("../../../profiles/stacks.toml");
 

@@ -13,7 +13,7 @@ use super::{
     Change,
     listing::{Entry, Kind, modified},
 };
-use crate::store::layout;
+use crate::files::layout;
 
 const FILE: &str = "fingerprint.json";
 

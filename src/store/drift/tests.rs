@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::store::{GenerationRecord, layout};
+use crate::{files::layout, store::GenerationRecord};
 
 struct Prefix {
     folder: tempfile::TempDir,

@@ -7,7 +7,7 @@ mod run;
 use std::{ffi::OsString, time::Duration};
 
 use super::*;
-use crate::{context::settings::Asked, names::ProfileName, process::Variables};
+use crate::{context::settings::Asked, files::layout, names::ProfileName, process::Variables};
 
 struct Bench {
     // Spaces, an umlaut and a quote are what real home folders have.

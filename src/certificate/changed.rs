@@ -1,11 +1,14 @@
 //! The machine of today against the one that an environment was proven on.
 
-use super::{ComputeCapability, Gpu, Hardware};
 use crate::{
     certificate::Certificate,
     context::settings::Settings,
     names::{ProfileName, typed},
     store::Generation,
+};
+use crate::{
+    hardware::{Gpu, Hardware},
+    profile::ComputeCapability,
 };
 
 /// For each generation the sentence how this machine matters to it, after one glance at the machine. One whose certificate cannot be

@@ -89,7 +89,7 @@ impl Party {
 }
 
 /// The first contradiction that there is, the plainest first.
-pub(super) fn contradiction(wheels: &[LockedWheel]) -> Option<Disagreement> {
+pub(crate) fn contradiction(wheels: &[LockedWheel]) -> Option<Disagreement> {
     let parties: Vec<Party> = wheels
         .iter()
         .map(|wheel| Party::new(&wheel.name, &wheel.version))

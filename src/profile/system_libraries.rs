@@ -52,7 +52,7 @@ pub(crate) fn missing_library(output: &str) -> Option<Missing> {
 
 /// What to type for a library that the operating system's packages bring.
 #[must_use]
-pub fn remedy(library: &str) -> Option<String> {
+pub(crate) fn remedy(library: &str) -> Option<String> {
     rows().iter().find(|row| row.name == library).map(Row::remedy)
 }
 

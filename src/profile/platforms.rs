@@ -3,9 +3,11 @@
 use std::sync::LazyLock;
 
 use pep440_rs::Version;
+use rattler_conda_types::subdir::Subdir;
 use serde::Deserialize;
+use target_lexicon::{Architecture, OperatingSystem};
 
-const FILE: &str = include_str!("../../../profiles/platforms.toml");
+const FILE: &str = include_str!("../../profiles/platforms.toml");
 
 static TABLE: LazyLock<Platforms> =
     LazyLock::new(|| toml::from_str(FILE).expect("tested: profiles/platforms.toml parses"));
@@ -105,6 +107,35 @@ impl Platforms {
             .iter()
             .find(|row| (torch || row.package != "torch") && row.platform == subdir)
     }
+}
+
+/// A platform that has no conda subdir here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there are no packages for `{triple}`")]
+pub struct UnsupportedPlatform {
+    /// Its target triple.
+    pub triple: String,
+}
+
+/// The conda subdir of a target triple: `linux-64` for `x86_64-unknown-linux-gnu`.
+pub fn subdir(triple: &str) -> Result<Subdir, UnsupportedPlatform> {
+    let unknown = || UnsupportedPlatform {
+        triple: triple.to_owned(),
+    };
+    let parsed: target_lexicon::Triple = triple.parse().map_err(|_| unknown())?;
+    let os = match parsed.operating_system {
+        OperatingSystem::Linux => "linux",
+        OperatingSystem::Darwin(_) | OperatingSystem::MacOSX(_) => "osx",
+        OperatingSystem::Windows => "win",
+        _ => return Err(unknown()),
+    };
+    let arch = match parsed.architecture {
+        Architecture::X86_64 => "64",
+        Architecture::Aarch64(_) if os == "linux" => "aarch64",
+        Architecture::Aarch64(_) => "arm64",
+        _ => return Err(unknown()),
+    };
+    format!("{os}-{arch}").parse().map_err(|_| unknown())
 }
 
 #[cfg(test)]

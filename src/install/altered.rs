@@ -21,8 +21,13 @@ use rattler_digest::{Sha256, compute_file_digest};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::{PypiError, Uv, environment};
-use crate::{audit::Published, certificate::PackageKind, context::Context, lock::LockedWheel, process::Job};
+use crate::packages::pypi::{PypiError, Uv, environment};
+use crate::{
+    audit::Published,
+    context::Context,
+    lock::{LockedWheel, PackageKind},
+    process::Job,
+};
 
 /// Another uv may hold the cache while it installs.
 const LIMIT: Duration = Duration::from_mins(5);
@@ -47,7 +52,7 @@ pub struct Altered {
 ///
 /// # Errors
 /// uv does not remove it, or it could not be fetched again (`--offline`); the cache stays as it is then.
-pub async fn drop_altered(ctx: &Context, uv: &Uv, wheels: &[LockedWheel]) -> Result<Vec<Altered>, PypiError> {
+pub(crate) async fn drop_altered(ctx: &Context, uv: &Uv, wheels: &[LockedWheel]) -> Result<Vec<Altered>, PypiError> {
     let (cache, wheels) = (ctx.settings.uv_cache.clone(), wheels.to_vec());
     let found = tokio::task::spawn_blocking(move || altered(&cache, &wheels))
         .await

@@ -16,7 +16,7 @@ pub struct ComputeCapability {
 /// How code gets onto a GPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Reach {
+pub enum CodeSupport {
     /// There is machine code that runs there.
     Sass,
     /// The driver compiles PTX: the first run takes minutes.
@@ -45,13 +45,13 @@ impl ComputeCapability {
 
     /// How something that was built with machine code for `sass` and PTX for `ptx` gets onto a GPU of this kind.
     #[must_use]
-    pub fn served_by(self, sass: &[Self], ptx: &[Self]) -> Reach {
+    pub fn served_by(self, sass: &[Self], ptx: &[Self]) -> CodeSupport {
         if sass.iter().any(|code| self.runs_sass(*code)) {
-            Reach::Sass
+            CodeSupport::Sass
         } else if ptx.iter().any(|code| self.compiles_ptx(*code)) {
-            Reach::Ptx
+            CodeSupport::Ptx
         } else {
-            Reach::Nothing
+            CodeSupport::Nothing
         }
     }
 
@@ -145,10 +145,14 @@ mod tests {
     #[test]
     fn machine_code_serves_a_card_before_what_the_driver_compiles() {
         let (sass, ptx) = ([cc("7.5"), cc("8.0")], [cc("8.0")]);
-        for (card, reach) in [("8.9", Reach::Sass), ("9.0", Reach::Ptx), ("7.0", Reach::Nothing)] {
+        for (card, reach) in [
+            ("8.9", CodeSupport::Sass),
+            ("9.0", CodeSupport::Ptx),
+            ("7.0", CodeSupport::Nothing),
+        ] {
             assert_eq!(cc(card).served_by(&sass, &ptx), reach, "{card}");
         }
-        assert_eq!(cc("9.0").served_by(&sass, &[]), Reach::Nothing);
+        assert_eq!(cc("9.0").served_by(&sass, &[]), CodeSupport::Nothing);
     }
 
     #[test]
