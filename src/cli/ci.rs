@@ -42,12 +42,7 @@ struct Shown<'a> {
 
 pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     // A job starts in the repository's folder, which is the lab's.
-    let root = session
-        .ctx
-        .settings
-        .lab
-        .as_ref()
-        .map_or(Path::new("."), |lab| &lab.root);
+    let root = session.lab.as_ref().map_or(Path::new("."), |lab| &lab.root);
     if let Some(above) = ci::repository_above(root) {
         session.ctx.events.warn(format!(
             "this lab lies inside the repository {}: its jobs start there, and the paths of what is written are the lab's; change them, or keep the lab at the top",
@@ -59,7 +54,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
         .iter()
         .map(|given| MatenvWheel::find(given, root))
         .collect::<Result<Vec<_>, _>>()?;
-    let lab = session.ctx.settings.lab.is_some();
+    let lab = session.lab.is_some();
     // The jobs install by it.
     let lock = LabLock::read(root)?.ok_or(LockedError::None { lab })?;
     super::lock::warn_of_stale(session)?;

@@ -48,7 +48,13 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     let read = args.hardware.read()?.zip(args.hardware.file.clone());
     let described = read.map(|(hardware, file)| Described { hardware, file });
     let depth = Depth::of(args.deep);
-    let found = session.block_on(doctor::examine(&session.ctx, &target, depth, described.as_ref()))?;
+    let found = session.block_on(doctor::examine(
+        &session.ctx,
+        &target,
+        depth,
+        described.as_ref(),
+        session.lab.as_deref(),
+    ))?;
     let exit = if found.ok { Exit::Done } else { Exit::Faulty };
     session.out.told(&found, words(&found, described.as_ref()), exit);
     Ok(exit.into())

@@ -54,7 +54,7 @@ struct Shown<'a> {
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
-    let locked = export::from_lab(&session.ctx, &args.env)?;
+    let locked = export::from_lab(session.lab.as_deref(), &args.env)?;
     let installed = if locked.is_empty() {
         Some(super::info::installed(&args.env, session)?)
     } else {
@@ -77,7 +77,13 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
         // Only a pylock's places are asked of an index.
         None => Interpreter::at(PathBuf::new()),
     };
-    let text = session.block_on(export::export(&session.ctx, entry, args.format, &python.path))?;
+    let text = session.block_on(export::export(
+        &session.ctx,
+        session.lab.as_deref(),
+        entry,
+        args.format,
+        &python.path,
+    ))?;
     let shown = shown(args, entry, &text);
     match &args.output {
         None => session.out.show(&shown, &text),

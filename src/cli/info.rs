@@ -70,5 +70,5 @@ pub(super) fn found(env: &EnvName, session: &Session) -> Result<Found, Failure> 
 
 /// Whether `matenv install` knows the environment by its name.
 pub(super) fn has_manifest(env: &EnvName, session: &Session) -> bool {
-    crate::manifest::lab::knows(session.ctx.settings.lab.as_ref(), &session.manifests, env)
+    crate::manifest::lab::knows(session.lab.as_deref(), &session.manifests, env)
 }

@@ -162,6 +162,7 @@ impl Args {
             },
             menu: self.menu,
             sources: self.source.clone(),
+            lab: session.lab.clone(),
             excluded: BTreeMap::new(),
             lock: match (self.locked, self.frozen, self.upgrade) {
                 (true, ..) => LockMode::Locked,

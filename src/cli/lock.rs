@@ -126,7 +126,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
 
 /// Say that a lock no longer holds what the lab asks for: what is made from it is not that.
 pub(super) fn warn_of_stale(session: &Session) -> Result<(), Failure> {
-    let Some(lab) = &session.ctx.settings.lab else {
+    let Some(lab) = &session.lab else {
         return Ok(());
     };
     let Some(lock) = LabLock::read(&lab.root)? else {

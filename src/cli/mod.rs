@@ -33,7 +33,7 @@ mod verify;
 
 pub use error::{Exit, Failure};
 
-use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use tracing_subscriber::{
@@ -164,6 +164,7 @@ enum Command {
 struct Session {
     cwd: PathBuf,
     ctx: Context,
+    lab: Option<Arc<Lab>>,
     manifests: Manifests,
     out: Output,
     runtime: tokio::runtime::Runtime,
@@ -172,7 +173,7 @@ struct Session {
 impl Session {
     /// The lab, for a command that has nothing to do without one.
     fn lab(&self) -> Result<&Lab, Failure> {
-        self.ctx.settings.lab.as_ref().ok_or_else(|| LabError::Missing.into())
+        self.lab.as_deref().ok_or_else(|| LabError::Missing.into())
     }
 
     /// An error as the user meets it, with the folder that is in the way.
@@ -269,6 +270,13 @@ fn dispatch(command: &Command, global: &Global, out: Output) -> Result<ExitCode,
     } else if let Command::Lock(args) = command {
         args.ask(&mut asked);
     }
+    let lab = match Lab::find(&cwd)? {
+        Some((lab, settings)) => {
+            asked.lab = settings;
+            Some(Arc::new(lab))
+        }
+        None => None,
+    };
     let settings = Settings::resolve(asked, Variables::of_this_process(), &cwd)?;
     let manifests = Manifests::load(settings.manifest_dir.as_deref())?;
     let events = terminal::events(global.style(out.json()));
@@ -282,6 +290,7 @@ fn dispatch(command: &Command, global: &Global, out: Output) -> Result<ExitCode,
         Session {
             cwd,
             ctx: Context::new(settings, events),
+            lab,
             manifests,
             out,
             runtime,
@@ -309,7 +318,7 @@ fn dispatch(command: &Command, global: &Global, out: Output) -> Result<ExitCode,
         Command::Ci(args) => ci::run(args, &session),
         Command::Itself(args) => itself::run(args, &session),
     };
-    let settings = std::sync::Arc::clone(&session.ctx.settings);
+    let settings = Arc::clone(&session.ctx.settings);
     // Threads that still link or unpack are not waited for: after Ctrl-C the prompt is due within a second.
     session.runtime.shutdown_background();
     result.map_err(|failure| failure.located(&settings))

@@ -70,6 +70,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
         excluded: BTreeMap::new(),
         lock: LockMode::default(),
         upgrade: false,
+        lab: session.lab.clone(),
     };
     let planned = selected(&args.env, args.name.as_ref(), session)?
         .into_iter()
@@ -135,7 +136,7 @@ pub(super) fn selected<'a>(
     name: Option<&EnvName>,
     session: &'a Session,
 ) -> Result<Vec<Selected<'a>>, Failure> {
-    let selected = lab::select(session.ctx.settings.lab.as_ref(), &session.manifests, names, name)?;
+    let selected = lab::select(session.lab.as_deref(), &session.manifests, names, name)?;
     match name {
         Some(name) if selected.len() > 1 => Err(Failure::one_name(name)),
         _ => Ok(selected),

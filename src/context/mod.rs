@@ -1,6 +1,7 @@
 //! What serves a stage: settings, one HTTP client, and where events go. It goes first in every stage's arguments.
 
 pub mod event;
+pub(crate) mod interpreters;
 pub mod settings;
 pub mod sources;
 
@@ -14,8 +15,8 @@ use crate::{
     install::Need,
     names::EnvName,
     net::Client,
-    packages::conda::host_python::Interpreters,
 };
+use interpreters::Interpreters;
 
 /// What serves a stage.
 #[derive(Clone)]
@@ -65,7 +66,7 @@ impl Context {
     /// A context for one run.
     #[must_use]
     pub fn new(settings: Settings, events: Events) -> Self {
-        let client = Client::new(&settings);
+        let client = Client::new(settings.offline);
         Self {
             settings: Arc::new(settings),
             client,

@@ -9,8 +9,6 @@ use url::Url;
 
 use crate::{
     context::sources::{MachinePypi, Mirror, MirrorError, Sources},
-    manifest::lab::{self, Lab, LabError},
-    names::EnvName,
     process::Variables,
 };
 
@@ -32,6 +30,21 @@ pub struct Asked {
     pub no_torch_from_pypi: bool,
     /// `--exclude-newer DATE`, passed through to both resolvers.
     pub exclude_newer: Option<String>,
+    /// The lab's part.
+    pub lab: LabSettings,
+}
+
+/// The settings in a lab's `matenv.toml`; what the command line asks for comes first.
+#[derive(Debug, Clone, Default)]
+pub struct LabSettings {
+    /// The file.
+    pub file: Option<PathBuf>,
+    /// Its mirrors, in order.
+    pub mirrors: Vec<Mirror>,
+    /// The lab's folder of manifests.
+    pub manifests: Option<PathBuf>,
+    /// Its `exclude-newer` date.
+    pub exclude_newer: Option<String>,
 }
 
 /// What every stage may ask.
@@ -49,8 +62,6 @@ pub struct Settings {
     pub uv_cache: PathBuf,
     /// Where packages come from.
     pub sources: Sources,
-    /// The lab whose folder this is, or lies in.
-    pub lab: Option<Lab>,
     /// A folder of manifests that replaces the built-in ones.
     pub manifest_dir: Option<PathBuf>,
     /// No socket may be opened.
@@ -89,9 +100,6 @@ pub enum SettingsError {
         #[source]
         source: Box<toml::de::Error>,
     },
-    /// The lab's file is at fault.
-    #[error(transparent)]
-    Lab(Box<LabError>),
     /// A mirror in a configuration file makes no sense.
     #[error("{} names a mirror that makes no sense", path.display())]
     Mirror {
@@ -101,12 +109,6 @@ pub enum SettingsError {
         #[source]
         source: MirrorError,
     },
-}
-
-impl From<LabError> for SettingsError {
-    fn from(error: LabError) -> Self {
-        Self::Lab(Box::new(error))
-    }
 }
 
 /// `MATENV_HOME/config.toml`: where packages come from.
@@ -137,16 +139,16 @@ impl Settings {
 
         let mut mirrors = asked.mirrors;
         let mut configuration = Vec::new();
-        let (lab, of_lab) = lab::find_with_mirrors(cwd)?.unzip();
-        configuration.extend(lab.as_ref().map(Lab::file));
-        mirrors.extend(of_lab.into_iter().flatten());
+        let lab = asked.lab;
+        configuration.extend(lab.file);
+        mirrors.extend(lab.mirrors);
         let file = home.join("config.toml");
         if let Some(more) = mirrors_of(&file)? {
             mirrors.extend(more);
             configuration.push(file);
         }
         let manifest_dir = asked.manifest_dir.map(|path| cwd.join(path));
-        let manifest_dir = manifest_dir.or_else(|| lab.as_ref().and_then(Lab::manifests));
+        let manifest_dir = manifest_dir.or(lab.manifests);
         let cache_home = variables
             .path("XDG_CACHE_HOME")
             .filter(|path| path.is_absolute())
@@ -165,10 +167,7 @@ impl Settings {
             uv_cache,
             sources: Sources::new(mirrors, machine_pypi),
             manifest_dir,
-            exclude_newer: asked
-                .exclude_newer
-                .or_else(|| lab.as_ref().and_then(|lab| lab.exclude_newer.clone())),
-            lab,
+            exclude_newer: asked.exclude_newer.or(lab.exclude_newer),
             offline: asked.offline,
             host_python: !asked.no_host_python,
             torch_from_pypi: !asked.no_torch_from_pypi,
@@ -181,15 +180,6 @@ impl Settings {
 }
 
 impl Settings {
-    /// What the lab, if there is one, adds to an environment, as PEP 508 texts.
-    #[must_use]
-    pub fn added_packages(&self, env: &EnvName) -> Vec<String> {
-        self.lab
-            .as_ref()
-            .map(|lab| lab.packages(env).to_vec())
-            .unwrap_or_default()
-    }
-
     /// Every folder that is written to, with the variable that names another.
     #[must_use]
     pub fn folders(&self) -> [(PathBuf, &'static str); 4] {

@@ -20,7 +20,10 @@ use crate::{
     context::{Context, settings::Settings},
     hardware::Hardware,
     install::{self, InstallError},
-    manifest::{Manifests, lab},
+    manifest::{
+        Manifests,
+        lab::{self, Lab},
+    },
     names::EnvName,
     store::StoreError,
     verify::{self, VerifyError},
@@ -79,6 +82,7 @@ pub async fn examine(
     target: &Target,
     depth: Depth,
     described: Option<&Described>,
+    lab: Option<&Lab>,
 ) -> Result<Examination, DoctorError> {
     described.map_or(Ok(()), Described::check_platform)?;
     let Seen {
@@ -98,7 +102,6 @@ pub async fn examine(
     findings.extend(parts.into_iter().flatten().chain(unreadable));
     for lost in lost(ctx, target)? {
         let manifests = Manifests::load(ctx.settings.manifest_dir.as_deref());
-        let lab = ctx.settings.lab.as_ref();
         let known = manifests.is_ok_and(|manifests| lab::knows(lab, &manifests, &lost.env));
         findings.push(faults::detect_lost(&lost, known));
     }

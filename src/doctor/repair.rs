@@ -103,7 +103,9 @@ pub async fn repair(ctx: &Context, generation: &Generation, request: &RepairRequ
     })?;
     let certificate = Certificate::read(&generation.env, &generation.prefix)?;
     let target = Target::Environment(Box::new(generation.clone()));
-    let found = doctor::examine(ctx, &target, Depth::Content, None).await?.findings;
+    let found = doctor::examine(ctx, &target, Depth::Content, None, None)
+        .await?
+        .findings;
     let (mut faults, mut left): (Vec<_>, Vec<_>) = found
         .into_iter()
         .partition(|finding| is_mended(finding, generation, request.finding));

@@ -29,6 +29,7 @@ use crate::{
     files::layout,
     install::{self, InstallError},
     lock::{Fallback, LabEntry, LabLock, Lock, LockError},
+    manifest::lab::Lab,
     names::EnvName,
     packages::pypi::{self, PypiError, Uv, UvError},
     store::Generation,
@@ -163,25 +164,27 @@ pub fn from_generation(generation: &Generation) -> Result<LabEntry, ExportError>
     })
 }
 
-/// Whether the lab's own manifests have to come along.
-fn has_manifests(ctx: &Context) -> bool {
-    ctx.settings.lab.as_ref().is_some_and(|lab| lab.manifests().is_some())
-}
-
 /// What the lab's lock has of an environment; empty if there is no lab, no lock or nothing of it.
-pub fn from_lab(ctx: &Context, env: &EnvName) -> Result<Vec<LabEntry>, ExportError> {
-    let Some(lab) = &ctx.settings.lab else {
+pub fn from_lab(lab: Option<&Lab>, env: &EnvName) -> Result<Vec<LabEntry>, ExportError> {
+    let Some(lab) = lab else {
         return Ok(Vec::new());
     };
     let lock = LabLock::read(&lab.root)?.unwrap_or_default();
     Ok(lock.of(env).cloned().collect())
 }
 
-/// `entry` in that format. `python` runs uv where the machine's index has to be asked.
-pub async fn export(ctx: &Context, entry: &LabEntry, format: Format, python: &Path) -> Result<String, ExportError> {
+/// `entry` in that format. `python` runs uv where the machine's index has to be asked. A recipe copies the manifests of `lab`.
+pub async fn export(
+    ctx: &Context,
+    lab: Option<&Lab>,
+    entry: &LabEntry,
+    format: Format,
+    python: &Path,
+) -> Result<String, ExportError> {
     if entry.lock.fallbacks.contains(&Fallback::HostPython) {
         return Err(ExportError::MachineBound { env: entry.env.clone() });
     }
+    let has_manifests = lab.is_some_and(|lab| lab.manifests().is_some());
     match format {
         Format::EnvironmentYml => environment_yml::environment_yml(entry),
         Format::Explicit => Ok(explicit::explicit(entry)),
@@ -191,8 +194,8 @@ pub async fn export(ctx: &Context, entry: &LabEntry, format: Format, python: &Pa
             pylock::pylock(entry, &located)
         }
         Format::Requirements => Ok(requirements::requirements(entry)),
-        Format::Dockerfile => recipe::dockerfile(entry, has_manifests(ctx)),
-        Format::Apptainer => recipe::apptainer(entry, has_manifests(ctx)),
+        Format::Dockerfile => recipe::dockerfile(entry, has_manifests),
+        Format::Apptainer => recipe::apptainer(entry, has_manifests),
         Format::Cyclonedx => cyclonedx::sbom(entry, ctx.settings.variables.text("SOURCE_DATE_EPOCH")),
     }
 }

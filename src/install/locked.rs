@@ -76,15 +76,15 @@ pub(super) struct LabLocks {
 }
 
 impl LabLocks {
-    pub(super) fn read(ctx: &Context, request: &Request) -> Result<Self, InstallError> {
-        let lab = ctx.settings.lab.as_ref().filter(|_| request.lock != LockMode::Ignored);
+    pub(super) fn read(request: &Request) -> Result<Self, InstallError> {
+        let lab = request.lab.as_ref().filter(|_| request.lock != LockMode::Ignored);
         let lock = match lab {
             Some(lab) => LabLock::read(&lab.root)?,
             None => None,
         };
         let must = matches!(request.lock, LockMode::Locked | LockMode::Frozen);
         if lock.is_none() && must {
-            let lab = ctx.settings.lab.is_some();
+            let lab = request.lab.is_some();
             return Err(LockedError::None { lab }.into());
         }
         Ok(Self { lock })

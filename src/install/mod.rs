@@ -38,7 +38,7 @@ pub use records::kept_plan;
 pub use rehearse::{Rehearsal, rehearse};
 pub use room::RoomError;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use done::nothing_to_do;
 use locked::LabLocks;
@@ -53,7 +53,7 @@ use crate::{
     manifest::{
         Manifest,
         checkout::{Checkout, Source},
-        lab::Selected,
+        lab::{Lab, Selected},
     },
     names::{EnvName, ProfileName},
     packages::pypi::PypiError,
@@ -86,6 +86,8 @@ pub struct Request {
     pub lock: LockMode,
     /// Take the newest versions, whatever is installed.
     pub upgrade: bool,
+    /// The lab that the environments belong to.
+    pub lab: Option<Arc<Lab>>,
 }
 
 impl Request {
@@ -130,7 +132,7 @@ fn plan_with(
     let env = request.name.as_ref().unwrap_or(&manifest.name);
     let machine = &request.machine;
     let here = crate::profile::subdir(&machine.hardware.triple)?;
-    let locks = LabLocks::read(ctx, request)?;
+    let locks = LabLocks::read(request)?;
     let locked = locks.levels(env.as_str(), here.as_str());
     let profiles = Profiles::load()?;
     let with = |locked| {
@@ -141,7 +143,10 @@ fn plan_with(
             redirects: ctx.settings.sources.redirects(),
             sources: ctx.settings.sources.described(),
             source: source.cloned(),
-            packages: ctx.settings.added_packages(env),
+            packages: request
+                .lab
+                .as_ref()
+                .map_or_else(Vec::new, |lab| lab.packages(env).to_vec()),
             excluded: request.excluded.clone(),
             locked,
         };
@@ -212,7 +217,7 @@ async fn make(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<I
     let store = Store::open(&ctx.settings)?;
     let (mut plan, source_held) = plan_from_source(ctx, &store, manifest, request).await?;
     check_is_meant(ctx, &store, &plan, request)?;
-    let entry = LabLocks::read(ctx, request)?.entry(ctx, &mut plan, request.lock)?;
+    let entry = LabLocks::read(request)?.entry(ctx, &mut plan, request.lock)?;
     let entry = entry.as_ref();
     if let Some(done) = nothing_to_do(ctx, &store, &plan, entry, request).await? {
         return Ok(done);

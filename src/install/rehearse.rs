@@ -26,7 +26,7 @@ pub async fn rehearse(ctx: &Context, manifest: &Manifest, request: &Request) -> 
     let mut clock = Clock::new(ctx);
     let store = Store::open(&ctx.settings)?;
     let (mut plan, _source_held) = plan_from_source(ctx, &store, manifest, request).await?;
-    let entry = LabLocks::read(ctx, request)?.entry(ctx, &mut plan, request.lock)?;
+    let entry = LabLocks::read(request)?.entry(ctx, &mut plan, request.lock)?;
     let entry = entry.as_ref();
     if is_done(&store, &plan, entry, request)?.is_some() {
         return Ok(Rehearsal {

@@ -15,8 +15,6 @@ use reqwest_retry::{RetryTransientMiddleware, policies::ExponentialBackoff};
 
 use url::Url;
 
-use crate::context::settings::Settings;
-
 /// A source that sends nothing for this long does not answer (design section 4).
 pub const SILENCE: Duration = Duration::from_secs(5);
 
@@ -39,10 +37,9 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client as `settings` want it.
+    /// A client; with `offline` it refuses every request.
     #[must_use]
-    pub fn new(settings: &Settings) -> Self {
-        let offline = settings.offline;
+    pub fn new(offline: bool) -> Self {
         Self {
             patient: LazyClient::new(move || build(offline, true)),
             quick: LazyClient::new(move || build(offline, false)),

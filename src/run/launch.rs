@@ -19,7 +19,7 @@ use crate::{
     names::EnvName,
     plan::Plan,
     process,
-    store::{Generation, Store, StoreError, run},
+    store::{self, Generation, Store, StoreError, run},
 };
 
 /// How long a program is watched. An import that fails takes less, and nobody waits longer for a prompt.
@@ -139,18 +139,12 @@ fn no_screen(settings: &Settings) -> Option<&'static str> {
         .then_some("there is no screen here (DISPLAY is not set), so its window cannot open; over ssh: ssh -X")
 }
 
-/// Where the log before this one is kept.
-#[must_use]
-pub fn previous(log: &Path) -> PathBuf {
-    log.with_added_extension("1")
-}
-
 /// An empty log; the one before is kept beside it, where a program that is still running goes on writing to it.
 fn fresh(log: &Path) -> std::io::Result<std::fs::File> {
     if let Some(folder) = log.parent() {
         fs_err::create_dir_all(folder)?;
     }
-    match fs_err::rename(log, previous(log)) {
+    match fs_err::rename(log, store::previous_log(log)) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
@@ -215,7 +209,10 @@ mod tests {
             drop(fresh(&log).expect("a log"));
             fs_err::write(&log, text).expect("written");
         }
-        assert_eq!(fs_err::read_to_string(previous(&log)).expect("kept"), "second");
+        assert_eq!(
+            fs_err::read_to_string(store::previous_log(&log)).expect("kept"),
+            "second"
+        );
         assert_eq!(fs_err::read_dir(folder.path().join("logs")).expect("read").count(), 2);
     }
 }

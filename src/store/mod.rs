@@ -18,6 +18,7 @@
 mod activate;
 mod conda_folders;
 pub mod door;
+pub mod drift;
 mod error;
 mod generation;
 mod guard;
@@ -257,7 +258,7 @@ impl Store {
             self.forget_source(&manifest)?;
         }
         let log = self.log(env);
-        for log in [crate::run::launch::previous(&log), log] {
+        for log in [previous_log(&log), log] {
             unmark(&log);
         }
         Ok(Removed { generations, door })
@@ -383,6 +384,12 @@ fn names_in(folder: &Path) -> Result<Vec<String>, StoreError> {
     Ok(names)
 }
 
+/// The path of the log before this one.
+#[must_use]
+pub fn previous_log(log: &Path) -> PathBuf {
+    log.with_added_extension("1")
+}
+
 /// Take a mark or a log away. One that stays is looked at again by the next run.
 fn unmark(file: &Path) {
     match fs_err::remove_file(file) {
@@ -393,7 +400,6 @@ fn unmark(file: &Path) {
 }
 
 // They start POSIX shells and programs of `/bin`.
-pub mod drift;
 #[cfg(test)]
 #[cfg(unix)]
 mod tests;

@@ -23,7 +23,6 @@ use crate::{
 impl From<SettingsError> for Failure {
     fn from(error: SettingsError) -> Self {
         let (code, exit, help) = match error {
-            SettingsError::Lab(error) => return (*error).into(),
             SettingsError::NoHome => (
                 "settings::no_home",
                 Exit::Machine,

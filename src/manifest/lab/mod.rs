@@ -21,7 +21,7 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    context::sources::Mirror,
+    context::settings::LabSettings,
     files::toml_file::{TomlError, TomlFile},
     manifest::{ManifestError, Manifests},
     names::{Backend, EnvName, ProfileName},
@@ -138,12 +138,23 @@ impl From<TomlError> for LabError {
 }
 
 impl Lab {
-    /// The lab of a folder: the nearest `matenv.toml` in it or above it.
+    /// The lab of a folder, from the nearest `matenv.toml` in it or above it, with the settings in that file.
     ///
     /// # Errors
-    /// The file cannot be read or is at fault.
-    pub fn find(cwd: &Path) -> Result<Option<Self>, LabError> {
-        Ok(find_with_mirrors(cwd)?.map(|(lab, _)| lab))
+    /// The file cannot be read or is invalid.
+    pub fn find(cwd: &Path) -> Result<Option<(Self, LabSettings)>, LabError> {
+        let Some(root) = cwd.ancestors().find(|folder| folder.join(LAB_FILE).is_file()) else {
+            return Ok(None);
+        };
+        let file = read(&root.join(LAB_FILE))?;
+        let (lab, mirrors) = form::parse(&file, root)?;
+        let settings = LabSettings {
+            file: Some(lab.file()),
+            mirrors,
+            manifests: lab.manifests(),
+            exclude_newer: lab.exclude_newer.clone(),
+        };
+        Ok(Some((lab, settings)))
     }
 
     /// The lab's file.
@@ -171,15 +182,6 @@ impl Lab {
     fn check_known(&self, env: &EnvName, manifests: &Manifests) -> Result<(), LabError> {
         select(Some(self), manifests, &[env.to_string()], None).map(|_| ())
     }
-}
-
-/// [`Lab::find`], with the mirrors that the file names.
-pub(crate) fn find_with_mirrors(cwd: &Path) -> Result<Option<(Lab, Vec<Mirror>)>, LabError> {
-    let Some(root) = cwd.ancestors().find(|folder| folder.join(LAB_FILE).is_file()) else {
-        return Ok(None);
-    };
-    let file = read(&root.join(LAB_FILE))?;
-    Ok(Some(form::parse(&file, root)?))
 }
 
 /// The file's text; bytes that are none are a fault with a place, as any other.

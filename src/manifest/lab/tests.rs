@@ -1,4 +1,5 @@
 use super::*;
+use crate::context::sources::Mirror;
 use crate::context::sources::{Replaced, Target};
 
 const GOOD: &str = r#"# Ours.
@@ -36,7 +37,7 @@ fn env(name: &str) -> EnvName {
 
 fn lab_in(folder: &Path, text: &str) -> Lab {
     fs_err::write(folder.join(LAB_FILE), text).expect("written");
-    Lab::find(folder).expect("sound").expect("found")
+    Lab::find(folder).expect("sound").expect("found").0
 }
 
 fn manifests() -> Manifests {
@@ -130,16 +131,16 @@ fn the_nearest_file_above_counts() {
     let inner = outer.path().join("inner");
     let below = inner.join("data/run 1");
     fs_err::create_dir_all(&below).expect("made");
-    assert_eq!(Lab::find(&below).expect("sound"), None);
+    assert!(Lab::find(&below).expect("sound").is_none());
     lab_in(outer.path(), GOOD);
-    let found = Lab::find(&below).expect("sound").expect("found");
+    let found = Lab::find(&below).expect("sound").expect("found").0;
     assert_eq!(found.root, outer.path());
     lab_in(&inner, "");
-    let found = Lab::find(&below).expect("sound").expect("found");
+    let found = Lab::find(&below).expect("sound").expect("found").0;
     assert_eq!(found.root, inner);
     // A folder of that name is no lab.
     fs_err::create_dir_all(below.join(LAB_FILE)).expect("made");
-    assert_eq!(Lab::find(&below).expect("sound").expect("found").root, inner);
+    assert_eq!(Lab::find(&below).expect("sound").expect("found").0.root, inner);
 }
 
 #[test]
@@ -235,7 +236,7 @@ fn every_way_to_write_a_table_can_be_edited() {
         let lab = lab_in(folder.path(), before);
         add(&lab, &manifests(), &env("sleap"), &["tqdm".to_owned()]).expect(before);
         assert_eq!(fs_err::read_to_string(lab.file()).expect("there"), after);
-        let again = Lab::find(folder.path()).expect("sound").expect("found");
+        let again = Lab::find(folder.path()).expect("sound").expect("found").0;
         assert_eq!(again.packages(&env("sleap")), ["tqdm"]);
     }
 }
@@ -247,7 +248,7 @@ fn a_new_lab_says_what_it_means_by_default() {
     let created = init(&root, &[], true).expect("made");
     assert_eq!(created.environments, [env("sleap"), env("x-anylabeling")]);
     assert_eq!(created.manifests.len(), 3);
-    let lab = Lab::find(&root).expect("sound").expect("found");
+    let lab = Lab::find(&root).expect("sound").expect("found").0;
     let (empty, _) = parse("").expect("sound");
     assert_eq!((&lab.platforms, &lab.backends), (&empty.platforms, &empty.backends));
     assert_eq!(lab.manifests(), Some(root.join("manifests")));
@@ -324,13 +325,13 @@ fn no_damage_to_the_file_makes_it_panic() {
             .expect("written");
         match Lab::find(folder.path()) {
             Ok(lab) => {
-                let lab = lab.expect("found");
+                let (lab, _) = lab.expect("found");
                 read += 1;
                 if add(&lab, &manifests, &sleap, &tqdm).is_ok() {
-                    let again = Lab::find(folder.path()).expect("sound").expect("found");
+                    let again = Lab::find(folder.path()).expect("sound").expect("found").0;
                     assert!(again.packages(&sleap).contains(&tqdm[0]));
                     remove(&again, &manifests, &sleap, &tqdm).expect("removed");
-                    let again = Lab::find(folder.path()).expect("sound").expect("found");
+                    let again = Lab::find(folder.path()).expect("sound").expect("found").0;
                     assert_eq!(again.packages(&sleap), lab.packages(&sleap));
                 }
             }

@@ -6,45 +6,20 @@
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
-use futures::StreamExt as _;
 use rattler_conda_types::subdir::Subdir;
 use rattler_digest::{Sha256, compute_bytes_digest};
-use serde::Deserialize;
 use url::Url;
 
 use super::{
     CondaError,
     pack::{self, PackageBuilder},
 };
-use crate::{context::Context, manifest::PythonRange, process::Job};
-
-/// What an interpreter says of itself, as one line of JSON.
-const ASK: &str = r#"
-import json, platform, sys, sysconfig
-lacks = []
-for name in ("ssl", "zlib", "ctypes", "sqlite3", "_bz2", "_lzma"):
-    try:
-        __import__(name)
-    except ImportError:
-        lacks.append(name)
-base = getattr(sys, "_base_executable", None) or sys.executable
-print(json.dumps({
-    "version": ".".join(map(str, sys.version_info[:3])),
-    "release": sys.version_info[3] == "final",
-    "implementation": platform.python_implementation(),
-    "base": base,
-    "base_prefix": sys.base_prefix,
-    "free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
-    "bits": 64 if sys.maxsize > 2**32 else 32,
-    "lacks": lacks,
-}))
-"#;
-
-/// An interpreter that takes longer to say its version is none that an environment should stand on.
-const PATIENCE: Duration = Duration::from_secs(10);
+use crate::{
+    context::{Context, interpreters::Answer},
+    manifest::PythonRange,
+};
 
 /// Packages that conda channels and wheel indexes have under the same name.
 const AS_WHEELS: [&str; 3] = ["pip", "setuptools", "wheel"];
@@ -81,42 +56,6 @@ fn list(seen: &[String]) -> String {
         String::new()
     } else {
         format!(" (there is: {})", seen.join("; "))
-    }
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct Answer {
-    version: pep440_rs::Version,
-    release: bool,
-    implementation: String,
-    base: PathBuf,
-    base_prefix: PathBuf,
-    free_threaded: bool,
-    bits: u32,
-    lacks: Vec<String>,
-}
-
-/// This machine's Pythons and what each said of itself, asked once a run.
-#[derive(Default)]
-pub struct Interpreters(tokio::sync::OnceCell<Vec<(PathBuf, Answer)>>);
-
-impl Interpreters {
-    async fn answers(&self, ctx: &Context) -> &[(PathBuf, Answer)] {
-        self.0
-            .get_or_init(async || {
-                let candidates = candidates(ctx);
-                tracing::debug!(?candidates, "asking the host's interpreters");
-                futures::stream::iter(candidates)
-                    .map(|path| async move {
-                        let answer = ask(ctx, &path).await?;
-                        Some((path, answer))
-                    })
-                    .buffer_unordered(4)
-                    .filter_map(async |answer| answer)
-                    .collect()
-                    .await
-            })
-            .await
     }
 }
 
@@ -199,89 +138,6 @@ fn interpreter(answer: &Answer) -> PathBuf {
     };
     // Not canonical: Homebrew's and Debian's links stay valid over an update, their targets do not.
     best
-}
-
-async fn ask(ctx: &Context, path: &Path) -> Option<Answer> {
-    let ended = Job::new(path, ctx.settings.variables.clean())
-        .args(["-I", "-S", "-c", ASK])
-        .limit(PATIENCE)
-        .run()
-        .await
-        .ok()?;
-    if !ended.success() {
-        tracing::debug!(path = %path.display(), how = ended.how(), "no answer");
-        return None;
-    }
-    serde_json::from_str(ended.stdout_text().trim()).ok()
-}
-
-/// Every place where a CPython usually lies, links followed once so that nothing is asked twice.
-#[must_use]
-pub fn candidates(ctx: &Context) -> Vec<PathBuf> {
-    let settings = &ctx.settings;
-    let mut folders: Vec<PathBuf> = settings
-        .variables
-        .get("PATH")
-        .map(|path| std::env::split_paths(path).collect())
-        .unwrap_or_default();
-    let home = &settings.user_home;
-    let pyenv = settings
-        .variables
-        .path("PYENV_ROOT")
-        .unwrap_or_else(|| home.join(".pyenv"));
-    folders.extend(
-        children(&pyenv.join("versions"))
-            .into_iter()
-            .map(|version| version.join("bin")),
-    );
-    folders.extend(
-        children(&home.join(".local/share/uv/python"))
-            .into_iter()
-            .map(|version| version.join("bin")),
-    );
-    for base in ["miniforge3", "mambaforge", "miniconda3", "anaconda3", "micromamba"] {
-        folders.push(home.join(base).join("bin"));
-        folders.push(Path::new("/opt").join(base).join("bin"));
-    }
-    folders.extend(
-        [
-            "/opt/conda/bin",
-            "/opt/homebrew/bin",
-            "/home/linuxbrew/.linuxbrew/bin",
-            "/usr/local/bin",
-            "/usr/bin",
-        ]
-        .map(PathBuf::from),
-    );
-    if let Some(local) = settings.variables.path("LOCALAPPDATA") {
-        folders.extend(children(&local.join("Programs").join("Python")));
-    }
-    let mut known = BTreeSet::new();
-    folders
-        .iter()
-        .filter(|folder| folder.is_absolute())
-        .flat_map(|folder| pythons_in(folder))
-        .filter(|path| {
-            // A shim is a script that looks at the name it is called by, so the path itself counts for it.
-            let real = fs_err::canonicalize(path).unwrap_or_else(|_| path.clone());
-            known.insert(real)
-        })
-        .collect()
-}
-
-fn children(folder: &Path) -> Vec<PathBuf> {
-    fs_err::read_dir(folder)
-        .map(|entries| entries.filter_map(|entry| Some(entry.ok()?.path())).collect())
-        .unwrap_or_default()
-}
-
-fn pythons_in(folder: &Path) -> Vec<PathBuf> {
-    let names = ["python3.13", "python3.12", "python3.11", "python3", "python"];
-    names
-        .iter()
-        .map(|name| folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX)))
-        .filter(|path| path.is_file())
-        .collect()
 }
 
 /// The wheel that can stand in for a conda match spec, as a PEP 508 requirement.

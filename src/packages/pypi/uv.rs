@@ -10,10 +10,10 @@ use pep440_rs::{Version, VersionSpecifiers};
 use serde::Deserialize;
 
 use crate::{
-    context::Context,
+    context::{Context, interpreters},
     files::toml_file::TomlFile,
     names::causes::chain,
-    packages::conda::{self, host_python},
+    packages::conda,
     process::Job,
 };
 
@@ -197,7 +197,7 @@ async fn fetch(ctx: &Context, wanted: &Pinned, home: &Path, python: &Path, chann
         tried.push_str("pip: not asked, for --offline opens no connection\n");
     } else if !done {
         let mut pythons = vec![python.to_owned()];
-        pythons.extend(host_python::candidates(ctx));
+        pythons.extend(interpreters::candidates(ctx));
         for python in pythons {
             match by_pip(ctx, wanted, &python, staging.path()).await {
                 Ok(()) => {
