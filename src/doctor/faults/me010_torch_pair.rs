@@ -1,10 +1,10 @@
 //! `RuntimeError: operator torchvision::nms does not exist`
 //!
-//! torch and torchvision come from different builds: one from PyPI and one from the torch index, or from two CUDA
-//! versions, or torchvision was built against another torch release, or with another C++ ABI (`undefined symbol:
-//! _ZN3c10…`). Both must come from one index.
+//! torch and torchvision come from different builds. For example, one is from PyPI and the other from the
+//! torch index, or they are for two CUDA versions. Or torchvision was built for another torch release or
+//! another C++ ABI (`undefined symbol: _ZN3c10…`). Both must come from the same index.
 //!
-//! Remedy: `matenv repair ENV`, which installs both again from the place that the lock names.
+//! Remedy: run `matenv repair ENV`. It installs both again from the source in the lock.
 
 use pep508_rs::VersionOrUrl;
 

@@ -1,9 +1,9 @@
-//! `['AzureExecutionProvider', 'CPUExecutionProvider']` though onnxruntime-gpu is installed
+//! `['AzureExecutionProvider', 'CPUExecutionProvider']` although onnxruntime-gpu is installed
 //!
-//! onnxruntime and onnxruntime-gpu install the same folder. Whichever was unpacked last wins, and half of the other's
-//! files stay. One of them has to go.
+//! onnxruntime and onnxruntime-gpu install into the same folder. The package that was unpacked last overwrote
+//! the other, and half of the other package is still there. Only one of them can stay.
 //!
-//! Remedy: `matenv repair ENV`, which leaves the one that was locked.
+//! Remedy: run `matenv repair ENV`. It keeps the package that is in the lock.
 
 use super::Code;
 use crate::{

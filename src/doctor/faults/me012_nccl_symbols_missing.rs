@@ -1,10 +1,11 @@
 //! `ImportError: libtorch_cuda.so: undefined symbol: ncclAlltoAll`
 //!
-//! The NCCL that torch loads is another than the one that it was built with: `nvidia-nccl-cu12` was installed over
-//! `nvidia-nccl-cu13`, or an older one was put in its place. Both install `nvidia/nccl/lib/libnccl.so.2`, and the one that
-//! was unpacked last wins. What is missing may also be called `ncclCommResume` or `ncclMemFree`.
+//! torch loads a different NCCL from the one that it was built with. For example, `nvidia-nccl-cu12` was
+//! installed over `nvidia-nccl-cu13`, or an older release replaced it. Both packages install
+//! `nvidia/nccl/lib/libnccl.so.2`, and the one that was unpacked last wins. The missing symbol can also be
+//! `ncclCommResume` or `ncclMemFree`.
 //!
-//! Remedy: `matenv repair ENV`.
+//! Remedy: run `matenv repair ENV`.
 
 use super::{Code, capped, me025_cuda_packages_disagree::nccl_of_torch};
 use crate::{

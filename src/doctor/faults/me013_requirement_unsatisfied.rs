@@ -1,9 +1,10 @@
-//! `ImportError: cannot import name 'MISSING' from 'omegaconf'`, and other packages that do not fit each other
+//! `ImportError: cannot import name 'MISSING' from 'omegaconf'`, or other packages that do not fit each other
 //!
-//! An installed distribution asks for another that is missing or has another version: something was installed or
-//! removed by hand, or an installation was cut off.
+//! An installed package requires another package that is missing or has the wrong version. Something was
+//! installed or removed by hand, or an installation was interrupted.
 //!
-//! Remedy: `matenv repair ENV`. To have another version for good, name it in the lab's folder: `matenv add ENV "numpy<2"`.
+//! Remedy: run `matenv repair ENV`. To keep another version, add it in the lab's folder:
+//! `matenv add ENV "numpy<2"`.
 
 use pep508_rs::VersionOrUrl;
 

@@ -1,13 +1,16 @@
 //! `Failed to load library libonnxruntime_providers_cuda.so with error: libcublasLt.so.13: cannot open shared object file`
 //!
-//! ONNX Runtime, TensorRT or torch needs a library that neither the environment nor the operating system has, or one that
-//! is cut off. ONNX Runtime then runs on the CPU without a word in the program, and `import torch` fails. A package is
-//! missing, has another CUDA version, or lost files. What the NVIDIA driver brings (`libcuda.so.1`) is not looked for here.
+//! ONNX Runtime, TensorRT or torch needs a library that is damaged, or that neither the environment nor the
+//! operating system has. A package is missing, is for another CUDA version or lost files. ONNX Runtime then
+//! runs on the CPU without a message, and `import torch` fails. Libraries of the NVIDIA driver
+//! (`libcuda.so.1`) are not checked here.
 //!
-//! On Windows (`OSError: [WinError 126] The specified module could not be found. Error loading "…\\fbgemm.dll"`) and macOS (`Library not loaded: @rpath/libomp.dylib`) the
-//! libraries that numpy, OpenCV, ONNX Runtime and torch load are looked at in every profile.
+//! On Windows
+//! (`OSError: [WinError 126] The specified module could not be found. Error loading "…\\fbgemm.dll"`) and
+//! macOS (`Library not loaded: @rpath/libomp.dylib`), the libraries that numpy, OpenCV, ONNX Runtime and
+//! torch load are checked in every profile.
 //!
-//! Remedy: `matenv repair ENV`; for Microsoft's C++ runtime, what the finding says.
+//! Remedy: run `matenv repair ENV`. For Microsoft's C++ runtime, run the command in the finding.
 
 use std::collections::BTreeSet;
 

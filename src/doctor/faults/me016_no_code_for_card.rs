@@ -1,12 +1,15 @@
 //! `cudaErrorNoKernelImageForDevice: no kernel image is available for execution on the device`
 //!
-//! A GPU library holds code for some generations of GPUs only, and this machine's GPU is of none of them: too old (`sm_61
-//! is not compatible with the current PyTorch installation`) or too new. torch and ONNX Runtime differ in this, so one may
-//! work where the other does not. Another release of the library has the code; a newer driver does not help.
+//! A GPU library contains code for some generations of GPUs only, and this machine's GPU is not one of them.
+//! It is too old (`sm_61 is not compatible with the current PyTorch installation`) or too new. torch and ONNX
+//! Runtime differ here, so one can work when the other does not. Another release of the library has the code.
+//! A newer driver does not help.
 //!
-//! Where a library has only PTX for the GPU, the driver compiles it when it is first needed: it works, after some minutes.
+//! If a library has only PTX for the GPU, the driver compiles it at first use. That works, but takes some
+//! minutes.
 //!
-//! Remedy: `matenv install ENV --force` chooses anew for this machine's GPU; what cannot be had is said with the reason.
+//! Remedy: run `matenv install ENV --force`. It chooses the packages again for this machine's GPU. If there
+//! is no suitable package, it gives the reason.
 
 use super::Code;
 use crate::{

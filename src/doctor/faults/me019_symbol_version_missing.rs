@@ -1,11 +1,12 @@
 //! ``ImportError: /lib/x86_64-linux-gnu/libc.so.6: version `GLIBC_2.38' not found``
 //!
-//! A library of the environment was built for a newer operating system than this one, or for a newer C++ library than the one
-//! that comes first (``version `GLIBCXX_3.4.30' not found``, `CXXABI_1.3.15`). A wheel for a newer Linux was installed by hand, or
-//! the environment was made on another machine. An older release of the package works here; a newer glibc comes only
-//! with a newer operating system.
+//! A library of the environment was built for a newer operating system than this one, or for a newer C++
+//! library than the one that is found first (``version `GLIBCXX_3.4.30' not found``, `CXXABI_1.3.15`). Either
+//! a wheel for a newer Linux was installed by hand, or the environment was created on another machine. An
+//! older release of the package works here. A newer glibc comes only with a newer operating system.
 //!
-//! Remedy: `matenv repair ENV` if the wheel was put there by hand; else an older release of the package, named in the lab's folder: `matenv add ENV "PACKAGE<VERSION"`.
+//! Remedy: run `matenv repair ENV` if the wheel was installed by hand. Otherwise, choose an older release of
+//! the package in the lab's folder: `matenv add ENV "PACKAGE<VERSION"`.
 
 use std::collections::BTreeMap;
 

@@ -1,9 +1,10 @@
 //! `libEGL.so.1: cannot open shared object file: No such file or directory`, `Could not load the Qt platform plugin "xcb"`
 //!
-//! A window needs libraries that come with the operating system's desktop, and this machine has none: a server, a container, WSL. All that opens no
-//! window works, but for `import cv2`: OpenCV asks for `libGL.so.1` as soon as it is imported, and that is an *error*.
+//! A window needs libraries that are part of the operating system's desktop. This machine has no desktop: it
+//! is a server, a container or WSL. Everything that opens no window works, with one exception: OpenCV needs
+//! `libGL.so.1` already at `import cv2`. In that case the finding is an *error*.
 //!
-//! Remedy: the line with `apt-get` or `dnf` below the finding.
+//! Remedy: run the `apt-get` or `dnf` command in the finding.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,10 +1,11 @@
 //! `undefined symbol: ncclAlltoAll`, with two `nvidia-nccl-cuNN`, or CUDA libraries of two major versions, in one environment
 //!
-//! `pip install` of something brought NVIDIA's packages of another CUDA version beside those that torch needs. Both install
-//! `nvidia/nccl/lib/libnccl.so.2`, and the one that was unpacked last wins: `undefined symbol: ncclAlltoAll`. Or NCCL is not
-//! the release that torch's metadata pins. Or TensorRT is of another major version than ONNX Runtime needs.
+//! `pip install` added NVIDIA packages for another CUDA version to those that torch needs. Both NCCL packages
+//! install `nvidia/nccl/lib/libnccl.so.2`, and the one that was unpacked last wins:
+//! `undefined symbol: ncclAlltoAll`. Or NCCL is not the release that torch's metadata pins. Or TensorRT has
+//! another major version than ONNX Runtime needs.
 //!
-//! Remedy: `matenv repair ENV`.
+//! Remedy: run `matenv repair ENV`.
 
 use pep508_rs::VersionOrUrl;
 

@@ -1,10 +1,11 @@
 //! `OMP: Error #15`, `Class … is implemented in both …`, `Could not load the Qt platform plugin "xcb" in ".../cv2/qt/plugins" even though it was found`
 //!
-//! Two packages brought a runtime each of which a process can have only one: Intel's OpenMP (`intel-openmp`) beside LLVM's, PyQt6
-//! beside PySide6, opencv-python with a Qt of its own beside PyQt5. Which one wins depends on what is imported first, so it works in
-//! one program and crashes or hangs in the next. One of the two packages has to go; of OpenCV the `-headless` one stays.
+//! Two packages installed a runtime each, but a process can have only one of them. Examples are Intel's
+//! OpenMP (`intel-openmp`) and LLVM's, PyQt6 and PySide6, or opencv-python with its own Qt and PyQt5. The one
+//! that is imported first wins. So one program works, and the next one crashes or hangs. Remove one of the
+//! two packages. For OpenCV, keep the `-headless` package.
 //!
-//! Remedy: `matenv repair ENV`, which leaves what was locked.
+//! Remedy: run `matenv repair ENV`. It keeps the packages that are in the lock.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,11 +1,11 @@
 //! `AttributeError: module 'cv2' has no attribute …`, after two packages wrote the same files
 //!
-//! Two distributions install the same files with different contents: opencv-python beside opencv-contrib-python-headless, or a
-//! fork beside the original. The one that was unpacked last wins, file by file, and removing either breaks the
-//! other. One has to go, and the one that stays has to be installed again. Some share files by design and without harm; they
-//! stand in `profiles/shared_files.toml`.
+//! Two packages install the same files with different contents, such as opencv-python and
+//! opencv-contrib-python-headless, or a fork and its original. The package that was unpacked last overwrote
+//! the other, file by file. Removing one breaks the other. So remove one, then install the other again. Some
+//! packages share files by design and without harm. They are listed in `profiles/shared_files.toml`.
 //!
-//! Remedy: `matenv repair ENV`, which leaves what was locked.
+//! Remedy: run `matenv repair ENV`. It keeps the packages that are in the lock.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,10 +1,13 @@
-//! `ImportError: …: file too short`, `invalid ELF header`, or a program that behaves as no other copy does
+//! `ImportError: …: file too short`, `invalid ELF header`, or a program that behaves differently from every other copy
 //!
-//! A file is not what its package installed: cut off by a full disk, or changed by hand. Sizes are always compared; contents
-//! with `--deep`. The cache may hold the same changed file, because environments and caches share their files. `and so it was published` is said of a
-//! package that was fetched again and is still not as its own record says: a warning, for everybody has the same.
+//! A file is not as its package installed it. A full disk cut it off, or somebody changed it. Sizes are
+//! always compared, contents only with `--deep`. The cache can contain the same changed file, because
+//! environments and caches share their files. If the finding says `and was published that way`, matenv
+//! downloaded the package again and the file still differs from the package's own record. That is a
+//! *warning*, because everybody gets the same file.
 //!
-//! Remedy: `matenv repair ENV`, which fetches altered copies in the caches again.
+//! Remedy: run `matenv repair ENV`. It also downloads packages again if their copies in the caches were
+//! changed.
 
 use std::collections::BTreeMap;
 

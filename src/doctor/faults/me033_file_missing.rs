@@ -1,9 +1,10 @@
-//! `ModuleNotFoundError: No module named 'numpy._core'`, though the package is listed as installed
+//! `ModuleNotFoundError: No module named 'numpy._core'`, although the package is listed as installed
 //!
-//! Files that a package installed are gone: deleted by hand or by a clean-up, or a removal was cut off half-way and left
-//! `numpy-2.4.6.dist-info` without METADATA, or `~umpy`. `pip` and `uv` take the package for installed and do nothing.
+//! Files that a package installed are missing. They were deleted by hand or by a cleanup. Or a removal was
+//! interrupted and left `numpy-2.4.6.dist-info` without METADATA, or a folder such as `~umpy`. `pip` and `uv`
+//! regard the package as installed and do nothing.
 //!
-//! Remedy: `matenv repair ENV`.
+//! Remedy: run `matenv repair ENV`.
 
 use std::collections::BTreeMap;
 

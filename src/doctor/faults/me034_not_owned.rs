@@ -1,10 +1,11 @@
-//! A program takes a library or a module that no package brought: `ImportError: … (/…/site-packages/lib….so)`
+//! A program loads a library or a module that belongs to no package: `ImportError: … (/…/site-packages/lib….so)`
 //!
-//! Somebody copied a file into the environment, or a package was removed without its record. Python modules of nobody are
-//! only worth knowing, until they are imported in place of a package's. A shared library of nobody that the loader takes
-//! for one that a package needs is an error: it works or crashes by chance.
+//! Somebody copied a file into the environment, or a package was removed without its record. Such a file is
+//! an *info* as long as nothing loads it instead of a file of a package. A shared library is an *error* if
+//! the loader uses it in place of a library that a package needs: the package then works or crashes by
+//! chance.
 //!
-//! Remedy: `matenv repair ENV` builds the environment without it.
+//! Remedy: run `matenv repair ENV`. It builds the environment without the file.
 
 use super::{Code, capped};
 use crate::{

@@ -1,9 +1,10 @@
 //! `ModuleNotFoundError: No module named 'numpy._core._multiarray_umath'`, after Python or the machine changed
 //!
-//! A wheel was made for another Python or another operating system than this environment's: the folder was copied from another
-//! machine, or Python was exchanged under it, or an installer was told another platform. Its compiled modules are not found.
+//! A wheel was built for another Python or another operating system than this environment's. The folder was
+//! copied from another machine, its Python was replaced, or an installer was told to use another platform.
+//! Python does not find the wheel's compiled modules.
 //!
-//! Remedy: `matenv repair ENV`; after a change of the machine's own Python: `matenv install ENV --force`.
+//! Remedy: run `matenv repair ENV`. If the machine's own Python changed, run `matenv install ENV --force`.
 
 use super::{Code, capped};
 use crate::{

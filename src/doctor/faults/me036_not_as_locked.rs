@@ -1,9 +1,10 @@
-//! `changed since proven: numpy 2.4.6 -> 1.26.4`
+//! `changed since the installation: numpy 2.4.6 -> 1.26.4`
 //!
-//! The environment does not hold what matenv installed: `pip install`, `uv pip install` or `conda install` changed a
-//! package, added one or removed one. What was proven was another environment.
+//! The environment does not contain the packages that matenv installed. `pip install`, `uv pip install` or
+//! `conda install` changed, added or removed a package. The certificate is no longer valid for it.
 //!
-//! Remedy: `matenv repair ENV` brings the locked versions back. A package that shall stay belongs into the lab's recipe: `matenv add ENV PACKAGE`.
+//! Remedy: run `matenv repair ENV` to restore the locked versions. To keep a package, add it to the lab's
+//! recipe: `matenv add ENV PACKAGE`.
 
 use std::collections::BTreeSet;
 

@@ -1,11 +1,14 @@
 //! `undefined symbol: ncclCommResume`, `version GLIBCXX_3.4.30 not found`, `cuDNN version incompatibility`, after `module load cuda`
 //!
-//! `LD_LIBRARY_PATH` or `LD_PRELOAD` of this shell (on a Mac `DYLD_LIBRARY_PATH`) brings a library with the name of one that the environment asks
-//! for. Which one is loaded depends: a `DT_RPATH` and what is loaded already come before `LD_LIBRARY_PATH`, a `DT_RUNPATH` after it. So it
-//! is tried: the environment's Python runs with the variable and without. It is an *error* if something works only without, a
-//! *warning* if the other library is loaded and nothing fails, and an *info* if the environment's own is loaded all the same.
+//! `LD_LIBRARY_PATH` or `LD_PRELOAD` in your shell (on a Mac, `DYLD_LIBRARY_PATH`) contains a library with
+//! the same name as one that the environment needs. Which of the two is loaded depends: a `DT_RPATH` and
+//! libraries that are already loaded come before `LD_LIBRARY_PATH`, a `DT_RUNPATH` comes after it. So matenv
+//! runs the environment's Python with the variable and without it. The finding is an *error* if something
+//! works only without the variable, a *warning* if the other library is loaded and nothing fails, and an
+//! *info* if the environment loads its own library anyway.
 //!
-//! Remedy: `matenv run ENV -- …`, `matenv launch ENV` and `conda activate ENV` set the variable aside; or `unset LD_LIBRARY_PATH`.
+//! Remedy: use `matenv run ENV -- …`, `matenv launch ENV` or `conda activate ENV`, which unset the variable.
+//! Or run `unset LD_LIBRARY_PATH`.
 
 use std::collections::BTreeSet;
 

@@ -1,10 +1,13 @@
-//! `ModuleNotFoundError: No module named 'encodings'`, or a package of another version than the one that is installed: `PYTHONPATH`, `PYTHONHOME`
+//! `ModuleNotFoundError: No module named 'encodings'`, or a package with another version than the installed one: `PYTHONPATH`, `PYTHONHOME`
 //!
-//! `PYTHONPATH` of this shell names a folder with a package that the environment has too, and Python takes the one in that folder. Or
-//! `PYTHONHOME` makes Python look for its own library elsewhere. The environment's Python is asked which files it would take, and what it takes is
-//! imported, and a few packages that need it: it is an *error* if that works only without the variable, and a *warning* else.
+//! `PYTHONPATH` in your shell names a folder with a package that the environment has too, and Python imports
+//! the package from that folder. Or `PYTHONHOME` makes Python search for its standard library in another
+//! folder. matenv asks the environment's Python which files it would import. It then imports these, and a few
+//! packages that need them. The finding is an *error* if that works only without the variable, and a
+//! *warning* otherwise.
 //!
-//! Remedy: `matenv run ENV -- …`, `matenv launch ENV` and `conda activate ENV` set the variables aside; or `unset PYTHONPATH`.
+//! Remedy: use `matenv run ENV -- …`, `matenv launch ENV` or `conda activate ENV`, which unset the variables.
+//! Or run `unset PYTHONPATH`.
 
 use super::Code;
 use crate::doctor::{

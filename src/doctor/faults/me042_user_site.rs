@@ -1,10 +1,13 @@
-//! `pip install --user` years ago, and `~/.local/lib/python3.13/site-packages` wins over the environment
+//! An old package from `pip install --user`, in `~/.local/lib/python3.13/site-packages`, is imported instead of the environment's
 //!
-//! Python looks into the user's own site-packages before those of a conda environment (PEP 370). A package that was
-//! once installed there is taken instead of the environment's when its Python is started plainly: by its path, by an editor, as a kernel of Jupyter. The
-//! environment's Python is asked which files it would take; it is an *error* if their import fails so, or that of a package that needs them, and a *warning* else.
+//! Python searches the user's own site-packages before those of a conda environment (PEP 370). A package that
+//! was once installed there is imported instead of the environment's when you start the environment's Python
+//! directly: by its path, from an editor or as a Jupyter kernel. matenv asks the environment's Python which
+//! files it would import. The finding is an *error* if their import fails, or the import of a package that
+//! needs them. Otherwise it is a *warning*.
 //!
-//! Remedy: `matenv run ENV -- …`, `matenv launch ENV` and `conda activate ENV` set `PYTHONNOUSERSITE=1`; set it for the others too, or remove the package.
+//! Remedy: use `matenv run ENV -- …`, `matenv launch ENV` or `conda activate ENV`, which set
+//! `PYTHONNOUSERSITE=1`. Set it yourself in all other cases, or remove the package.
 
 use super::{Code, me041_python_variables::shadowing};
 use crate::doctor::{Finding, patient::Patient, process::PythonPath};

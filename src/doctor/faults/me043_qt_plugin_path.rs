@@ -1,10 +1,12 @@
 //! `Could not load the Qt platform plugin "xcb" in "…" even though it was found`, `This application failed to start because no Qt platform plugin could be initialized`
 //!
-//! `QT_PLUGIN_PATH` or `QT_QPA_PLATFORM_PLUGIN_PATH` of this shell names the plugins of another Qt: the desktop's, a module's of the cluster, those in
-//! opencv-python. The environment's Qt is started with the variable and without, on no screen. It is an *error* if it starts only
-//! without, a *warning* if it loads a plugin from there, and an *info* else.
+//! `QT_PLUGIN_PATH` or `QT_QPA_PLATFORM_PLUGIN_PATH` in your shell points to the plugins of another Qt: those
+//! of the desktop, of a cluster's module or of opencv-python. matenv starts the environment's Qt with the
+//! variable and without it, and shows no window. The finding is an *error* if Qt starts only without the
+//! variable, a *warning* if it loads a plugin from that folder, and an *info* otherwise.
 //!
-//! Remedy: `matenv run ENV -- …`, `matenv launch ENV` and the menu's entry start without the variable; or `unset QT_PLUGIN_PATH`.
+//! Remedy: use `matenv run ENV -- …`, `matenv launch ENV` or the menu entry, which unset the variable. Or run
+//! `unset QT_PLUGIN_PATH`.
 
 use super::Code;
 use crate::doctor::{Finding, Scope, Severity, patient::Patient, process::Plugins};

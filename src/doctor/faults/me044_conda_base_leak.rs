@@ -1,9 +1,11 @@
-//! `(base)` stands in the prompt and `which python` says another environment, or the other way round: `conda install` changes the wrong one
+//! `(base)` is in the prompt but `which python` prints another environment, or the reverse: `conda install` changes the wrong one
 //!
-//! `CONDA_PREFIX` of this shell names one environment, and the `python` that comes first on PATH is another's. It happens after `conda activate` in a
-//! shell whose start-up files put a folder before everything else, and where PATH is set by hand. Programs then mix both.
+//! `CONDA_PREFIX` in your shell names one environment, but the first `python` on PATH belongs to another one.
+//! This happens after `conda activate` if the shell's start-up files put a folder at the front of PATH, or if
+//! PATH is set by hand. Programs then mix both environments.
 //!
-//! Remedy: `matenv run ENV -- …` is not concerned; or `conda deactivate` until nothing is active, then `conda activate ENV`.
+//! Remedy: use `matenv run ENV -- …`, which is not affected. Or run `conda deactivate` until no environment
+//! is active, then `conda activate ENV`.
 
 use super::Code;
 use crate::doctor::{Finding, Scope, Severity, patient::Patient, process::Mixed};

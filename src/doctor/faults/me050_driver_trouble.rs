@@ -1,9 +1,10 @@
 //! `Driver/library version mismatch`, `NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver`, `CUDA driver version is insufficient for CUDA runtime version`
 //!
-//! The NVIDIA driver does not work, is older than the environment's CUDA, or the GPU is another than the one that the environment was made for. It is
-//! an *error* for an environment of a GPU profile, and an *info* for a machine none of whose environments uses its GPU.
+//! The NVIDIA driver does not work or is older than the environment's CUDA, or the GPU is another one than
+//! the environment was created for. The finding is an *error* for an environment with a GPU profile, and an
+//! *info* if no environment on this machine uses the GPU.
 //!
-//! Remedy: the finding's own: mostly a reboot, or a newer driver.
+//! Remedy: follow the finding's own remedy. In most cases, reboot or install a newer driver.
 
 use super::Code;
 use crate::{

@@ -1,10 +1,13 @@
 //! `No space left on device`, `Disk quota exceeded`, `[Errno 28]`
 //!
-//! The disk of the environments or of a cache has next to no room, or no inodes: file systems count files too, and an environment has 50,000. What
-//! `quota` or `lfs quota` say of this user counts like the disk's own free space. It is an *error* where nothing can be written any more, a *warning* where the next installation will fail, and an *info* where
-//! making an environment again could, if the caches hold none of it.
+//! The disk of the environments or of a cache has almost no free space or no free inodes. File systems count
+//! files too, and an environment has 50,000. The limits that `quota` or `lfs quota` report for your user
+//! count like the free space of the disk. The finding is an *error* if nothing can be written any more, and a
+//! *warning* if the next installation will fail. It is an *info* if an environment could not be installed
+//! again once the caches are empty.
 //!
-//! Remedy: make room (`df -h`, `df -i`, on clusters `quota -s`), or name a folder on another disk: `MATENV_HOME`, `UV_CACHE_DIR`, `RATTLER_CACHE_DIR`.
+//! Remedy: free disk space (`df -h`, `df -i`, on clusters `quota -s`), or set a folder on another disk:
+//! `MATENV_HOME`, `UV_CACHE_DIR`, `RATTLER_CACHE_DIR`.
 
 use std::collections::BTreeSet;
 

@@ -1,8 +1,9 @@
-//! `Permission denied` though the file is executable: the disk is mounted `noexec`
+//! `Permission denied` although the file is executable: the disk is mounted `noexec`
 //!
-//! The environments lie on a file system from which no program may run. Nothing of them can be started, and their libraries cannot be loaded.
+//! The environments are on a file system that does not allow programs to run. Their programs cannot start,
+//! and their libraries cannot be loaded.
 //!
-//! Remedy: name a folder on another disk: `MATENV_HOME=DIR`, then `matenv install ENV`.
+//! Remedy: set a folder on another disk with `MATENV_HOME=DIR`, then run `matenv install ENV`.
 
 use super::Code;
 use crate::doctor::{Finding, Scope, Severity, host::HostFacts};

@@ -1,8 +1,9 @@
-//! `Bad file descriptor (os error 9)`, `Function not implemented (os error 38)`, `No locks available`, or a hang without a word: `flock`
+//! `Bad file descriptor (os error 9)`, `Function not implemented (os error 38)`, `No locks available`, or a hang without a message: `flock`
 //!
-//! A network file system without its lock daemon locks no files. uv and conda's packages are then handled by several processes at once, or not at all.
+//! A network file system without its lock daemon does not support file locks. Several processes can then use
+//! the packages of uv and conda at the same time, or none can.
 //!
-//! Remedy: name a folder on a local disk: `UV_CACHE_DIR=DIR`, `RATTLER_CACHE_DIR=DIR` or `MATENV_HOME=DIR`.
+//! Remedy: set a folder on a local disk: `UV_CACHE_DIR=DIR`, `RATTLER_CACHE_DIR=DIR` or `MATENV_HOME=DIR`.
 
 use super::Code;
 use crate::doctor::{Finding, Scope, Severity, host::HostFacts};

@@ -1,9 +1,10 @@
 //! `invalid peer certificate: UnknownIssuer`, `CERTIFICATE_VERIFY_FAILED: unable to get local issuer certificate`
 //!
-//! Somebody stands between this machine and a source of packages, mostly an institute's proxy that looks into HTTPS, and shows a certificate of its own.
-//! It is an *error* where this machine does not trust its issuer, and an *info* where it does.
+//! Something between this machine and a package source, usually an institute's proxy that inspects HTTPS,
+//! presents its own certificate. The finding is an *error* if this machine does not trust the issuer of that
+//! certificate, and an *info* if it does.
 //!
-//! Remedy: get the issuer's certificate from whoever looks after the network, and name it: `SSL_CERT_FILE=FILE`.
+//! Remedy: get the issuer's certificate from your network administrator and set `SSL_CERT_FILE=FILE`.
 
 use super::Code;
 use crate::doctor::{

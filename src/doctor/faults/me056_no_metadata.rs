@@ -1,8 +1,10 @@
 //! Resolving takes minutes and gigabytes behind Nexus, Artifactory or AWS: no `data-dist-info-metadata`
 //!
-//! This machine's index gives no metadata beside its wheels (PEP 658), so uv has to read wheels to learn what they need. It works, slowly.
+//! This machine's package index does not serve the metadata of its wheels as separate files (PEP 658). So uv
+//! has to read the wheels themselves to learn what they require. This works, but it is slow.
 //!
-//! Remedy: prefer a lock (`matenv lock`), which needs no metadata; or have whoever looks after the index update it.
+//! Remedy: use a lock (`matenv lock`), which needs no metadata. Or ask the administrator of the index to
+//! update it.
 
 use super::Code;
 use crate::doctor::{

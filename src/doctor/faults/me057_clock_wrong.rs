@@ -1,8 +1,9 @@
 //! `certificate is not yet valid`, `certificate has expired`: the clock of this machine is wrong
 //!
-//! This machine's clock differs by more than five minutes from those of the sources. Certificates are judged by it, and so are the dates of recordings.
+//! This machine's clock differs by more than five minutes from the clocks of the package sources.
+//! Certificates are checked against it, and the dates of your recordings depend on it.
 //!
-//! Remedy: `sudo timedatectl set-ntp true`; on Windows: Settings, Time, Sync now.
+//! Remedy: run `sudo timedatectl set-ntp true`. On Windows: Settings, Time, Sync now.
 
 use super::Code;
 use crate::doctor::{Finding, Scope, Severity, host::HostFacts};

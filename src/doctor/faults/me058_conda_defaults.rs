@@ -1,9 +1,11 @@
 //! `CondaToSNonInteractiveError: Terms of Service have not been accepted for the following channels`
 //!
-//! The conda of this machine takes packages from Anaconda's `defaults`, which has terms of service and costs larger institutions money. matenv
-//! never asks that channel; commands of that conda do, and a script then stops at its question.
+//! conda on this machine installs packages from Anaconda's `defaults` channel, which has terms of service and
+//! costs larger institutions money. matenv never uses that channel. The commands of that conda do, and a
+//! script then stops at conda's question.
 //!
-//! Remedy: `conda config --add channels conda-forge`, then `conda config --remove channels defaults`; with Miniforge there is no such channel.
+//! Remedy: run `conda config --add channels conda-forge`, then `conda config --remove channels defaults`.
+//! Miniforge does not have that channel.
 
 use super::Code;
 use crate::doctor::{

@@ -1,6 +1,7 @@
 //! `conda: command not found`, or an empty list of environments in the host program (MAT, HYDRA)
 //!
-//! Programs that use matenv's environments ask `conda` for them, and there is none on PATH. `matenv run` and `matenv launch` need none.
+//! Programs that use matenv's environments run `conda` to find them, and there is no `conda` on PATH.
+//! `matenv run` and `matenv launch` do not need it.
 //!
 //! Remedy: install Miniforge and start the program from a shell in which `conda env list` works.
 

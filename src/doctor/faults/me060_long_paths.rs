@@ -1,8 +1,9 @@
-//! `The filename or extension is too long`, `[WinError 206]`, or a file that is there and is not found
+//! `The filename or extension is too long`, `[WinError 206]`, or a file that exists but is not found
 //!
-//! Windows lets paths have 260 characters unless it is told otherwise, and packages have longer ones.
+//! By default, Windows limits a path to 260 characters. Packages contain longer ones.
 //!
-//! Remedy: in PowerShell as administrator: `New-ItemProperty HKLM:\SYSTEM\CurrentControlSet\Control\FileSystem LongPathsEnabled -Value 1 -PropertyType DWORD -Force`
+//! Remedy: run this in PowerShell as administrator:
+//! `New-ItemProperty HKLM:\SYSTEM\CurrentControlSet\Control\FileSystem LongPathsEnabled -Value 1 -PropertyType DWORD -Force`
 
 use super::Code;
 use crate::doctor::{Finding, Scope, Severity, host::HostFacts};

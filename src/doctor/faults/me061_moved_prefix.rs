@@ -1,9 +1,11 @@
-//! `bad interpreter: No such file or directory`, `No module named` what is installed: the folder was moved, renamed or copied
+//! `bad interpreter: No such file or directory`, or `No module named` an installed package: the folder was moved, renamed or copied
 //!
-//! The programs of a conda environment or a virtual environment have its path inside. In another place they do not start, or they start the
-//! Python of the old place. Seen in the first lines of its scripts.
+//! The programs of a conda or virtual environment contain its path. In another folder they do not start, or
+//! they start the Python of the old folder. matenv detects this in the first lines of the environment's
+//! scripts.
 //!
-//! Remedy: move it back, or make it anew where it shall be: `matenv install ENV --force`.
+//! Remedy: move the folder back, or create the environment again in the new place:
+//! `matenv install ENV --force`.
 
 use super::Code;
 use crate::doctor::{Finding, Scope, Severity, host::Moved, patient::Patient};

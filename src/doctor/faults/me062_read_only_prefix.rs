@@ -1,9 +1,11 @@
-//! `Permission denied` or `Read-only file system` while an environment is changed: it may not be written to
+//! `Permission denied` or `Read-only file system` when an environment is changed
 //!
-//! The environment is another user's, such as one that a lab shares, or lies on a disk that is mounted read-only. It works; it cannot be changed
-//! from here, and Python cannot keep what it compiles, so the first import of each start takes longer.
+//! The environment belongs to another user, for example because a lab shares it, or it is on a disk that is
+//! mounted read-only. You can use it, but you cannot change it. Python cannot save its compiled files there,
+//! so the first import after each start takes longer.
 //!
-//! Remedy: none is needed to use it. To change it, work as its owner, or make one of your own: `MATENV_HOME=DIR matenv install ENV`.
+//! Remedy: to use the environment, do nothing. To change it, work as its owner, or install your own copy:
+//! `MATENV_HOME=DIR matenv install ENV`.
 
 use super::Code;
 use crate::doctor::{Finding, Scope, Severity, patient::Patient};

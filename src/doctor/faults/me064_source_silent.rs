@@ -1,10 +1,13 @@
 //! `error sending request for url`, `tunnel error: unsuccessful`, `407 Proxy Authentication Required`, `Could not resolve host`
 //!
-//! A source of packages does not answer within five seconds: no network, a firewall, or a proxy that is not told, not there or wants credentials. What
-//! is installed runs all the same. conda-forge's Python and torch's index have a stand-in, so it is an *info* where only they are silent, and a
-//! *warning* where the index of wheels is. `--offline` asks nobody.
+//! A package source does not answer within five seconds. There is no network, a firewall blocks it, or a
+//! proxy is not set, is not running or wants credentials. Installed environments still work. There is a
+//! fallback for conda-forge's Python and for the torch index, so the finding is an *info* if only these do
+//! not answer. It is a *warning* if the index of wheels does not answer. With `--offline`, matenv contacts no
+//! source.
 //!
-//! Remedy: `export HTTPS_PROXY=http://HOST:PORT`, a mirror of the source (`--mirror pypi=URL`), or `--offline` with caches that were filled elsewhere.
+//! Remedy: set the proxy (`export HTTPS_PROXY=http://HOST:PORT`), set a mirror of the source
+//! (`--mirror pypi=URL`), or use `--offline` with caches that were filled on another machine.
 
 use super::Code;
 use crate::{
