@@ -42,7 +42,9 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             Code::NcclSymbolsMissing,
             Severity::Error,
             Scope::Environment,
-            format!("the NCCL that torch loads lacks {count} of its symbols: undefined symbol: {first}"),
+            format!(
+                "the NCCL that torch loads lacks {count} of the symbols that torch needs: undefined symbol: {first}"
+            ),
         )
         .with_evidence(evidence)
         .with_remedy(inventory.remedy(|by| nccl_of_torch(inventory, by))),
@@ -85,7 +87,7 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert_eq!(
             found[0].message,
-            "the NCCL that torch loads lacks 1 of its symbols: undefined symbol: ncclAlltoAll"
+            "the NCCL that torch loads lacks 1 of the symbols that torch needs: undefined symbol: ncclAlltoAll"
         );
         assert_eq!(found[0].evidence[1], "installed: nvidia-nccl-cu13 2.30.7");
         assert_eq!(found[0].evidence[2], "undefined symbol: ncclAlltoAll");

@@ -17,7 +17,8 @@ use crate::{
     verify::system_package,
 };
 
-/// The libraries that an environment's Qt asks for, and those for want of which an import fails, by module.
+/// Reports missing system libraries: `for_qt` maps each one to the file of Qt that needs it, and `for_imports` to
+/// the module whose import fails.
 pub(crate) fn detect(
     for_qt: &BTreeMap<String, PathBuf>,
     for_imports: &BTreeMap<String, String>,
@@ -36,7 +37,7 @@ pub(crate) fn detect(
     let names: Vec<&str> = missing.keys().copied().collect();
     let lacks = format!("this machine has no {}", names.join(", "));
     let windows = !for_qt.is_empty() || !qt.is_empty();
-    // Without windows programs work; without a module that they import they do not.
+    // Programs work without windows, but not without a module that they import.
     let (severity, message) = match others.first() {
         Some(module) if windows => (
             Severity::Error,
@@ -64,7 +65,7 @@ pub(crate) fn detect(
     if packages.is_empty() {
         return vec![finding];
     }
-    // One package may bring several.
+    // One package can contain several of the libraries.
     let joined = |names: BTreeSet<&str>| names.into_iter().collect::<Vec<_>>().join(" ");
     let apt = joined(packages.iter().map(|(apt, _)| apt.as_str()).collect());
     let dnf = joined(packages.iter().map(|(_, dnf)| dnf.as_str()).collect());
@@ -78,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_packages_stand_in_one_line() {
+    fn all_packages_are_in_one_command() {
         let patient = Patient::foreign(Path::new("/e"));
         assert_eq!(detect(&BTreeMap::new(), &BTreeMap::new(), &patient), []);
         let asks = PathBuf::from("/e/PySide6/Qt/plugins/platforms/libqxcb.so");
@@ -91,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn an_import_that_fails_for_want_of_one_is_an_error_told_once() {
+    fn an_import_that_fails_without_the_library_is_one_error() {
         let patient = Patient::foreign(Path::new("/e"));
         let of = |module: &str| BTreeMap::from([("libGL.so.1".to_owned(), module.to_owned())]);
         let found = detect(&BTreeMap::new(), &of("cv2"), &patient);

@@ -19,51 +19,51 @@ use crate::doctor::{
     process::{Injection, Namesake},
 };
 
-/// Files that are shown; the rest are counted.
+/// Maximum number of files in the evidence. The rest are only counted.
 const SHOWN: usize = 3;
-/// Failed imports that are shown: mostly all fail for one reason.
-const TOLD: usize = 2;
+/// Maximum number of failed imports in the evidence: usually all fail for one reason.
+const SHOWN_FAILURES: usize = 2;
 
 pub(crate) fn detect(injection: &Injection, patient: &Patient) -> Vec<Finding> {
-    let taken: Vec<&Namesake> = injection.namesakes.iter().filter(|one| one.taken).collect();
+    let loaded: Vec<&Namesake> = injection.namesakes.iter().filter(|one| one.taken).collect();
     if !injection.broken.is_empty() {
-        // What fails at the first symbol is not loaded in the end: then any of them may be the one.
-        let suspects: Vec<&Namesake> = if taken.is_empty() {
+        // A library that fails at its first symbol does not stay loaded. Then any of them can be the cause.
+        let suspects: Vec<&Namesake> = if loaded.is_empty() {
             injection.namesakes.iter().collect()
         } else {
-            taken
+            loaded
         };
         let what = &injection.broken[0].0;
         let (variables, message) = (
             variables(&suspects),
             format!(
-                "{} of this shell puts {} before what {} needs, and `{what}` fails",
-                variables(&suspects),
+                "`{what}` fails in {}: another {} comes first, from {} in this shell",
+                patient.name(),
                 names(&suspects),
-                patient.name()
+                variables(&suspects)
             ),
         );
-        let told = injection
+        let failures = injection
             .broken
             .iter()
-            .take(TOLD)
+            .take(SHOWN_FAILURES)
             .map(|(what, why)| format!("{what}: {why}"));
-        let evidence: Vec<String> = told.chain(files(&suspects)).collect();
+        let evidence: Vec<String> = failures.chain(files(&suspects)).collect();
         return vec![finding(Severity::Error, message, evidence, patient, &variables)];
     }
-    if !taken.is_empty() {
+    if !loaded.is_empty() {
         let message = format!(
-            "{} of this shell puts {} before what {} needs; it works so far",
-            variables(&taken),
-            names(&taken),
-            patient.name()
+            "{} loads another {}, from {} in this shell; it works so far",
+            patient.name(),
+            names(&loaded),
+            variables(&loaded)
         );
         return vec![finding(
             Severity::Warning,
             message,
-            files(&taken),
+            files(&loaded),
             patient,
-            &variables(&taken),
+            &variables(&loaded),
         )];
     }
     let idle: Vec<&Namesake> = injection.namesakes.iter().filter(|one| one.ours.is_some()).collect();
@@ -71,10 +71,10 @@ pub(crate) fn detect(injection: &Injection, patient: &Patient) -> Vec<Finding> {
         return Vec::new();
     }
     let message = format!(
-        "{} of this shell holds {}, and {} takes its own all the same",
-        variables(&idle),
+        "{} loads its own {}, although {} in this shell contains another",
+        patient.name(),
         names(&idle),
-        patient.name()
+        variables(&idle)
     );
     vec![finding(
         Severity::Info,
@@ -88,7 +88,7 @@ pub(crate) fn detect(injection: &Injection, patient: &Patient) -> Vec<Finding> {
 fn finding(severity: Severity, message: String, evidence: Vec<String>, patient: &Patient, variable: &str) -> Finding {
     let variable = variable.split(" and ").next().unwrap_or(variable);
     let finding = Finding::new(Code::ShadowedLibrary, severity, Scope::Process, message).with_evidence(evidence);
-    // Where nothing comes of it there is nothing to do.
+    // Without an effect there is nothing to fix.
     if severity == Severity::Info {
         finding
     } else {
@@ -113,7 +113,7 @@ fn files(namesakes: &[&Namesake]) -> Vec<String> {
     let line = |one: &&Namesake| {
         let instead = match (&one.ours, one.asked_by.first()) {
             (Some(ours), _) => format!(" instead of {}", ours.display()),
-            (None, Some(asks)) => format!(", which {} asks for", asks.display()),
+            (None, Some(asks)) => format!(", which {} needs", asks.display()),
             (None, None) => String::new(),
         };
         format!("{}{instead}", one.file.display())
@@ -148,12 +148,16 @@ mod tests {
     }
 
     #[test]
-    fn the_verdict_is_the_trials() {
+    fn the_severity_follows_from_the_trial() {
         assert_eq!(found(Vec::new(), &[]), []);
         let severity = |found: &[Finding]| found.iter().map(|one| one.severity).collect::<Vec<_>>();
         let idle = found(vec![namesake(false, true)], &[]);
-        assert_eq!(severity(&idle), [Severity::Info], "DT_RPATH came first");
-        assert_eq!(found(vec![namesake(false, false)], &[]), [], "the system's was taken");
+        assert_eq!(severity(&idle), [Severity::Info], "DT_RPATH comes first");
+        assert_eq!(
+            found(vec![namesake(false, false)], &[]),
+            [],
+            "the system's library was loaded"
+        );
         assert_eq!(severity(&found(vec![namesake(true, true)], &[])), [Severity::Warning]);
         let broken = found(
             vec![namesake(true, true)],
@@ -162,7 +166,7 @@ mod tests {
         assert_eq!(severity(&broken), [Severity::Error]);
         insta::assert_snapshot!(
             broken[0].message,
-            @"LD_LIBRARY_PATH of this shell puts libnccl.so.2 before what /e needs, and `import torch` fails"
+            @"`import torch` fails in /e: another libnccl.so.2 comes first, from LD_LIBRARY_PATH in this shell"
         );
         insta::assert_snapshot!(broken[0].evidence.join("\n"), @r"
         import torch: ImportError: undefined symbol: ncclCommResume

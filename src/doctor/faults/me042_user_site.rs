@@ -23,7 +23,7 @@ pub(crate) fn detect(python: &PythonPath, patient: &Patient) -> Vec<Finding> {
         None => set.to_owned(),
     };
     let does = format!(
-        "the user's own site-packages come before those of {} when its Python is started plainly",
+        "the user's own site-packages override modules of {} when its Python is started directly",
         patient.name()
     );
     shadowing(&python.by_user_site, Code::UserSite, &does, &remedy)
@@ -42,7 +42,7 @@ mod tests {
     };
 
     #[test]
-    fn only_a_package_that_both_have_is_told() {
+    fn only_a_package_in_both_folders_is_reported() {
         let patient = Patient::foreign(Path::new("/e"));
         assert_eq!(detect(&PythonPath::default(), &patient), []);
         let python = PythonPath {
@@ -60,7 +60,7 @@ mod tests {
         let found = detect(&python, &patient);
         assert_eq!(found[0].severity, Severity::Warning);
         assert!(
-            found[0].message.ends_with("started plainly: numpy"),
+            found[0].message.ends_with("started directly: numpy"),
             "{}",
             found[0].message
         );

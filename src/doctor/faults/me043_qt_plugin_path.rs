@@ -18,7 +18,7 @@ pub(crate) fn detect(plugins: &[Plugins], patient: &Patient) -> Vec<Finding> {
 fn finding(plugins: &Plugins, patient: &Patient) -> Finding {
     let (variable, binding) = (plugins.variable, plugins.binding);
     let does = format!(
-        "{variable} of this shell names plugins of another Qt than the {binding} of {}",
+        "{variable} in this shell points to plugins of another Qt than the {binding} of {}",
         patient.name()
     );
     let (severity, message) = match (&plugins.broken, plugins.taken.is_empty()) {
@@ -33,7 +33,7 @@ fn finding(plugins: &Plugins, patient: &Patient) -> Finding {
     evidence.extend(plugins.broken.clone());
     evidence.extend(plugins.taken.iter().take(3).map(|file| file.display().to_string()));
     let finding = Finding::new(Code::QtPluginPath, severity, Scope::Process, message).with_evidence(evidence);
-    // Where nothing comes of it there is nothing to do.
+    // Without an effect there is nothing to fix.
     if severity == Severity::Info {
         finding
     } else {
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_verdict_is_what_qt_did() {
+    fn the_severity_follows_from_the_trial() {
         let patient = Patient::foreign(Path::new("/e"));
         assert_eq!(detect(&[], &patient), []);
         let of = |taken: &[&str], broken: Option<&str>| {

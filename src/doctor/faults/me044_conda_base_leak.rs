@@ -14,7 +14,7 @@ pub(crate) fn detect(mixed: Option<&Mixed>, patient: &Patient) -> Vec<Finding> {
     let Some(mixed) = mixed else { return Vec::new() };
     let remedy = match patient.env() {
         Some(env) => format!("matenv run {env} -- python …   or   conda deactivate, then conda activate {env}"),
-        None => "conda deactivate, then activate it again".to_owned(),
+        None => "conda deactivate, then activate the environment again".to_owned(),
     };
     vec![
         Finding::new(
@@ -22,7 +22,7 @@ pub(crate) fn detect(mixed: Option<&Mixed>, patient: &Patient) -> Vec<Finding> {
             Severity::Warning,
             Scope::Process,
             format!(
-                "this shell is half in {}: {} names one environment, and `python` is another's",
+                "this shell mixes {} with another environment: {} names one, and `python` belongs to the other",
                 patient.name(),
                 mixed.variable
             ),
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_halves_are_told() {
+    fn both_environments_are_named() {
         let patient = Patient::foreign(Path::new("/e"));
         assert_eq!(detect(None, &patient), []);
         let mixed = Mixed {

@@ -10,7 +10,7 @@ use crate::doctor::{Finding, Scope, Severity, host::HostFacts};
 
 pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {
     let noexec = host.places.iter().filter(|place| {
-        // A cache is read from, and nothing of it runs.
+        // Nothing runs from a cache.
         place.variable == "MATENV_HOME" && place.filesystem.is_some_and(|filesystem| filesystem.noexec)
     });
     noexec
@@ -19,10 +19,10 @@ pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {
                 Code::NoExec,
                 Severity::Error,
                 Scope::Host,
-                format!("no program may run from {} (noexec)", place.folder.display()),
+                format!("programs cannot run from {} (noexec)", place.folder.display()),
             )
             .with_evidence([format!("findmnt --target {}", place.folder.display())])
-            .with_remedy("name a folder on another disk: MATENV_HOME=DIR")
+            .with_remedy("set a folder on another disk: MATENV_HOME=DIR")
         })
         .collect()
 }
@@ -33,7 +33,7 @@ mod tests {
     use crate::doctor::tests::{host, place};
 
     #[test]
-    fn only_a_store_that_may_not_run_programs_is_told() {
+    fn only_a_store_on_a_noexec_disk_is_reported() {
         let mut host = host();
         host.places = vec![place(1, None)];
         assert_eq!(detect(&host), []);

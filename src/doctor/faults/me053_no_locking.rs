@@ -16,10 +16,13 @@ pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {
                 Code::NoLocking,
                 Severity::Warning,
                 Scope::Host,
-                format!("the file system of {} locks no files", place.folder.display()),
+                format!(
+                    "the file system of {} does not support file locks",
+                    place.folder.display()
+                ),
             )
             .with_evidence([why])
-            .with_remedy(format!("name a folder on a local disk: {}=DIR", place.variable)),
+            .with_remedy(format!("set a folder on a local disk: {}=DIR", place.variable)),
         )
     };
     host.places.iter().filter_map(refused).collect()
@@ -31,7 +34,7 @@ mod tests {
     use crate::doctor::tests::{host, place};
 
     #[test]
-    fn a_place_without_locks_is_told_with_the_reason() {
+    fn a_folder_without_locks_is_reported_with_the_reason() {
         let mut host = host();
         host.places = vec![place(1, None)];
         assert_eq!(detect(&host), []);

@@ -19,13 +19,13 @@ pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {
                 Severity::Info,
                 Scope::Host,
                 format!(
-                    "files of {} are copied into environments, not linked",
+                    "files of {} are copied into environments instead of linked",
                     place.folder.display()
                 ),
             )
             .with_evidence([why])
             .with_remedy(format!(
-                "put it on the disk of the environments: {}=DIR",
+                "set a folder on the disk of the environments: {}=DIR",
                 place.variable
             )),
         )
@@ -39,7 +39,7 @@ mod tests {
     use crate::doctor::tests::{host, place};
 
     #[test]
-    fn copies_are_worth_a_word_and_no_more() {
+    fn copies_are_only_an_info() {
         let mut host = host();
         host.places = vec![place(1, None)];
         assert_eq!(detect(&host), []);

@@ -13,16 +13,16 @@ use crate::doctor::{
 };
 
 pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {
-    host.sources.iter().filter_map(of_source).collect()
+    host.sources.iter().filter_map(check_source).collect()
 }
 
-fn of_source(source: &SourceFacts) -> Option<Finding> {
+fn check_source(source: &SourceFacts) -> Option<Finding> {
     let (severity, message, mut evidence) = match &source.tls {
         Tls::Unknown | Tls::Public => return None,
         Tls::Private { issuer } => (
             Severity::Info,
             format!(
-                "the certificate of {} is issued by {issuer}, whom this machine trusts and others do not",
+                "the certificate of {} is issued by {issuer}, which this machine trusts but others do not",
                 source.name
             ),
             Vec::new(),
@@ -30,7 +30,7 @@ fn of_source(source: &SourceFacts) -> Option<Finding> {
         Tls::Refused { issuer, why } => (
             Severity::Error,
             format!(
-                "the certificate of {} is issued by {issuer}, whom this machine does not trust",
+                "the certificate of {} is issued by {issuer}, which this machine does not trust",
                 source.name
             ),
             vec![why.clone()],
@@ -40,7 +40,7 @@ fn of_source(source: &SourceFacts) -> Option<Finding> {
     let finding = Finding::new(Code::TlsIntercepted, severity, Scope::Host, message).with_evidence(evidence);
     Some(if severity == Severity::Error {
         finding.with_remedy(
-            "ask whoever looks after the network for that issuer's certificate, then: export SSL_CERT_FILE=FILE",
+            "ask your network administrator for that issuer's certificate, then: export SSL_CERT_FILE=FILE",
         )
     } else {
         finding
@@ -53,7 +53,7 @@ mod tests {
     use crate::doctor::tests::{host, source};
 
     #[test]
-    fn who_issued_it_is_named() {
+    fn the_issuer_is_named() {
         let of = |tls| {
             let mut host = host();
             host.sources = vec![SourceFacts { tls, ..source() }];
@@ -69,7 +69,7 @@ mod tests {
         });
         insta::assert_snapshot!(
             refused[0].message,
-            @"the certificate of pypi is issued by Institute Proxy CA (Institute), whom this machine does not trust"
+            @"the certificate of pypi is issued by Institute Proxy CA (Institute), which this machine does not trust"
         );
         assert!(refused[0].blocks());
     }

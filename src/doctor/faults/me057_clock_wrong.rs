@@ -8,7 +8,7 @@
 use super::Code;
 use crate::doctor::{Finding, Scope, Severity, host::HostFacts};
 
-/// Seconds that nobody minds.
+/// Seconds by which a clock can differ without a finding.
 const HARMLESS_S: i64 = 300;
 
 pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {
@@ -17,9 +17,9 @@ pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {
         .iter()
         .filter_map(|source| Some((source, source.clock_ahead_s?)))
         .collect();
-    // One server with a wrong clock of its own says nothing of this machine.
-    let all_say_so = off.iter().all(|(_, ahead)| ahead.abs() > HARMLESS_S);
-    let Some((_, ahead)) = off.first().filter(|_| all_say_so) else {
+    // A single server can have a wrong clock itself.
+    let all_differ = off.iter().all(|(_, ahead)| ahead.abs() > HARMLESS_S);
+    let Some((_, ahead)) = off.first().filter(|_| all_differ) else {
         return Vec::new();
     };
     let which = if *ahead > 0 { "ahead" } else { "behind" };
@@ -32,7 +32,7 @@ pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {
         )
         .with_evidence(
             off.iter()
-                .map(|(source, ahead)| format!("against {}: {ahead} s", source.name)),
+                .map(|(source, ahead)| format!("compared with {}: {ahead} s", source.name)),
         )
         .with_remedy("sudo timedatectl set-ntp true"),
     ]

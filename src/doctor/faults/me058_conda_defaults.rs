@@ -18,8 +18,8 @@ pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {
         return Vec::new();
     };
     let evidence = match says {
-        Some(file) => format!("{} names it", file.display()),
-        None => "no .condarc names a channel, and then it is taken".to_owned(),
+        Some(file) => format!("{} lists that channel", file.display()),
+        None => "no .condarc lists a channel, so conda uses `defaults`".to_owned(),
     };
     vec![
         Finding::new(
@@ -27,7 +27,8 @@ pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {
             Severity::Warning,
             Scope::Host,
             format!(
-                "the conda of {} takes packages from Anaconda's `defaults` (CondaToSNonInteractiveError); matenv does not",
+                "the conda of {} installs packages from Anaconda's `defaults` (CondaToSNonInteractiveError), \
+                 unlike matenv",
                 base.display()
             ),
         )
@@ -42,7 +43,7 @@ mod tests {
     use crate::doctor::tests::host;
 
     #[test]
-    fn a_conda_that_asks_for_defaults_is_told() {
+    fn a_conda_that_uses_defaults_is_reported() {
         let mut host = host();
         assert_eq!(detect(&host), []);
         host.conda.defaults = Some(Defaults {

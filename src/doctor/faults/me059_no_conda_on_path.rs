@@ -17,7 +17,7 @@ pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {
             Code::NoCondaOnPath,
             Severity::Info,
             Scope::Host,
-            "there is no `conda` on PATH, by which MAT, HYDRA and PoseKit look for environments",
+            "no `conda` on PATH: MAT, HYDRA and PoseKit need it to find environments",
         )
         .with_remedy("install Miniforge, then in a new shell: conda env list"),
     ]
@@ -29,7 +29,7 @@ mod tests {
     use crate::doctor::tests::host;
 
     #[test]
-    fn no_conda_is_worth_a_word() {
+    fn no_conda_is_an_info() {
         let mut host = host();
         assert_eq!(detect(&host), []);
         host.conda.program = None;

@@ -17,7 +17,7 @@ pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {
             Code::LongPaths,
             Severity::Warning,
             Scope::Host,
-            "Windows allows no paths of more than 260 characters, and packages have longer ones",
+            "Windows allows paths of at most 260 characters, and packages contain longer ones",
         )
         .with_evidence([r"HKLM\SYSTEM\CurrentControlSet\Control\FileSystem: LongPathsEnabled is 0"])
         .with_remedy(
@@ -32,7 +32,7 @@ mod tests {
     use crate::doctor::tests::host;
 
     #[test]
-    fn only_a_windows_that_forbids_them_is_told() {
+    fn only_a_windows_that_forbids_them_is_reported() {
         for (allowed, found) in [(None, 0), (Some(true), 0), (Some(false), 1)] {
             let mut host = host();
             host.long_paths = allowed;

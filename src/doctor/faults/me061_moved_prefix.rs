@@ -13,14 +13,14 @@ use crate::doctor::{Finding, Scope, Severity, host::Moved, patient::Patient};
 pub(crate) fn detect(moved: Option<&Moved>, patient: &Patient) -> Vec<Finding> {
     let Some(moved) = moved else { return Vec::new() };
     let does = if moved.is_there {
-        "its programs start the Python of that place"
+        "its programs start the Python of that folder"
     } else {
         "its programs do not start"
     };
     let old = moved.written_for.display();
     let remedy = match (&patient.typed, moved.is_there) {
         (Some(typed), _) => format!("matenv install {typed} --force"),
-        (None, true) => format!("use it where it was made: {old}"),
+        (None, true) => format!("use the original: {old}"),
         (None, false) => format!("move it back: mv \"{}\" \"{old}\"", patient.prefix.display()),
     };
     vec![
@@ -28,10 +28,10 @@ pub(crate) fn detect(moved: Option<&Moved>, patient: &Patient) -> Vec<Finding> {
             Code::MovedPrefix,
             Severity::Error,
             Scope::Environment,
-            format!("{} was made for {old}, and {does}", patient.name()),
+            format!("{} was created in {old}, and {does}", patient.name()),
         )
         .with_evidence([format!(
-            "{} of its scripts say so, such as {}",
+            "{} of its scripts contain that path, such as {}",
             moved.files,
             moved.says.display()
         )])
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_its_programs_do_is_told() {
+    fn the_effect_on_its_programs_is_reported() {
         let patient = Patient::foreign(Path::new("/new"));
         assert_eq!(detect(None, &patient), []);
         let of = |is_there| {
@@ -58,8 +58,8 @@ mod tests {
             };
             detect(Some(&moved), &patient).remove(0)
         };
-        insta::assert_snapshot!(of(false).message, @"/new was made for /old, and its programs do not start");
-        insta::assert_snapshot!(of(true).message, @"/new was made for /old, and its programs start the Python of that place");
+        insta::assert_snapshot!(of(false).message, @"/new was created in /old, and its programs do not start");
+        insta::assert_snapshot!(of(true).message, @"/new was created in /old, and its programs start the Python of that folder");
         assert!(of(false).blocks());
     }
 }

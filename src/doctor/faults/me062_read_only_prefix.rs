@@ -18,11 +18,13 @@ pub(crate) fn detect(read_only: bool, patient: &Patient) -> Vec<Finding> {
         Code::ReadOnlyPrefix,
         Severity::Info,
         Scope::Host,
-        format!("{} may be used and not changed by this user", patient.name()),
+        format!("{} can be used but not changed by this user", patient.name()),
     )
     .with_evidence([format!("no write permission: {}", patient.prefix.display())]);
     vec![match &patient.typed {
-        Some(typed) => finding.with_remedy(format!("for one of your own: MATENV_HOME=DIR matenv install {typed}")),
+        Some(typed) => finding.with_remedy(format!(
+            "to install your own copy: MATENV_HOME=DIR matenv install {typed}"
+        )),
         None => finding,
     }]
 }
@@ -34,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_worth_a_word() {
+    fn a_read_only_prefix_is_an_info() {
         let patient = Patient::foreign(Path::new("/srv/lab/env"));
         assert_eq!(detect(false, &patient), []);
         assert_eq!(detect(true, &patient)[0].severity, Severity::Info);

@@ -30,7 +30,7 @@ mod tests {
     use crate::doctor::tests::gpu_patient;
 
     #[test]
-    fn the_command_that_makes_it_again_is_known_by_an_older_generation_or_a_manifest() {
+    fn the_install_command_comes_from_an_older_generation_or_a_manifest() {
         let newest = gpu_patient().made.map(|made| made.generation);
         let remedy = |newest, has_manifest| {
             let lost = Lost {

@@ -37,18 +37,18 @@ pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {
         [some @ .., last] => format!("{} and {last} do not answer", some.join(", ")),
         [] => return Vec::new(),
     };
-    let told = silent
+    let lines = silent
         .iter()
         .map(|(source, why)| format!("{} ({}): {why}", source.name, source.described));
     let proxy = host.proxy.iter().map(|(variable, value)| format!("{variable}={value}"));
     let remedy = match &host.proxy {
-        Some((variable, _)) => format!("mend {variable}=http://USER:PASSWORD@HOST:PORT"),
+        Some((variable, _)) => format!("fix {variable}=http://USER:PASSWORD@HOST:PORT"),
         None => "behind a proxy: export HTTPS_PROXY=http://HOST:PORT".to_owned(),
     };
     vec![
         Finding::new(Code::SourceSilent, severity, Scope::Host, message)
-            .with_evidence(told.chain(proxy))
-            .with_remedy(format!("{remedy}; or name a mirror: --mirror {}=URL", first.name)),
+            .with_evidence(lines.chain(proxy))
+            .with_remedy(format!("{remedy}; or set a mirror: --mirror {}=URL", first.name)),
     ]
 }
 
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_a_stand_in_is_worth_knowing_and_the_index_of_wheels_is_a_warning() {
+    fn sources_with_a_fallback_are_an_info_and_the_index_of_wheels_is_a_warning() {
         let of = |silent: &[SourceName]| {
             let mut host = host();
             let all = [SourceName::CondaForge, SourceName::Pypi, SourceName::Torch];
@@ -90,7 +90,7 @@ mod tests {
         conda-forge (the machine's configuration (/etc/pip.conf)): connection refused
         torch (the machine's configuration (/etc/pip.conf)): connection refused
         HTTPS_PROXY=http://proxy.example.org:3128
-        mend HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT; or name a mirror: --mirror conda-forge=URL
+        fix HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT; or set a mirror: --mirror conda-forge=URL
         "
         );
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Every fault that matenv knows by name: one file a fault, one code each, never reused.
+//! All faults that matenv can report. Each fault has its own file and its own code. Codes are never reused.
 
 mod me001_probe_failed;
 mod me002_bench_failed;
@@ -59,7 +59,7 @@ use super::{
 use crate::audit::Inventory;
 pub(super) use me063_generation_gone::detect as detect_lost;
 
-/// Every fault that the files of a prefix show.
+/// Detects all faults in the files of a prefix.
 #[must_use]
 pub fn detect(inventory: &Inventory) -> Vec<Finding> {
     [
@@ -84,10 +84,10 @@ pub fn detect(inventory: &Inventory) -> Vec<Finding> {
     .collect()
 }
 
-/// Lines of evidence that are shown; the rest are counted.
+/// Maximum number of evidence lines. The rest are only counted.
 const SHOWN: usize = 20;
 
-/// The first lines of evidence, and how many more there are.
+/// Returns the first lines of evidence, followed by the number of the remaining ones.
 fn capped(lines: impl IntoIterator<Item = String>) -> Vec<String> {
     let mut lines: Vec<String> = lines.into_iter().collect();
     if lines.len() > SHOWN {
@@ -98,7 +98,7 @@ fn capped(lines: impl IntoIterator<Item = String>) -> Vec<String> {
     lines
 }
 
-/// Every fault that the machine shows, as far as it matters to the prefixes on it.
+/// Detects all faults of the machine that matter to the prefixes on it.
 pub(super) fn detect_host(host: &HostFacts, patients: &[Patient]) -> Vec<Finding> {
     let mut found = me050_driver_trouble::detect(host, patients);
     found.extend(me051_disk_full::detect(host, patients));
@@ -118,7 +118,8 @@ pub(super) fn detect_host(host: &HostFacts, patients: &[Patient]) -> Vec<Finding
     found
 }
 
-/// Every fault that a prefix shows as a folder of this machine, with the libraries of the system that an import lacks.
+/// Detects the faults of a prefix that depend on this machine: missing system libraries, the conda link, a moved or
+/// read-only folder. `missing_for_imports` maps each missing library to the module whose import needs it.
 pub(super) fn detect_prefix(
     facts: &PrefixFacts,
     missing_for_imports: &BTreeMap<String, String>,
@@ -131,7 +132,7 @@ pub(super) fn detect_prefix(
     found
 }
 
-/// Every fault that this shell's variables make of a prefix.
+/// Detects all faults that the variables of this shell cause in a prefix.
 pub(super) fn detect_process(process: &ProcessFacts, patient: &Patient) -> Vec<Finding> {
     let mut found = me040_shadowed_library::detect(&process.injection, patient);
     found.extend(me041_python_variables::detect(&process.python, patient));
@@ -143,23 +144,23 @@ pub(super) fn detect_process(process: &ProcessFacts, patient: &Patient) -> Vec<F
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident = $code:literal in $file:literal,)*) => {
-        /// The code of a fault. Stable: scripts and search engines find it.
+        /// The code of a fault. Codes are stable, so that scripts and search engines can rely on them.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
         pub enum Code {
             $($(#[$doc])* #[serde(rename = $code)] $variant,)*
         }
 
         impl Code {
-            /// Every code there is.
+            /// All codes.
             pub const ALL: &[Self] = &[$(Self::$variant),*];
 
-            /// The code as text.
+            /// Returns the code as text.
             #[must_use]
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $code,)* }
             }
 
-            /// The source of its file here, whose module docs explain it.
+            /// Returns the source of the fault's file. Its module docs explain the fault.
             fn file(self) -> &'static str {
                 match self { $(Self::$variant => include_str!($file),)* }
             }
@@ -176,90 +177,90 @@ codes! {
     BenchWrong = "ME003" in "me003_bench_wrong.rs",
     /// torch and torchvision come from different builds.
     TorchPairMismatch = "ME010" in "me010_torch_pair.rs",
-    /// Two ONNX Runtime flavours share one folder.
+    /// Two ONNX Runtime packages install into one folder.
     TwoOnnxRuntimes = "ME011" in "me011_two_onnxruntimes.rs",
     /// NCCL lacks symbols that torch needs.
     NcclSymbolsMissing = "ME012" in "me012_nccl_symbols_missing.rs",
     /// An installed distribution's requirement is not satisfied.
     RequirementUnsatisfied = "ME013" in "me013_requirement_unsatisfied.rs",
-    /// torch is another build than the backend asked for.
+    /// torch is not the build that the backend requires.
     BackendDiffers = "ME014" in "me014_backend_differs.rs",
     /// A library that the profile's programs load is missing or damaged.
     LibraryMissing = "ME015" in "me015_library_missing.rs",
-    /// A GPU library holds no code for this machine's GPU.
+    /// A GPU library has no code for this machine's GPU.
     NoCodeForCard = "ME016" in "me016_no_code_for_card.rs",
-    /// A GPU of this machine goes unused.
+    /// A GPU of this machine is not used.
     GpuUnused = "ME017" in "me017_gpu_unused.rs",
-    /// The processor lacks what a package needs.
+    /// The CPU lacks instructions that a package needs.
     ProcessorTooOld = "ME018" in "me018_processor_too_old.rs",
-    /// The C or C++ library that a file would load is older than it needs.
+    /// The C or C++ library is older than a file needs.
     SymbolVersionMissing = "ME019" in "me019_symbol_version_missing.rs",
     /// A package's post-link script was not run.
     PostLinkNotRun = "ME020" in "me020_post_link_not_run.rs",
     /// A library of the operating system is missing.
     SystemLibraryMissing = "ME021" in "me021_system_library_missing.rs",
-    /// The name is taken in conda's folders, so the conda door was not made.
+    /// Another environment has the same name in conda, so the conda link is missing or has no effect.
     CondaNameTaken = "ME022" in "me022_conda_name_taken.rs",
-    /// NVIDIA's packages are of two CUDA versions, or not those that torch pins.
+    /// NVIDIA's packages are for two CUDA versions, or are not those that torch pins.
     CudaPackagesDisagree = "ME025" in "me025_cuda_packages_disagree.rs",
-    /// Two runtimes of which a process can have only one.
+    /// There are two runtimes, but a process can have only one.
     TwoRuntimes = "ME030" in "me030_two_runtimes.rs",
     /// Two distributions install the same files.
     OwnedTwice = "ME031" in "me031_owned_twice.rs",
-    /// A file is not as its package installed it.
+    /// A file differs from what its package installed.
     FileDiffers = "ME032" in "me032_file_differs.rs",
-    /// A file that a package installed is gone.
+    /// A file that a package installed is missing.
     FileMissing = "ME033" in "me033_file_missing.rs",
-    /// A library or a module is of no package.
+    /// A library or a module belongs to no package.
     NotOwned = "ME034" in "me034_not_owned.rs",
-    /// A wheel was made for another Python or platform.
+    /// A wheel was built for another Python or platform.
     WheelUnfit = "ME035" in "me035_wheel_unfit.rs",
-    /// The packages are not those of the environment's own lock.
+    /// The packages differ from the environment's own lock.
     NotAsLocked = "ME036" in "me036_not_as_locked.rs",
-    /// A library on this shell's `LD_LIBRARY_PATH` or `LD_PRELOAD` comes before one of the environment's.
+    /// A library from `LD_LIBRARY_PATH` or `LD_PRELOAD` has the same name as one that the environment needs.
     ShadowedLibrary = "ME040" in "me040_shadowed_library.rs",
-    /// `PYTHONPATH` or `PYTHONHOME` of this shell comes before the environment's packages.
+    /// `PYTHONPATH` or `PYTHONHOME` overrides the environment's packages.
     PythonVariables = "ME041" in "me041_python_variables.rs",
-    /// The user's own site-packages come before the environment's.
+    /// The user's own site-packages override the environment's packages.
     UserSite = "ME042" in "me042_user_site.rs",
-    /// This shell names the plugins of another Qt.
+    /// A variable of this shell points to the plugins of another Qt.
     QtPluginPath = "ME043" in "me043_qt_plugin_path.rs",
     /// `CONDA_PREFIX` and PATH name two environments.
     CondaBaseLeak = "ME044" in "me044_conda_base_leak.rs",
-    /// The NVIDIA driver or the GPU is in the way.
+    /// The NVIDIA driver or the GPU does not work or does not fit.
     DriverTrouble = "ME050" in "me050_driver_trouble.rs",
-    /// A disk is full, or nearly.
+    /// A disk is full or nearly full.
     DiskFull = "ME051" in "me051_disk_full.rs",
-    /// No program may run from the store.
+    /// Programs cannot run from the store.
     NoExec = "ME052" in "me052_no_exec.rs",
-    /// A file system locks no files.
+    /// A file system does not support file locks.
     NoLocking = "ME053" in "me053_no_locking.rs",
-    /// Files of a cache are copied into environments.
+    /// Files of a cache are copied into environments instead of linked.
     NoHardLinks = "ME054" in "me054_no_hard_links.rs",
-    /// A source shows a certificate of somebody in between.
+    /// A source presents the certificate of a proxy.
     TlsIntercepted = "ME055" in "me055_tls_intercepted.rs",
-    /// An index gives no metadata beside its wheels.
+    /// An index serves no separate metadata for its wheels.
     NoMetadata = "ME056" in "me056_no_metadata.rs",
     /// This machine's clock is wrong.
     ClockWrong = "ME057" in "me057_clock_wrong.rs",
-    /// This machine's conda asks Anaconda's `defaults`.
+    /// This machine's conda uses Anaconda's `defaults` channel.
     CondaDefaults = "ME058" in "me058_conda_defaults.rs",
-    /// There is no `conda` for programs that ask for it.
+    /// There is no `conda` on PATH for programs that need it.
     NoCondaOnPath = "ME059" in "me059_no_conda_on_path.rs",
-    /// Windows allows no long paths.
+    /// Windows does not allow long paths.
     LongPaths = "ME060" in "me060_long_paths.rs",
-    /// The prefix was made for another folder.
+    /// The prefix was created in another folder.
     MovedPrefix = "ME061" in "me061_moved_prefix.rs",
-    /// The prefix may not be written to.
+    /// The prefix is read-only for this user.
     ReadOnlyPrefix = "ME062" in "me062_read_only_prefix.rs",
-    /// The folder that an environment's link leads to is gone.
+    /// The folder that an environment's link points to is missing.
     GenerationGone = "ME063" in "me063_generation_gone.rs",
-    /// A source of packages does not answer.
+    /// A package source does not answer.
     SourceSilent = "ME064" in "me064_source_silent.rs",
 }
 
 impl Code {
-    /// What it is, in Markdown: the text that people see, an empty line, why it happens and how it is found, and a remedy.
+    /// Returns the explanation of the fault as Markdown paragraphs: the message that users see, the cause, the remedy.
     #[must_use]
     pub fn explained(self) -> String {
         let lines = self.file().lines().map_while(|line| line.strip_prefix("//!"));
@@ -271,11 +272,9 @@ impl std::str::FromStr for Code {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let of_text = |code: &&Self| code.as_str().eq_ignore_ascii_case(text);
-        let code = Self::ALL.iter().find(of_text).copied();
-        code.ok_or_else(|| {
-            format!("no finding has the code `{text}`; the codes are ME001 and on: docs/reference/faults.md")
-        })
+        let matches = |code: &&Self| code.as_str().eq_ignore_ascii_case(text);
+        let code = Self::ALL.iter().find(matches).copied();
+        code.ok_or_else(|| format!("unknown finding code `{text}`: docs/reference/faults.md lists all codes"))
     }
 }
 
@@ -290,7 +289,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_code_is_explained_by_what_people_see_and_what_helps() {
+    fn each_code_has_a_message_a_cause_and_a_remedy() {
         for code in Code::ALL {
             let text = code.explained();
             let mut parts = text.split("\n\n");
