@@ -72,13 +72,13 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
 
 /// Returns the installed distribution of that name, or one that installs the same modules. Installing both would
 /// overwrite files.
-fn stands_for<'a>(inventory: &'a Inventory, name: &str) -> Option<&'a Distribution> {
+fn find_provider<'a>(inventory: &'a Inventory, name: &str) -> Option<&'a Distribution> {
     inventory
         .get(name)
         .or_else(|| StandIn::of(name).find_map(|other| inventory.get(other)))
 }
 
-/// Checks whether another fault reports this version, with the error message that users see in that case.
+/// Checks whether another fault reports this requirement, with the error message that users see.
 fn is_reported_by_another_fault(inventory: &Inventory, name: &str, needed: &str) -> bool {
     let pair = name == "torchvision" && needed == "torch";
     let nccl = name == "torch" && is_nccl(needed);

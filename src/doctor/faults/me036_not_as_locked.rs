@@ -22,7 +22,7 @@ const OURS: &str = "matenv-preload";
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
     if let Some(because) = &inventory.damaged_lock {
-        let message = "the environment's own lock is damaged: the installed packages cannot be checked";
+        let message = "the environment's own lock is missing or damaged: the installed packages cannot be checked";
         return vec![
             Finding::new(Code::NotAsLocked, Severity::Error, Scope::Environment, message)
                 .with_evidence([because.clone()])
