@@ -85,17 +85,17 @@ impl Finding {
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident = $code:literal,)*) => {
-        /// The code of a fault. Stable: scripts and search engines find it.
+        /// The code of a fault. Codes are stable, so that scripts and search engines can rely on them.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
         pub enum Code {
             $($(#[$doc])* #[serde(rename = $code)] $variant,)*
         }
 
         impl Code {
-            /// Every code there is.
+            /// All codes.
             pub const ALL: &[Self] = &[$(Self::$variant),*];
 
-            /// The code as text.
+            /// Returns the code as text.
             #[must_use]
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $code,)* }
@@ -113,85 +113,85 @@ codes! {
     BenchWrong = "ME003",
     /// torch and torchvision come from different builds.
     TorchPairMismatch = "ME010",
-    /// Two ONNX Runtime flavours share one folder.
+    /// Two ONNX Runtime packages install into one folder.
     TwoOnnxRuntimes = "ME011",
     /// NCCL lacks symbols that torch needs.
     NcclSymbolsMissing = "ME012",
     /// An installed distribution's requirement is not satisfied.
     RequirementUnsatisfied = "ME013",
-    /// torch is another build than the backend asked for.
+    /// torch is not the build that the backend requires.
     BackendDiffers = "ME014",
     /// A library that the profile's programs load is missing or damaged.
     LibraryMissing = "ME015",
-    /// A GPU library holds no code for this machine's GPU.
+    /// A GPU library has no code for this machine's GPU.
     NoCodeForCard = "ME016",
-    /// A GPU of this machine goes unused.
+    /// A GPU of this machine is not used.
     GpuUnused = "ME017",
-    /// The processor lacks what a package needs.
+    /// The CPU lacks instructions that a package needs.
     ProcessorTooOld = "ME018",
-    /// The C or C++ library that a file would load is older than it needs.
+    /// The C or C++ library is older than a file needs.
     SymbolVersionMissing = "ME019",
     /// A package's post-link script was not run.
     PostLinkNotRun = "ME020",
     /// A library of the operating system is missing.
     SystemLibraryMissing = "ME021",
-    /// The name is taken in conda's folders, so the conda door was not made.
+    /// Another environment has the same name in conda, so the conda link is missing or has no effect.
     CondaNameTaken = "ME022",
-    /// NVIDIA's packages are of two CUDA versions, or not those that torch pins.
+    /// NVIDIA's packages are for two CUDA versions, or are not those that torch pins.
     CudaPackagesDisagree = "ME025",
-    /// Two runtimes of which a process can have only one.
+    /// There are two runtimes, but a process can have only one.
     TwoRuntimes = "ME030",
     /// Two distributions install the same files.
     OwnedTwice = "ME031",
-    /// A file is not as its package installed it.
+    /// A file differs from what its package installed.
     FileDiffers = "ME032",
-    /// A file that a package installed is gone.
+    /// A file that a package installed is missing.
     FileMissing = "ME033",
-    /// A library or a module is of no package.
+    /// A library or a module belongs to no package.
     NotOwned = "ME034",
-    /// A wheel was made for another Python or platform.
+    /// A wheel was built for another Python or platform.
     WheelUnfit = "ME035",
-    /// The packages are not those of the environment's own lock.
+    /// The packages differ from the environment's own lock.
     NotAsLocked = "ME036",
-    /// A library on this shell's `LD_LIBRARY_PATH` or `LD_PRELOAD` comes before one of the environment's.
+    /// A library from `LD_LIBRARY_PATH` or `LD_PRELOAD` has the same name as one that the environment needs.
     ShadowedLibrary = "ME040",
-    /// `PYTHONPATH` or `PYTHONHOME` of this shell comes before the environment's packages.
+    /// `PYTHONPATH` or `PYTHONHOME` overrides the environment's packages.
     PythonVariables = "ME041",
-    /// The user's own site-packages come before the environment's.
+    /// The user's own site-packages override the environment's packages.
     UserSite = "ME042",
-    /// This shell names the plugins of another Qt.
+    /// A variable of this shell points to the plugins of another Qt.
     QtPluginPath = "ME043",
     /// `CONDA_PREFIX` and PATH name two environments.
     CondaBaseLeak = "ME044",
-    /// The NVIDIA driver or the GPU is in the way.
+    /// The NVIDIA driver or the GPU does not work or does not fit.
     DriverTrouble = "ME050",
-    /// A disk is full, or nearly.
+    /// A disk is full or nearly full.
     DiskFull = "ME051",
-    /// No program may run from the store.
+    /// Programs cannot run from the store.
     NoExec = "ME052",
-    /// A file system locks no files.
+    /// A file system does not support file locks.
     NoLocking = "ME053",
-    /// Files of a cache are copied into environments.
+    /// Files of a cache are copied into environments instead of linked.
     NoHardLinks = "ME054",
-    /// A source shows a certificate of somebody in between.
+    /// A source presents the certificate of a proxy.
     TlsIntercepted = "ME055",
-    /// An index gives no metadata beside its wheels.
+    /// An index serves no separate metadata for its wheels.
     NoMetadata = "ME056",
     /// This machine's clock is wrong.
     ClockWrong = "ME057",
-    /// This machine's conda asks Anaconda's `defaults`.
+    /// This machine's conda uses Anaconda's `defaults` channel.
     CondaDefaults = "ME058",
-    /// There is no `conda` for programs that ask for it.
+    /// There is no `conda` on PATH for programs that need it.
     NoCondaOnPath = "ME059",
-    /// Windows allows no long paths.
+    /// Windows does not allow long paths.
     LongPaths = "ME060",
-    /// The prefix was made for another folder.
+    /// The prefix was created in another folder.
     MovedPrefix = "ME061",
-    /// The prefix may not be written to.
+    /// The prefix is read-only for this user.
     ReadOnlyPrefix = "ME062",
-    /// The folder that an environment's link leads to is gone.
+    /// The folder that an environment's link points to is missing.
     GenerationGone = "ME063",
-    /// A source of packages does not answer.
+    /// A package source does not answer.
     SourceSilent = "ME064",
 }
 
@@ -199,11 +199,9 @@ impl std::str::FromStr for Code {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let of_text = |code: &&Self| code.as_str().eq_ignore_ascii_case(text);
-        let code = Self::ALL.iter().find(of_text).copied();
-        code.ok_or_else(|| {
-            format!("no finding has the code `{text}`; the codes are ME001 and on: docs/reference/faults.md")
-        })
+        let matches = |code: &&Self| code.as_str().eq_ignore_ascii_case(text);
+        let code = Self::ALL.iter().find(matches).copied();
+        code.ok_or_else(|| format!("unknown finding code `{text}`: docs/reference/faults.md lists all codes"))
     }
 }
 

@@ -177,7 +177,7 @@ fn an_environment_is_judged_for_the_machine_of_a_file() {
     gpu.env.manifest_for(&["cpu", "gpu"], &format!("{TORCH}{RUNTIME}"));
     gpu.install("gpu", &["--no-bench"]).exits(0);
     assert_eq!(judged(&gpu, "rtx-4090-driver-580", 0), Vec::<String>::new());
-    insta::assert_snapshot!(judged(&gpu, "rtx-4090-driver-570", 6).join("\n"), @r#"ME050 | error | the NVIDIA driver serves CUDA 12.8, and demo is built for CUDA 13 | update the driver, or take what it serves: matenv install demo --profile gpu --hardware "FILE" --cross --force"#);
+    insta::assert_snapshot!(judged(&gpu, "rtx-4090-driver-570", 6).join("\n"), @r#"ME050 | error | the NVIDIA driver serves CUDA 12.8, and demo is built for CUDA 13 | update the driver, or install builds that it supports: matenv install demo --profile gpu --hardware "FILE" --cross --force"#);
     insta::assert_snapshot!(judged(&gpu, "gtx-1080-ti-driver-580", 6).join("\n"), @r#"
     ME016 | error | demo: onnxruntime/capi/libonnxruntime_providers_cuda.so holds no code for sm_61: cudaErrorNoKernelImageForDevice, no kernel image is available | matenv install demo --profile gpu --hardware "FILE" --cross --force
     ME016 | error | demo: torch/lib/libtorch_cuda.so holds no code for sm_61: cudaErrorNoKernelImageForDevice, no kernel image is available | matenv install demo --profile gpu --hardware "FILE" --cross --force

@@ -255,7 +255,7 @@ fn caches_hand_on_nothing_that_was_changed_in_place() {
 /// Some wheels are: then they are what everybody has.
 #[test]
 fn a_wheel_that_was_published_with_a_wrong_record_is_a_warning_and_no_repair_is_tried() {
-    const SO: &str = "is not as its own record says, and so it was published";
+    const SO: &str = "differs from the package's own record, and was published that way";
     // One of the same size, and one that a look at the sizes finds.
     for recorded in ["__version__ = \"0.9\"\n", "another text\n"] {
         let env = TestEnv::new().with_uv();

@@ -111,7 +111,7 @@ fn only_environments_of_matenv_are_mended() {
         .says("nothing is installed yet");
     env.matenv(&["repair", "demo", "--finding", "ME999"])
         .exits(2)
-        .says("no finding has the code `ME999`");
+        .says("unknown finding code `ME999`");
 }
 
 #[test]

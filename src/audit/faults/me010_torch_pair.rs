@@ -1,10 +1,10 @@
 //! `RuntimeError: operator torchvision::nms does not exist`
 //!
-//! torch and torchvision come from different builds: one from PyPI and one from the torch index, or from two CUDA
-//! versions, or torchvision was built against another torch release, or with another C++ ABI (`undefined symbol:
-//! _ZN3c10…`). Both must come from one index.
+//! torch and torchvision come from different builds. For example, one is from PyPI and the other from the
+//! torch index, or they are for two CUDA versions. Or torchvision was built for another torch release or
+//! another C++ ABI (`undefined symbol: _ZN3c10…`). Both must come from the same index.
 //!
-//! Remedy: `matenv repair ENV`, which installs both again from the place that the lock names.
+//! Remedy: run `matenv repair ENV`. It installs both again from the source in the lock.
 
 use pep508_rs::VersionOrUrl;
 
@@ -29,7 +29,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
         Some(VersionOrUrl::VersionSpecifier(specifiers)) => specifiers.contains(&torch.version),
         _ => true,
     });
-    // The symbols tell what no version does: another C++ ABI, or a build of one's own.
+    // Symbols show what versions do not: another C++ ABI, or a local build.
     let lacking = inventory.lacking_torch.as_ref();
     if torch.version.local() == vision.version.local() && pin_holds && lacking.is_none() {
         return Vec::new();
@@ -57,7 +57,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             Severity::Error,
             Scope::Environment,
             format!(
-                "torch {} and torchvision {} are not of one build: operator torchvision::nms does not exist",
+                "torch {} and torchvision {} come from different builds: operator torchvision::nms does not exist",
                 torch.version, vision.version
             ),
         )
@@ -66,7 +66,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
     ]
 }
 
-/// torch as it is, with the torchvision that was made for it, from one index.
+/// Returns the commands that keep torch and install the torchvision that was built for it, from one index.
 fn pair(by: &Installers<'_>, torch: &Distribution, vision: &Distribution) -> String {
     let (there, vision) = (by.owner_of(torch), by.owner_of(vision));
     if there.conda {
@@ -75,15 +75,15 @@ fn pair(by: &Installers<'_>, torch: &Distribution, vision: &Distribution) -> Str
     }
     let index = torch_index(&there.version);
     if index.is_none() && there.version.contains('+') {
-        // What a cluster or a vendor built is on no index, and its own torchvision is wherever it came from.
+        // No index has the builds of clusters and vendors. Their torchvision comes from the same unknown source.
         return String::new();
     }
     let version = there.version.as_str();
     let torch = format!("torch=={version}");
-    let made_for = |row: &&TorchRow| row.version.to_string() == without_local(version);
-    match Stacks::table().torch().iter().find(made_for) {
+    let built_for = |row: &&TorchRow| row.version.to_string() == without_local(version);
+    match Stacks::table().torch().iter().find(built_for) {
         Some(row) => by.exactly(&[torch, format!("torchvision=={}", row.torchvision)], index.as_deref()),
-        // The resolver finds it, once nothing is there that it takes for right.
+        // The resolver finds the right one, but only after the installed torchvision is removed: it would keep that.
         None => then([
             by.without([&vision]),
             by.answer(&[torch, "torchvision".to_owned()], index.as_deref()),
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn pairs_of_one_build_raise_nothing() {
+    fn a_pair_from_one_build_has_no_finding() {
         assert_eq!(found("2.15.0", "0.29.2"), 0);
         assert_eq!(found("2.15.0+cpu", "0.29.2+cpu"), 0);
     }
@@ -118,7 +118,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn symbols_that_torch_does_not_have_are_an_error_though_the_versions_fit() {
+    fn symbols_that_torch_lacks_are_an_error_even_if_the_versions_match() {
         use crate::{audit::made::Prefix, binary::made::Shared};
         let prefix = Prefix::new();
         let install = |exported: &[&str]| {

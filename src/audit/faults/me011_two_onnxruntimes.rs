@@ -1,9 +1,9 @@
-//! `['AzureExecutionProvider', 'CPUExecutionProvider']` though onnxruntime-gpu is installed
+//! `['AzureExecutionProvider', 'CPUExecutionProvider']` although onnxruntime-gpu is installed
 //!
-//! onnxruntime and onnxruntime-gpu install the same folder. Whichever was unpacked last wins, and half of the other's
-//! files stay. One of them has to go.
+//! onnxruntime and onnxruntime-gpu install into the same folder. The package that was unpacked last overwrote
+//! the other, and half of the other package is still there. Only one of them can stay.
 //!
-//! Remedy: `matenv repair ENV`, which leaves the one that was locked.
+//! Remedy: run `matenv repair ENV`. It keeps the package that is in the lock.
 
 use crate::finding::Code;
 use crate::{
@@ -13,8 +13,8 @@ use crate::{
 };
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
-    let flavours = Stacks::table().onnxruntime();
-    let there: Vec<_> = flavours.iter().filter_map(|name| inventory.get(name)).collect();
+    let flavors = Stacks::table().onnxruntime();
+    let there: Vec<_> = flavors.iter().filter_map(|name| inventory.get(name)).collect();
     if there.len() < 2 {
         return Vec::new();
     }
@@ -26,12 +26,12 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             Code::TwoOnnxRuntimes,
             Severity::Error,
             Scope::Environment,
-            "two ONNX Runtime flavours share the folder `onnxruntime`: one overwrote the other",
+            "two ONNX Runtime packages install into the folder `onnxruntime`: one overwrote the other",
         )
         .with_evidence(evidence)
         .with_remedy(inventory.remedy(|by| {
             let owners: Vec<Owner> = there.iter().map(|one| by.owner_of(one)).collect();
-            // The plain one comes with packages that ask for it; the other one somebody chose.
+            // Other packages require the plain one. The other one was chosen by the user, so it stays.
             let chosen = owners.iter().find(|owner| owner.name != "onnxruntime");
             chosen.map_or_else(String::new, |chosen| by.only(chosen, &owners))
         })),
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_flavour_is_fine_and_two_are_an_error() {
+    fn one_package_is_fine_and_two_are_an_error() {
         let cpu = "Name: onnxruntime\nVersion: 1.32.0\n";
         let gpu = "Name: onnxruntime-gpu\nVersion: 1.31.1\n";
         let tools = "Name: onnxruntime-extensions\nVersion: 0.14.0\n";
@@ -51,7 +51,7 @@ mod tests {
         let found = detect(&Inventory::of(&[cpu, gpu]));
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].evidence, ["onnxruntime 1.32.0", "onnxruntime-gpu 1.31.1"]);
-        // The resolver's check knew more flavours than this one.
+        // The resolver's check knew more of these packages than this one.
         for other in ["training", "migraphx", "webgpu"] {
             let other = format!("Name: onnxruntime-{other}\nVersion: 1.19.2\n");
             assert_eq!(detect(&Inventory::of(&[cpu, &other])).len(), 1, "{other}");

@@ -1,10 +1,11 @@
 //! `ImportError: libtorch_cuda.so: undefined symbol: ncclAlltoAll`
 //!
-//! The NCCL that torch loads is another than the one that it was built with: `nvidia-nccl-cu12` was installed over
-//! `nvidia-nccl-cu13`, or an older one was put in its place. Both install `nvidia/nccl/lib/libnccl.so.2`, and the one that
-//! was unpacked last wins. What is missing may also be called `ncclCommResume` or `ncclMemFree`.
+//! torch loads a different NCCL from the one that it was built with. For example, `nvidia-nccl-cu12` was
+//! installed over `nvidia-nccl-cu13`, or an older release replaced it. Both packages install
+//! `nvidia/nccl/lib/libnccl.so.2`, and the one that was unpacked last wins. The missing symbol can also be
+//! `ncclCommResume` or `ncclMemFree`.
 //!
-//! Remedy: `matenv repair ENV`.
+//! Remedy: run `matenv repair ENV`.
 
 use super::{capped, me025_cuda_packages_disagree::nccl_of_torch};
 use crate::finding::Code;
@@ -42,7 +43,9 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             Code::NcclSymbolsMissing,
             Severity::Error,
             Scope::Environment,
-            format!("the NCCL that torch loads lacks {count} of its symbols: undefined symbol: {first}"),
+            format!(
+                "the NCCL that torch loads lacks {count} of the symbols that torch needs: undefined symbol: {first}"
+            ),
         )
         .with_evidence(evidence)
         .with_remedy(inventory.remedy(|by| nccl_of_torch(inventory, by))),
@@ -85,7 +88,7 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert_eq!(
             found[0].message,
-            "the NCCL that torch loads lacks 1 of its symbols: undefined symbol: ncclAlltoAll"
+            "the NCCL that torch loads lacks 1 of the symbols that torch needs: undefined symbol: ncclAlltoAll"
         );
         assert_eq!(found[0].evidence[1], "installed: nvidia-nccl-cu13 2.30.7");
         assert_eq!(found[0].evidence[2], "undefined symbol: ncclAlltoAll");

@@ -1,9 +1,10 @@
-//! `ImportError: cannot import name 'MISSING' from 'omegaconf'`, and other packages that do not fit each other
+//! `ImportError: cannot import name 'MISSING' from 'omegaconf'`, or other packages that do not fit each other
 //!
-//! An installed distribution asks for another that is missing or has another version: something was installed or
-//! removed by hand, or an installation was cut off.
+//! An installed package requires another package that is missing or has the wrong version. Something was
+//! installed or removed by hand, or an installation was interrupted.
 //!
-//! Remedy: `matenv repair ENV`. To have another version for good, name it in the lab's folder: `matenv add ENV "numpy<2"`.
+//! Remedy: run `matenv repair ENV`. To keep another version, add it in the lab's folder:
+//! `matenv add ENV "numpy<2"`.
 
 use pep508_rs::VersionOrUrl;
 
@@ -19,25 +20,25 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
     let mut lacking = Vec::new();
     for distribution in &inventory.installed.distributions {
         for needs in &distribution.requires {
-            // Like `uv pip check`: extras are not known to have been asked for.
+            // Like `uv pip check`: it is unknown which extras were requested.
             if !needs.evaluate_markers(&inventory.installed.markers, &[]) {
                 continue;
             }
-            if has_a_fault_of_its_own(inventory, distribution.name.as_ref(), needs.name.as_ref()) {
+            if is_reported_by_another_fault(inventory, distribution.name.as_ref(), needs.name.as_ref()) {
                 continue;
             }
             let wanted = format!("{} {} needs {needs}", distribution.name, distribution.version);
-            let there = stands_for(inventory, needs.name.as_ref());
-            let told = match (there, &needs.version_or_url) {
+            let there = find_provider(inventory, needs.name.as_ref());
+            let line = match (there, &needs.version_or_url) {
                 (None, _) => format!("{wanted}, which is missing"),
                 (Some(there), Some(VersionOrUrl::VersionSpecifier(specifiers)))
                     if !specifiers.contains(&there.version) =>
                 {
-                    format!("{wanted}, but there is {}", there.version)
+                    format!("{wanted}, but {} is installed", there.version)
                 }
                 (Some(_), _) => continue,
             };
-            unsatisfied.push(told);
+            unsatisfied.push(line);
             let mut asked = installers::wanted(needs);
             if let Some(there) = there {
                 asked = asked.replacen(needs.name.as_ref(), there.name.as_ref(), 1);
@@ -52,7 +53,10 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
     }
     let message = match unsatisfied.as_slice() {
         [one] => one.clone(),
-        [first, ..] => format!("{} requirements do not hold; the first: {first}", unsatisfied.len()),
+        [first, ..] => format!(
+            "{} requirements are not satisfied; the first: {first}",
+            unsatisfied.len()
+        ),
         [] => String::new(),
     };
     vec![
@@ -67,21 +71,22 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
     ]
 }
 
-/// What is there for a name: it, or what brings the same modules. A second one would overwrite those.
-fn stands_for<'a>(inventory: &'a Inventory, name: &str) -> Option<&'a Distribution> {
+/// Returns the installed distribution of that name, or one that installs the same modules. Installing both would
+/// overwrite files.
+fn find_provider<'a>(inventory: &'a Inventory, name: &str) -> Option<&'a Distribution> {
     inventory
         .get(name)
         .or_else(|| StandIn::of(name).find_map(|other| inventory.get(other)))
 }
 
-/// Whether another fault tells of a version that does not fit, in the words that users see then.
-fn has_a_fault_of_its_own(inventory: &Inventory, name: &str, needed: &str) -> bool {
+/// Checks whether another fault reports this requirement, with the error message that users see.
+fn is_reported_by_another_fault(inventory: &Inventory, name: &str, needed: &str) -> bool {
     let pair = name == "torchvision" && needed == "torch";
     let nccl = name == "torch" && is_nccl(needed);
     (pair || nccl) && inventory.get(needed).is_some() || is_half_removed(inventory, needed)
 }
 
-/// Whether what is left of it is a fault that tells how to bring it back.
+/// Checks whether the distribution is half removed. ME033 reports that, with the command that installs it again.
 fn is_half_removed(inventory: &Inventory, needed: &str) -> bool {
     let remains = inventory.installed.remains.iter();
     let mut names = remains.filter_map(|remains| remains.folder.strip_suffix(".dist-info")?.split('-').next());
@@ -94,7 +99,7 @@ mod tests {
     use crate::audit::{Remains, RemainsKind};
 
     #[test]
-    fn missing_and_wrong_versions_are_told_and_other_platforms_are_not() {
+    fn missing_and_wrong_versions_are_reported_and_other_platforms_are_not() {
         let sleap_nn = "Name: sleap-nn\nVersion: 0.2.0\nRequires-Dist: omegaconf>=2.3\nRequires-Dist: hydra-core\n\
                         Requires-Dist: pywin32; sys_platform == 'win32' and os_name == 'none'\n\
                         Requires-Dist: tensorrt; extra == 'nn-tensorrt'\n";
@@ -104,7 +109,7 @@ mod tests {
         assert_eq!(
             found[0].evidence,
             [
-                "sleap-nn 0.2.0 needs omegaconf>=2.3, but there is 1.4.1",
+                "sleap-nn 0.2.0 needs omegaconf>=2.3, but 1.4.1 is installed",
                 "sleap-nn 0.2.0 needs hydra-core, which is missing"
             ]
         );
@@ -113,9 +118,9 @@ mod tests {
         assert_eq!(detect(&Inventory::of(&[sleap_nn, good, hydra])), []);
     }
 
-    /// Its remedy would have been to install the second one, which is a fault (ME011) whose remedy takes it away again.
+    /// Installing the second one as well would cause ME011, whose remedy removes it again.
     #[test]
-    fn another_flavour_of_onnxruntime_answers_for_the_plain_one() {
+    fn another_onnxruntime_package_satisfies_the_plain_one() {
         let needs = "Name: rembg\nVersion: 2.0\nRequires-Dist: onnxruntime>=1.20\n";
         let gpu = "Name: onnxruntime-gpu\nVersion: 1.26.0\n";
         assert_eq!(detect(&Inventory::of(&[needs, gpu])), []);
@@ -129,22 +134,22 @@ mod tests {
         assert_eq!(
             detect(&Inventory::of(&[gpu_wanted, plain])).len(),
             1,
-            "it computes on no GPU"
+            "the plain package does not use the GPU"
         );
     }
 
-    /// The remedy of a second Qt (ME030) is the headless OpenCV; this one's was the other again.
+    /// ME030's remedy for a second Qt is the headless OpenCV. This fault must not ask for the other one again.
     #[test]
-    fn one_opencv_answers_for_another() {
+    fn one_opencv_package_satisfies_another() {
         let needs = "Name: ultralytics\nVersion: 8.0\nRequires-Dist: opencv-python>=4.6\n";
         let headless = "Name: opencv-python-headless\nVersion: 5.0.0.93\n";
         assert_eq!(detect(&Inventory::of(&[needs, headless])), []);
         assert_eq!(detect(&Inventory::of(&[needs])).len(), 1);
     }
 
-    /// pip and uv cannot put it there again as long as its folder is in the way.
+    /// pip and uv cannot install a package again while its old folder is still there, so ME033 comes first.
     #[test]
-    fn what_is_half_removed_is_told_as_such() {
+    fn a_half_removed_package_is_left_to_another_fault() {
         let needs = "Name: onnx\nVersion: 1.0\nRequires-Dist: antlr4-python3-runtime\n";
         let mut inventory = Inventory::of(&[needs]);
         assert_eq!(detect(&inventory).len(), 1);
@@ -158,12 +163,12 @@ mod tests {
     }
 
     #[test]
-    fn what_another_fault_tells_is_not_told_twice() {
+    fn what_another_fault_reports_is_not_reported_twice() {
         let vision = "Name: torchvision\nVersion: 0.29.2\nRequires-Dist: torch==2.15.0\n";
         let torch = "Name: torch\nVersion: 2.14.1\nRequires-Dist: nvidia-nccl-cu13==2.30.7\n";
         let nccl = "Name: nvidia-nccl-cu13\nVersion: 2.29.7\n";
         assert_eq!(detect(&Inventory::of(&[vision, torch, nccl])), []);
-        // One that is missing has no other fault.
+        // No other fault reports a missing package.
         assert_eq!(detect(&Inventory::of(&[vision])).len(), 1);
         assert_eq!(detect(&Inventory::of(&[torch])).len(), 1);
     }

@@ -1,13 +1,16 @@
 //! `Failed to load library libonnxruntime_providers_cuda.so with error: libcublasLt.so.13: cannot open shared object file`
 //!
-//! ONNX Runtime, TensorRT or torch needs a library that neither the environment nor the operating system has, or one that
-//! is cut off. ONNX Runtime then runs on the CPU without a word in the program, and `import torch` fails. A package is
-//! missing, has another CUDA version, or lost files. What the NVIDIA driver brings (`libcuda.so.1`) is not looked for here.
+//! ONNX Runtime, TensorRT or torch needs a library that is damaged, or that neither the environment nor the
+//! operating system has. A package is missing, is for another CUDA version or lost files. ONNX Runtime then
+//! runs on the CPU without a message, and `import torch` fails. Libraries of the NVIDIA driver
+//! (`libcuda.so.1`) are not checked here.
 //!
-//! On Windows (`OSError: [WinError 126] The specified module could not be found. Error loading "…\\fbgemm.dll"`) and macOS (`Library not loaded: @rpath/libomp.dylib`) the
-//! libraries that numpy, OpenCV, ONNX Runtime and torch load are looked at in every profile.
+//! On Windows
+//! (`OSError: [WinError 126] The specified module could not be found. Error loading "…\\fbgemm.dll"`) and
+//! macOS (`Library not loaded: @rpath/libomp.dylib`), the libraries that numpy, OpenCV, ONNX Runtime and
+//! torch load are checked in every profile.
 //!
-//! Remedy: `matenv repair ENV`; for Microsoft's C++ runtime, what the finding says.
+//! Remedy: run `matenv repair ENV`. For Microsoft's C++ runtime, run the command in the finding.
 
 use std::collections::BTreeSet;
 
@@ -19,32 +22,30 @@ use crate::{
         installers::{Installers, torch_index},
     },
     finding::{Finding, Scope, Severity},
+    profile::system_libraries,
 };
 
-/// Lines of evidence that are shown for a library; the rest are counted.
+/// Maximum number of evidence lines for a library. The rest are only counted.
 const SHOWN: usize = 4;
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
     let closure = &inventory.gpu.closure;
-    let missing = closure.missing.iter().map(|(library, told)| {
-        let mut evidence = told.clone();
+    let missing = closure.missing.iter().map(|(library, lines)| {
+        let mut evidence = lines.clone();
         evidence.dedup();
         if evidence.len() > SHOWN {
             let more = evidence.len() - SHOWN;
             evidence.truncate(SHOWN);
             evidence.push(format!("and {more} more"));
         }
-        missed(
-            library,
-            evidence,
-            crate::profile::system_libraries::remedy(library),
-            || inventory.remedy(|by| who_brings(library, &[], inventory, by)),
-        )
+        missing_library(library, evidence, system_libraries::remedy(library), || {
+            inventory.remedy(|by| install_command(library, &[], inventory, by))
+        })
     });
     let damaged = closure.damaged.iter().map(|(path, why)| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         error(
-            format!("{name} is damaged: it cannot be loaded"),
+            format!("{name} is damaged and cannot be loaded"),
             vec![format!("{}: {why}", path.display())],
             inventory.remedy(|by| {
                 let below = inventory.tree.below(path).unwrap_or_default();
@@ -52,42 +53,42 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             }),
         )
     });
-    let elsewhere = inventory.lacking_libraries.iter().map(|lacking| {
+    let lacking = inventory.lacking_libraries.iter().map(|lacking| {
         let library = lacking.library.as_str();
         let needs = lacking
             .needed_by
             .iter()
             .map(|path| format!("{} needs {library}", inventory.short(path)));
-        let of_system = of_microsoft(library).then(|| VC_RUNTIME.to_owned());
-        missed(library, capped(needs), of_system, || {
-            inventory.remedy(|by| who_brings(library, &lacking.needed_by, inventory, by))
+        let system_remedy = is_vc_runtime(library).then(|| VC_RUNTIME.to_owned());
+        missing_library(library, capped(needs), system_remedy, || {
+            inventory.remedy(|by| install_command(library, &lacking.needed_by, inventory, by))
         })
     });
-    missing.chain(damaged).chain(elsewhere).collect()
+    missing.chain(damaged).chain(lacking).collect()
 }
 
-/// What installs Microsoft's C++ runtime.
+/// The command that installs Microsoft's C++ runtime.
 const VC_RUNTIME: &str = "winget install Microsoft.VCRedist.2015+.x64";
 
-/// Whether it is a part of Microsoft's C++ runtime, which Windows does not bring.
-fn of_microsoft(library: &str) -> bool {
+/// Checks whether the library is part of Microsoft's C++ runtime, which Windows does not include.
+fn is_vc_runtime(library: &str) -> bool {
     let library = library.to_lowercase();
     ["msvcp140", "vcruntime140", "concrt140", "vcomp140"]
         .iter()
         .any(|name| library.starts_with(name))
 }
 
-/// What to type for a library that the environment should have.
-fn who_brings(library: &str, needed_by: &[String], inventory: &Inventory, by: &Installers<'_>) -> String {
+/// Returns the command that installs a library that the environment should have.
+fn install_command(library: &str, needed_by: &[String], inventory: &Inventory, by: &Installers<'_>) -> String {
     let files = &inventory.files;
     let last = |path: &'_ str| path.rsplit('/').next().unwrap_or_default().to_owned();
-    // dyld asks for `@rpath/libc10.dylib`.
+    // dyld searches for `@rpath/libc10.dylib`.
     let is_it = |path: &str| last(path) == last(library);
     let mut lost = files.missing.iter().filter(|(_, path)| is_it(path));
     if let Some((owner, _)) = lost.next() {
         return by.again([&files.owners[*owner]]);
     }
-    // Outside of Linux they lie in the package of those that need them.
+    // Outside Linux, a library is in the package of the files that need it.
     if !needed_by.is_empty() {
         let owners: BTreeSet<&Owner> = needed_by.iter().flat_map(|path| files.owners_of(path)).collect();
         return by.again(owners);
@@ -101,7 +102,7 @@ fn who_brings(library: &str, needed_by: &[String], inventory: &Inventory, by: &I
         needs.any(|needs| inventory.get(needs.name.as_ref()).is_none())
     };
     match (torch.filter(lacks), onnxruntime, torch) {
-        // It asks for CUDA's libraries by its extras alone.
+        // onnxruntime-gpu requires the CUDA libraries only through its extras.
         (None, Some(onnxruntime), _) => {
             by.answer(&[format!("onnxruntime-gpu[cuda,cudnn]=={}", onnxruntime.version)], None)
         }
@@ -113,8 +114,9 @@ fn who_brings(library: &str, needed_by: &[String], inventory: &Inventory, by: &I
     }
 }
 
-/// A library that is not there. What the operating system should bring no change of the environment brings.
-fn missed(
+/// Builds the finding for a missing library. A library of the operating system (`of_system`) cannot be fixed by
+/// changing the environment.
+fn missing_library(
     library: &str,
     evidence: Vec<String>,
     of_system: Option<String>,
@@ -125,7 +127,7 @@ fn missed(
     } else {
         Scope::Environment
     };
-    let message = format!("{library} is missing: what needs it cannot be loaded");
+    let message = format!("{library} is missing: the files that need it cannot be loaded");
     Finding {
         scope,
         ..error(message, evidence, of_system.unwrap_or_else(of_environment))
@@ -145,8 +147,8 @@ mod tests {
 
     fn found(library: &str) -> Vec<Finding> {
         let mut inventory = Inventory::of(&[]);
-        let told = vec![format!("libonnxruntime_providers_cuda.so needs {library}")];
-        inventory.gpu.closure.missing.insert(library.to_owned(), told);
+        let needed_by = vec![format!("libonnxruntime_providers_cuda.so needs {library}")];
+        inventory.gpu.closure.missing.insert(library.to_owned(), needed_by);
         detect(&inventory)
     }
 
@@ -163,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn on_windows_the_runtime_of_microsoft_comes_from_microsoft() {
+    fn on_windows_the_vc_runtime_comes_from_microsoft() {
         let mut inventory = Inventory::of(&[]);
         inventory.lacking_libraries = ["MSVCP140.dll", "libomp140.x86_64.dll"]
             .map(|library| LackingLibrary {

@@ -1,12 +1,15 @@
 //! `cudaErrorNoKernelImageForDevice: no kernel image is available for execution on the device`
 //!
-//! A GPU library holds code for some generations of GPUs only, and this machine's GPU is of none of them: too old (`sm_61
-//! is not compatible with the current PyTorch installation`) or too new. torch and ONNX Runtime differ in this, so one may
-//! work where the other does not. Another release of the library has the code; a newer driver does not help.
+//! A GPU library contains code for some generations of GPUs only, and this machine's GPU is not one of them.
+//! It is too old (`sm_61 is not compatible with the current PyTorch installation`) or too new. torch and ONNX
+//! Runtime differ here, so one can work when the other does not. Another release of the library has the code.
+//! A newer driver does not help.
 //!
-//! Where a library has only PTX for the GPU, the driver compiles it when it is first needed: it works, after some minutes.
+//! If a library has only PTX for the GPU, the driver compiles it at first use. That works, but takes some
+//! minutes.
 //!
-//! Remedy: `matenv install ENV --force` chooses anew for this machine's GPU; what cannot be had is said with the reason.
+//! Remedy: run `matenv install ENV --force`. It chooses the packages again for this machine's GPU. If there
+//! is no suitable package, it gives the reason.
 
 use crate::finding::Code;
 use crate::{
@@ -36,17 +39,17 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             return None;
         } else if none.is_empty() {
             let message = format!(
-                "{name} is compiled by the driver for {} when it is first used",
-                words(&compiled)
+                "{name} has no machine code for {}: the driver compiles it at first use",
+                sm_list(&compiled)
             );
             (Severity::Info, message)
         } else {
-            // With another GPU that it serves, the environment works as long as nothing picks this one.
+            // If another GPU is supported, the environment works as long as no program picks this one.
             let works = none.len() < cards.len();
             let severity = if works { Severity::Warning } else { Severity::Error };
             let message = format!(
                 "{name} holds no code for {}: cudaErrorNoKernelImageForDevice, no kernel image is available",
-                words(&none)
+                sm_list(&none)
             );
             (severity, message)
         };
@@ -54,10 +57,10 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             format!(
                 "{} holds machine code for {}",
                 library.library,
-                words(&library.code.main_sass())
+                sm_list(&library.code.main_sass())
             ),
-            format!("PTX for {}", words(&library.code.main_ptx())),
-            format!("the machine's GPUs: {}", words(&cards)),
+            format!("PTX for {}", sm_list(&library.code.main_ptx())),
+            format!("GPUs of this machine: {}", sm_list(&cards)),
         ]);
         if !none.is_empty() {
             let by = inventory.installers();
@@ -69,7 +72,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
     inventory.gpu.code.iter().filter_map(judge).collect()
 }
 
-/// What to type for a release that serves the GPUs, where it is known which one does.
+/// Returns the command that installs a release with code for the GPUs, or a sentence if no such release is known.
 fn another_release(library: &str, cards: &[ComputeCapability], inventory: &Inventory, by: &Installers<'_>) -> String {
     const RUNTIME: &str = "onnxruntime-gpu";
     let path = format!("{}/{library}", inventory.installed.site_packages);
@@ -88,15 +91,20 @@ fn another_release(library: &str, cards: &[ComputeCapability], inventory: &Inven
     let package = owner.map_or(library, |owner| owner.name.as_str());
     release
         .filter(|_| library.starts_with("onnxruntime/"))
-        .unwrap_or_else(|| format!("another release of {package}, one with code for {}", words(cards)))
+        .unwrap_or_else(|| {
+            format!(
+                "install another release of {package} that has code for {}",
+                sm_list(cards)
+            )
+        })
 }
 
-fn words(capabilities: &[ComputeCapability]) -> String {
+fn sm_list(capabilities: &[ComputeCapability]) -> String {
     if capabilities.is_empty() {
         return "none".to_owned();
     }
-    let words: Vec<_> = capabilities.iter().map(|capability| capability.sm()).collect();
-    words.join(" ")
+    let names: Vec<_> = capabilities.iter().map(|capability| capability.sm()).collect();
+    names.join(" ")
 }
 
 #[cfg(test)]
@@ -104,7 +112,7 @@ mod tests {
     use super::*;
     use crate::binary::GpuCode;
 
-    /// onnxruntime-gpu 1.22.0's code.
+    /// Findings for the code in onnxruntime-gpu 1.22.0.
     fn found(cards: &[&str]) -> Vec<Finding> {
         let cc = |text: &&str| text.parse::<ComputeCapability>().expect("a compute capability");
         let count = |list: &[&str]| list.iter().map(|text| (cc(text), 158)).collect();
@@ -122,13 +130,13 @@ mod tests {
     }
 
     #[test]
-    fn cards_that_it_was_built_for_raise_nothing() {
+    fn cards_with_code_have_no_finding() {
         assert_eq!(found(&[]), []);
         assert_eq!(found(&["6.1", "8.9"]), []);
     }
 
     #[test]
-    fn a_card_without_code_is_an_error_with_what_there_is() {
+    fn a_card_without_code_is_an_error_that_lists_the_code() {
         let found = found(&["5.2"]);
         assert_eq!(found[0].severity, Severity::Error);
         assert!(
@@ -141,13 +149,13 @@ mod tests {
             [
                 "onnxruntime/capi/libonnxruntime_providers_cuda.so holds machine code for sm_60 sm_70 sm_75 sm_80 sm_86 sm_90",
                 "PTX for sm_90",
-                "the machine's GPUs: sm_52"
+                "GPUs of this machine: sm_52"
             ]
         );
     }
 
     #[test]
-    fn what_the_driver_compiles_is_worth_knowing_and_a_second_card_that_works_a_warning() {
+    fn ptx_is_an_info_and_a_second_card_that_works_makes_it_a_warning() {
         let compiled = found(&["12.0"]);
         assert_eq!((compiled[0].severity, &compiled[0].remedy), (Severity::Info, &None));
         assert_eq!(found(&["5.2", "8.9"])[0].severity, Severity::Warning);

@@ -1,11 +1,12 @@
 //! ``ImportError: /lib/x86_64-linux-gnu/libc.so.6: version `GLIBC_2.38' not found``
 //!
-//! A library of the environment was built for a newer operating system than this one, or for a newer C++ library than the one
-//! that comes first (``version `GLIBCXX_3.4.30' not found``, `CXXABI_1.3.15`). A wheel for a newer Linux was installed by hand, or
-//! the environment was made on another machine. An older release of the package works here; a newer glibc comes only
-//! with a newer operating system.
+//! A library of the environment was built for a newer operating system than this one, or for a newer C++
+//! library than the one that is found first (``version `GLIBCXX_3.4.30' not found``, `CXXABI_1.3.15`). Either
+//! a wheel for a newer Linux was installed by hand, or the environment was created on another machine. An
+//! older release of the package works here. A newer glibc comes only with a newer operating system.
 //!
-//! Remedy: `matenv repair ENV` if the wheel was put there by hand; else an older release of the package, named in the lab's folder: `matenv add ENV "PACKAGE<VERSION"`.
+//! Remedy: run `matenv repair ENV` if the wheel was installed by hand. Otherwise, choose an older release of
+//! the package in the lab's folder: `matenv add ENV "PACKAGE<VERSION"`.
 
 use std::collections::BTreeMap;
 
@@ -17,9 +18,9 @@ use crate::{
 };
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
-    let mut of_library: BTreeMap<_, Vec<&LackingVersion>> = BTreeMap::new();
+    let mut by_library: BTreeMap<_, Vec<&LackingVersion>> = BTreeMap::new();
     for lacking in &inventory.lacking_versions {
-        of_library.entry(&lacking.library).or_default().push(lacking);
+        by_library.entry(&lacking.library).or_default().push(lacking);
     }
     let finding = |(library, lacking): (&std::path::PathBuf, Vec<&LackingVersion>)| {
         let name = library.file_name().unwrap_or_default().to_string_lossy();
@@ -30,11 +31,11 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             format!("{path} ({}) needs {}", inventory.files.words(&one.path), one.version)
         });
         let message = format!(
-            "{name} has no version {}, which {owner} needs: it cannot be loaded on this machine",
+            "{owner} cannot be loaded on this machine: {name} has no version {}",
             first.version
         );
         let found = Finding::new(Code::SymbolVersionMissing, Severity::Error, Scope::Environment, message)
-            .with_evidence([format!("it would load {}", library.display())])
+            .with_evidence([format!("found first: {}", library.display())])
             .with_evidence(capped(lines))
             .with_remedy(inventory.remedy(|by| {
                 let below = inventory.tree.below(library);
@@ -46,7 +47,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             }));
         Some(found)
     };
-    of_library.into_iter().filter_map(finding).collect()
+    by_library.into_iter().filter_map(finding).collect()
 }
 
 #[cfg(test)]
@@ -75,7 +76,7 @@ mod tests {
 
     #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
     #[test]
-    fn a_version_that_this_machines_libraries_lack_is_an_error() {
+    fn a_version_that_the_libraries_of_this_machine_lack_is_an_error() {
         let prefix = Prefix::new();
         needs(
             &prefix,
@@ -91,14 +92,14 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert_eq!(
             found[0].message,
-            "libc.so.6 has no version GLIBC_2.999, which demo 1.0 needs: it cannot be loaded on this machine"
+            "demo 1.0 cannot be loaded on this machine: libc.so.6 has no version GLIBC_2.999"
         );
         assert_eq!(found[0].evidence[1], "demo/_core.so (demo 1.0) needs GLIBC_2.999");
     }
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn the_library_that_comes_first_counts() {
+    fn the_library_that_is_found_first_counts() {
         let prefix = Prefix::new();
         needs(&prefix, &[("libstdc++.so.6", "GLIBCXX_3.4.29")]);
         assert_eq!(detect(&prefix.inventory()), []);

@@ -1,10 +1,11 @@
 //! `undefined symbol: ncclAlltoAll`, with two `nvidia-nccl-cuNN`, or CUDA libraries of two major versions, in one environment
 //!
-//! `pip install` of something brought NVIDIA's packages of another CUDA version beside those that torch needs. Both install
-//! `nvidia/nccl/lib/libnccl.so.2`, and the one that was unpacked last wins: `undefined symbol: ncclAlltoAll`. Or NCCL is not
-//! the release that torch's metadata pins. Or TensorRT is of another major version than ONNX Runtime needs.
+//! `pip install` added NVIDIA packages for another CUDA version to those that torch needs. Both NCCL packages
+//! install `nvidia/nccl/lib/libnccl.so.2`, and the one that was unpacked last wins:
+//! `undefined symbol: ncclAlltoAll`. Or NCCL is not the release that torch's metadata pins. Or TensorRT has
+//! another major version than ONNX Runtime needs.
 //!
-//! Remedy: `matenv repair ENV`.
+//! Remedy: run `matenv repair ENV`.
 
 use pep508_rs::VersionOrUrl;
 
@@ -26,11 +27,11 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
     let two_nccl = found.iter().any(|one| one.fault == Fault::TwoNccl);
     found.retain(|one| match one.fault {
         Fault::TwoNccl => true,
-        // NCCL's packages say it already.
+        // The finding on the two NCCL packages already says it.
         Fault::TwoCudaMajors => !(two_nccl && [&one.first, &one.second].iter().any(|party| is_nccl(&party.name))),
-        // Without that profile nothing loads TensorRT.
+        // Other profiles do not load TensorRT.
         Fault::OtherTensorRt { .. } => inventory.profile == ProfileName::GpuTrt,
-        // torch's own metadata is at hand here; the others have faults of their own.
+        // torch's own metadata is available here (`other_nccl`). The others have their own faults.
         Fault::OtherNccl | Fault::TwoOnnxRuntimes | Fault::TorchPair => false,
     });
     found.extend(other_nccl(inventory));
@@ -38,7 +39,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
         .into_iter()
         .map(|one| {
             let evidence = [one.first.to_string(), one.second.to_string()];
-            let message = format!("{} and {} do not go together: {}", evidence[0], evidence[1], one.fault);
+            let message = format!("{} and {} are incompatible: {}", evidence[0], evidence[1], one.fault);
             Finding::new(Code::CudaPackagesDisagree, Severity::Error, Scope::Environment, message)
                 .with_evidence(evidence)
                 .with_remedy(inventory.remedy(|by| remedy(&one, inventory, by)))
@@ -50,7 +51,7 @@ fn party(distribution: &Distribution) -> Party {
     Party::new(distribution.name.as_ref(), distribution.version.to_string())
 }
 
-/// What to type where no lock says what belongs together.
+/// Returns the commands for a prefix without a lock.
 fn remedy(one: &Disagreement, inventory: &Inventory, by: &Installers<'_>) -> String {
     match one.fault {
         Fault::TwoNccl | Fault::OtherNccl => nccl_of_torch(inventory, by),
@@ -60,12 +61,12 @@ fn remedy(one: &Disagreement, inventory: &Inventory, by: &Installers<'_>) -> Str
     }
 }
 
-/// `cuda-toolkit>=13,<14`.
+/// Returns a requirement such as `cuda-toolkit>=13,<14`.
 fn major(name: &str, major: u64) -> String {
     format!("{name}>={major},<{}", major + 1)
 }
 
-/// The NCCL that torch's metadata pins, and no other: all of them install the same file.
+/// Returns the commands that leave only the NCCL that torch's metadata pins. All NCCL packages install the same file.
 pub(super) fn nccl_of_torch(inventory: &Inventory, by: &Installers<'_>) -> String {
     let torch = inventory.get("torch");
     let pin = torch.and_then(|torch| torch.requires.iter().find(|needs| is_nccl(needs.name.as_ref())));
@@ -76,13 +77,14 @@ pub(super) fn nccl_of_torch(inventory: &Inventory, by: &Installers<'_>) -> Strin
     let others: Vec<Owner> = others.map(|one| by.owner_of(one)).collect();
     match (pin, torch) {
         (Some(pin), _) => then([by.without(&others), by.exactly(&[installers::wanted(pin)], None)]),
-        // torch has one of its own within.
+        // This torch contains its own NCCL.
         (None, Some(torch)) => then([by.without(&others), by.again([&by.owner_of(torch)])]),
         (None, None) => by.without(others.iter().skip(1)),
     }
 }
 
-/// The packages of one CUDA: that of torch, or else of ONNX Runtime, or else the newest. What goes takes files of the others along.
+/// Returns the commands that leave the packages of one CUDA version: that of torch, of ONNX Runtime, or the newest.
+/// Removing a package also removes files that others share with it, so those are installed again.
 fn one_cuda(inventory: &Inventory, by: &Installers<'_>) -> String {
     let all: Vec<(&Distribution, u64)> = inventory
         .installed
@@ -103,7 +105,7 @@ fn one_cuda(inventory: &Inventory, by: &Installers<'_>) -> String {
     let Some(kept) = of_torch.or_else(|| of("onnxruntime-gpu")).or_else(newest) else {
         return String::new();
     };
-    // `nvidia-cudnn-cu12` has another name for another CUDA; `cuda-toolkit` and ONNX Runtime have another version.
+    // For another CUDA, `nvidia-cudnn-cu12` has another name; `cuda-toolkit` and ONNX Runtime have another version.
     let stem = |name: &str| name.rsplit_once("-cu").map(|(stem, _)| stem.to_owned());
     let (named, versioned): (Vec<&Distribution>, Vec<&Distribution>) = all
         .iter()
@@ -134,7 +136,7 @@ pub(super) fn is_nccl(name: &str) -> bool {
     name.starts_with("nvidia-nccl-cu")
 }
 
-/// NCCL as installed, if torch's metadata pins another release of it.
+/// Returns the installed NCCL as a disagreement if torch's metadata pins another release.
 fn other_nccl(inventory: &Inventory) -> Option<Disagreement> {
     let torch = inventory.get("torch")?;
     let pin = torch.requires.iter().find(|needs| is_nccl(needs.name.as_ref()))?;
@@ -171,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn the_packages_that_torch_brings_raise_nothing() {
+    fn the_packages_that_torch_requires_have_no_finding() {
         assert_eq!(
             found(&[
                 ("nvidia-nccl-cu13", "2.30.7"),
@@ -194,7 +196,7 @@ mod tests {
         assert!(two[0].contains("both install nvidia/nccl/lib/libnccl.so.2"), "{two:?}");
         let other = found(&[("nvidia-nccl-cu13", "2.29.7")]);
         assert!(
-            other[0].starts_with("torch 2.15.0 and nvidia-nccl-cu13 2.29.7 do not go together"),
+            other[0].starts_with("torch 2.15.0 and nvidia-nccl-cu13 2.29.7 are incompatible"),
             "{other:?}"
         );
         let majors = found(&[("nvidia-cudnn-cu12", "9.26.0.51"), ("nvidia-nccl-cu13", "2.30.7")]);

@@ -1,10 +1,11 @@
 //! `OMP: Error #15`, `Class … is implemented in both …`, `Could not load the Qt platform plugin "xcb" in ".../cv2/qt/plugins" even though it was found`
 //!
-//! Two packages brought a runtime each of which a process can have only one: Intel's OpenMP (`intel-openmp`) beside LLVM's, PyQt6
-//! beside PySide6, opencv-python with a Qt of its own beside PyQt5. Which one wins depends on what is imported first, so it works in
-//! one program and crashes or hangs in the next. One of the two packages has to go; of OpenCV the `-headless` one stays.
+//! Two packages installed a runtime each, but a process can have only one of them. Examples are Intel's
+//! OpenMP (`intel-openmp`) and LLVM's, PyQt6 and PySide6, or opencv-python with its own Qt and PyQt5. The one
+//! that is imported first wins. So one program works, and the next one crashes or hangs. Remove one of the
+//! two packages. For OpenCV, keep the `-headless` package.
 //!
-//! Remedy: `matenv repair ENV`, which leaves what was locked.
+//! Remedy: run `matenv repair ENV`. It keeps the packages that are in the lock.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,18 +23,18 @@ use crate::{
 struct Held<'a> {
     kind: &'a str,
     path: &'a str,
-    /// Who brought it; nobody's are one owner.
+    /// The packages that installed it; empty if it belongs to no package.
     owners: BTreeSet<usize>,
 }
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
     Family::all()
         .iter()
-        .flat_map(|family| of_family(inventory, family))
+        .flat_map(|family| check_family(inventory, family))
         .collect()
 }
 
-fn of_family(inventory: &Inventory, family: &Family) -> Vec<Finding> {
+fn check_family(inventory: &Inventory, family: &Family) -> Vec<Finding> {
     let copies: Vec<Held<'_>> = inventory
         .tree
         .iter()
@@ -47,7 +48,7 @@ fn of_family(inventory: &Inventory, family: &Family) -> Vec<Finding> {
             })
         })
         .collect();
-    // One finding for each two kinds, however many copies there are.
+    // One finding for each pair of kinds, no matter how many copies there are.
     let mut pairs: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
     for (at, one) in copies.iter().enumerate() {
         for other in &copies[at + 1..] {
@@ -84,7 +85,7 @@ fn of_family(inventory: &Inventory, family: &Family) -> Vec<Finding> {
             .with_evidence(capped(lines));
             Some(match severity {
                 Severity::Error | Severity::Warning => {
-                    found.with_remedy(inventory.remedy(|by| one_of(&paths, inventory, by)))
+                    found.with_remedy(inventory.remedy(|by| keep_one(&paths, inventory, by)))
                 }
                 Severity::Info => found,
             })
@@ -92,11 +93,11 @@ fn of_family(inventory: &Inventory, family: &Family) -> Vec<Finding> {
         .collect()
 }
 
-/// Leave one of the packages that brought the files.
-fn one_of(paths: &BTreeSet<&str>, inventory: &Inventory, by: &Installers<'_>) -> String {
+/// Returns the commands that leave only one of the packages that installed the files.
+fn keep_one(paths: &BTreeSet<&str>, inventory: &Inventory, by: &Installers<'_>) -> String {
     let files = &inventory.files;
-    if let Some(nobodys) = paths.iter().find(|path| files.owners_of(path).next().is_none()) {
-        return aside(&inventory.tree.path(nobodys));
+    if let Some(unowned) = paths.iter().find(|path| files.owners_of(path).next().is_none()) {
+        return aside(&inventory.tree.path(unowned));
     }
     let mut owners: Vec<&Owner> = Vec::new();
     for owner in paths.iter().flat_map(|path| files.owners_of(path)) {
@@ -104,7 +105,7 @@ fn one_of(paths: &BTreeSet<&str>, inventory: &Inventory, by: &Installers<'_>) ->
             owners.push(owner);
         }
     }
-    // The same without a Qt of its own.
+    // opencv-python-headless is the same package without a Qt.
     let has_qt = |owner: &&&Owner| owner.name.starts_with("opencv-") && !owner.name.ends_with("-headless");
     if let Some(opencv) = owners.iter().find(has_qt) {
         let headless = format!("{}-headless=={}", opencv.name, opencv.version);
@@ -123,7 +124,7 @@ mod tests {
     use crate::audit::made::Prefix;
 
     #[test]
-    fn one_of_each_and_private_copies_of_libgomp_raise_nothing() {
+    fn one_of_each_and_private_copies_of_libgomp_have_no_finding() {
         let prefix = Prefix::new();
         prefix.wheel(
             "PySide6_Essentials",
@@ -163,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn opencvs_own_qt_beside_another_is_told_in_the_words_of_qt() {
+    fn opencvs_own_qt_next_to_another_is_reported_with_the_message_of_qt() {
         const TEXT: &str = "Could not load the Qt platform plugin \"xcb\" in";
         let prefix = Prefix::new();
         prefix.wheel(
@@ -172,7 +173,7 @@ mod tests {
             &[("cv2/qt/plugins/platforms/libqxcb.so", b"1")],
         );
         assert_eq!(detect(&prefix.inventory()), []);
-        // As sleap's own requirements bring it, and it works.
+        // sleap's own requirements install this pair, and it works.
         prefix.wheel(
             "PySide6_Essentials",
             "6.12.0",
@@ -195,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn intels_openmp_beside_llvms_is_an_error_and_beside_libgomp_worth_knowing() {
+    fn intels_openmp_with_llvms_is_an_error_and_with_libgomp_an_info() {
         let prefix = Prefix::new();
         prefix.wheel(
             "intel_openmp",

@@ -1,11 +1,11 @@
 //! `AttributeError: module 'cv2' has no attribute …`, after two packages wrote the same files
 //!
-//! Two distributions install the same files with different contents: opencv-python beside opencv-contrib-python-headless, or a
-//! fork beside the original. The one that was unpacked last wins, file by file, and removing either breaks the
-//! other. One has to go, and the one that stays has to be installed again. Some share files by design and without harm; they
-//! stand in `profiles/shared_files.toml`.
+//! Two packages install the same files with different contents, such as opencv-python and
+//! opencv-contrib-python-headless, or a fork and its original. The package that was unpacked last overwrote
+//! the other, file by file. Removing one breaks the other. So remove one, then install the other again. Some
+//! packages share files by design and without harm. They are listed in `profiles/shared_files.toml`.
 //!
-//! Remedy: `matenv repair ENV`, which leaves what was locked.
+//! Remedy: run `matenv repair ENV`. It keeps the packages that are in the lock.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,39 +22,39 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
     let mut shared: BTreeMap<BTreeSet<usize>, Vec<&str>> = BTreeMap::new();
     for (path, claims) in &files.claims {
         let owners: BTreeSet<usize> = claims.iter().map(|claim| claim.owner).collect();
-        // conda's packages are that installer's affair, which renames what is there already.
+        // conda handles conflicts between its own packages: it renames files that exist already.
         let wheels = owners.iter().any(|owner| !files.owners[*owner].conda);
         if owners.len() < 2 || !wheels || !differ(claims) {
             continue;
         }
         let names: Vec<&str> = owners.iter().map(|owner| files.owners[*owner].name.as_str()).collect();
-        if SharedFiles::of(inventory.short(path), &names).is_none() && !named_elsewhere(&names) {
+        if SharedFiles::of(inventory.short(path), &names).is_none() && !is_reported_by_another_fault(&names) {
             shared.entry(owners).or_default().push(path);
         }
     }
     shared
         .into_iter()
         .map(|(owners, paths)| {
-            let words: Vec<_> = owners.iter().map(|owner| files.owner_words(*owner)).collect();
+            let names: Vec<_> = owners.iter().map(|owner| files.owner_words(*owner)).collect();
             let code: Vec<_> = paths.iter().copied().filter(|path| is_code(path)).collect();
             let imported = code.iter().any(|path| is_imported(inventory, path, &owners));
-            let (severity, told) = match (code.is_empty(), imported) {
+            let (severity, shown) = match (code.is_empty(), imported) {
                 (true, _) => (Severity::Info, paths),
                 (false, true) => (Severity::Error, code),
                 (false, false) => (Severity::Warning, code),
             };
-            let count = told.len();
+            let count = shown.len();
             let message = format!(
                 "{} install {count} {} with different contents: one overwrote the other",
-                words.join(" and "),
+                names.join(" and "),
                 if count == 1 { "file" } else { "files" },
             );
             let found = Finding::new(Code::OwnedTwice, severity, Scope::Environment, message)
-                .with_evidence(capped(told.iter().map(|path| inventory.short(path).to_owned())));
+                .with_evidence(capped(shown.iter().map(|path| inventory.short(path).to_owned())));
             match severity {
                 Severity::Error | Severity::Warning => found.with_remedy(inventory.remedy(|by| {
                     let owners: Vec<&Owner> = owners.iter().map(|owner| &files.owners[*owner]).collect();
-                    let kept = by.kept(&owners, &told);
+                    let kept = by.kept(&owners, &shown);
                     kept.map_or_else(String::new, |kept| by.only(kept, owners))
                 })),
                 Severity::Info => found,
@@ -63,27 +63,27 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
         .collect()
 }
 
-/// Whether the records contradict each other.
+/// Checks whether the records of the file contradict each other.
 fn differ(claims: &[Claim]) -> bool {
     let hashes: BTreeSet<_> = claims.iter().filter_map(|claim| claim.sha256).collect();
     let sizes: BTreeSet<_> = claims.iter().filter_map(|claim| claim.size).collect();
     hashes.len() > 1 || sizes.len() > 1
 }
 
-/// Whether a fault of its own tells of these packages.
-fn named_elsewhere(names: &[&str]) -> bool {
-    let flavours = Stacks::table().onnxruntime();
+/// Checks whether another fault reports these packages.
+fn is_reported_by_another_fault(names: &[&str]) -> bool {
+    let flavors = Stacks::table().onnxruntime();
     let all = |is: &dyn Fn(&str) -> bool| names.iter().all(|name| is(name));
-    all(&is_nccl) || all(&|name| flavours.iter().any(|flavour| flavour == name))
+    all(&is_nccl) || all(&|name| flavors.iter().any(|flavor| flavor == name))
 }
 
-/// Whether Python or the loader takes it.
+/// Checks whether Python or the loader loads such a file.
 fn is_code(path: &str) -> bool {
     matches!(ending(path), "py" | "so" | "pyd" | "dll" | "dylib" | "pth") || path.contains(".so.")
 }
 
-/// Whether programs take the file: a library, or a module of a package that all the owners say is theirs. What lies in a
-/// folder of no package, such as helpers of a build, was packed by mistake.
+/// Checks whether programs load the file: a library, or a module in a Python package that all the owners record. A
+/// module outside a Python package, such as a build helper, was packed by mistake.
 fn is_imported(inventory: &Inventory, path: &str, owners: &BTreeSet<usize>) -> bool {
     let below = inventory.short(path);
     let Some((top, _)) = below.split_once('/') else {
@@ -108,7 +108,7 @@ mod tests {
     use crate::audit::made::Prefix;
 
     #[test]
-    fn packages_that_share_equal_or_harmless_files_raise_nothing() {
+    fn packages_that_share_equal_or_harmless_files_have_no_finding() {
         let prefix = Prefix::new();
         let same: [(&str, &[u8]); 3] = [
             ("nvidia/__init__.py", b""),
@@ -148,7 +148,7 @@ mod tests {
              contents: one overwrote the other"
         );
         assert_eq!(found[0].evidence, ["cv2/cv2.abi3.so", "cv2/version.py"]);
-        // What overwrote a file is no damage of its own.
+        // An overwritten file is not reported as damaged as well.
         assert!(prefix.inventory().files.differing.is_empty());
     }
 
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_that_differ_are_worth_knowing() {
+    fn texts_that_differ_are_an_info() {
         let prefix = Prefix::new();
         prefix.wheel("one", "1.0", &[("share/data.json", b"1")]);
         prefix.wheel("other", "1.0", &[("share/data.json", b"2")]);

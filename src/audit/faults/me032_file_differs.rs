@@ -1,10 +1,13 @@
-//! `ImportError: …: file too short`, `invalid ELF header`, or a program that behaves as no other copy does
+//! `ImportError: …: file too short`, `invalid ELF header`, or a program that behaves differently from every other copy
 //!
-//! A file is not what its package installed: cut off by a full disk, or changed by hand. Sizes are always compared; contents
-//! with `--deep`. The cache may hold the same changed file, because environments and caches share their files. `and so it was published` is said of a
-//! package that was fetched again and is still not as its own record says: a warning, for everybody has the same.
+//! A file is not as its package installed it. A full disk cut it off, or somebody changed it. Sizes are
+//! always compared, contents only with `--deep`. The cache can contain the same changed file, because
+//! environments and caches share their files. If the finding says `and was published that way`, matenv
+//! downloaded the package again and the file still differs from the package's own record. That is a
+//! *warning*, because everybody gets the same file.
 //!
-//! Remedy: `matenv repair ENV`, which fetches altered copies in the caches again.
+//! Remedy: run `matenv repair ENV`. It also downloads packages again if their copies in the caches were
+//! changed.
 
 use std::collections::BTreeMap;
 
@@ -16,9 +19,9 @@ use crate::{
 };
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
-    let mut of_owner: BTreeMap<usize, Vec<&Differing>> = BTreeMap::new();
+    let mut by_owner: BTreeMap<usize, Vec<&Differing>> = BTreeMap::new();
     for differing in &inventory.files.differing {
-        of_owner.entry(differing.owner).or_default().push(differing);
+        by_owner.entry(differing.owner).or_default().push(differing);
     }
     let mut published: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
     for (owner, path) in &inventory.files.published {
@@ -28,41 +31,41 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
         let owner = inventory.files.owner_words(owner);
         let message = match paths.as_slice() {
             [one] => format!(
-                "{} of {owner} is not as its own record says, and so it was published",
+                "{} of {owner} differs from the package's own record, and was published that way",
                 inventory.short(one)
             ),
             several => format!(
-                "{} files of {owner} are not as its own record says, and so it was published",
+                "{} files of {owner} differ from the package's own record, and were published that way",
                 several.len()
             ),
         };
         Finding::new(Code::FileDiffers, Severity::Warning, Scope::Environment, message)
             .with_evidence(capped(paths.iter().map(|path| inventory.short(path).to_owned())))
     });
-    let changed = of_owner.into_iter().map(|(owner, files)| {
-        let brought = &inventory.files.owners[owner];
+    let changed = by_owner.into_iter().map(|(owner, files)| {
+        let package = &inventory.files.owners[owner];
         let owner = inventory.files.owner_words(owner);
         let message = match files.as_slice() {
-            [one] => format!("{} of {owner} {}", inventory.short(&one.path), words(one.how)),
-            several => format!("{} files of {owner} are not as they were installed", several.len()),
+            [one] => format!("{} of {owner} {}", inventory.short(&one.path), describe(one.how)),
+            several => format!("{} files of {owner} differ from what was installed", several.len()),
         };
         let lines = files
             .iter()
-            .map(|one| format!("{} {}", inventory.short(&one.path), words(one.how)));
+            .map(|one| format!("{} {}", inventory.short(&one.path), describe(one.how)));
         Finding::new(Code::FileDiffers, Severity::Error, Scope::Environment, message)
             .with_evidence(capped(lines))
-            .with_remedy(inventory.remedy(|by| by.again([brought])))
+            .with_remedy(inventory.remedy(|by| by.again([package])))
     });
     changed.chain(published).collect()
 }
 
-fn words(how: Difference) -> String {
+fn describe(how: Difference) -> String {
     match how {
         Difference::Size { recorded, there } if there < recorded => {
-            format!("is cut off: {there} of {recorded} bytes are there")
+            format!("is cut off: {there} of {recorded} bytes are left")
         }
         Difference::Size { recorded, there } => format!("was changed: it has {there} bytes, not {recorded}"),
-        Difference::Content => "was changed: its content is not what its package installed".to_owned(),
+        Difference::Content => "was changed: its content differs from what the package installed".to_owned(),
         Difference::Unreadable => "cannot be read".to_owned(),
     }
 }
@@ -88,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_installers_and_python_rewrite_is_no_damage() {
+    fn files_that_installers_and_python_rewrite_are_not_damaged() {
         let prefix = demo();
         prefix.write(
             &format!("{SITE}/demo/__pycache__/__init__.cpython-313.pyc"),
@@ -101,19 +104,19 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_cut_off_is_an_error_without_reading_it() {
+    fn a_file_that_is_cut_off_is_found_without_reading_it() {
         let prefix = demo();
         prefix.write(&format!("{SITE}/demo/_core.so"), [7; 1000]);
         let found = detect(&prefix.inventory());
         assert_eq!((found.len(), found[0].severity), (1, Severity::Error));
         assert_eq!(
             found[0].message,
-            "demo/_core.so of demo 1.0 is cut off: 1000 of 5000 bytes are there"
+            "demo/_core.so of demo 1.0 is cut off: 1000 of 5000 bytes are left"
         );
     }
 
     #[test]
-    fn a_change_that_keeps_the_size_is_seen_when_contents_are_read() {
+    fn a_change_that_keeps_the_size_is_found_when_contents_are_read() {
         let prefix = demo();
         prefix.write(&format!("{SITE}/demo/__init__.py"), "value = 2\n");
         assert_eq!(detect(&prefix.inventory()), []);
@@ -135,7 +138,7 @@ mod tests {
             prefix.write(&format!("{SITE}/{name}"), "12");
         }
         let found = detect(&prefix.inventory());
-        assert_eq!(found[0].message, "50 files of demo 1.0 are not as they were installed");
+        assert_eq!(found[0].message, "50 files of demo 1.0 differ from what was installed");
         assert_eq!(found[0].evidence.len(), 21);
         assert_eq!(found[0].evidence[20], "and 30 more");
     }

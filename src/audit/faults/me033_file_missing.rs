@@ -1,9 +1,10 @@
-//! `ModuleNotFoundError: No module named 'numpy._core'`, though the package is listed as installed
+//! `ModuleNotFoundError: No module named 'numpy._core'`, although the package is listed as installed
 //!
-//! Files that a package installed are gone: deleted by hand or by a clean-up, or a removal was cut off half-way and left
-//! `numpy-2.4.6.dist-info` without METADATA, or `~umpy`. `pip` and `uv` take the package for installed and do nothing.
+//! Files that a package installed are missing. They were deleted by hand or by a cleanup. Or a removal was
+//! interrupted and left `numpy-2.4.6.dist-info` without METADATA, or a folder such as `~umpy`. `pip` and `uv`
+//! regard the package as installed and do nothing.
 //!
-//! Remedy: `matenv repair ENV`.
+//! Remedy: run `matenv repair ENV`.
 
 use std::collections::BTreeMap;
 
@@ -18,24 +19,27 @@ use crate::{
 };
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
-    let mut of_owner: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
+    let mut by_owner: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
     for (owner, path) in &inventory.files.missing {
-        of_owner.entry(*owner).or_default().push(path);
+        by_owner.entry(*owner).or_default().push(path);
     }
-    let gone = of_owner.into_iter().map(|(owner, paths)| {
-        let brought = &inventory.files.owners[owner];
-        let all = brought.files;
+    let missing = by_owner.into_iter().map(|(owner, paths)| {
+        let package = &inventory.files.owners[owner];
+        let all = package.files;
         let owner = inventory.files.owner_words(owner);
         let message = match paths.as_slice() {
             several if several.len() * 2 > all && all > 2 => {
-                format!("{owner} is half removed: {} of its {all} files are gone", several.len())
+                format!(
+                    "{owner} is half removed: {} of its {all} files are missing",
+                    several.len()
+                )
             }
-            [one] => format!("{} of {owner} is gone", inventory.short(one)),
-            several => format!("{} files of {owner} are gone", several.len()),
+            [one] => format!("{} of {owner} is missing", inventory.short(one)),
+            several => format!("{} files of {owner} are missing", several.len()),
         };
         error(message)
             .with_evidence(capped(paths.iter().map(|path| inventory.short(path).to_owned())))
-            .with_remedy(inventory.remedy(|by| by.again([brought])))
+            .with_remedy(inventory.remedy(|by| by.again([package])))
     });
     let remains = inventory.installed.remains.iter().map(|remains| {
         let folder = &remains.folder;
@@ -44,7 +48,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             RemainsKind::NoRecord => (Severity::Error, format!("{folder} is half removed: it has no RECORD")),
             RemainsKind::Aside => (
                 Severity::Warning,
-                format!("{folder} is left of a package that pip did not remove to the end"),
+                format!("{folder} is left over from a package that pip did not remove completely"),
             ),
         };
         let path = inventory
@@ -60,11 +64,11 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             ..error(message)
         }
         .with_evidence([path.display().to_string()])
-        // pip and uv take it for installed as long as the folder is there, and cannot remove it.
+        // As long as the folder is there, pip and uv regard the package as installed, and they cannot remove it.
         .with_remedy(inventory.remedy(|by| then([delete(&path), by.again(&package)])))
     });
     let records = inventory.installed.damaged_records.iter().map(|record| {
-        let message = format!("{record} is damaged: what conda installed is not known");
+        let message = format!("{record} is damaged: it is unknown which files conda installed");
         let path = inventory.tree.path(record);
         let mut parts = record.trim_start_matches("conda-meta/").rsplitn(3, '-');
         let package = parts
@@ -74,14 +78,14 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             .with_evidence([path.display().to_string()])
             .with_remedy(inventory.remedy(|by| then([delete(&path), by.again(&package)])))
     });
-    gone.chain(remains).chain(records).collect()
+    missing.chain(remains).chain(records).collect()
 }
 
 fn error(message: String) -> Finding {
     Finding::new(Code::FileMissing, Severity::Error, Scope::Environment, message)
 }
 
-/// A package by what its folder is called.
+/// Returns the package that a folder or record is named after.
 fn owner(name: &str, version: &str, conda: bool) -> Owner {
     Owner {
         name: name.to_owned(),
@@ -109,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_package_raises_nothing_and_compiled_files_may_go() {
+    fn a_whole_package_has_no_finding_even_without_compiled_files() {
         let prefix = demo();
         fs_err::remove_dir_all(prefix.site("demo/__pycache__")).expect("removed");
         assert_eq!(detect(&prefix.inventory()), []);
@@ -121,16 +125,19 @@ mod tests {
         fs_err::remove_file(prefix.site("demo/a.py")).expect("removed");
         let found = detect(&prefix.inventory());
         assert_eq!((found.len(), found[0].severity), (1, Severity::Error));
-        assert_eq!(found[0].message, "demo/a.py of demo 1.0 is gone");
+        assert_eq!(found[0].message, "demo/a.py of demo 1.0 is missing");
     }
 
     #[test]
-    fn a_half_removed_package_is_one_finding_however_it_was_left() {
+    fn a_half_removed_package_is_one_finding() {
         let prefix = demo();
         fs_err::remove_dir_all(prefix.site("demo")).expect("removed");
         let found = detect(&prefix.inventory());
         assert_eq!(found.len(), 1);
-        assert_eq!(found[0].message, "demo 1.0 is half removed: 3 of its 5 files are gone");
+        assert_eq!(
+            found[0].message,
+            "demo 1.0 is half removed: 3 of its 5 files are missing"
+        );
 
         let prefix = demo();
         fs_err::remove_file(prefix.site("demo-1.0.dist-info/METADATA")).expect("removed");

@@ -1,10 +1,11 @@
-//! A program takes a library or a module that no package brought: `ImportError: … (/…/site-packages/lib….so)`
+//! A program loads a library or a module that belongs to no package: `ImportError: … (/…/site-packages/lib….so)`
 //!
-//! Somebody copied a file into the environment, or a package was removed without its record. Python modules of nobody are
-//! only worth knowing, until they are imported in place of a package's. A shared library of nobody that the loader takes
-//! for one that a package needs is an error: it works or crashes by chance.
+//! Somebody copied a file into the environment, or a package was removed without its record. Such a file is
+//! an *info* as long as nothing loads it instead of a file of a package. A shared library is an *error* if
+//! the loader uses it in place of a library that a package needs: the package then works or crashes by
+//! chance.
 //!
-//! Remedy: `matenv repair ENV` builds the environment without it.
+//! Remedy: run `matenv repair ENV`. It builds the environment without the file.
 
 use super::capped;
 use crate::finding::Code;
@@ -14,9 +15,9 @@ use crate::{
 };
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
-    let (taken, idle): (Vec<&Unowned>, Vec<&Unowned>) =
+    let (loaded, idle): (Vec<&Unowned>, Vec<&Unowned>) =
         inventory.unowned.iter().partition(|file| file.taken_by.is_some());
-    let mut found: Vec<Finding> = taken
+    let mut found: Vec<Finding> = loaded
         .iter()
         .filter_map(|file| {
             let by = file.taken_by.as_ref()?;
@@ -25,12 +26,12 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
                 None => inventory.short(by).to_owned(),
             };
             let message = format!(
-                "{} is of no package, and {by_whom} would load it",
+                "{} belongs to no package, and {by_whom} would load it",
                 inventory.short(&file.path)
             );
             Some(
                 Finding::new(Code::NotOwned, Severity::Error, Scope::Environment, message)
-                    .with_evidence([format!("{} needs it by its name", inventory.short(by))])
+                    .with_evidence([format!("{} needs a library of that name", inventory.short(by))])
                     .with_remedy(inventory.remedy(|_| aside(&inventory.tree.path(&file.path)))),
             )
         })
@@ -43,8 +44,8 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             .collect();
         if !paths.is_empty() {
             let message = match paths.as_slice() {
-                [one] => format!("{one} is of no package"),
-                several => format!("{} {what} are of no package", several.len()),
+                [one] => format!("{one} belongs to no package"),
+                several => format!("{} {what} belong to no package", several.len()),
             };
             found.push(
                 Finding::new(Code::NotOwned, Severity::Info, Scope::Environment, message).with_evidence(capped(paths)),
@@ -63,7 +64,7 @@ mod tests {
     };
 
     #[test]
-    fn files_of_packages_and_of_python_itself_raise_nothing() {
+    fn files_of_packages_and_of_python_itself_have_no_finding() {
         let prefix = Prefix::new();
         prefix.wheel("demo", "1.0", &[("demo/__init__.py", b"1"), ("demo/_core.so", b"1")]);
         prefix.write(&format!("{SITE}/_virtualenv.py"), "");
@@ -73,26 +74,26 @@ mod tests {
     }
 
     #[test]
-    fn a_module_and_a_library_that_nobody_needs_are_worth_knowing() {
+    fn a_module_and_a_library_that_nothing_needs_are_an_info() {
         let prefix = Prefix::new();
         prefix.wheel("demo", "1.0", &[("demo/__init__.py", b"1")]);
         prefix.write(&format!("{SITE}/mine.py"), "");
         prefix.write(&format!("{SITE}/demo/libother.so"), "");
         let found = detect(&prefix.inventory());
-        let told: Vec<_> = found.iter().map(|one| (one.severity, one.message.as_str())).collect();
+        let found: Vec<_> = found.iter().map(|one| (one.severity, one.message.as_str())).collect();
         assert_eq!(
-            told,
+            found,
             [
-                (Severity::Info, "demo/libother.so is of no package"),
-                (Severity::Info, "mine.py is of no package")
+                (Severity::Info, "demo/libother.so belongs to no package"),
+                (Severity::Info, "mine.py belongs to no package")
             ]
         );
     }
 
-    /// Its own libraries were told as nobody's, to be moved away.
+    /// Its libraries must not be reported as unowned files to be moved away.
     #[cfg(target_os = "linux")]
     #[test]
-    fn what_a_half_removed_package_left_is_its_own() {
+    fn files_of_a_half_removed_package_belong_to_it() {
         let module = Shared {
             needed: &["libother.so"],
             rpath: Some("$ORIGIN/../demo.libs"),
@@ -121,7 +122,7 @@ mod tests {
         }
     }
 
-    /// A Python that is no conda package brings libraries of its own, which no record names.
+    /// A Python that is not a conda package contains libraries that no record names.
     #[cfg(unix)]
     #[test]
     fn libraries_in_lib_count_only_where_conda_records_others() {
@@ -137,7 +138,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_library_that_the_loader_takes_is_an_error() {
+    fn a_library_that_the_loader_uses_is_an_error() {
         let prefix = Prefix::new();
         let module = Shared {
             needed: &["libother.so"],
@@ -155,7 +156,7 @@ mod tests {
         assert_eq!((found.len(), found[0].severity), (1, Severity::Error));
         assert_eq!(
             found[0].message,
-            "demo/libother.so is of no package, and demo 1.0 would load it"
+            "demo/libother.so belongs to no package, and demo 1.0 would load it"
         );
     }
 }

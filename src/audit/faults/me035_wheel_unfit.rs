@@ -1,9 +1,10 @@
 //! `ModuleNotFoundError: No module named 'numpy._core._multiarray_umath'`, after Python or the machine changed
 //!
-//! A wheel was made for another Python or another operating system than this environment's: the folder was copied from another
-//! machine, or Python was exchanged under it, or an installer was told another platform. Its compiled modules are not found.
+//! A wheel was built for another Python or another operating system than this environment's. The folder was
+//! copied from another machine, its Python was replaced, or an installer was told to use another platform.
+//! Python does not find the wheel's compiled modules.
 //!
-//! Remedy: `matenv repair ENV`; after a change of the machine's own Python: `matenv install ENV --force`.
+//! Remedy: run `matenv repair ENV`. If the machine's own Python changed, run `matenv install ENV --force`.
 
 use super::capped;
 use crate::finding::Code;
@@ -17,7 +18,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
         .installed
         .distributions
         .iter()
-        // conda's packages are chosen by conda's own platform.
+        // conda chooses its packages by its own platform.
         .filter(|distribution| !distribution.tags.is_empty() && !inventory.files.is_of_conda(distribution))
         .filter(|distribution| {
             !distribution
@@ -28,7 +29,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
         .collect();
     let lines = unfit.iter().map(|distribution| {
         let (name, version) = (&distribution.name, &distribution.version);
-        format!("{name} {version} is made for {}", distribution.tags.join(", "))
+        format!("{name} {version} is built for {}", distribution.tags.join(", "))
     });
     let lines: Vec<String> = lines.collect();
     let Some(first) = lines.first() else {
@@ -37,7 +38,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
     let message = match lines.len() {
         1 => format!("{first}, not for this Python {}", inventory.installed.python),
         count => format!(
-            "{count} wheels are not made for this Python {}; the first: {first}",
+            "{count} wheels are not built for this Python {}; the first: {first}",
             inventory.installed.python
         ),
     };
@@ -51,12 +52,12 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
     ]
 }
 
-/// Whether a wheel's tag fits this Python, which is linked to `musl` or not. Versions of the C library and of macOS are left to
-/// the loader.
+/// Checks whether a wheel's tag fits this Python, which is linked to `musl` or not. The loader checks the versions of
+/// the C library and of macOS.
 fn fits(tag: &str, python: &str, musl: bool) -> bool {
     let mut parts = tag.splitn(3, '-');
     let (Some(interpreter), Some(abi), Some(platform)) = (parts.next(), parts.next(), parts.next()) else {
-        // What is no tag says nothing.
+        // An invalid tag proves nothing.
         return true;
     };
     let any = |part: &str, is: &dyn Fn(&str) -> bool| part.split('.').any(is);
@@ -76,7 +77,7 @@ fn is_this_platform(platform: &str, musl: bool) -> bool {
     match std::env::consts::OS {
         _ if platform == "any" => true,
         "linux" => of_this("linux_") || of_this(if musl { "musllinux" } else { "manylinux" }),
-        // A Mac runs both kinds of programs, and universal ones hold both.
+        // A Mac runs programs of both architectures, and universal ones contain both.
         "macos" => platform.starts_with("macosx_"),
         "windows" => of_this("win_"),
         _ => true,
@@ -98,7 +99,8 @@ fn abi_fits(abi: &str, python: &str) -> bool {
     }
 }
 
-/// `py3` and `py310` hold from that version on, and so does `cp310` with the stable ABI or none.
+/// Checks the interpreter part of a tag. `py3` and `py310` fit that version and newer ones, and so does `cp310` with
+/// the stable ABI or none.
 fn interpreter_fits(interpreter: &str, python: &str, exact: bool) -> bool {
     let (minor, _) = minor(python);
     let (of_cpython, version) = match interpreter.split_at_checked(2) {
@@ -114,7 +116,7 @@ fn interpreter_fits(interpreter: &str, python: &str, exact: bool) -> bool {
     }
 }
 
-/// The minor version of `3.13t`, and whether it is the one without the lock.
+/// Returns the minor version of a Python such as `3.13t`, and whether it is free-threaded.
 fn minor(python: &str) -> (u32, bool) {
     let of = python.strip_prefix("3.").unwrap_or_default();
     let number = of.trim_end_matches('t');
@@ -161,7 +163,7 @@ mod tests {
 
     #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
     #[test]
-    fn musls_wheels_fit_a_python_of_musl_alone_and_glibcs_the_others() {
+    fn musl_wheels_fit_only_a_musl_python_and_glibc_wheels_the_others() {
         for (platform, on_musl, on_glibc) in [
             ("musllinux_1_2_x86_64", true, false),
             ("musllinux_1_1_x86_64", true, false),
@@ -180,7 +182,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn the_prefixs_own_python_says_which_c_library_counts() {
+    fn the_python_of_the_prefix_decides_which_c_library_counts() {
         let prefix = Prefix::new();
         prefix.wheel_that(
             "demo",
@@ -197,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wheel_of_another_python_is_an_error() {
+    fn a_wheel_for_another_python_is_an_error() {
         let prefix = Prefix::new();
         prefix.wheel("demo", "1.0", &[]);
         assert_eq!(detect(&prefix.inventory()), []);
@@ -205,7 +207,7 @@ mod tests {
         let found = detect(&prefix.inventory());
         assert_eq!(
             found[0].message,
-            "other 2.0 is made for cp312-cp312-any, not for this Python 3.13"
+            "other 2.0 is built for cp312-cp312-any, not for this Python 3.13"
         );
     }
 }

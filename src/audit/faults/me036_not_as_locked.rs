@@ -1,9 +1,10 @@
-//! `changed since proven: numpy 2.4.6 -> 1.26.4`
+//! `changed since the installation: numpy 2.4.6 -> 1.26.4`
 //!
-//! The environment does not hold what matenv installed: `pip install`, `uv pip install` or `conda install` changed a
-//! package, added one or removed one. What was proven was another environment.
+//! The environment does not contain the packages that matenv installed. `pip install`, `uv pip install` or
+//! `conda install` changed, added or removed a package. The certificate is no longer valid for it.
 //!
-//! Remedy: `matenv repair ENV` brings the locked versions back. A package that shall stay belongs into the lab's recipe: `matenv add ENV PACKAGE`.
+//! Remedy: run `matenv repair ENV` to restore the locked versions. To keep a package, add it to the lab's
+//! recipe: `matenv add ENV PACKAGE`.
 
 use std::collections::BTreeSet;
 
@@ -17,12 +18,12 @@ use crate::{
     lock::Lock,
 };
 
-/// What matenv installs beside the lock.
+/// The package that matenv installs although it is not in the lock.
 const OURS: &str = "matenv-preload";
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
     if let Some(because) = &inventory.damaged_lock {
-        let message = "the environment's own lock cannot be believed: what was installed is not known";
+        let message = "the environment's own lock is missing or damaged: the installed packages cannot be checked";
         return vec![
             Finding::new(Code::NotAsLocked, Severity::Error, Scope::Environment, message)
                 .with_evidence([because.clone()])
@@ -38,8 +39,8 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
     let mut found = Vec::new();
     if let Some(first) = changed.first() {
         let message = match changed.len() {
-            1 => format!("changed since it was installed: {first}"),
-            count => format!("{count} packages changed since it was installed; the first: {first}"),
+            1 => format!("changed since the installation: {first}"),
+            count => format!("{count} packages changed since the installation; the first: {first}"),
         };
         found.push(
             Finding::new(Code::NotAsLocked, Severity::Error, Scope::Environment, message)
@@ -61,7 +62,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
     found
 }
 
-/// Wheels that are gone or of another version, as `NAME OLD -> NEW`.
+/// Lists wheels that are missing or have another version, as `NAME OLD -> NEW`.
 fn wheels(inventory: &Inventory, lock: &Lock) -> Vec<String> {
     lock.pypi
         .wheels
@@ -69,7 +70,7 @@ fn wheels(inventory: &Inventory, lock: &Lock) -> Vec<String> {
         .filter_map(|wheel| {
             let (name, locked) = (&wheel.name, &wheel.version);
             match inventory.get(name) {
-                None => Some(format!("{name} {locked} -> gone")),
+                None => Some(format!("{name} {locked} -> missing")),
                 Some(there) => {
                     let same = locked.parse::<Version>().is_ok_and(|locked| locked == there.version);
                     (!same).then(|| format!("{name} {locked} -> {}", there.version))
@@ -79,7 +80,7 @@ fn wheels(inventory: &Inventory, lock: &Lock) -> Vec<String> {
         .collect()
 }
 
-/// conda's packages that are gone or of another version or build.
+/// Lists conda packages that are missing or have another version or build.
 fn conda(inventory: &Inventory, lock: &Lock) -> Vec<String> {
     lock.conda
         .iter()
@@ -87,9 +88,9 @@ fn conda(inventory: &Inventory, lock: &Lock) -> Vec<String> {
             let record = &record.package_record;
             let (name, locked) = (record.name.as_normalized(), record.version.to_string());
             match inventory.installed.conda.iter().find(|package| package.name == name) {
-                // A record that cannot be read is another fault.
+                // A damaged record is reported by ME033.
                 None if !inventory.installed.damaged_records.is_empty() => None,
-                None => Some(format!("{name} {locked} -> gone")),
+                None => Some(format!("{name} {locked} -> missing")),
                 Some(there) if there.version != locked => Some(format!("{name} {locked} -> {}", there.version)),
                 Some(there) => {
                     let build = record.build.to_string();
@@ -100,7 +101,8 @@ fn conda(inventory: &Inventory, lock: &Lock) -> Vec<String> {
         .collect()
 }
 
-/// What nobody locked. What came from a folder or a repository is the user's own source, which no lock holds.
+/// Lists packages that are not in the lock. Packages from a folder or a repository are the user's own source, which
+/// is never locked.
 fn added(inventory: &Inventory, lock: &Lock) -> Vec<String> {
     let wheels: BTreeSet<&str> = lock.pypi.wheels.iter().map(|wheel| wheel.name.as_str()).collect();
     let packages: BTreeSet<&str> = lock
@@ -176,27 +178,30 @@ mod tests {
     const TORCH: &str = "Name: torch\nVersion: 2.15.0+cpu\n";
 
     #[test]
-    fn what_was_installed_raises_nothing_and_without_a_lock_nothing_is_said() {
+    fn locked_packages_and_a_prefix_without_a_lock_have_no_finding() {
         let ours = "Name: matenv-preload\nVersion: 0.1.0\n";
         assert_eq!(detect(&inventory(&["Name: numpy\nVersion: 2.4.6\n", TORCH, ours])), []);
         assert_eq!(detect(&Inventory::of(&["Name: numpy\nVersion: 2.4.6\n"])), []);
     }
 
     #[test]
-    fn what_changed_is_told_name_by_name() {
+    fn each_changed_package_is_listed() {
         let found = detect(&inventory(&["Name: numpy\nVersion: 1.26.4\n"]));
         assert_eq!((found.len(), found[0].severity), (1, Severity::Error));
-        assert_eq!(found[0].evidence, ["numpy 2.4.6 -> 1.26.4", "torch 2.15.0+cpu -> gone"]);
+        assert_eq!(
+            found[0].evidence,
+            ["numpy 2.4.6 -> 1.26.4", "torch 2.15.0+cpu -> missing"]
+        );
         let mut other = inventory(&["Name: numpy\nVersion: 2.4.6\n", TORCH]);
         std::sync::Arc::make_mut(&mut other.installed).conda[0].version = "3.13.2".to_owned();
         assert_eq!(
             detect(&other)[0].message,
-            "changed since it was installed: python 3.13.1 -> 3.13.2"
+            "changed since the installation: python 3.13.1 -> 3.13.2"
         );
     }
 
     #[test]
-    fn what_was_added_is_a_warning_and_the_users_own_source_is_not() {
+    fn an_added_package_is_a_warning_but_the_users_own_source_is_not() {
         let mut inventory = inventory(&["Name: numpy\nVersion: 2.4.6\n", TORCH, "Name: extra\nVersion: 1.0\n"]);
         let found = detect(&inventory);
         assert_eq!((found.len(), found[0].severity), (1, Severity::Warning));

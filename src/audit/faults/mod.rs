@@ -19,7 +19,7 @@ mod me036_not_as_locked;
 use super::Inventory;
 use crate::finding::{Code, Finding};
 
-/// The source of each fault's file here, whose module docs explain it.
+/// The source of each fault's file in this folder. Its module docs explain the fault.
 pub(crate) const FILES: &[(Code, &str)] = &[
     (Code::TorchPairMismatch, include_str!("me010_torch_pair.rs")),
     (Code::TwoOnnxRuntimes, include_str!("me011_two_onnxruntimes.rs")),
@@ -47,7 +47,7 @@ pub(crate) const FILES: &[(Code, &str)] = &[
     (Code::NotAsLocked, include_str!("me036_not_as_locked.rs")),
 ];
 
-/// Every fault that the files of a prefix show.
+/// Detects all faults in the files of a prefix.
 #[must_use]
 pub(crate) fn detect(inventory: &Inventory) -> Vec<Finding> {
     [
@@ -72,10 +72,10 @@ pub(crate) fn detect(inventory: &Inventory) -> Vec<Finding> {
     .collect()
 }
 
-/// Lines of evidence that are shown; the rest are counted.
+/// Maximum number of evidence lines. The rest are only counted.
 const SHOWN: usize = 20;
 
-/// The first lines of evidence, and how many more there are.
+/// Returns the first lines of evidence, followed by the number of the remaining ones.
 fn capped(lines: impl IntoIterator<Item = String>) -> Vec<String> {
     let mut lines: Vec<String> = lines.into_iter().collect();
     if lines.len() > SHOWN {

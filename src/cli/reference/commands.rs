@@ -1,9 +1,9 @@
-//! The page of all commands.
+//! The page that lists all commands.
 
 use clap::{Arg, Command};
 
-/// Whether an argument is worth a line: `--help` and `--version` stand in no page.
-fn is_told(argument: &Arg) -> bool {
+/// Checks whether the page lists an argument: all but hidden ones, `--help` and `--version`.
+fn is_listed(argument: &Arg) -> bool {
     !argument.is_hide_set() && !matches!(argument.get_id().as_str(), "help" | "version")
 }
 
@@ -13,13 +13,13 @@ pub(super) fn page(definition: &Command) -> String {
     let mut page = vec![
         "# Commands\n\n".to_owned(),
         about(&definition),
-        "This page is made from the program itself (`just gen`).\n\n".to_owned(),
-        "## Global options\n\nEvery command takes these.\n\n".to_owned(),
+        "This page is generated from the program itself (`just gen`).\n\n".to_owned(),
+        "## Global options\n\nAll commands accept these options.\n\n".to_owned(),
     ];
     page.extend(
         definition
             .get_arguments()
-            .filter(|argument| is_told(argument))
+            .filter(|argument| is_listed(argument))
             .map(line),
     );
     for command in definition
@@ -38,7 +38,7 @@ fn section(page: &mut Vec<String>, command: &mut Command) {
     page.push(format!("\n## `{name}`\n\n{}```text\n{usage}\n```\n", about(command)));
     let (positionals, options): (Vec<&Arg>, Vec<&Arg>) = command
         .get_arguments()
-        .filter(|argument| is_told(argument) && !argument.is_global_set())
+        .filter(|argument| is_listed(argument) && !argument.is_global_set())
         .partition(|argument| argument.is_positional());
     for arguments in [positionals, options] {
         if !arguments.is_empty() {
@@ -51,13 +51,13 @@ fn section(page: &mut Vec<String>, command: &mut Command) {
     }
 }
 
-/// What a command is for: its whole description where it has one.
+/// Returns the long description of a command, or the short one.
 fn about(command: &Command) -> String {
     let about = command.get_long_about().or_else(|| command.get_about());
     about.map(|about| format!("{about}\n\n")).unwrap_or_default()
 }
 
-/// One argument: how it is written, what it does, what it may be.
+/// Returns the line of an argument: its syntax, help, possible values and default.
 fn line(argument: &Arg) -> String {
     let help = argument.get_long_help().or_else(|| argument.get_help());
     let help = help.map(ToString::to_string).unwrap_or_default();
@@ -73,21 +73,21 @@ fn line(argument: &Arg) -> String {
         values => format!(" ({})", values.join(", ")),
     };
     let default = match argument.get_default_values() {
-        [default] if takes_value(argument) => format!("; `{}` if left out", default.display()),
+        [default] if takes_value(argument) => format!("; default: `{}`", default.display()),
         _ => String::new(),
     };
-    format!("- `{}`: {help}{values}{default}\n", written(argument))
+    format!("- `{}`: {help}{values}{default}\n", syntax(argument))
 }
 
-/// `-v, --verbose`, `--name <NAME>`, `[ENV]...`.
-fn written(argument: &Arg) -> String {
+/// Returns the syntax of an argument, such as `-v, --verbose`, `--name <NAME>` or `[ENV]...`.
+fn syntax(argument: &Arg) -> String {
     let value = argument.get_value_names().map_or_else(
         || argument.get_id().as_str().to_uppercase(),
         |names| names.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
     );
     if argument.is_positional() {
-        let many = argument.get_num_args().is_some_and(|count| count.max_values() > 1);
-        let dots = if many { "..." } else { "" };
+        let repeated = argument.get_num_args().is_some_and(|count| count.max_values() > 1);
+        let dots = if repeated { "..." } else { "" };
         return if argument.is_required_set() {
             format!("<{value}>{dots}")
         } else {

@@ -8,11 +8,11 @@ pub(super) fn page() -> String {
         .map(|exit| format!("| {} | {} | {} |\n", *exit as u8, exit.meaning(), exit.explained()))
         .collect();
     format!(
-        "# Exit codes\n\nScripts may rely on these. `matenv run` and `matenv launch --wait` pass on the \
-         exit code of the program that they start instead.\n\n| code | meaning | what is behind it |\n|---|---|---|\n{}\n\
-         Under `--json` an error is a document too: `error.exit` is this code, `error.code` names the case, `error.help` \
-         the next step.\n\nA certificate's `ok` is another question: it means proven. With `--cross`, `--no-verify` or `--no-bench` it is false although \
-         the code is 0, and a probe that was skipped is not `ok` and says why in `skipped`.\n",
+        "# Exit codes\n\nScripts can rely on these codes. `matenv run` and `matenv launch --wait` return the \
+         exit code of the program that they start instead.\n\n| code | meaning | explanation |\n|---|---|---|\n{}\n\
+         With `--json`, an error is printed as JSON: `error.exit` is this code, `error.code` names the case, and \
+         `error.help` is the next step.\n\nThe field `ok` of a certificate means proven, so it can differ from the exit code. With `--cross`, `--no-verify` or \
+         `--no-bench` it is false although the exit code is 0. A skipped probe is not `ok` either; its `skipped` gives the reason.\n",
         rows.concat()
     )
 }

@@ -5,13 +5,16 @@ use crate::{doctor::faults::explained, finding::Code};
 const HEAD: &str = "\
 # Faults
 
-What `matenv doctor`, `verify`, `repair` and the certificate call by a code, with the text by which people search for it. A finding is an
-*error* if something that the environment needs is missing, damaged or contradicted, a *warning* if it works now and may not later, or an *info*.
-It lies in the *environment*'s files, in this shell's variables (*process*), or in the machine (*host*).
+This page explains the codes in the findings of `matenv doctor`, `verify`, `repair` and the certificate. Each section starts with the
+message or symptom that you see.
+
+A finding is an *error* if something that the environment needs is missing, damaged or contradictory. It is a *warning* if the environment
+works now but may fail later, and an *info* otherwise. Its scope is the files of the *environment*, the variables of your shell (*process*),
+or the machine (*host*).
 
 ";
 
-/// Every fault, by code.
+/// Returns the page with all faults, ordered by code.
 pub(super) fn page() -> String {
     let mut text = HEAD.to_owned();
     for code in Code::ALL {

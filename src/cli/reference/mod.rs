@@ -1,7 +1,8 @@
-//! Reference: what matenv can tell about itself from its own code.
+//! The reference documentation, generated from matenv's own code.
 //!
-//! In: the command line's definition, the exit codes, the faults, the variables, the types of the files. Out: Markdown pages, JSON
-//! Schemas, man pages and completion scripts. A test compares the pages with `docs/reference`; `just gen` writes them.
+//! Input: the definitions of the command line, the exit codes, the faults, the variables and the file types. Output:
+//! Markdown pages, JSON Schemas, man pages and completion scripts. `just gen` writes the pages to `docs/reference`, and
+//! a test compares them.
 
 mod commands;
 mod exit_codes;
@@ -14,16 +15,16 @@ pub use variables::{VARIABLES, Variable};
 
 use std::path::{Path, PathBuf};
 
-/// A page of `docs/reference`: its file name and its text.
+/// A page of `docs/reference`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// Name of the file.
+    /// The name of the file.
     pub file: String,
-    /// The text, with a newline at its end.
+    /// The text, with a newline at the end.
     pub text: String,
 }
 
-/// Every page, for the command line that `definition` defines.
+/// Returns all pages, for the command line in `definition`.
 #[must_use]
 pub fn pages(definition: &clap::Command) -> Vec<Page> {
     let page = |file: &str, text: String| Page {
@@ -40,7 +41,7 @@ pub fn pages(definition: &clap::Command) -> Vec<Page> {
     pages
 }
 
-/// The completion script of a shell.
+/// Returns the completion script for a shell.
 #[must_use]
 pub fn completions(shell: clap_complete::Shell, mut definition: clap::Command) -> String {
     let mut script = Vec::new();
@@ -48,10 +49,10 @@ pub fn completions(shell: clap_complete::Shell, mut definition: clap::Command) -
     String::from_utf8_lossy(&script).into_owned()
 }
 
-/// Write the man pages of all commands into `folder`. Gives their paths, sorted.
+/// Writes the man pages of all commands into `folder` and returns their paths, sorted.
 ///
 /// # Errors
-/// The folder or a page cannot be written.
+/// Fails if the folder or a page cannot be written.
 pub fn write_man_pages(definition: &clap::Command, folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     fs_err::create_dir_all(folder)?;
     let mut definition = definition.clone().disable_help_subcommand(true);

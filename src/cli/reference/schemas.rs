@@ -10,7 +10,7 @@ use crate::{
     profile::Profile,
 };
 
-/// A kind of file that has a schema.
+/// A file type that has a schema.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Document {
     /// A manifest, `manifests/*.toml`
@@ -20,15 +20,15 @@ pub enum Document {
     Profile,
     /// A lab's recipe, `matenv.toml`
     Lab,
-    /// What `install --json` and `report --json` print
+    /// A certificate, printed by `install --json` and `report --json`
     Certificate,
 }
 
 impl Document {
-    /// Every kind.
+    /// All file types.
     pub const ALL: [Self; 4] = [Self::Manifest, Self::Profile, Self::Lab, Self::Certificate];
 
-    /// Its JSON Schema, draft 7: the newest that the TOML editors read.
+    /// Returns the JSON Schema, in draft 7: the newest draft that TOML editors support.
     #[must_use]
     pub fn schema(self) -> Schema {
         let settings = SchemaSettings::draft07();
@@ -43,9 +43,9 @@ impl Document {
         }
     }
 
-    /// The schema as a file.
+    /// Returns the schema as the text of a file.
     pub(super) fn text(self) -> String {
-        // A schema is JSON already.
+        // A schema is already JSON, so this cannot fail.
         serde_json::to_string_pretty(&self.schema()).unwrap_or_default() + "\n"
     }
 }

@@ -1,4 +1,4 @@
-//! The variables that matenv reads, sets and keeps away, and their page.
+//! The environment variables that matenv reads, sets or unsets, and their page.
 
 use crate::{
     packages::pypi::environment::ALLOWED,
@@ -8,238 +8,270 @@ use crate::{
 /// A variable that matenv reads or sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Variable {
-    /// Its name.
+    /// The name.
     pub name: &'static str,
-    /// What for.
+    /// The section of the page.
     pub group: Group,
-    /// What it does, a sentence.
+    /// The effect, as a sentence.
     pub does: &'static str,
 }
 
-/// What a variable is for.
+/// A section of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Group {
-    /// matenv's own.
+    /// Settings of matenv itself.
     Matenv,
-    /// Where things lie.
-    Places,
-    /// How sources are reached.
+    /// Files and folders.
+    Folders,
+    /// Package sources: indexes, proxies, certificates.
     Sources,
-    /// What the machine is.
+    /// Facts about the machine.
     Machine,
-    /// Where conda and other Pythons are looked for.
-    Neighbours,
-    /// What may come between a shell and an environment.
-    Suspected,
-    /// Set for programs of an environment.
+    /// Other installations of conda and Python.
+    OtherPythons,
+    /// Variables that can break an environment, checked by `matenv doctor`.
+    Checked,
+    /// Variables that matenv sets for programs of an environment.
     Inside,
 }
 
-use Group::{Inside, Machine, Matenv, Neighbours, Places, Sources, Suspected};
+use Group::{Checked, Folders, Inside, Machine, Matenv, OtherPythons, Sources};
 
 const fn variable(name: &'static str, group: Group, does: &'static str) -> Variable {
     Variable { name, group, does }
 }
 
-/// Every variable by name. What is passed to uv and kept from programs stands beside the code that does it.
+/// All variables except those that are passed to uv or unset for programs: the code that does so lists them.
 pub const VARIABLES: &[Variable] = &[
     variable(
         "MATENV_HOME",
         Matenv,
-        "Folder of the store, links, state and tools; `~/.matenv` if unset.",
+        "Folder of the store, links, state and tools. Default: `~/.matenv`.",
     ),
     variable(
         "MATENV_UV",
         Matenv,
-        "The uv to use, instead of one on PATH or the pinned one.",
+        "The uv program to use, instead of uv on PATH or the pinned one.",
     ),
     variable(
         "CUDA_VISIBLE_DEVICES",
         Machine,
-        "The NVIDIA GPUs that CUDA programs see; an empty one hides all.",
+        "The NVIDIA GPUs that CUDA programs see. An empty value hides all of them.",
     ),
     variable(
         "CONDA_OVERRIDE_CUDA",
         Machine,
-        "The CUDA version to plan for, whatever the driver says; an empty one means no CUDA.",
+        "The CUDA version to plan for, instead of the driver's version. An empty value means no CUDA.",
     ),
     variable(
         "SLURM_*",
         Machine,
-        "A job of that batch system; PBS_*, LSB_* and SGE_* likewise.",
+        "Shows that matenv runs in a job of that batch system. The same goes for PBS_*, LSB_* and SGE_*.",
     ),
     variable(
         "container",
         Machine,
-        "The kind of container, where an engine says it; APPTAINER_* and SINGULARITY_* likewise.",
+        "The kind of container, if the container engine sets it. APPTAINER_* and SINGULARITY_* also show a container.",
     ),
-    variable("KUBERNETES_SERVICE_HOST", Machine, "Set in containers of Kubernetes."),
-    variable("ProgramFiles", Machine, "`nvidia-smi` is looked for in it on Windows."),
+    variable(
+        "KUBERNETES_SERVICE_HOST",
+        Machine,
+        "Shows that matenv runs in a Kubernetes container.",
+    ),
+    variable(
+        "ProgramFiles",
+        Machine,
+        "Folder in which matenv searches for `nvidia-smi` on Windows.",
+    ),
     variable(
         "SOURCE_DATE_EPOCH",
         Matenv,
-        "Seconds since 1970: the time that `matenv export --format cyclonedx` writes down; none if unset.",
+        "Seconds since 1970: the timestamp that `matenv export --format cyclonedx` writes. If unset, no timestamp is written.",
     ),
-    variable("NO_COLOR", Matenv, "No colour, as with `--color never`."),
+    variable("NO_COLOR", Matenv, "Turns colors off, like `--color never`."),
     variable(
         "HOME",
-        Places,
-        "The user's home: the conda door and `~/.matenv` lie below it.",
+        Folders,
+        "The user's home folder. It contains the conda link and `~/.matenv`.",
     ),
-    variable("USERPROFILE", Places, "The same on Windows, where HOME is unset."),
+    variable(
+        "USERPROFILE",
+        Folders,
+        "The user's home folder on Windows, if HOME is unset.",
+    ),
     variable(
         "RATTLER_CACHE_DIR",
-        Places,
+        Folders,
         "Cache of conda packages, shared with pixi and others.",
     ),
-    variable("UV_CACHE_DIR", Places, "Cache of wheels, shared with uv."),
+    variable("UV_CACHE_DIR", Folders, "Cache of wheels, shared with uv."),
     variable(
         "XDG_CACHE_HOME",
-        Places,
-        "Folder of both caches, where they have no variable of their own.",
+        Folders,
+        "Folder of both caches, unless their own variables are set.",
     ),
     variable(
         "XDG_CONFIG_HOME",
-        Places,
-        "Folder of the configuration of pip, uv and conda; `~/.config` if unset.",
+        Folders,
+        "Folder of the configuration of pip, uv and conda. Default: `~/.config`.",
     ),
     variable(
         "XDG_DATA_HOME",
-        Places,
-        "Folder of menu entries on Linux; `~/.local/share` if unset.",
+        Folders,
+        "Folder of menu entries on Linux. Default: `~/.local/share`.",
     ),
     variable(
         "LOCALAPPDATA",
-        Places,
-        "Folder of the caches on Windows; Pythons and condas are looked for in it.",
+        Folders,
+        "Folder of the caches on Windows. matenv also searches it for Python and conda.",
     ),
     variable(
         "APPDATA",
-        Places,
+        Folders,
         "Folder of pip's configuration and of the Start menu on Windows.",
     ),
-    variable("UV_DEFAULT_INDEX", Sources, "The machine's PyPI, read first."),
-    variable("UV_INDEX_URL", Sources, "The machine's PyPI, read second."),
-    variable("PIP_INDEX_URL", Sources, "The machine's PyPI, read third."),
+    variable("UV_DEFAULT_INDEX", Sources, "The machine's PyPI index; first choice."),
+    variable("UV_INDEX_URL", Sources, "The machine's PyPI index; second choice."),
+    variable("PIP_INDEX_URL", Sources, "The machine's PyPI index; third choice."),
     variable(
         "PIP_CONFIG_FILE",
         Sources,
-        "pip's configuration, which may name the machine's PyPI.",
+        "pip's configuration file, which can set the machine's PyPI index.",
     ),
     variable(
         "HTTPS_PROXY",
         Sources,
-        "Proxy for `https://`; HTTP_PROXY and ALL_PROXY likewise.",
+        "Proxy for `https://` addresses. HTTP_PROXY and ALL_PROXY work as well.",
     ),
-    variable("NO_PROXY", Sources, "Hosts that are asked without a proxy."),
+    variable("NO_PROXY", Sources, "Hosts to contact without a proxy."),
     variable(
         "SSL_CERT_FILE",
         Sources,
-        "Certificates to trust; SSL_CERT_DIR for a folder of them.",
+        "File of certificates to trust. SSL_CERT_DIR is a folder of them.",
     ),
     variable(
         "PIP_CERT",
         Sources,
-        "Certificates to trust where SSL_CERT_FILE is unset, for wheels.",
+        "Certificates to trust for wheels, if SSL_CERT_FILE is unset.",
     ),
     variable(
         "RATTLER_AUTH_FILE",
         Sources,
-        "Credentials of conda channels; `~/.netrc` counts as well.",
+        "Credentials for conda channels. `~/.netrc` is read as well.",
     ),
-    variable("PATH", Neighbours, "uv, CPythons and conda are looked for in it."),
-    variable("PYENV_ROOT", Neighbours, "pyenv's CPythons are looked for in it."),
+    variable(
+        "PATH",
+        OtherPythons,
+        "Folders in which matenv searches for uv, Python and conda.",
+    ),
+    variable(
+        "PYENV_ROOT",
+        OtherPythons,
+        "Folder in which matenv searches for Pythons of pyenv.",
+    ),
     variable(
         "CONDA_ENVS_DIRS",
-        Neighbours,
-        "Folders in which conda looks for environments by name.",
+        OtherPythons,
+        "Folders in which conda searches for environments by name.",
     ),
-    variable("CONDA_ENVS_PATH", Neighbours, "The same, an older name."),
+    variable("CONDA_ENVS_PATH", OtherPythons, "Older name of CONDA_ENVS_DIRS."),
     variable(
         "PYTHONUSERBASE",
-        Neighbours,
-        "Where the user's own Python packages lie; `doctor` looks whether they come before an environment's.",
+        OtherPythons,
+        "Folder of the user's own Python packages. `doctor` checks whether they override an environment's packages.",
     ),
     variable(
         "CONDARC",
-        Neighbours,
-        "conda's configuration, which may name such folders.",
+        OtherPythons,
+        "conda's configuration file, which can set such folders.",
     ),
     variable(
         "CONDA_EXE",
-        Neighbours,
-        "Names a conda whose environments may have the same name.",
+        OtherPythons,
+        "Path of a conda program whose environments can have the same names.",
     ),
-    variable("MAMBA_EXE", Neighbours, "The same for mamba."),
-    variable("CONDA_ROOT", Neighbours, "The base of a conda."),
-    variable("_CONDA_ROOT", Neighbours, "The base of a conda."),
-    variable("MAMBA_ROOT_PREFIX", Neighbours, "The base of a mamba or micromamba."),
+    variable(
+        "MAMBA_EXE",
+        OtherPythons,
+        "Path of a mamba program, read like CONDA_EXE.",
+    ),
+    variable("CONDA_ROOT", OtherPythons, "Base folder of a conda installation."),
+    variable("_CONDA_ROOT", OtherPythons, "Base folder of a conda installation."),
+    variable(
+        "MAMBA_ROOT_PREFIX",
+        OtherPythons,
+        "Base folder of a mamba or micromamba installation.",
+    ),
     variable(
         "CONDA_OVERRIDE_*",
-        Neighbours,
-        "Versions of virtual packages that replace the detected ones.",
+        OtherPythons,
+        "Versions of conda's virtual packages, used instead of the detected ones.",
     ),
     variable(
         "LD_LIBRARY_PATH",
-        Suspected,
-        "Folders of libraries that come before an environment's; on a Mac `DYLD_LIBRARY_PATH` and `DYLD_FALLBACK_LIBRARY_PATH`.",
+        Checked,
+        "Folders of libraries that can override an environment's. On a Mac: `DYLD_LIBRARY_PATH` and `DYLD_FALLBACK_LIBRARY_PATH`.",
     ),
     variable(
         "LD_PRELOAD",
-        Suspected,
-        "Libraries that every program loads first; on a Mac `DYLD_INSERT_LIBRARIES`.",
+        Checked,
+        "Libraries that every program loads first. On a Mac: `DYLD_INSERT_LIBRARIES`.",
     ),
     variable(
         "PYTHONPATH",
-        Suspected,
-        "Folders of packages that come before an environment's.",
+        Checked,
+        "Folders of packages that override an environment's packages.",
     ),
-    variable("PYTHONHOME", Suspected, "Another place for Python's own library."),
-    variable("QT_PLUGIN_PATH", Suspected, "Plugins of another Qt."),
-    variable("QT_QPA_PLATFORM_PLUGIN_PATH", Suspected, "Its platform plugins."),
-    variable("VIRTUAL_ENV", Suspected, "A virtual environment that is activated."),
+    variable("PYTHONHOME", Checked, "Another folder for Python's standard library."),
+    variable(
+        "QT_PLUGIN_PATH",
+        Checked,
+        "Folders of Qt plugins, which can belong to another Qt.",
+    ),
+    variable(
+        "QT_QPA_PLATFORM_PLUGIN_PATH",
+        Checked,
+        "Folders of Qt platform plugins, which can belong to another Qt.",
+    ),
+    variable("VIRTUAL_ENV", Checked, "The active virtual environment."),
     variable(
         "ORT_DISABLE_TELEMETRY",
         Inside,
-        "1: ONNX Runtime sends and writes no telemetry.",
+        "Set to 1: ONNX Runtime sends and writes no telemetry.",
     ),
     variable(
         "PYTHONNOUSERSITE",
         Inside,
-        "1: Python leaves the user's own packages aside.",
+        "Set to 1: Python ignores the user's own packages.",
     ),
-    variable("CONDA_PREFIX", Inside, "The generation's folder."),
-    variable("CONDA_DEFAULT_ENV", Inside, "Name of the environment."),
-    variable(
-        "CONDA_SHLVL",
-        Inside,
-        "1, so that `conda deactivate` finds its way back.",
-    ),
+    variable("CONDA_PREFIX", Inside, "The folder of the generation."),
+    variable("CONDA_DEFAULT_ENV", Inside, "The name of the environment."),
+    variable("CONDA_SHLVL", Inside, "Set to 1, so that `conda deactivate` works."),
     variable(
         "MATENV_MODEL_DIR",
         Inside,
-        "For smoke tests: the trained model of `--model-dir`.",
+        "For smoke tests: the folder of the trained model, from `--model-dir`.",
     ),
     variable(
         "MATENV_WORK_DIR",
         Inside,
-        "For probes and smoke tests: a folder that is removed afterwards.",
+        "For probes and smoke tests: a temporary folder that is removed afterwards.",
     ),
 ];
 
 pub(super) fn page() -> String {
     let mut page = vec![
-        "# Environment variables\n\nVariables are read once, when matenv starts; an empty one counts as unset, where \
-         nothing else is said.\n"
+        "# Environment variables\n\nmatenv reads these variables once, when it starts. An empty variable counts as unset, \
+         unless this page says otherwise.\n"
             .to_owned(),
     ];
     for (group, heading) in [
-        (Matenv, "matenv's own"),
-        (Places, "Where things lie"),
-        (Sources, "How sources are reached"),
-        (Machine, "What this machine is"),
-        (Neighbours, "Where other Pythons and condas are looked for"),
-        (Suspected, "Looked at by `matenv doctor`, which tries what they do"),
+        (Matenv, "Settings of matenv"),
+        (Folders, "Files and folders"),
+        (Sources, "Package sources"),
+        (Machine, "This machine"),
+        (OtherPythons, "Other installations of Python and conda"),
+        (Checked, "Checked by `matenv doctor`, which tests their effect"),
         (Inside, "Set for programs of an environment"),
     ] {
         page.push(format!("\n## {heading}\n\n| variable | what it does |\n|---|---|\n"));
@@ -251,14 +283,14 @@ pub(super) fn page() -> String {
         );
     }
     page.push(format!(
-        "\n## Kept from programs of an environment\n\nThey belong to other programs, and are unset in `run`, `launch`, \
-         probes and benchmarks: {}, and all that begin with one of {}.\n",
+        "\n## Unset for programs of an environment\n\nThese variables belong to other programs. matenv unsets them in `run`, \
+         `launch`, probes and benchmarks: {}, and all that start with one of {}.\n",
         listed(FOREIGN),
         listed(FOREIGN_PREFIXES),
     ));
     page.push(format!(
-        "\n## Passed to uv\n\nOf the `UV_*` and `PIP_*` variables uv gets these, and `UV_INDEX_*_USERNAME` and \
-         `UV_INDEX_*_PASSWORD`; every other would change what is resolved: {}.\n",
+        "\n## Passed to uv\n\nOf the `UV_*` and `PIP_*` variables, matenv passes only these to uv, with `UV_INDEX_*_USERNAME` and \
+         `UV_INDEX_*_PASSWORD`. All others could change what is resolved. Passed variables: {}.\n",
         listed(ALLOWED),
     ));
     page.concat()
@@ -275,7 +307,7 @@ mod tests {
 
     use super::*;
 
-    /// Names that are read in a text of Rust: `.path("NAME")`, `.text("NAME")`, `.get("NAME")`, `.as_set("NAME")`.
+    /// Returns the names that Rust source code reads: `.path("NAME")`, `.text("NAME")`, `.get("NAME")`, `.as_set("NAME")`.
     fn read_in(text: &str) -> Vec<&str> {
         let code = text.split("#[cfg(test)]").next().unwrap_or_default();
         [".path(\"", ".text(\"", ".get(\"", ".as_set(\""]
@@ -286,14 +318,14 @@ mod tests {
             .collect()
     }
 
-    fn sources_below(folder: &Path, texts: &mut Vec<String>) {
+    fn read_sources(folder: &Path, texts: &mut Vec<String>) {
         for entry in fs_err::read_dir(folder).expect("read").flatten() {
             let path = entry.path();
             if path.file_stem().is_some_and(|name| name == "tests") {
                 continue;
             }
             if path.is_dir() {
-                sources_below(&path, texts);
+                read_sources(&path, texts);
             } else if path.extension().is_some_and(|ending| ending == "rs") {
                 texts.push(fs_err::read_to_string(&path).expect("read"));
             }
@@ -301,9 +333,9 @@ mod tests {
     }
 
     #[test]
-    fn every_variable_that_is_read_by_name_is_in_the_table() {
+    fn every_variable_that_is_read_is_listed() {
         let mut texts = Vec::new();
-        sources_below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut texts);
+        read_sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut texts);
         let read: Vec<&str> = texts.iter().flat_map(|text| read_in(text)).collect();
         assert!(
             read.contains(&"MATENV_HOME") && read.contains(&"PYENV_ROOT"),
@@ -312,7 +344,7 @@ mod tests {
         for name in read {
             assert!(
                 VARIABLES.iter().any(|variable| variable.name == name),
-                "{name} is read: add it to src/reference/variables.rs"
+                "{name} is read but not listed: add it to src/reference/variables.rs"
             );
         }
     }

@@ -1,8 +1,10 @@
 //! `the probe "imports" failed`
 //!
-//! Each manifest names small programs that show whether an environment works: imports, a window that opens, an export of a model. They run in the
-//! environment as it is, in processes of their own, without what this shell sets. One of them ended with an error, or did not end in time;
-//! its last lines stand below the finding.
+//! Each manifest lists small test programs (probes) that show whether the environment works. They import
+//! packages, open a window or export a model. matenv runs each probe in its own process, without the
+//! variables of your shell that could disturb it. A probe failed or did not end in time. The finding shows
+//! its last lines.
 //!
-//! Remedy: `matenv repair ENV` builds the environment again from its own lock. If the probe fails there too, the packages that were locked do not work
-//! together on this machine: `matenv install ENV --force --upgrade` takes newer ones.
+//! Remedy: run `matenv repair ENV`. It builds the environment again from its own lock. If the probe fails
+//! again, the locked packages do not work together on this machine. Then run
+//! `matenv install ENV --force --upgrade` to install newer ones.

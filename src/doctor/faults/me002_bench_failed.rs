@@ -1,8 +1,9 @@
-//! `ONNX Runtime could not be timed`: `Failed to create CUDAExecutionProvider`, a crash, or a session that never ends
+//! `Failed to create CUDAExecutionProvider`, a crash or a session that never ends in the benchmark
 //!
-//! The benchmark runs the environment's own ONNX Runtime in a process of its own, with exactly the execution provider that the profile promises.
-//! That process crashed, hung, could not load the library, or ONNX Runtime ran operators on the CPU instead. A provider that is listed
-//! by `get_available_providers()` proves nothing: ONNX Runtime falls back without a word.
+//! The benchmark runs the environment's ONNX Runtime in its own process, with exactly the execution provider
+//! that the profile promises. The process crashed, hung or failed to load the library, or ONNX Runtime ran
+//! operators on the CPU instead. The list of `get_available_providers()` does not prove that a provider
+//! works: ONNX Runtime falls back to the CPU without a message.
 //!
-//! Remedy: what the finding names. `matenv repair ENV` if files are damaged; another release of ONNX Runtime in the manifest if the processor or
-//! the GPU lacks what this build needs.
+//! Remedy: follow the finding's own remedy. If files are damaged, run `matenv repair ENV`. If the CPU or the
+//! GPU lacks something that this build needs, set another release of ONNX Runtime in the manifest.

@@ -1,5 +1,7 @@
-//! `the output differs from the reference`
+//! `inference on CUDAExecutionProvider gives a wrong output`
 //!
-//! The benchmark's model has a known answer, and this environment gives another one. It runs, and its results cannot be trusted.
+//! The benchmark's model has a known result, and this environment computes a different one. Programs run, but
+//! do not trust their results.
 //!
-//! Remedy: name another release of ONNX Runtime in the manifest, or in `matenv.toml`: `matenv add ENV "onnxruntime<1.32"`.
+//! Remedy: set another release of ONNX Runtime in the manifest, or in `matenv.toml`:
+//! `matenv add ENV "onnxruntime<1.32"`.

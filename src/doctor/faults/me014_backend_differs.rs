@@ -1,6 +1,7 @@
-//! torch is another build than the one that was planned: `2.15.0` instead of `2.15.0+cu130`
+//! torch is another build than planned: `2.15.0` instead of `2.15.0+cu130`
 //!
-//! torch came from PyPI, because the torch index did not answer or a mirror says so. PyPI has one build of each release, for one CUDA version,
-//! which its metadata tells. It is an *info* where that build runs on the planned machine, and an *error* where it does not.
+//! torch came from PyPI, because the torch index did not answer or because a mirror setting says so. PyPI has
+//! one build of each torch release, for one CUDA version, which its metadata names. The finding is an *info*
+//! if that build runs on the planned machine, and an *error* if it does not.
 //!
-//! Remedy: let the torch index be reached, or name a mirror of it: `--mirror torch=URL`.
+//! Remedy: make the torch index reachable, or set a mirror of it: `--mirror torch=URL`.

@@ -1,7 +1,8 @@
-//! `torch.cuda.is_available()` is `False` on a machine with a GPU, or `this looks like a cluster's login node`
+//! `torch.cuda.is_available()` is `False` on a machine with a GPU, or `this looks like a login node`
 //!
-//! Nobody named a profile, and the best one that could be had leaves a GPU unused, or this machine is one from which jobs are sent to others. The
-//! certificate says why each better profile was not taken.
+//! You did not choose a profile, and the best available one does not use the GPU. Or this machine looks like
+//! the login node of a cluster, which sends jobs to other machines. The certificate says why each better
+//! profile was not chosen.
 //!
-//! Remedy: name the profile: `matenv install ENV --profile gpu`. For another machine give what it is: `--hardware FILE`, written there by
-//! `matenv hardware --json`.
+//! Remedy: choose the profile: `matenv install ENV --profile gpu`. To install for another machine, run
+//! `matenv hardware --json` on that machine and pass the file: `--hardware FILE`.

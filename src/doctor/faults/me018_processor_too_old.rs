@@ -1,5 +1,5 @@
 //! `Illegal instruction (core dumped)`
 //!
-//! The processor lacks AVX2, or AVX, which builds of torch and ONNX Runtime use without asking.
+//! The CPU lacks AVX2 or AVX. Builds of torch and ONNX Runtime use these instructions without a check.
 //!
-//! Remedy: a processor of 2013 or newer (Haswell, Zen).
+//! Remedy: use a machine with a CPU from 2013 or newer (Haswell, Zen).

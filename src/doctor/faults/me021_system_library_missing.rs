@@ -1,9 +1,10 @@
 //! `libEGL.so.1: cannot open shared object file: No such file or directory`, `Could not load the Qt platform plugin "xcb"`
 //!
-//! A window needs libraries that come with the operating system's desktop, and this machine has none: a server, a container, WSL. All that opens no
-//! window works, but for `import cv2`: OpenCV asks for `libGL.so.1` as soon as it is imported, and that is an *error*.
+//! A window needs libraries that are part of the operating system's desktop. This machine has no desktop: it
+//! is a server, a container or WSL. Everything that opens no window works, with one exception: OpenCV needs
+//! `libGL.so.1` already at `import cv2`. In that case the finding is an *error*.
 //!
-//! Remedy: the line with `apt-get` or `dnf` below the finding.
+//! Remedy: run the `apt-get` or `dnf` command in the finding.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,7 +18,8 @@ use crate::{
     profile::system_libraries,
 };
 
-/// The libraries that an environment's Qt asks for, and those for want of which an import fails, by module.
+/// Reports missing system libraries: `for_qt` maps each one to the file of Qt that needs it, and `for_imports` to
+/// the module whose import fails.
 pub(crate) fn detect(
     for_qt: &BTreeMap<String, PathBuf>,
     for_imports: &BTreeMap<String, String>,
@@ -36,7 +38,7 @@ pub(crate) fn detect(
     let names: Vec<&str> = missing.keys().copied().collect();
     let lacks = format!("this machine has no {}", names.join(", "));
     let windows = !for_qt.is_empty() || !qt.is_empty();
-    // Without windows programs work; without a module that they import they do not.
+    // Programs work without windows, but not without a module that they import.
     let (severity, message) = match others.first() {
         Some(module) if windows => (
             Severity::Error,
@@ -67,7 +69,7 @@ pub(crate) fn detect(
     if packages.is_empty() {
         return vec![finding];
     }
-    // One package may bring several.
+    // One package can contain several of the libraries.
     let joined = |names: BTreeSet<&str>| names.into_iter().collect::<Vec<_>>().join(" ");
     let apt = joined(packages.iter().map(|(apt, _)| apt.as_str()).collect());
     let dnf = joined(packages.iter().map(|(_, dnf)| dnf.as_str()).collect());
@@ -81,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_packages_stand_in_one_line() {
+    fn all_packages_are_in_one_command() {
         let patient = Patient::foreign(Path::new("/e"));
         assert_eq!(detect(&BTreeMap::new(), &BTreeMap::new(), &patient), []);
         let asks = PathBuf::from("/e/PySide6/Qt/plugins/platforms/libqxcb.so");
@@ -94,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn an_import_that_fails_for_want_of_one_is_an_error_told_once() {
+    fn an_import_that_fails_without_the_library_is_one_error() {
         let patient = Patient::foreign(Path::new("/e"));
         let of = |module: &str| BTreeMap::from([("libGL.so.1".to_owned(), module.to_owned())]);
         let found = detect(&BTreeMap::new(), &of("cv2"), &patient);

@@ -1,7 +1,8 @@
-//! `conda activate ENV` reaches another environment, or `EnvironmentNameNotFound`
+//! `conda activate ENV` activates another environment, or fails with `EnvironmentNameNotFound`
 //!
-//! matenv lets conda and programs that ask conda find its environments by one link in `~/.conda/envs`. There is something of that name already, or
-//! another folder of conda's is asked first; or the link still leads to where `MATENV_HOME` was before it was moved.
+//! matenv adds one link in `~/.conda/envs`, so that conda and programs that use conda find the environment.
+//! Something with the same name is there already, or conda searches another of its folders first. Or the link
+//! still points to the old folder after `MATENV_HOME` was moved.
 //!
-//! Remedy: another name for ours (`matenv install ENV --name OTHER`), or for theirs (`conda rename`). A link of matenv's own is mended by
-//! `matenv install ENV`.
+//! Remedy: choose another name for matenv's environment (`matenv install ENV --name OTHER`), or rename the
+//! other one (`conda rename`). To fix matenv's own link, run `matenv install ENV`.

@@ -1,11 +1,14 @@
 //! `undefined symbol: ncclCommResume`, `version GLIBCXX_3.4.30 not found`, `cuDNN version incompatibility`, after `module load cuda`
 //!
-//! `LD_LIBRARY_PATH` or `LD_PRELOAD` of this shell (on a Mac `DYLD_LIBRARY_PATH`) brings a library with the name of one that the environment asks
-//! for. Which one is loaded depends: a `DT_RPATH` and what is loaded already come before `LD_LIBRARY_PATH`, a `DT_RUNPATH` after it. So it
-//! is tried: the environment's Python runs with the variable and without. It is an *error* if something works only without, a
-//! *warning* if the other library is loaded and nothing fails, and an *info* if the environment's own is loaded all the same.
+//! `LD_LIBRARY_PATH` or `LD_PRELOAD` in your shell (on a Mac, `DYLD_LIBRARY_PATH`) contains a library with
+//! the same name as one that the environment needs. Which of the two is loaded depends: a `DT_RPATH` and
+//! libraries that are already loaded come before `LD_LIBRARY_PATH`, a `DT_RUNPATH` comes after it. So matenv
+//! runs the environment's Python with the variable and without it. The finding is an *error* if something
+//! works only without the variable, a *warning* if the other library is loaded and nothing fails, and an
+//! *info* if the environment loads its own library anyway.
 //!
-//! Remedy: `matenv run ENV -- …`, `matenv launch ENV` and `conda activate ENV` set the variable aside; or `unset LD_LIBRARY_PATH`.
+//! Remedy: use `matenv run ENV -- …`, `matenv launch ENV` or `conda activate ENV`, which unset the variable.
+//! Or run `unset LD_LIBRARY_PATH`.
 
 use std::collections::BTreeSet;
 
@@ -18,51 +21,51 @@ use crate::{
     finding::{Finding, Scope, Severity},
 };
 
-/// Files that are shown; the rest are counted.
+/// Maximum number of files in the evidence. The rest are only counted.
 const SHOWN: usize = 3;
-/// Failed imports that are shown: mostly all fail for one reason.
-const TOLD: usize = 2;
+/// Maximum number of failed imports in the evidence: usually all fail for one reason.
+const SHOWN_FAILURES: usize = 2;
 
 pub(crate) fn detect(injection: &Injection, patient: &Patient) -> Vec<Finding> {
-    let taken: Vec<&Namesake> = injection.namesakes.iter().filter(|one| one.taken).collect();
+    let loaded: Vec<&Namesake> = injection.namesakes.iter().filter(|one| one.taken).collect();
     if !injection.broken.is_empty() {
-        // What fails at the first symbol is not loaded in the end: then any of them may be the one.
-        let suspects: Vec<&Namesake> = if taken.is_empty() {
+        // A library that fails at its first symbol does not stay loaded. Then any of them can be the cause.
+        let suspects: Vec<&Namesake> = if loaded.is_empty() {
             injection.namesakes.iter().collect()
         } else {
-            taken
+            loaded
         };
         let what = &injection.broken[0].0;
         let (variables, message) = (
             variables(&suspects),
             format!(
-                "{} of this shell puts {} before what {} needs, and `{what}` fails",
-                variables(&suspects),
+                "`{what}` fails in {}: another {} comes first, from {} in this shell",
+                patient.name(),
                 names(&suspects),
-                patient.name()
+                variables(&suspects)
             ),
         );
-        let told = injection
+        let failures = injection
             .broken
             .iter()
-            .take(TOLD)
+            .take(SHOWN_FAILURES)
             .map(|(what, why)| format!("{what}: {why}"));
-        let evidence: Vec<String> = told.chain(files(&suspects)).collect();
+        let evidence: Vec<String> = failures.chain(files(&suspects)).collect();
         return vec![finding(Severity::Error, message, evidence, patient, &variables)];
     }
-    if !taken.is_empty() {
+    if !loaded.is_empty() {
         let message = format!(
-            "{} of this shell puts {} before what {} needs; it works so far",
-            variables(&taken),
-            names(&taken),
-            patient.name()
+            "{} loads another {}, from {} in this shell; it works so far",
+            patient.name(),
+            names(&loaded),
+            variables(&loaded)
         );
         return vec![finding(
             Severity::Warning,
             message,
-            files(&taken),
+            files(&loaded),
             patient,
-            &variables(&taken),
+            &variables(&loaded),
         )];
     }
     let idle: Vec<&Namesake> = injection.namesakes.iter().filter(|one| one.ours.is_some()).collect();
@@ -70,10 +73,10 @@ pub(crate) fn detect(injection: &Injection, patient: &Patient) -> Vec<Finding> {
         return Vec::new();
     }
     let message = format!(
-        "{} of this shell holds {}, and {} takes its own all the same",
-        variables(&idle),
+        "{} loads its own {}, although {} in this shell contains another",
+        patient.name(),
         names(&idle),
-        patient.name()
+        variables(&idle)
     );
     vec![finding(
         Severity::Info,
@@ -87,7 +90,7 @@ pub(crate) fn detect(injection: &Injection, patient: &Patient) -> Vec<Finding> {
 fn finding(severity: Severity, message: String, evidence: Vec<String>, patient: &Patient, variable: &str) -> Finding {
     let variable = variable.split(" and ").next().unwrap_or(variable);
     let finding = Finding::new(Code::ShadowedLibrary, severity, Scope::Process, message).with_evidence(evidence);
-    // Where nothing comes of it there is nothing to do.
+    // Without an effect there is nothing to fix.
     if severity == Severity::Info {
         finding
     } else {
@@ -112,7 +115,7 @@ fn files(namesakes: &[&Namesake]) -> Vec<String> {
     let line = |one: &&Namesake| {
         let instead = match (&one.ours, one.asked_by.first()) {
             (Some(ours), _) => format!(" instead of {}", ours.display()),
-            (None, Some(asks)) => format!(", which {} asks for", asks.display()),
+            (None, Some(asks)) => format!(", which {} needs", asks.display()),
             (None, None) => String::new(),
         };
         format!("{}{instead}", one.file.display())
@@ -147,12 +150,16 @@ mod tests {
     }
 
     #[test]
-    fn the_verdict_is_the_trials() {
+    fn the_severity_follows_from_the_trial() {
         assert_eq!(found(Vec::new(), &[]), []);
         let severity = |found: &[Finding]| found.iter().map(|one| one.severity).collect::<Vec<_>>();
         let idle = found(vec![namesake(false, true)], &[]);
-        assert_eq!(severity(&idle), [Severity::Info], "DT_RPATH came first");
-        assert_eq!(found(vec![namesake(false, false)], &[]), [], "the system's was taken");
+        assert_eq!(severity(&idle), [Severity::Info], "DT_RPATH comes first");
+        assert_eq!(
+            found(vec![namesake(false, false)], &[]),
+            [],
+            "the system's library was loaded"
+        );
         assert_eq!(severity(&found(vec![namesake(true, true)], &[])), [Severity::Warning]);
         let broken = found(
             vec![namesake(true, true)],
@@ -161,7 +168,7 @@ mod tests {
         assert_eq!(severity(&broken), [Severity::Error]);
         insta::assert_snapshot!(
             broken[0].message,
-            @"LD_LIBRARY_PATH of this shell puts libnccl.so.2 before what /e needs, and `import torch` fails"
+            @"`import torch` fails in /e: another libnccl.so.2 comes first, from LD_LIBRARY_PATH in this shell"
         );
         insta::assert_snapshot!(broken[0].evidence.join("\n"), @r"
         import torch: ImportError: undefined symbol: ncclCommResume

@@ -1,10 +1,13 @@
-//! `ModuleNotFoundError: No module named 'encodings'`, or a package of another version than the one that is installed: `PYTHONPATH`, `PYTHONHOME`
+//! `ModuleNotFoundError: No module named 'encodings'`, or a package with another version than the installed one: `PYTHONPATH`, `PYTHONHOME`
 //!
-//! `PYTHONPATH` of this shell names a folder with a package that the environment has too, and Python takes the one in that folder. Or
-//! `PYTHONHOME` makes Python look for its own library elsewhere. The environment's Python is asked which files it would take, and what it takes is
-//! imported, and a few packages that need it: it is an *error* if that works only without the variable, and a *warning* else.
+//! `PYTHONPATH` in your shell names a folder with a package that the environment has too, and Python imports
+//! the package from that folder. Or `PYTHONHOME` makes Python search for its standard library in another
+//! folder. matenv asks the environment's Python which files it would import. It then imports these, and a few
+//! packages that need them. The finding is an *error* if that works only without the variable, and a
+//! *warning* otherwise.
 //!
-//! Remedy: `matenv run ENV -- …`, `matenv launch ENV` and `conda activate ENV` set the variables aside; or `unset PYTHONPATH`.
+//! Remedy: use `matenv run ENV -- …`, `matenv launch ENV` or `conda activate ENV`, which unset the variables.
+//! Or run `unset PYTHONPATH`.
 
 use crate::finding::Code;
 use crate::{
@@ -15,7 +18,7 @@ use crate::{
     finding::{Finding, Scope, Severity},
 };
 
-/// Modules that are shown; the rest are counted.
+/// Maximum number of modules in the evidence. The rest are only counted.
 const SHOWN: usize = 5;
 
 pub(crate) fn detect(python: &PythonPath, patient: &Patient) -> Vec<Finding> {
@@ -23,21 +26,21 @@ pub(crate) fn detect(python: &PythonPath, patient: &Patient) -> Vec<Finding> {
         let (message, evidence) = match (&home.prefix, &home.broken) {
             (Ok(_), Some((statement, why))) => (
                 format!(
-                    "PYTHONHOME of this shell makes `{statement}` fail in {}",
+                    "PYTHONHOME in this shell makes `{statement}` fail in {}",
                     patient.name()
                 ),
                 why.clone(),
             ),
             (Ok(prefix), None) => (
                 format!(
-                    "PYTHONHOME of this shell makes the Python of {} take its packages from elsewhere",
+                    "PYTHONHOME in this shell makes the Python of {} search for its packages in another folder",
                     patient.name()
                 ),
                 format!("sys.prefix is {}", prefix.display()),
             ),
             (Err(why), _) => (
                 format!(
-                    "PYTHONHOME of this shell keeps the Python of {} from starting",
+                    "PYTHONHOME in this shell prevents the Python of {} from starting",
                     patient.name()
                 ),
                 why.clone(),
@@ -50,16 +53,13 @@ pub(crate) fn detect(python: &PythonPath, patient: &Patient) -> Vec<Finding> {
     let path = shadowing(
         &python.by_path,
         Code::PythonVariables,
-        &format!(
-            "PYTHONPATH of this shell puts other files before those of {}",
-            patient.name()
-        ),
+        &format!("PYTHONPATH in this shell overrides modules of {}", patient.name()),
         &patient.without("PYTHONPATH"),
     );
     home.into_iter().chain(path).collect()
 }
 
-/// The finding that modules come from elsewhere, by whatever does that.
+/// Builds the finding for modules that are imported from another folder. `does` says what causes that.
 pub(super) fn shadowing(shadowing: &Shadowing, code: Code, does: &str, remedy: &str) -> Option<Finding> {
     let shadowed = &shadowing.modules;
     let needed = |one: &&Shadowed| shadowing.broken.iter().any(|broken| broken.needs == one.module);
@@ -139,7 +139,7 @@ mod tests {
         insta::assert_snapshot!(
             format!("{}\n{}", found[0].message, found[0].evidence.join("\n")),
             @r"
-        PYTHONPATH of this shell puts other files before those of /e: numpy
+        PYTHONPATH in this shell overrides modules of /e: numpy
         numpy: /h/numpy/__init__.py instead of /e/numpy/__init__.py
         "
         );
@@ -151,9 +151,9 @@ mod tests {
         assert_eq!(found[0].severity, Severity::Error);
     }
 
-    /// An old numpy imports well, and was a warning.
+    /// An old numpy can itself be imported, which is only a warning.
     #[test]
-    fn what_needs_a_shadowed_package_and_fails_with_it_is_an_error() {
+    fn a_module_that_fails_with_the_shadowing_package_is_an_error() {
         let mut python = numpy(None);
         python.by_path.broken.push(Broken {
             module: "scipy".to_owned(),
@@ -165,7 +165,7 @@ mod tests {
         insta::assert_snapshot!(
             format!("{}\n{}", found[0].message, found[0].evidence.join("\n")),
             @r"
-        PYTHONPATH of this shell puts other files before those of /e: numpy, and `import scipy` fails
+        PYTHONPATH in this shell overrides modules of /e: numpy, and `import scipy` fails
         scipy, which needs numpy: ImportError: numpy is too old
         numpy: /h/numpy/__init__.py instead of /e/numpy/__init__.py
         "

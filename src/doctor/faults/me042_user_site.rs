@@ -1,10 +1,13 @@
-//! `pip install --user` years ago, and `~/.local/lib/python3.13/site-packages` wins over the environment
+//! An old package from `pip install --user`, in `~/.local/lib/python3.13/site-packages`, is imported instead of the environment's
 //!
-//! Python looks into the user's own site-packages before those of a conda environment (PEP 370). A package that was
-//! once installed there is taken instead of the environment's when its Python is started plainly: by its path, by an editor, as a kernel of Jupyter. The
-//! environment's Python is asked which files it would take; it is an *error* if their import fails so, or that of a package that needs them, and a *warning* else.
+//! Python searches the user's own site-packages before those of a conda environment (PEP 370). A package that
+//! was once installed there is imported instead of the environment's when you start the environment's Python
+//! directly: by its path, from an editor or as a Jupyter kernel. matenv asks the environment's Python which
+//! files it would import. The finding is an *error* if their import fails, or the import of a package that
+//! needs them. Otherwise it is a *warning*.
 //!
-//! Remedy: `matenv run ENV -- …`, `matenv launch ENV` and `conda activate ENV` set `PYTHONNOUSERSITE=1`; set it for the others too, or remove the package.
+//! Remedy: use `matenv run ENV -- …`, `matenv launch ENV` or `conda activate ENV`, which set
+//! `PYTHONNOUSERSITE=1`. Set it yourself in all other cases, or remove the package.
 
 use super::me041_python_variables::shadowing;
 use crate::finding::Code;
@@ -24,7 +27,7 @@ pub(crate) fn detect(python: &PythonPath, patient: &Patient) -> Vec<Finding> {
         None => set.to_owned(),
     };
     let does = format!(
-        "the user's own site-packages come before those of {} when its Python is started plainly",
+        "the user's own site-packages override modules of {} when its Python is started directly",
         patient.name()
     );
     shadowing(&python.by_user_site, Code::UserSite, &does, &remedy)
@@ -43,7 +46,7 @@ mod tests {
     };
 
     #[test]
-    fn only_a_package_that_both_have_is_told() {
+    fn only_a_package_in_both_folders_is_reported() {
         let patient = Patient::foreign(Path::new("/e"));
         assert_eq!(detect(&PythonPath::default(), &patient), []);
         let python = PythonPath {
@@ -61,7 +64,7 @@ mod tests {
         let found = detect(&python, &patient);
         assert_eq!(found[0].severity, Severity::Warning);
         assert!(
-            found[0].message.ends_with("started plainly: numpy"),
+            found[0].message.ends_with("started directly: numpy"),
             "{}",
             found[0].message
         );

@@ -1,10 +1,12 @@
 //! `Could not load the Qt platform plugin "xcb" in "…" even though it was found`, `This application failed to start because no Qt platform plugin could be initialized`
 //!
-//! `QT_PLUGIN_PATH` or `QT_QPA_PLATFORM_PLUGIN_PATH` of this shell names the plugins of another Qt: the desktop's, a module's of the cluster, those in
-//! opencv-python. The environment's Qt is started with the variable and without, on no screen. It is an *error* if it starts only
-//! without, a *warning* if it loads a plugin from there, and an *info* else.
+//! `QT_PLUGIN_PATH` or `QT_QPA_PLATFORM_PLUGIN_PATH` in your shell points to the plugins of another Qt: those
+//! of the desktop, of a cluster's module or of opencv-python. matenv starts the environment's Qt with the
+//! variable and without it, and shows no window. The finding is an *error* if Qt starts only without the
+//! variable, a *warning* if it loads a plugin from that folder, and an *info* otherwise.
 //!
-//! Remedy: `matenv run ENV -- …`, `matenv launch ENV` and the menu's entry start without the variable; or `unset QT_PLUGIN_PATH`.
+//! Remedy: use `matenv run ENV -- …`, `matenv launch ENV` or the menu entry, which unset the variable. Or run
+//! `unset QT_PLUGIN_PATH`.
 
 use crate::finding::Code;
 use crate::{
@@ -19,7 +21,7 @@ pub(crate) fn detect(plugins: &[Plugins], patient: &Patient) -> Vec<Finding> {
 fn finding(plugins: &Plugins, patient: &Patient) -> Finding {
     let (variable, binding) = (plugins.variable, plugins.binding);
     let does = format!(
-        "{variable} of this shell names plugins of another Qt than the {binding} of {}",
+        "{variable} in this shell points to plugins of another Qt than the {binding} of {}",
         patient.name()
     );
     let (severity, message) = match (&plugins.broken, plugins.taken.is_empty()) {
@@ -34,7 +36,7 @@ fn finding(plugins: &Plugins, patient: &Patient) -> Finding {
     evidence.extend(plugins.broken.clone());
     evidence.extend(plugins.taken.iter().take(3).map(|file| file.display().to_string()));
     let finding = Finding::new(Code::QtPluginPath, severity, Scope::Process, message).with_evidence(evidence);
-    // Where nothing comes of it there is nothing to do.
+    // Without an effect there is nothing to fix.
     if severity == Severity::Info {
         finding
     } else {
@@ -49,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_verdict_is_what_qt_did() {
+    fn the_severity_follows_from_the_trial() {
         let patient = Patient::foreign(Path::new("/e"));
         assert_eq!(detect(&[], &patient), []);
         let of = |taken: &[&str], broken: Option<&str>| {

@@ -1,9 +1,11 @@
-//! `(base)` stands in the prompt and `which python` says another environment, or the other way round: `conda install` changes the wrong one
+//! `(base)` is in the prompt but `which python` prints another environment, or the reverse: `conda install` changes the wrong one
 //!
-//! `CONDA_PREFIX` of this shell names one environment, and the `python` that comes first on PATH is another's. It happens after `conda activate` in a
-//! shell whose start-up files put a folder before everything else, and where PATH is set by hand. Programs then mix both.
+//! `CONDA_PREFIX` in your shell names one environment, but the first `python` on PATH belongs to another one.
+//! This happens after `conda activate` if the shell's start-up files put a folder at the front of PATH, or if
+//! PATH is set by hand. Programs then mix both environments.
 //!
-//! Remedy: `matenv run ENV -- …` is not concerned; or `conda deactivate` until nothing is active, then `conda activate ENV`.
+//! Remedy: use `matenv run ENV -- …`, which is not affected. Or run `conda deactivate` until no environment
+//! is active, then `conda activate ENV`.
 
 use crate::finding::Code;
 use crate::{
@@ -15,7 +17,7 @@ pub(crate) fn detect(mixed: Option<&Mixed>, patient: &Patient) -> Vec<Finding> {
     let Some(mixed) = mixed else { return Vec::new() };
     let remedy = match patient.env() {
         Some(env) => format!("matenv run {env} -- python …   or   conda deactivate, then conda activate {env}"),
-        None => "conda deactivate, then activate it again".to_owned(),
+        None => "conda deactivate, then activate the environment again".to_owned(),
     };
     vec![
         Finding::new(
@@ -23,7 +25,7 @@ pub(crate) fn detect(mixed: Option<&Mixed>, patient: &Patient) -> Vec<Finding> {
             Severity::Warning,
             Scope::Process,
             format!(
-                "this shell is half in {}: {} names one environment, and `python` is another's",
+                "this shell mixes {} with another environment: {} names one, and `python` belongs to the other",
                 patient.name(),
                 mixed.variable
             ),
@@ -43,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_halves_are_told() {
+    fn both_environments_are_named() {
         let patient = Patient::foreign(Path::new("/e"));
         assert_eq!(detect(None, &patient), []);
         let mixed = Mixed {

@@ -1,9 +1,10 @@
 //! `Driver/library version mismatch`, `NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver`, `CUDA driver version is insufficient for CUDA runtime version`
 //!
-//! The NVIDIA driver does not work, is older than the environment's CUDA, or the GPU is another than the one that the environment was made for. It is
-//! an *error* for an environment of a GPU profile, and an *info* for a machine none of whose environments uses its GPU.
+//! The NVIDIA driver does not work or is older than the environment's CUDA, or the GPU is another one than
+//! the environment was created for. The finding is an *error* for an environment with a GPU profile, and an
+//! *info* if no environment on this machine uses the GPU.
 //!
-//! Remedy: the finding's own: mostly a reboot, or a newer driver.
+//! Remedy: follow the finding's own remedy. In most cases, reboot or install a newer driver.
 
 use crate::finding::Code;
 use crate::{
@@ -21,36 +22,36 @@ pub(crate) fn detect(host: &HostFacts, patients: &[Patient]) -> Vec<Finding> {
     };
     let mut found = Vec::new();
     let hardware = &host.hardware;
-    if let Some(told) = &hardware.driver_problem {
+    if let Some(message) = &hardware.driver_problem {
         let mut evidence = Vec::new();
         if host.nvidia.nouveau {
-            evidence.push("the free driver nouveau has the card: /sys/module/nouveau".to_owned());
+            evidence.push("the open-source driver nouveau controls the GPU: /sys/module/nouveau".to_owned());
         }
         evidence.extend(hardware.nvidia_driver.iter().map(|version| format!("driver {version}")));
-        found.push(finding(problem, told.clone(), evidence, remedy(host, told)));
+        found.push(finding(problem, message.clone(), evidence, remedy(host, message)));
     }
-    if let Some(told) = &hardware.driver_warning {
-        found.push(finding(warning, told.clone(), Vec::new(), "nvidia-smi".to_owned()));
+    if let Some(message) = &hardware.driver_warning {
+        found.push(finding(warning, message.clone(), Vec::new(), "nvidia-smi".to_owned()));
     }
     if let Some(path) = &host.nvidia.driver_in_wsl {
-        let told = "a driver that was installed inside of WSL hides the one of Windows".to_owned();
+        let message = "a driver that was installed inside WSL hides the Windows driver".to_owned();
         let remedy = "remove it: sudo apt-get purge 'libnvidia-*' 'nvidia-driver-*'".to_owned();
-        found.push(finding(warning, told, vec![path.display().to_string()], remedy));
+        found.push(finding(warning, message, vec![path.display().to_string()], remedy));
     }
     if let Some(path) = host.nvidia.wsl_stub_missing.as_ref().filter(|_| needed) {
-        let told = "WSL has no CUDA of Windows' driver".to_owned();
-        let evidence = vec![format!("{} is not there", path.display())];
+        let message = "the CUDA library of the Windows driver is missing in WSL".to_owned();
+        let evidence = vec![format!("{} is missing", path.display())];
         let remedy = "install NVIDIA's driver on Windows, then in PowerShell: wsl --update; wsl --shutdown".to_owned();
-        found.push(finding(Severity::Error, told, evidence, remedy));
+        found.push(finding(Severity::Error, message, evidence, remedy));
     }
     if hardware.driver_problem.is_none() {
-        found.extend(patients.iter().filter_map(|patient| of_patient(host, patient)));
+        found.extend(patients.iter().filter_map(|patient| check_patient(host, patient)));
     }
     found
 }
 
-/// A driver or a GPU that is not what an environment was made for.
-fn of_patient(host: &HostFacts, patient: &Patient) -> Option<Finding> {
+/// Reports a driver or a GPU that does not fit what an environment was created for.
+fn check_patient(host: &HostFacts, patient: &Patient) -> Option<Finding> {
     let major = patient.cuda?;
     let hardware = &host.hardware;
     if let Some(served) = hardware.served_cuda().filter(|served| served.major < major) {
@@ -64,12 +65,14 @@ fn of_patient(host: &HostFacts, patient: &Patient) -> Option<Finding> {
             None => format!("driver {driver}"),
         });
         let remedy = match &patient.typed {
-            Some(typed) => format!("update the driver, or take what it serves: matenv install {typed} --force"),
-            None => "update the driver, or install builds for the CUDA that it serves".to_owned(),
+            Some(typed) => {
+                format!("update the driver, or install builds that it supports: matenv install {typed} --force")
+            }
+            None => "update the driver, or install builds that it supports".to_owned(),
         };
         return Some(finding(Severity::Error, message, evidence.collect(), remedy));
     }
-    // The rest (no GPU, another kind of it) in the words that `run` and `list` say too.
+    // Other changes, such as no GPU or another kind of GPU, use the same sentences as `run` and `list`.
     let made = patient.made.as_ref()?;
     let change = if host.described.is_some() {
         crate::certificate::lack(&made.certificate, hardware)?
@@ -87,13 +90,13 @@ fn of_patient(host: &HostFacts, patient: &Patient) -> Option<Finding> {
     Some(finding(Severity::Error, message, Vec::new(), remedy))
 }
 
-fn remedy(host: &HostFacts, told: &str) -> String {
-    if told.contains("CONDA_OVERRIDE_CUDA") {
+fn remedy(host: &HostFacts, problem: &str) -> String {
+    if problem.contains("CONDA_OVERRIDE_CUDA") {
         "unset CONDA_OVERRIDE_CUDA".to_owned()
     } else if host.nvidia.nouveau {
         "install NVIDIA's driver (sudo ubuntu-drivers install   or   sudo dnf install akmod-nvidia), then reboot"
             .to_owned()
-    } else if told.contains("--gpus all") {
+    } else if problem.contains("--gpus all") {
         "docker run --gpus all …   or   apptainer exec --nv …".to_owned()
     } else {
         "sudo reboot, then: nvidia-smi".to_owned()
@@ -126,13 +129,13 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_that_serves_its_environments_raises_nothing() {
+    fn a_machine_that_fits_its_environments_has_no_finding() {
         assert_eq!(detect(&host(), &[]), []);
         assert_eq!(detect(&machine("580.65.06", "13.0", "8.9"), &[gpu_patient()]), []);
     }
 
     #[test]
-    fn a_driver_or_a_gpu_that_is_too_old_is_told_with_what_it_needs() {
+    fn a_driver_or_a_gpu_that_is_too_old_is_reported_with_what_is_needed() {
         let found = detect(&machine("535.183.01", "12.2", "8.9"), &[gpu_patient()]);
         insta::assert_snapshot!(
             format!("{}\n{}", found[0].message, found[0].evidence.join("\n")),
@@ -150,12 +153,12 @@ mod tests {
         assert_eq!(
             detect(&machine("535.183.01", "12.2", "6.1"), &[]),
             [],
-            "nobody needs it"
+            "no environment needs it"
         );
     }
 
     #[test]
-    fn a_described_machine_is_judged_by_what_it_lacks_alone() {
+    fn a_described_machine_is_judged_only_by_what_it_lacks() {
         let described = |mut host: HostFacts| {
             host.described = Some(Described {
                 hardware: host.hardware.clone(),
@@ -164,10 +167,14 @@ mod tests {
             host
         };
         let another_kind = described(machine("580.65.06", "13.0", "9.0"));
-        assert_eq!(detect(&another_kind, &[gpu_patient()]), [], "its code is ME016's");
-        // As it is typed for the machine of the file.
+        assert_eq!(
+            detect(&another_kind, &[gpu_patient()]),
+            [],
+            "ME016 reports missing code"
+        );
+        // The install options for the machine of the file.
         let mut patient = gpu_patient();
-        let made = patient.made.clone().expect("it is matenv's");
+        let made = patient.made.clone().expect("created by matenv");
         let of_file = |host: &HostFacts, cross| host.described.as_ref().map(|file| file.typed(&made.plan, cross));
         let good = described(machine("580.65.06", "13.0", "8.9"));
         assert_eq!(detect(&good, &[patient.clone()]), []);
@@ -176,22 +183,22 @@ mod tests {
         let without = described(without);
         patient.typed = of_file(&without, true);
         let found = detect(&without, &[patient.clone()]);
-        let told = |found: &[Finding]| format!("{}\n{}", found[0].message, found[0].remedy.as_deref().unwrap_or("-"));
-        insta::assert_snapshot!(told(&found), @r#"
+        let render = |found: &[Finding]| format!("{}\n{}", found[0].message, found[0].remedy.as_deref().unwrap_or("-"));
+        insta::assert_snapshot!(render(&found), @r#"
         sleap: proven for GPU; that machine has no NVIDIA GPU
         matenv install sleap --hardware "rig.json" --cross --force
         "#);
-        // What works here is not to be replaced by what works there.
+        // The environment that works here must not be replaced by one for the other machine.
         let old = described(machine("535.183.01", "12.2", "8.9"));
         patient.typed = of_file(&old, false);
-        insta::assert_snapshot!(told(&detect(&old, &[patient])), @r#"
+        insta::assert_snapshot!(render(&detect(&old, &[patient])), @r#"
         the NVIDIA driver serves CUDA 12.2, and sleap is built for CUDA 13
-        update the driver, or take what it serves: matenv install sleap --name sleap-there --profile gpu --hardware "rig.json" --cross --force
+        update the driver, or install builds that it supports: matenv install sleap --name sleap-there --profile gpu --hardware "rig.json" --cross --force
         "#);
     }
 
     #[test]
-    fn a_mismatch_blocks_only_what_uses_the_gpu() {
+    fn a_mismatch_blocks_only_environments_that_use_the_gpu() {
         let mut host = machine("580.65.06", "13.0", "8.9");
         host.hardware.driver_problem = Some("a reboot is due".to_owned());
         assert_eq!(detect(&host, &[])[0].severity, Severity::Info);

@@ -1,10 +1,13 @@
 //! `No space left on device`, `Disk quota exceeded`, `[Errno 28]`
 //!
-//! The disk of the environments or of a cache has next to no room, or no inodes: file systems count files too, and an environment has 50,000. What
-//! `quota` or `lfs quota` say of this user counts like the disk's own free space. It is an *error* where nothing can be written any more, a *warning* where the next installation will fail, and an *info* where
-//! making an environment again could, if the caches hold none of it.
+//! The disk of the environments or of a cache has almost no free space or no free inodes. File systems count
+//! files too, and an environment has 50,000. The limits that `quota` or `lfs quota` report for your user
+//! count like the free space of the disk. The finding is an *error* if nothing can be written any more, and a
+//! *warning* if the next installation will fail. It is an *info* if an environment could not be installed
+//! again once the caches are empty.
 //!
-//! Remedy: make room (`df -h`, `df -i`, on clusters `quota -s`), or name a folder on another disk: `MATENV_HOME`, `UV_CACHE_DIR`, `RATTLER_CACHE_DIR`.
+//! Remedy: free disk space (`df -h`, `df -i`, on clusters `quota -s`), or set a folder on another disk:
+//! `MATENV_HOME`, `UV_CACHE_DIR`, `RATTLER_CACHE_DIR`.
 
 use std::collections::BTreeSet;
 
@@ -19,9 +22,9 @@ use crate::{
     finding::{Finding, Scope, Severity},
 };
 
-/// Less than this and a program cannot write its settings.
+/// Bytes and files: with less free, a program cannot even write its settings.
 const NOTHING: (u64, u64) = (20_000_000, 100);
-/// Less than this and no environment can be installed; the smallest has 100 MB and 5,000 files.
+/// Bytes and files: with less free, no environment can be installed. The smallest has 100 MB and 5,000 files.
 const LITTLE: (u64, u64) = (1_000_000_000, 10_000);
 
 pub(crate) fn detect(host: &HostFacts, patients: &[Patient]) -> Vec<Finding> {
@@ -29,19 +32,19 @@ pub(crate) fn detect(host: &HostFacts, patients: &[Patient]) -> Vec<Finding> {
         .iter()
         .filter_map(|patient| patient.made.as_ref()?.certificate.size)
         .fold((0, 0), |most, size| (size.bytes.max(most.0), size.files.max(most.1)));
-    let mut told = BTreeSet::new();
+    let mut seen = BTreeSet::new();
     host.places
         .iter()
         .filter_map(|place| {
-            let finding = of_place(place, largest)?;
-            // Several places on one disk are one finding.
+            let finding = check_place(place, largest)?;
+            // Report each disk only once.
             let device = place.filesystem.map(|filesystem| filesystem.device);
-            told.insert(device).then_some(finding)
+            seen.insert(device).then_some(finding)
         })
         .collect()
 }
 
-fn of_place(place: &Place, largest: (u64, u64)) -> Option<Finding> {
+fn check_place(place: &Place, largest: (u64, u64)) -> Option<Finding> {
     let filesystem = place.filesystem?;
     let least = |free: Option<u64>, quota: Option<u64>| free.into_iter().chain(quota).min();
     let bytes = least(Some(filesystem.free_bytes), place.quota.and_then(|quota| quota.bytes)).unwrap_or(u64::MAX);
@@ -56,17 +59,17 @@ fn of_place(place: &Place, largest: (u64, u64)) -> Option<Finding> {
     } else if under(LITTLE) {
         (Severity::Warning, "is nearly full: no environment can be installed")
     } else if place.quota.is_some_and(|quota| quota.exceeded) {
-        (Severity::Warning, "is exceeded: some files have to go within days")
+        (Severity::Warning, "is exceeded: delete files within the next days")
     } else if under(largest) {
         (
             Severity::Info,
-            "has less room than the largest environment takes, should it have to be made without the caches",
+            "has less free space than the largest environment needs if it is installed again without the caches",
         )
     } else {
         return None;
     };
     let inodes = counted.map(|free| format!(", {free} files"));
-    let (which, look) = if by_quota {
+    let (which, command) = if by_quota {
         ("quota on the disk", "quota -s")
     } else {
         ("disk", "df -h, df -i")
@@ -80,7 +83,7 @@ fn of_place(place: &Place, largest: (u64, u64)) -> Option<Finding> {
         )
         .with_evidence([format!("free: {}{}", DecimalBytes(bytes), inodes.unwrap_or_default())])
         .with_remedy(format!(
-            "make room ({look}), or name a folder on another disk: {}=DIR",
+            "free disk space ({command}), or set a folder on another disk: {}=DIR",
             place.variable
         )),
     )
@@ -95,7 +98,7 @@ mod tests {
     };
 
     #[test]
-    fn bytes_and_inodes_count_and_one_disk_is_told_once() {
+    fn bytes_and_inodes_count_and_each_disk_is_reported_once() {
         let of = |bytes, inodes| {
             let mut host = host();
             host.places = vec![place(bytes, inodes), place(bytes, inodes)];
@@ -105,7 +108,7 @@ mod tests {
         };
         assert_eq!(of(500_000_000_000, Some(1_000_000)), None);
         assert_eq!(of(500_000_000_000, None), None, "btrfs counts no files");
-        assert_eq!(of(5_000_000_000, None), Some(Severity::Info), "sleap takes 9 GB");
+        assert_eq!(of(5_000_000_000, None), Some(Severity::Info), "sleap needs 9 GB");
         assert_eq!(of(300_000_000, None), Some(Severity::Warning));
         assert_eq!(of(500_000_000_000, Some(2_000)), Some(Severity::Warning));
         assert_eq!(of(0, None), Some(Severity::Error));

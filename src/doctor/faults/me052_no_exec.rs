@@ -1,8 +1,9 @@
-//! `Permission denied` though the file is executable: the disk is mounted `noexec`
+//! `Permission denied` although the file is executable: the disk is mounted `noexec`
 //!
-//! The environments lie on a file system from which no program may run. Nothing of them can be started, and their libraries cannot be loaded.
+//! The environments are on a file system that does not allow programs to run. Their programs cannot start,
+//! and their libraries cannot be loaded.
 //!
-//! Remedy: name a folder on another disk: `MATENV_HOME=DIR`, then `matenv install ENV`.
+//! Remedy: set a folder on another disk with `MATENV_HOME=DIR`, then run `matenv install ENV`.
 
 use crate::finding::Code;
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
 
 pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {
     let noexec = host.places.iter().filter(|place| {
-        // A cache is read from, and nothing of it runs.
+        // Nothing runs from a cache.
         place.variable == "MATENV_HOME" && place.filesystem.is_some_and(|filesystem| filesystem.noexec)
     });
     noexec
@@ -21,10 +22,10 @@ pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {
                 Code::NoExec,
                 Severity::Error,
                 Scope::Host,
-                format!("no program may run from {} (noexec)", place.folder.display()),
+                format!("programs cannot run from {} (noexec)", place.folder.display()),
             )
             .with_evidence([format!("findmnt --target {}", place.folder.display())])
-            .with_remedy("name a folder on another disk: MATENV_HOME=DIR")
+            .with_remedy("set a folder on another disk: MATENV_HOME=DIR")
         })
         .collect()
 }
@@ -35,7 +36,7 @@ mod tests {
     use crate::doctor::tests::{host, place};
 
     #[test]
-    fn only_a_store_that_may_not_run_programs_is_told() {
+    fn only_a_store_on_a_noexec_disk_is_reported() {
         let mut host = host();
         host.places = vec![place(1, None)];
         assert_eq!(detect(&host), []);

@@ -1,8 +1,9 @@
-//! `Bad file descriptor (os error 9)`, `Function not implemented (os error 38)`, `No locks available`, or a hang without a word: `flock`
+//! `Bad file descriptor (os error 9)`, `Function not implemented (os error 38)`, `No locks available`, or a hang without a message: `flock`
 //!
-//! A network file system without its lock daemon locks no files. uv and conda's packages are then handled by several processes at once, or not at all.
+//! A network file system without its lock daemon does not support file locks. Several processes can then use
+//! the packages of uv and conda at the same time, or none can.
 //!
-//! Remedy: name a folder on a local disk: `UV_CACHE_DIR=DIR`, `RATTLER_CACHE_DIR=DIR` or `MATENV_HOME=DIR`.
+//! Remedy: set a folder on a local disk: `UV_CACHE_DIR=DIR`, `RATTLER_CACHE_DIR=DIR` or `MATENV_HOME=DIR`.
 
 use crate::finding::Code;
 use crate::{
@@ -18,10 +19,13 @@ pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {
                 Code::NoLocking,
                 Severity::Warning,
                 Scope::Host,
-                format!("the file system of {} locks no files", place.folder.display()),
+                format!(
+                    "the file system of {} does not support file locks",
+                    place.folder.display()
+                ),
             )
             .with_evidence([why])
-            .with_remedy(format!("name a folder on a local disk: {}=DIR", place.variable)),
+            .with_remedy(format!("set a folder on a local disk: {}=DIR", place.variable)),
         )
     };
     host.places.iter().filter_map(refused).collect()
@@ -33,7 +37,7 @@ mod tests {
     use crate::doctor::tests::{host, place};
 
     #[test]
-    fn a_place_without_locks_is_told_with_the_reason() {
+    fn a_folder_without_locks_is_reported_with_the_reason() {
         let mut host = host();
         host.places = vec![place(1, None)];
         assert_eq!(detect(&host), []);

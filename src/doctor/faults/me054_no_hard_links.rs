@@ -1,9 +1,11 @@
-//! An environment takes as much disk as its caches again: no `hard links`, `Invalid cross-device link`
+//! An environment needs as much disk space as its caches again: no `hard links`, `Invalid cross-device link`
 //!
-//! Files of the caches become files of an environment by a second name, which takes no room and no time. That needs one file system for both, and
-//! one that can do it (exFAT cannot). Else every file is copied. It works.
+//! A hard link gives a file of a cache a second name in the environment. It needs no disk space and no time.
+//! Both must be on one file system that supports hard links (exFAT does not). Otherwise, every file is
+//! copied. The environment works all the same.
 //!
-//! Remedy: put the caches beside the environments: `UV_CACHE_DIR=DIR`, `RATTLER_CACHE_DIR=DIR`, or `MATENV_HOME=DIR`.
+//! Remedy: put the caches and the environments on one disk: `UV_CACHE_DIR=DIR`, `RATTLER_CACHE_DIR=DIR`, or
+//! `MATENV_HOME=DIR`.
 
 use crate::finding::Code;
 use crate::{
@@ -20,13 +22,13 @@ pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {
                 Severity::Info,
                 Scope::Host,
                 format!(
-                    "files of {} are copied into environments, not linked",
+                    "files of {} are copied into environments instead of linked",
                     place.folder.display()
                 ),
             )
             .with_evidence([why])
             .with_remedy(format!(
-                "put it on the disk of the environments: {}=DIR",
+                "set a folder on the disk of the environments: {}=DIR",
                 place.variable
             )),
         )
@@ -40,7 +42,7 @@ mod tests {
     use crate::doctor::tests::{host, place};
 
     #[test]
-    fn copies_are_worth_a_word_and_no_more() {
+    fn copies_are_only_an_info() {
         let mut host = host();
         host.places = vec![place(1, None)];
         assert_eq!(detect(&host), []);

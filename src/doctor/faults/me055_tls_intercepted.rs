@@ -1,9 +1,10 @@
 //! `invalid peer certificate: UnknownIssuer`, `CERTIFICATE_VERIFY_FAILED: unable to get local issuer certificate`
 //!
-//! Somebody stands between this machine and a source of packages, mostly an institute's proxy that looks into HTTPS, and shows a certificate of its own.
-//! It is an *error* where this machine does not trust its issuer, and an *info* where it does.
+//! Something between this machine and a package source, usually an institute's proxy that inspects HTTPS,
+//! presents its own certificate. The finding is an *error* if this machine does not trust the issuer of that
+//! certificate, and an *info* if it does.
 //!
-//! Remedy: get the issuer's certificate from whoever looks after the network, and name it: `SSL_CERT_FILE=FILE`.
+//! Remedy: get the issuer's certificate from your network administrator and set `SSL_CERT_FILE=FILE`.
 
 use crate::finding::Code;
 use crate::{
@@ -12,16 +13,16 @@ use crate::{
 };
 
 pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {
-    host.sources.iter().filter_map(of_source).collect()
+    host.sources.iter().filter_map(check_source).collect()
 }
 
-fn of_source(source: &SourceFacts) -> Option<Finding> {
+fn check_source(source: &SourceFacts) -> Option<Finding> {
     let (severity, message, mut evidence) = match &source.tls {
         Tls::Unknown | Tls::Public => return None,
         Tls::Private { issuer } => (
             Severity::Info,
             format!(
-                "the certificate of {} is issued by {issuer}, whom this machine trusts and others do not",
+                "the certificate of {} is issued by {issuer}, which this machine trusts but others do not",
                 source.name
             ),
             Vec::new(),
@@ -29,7 +30,7 @@ fn of_source(source: &SourceFacts) -> Option<Finding> {
         Tls::Refused { issuer, why } => (
             Severity::Error,
             format!(
-                "the certificate of {} is issued by {issuer}, whom this machine does not trust",
+                "the certificate of {} is issued by {issuer}, which this machine does not trust",
                 source.name
             ),
             vec![why.clone()],
@@ -39,7 +40,7 @@ fn of_source(source: &SourceFacts) -> Option<Finding> {
     let finding = Finding::new(Code::TlsIntercepted, severity, Scope::Host, message).with_evidence(evidence);
     Some(if severity == Severity::Error {
         finding.with_remedy(
-            "ask whoever looks after the network for that issuer's certificate, then: export SSL_CERT_FILE=FILE",
+            "ask your network administrator for that issuer's certificate, then: export SSL_CERT_FILE=FILE",
         )
     } else {
         finding
@@ -52,7 +53,7 @@ mod tests {
     use crate::doctor::tests::{host, source};
 
     #[test]
-    fn who_issued_it_is_named() {
+    fn the_issuer_is_named() {
         let of = |tls| {
             let mut host = host();
             host.sources = vec![SourceFacts { tls, ..source() }];
@@ -68,7 +69,7 @@ mod tests {
         });
         insta::assert_snapshot!(
             refused[0].message,
-            @"the certificate of pypi is issued by Institute Proxy CA (Institute), whom this machine does not trust"
+            @"the certificate of pypi is issued by Institute Proxy CA (Institute), which this machine does not trust"
         );
         assert!(refused[0].blocks());
     }

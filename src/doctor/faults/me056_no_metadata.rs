@@ -1,8 +1,10 @@
 //! Resolving takes minutes and gigabytes behind Nexus, Artifactory or AWS: no `data-dist-info-metadata`
 //!
-//! This machine's index gives no metadata beside its wheels (PEP 658), so uv has to read wheels to learn what they need. It works, slowly.
+//! This machine's package index does not serve the metadata of its wheels as separate files (PEP 658). So uv
+//! has to read the wheels themselves to learn what they require. This works, but it is slow.
 //!
-//! Remedy: prefer a lock (`matenv lock`), which needs no metadata; or have whoever looks after the index update it.
+//! Remedy: use a lock (`matenv lock`), which needs no metadata. Or ask the administrator of the index to
+//! update it.
 
 use crate::finding::Code;
 use crate::{
@@ -22,12 +24,12 @@ pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {
                 Severity::Info,
                 Scope::Host,
                 format!(
-                    "{} gives no metadata beside its wheels (PEP 658), so resolving reads wheels",
+                    "{} serves no separate metadata for its wheels (PEP 658), so resolving has to read wheels",
                     source.name
                 ),
             )
             .with_evidence([format!("{}: {}", source.name, source.described)])
-            .with_remedy("matenv lock, once; matenv install --locked needs no metadata")
+            .with_remedy("run `matenv lock` once: `matenv install --locked` needs no metadata")
         })
         .collect()
 }
@@ -41,7 +43,7 @@ mod tests {
     };
 
     #[test]
-    fn an_index_that_was_not_asked_or_that_gives_metadata_is_fine() {
+    fn an_index_that_was_not_asked_or_that_serves_metadata_is_fine() {
         for (metadata, found) in [(None, 0), (Some(Metadata::Served), 0), (Some(Metadata::Missing), 1)] {
             let mut host = host();
             host.sources = vec![SourceFacts { metadata, ..source() }];

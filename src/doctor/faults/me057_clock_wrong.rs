@@ -1,8 +1,9 @@
 //! `certificate is not yet valid`, `certificate has expired`: the clock of this machine is wrong
 //!
-//! This machine's clock differs by more than five minutes from those of the sources. Certificates are judged by it, and so are the dates of recordings.
+//! This machine's clock differs by more than five minutes from the clocks of the package sources.
+//! Certificates are checked against it, and the dates of your recordings depend on it.
 //!
-//! Remedy: `sudo timedatectl set-ntp true`; on Windows: Settings, Time, Sync now.
+//! Remedy: run `sudo timedatectl set-ntp true`. On Windows: Settings, Time, Sync now.
 
 use crate::finding::Code;
 use crate::{
@@ -10,7 +11,7 @@ use crate::{
     finding::{Finding, Scope, Severity},
 };
 
-/// Seconds that nobody minds.
+/// Seconds by which a clock can differ without a finding.
 const HARMLESS_S: i64 = 300;
 
 pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {
@@ -19,9 +20,9 @@ pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {
         .iter()
         .filter_map(|source| Some((source, source.clock_ahead_s?)))
         .collect();
-    // One server with a wrong clock of its own says nothing of this machine.
-    let all_say_so = off.iter().all(|(_, ahead)| ahead.abs() > HARMLESS_S);
-    let Some((_, ahead)) = off.first().filter(|_| all_say_so) else {
+    // A single server can have a wrong clock itself.
+    let all_differ = off.iter().all(|(_, ahead)| ahead.abs() > HARMLESS_S);
+    let Some((_, ahead)) = off.first().filter(|_| all_differ) else {
         return Vec::new();
     };
     let which = if *ahead > 0 { "ahead" } else { "behind" };
@@ -34,7 +35,7 @@ pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {
         )
         .with_evidence(
             off.iter()
-                .map(|(source, ahead)| format!("against {}: {ahead} s", source.name)),
+                .map(|(source, ahead)| format!("compared with {}: {ahead} s", source.name)),
         )
         .with_remedy("sudo timedatectl set-ntp true"),
     ]

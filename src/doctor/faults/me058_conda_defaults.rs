@@ -1,9 +1,11 @@
 //! `CondaToSNonInteractiveError: Terms of Service have not been accepted for the following channels`
 //!
-//! The conda of this machine takes packages from Anaconda's `defaults`, which has terms of service and costs larger institutions money. matenv
-//! never asks that channel; commands of that conda do, and a script then stops at its question.
+//! conda on this machine installs packages from Anaconda's `defaults` channel, which has terms of service and
+//! costs larger institutions money. matenv never uses that channel. The commands of that conda do, and a
+//! script then stops at conda's question.
 //!
-//! Remedy: `conda config --add channels conda-forge`, then `conda config --remove channels defaults`; with Miniforge there is no such channel.
+//! Remedy: run `conda config --add channels conda-forge`, then `conda config --remove channels defaults`.
+//! Miniforge does not have that channel.
 
 use crate::finding::Code;
 use crate::{
@@ -16,8 +18,8 @@ pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {
         return Vec::new();
     };
     let evidence = match says {
-        Some(file) => format!("{} names it", file.display()),
-        None => "no .condarc names a channel, and then it is taken".to_owned(),
+        Some(file) => format!("{} lists that channel", file.display()),
+        None => "no .condarc lists a channel, so conda uses `defaults`".to_owned(),
     };
     vec![
         Finding::new(
@@ -25,7 +27,8 @@ pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {
             Severity::Warning,
             Scope::Host,
             format!(
-                "the conda of {} takes packages from Anaconda's `defaults` (CondaToSNonInteractiveError); matenv does not",
+                "the conda of {} installs packages from Anaconda's `defaults` (CondaToSNonInteractiveError), \
+                 unlike matenv",
                 base.display()
             ),
         )
@@ -40,7 +43,7 @@ mod tests {
     use crate::doctor::tests::host;
 
     #[test]
-    fn a_conda_that_asks_for_defaults_is_told() {
+    fn a_conda_that_uses_defaults_is_reported() {
         let mut host = host();
         assert_eq!(detect(&host), []);
         host.conda.defaults = Some(Defaults {

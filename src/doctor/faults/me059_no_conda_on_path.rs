@@ -1,6 +1,7 @@
 //! `conda: command not found`, or an empty list of environments in the host program (MAT, HYDRA)
 //!
-//! Programs that use matenv's environments ask `conda` for them, and there is none on PATH. `matenv run` and `matenv launch` need none.
+//! Programs that use matenv's environments run `conda` to find them, and there is no `conda` on PATH.
+//! `matenv run` and `matenv launch` do not need it.
 //!
 //! Remedy: install Miniforge and start the program from a shell in which `conda env list` works.
 
@@ -19,7 +20,7 @@ pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {
             Code::NoCondaOnPath,
             Severity::Info,
             Scope::Host,
-            "there is no `conda` on PATH, by which MAT, HYDRA and PoseKit look for environments",
+            "no `conda` on PATH: MAT, HYDRA and PoseKit need it to find environments",
         )
         .with_remedy("install Miniforge, then in a new shell: conda env list"),
     ]
@@ -31,7 +32,7 @@ mod tests {
     use crate::doctor::tests::host;
 
     #[test]
-    fn no_conda_is_worth_a_word() {
+    fn no_conda_is_an_info() {
         let mut host = host();
         assert_eq!(detect(&host), []);
         host.conda.program = None;

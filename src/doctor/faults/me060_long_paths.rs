@@ -1,8 +1,9 @@
-//! `The filename or extension is too long`, `[WinError 206]`, or a file that is there and is not found
+//! `The filename or extension is too long`, `[WinError 206]`, or a file that exists but is not found
 //!
-//! Windows lets paths have 260 characters unless it is told otherwise, and packages have longer ones.
+//! By default, Windows limits a path to 260 characters. Packages contain longer ones.
 //!
-//! Remedy: in PowerShell as administrator: `New-ItemProperty HKLM:\SYSTEM\CurrentControlSet\Control\FileSystem LongPathsEnabled -Value 1 -PropertyType DWORD -Force`
+//! Remedy: run this in PowerShell as administrator:
+//! `New-ItemProperty HKLM:\SYSTEM\CurrentControlSet\Control\FileSystem LongPathsEnabled -Value 1 -PropertyType DWORD -Force`
 
 use crate::finding::Code;
 use crate::{
@@ -19,7 +20,7 @@ pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {
             Code::LongPaths,
             Severity::Warning,
             Scope::Host,
-            "Windows allows no paths of more than 260 characters, and packages have longer ones",
+            "Windows allows paths of at most 260 characters, and packages contain longer ones",
         )
         .with_evidence([r"HKLM\SYSTEM\CurrentControlSet\Control\FileSystem: LongPathsEnabled is 0"])
         .with_remedy(
@@ -34,7 +35,7 @@ mod tests {
     use crate::doctor::tests::host;
 
     #[test]
-    fn only_a_windows_that_forbids_them_is_told() {
+    fn only_a_windows_that_forbids_them_is_reported() {
         for (allowed, found) in [(None, 0), (Some(true), 0), (Some(false), 1)] {
             let mut host = host();
             host.long_paths = allowed;

@@ -1,9 +1,11 @@
-//! `bad interpreter: No such file or directory`, `No module named` what is installed: the folder was moved, renamed or copied
+//! `bad interpreter: No such file or directory`, or `No module named` an installed package: the folder was moved, renamed or copied
 //!
-//! The programs of a conda environment or a virtual environment have its path inside. In another place they do not start, or they start the
-//! Python of the old place. Seen in the first lines of its scripts.
+//! The programs of a conda or virtual environment contain its path. In another folder they do not start, or
+//! they start the Python of the old folder. matenv detects this in the first lines of the environment's
+//! scripts.
 //!
-//! Remedy: move it back, or make it anew where it shall be: `matenv install ENV --force`.
+//! Remedy: move the folder back, or create the environment again in the new place:
+//! `matenv install ENV --force`.
 
 use crate::finding::Code;
 use crate::{
@@ -14,14 +16,14 @@ use crate::{
 pub(crate) fn detect(moved: Option<&Moved>, patient: &Patient) -> Vec<Finding> {
     let Some(moved) = moved else { return Vec::new() };
     let does = if moved.is_there {
-        "its programs start the Python of that place"
+        "its programs start the Python of that folder"
     } else {
         "its programs do not start"
     };
     let old = moved.written_for.display();
     let remedy = match (&patient.typed, moved.is_there) {
         (Some(typed), _) => format!("matenv install {typed} --force"),
-        (None, true) => format!("use it where it was made: {old}"),
+        (None, true) => format!("use the original: {old}"),
         (None, false) => format!("move it back: mv \"{}\" \"{old}\"", patient.prefix.display()),
     };
     vec![
@@ -29,10 +31,10 @@ pub(crate) fn detect(moved: Option<&Moved>, patient: &Patient) -> Vec<Finding> {
             Code::MovedPrefix,
             Severity::Error,
             Scope::Environment,
-            format!("{} was made for {old}, and {does}", patient.name()),
+            format!("{} was created in {old}, and {does}", patient.name()),
         )
         .with_evidence([format!(
-            "{} of its scripts say so, such as {}",
+            "{} of its scripts contain that path, such as {}",
             moved.files,
             moved.says.display()
         )])
@@ -47,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_its_programs_do_is_told() {
+    fn the_effect_on_its_programs_is_reported() {
         let patient = Patient::foreign(Path::new("/new"));
         assert_eq!(detect(None, &patient), []);
         let of = |is_there| {
@@ -59,8 +61,8 @@ mod tests {
             };
             detect(Some(&moved), &patient).remove(0)
         };
-        insta::assert_snapshot!(of(false).message, @"/new was made for /old, and its programs do not start");
-        insta::assert_snapshot!(of(true).message, @"/new was made for /old, and its programs start the Python of that place");
+        insta::assert_snapshot!(of(false).message, @"/new was created in /old, and its programs do not start");
+        insta::assert_snapshot!(of(true).message, @"/new was created in /old, and its programs start the Python of that folder");
         assert!(of(false).blocks());
     }
 }

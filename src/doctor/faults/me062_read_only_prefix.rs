@@ -1,9 +1,11 @@
-//! `Permission denied` or `Read-only file system` while an environment is changed: it may not be written to
+//! `Permission denied` or `Read-only file system` when an environment is changed
 //!
-//! The environment is another user's, such as one that a lab shares, or lies on a disk that is mounted read-only. It works; it cannot be changed
-//! from here, and Python cannot keep what it compiles, so the first import of each start takes longer.
+//! The environment belongs to another user, for example because a lab shares it, or it is on a disk that is
+//! mounted read-only. You can use it, but you cannot change it. Python cannot save its compiled files there,
+//! so the first import after each start takes longer.
 //!
-//! Remedy: none is needed to use it. To change it, work as its owner, or make one of your own: `MATENV_HOME=DIR matenv install ENV`.
+//! Remedy: to use the environment, do nothing. To change it, work as its owner, or install your own copy:
+//! `MATENV_HOME=DIR matenv install ENV`.
 
 use crate::finding::Code;
 use crate::{
@@ -19,11 +21,13 @@ pub(crate) fn detect(read_only: bool, patient: &Patient) -> Vec<Finding> {
         Code::ReadOnlyPrefix,
         Severity::Info,
         Scope::Host,
-        format!("{} may be used and not changed by this user", patient.name()),
+        format!("{} can be used but not changed by this user", patient.name()),
     )
     .with_evidence([format!("no write permission: {}", patient.prefix.display())]);
     vec![match &patient.typed {
-        Some(typed) => finding.with_remedy(format!("for one of your own: MATENV_HOME=DIR matenv install {typed}")),
+        Some(typed) => finding.with_remedy(format!(
+            "to install your own copy: MATENV_HOME=DIR matenv install {typed}"
+        )),
         None => finding,
     }]
 }
@@ -35,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_worth_a_word() {
+    fn a_read_only_prefix_is_an_info() {
         let patient = Patient::foreign(Path::new("/srv/lab/env"));
         assert_eq!(detect(false, &patient), []);
         assert_eq!(detect(true, &patient)[0].severity, Severity::Info);

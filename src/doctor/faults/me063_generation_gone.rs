@@ -1,9 +1,11 @@
-//! `EnvironmentLocationNotFound`, `.matenv/envs/sleap/bin/python: No such file or directory`: the environment is gone
+//! `EnvironmentLocationNotFound`, `.matenv/envs/sleap/bin/python: No such file or directory`: the environment is missing
 //!
-//! matenv's link to the environment is there, and the folder in the store that it leads to is not: somebody moved, renamed or deleted it, or a disk
-//! that it lay on is not mounted. Or what matenv wrote down of it (`share/matenv`) is gone or damaged.
+//! matenv's link to the environment is there, but the folder in the store that it points to is missing.
+//! Somebody moved, renamed or deleted it, or its disk is not mounted. Or matenv's records of the environment
+//! (`share/matenv`) are missing or damaged.
 //!
-//! Remedy: move it back, or make it again: `matenv install ENV`. What is left of it goes by `matenv remove ENV`.
+//! Remedy: move the folder back, or install the environment again: `matenv install ENV`. To remove what is
+//! left of it, run `matenv remove ENV`.
 
 use crate::finding::Code;
 use crate::{
@@ -28,7 +30,7 @@ mod tests {
     use crate::doctor::tests::gpu_patient;
 
     #[test]
-    fn the_command_that_makes_it_again_is_known_by_an_older_generation_or_a_manifest() {
+    fn the_install_command_comes_from_an_older_generation_or_a_manifest() {
         let newest = gpu_patient().made.map(|made| made.generation);
         let remedy = |newest, has_manifest| {
             let lost = Lost {

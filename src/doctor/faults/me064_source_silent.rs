@@ -1,10 +1,13 @@
 //! `error sending request for url`, `tunnel error: unsuccessful`, `407 Proxy Authentication Required`, `Could not resolve host`
 //!
-//! A source of packages does not answer within five seconds: no network, a firewall, or a proxy that is not told, not there or wants credentials. What
-//! is installed runs all the same. conda-forge's Python and torch's index have a stand-in, so it is an *info* where only they are silent, and a
-//! *warning* where the index of wheels is. `--offline` asks nobody.
+//! A package source does not answer within five seconds. There is no network, a firewall blocks it, or a
+//! proxy is not set, is not running or wants credentials. Installed environments still work. There is a
+//! fallback for conda-forge's Python and for the torch index, so the finding is an *info* if only these do
+//! not answer. It is a *warning* if the index of wheels does not answer. With `--offline`, matenv contacts no
+//! source.
 //!
-//! Remedy: `export HTTPS_PROXY=http://HOST:PORT`, a mirror of the source (`--mirror pypi=URL`), or `--offline` with caches that were filled elsewhere.
+//! Remedy: set the proxy (`export HTTPS_PROXY=http://HOST:PORT`), set a mirror of the source
+//! (`--mirror pypi=URL`), or use `--offline` with caches that were filled on another machine.
 
 use crate::finding::Code;
 use crate::{
@@ -35,18 +38,18 @@ pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {
         [some @ .., last] => format!("{} and {last} do not answer", some.join(", ")),
         [] => return Vec::new(),
     };
-    let told = silent
+    let lines = silent
         .iter()
         .map(|(source, why)| format!("{} ({}): {why}", source.name, source.described));
     let proxy = host.proxy.iter().map(|(variable, value)| format!("{variable}={value}"));
     let remedy = match &host.proxy {
-        Some((variable, _)) => format!("mend {variable}=http://USER:PASSWORD@HOST:PORT"),
+        Some((variable, _)) => format!("fix {variable}=http://USER:PASSWORD@HOST:PORT"),
         None => "behind a proxy: export HTTPS_PROXY=http://HOST:PORT".to_owned(),
     };
     vec![
         Finding::new(Code::SourceSilent, severity, Scope::Host, message)
-            .with_evidence(told.chain(proxy))
-            .with_remedy(format!("{remedy}; or name a mirror: --mirror {}=URL", first.name)),
+            .with_evidence(lines.chain(proxy))
+            .with_remedy(format!("{remedy}; or set a mirror: --mirror {}=URL", first.name)),
     ]
 }
 
@@ -67,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_a_stand_in_is_worth_knowing_and_the_index_of_wheels_is_a_warning() {
+    fn sources_with_a_fallback_are_an_info_and_the_index_of_wheels_is_a_warning() {
         let of = |silent: &[SourceName]| {
             let mut host = host();
             let all = [SourceName::CondaForge, SourceName::Pypi, SourceName::Torch];
@@ -88,7 +91,7 @@ mod tests {
         conda-forge (the machine's configuration (/etc/pip.conf)): connection refused
         torch (the machine's configuration (/etc/pip.conf)): connection refused
         HTTPS_PROXY=http://proxy.example.org:3128
-        mend HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT; or name a mirror: --mirror conda-forge=URL
+        fix HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT; or set a mirror: --mirror conda-forge=URL
         "
         );
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Every fault that matenv knows by name: one file a fault, one code each, never reused.
+//! All faults that matenv can report. Each fault has its own file and its own code. Codes are never reused.
 
 mod me001_probe_failed;
 mod me002_bench_failed;
@@ -43,7 +43,7 @@ use crate::{
 };
 pub(super) use me063_generation_gone::detect as detect_lost;
 
-/// Every fault that the machine shows, as far as it matters to the prefixes on it.
+/// Detects all faults of the machine that matter to the prefixes on it.
 pub(super) fn detect_host(host: &HostFacts, patients: &[Patient]) -> Vec<Finding> {
     let mut found = me050_driver_trouble::detect(host, patients);
     found.extend(me051_disk_full::detect(host, patients));
@@ -63,7 +63,8 @@ pub(super) fn detect_host(host: &HostFacts, patients: &[Patient]) -> Vec<Finding
     found
 }
 
-/// Every fault that a prefix shows as a folder of this machine, with the libraries of the system that an import lacks.
+/// Detects the faults of a prefix that depend on this machine: missing system libraries, the conda link, a moved or
+/// read-only folder. `missing_for_imports` maps each missing library to the module whose import needs it.
 pub(super) fn detect_prefix(
     facts: &PrefixFacts,
     missing_for_imports: &BTreeMap<String, String>,
@@ -76,7 +77,7 @@ pub(super) fn detect_prefix(
     found
 }
 
-/// Every fault that this shell's variables make of a prefix.
+/// Detects all faults that the variables of this shell cause in a prefix.
 pub(super) fn detect_process(process: &ProcessFacts, patient: &Patient) -> Vec<Finding> {
     let mut found = me040_shadowed_library::detect(&process.injection, patient);
     found.extend(me041_python_variables::detect(&process.python, patient));
@@ -86,7 +87,7 @@ pub(super) fn detect_process(process: &ProcessFacts, patient: &Patient) -> Vec<F
     found
 }
 
-/// The source of each fault's file here, whose module docs explain it.
+/// The source of each fault's file in this folder. Its module docs explain the fault.
 const FILES: &[(Code, &str)] = &[
     (Code::ProbeFailed, include_str!("me001_probe_failed.rs")),
     (Code::BenchFailed, include_str!("me002_bench_failed.rs")),
@@ -122,8 +123,7 @@ const FILES: &[(Code, &str)] = &[
     (Code::SourceSilent, include_str!("me064_source_silent.rs")),
 ];
 
-/// The explanation of a fault, in Markdown: the text that people see, an empty line, why it happens and how it is found,
-/// and a remedy.
+/// Returns the explanation of the fault as Markdown paragraphs: the message that users see, the cause, the remedy.
 #[must_use]
 pub fn explained(code: Code) -> String {
     let files = FILES.iter().chain(audit::faults::FILES);
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_code_is_explained_by_what_people_see_and_what_helps() {
+    fn each_code_has_a_message_a_cause_and_a_remedy() {
         for code in Code::ALL {
             let text = explained(*code);
             let mut parts = text.split("\n\n");

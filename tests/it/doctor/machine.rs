@@ -152,7 +152,7 @@ fn who_looks_into_tls_is_named_and_a_wrong_clock_is_told() {
     let told = one(&found, "ME055")["message"].as_str().unwrap().to_owned();
     assert_eq!(
         told,
-        "the certificate of pypi is issued by Proxy-CA (Institute), whom this machine does not trust"
+        "the certificate of pypi is issued by Proxy-CA (Institute), which this machine does not trust"
     );
     let trusting = env
         .command(&arguments)

@@ -94,9 +94,9 @@ fn an_older_libstdcxx_on_the_library_path_is_an_error_that_names_it() {
     let ran = doctor(&env, &["demo"], &[("LD_LIBRARY_PATH", folder)]).exits(6);
     let kept: Vec<String> = words(&env, &ran).lines().take(5).map(ToOwned::to_owned).collect();
     insta::assert_snapshot!(kept.join("\n"), @r"
-      error     ME040 LD_LIBRARY_PATH of this shell puts libstdc++.so.6 before what demo needs, and `import demo_native` fails
+      error     ME040 `import demo_native` fails in demo: another libstdc++.so.6 comes first, from LD_LIBRARY_PATH in this shell
                 import demo_native: OSError: $PREFIX/lib/python3.X/site-packages/demo_native/native.so: undefined symbol: _Znwm
-                $ROOT/made/old/libstdc++.so.6, which $PREFIX/lib/python3.X/site-packages/demo_native/native.so asks for
+                $ROOT/made/old/libstdc++.so.6, which $PREFIX/lib/python3.X/site-packages/demo_native/native.so needs
                 do: matenv run demo -- python …   or   unset LD_LIBRARY_PATH
     ");
     let json = ["demo", "--json"];
@@ -218,7 +218,7 @@ fn packages_on_the_python_path_are_named_with_both_files() {
     let ran = doctor(&env, &["demo"], &[("PYTHONPATH", path)]).exits(0);
     let kept: Vec<String> = words(&env, &ran).lines().take(3).map(ToOwned::to_owned).collect();
     insta::assert_snapshot!(kept.join("\n"), @r"
-      warning   ME041 PYTHONPATH of this shell puts other files before those of demo: demo_app
+      warning   ME041 PYTHONPATH in this shell overrides modules of demo: demo_app
                 demo_app: $ROOT/other/demo_app.py instead of $PREFIX/lib/python3.X/site-packages/demo_app/__init__.py
                 do: matenv run demo -- python …   or   unset PYTHONPATH
     ");
