@@ -39,8 +39,8 @@ impl Described {
         subject.cards = visible.iter().filter_map(|gpu| gpu.compute_capability).collect();
     }
 
-    /// Returns the arguments of `matenv install` that create a plan's environment for that machine. The name stays the same
-    /// if the environment was created for another machine; otherwise it is a new one, next to it.
+    /// Returns the arguments of `matenv install` that create a plan's environment for that machine. The name stays
+    /// the same if the environment was created for another machine; otherwise it is a new one, next to it.
     pub(super) fn typed(&self, plan: &Plan, cross: bool) -> String {
         let (manifest, env) = (&plan.manifest, &plan.env);
         let what = if cross {

@@ -73,15 +73,17 @@ pub(super) async fn probe(ctx: &Context, prefix: &Path, manifest: &str) -> Resul
     let probes: Vec<Check> = probes.unwrap_or_default().into_iter().filter(on_processor).collect();
     let verification = verify::verify(ctx, prefix, manifest, &probes, None).await?;
     let findings = verification.probes.into_iter().filter_map(|probe| probe.finding);
-    Ok(findings.map(|finding| with_new_environment(finding, manifest)).collect())
+    Ok(findings
+        .map(|finding| with_new_environment(finding, manifest))
+        .collect())
 }
 
 /// Replaces the remedy of a failed probe: no installer adds a function that the installed releases lack.
 fn with_new_environment(finding: Finding, manifest: &str) -> Finding {
     match (finding.code, finding.scope) {
-        (Code::ProbeFailed, Scope::Environment) => {
-            finding.with_remedy(format!("install a proven environment next to it: matenv install {manifest}"))
-        }
+        (Code::ProbeFailed, Scope::Environment) => finding.with_remedy(format!(
+            "install a proven environment next to it: matenv install {manifest}"
+        )),
         _ => finding,
     }
 }

@@ -1,5 +1,5 @@
-//! Test imports of packages that contain their own libraries, alone and in pairs, in both orders. If two packages contain
-//! the same library, the first import decides which copy the process loads.
+//! Test imports of packages that contain their own libraries, alone and in pairs, in both orders. If two packages
+//! contain the same library, the first import decides which copy the process loads.
 
 use std::collections::BTreeMap;
 

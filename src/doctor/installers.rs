@@ -114,8 +114,8 @@ impl<'a> Installers<'a> {
         then([self.without(all), self.again([kept])])
     }
 
-    /// Installs packages that satisfy requirements, with their dependencies. Packages from conda are changed by conda, under
-    /// their conda names and without extras, which conda does not have.
+    /// Installs packages that satisfy requirements, with their dependencies. Packages from conda are changed by
+    /// conda, under their conda names and without extras, which conda does not have.
     pub(crate) fn answer(&self, requirements: &[String], index: Option<&str>) -> String {
         let (mut conda, mut wheels) = (Vec::new(), Vec::new());
         for requirement in requirements {

@@ -10,8 +10,8 @@ use crate::{audit::system_folders, binary::Dynamic, doctor::process::binding, st
 /// Files that Qt from wheels opens first: its window library and its X11 plugin.
 const OPENED: [&str; 3] = ["libQt6Gui.so.6", "libQt5Gui.so.5", "libqxcb.so"];
 
-/// Returns the missing libraries, each with a file that needs it. It follows the dependencies of Qt's own files, but not
-/// those of system libraries.
+/// Returns the missing libraries, each with a file that needs it. It follows the dependencies of Qt's own files, but
+/// not those of system libraries.
 pub(super) fn missing(prefix: &Path) -> BTreeMap<String, PathBuf> {
     let (true, Some(binding), Some(site_packages)) = (
         cfg!(target_os = "linux"),

@@ -1,5 +1,5 @@
-//! This user's remaining quota, from the programs on clusters: `quota` (disks and NFS) and `lfs quota` (Lustre). The free
-//! space of a filesystem does not include it.
+//! This user's remaining quota, from the programs on clusters: `quota` (disks and NFS) and `lfs quota` (Lustre). The
+//! free space of a filesystem does not include it.
 
 use std::path::Path;
 
@@ -49,8 +49,8 @@ impl Quota {
         None
     }
 
-    /// Parses nine columns: filesystem, used KiB, quota, limit, grace, files, quota, limit, grace. A `*` marks an exceeded
-    /// number, 0 means no limit, and a long filesystem name is on a separate line.
+    /// Parses nine columns: filesystem, used KiB, quota, limit, grace, files, quota, limit, grace. A `*` marks an
+    /// exceeded number, 0 means no limit, and a long filesystem name is on a separate line.
     #[cfg(any(unix, test))]
     fn read(text: &str) -> Option<Self> {
         let mut name_alone = false;
@@ -107,7 +107,11 @@ mod tests {
         let lustre = "/lustre/work/some/long/name\n  10000*  9000  12000  6d23h  12  0  0  -\n";
         assert_eq!(Quota::read(lustre), left(Some(2000 * KIB), None, true));
         let soft = "/lustre  10000*  9000  0  6d23h  12  0  0  -\n";
-        assert_eq!(Quota::read(soft), left(None, None, true), "there is no limit except time");
+        assert_eq!(
+            Quota::read(soft),
+            left(None, None, true),
+            "there is no limit except time"
+        );
         assert_eq!(Quota::read("Disk quotas for user you (uid 1000): none\n"), None);
         assert_eq!(Quota::read("/dev/sda1 100 0 0 0 5 0 0 0\n"), None, "no limit is set");
         assert_eq!(Quota::read("a b c d e f g h i\n"), None);

@@ -40,7 +40,8 @@ pub(super) fn dependents(installed: &Installed, modules: &[&str]) -> Vec<Depende
         .collect();
     let mut found: Vec<(Dependent, bool)> = Vec::new();
     for module in modules {
-        // Modules of the standard library have no distribution, and any module may import them: test the `TELLING` ones.
+        // Modules of the standard library have no distribution, and any module may import them: test the `TELLING`
+        // ones.
         let needed = all
             .iter()
             .find(|(_, own)| own.contains(*module))

@@ -110,7 +110,8 @@ pub(super) async fn look(ctx: &Context, patient: &Patient) -> std::io::Result<In
     })
 }
 
-/// Returns the variables with absolute folders. An empty entry means the current folder, but a trial runs in another one.
+/// Returns the variables with absolute folders. An empty entry means the current folder, but a trial runs in another
+/// one.
 fn with_absolute_folders(variables: &Variables, cwd: &Path) -> Variables {
     let searched = SEARCHED.iter().filter_map(|name| {
         let folders = std::env::split_paths(variables.get(name)?).map(|folder| cwd.join(folder));

@@ -111,8 +111,8 @@ pub(super) async fn look(
     })
 }
 
-/// Returns the folders of `PYTHONPATH` as Python reads them: absolute, without a slash at the end. An empty entry is the
-/// current folder. Like `os.path.abspath`, this resolves `..` in the text and does not follow links.
+/// Returns the folders of `PYTHONPATH` as Python reads them: absolute, without a slash at the end. An empty entry is
+/// the current folder. Like `os.path.abspath`, this resolves `..` in the text and does not follow links.
 fn entries(value: &OsStr, cwd: &Path) -> Vec<PathBuf> {
     std::env::split_paths(value)
         .map(|entry| clean(cwd.join(entry)))
@@ -223,8 +223,8 @@ async fn home(ctx: &Context, patient: &Patient) -> std::io::Result<Option<Home>>
     }))
 }
 
-/// Returns the user base folder (`PYTHONUSERBASE`) and its site-packages for the environment's Python. Returns `None` if
-/// Python does not search there, or if the folder is empty.
+/// Returns the user base folder (`PYTHONUSERBASE`) and its site-packages for the environment's Python. Returns `None`
+/// if Python does not search there, or if the folder is empty.
 fn user_site(variables: &Variables, user_home: &Path, cwd: &Path, prefix: &Path) -> Option<(PathBuf, PathBuf)> {
     if variables.get("PYTHONNOUSERSITE").is_some() {
         return None;

@@ -114,7 +114,8 @@ impl Trial {
     }
 }
 
-/// Prepares a run of the environment's Python with a temporary home folder, so that modules do not write into the user's.
+/// Prepares a run of the environment's Python with a temporary home folder, so that modules do not write into the
+/// user's.
 pub(super) fn job(ctx: &Context, patient: &Patient, work: &Path, more: &[(&str, Option<OsString>)]) -> Job {
     let mut variables = ctx.settings.variables.inside(&patient.prefix);
     variables.retain(|name, _| !name.to_str().is_some_and(|name| name.starts_with("XDG_")));
