@@ -193,9 +193,9 @@ fn the_needed_one_of_packages_that_overwrote_each_other_is_kept() {
         prefix.wheel("opencv_python", "5.0", &[("cv2/cv2.abi3.so", b"1")]);
         prefix.wheel("opencv_python_headless", "5.0", &[("cv2/cv2.abi3.so", b"22")]);
         prefix.wheel_that("demo", "1.0", needs, "py3-none-any", &[]);
-        let told = remedy(&of(&prefix), Code::OwnedTwice);
+        let command = remedy(&of(&prefix), Code::OwnedTwice);
         let start = "\"PYTHON\" -m pip uninstall -y opencv-python opencv-python-headless && ";
-        let rest = told.strip_prefix(start).unwrap_or_else(|| panic!("{told}"));
+        let rest = command.strip_prefix(start).unwrap_or_else(|| panic!("{command}"));
         rest.replace("\"PYTHON\" -m pip install --force-reinstall --no-deps ", "")
     };
     assert_eq!(opencv("Requires-Dist: opencv-python\n"), "opencv-python==5.0");
@@ -274,8 +274,8 @@ fn every_other_fault_of_the_files_has_a_command() {
         "\"PYTHON\" -m pip install --force-reinstall --no-deps other==2.0"
     );
     let mut inventory = Inventory::elsewhere(&["Name: onnxruntime-gpu\nVersion: 1.31.1\n"]);
-    let told = vec!["libonnxruntime_providers_cuda.so needs libcurand.so.10".to_owned()];
-    inventory.gpu.closure.missing.insert("libcurand.so.10".to_owned(), told);
+    let command = vec!["libonnxruntime_providers_cuda.so needs libcurand.so.10".to_owned()];
+    inventory.gpu.closure.missing.insert("libcurand.so.10".to_owned(), command);
     assert_eq!(
         remedy(&inventory, Code::LibraryMissing),
         "\"PYTHON\" -m pip install \"onnxruntime-gpu[cuda,cudnn]==1.31.1\""
