@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn a_missing_library_of_the_system_is_named_with_its_package() {
         let said = "Traceback\nImportError: libEGL.so.1: cannot open shared object file: No such file or directory\n";
-        let missing = missing_library(said).expect("recognised");
+        let missing = missing_library(said).expect("recognized");
         assert_eq!(missing.library, "libEGL.so.1");
         assert!(missing.remedy.contains("apt-get install libegl1"), "{}", missing.remedy);
     }

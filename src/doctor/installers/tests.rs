@@ -274,8 +274,12 @@ fn every_other_fault_of_the_files_has_a_command() {
         "\"PYTHON\" -m pip install --force-reinstall --no-deps other==2.0"
     );
     let mut inventory = Inventory::elsewhere(&["Name: onnxruntime-gpu\nVersion: 1.31.1\n"]);
-    let command = vec!["libonnxruntime_providers_cuda.so needs libcurand.so.10".to_owned()];
-    inventory.gpu.closure.missing.insert("libcurand.so.10".to_owned(), command);
+    let users = vec!["libonnxruntime_providers_cuda.so needs libcurand.so.10".to_owned()];
+    inventory
+        .gpu
+        .closure
+        .missing
+        .insert("libcurand.so.10".to_owned(), users);
     assert_eq!(
         remedy(&inventory, Code::LibraryMissing),
         "\"PYTHON\" -m pip install \"onnxruntime-gpu[cuda,cudnn]==1.31.1\""
