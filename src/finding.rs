@@ -8,19 +8,19 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How bad a finding is.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Worth knowing.
+    /// Information only.
     Info,
-    /// Works now, may not later.
+    /// It works now, but may fail later.
     Warning,
-    /// A file differs or is missing, or something that the profile needs cannot load or is contradicted.
+    /// A file differs or is missing, or something that the profile needs fails to load or conflicts.
     Error,
 }
 
-/// Where the fault lies.
+/// The place of a problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
@@ -32,25 +32,25 @@ pub enum Scope {
     Environment,
 }
 
-/// One fault that was seen, or one fact worth knowing.
+/// One detected problem, or one useful fact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
-    /// Which fault.
+    /// The code of the fault.
     pub code: Code,
-    /// How bad.
+    /// The severity.
     pub severity: Severity,
-    /// Where it lies.
+    /// The place of the problem.
     pub scope: Scope,
-    /// One sentence.
+    /// The problem in one sentence.
     pub message: String,
-    /// Paths, versions, symbols: what proves it.
+    /// The evidence: paths, versions, symbols.
     pub evidence: Vec<String>,
-    /// A command to paste, or what to do.
+    /// A command to paste, or an instruction.
     pub remedy: Option<String>,
 }
 
 impl Finding {
-    /// A finding about the environment's files, without evidence or remedy yet.
+    /// Creates a finding without evidence and without a remedy.
     pub fn new(code: Code, severity: Severity, scope: Scope, message: impl Into<String>) -> Self {
         Self {
             code,
@@ -62,21 +62,21 @@ impl Finding {
         }
     }
 
-    /// The same finding with what proves it.
+    /// Adds evidence.
     #[must_use]
     pub fn with_evidence(mut self, evidence: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.evidence.extend(evidence.into_iter().map(Into::into));
         self
     }
 
-    /// The same finding with what to do.
+    /// Sets the remedy.
     #[must_use]
     pub fn with_remedy(mut self, remedy: impl Into<String>) -> Self {
         self.remedy = Some(remedy.into());
         self
     }
 
-    /// Whether it stops an environment from being called good.
+    /// Returns whether the finding is an error, which makes the environment faulty.
     #[must_use]
     pub fn blocks(&self) -> bool {
         self.severity == Severity::Error

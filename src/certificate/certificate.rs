@@ -23,135 +23,135 @@ use crate::{
 
 const FILE: &str = "certificate.json";
 
-/// What an environment is and what proves it (design section 9). Fields are added, never renamed.
+/// The description and the proof of an environment (design section 9). Fields are added, never renamed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Certificate {
-    /// Version of the form.
+    /// The version of the format.
     pub schema: u32,
-    /// Version of matenv.
+    /// The version of matenv.
     pub matenv: String,
-    /// Proven: audit, verification and benchmark ran and found nothing that blocks.
+    /// Whether the environment is proven and has no errors.
     pub ok: bool,
-    /// Whether audit, verification and benchmark all ran, with no part of them skipped.
+    /// Whether audit, verification and benchmark ran completely, with no part skipped.
     pub proven: bool,
-    /// Made for another machine (`--cross`).
+    /// Whether the environment was created for another machine (`--cross`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cross: bool,
-    /// Name of the environment.
+    /// The name of the environment.
     pub env: EnvName,
-    /// Name of its manifest.
+    /// The name of its manifest.
     pub manifest: EnvName,
-    /// The accelerator level.
+    /// The profile: the accelerator level.
     pub profile: ProfileName,
-    /// torch's backend as planned.
+    /// The planned torch backend.
     pub backend: Backend,
-    /// Counts from 1 for each environment.
+    /// The number of the generation, from 1 for each environment.
     pub generation: u64,
     /// The folder of the generation.
     pub prefix: PathBuf,
-    /// When it was made, RFC 3339.
+    /// The time of its creation (RFC 3339).
     pub created: String,
-    /// The machine that it was proven on.
+    /// The machine that the environment was proven on.
     pub hardware: Hardware,
-    /// What stood for each source.
+    /// The place that was used for each source.
     pub sources: BTreeMap<SourceName, String>,
-    /// Fallbacks that were taken.
+    /// The fallbacks that were used.
     pub fallbacks: Vec<Fallback>,
-    /// The choices.
+    /// The choices of the plan.
     pub plan: ChosenPlan,
     /// The command that `matenv launch` starts.
     #[serde(default)]
     pub launch: Option<String>,
-    /// The program's own source, where it took the place of a release.
+    /// The program's source, if it was installed instead of a release.
     #[serde(default)]
     pub source: Option<Checkout>,
-    /// What is installed.
+    /// The installed packages.
     pub packages: Vec<Package>,
-    /// What it holds; absent if it was not audited.
+    /// The size of the environment; absent if it was not audited.
     #[serde(default)]
     pub size: Option<Size>,
-    /// What the static audit and the stages before it found.
+    /// The findings of the static audit and of earlier stages.
     pub audit: Audit,
-    /// What the probes and smoke tests found.
+    /// The results of the probes and smoke tests.
     pub verification: Verification,
-    /// How fast it is; absent if it was not timed.
+    /// The benchmark; absent if it did not run.
     pub bench: Option<Benchmark>,
-    /// How long each stage took.
+    /// The duration of each stage.
     pub timings: Vec<Timing>,
 }
 
 /// The choices of a plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ChosenPlan {
-    /// Each with its reason.
+    /// The choices, each with its reason.
     pub choices: Vec<Choice>,
 }
 
 /// One installed package.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Package {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Its version.
+    /// The version.
     pub version: String,
-    /// Where it comes from.
+    /// The kind of the package.
     pub kind: PackageKind,
-    /// Canonical URL; for what comes from PyPI the file's name, for its place depends on the index.
+    /// The canonical URL; for packages from PyPI the file name, because the URL depends on the index.
     pub url: String,
-    /// SHA-256 of the archive.
+    /// The SHA-256 of the archive.
     pub sha256: Option<String>,
     /// Whether the plan names it.
     pub requested: bool,
 }
 
-/// How long a stage took.
+/// The duration of a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Timing {
-    /// Which stage.
+    /// The stage.
     pub stage: Stage,
-    /// Milliseconds.
+    /// The duration in milliseconds.
     pub ms: u64,
 }
 
-/// What a certificate comes to.
+/// The verdict of a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Nothing blocks.
+    /// No errors.
     Good,
     /// Audit or verification found an error.
     Faulty,
-    /// The benchmark failed or ran on another provider than asked.
+    /// The benchmark failed, or it ran on another execution provider than requested.
     BenchFailed,
 }
 
-/// Why a certificate could not be kept or found.
+/// Errors of reading and writing certificates.
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateError {
     /// The file cannot be read.
-    #[error("cannot read the certificate of `{env}`")]
+    #[error("failed to read the certificate of `{env}`")]
     Read {
         /// The environment.
         env: EnvName,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// The file is no certificate.
+    /// The file is not a valid certificate.
     #[error("the certificate of `{env}` is damaged")]
     Damaged {
         /// The environment.
         env: EnvName,
-        /// Why.
+        /// The cause.
         #[source]
         source: serde_json::Error,
     },
     /// The file cannot be written.
-    #[error("cannot write the certificate")]
+    #[error("failed to write the certificate")]
     Write(#[source] std::io::Error),
 }
 
 impl Certificate {
-    /// Everything that stops the environment from being called good, and everything worth knowing.
+    /// Returns all findings: of the audit, the probes and the benchmark.
     pub fn findings(&self) -> impl Iterator<Item = &Finding> {
         let probes = self
             .verification
@@ -162,7 +162,7 @@ impl Certificate {
         self.audit.findings.iter().chain(probes).chain(bench)
     }
 
-    /// What it comes to.
+    /// Returns the verdict.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         let faulty = self.audit.findings.iter().any(Finding::blocks) || self.verification.blocks();
@@ -177,7 +177,7 @@ impl Certificate {
         }
     }
 
-    /// Whether a probe, a smoke test or a benchmark was not run because this machine lacks what it needs.
+    /// Returns whether a probe, a smoke test or a benchmark was skipped because this machine does not support it.
     #[must_use]
     pub fn skipped(&self) -> bool {
         let probe = self.verification.probes.iter().any(|probe| probe.skipped.is_some());
@@ -185,13 +185,13 @@ impl Certificate {
         probe || bench
     }
 
-    /// Set `proven` and `ok` by what the parts say: what was skipped is left to be proven.
+    /// Sets `proven` and `ok` from the results. With skipped parts, the environment is not proven.
     pub fn judge(&mut self) {
         self.proven &= !self.skipped();
         self.ok = self.proven && self.verdict() == Verdict::Good;
     }
 
-    /// The version of an installed package.
+    /// Returns the version of an installed package.
     #[must_use]
     pub fn version_of(&self, name: &str) -> Option<&str> {
         self.packages
@@ -200,7 +200,7 @@ impl Certificate {
             .map(|package| package.version.as_str())
     }
 
-    /// Write it into the environment at `prefix`, whole or not at all.
+    /// Writes the certificate into the environment at `prefix` atomically.
     pub fn write(&self, prefix: &Path) -> Result<(), CertificateError> {
         let folder = layout::records(prefix);
         fs_err::create_dir_all(&folder).map_err(CertificateError::Write)?;
@@ -210,7 +210,7 @@ impl Certificate {
         fs_err::rename(temporary, folder.join(FILE)).map_err(CertificateError::Write)
     }
 
-    /// Read it from the environment at `prefix`.
+    /// Reads the certificate from the environment at `prefix`.
     pub fn read(env: &EnvName, prefix: &Path) -> Result<Self, CertificateError> {
         let path = layout::records(prefix).join(FILE);
         let text = fs_err::read_to_string(path).map_err(|source| CertificateError::Read {
@@ -225,7 +225,7 @@ impl Certificate {
 }
 
 impl Package {
-    /// The packages of a lock, conda's first, each by name.
+    /// Returns the packages of a lock, conda packages first, sorted by name.
     #[must_use]
     pub fn of_lock(plan: &Plan, lock: &Lock) -> Vec<Self> {
         let requested_wheels: Vec<String> = plan
@@ -249,7 +249,7 @@ impl Package {
                 version: record.package_record.version.to_string(),
                 kind: PackageKind::Conda,
                 url: match record.url.scheme() {
-                    // The host's Python, from a channel of this machine alone.
+                    // The host's Python, from a local channel of this machine.
                     "file" => record.identifier.to_file_name(),
                     _ => record.url.to_string(),
                 },

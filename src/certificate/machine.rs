@@ -3,7 +3,7 @@ use console::style;
 
 use crate::hardware::{Gpu, Hardware};
 
-/// A machine in a few lines, for a terminal.
+/// Renders a machine in a few lines for a terminal.
 #[must_use]
 pub fn machine(hardware: &Hardware) -> String {
     let mut table = Table::new();
@@ -78,7 +78,7 @@ fn gpu_line(gpu: &Gpu, is_seen: bool) -> String {
     let name = gpu
         .name
         .clone()
-        .unwrap_or_else(|| format!("{} GPU, no name known", gpu.vendor));
+        .unwrap_or_else(|| format!("{} GPU, unknown name", gpu.vendor));
     let mut parts = vec![name];
     parts.extend(gpu.mig.as_ref().map(|profile| format!("MIG {profile}")));
     parts.extend(gpu.memory_bytes.map(binary));
@@ -136,7 +136,7 @@ fn runs_in(hardware: &Hardware) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(", in the "))
 }
 
-/// Memory is sold in powers of two.
+/// Formats a memory size. Memory is sold in powers of two.
 fn binary(bytes: u64) -> String {
     indicatif::BinaryBytes(bytes).to_string()
 }
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_machine_is_told_line_by_line() {
+    fn a_machine_is_rendered_line_by_line() {
         let rig: Hardware = serde_json::from_str(
             r#"{ "schema": 1, "host": "hydra1", "triple": "x86_64-unknown-linux-gnu",
               "os": { "name": "ubuntu", "version": "24.04", "kernel": "6.8.0" },
@@ -168,7 +168,7 @@ mod tests {
         platform   x86_64-unknown-linux-gnu, ubuntu 24.04, kernel 6.8.0
         gpu        NVIDIA GeForce RTX 4090, 23.99 GiB, compute capability 8.9
         gpu        NVIDIA H100, MIG 1g.10gb, hidden by CUDA_VISIBLE_DEVICES
-        gpu        amd GPU, no name known
+        gpu        amd GPU, unknown name
         driver     NVIDIA 580.65.06, serves CUDA 13.0
         visible    CUDA_VISIBLE_DEVICES="0"
         cpu        AMD Ryzen 9 7950X, 32 cores, avx avx2

@@ -1,7 +1,8 @@
-//! Certificate: what was made, from where, why, and what proves it, as one JSON document, a terminal summary and a page.
+//! The certificate of an environment: its packages, sources, choices and proof, as a JSON document, a terminal
+//! summary and an HTML page.
 //!
 //! In: the values of all stages. Out: a [`Certificate`], which is written into the environment.
-//! Absent on purpose: exit codes; [`crate::cli`] reads [`Certificate::verdict`].
+//! Not here: exit codes. [`crate::cli`] derives them from [`Certificate::verdict`].
 
 mod certificate;
 mod changed;

@@ -3,18 +3,18 @@ use comfy_table::{CellAlignment, Table, presets};
 use super::{Certificate, Verdict};
 use crate::{names::EnvName, verify::Tally};
 
-/// One of several environments.
+/// One row of the overview.
 #[derive(Debug, Clone, Copy)]
 pub struct Row<'a> {
-    /// Its name.
+    /// The name of the environment.
     pub env: &'a EnvName,
-    /// What proves it; absent if it could not be made.
+    /// The certificate; `None` if the environment failed to install.
     pub certificate: Option<&'a Certificate>,
-    /// Whether it was made in this run.
+    /// Whether this run created a new generation.
     pub changed: bool,
 }
 
-/// Several environments in one table.
+/// Renders several environments as a table.
 #[must_use]
 pub fn overview(environments: &[Row<'_>]) -> String {
     let mut table = Table::new();
@@ -31,7 +31,7 @@ pub fn overview(environments: &[Row<'_>]) -> String {
     for row in environments {
         match row.certificate {
             Some(certificate) => table.add_row(cells(row, certificate)),
-            None => table.add_row([row.env.as_str(), "not made"]),
+            None => table.add_row([row.env.as_str(), "not created"]),
         };
     }
     for column in table.column_iter_mut().skip(4) {

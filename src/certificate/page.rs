@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 
 use super::{Certificate, Verdict};
 
-/// The certificate as one HTML page that needs nothing from anywhere else.
+/// Renders the certificate as one HTML page without external files.
 #[must_use]
 pub fn page(certificate: &Certificate) -> String {
     let verdict = match (certificate.verdict(), certificate.proven) {
@@ -28,7 +28,7 @@ pub fn page(certificate: &Certificate) -> String {
     )
 }
 
-// Writing into a String cannot fail, so the results of write! below carry no information.
+// Writing into a String cannot fail, so the results of `write!` below are ignored.
 
 fn facts(certificate: &Certificate, body: &mut String) {
     let rows = [
@@ -36,7 +36,7 @@ fn facts(certificate: &Certificate, body: &mut String) {
         ("backend", certificate.backend.to_string()),
         ("generation", certificate.generation.to_string()),
         ("prefix", certificate.prefix.display().to_string()),
-        ("made", certificate.created.clone()),
+        ("created", certificate.created.clone()),
         ("matenv", certificate.matenv.clone()),
         ("machine", certificate.hardware.triple.clone()),
     ];

@@ -12,19 +12,20 @@ use crate::{
     verify::Tally,
 };
 
-/// What an installation says at its end.
+/// Renders the final message of an installation.
 #[must_use]
 pub fn told(certificate: &Certificate, changed: bool) -> String {
     let env = &certificate.env;
     let text = summary(certificate);
     if certificate.verdict() != Verdict::Good {
-        // A generation that was not good enough is gone by now; one that is there was found faulty as it is.
-        let became = if certificate.prefix.is_dir() {
-            "It stays the current one: its files are as they were, but for what changed outside of it."
+        // A new generation with errors is already removed. If the folder exists, it is the current generation, which
+        // was checked again.
+        let outcome = if certificate.prefix.is_dir() {
+            "It remains the current generation: matenv did not change its files."
         } else {
-            "The environment was not made current; what was there before is untouched."
+            "The new generation did not become current; what was installed before is unchanged."
         };
-        format!("{text}\n{became}")
+        format!("{text}\n{outcome}")
     } else if changed {
         let by_conda = if certificate
             .findings()
@@ -47,7 +48,7 @@ pub fn told(certificate: &Certificate, changed: bool) -> String {
     }
 }
 
-/// The certificate in a few lines, for a terminal; colours follow `console`'s switch.
+/// Renders the certificate in a few lines for a terminal. Colors follow the setting of `console`.
 #[must_use]
 pub fn summary(certificate: &Certificate) -> String {
     let mut text = headlines(certificate);
@@ -57,7 +58,7 @@ pub fn summary(certificate: &Certificate) -> String {
     text
 }
 
-/// [`summary`] without the benchmark's table.
+/// Renders [`summary`] without the benchmark's table.
 #[must_use]
 pub fn headlines(certificate: &Certificate) -> String {
     let mut text = String::new();
@@ -91,7 +92,7 @@ pub fn headlines(certificate: &Certificate) -> String {
         line(
             "left",
             &format!(
-                "made for another machine, {}; on it: matenv install {typed} --profile {}",
+                "created for another machine, {}; run there: matenv install {typed} --profile {}",
                 certificate.backend, certificate.profile
             ),
         );
@@ -100,7 +101,7 @@ pub fn headlines(certificate: &Certificate) -> String {
     format!("{headline}\n{text}")
 }
 
-/// Findings as they stand in a summary, each with its evidence and its remedy.
+/// Renders findings as in a summary, each with its evidence and its remedy.
 #[must_use]
 pub fn finding_lines<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> String {
     let mut text = String::new();
@@ -137,7 +138,7 @@ fn headline(certificate: &Certificate) -> String {
 }
 
 fn packages(certificate: &Certificate) -> String {
-    let telling = [
+    let versions = [
         "python",
         "sleap",
         "sleap-nn",
@@ -151,7 +152,7 @@ fn packages(certificate: &Certificate) -> String {
     .iter()
     .filter_map(|name| certificate.version_of(name).map(|version| format!("{name} {version}")))
     .collect::<Vec<_>>();
-    format!("{} ({})", certificate.packages.len(), telling.join(", "))
+    format!("{} ({})", certificate.packages.len(), versions.join(", "))
 }
 
 fn probes(certificate: &Certificate) -> String {
@@ -165,13 +166,13 @@ fn probes(certificate: &Certificate) -> String {
 fn explain(fallback: Fallback) -> &'static str {
     match fallback {
         Fallback::HostPython => {
-            "host-python: no conda channel answered, so this machine's own Python stands in; pip and uv change such an environment unasked, and matenv tells what they changed"
+            "host-python: no conda channel answered, so this machine's own Python is used instead; pip and uv change such an environment without a warning, and matenv reports the changes"
         }
-        Fallback::TorchFromPypi => "torch-from-pypi: the torch index did not answer, so PyPI's torch stands in",
+        Fallback::TorchFromPypi => "torch-from-pypi: the torch index did not answer, so PyPI's torch is used instead",
     }
 }
 
-/// The benchmark as a table: times in milliseconds.
+/// Renders the benchmark as a table, with times in milliseconds.
 #[must_use]
 pub fn bench_table(bench: &Benchmark) -> String {
     let mut text = String::new();

@@ -1,4 +1,4 @@
-//! What is told of a certificate in which parts were left for another machine.
+//! Tests of certificates with skipped parts.
 
 use super::*;
 use crate::{
@@ -28,7 +28,7 @@ fn request() -> BenchRequest {
     }
 }
 
-/// Everything ran and is good, in the form in which it lies in an environment.
+/// Returns a certificate without errors and skipped parts, parsed from JSON.
 fn certificate() -> Certificate {
     let mut certificate: Certificate = serde_json::from_value(serde_json::json!({
         "schema": 1, "matenv": "0.1.0", "ok": true, "proven": true, "env": "sleap", "manifest": "sleap",
@@ -45,7 +45,7 @@ fn certificate() -> Certificate {
 }
 
 #[test]
-fn what_was_skipped_is_not_proven_and_not_at_fault() {
+fn a_skipped_probe_is_not_proven_and_not_an_error() {
     let mut certificate = certificate();
     certificate.judge();
     assert!(certificate.ok && certificate.proven && !certificate.skipped());
@@ -59,7 +59,7 @@ fn what_was_skipped_is_not_proven_and_not_at_fault() {
 }
 
 #[test]
-fn a_skipped_benchmark_is_neither() {
+fn a_skipped_benchmark_is_not_proven_and_not_an_error() {
     let mut certificate = certificate();
     certificate.bench = Some(Benchmark::skipped(&request(), REASON));
     certificate.judge();
@@ -68,14 +68,14 @@ fn a_skipped_benchmark_is_neither() {
 }
 
 #[test]
-fn a_failed_probe_blocks_beside_a_skipped_one() {
+fn a_failed_probe_is_an_error_despite_a_skipped_one() {
     let mut certificate = certificate();
     certificate.verification.probes = vec![probe("a", false, Some(REASON)), probe("b", false, None)];
     assert_eq!(certificate.verdict(), Verdict::Faulty);
 }
 
 #[test]
-fn the_summary_the_table_and_the_page_say_what_was_skipped_and_why() {
+fn the_summary_the_table_and_the_page_show_skipped_parts_with_the_reason() {
     let mut certificate = certificate();
     certificate
         .verification
@@ -106,9 +106,9 @@ fn the_summary_the_table_and_the_page_say_what_was_skipped_and_why() {
     assert!(page.contains("<p>skipped: needs an NVIDIA driver</p>"), "{page}");
 }
 
-/// A certificate of an older matenv has none of the new fields, and one without anything skipped does not either.
+/// Certificates of older versions do not contain these fields, and neither do those without skipped parts.
 #[test]
-fn the_new_fields_are_absent_where_they_say_nothing() {
+fn false_and_empty_fields_are_absent() {
     let text = serde_json::to_string(&certificate()).expect("JSON");
     assert!(!text.contains("cross") && !text.contains("skipped"), "{text}");
     let cross = Certificate {

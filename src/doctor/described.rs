@@ -1,4 +1,4 @@
-//! The machine that environments are judged for, where it is not this one.
+//! A target machine other than this one.
 
 use std::path::PathBuf;
 
@@ -7,14 +7,14 @@ use crate::{audit::Subject, hardware::Hardware, install::InstallError, names::ty
 /// A machine that a hardware file describes.
 #[derive(Debug, Clone)]
 pub struct Described {
-    /// What the file says.
+    /// The hardware in the file.
     pub hardware: Hardware,
-    /// The file, for commands to paste.
+    /// The path of the file, for commands to paste.
     pub file: PathBuf,
 }
 
 impl Described {
-    /// What is installed here cannot run on another platform, so there is nothing to judge.
+    /// Checks that the machine has this platform: environments that are installed here cannot run on another one.
     pub(super) fn check_platform(&self) -> Result<(), InstallError> {
         let theirs = subdir(&self.hardware.triple)?;
         let ours = subdir(&target_lexicon::HOST.to_string())?;
@@ -27,14 +27,14 @@ impl Described {
         })
     }
 
-    /// The same files, asked to serve this machine's GPUs.
+    /// Replaces the GPUs that the files must support with those of this machine.
     pub(super) fn serve(&self, subject: &mut Subject) {
         let visible = self.hardware.visible_gpus().unwrap_or_default();
         subject.cards = visible.iter().filter_map(|gpu| gpu.compute_capability).collect();
     }
 
-    /// What is typed after `matenv install` to have a plan's environment for that machine: the same one if it was made for another
-    /// machine, and one beside it if it was made for this one.
+    /// Returns the arguments of `matenv install` that create a plan's environment for that machine. The name stays
+    /// the same if the environment was created for another machine; otherwise it is a new one, next to it.
     pub(super) fn typed(&self, plan: &Plan, cross: bool) -> String {
         let (manifest, env) = (&plan.manifest, &plan.env);
         let what = if cross {
@@ -44,7 +44,7 @@ impl Described {
         };
         let source = plan.source.as_ref();
         let source = source.map_or_else(String::new, |source| format!(" --source {manifest}={}", source.place()));
-        // Without a GPU another profile has to be chosen.
+        // Without a GPU, another profile must be chosen.
         let visible = self.hardware.visible_gpus().unwrap_or_default();
         let profile = if visible.is_empty() {
             String::new()

@@ -1,4 +1,5 @@
-//! Prefixes that matenv did not make: what their files have to serve, and which manifest makes the like.
+//! Foreign prefixes, which matenv did not create: the hardware that their files must support, and the manifest that
+//! matches them.
 
 use std::path::Path;
 
@@ -13,15 +14,15 @@ use crate::{
     verify::{self, VerifyError},
 };
 
-/// The manifests that make what people make by hand, by the distribution that shows it.
+/// Built-in manifests, by the distribution that shows that a prefix contains the same software.
 const MANIFESTS: [(&str, &str); 2] = [("sleap", "sleap"), ("x-anylabeling-cvhub", "x-anylabeling")];
 
-/// What the files of a prefix have to serve: CUDA, if they bring it.
+/// Returns the hardware that the files of a prefix must support: CUDA, if they contain it.
 pub(super) fn subject(installed: &Installed, hardware: &Hardware) -> Subject {
     let libraries = installed.prefix.join(&installed.site_packages).join("torch/lib");
     let torch_on_cuda = libraries.join("libtorch_cuda.so").is_file();
     let gpus = hardware.visible_gpus().unwrap_or_default();
-    // Without a GPU ONNX Runtime takes the processor, whatever else it could.
+    // Without a GPU, ONNX Runtime uses the processor, even if it supports CUDA.
     let runtime_on_cuda = installed.get("onnxruntime-gpu").is_some() && !gpus.is_empty();
     let Some(major) = cuda_major(installed).filter(|_| torch_on_cuda || runtime_on_cuda) else {
         return Subject::cpu();
@@ -37,7 +38,7 @@ pub(super) fn subject(installed: &Installed, hardware: &Hardware) -> Subject {
     subject
 }
 
-/// CUDA's major version by torch's build, or by the suffixes of NVIDIA's distributions.
+/// Returns the major CUDA version, from torch's build or from the suffixes of NVIDIA's distributions.
 fn cuda_major(installed: &Installed) -> Option<u32> {
     let of_torch = installed
         .get("torch")
@@ -54,15 +55,15 @@ fn cuda_major(installed: &Installed) -> Option<u32> {
     of_torch.or_else(of_nvidia)
 }
 
-/// The manifest that makes what is installed there.
+/// Returns the manifest that installs the same software.
 pub(super) fn manifest(installed: &Installed) -> Option<&'static str> {
-    let made = MANIFESTS
+    let matching = MANIFESTS
         .iter()
         .find(|(distribution, _)| installed.get(distribution).is_some());
-    made.map(|(_, manifest)| *manifest)
+    matching.map(|(_, manifest)| *manifest)
 }
 
-/// Run the probes of that manifest: what host programs need of such an environment.
+/// Runs the probes of that manifest. Host programs need them to pass.
 pub(super) async fn probe(ctx: &Context, prefix: &Path, manifest: &str) -> Result<Vec<Finding>, VerifyError> {
     let built_in = Manifests::load(None).ok();
     let probes = built_in.and_then(|built_in| Some(built_in.get(manifest).ok()?.probes.clone()));
@@ -72,15 +73,17 @@ pub(super) async fn probe(ctx: &Context, prefix: &Path, manifest: &str) -> Resul
     let probes: Vec<Check> = probes.unwrap_or_default().into_iter().filter(on_processor).collect();
     let verification = verify::verify(ctx, prefix, manifest, &probes, None).await?;
     let findings = verification.probes.into_iter().filter_map(|probe| probe.finding);
-    Ok(findings.map(|finding| advised(finding, manifest)).collect())
+    Ok(findings
+        .map(|finding| with_new_environment(finding, manifest))
+        .collect())
 }
 
-/// What a program asks for and these releases do not have, no installer mends.
-fn advised(finding: Finding, manifest: &str) -> Finding {
+/// Replaces the remedy of a failed probe: no installer adds a function that the installed releases lack.
+fn with_new_environment(finding: Finding, manifest: &str) -> Finding {
     match (finding.code, finding.scope) {
-        (Code::ProbeFailed, Scope::Environment) => {
-            finding.with_remedy(format!("a proven one beside it: matenv install {manifest}"))
-        }
+        (Code::ProbeFailed, Scope::Environment) => finding.with_remedy(format!(
+            "install a proven environment next to it: matenv install {manifest}"
+        )),
         _ => finding,
     }
 }
@@ -90,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cudas_major_is_read_off_what_is_installed() {
+    fn the_major_cuda_version_is_read_from_the_installed_distributions() {
         let of = |texts: &[&str]| cuda_major(&Installed::of(texts));
         assert_eq!(of(&["Name: torch\nVersion: 2.15.0+cu128\n"]), Some(12));
         assert_eq!(of(&["Name: torch\nVersion: 2.15.0+cpu\n"]), None);

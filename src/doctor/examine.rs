@@ -1,4 +1,4 @@
-//! The examination: host, process and environment, looked at side by side.
+//! The examination of host, process and environment, done concurrently.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -29,54 +29,54 @@ use crate::{
     verify::{self, VerifyError},
 };
 
-/// What was found.
+/// The result of an examination.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Examination {
-    /// Version of the form.
+    /// The version of the format.
     pub schema: u32,
-    /// Nothing blocks.
+    /// `true` if no finding is an error.
     pub ok: bool,
-    /// The environment; absent where none was named, and for what matenv did not make.
+    /// The environment; absent if none was named, and for a foreign prefix.
     pub env: Option<EnvName>,
-    /// Its folder; absent where none was named.
+    /// The folder of the environment; absent if none was named.
     pub prefix: Option<PathBuf>,
-    /// The machine of a hardware file that it was judged for; absent for this one.
+    /// The target machine from a hardware file; absent for this machine.
     pub hardware: Option<Hardware>,
-    /// By what blocks first.
+    /// The findings, errors first.
     pub findings: Vec<Finding>,
 }
 
-/// Why something could not be examined. What is wrong with it is no error.
+/// Errors of the examination itself. A problem of the examined environment is a [`Finding`], not an error.
 #[derive(Debug, thiserror::Error)]
 pub enum DoctorError {
-    /// The store.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// What matenv wrote down of an environment.
+    /// The records of an environment are missing or damaged.
     #[error(transparent)]
     Records(#[from] InstallError),
-    /// Its files.
+    /// The files of the environment cannot be read.
     #[error(transparent)]
     Audit(#[from] AuditError),
-    /// What was named is no environment.
-    #[error("{} is no conda or virtual environment", prefix.display())]
+    /// The named folder is not an environment.
+    #[error("{} is not a conda or virtual environment", prefix.display())]
     NoEnvironment {
-        /// What was named.
+        /// The named folder.
         prefix: PathBuf,
     },
-    /// Its probes.
+    /// The probes cannot be run.
     #[error(transparent)]
     Verify(#[from] VerifyError),
-    /// A program could not be started, or a folder for it not be made.
-    #[error("cannot try what this shell's variables do")]
+    /// A program failed to start, or its folder could not be created.
+    #[error("failed to test the variables of this shell")]
     Trial(#[source] std::io::Error),
 }
 
-/// Examine the machine, this shell and `target`, whose files are looked at as closely as `depth` says. Whether driver and GPUs
-/// serve it is judged for the machine that is `described`, if one is; all else is this machine's.
+/// Examines the machine, this shell and `target`. `depth` says how closely the files are checked. Driver and GPUs are
+/// judged for the `described` machine, if there is one; everything else is about this machine.
 ///
 /// # Errors
-/// What is to be examined is not there, or cannot be looked at.
+/// The target is missing, or it cannot be read.
 pub async fn examine(
     ctx: &Context,
     target: &Target,
@@ -122,7 +122,7 @@ pub async fn examine(
     })
 }
 
-/// What is wrong with one prefix. Programs are started only where it is the one that was named.
+/// Returns the findings about one prefix. Programs are started only if it is the named one.
 async fn of_patient(
     ctx: &Context,
     patient: &Patient,
@@ -136,7 +136,7 @@ async fn of_patient(
     };
     let (installed, unreadable) = match (installed, patient.env()) {
         (Ok(installed), _) => (Some(Arc::new(installed)), None),
-        // Its lock brings it back, and the others are looked at all the same.
+        // A repair from its lock fixes it, and the other environments are examined anyway.
         (Err(error), Some(env)) => (None, Some(error.finding(env))),
         (Err(error), None) => return Err(error.into()),
     };
@@ -150,8 +150,8 @@ async fn of_patient(
             )
         })
     };
-    let dead = dead_python(patient);
-    let starts = dead.is_none();
+    let broken = broken_python(patient);
+    let starts = broken.is_none();
     let installed = installed.as_deref();
     let (at_hand, process, probes, imports) = tokio::try_join!(
         at_hand,
@@ -179,7 +179,7 @@ async fn of_patient(
     )?;
     let (audited, facts) = at_hand;
     let mut found: Vec<Finding> = audited.into_iter().flatten().chain(unreadable).collect();
-    found.extend(dead);
+    found.extend(broken);
     if !alone {
         for finding in &mut found {
             finding.message = format!("{}: {}", patient.name(), finding.message);
@@ -196,29 +196,29 @@ async fn of_patient(
     Ok(found)
 }
 
-/// Look at many files beside the other work.
-async fn blocking<T: Send + 'static>(look: impl FnOnce() -> T + Send + 'static) -> Result<T, DoctorError> {
-    let looked = tokio::task::spawn_blocking(look).await;
-    looked.map_err(|error| DoctorError::Trial(std::io::Error::other(error)))
+/// Runs work that reads many files on a blocking thread.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, DoctorError> {
+    let joined = tokio::task::spawn_blocking(work).await;
+    joined.map_err(|error| DoctorError::Trial(std::io::Error::other(error)))
 }
 
-/// That nothing in the prefix can be started: its Python is gone, leads nowhere, or may not be run.
-fn dead_python(patient: &Patient) -> Option<Finding> {
+/// Returns a finding if the Python of the prefix is missing, a broken link or not executable.
+fn broken_python(patient: &Patient) -> Option<Finding> {
     let python = patient.python();
     which::which(&python).err()?;
-    let message = format!("the Python of {} cannot be started", patient.name());
+    let message = format!("the Python of {} is missing or not executable", patient.name());
     let finding = Finding::new(Code::FileMissing, Severity::Error, Scope::Environment, message);
     Some(
         finding
             .with_evidence([python.display().to_string()])
             .with_remedy(match patient.env() {
                 Some(env) => format!("matenv repair {env}"),
-                None => "make the environment again, with a Python that is there".to_owned(),
+                None => "create the environment again, with a Python that exists".to_owned(),
             }),
     )
 }
 
-/// The static audit.
+/// Returns the findings of the static audit.
 fn files(
     settings: &Settings,
     patient: &Patient,
@@ -241,7 +241,7 @@ fn files(
     audit::look(installed, env.as_deref(), &subject, depth).findings
 }
 
-/// The environment's own probes; of what matenv did not make, those of the manifest that makes the like.
+/// Runs the environment's own probes; for a foreign prefix, the probes of the manifest that matches it.
 async fn probes(ctx: &Context, patient: &Patient, installed: Option<&Installed>) -> Result<Vec<Finding>, DoctorError> {
     let Some(made) = &patient.made else {
         return match installed.and_then(elsewhere::manifest) {
@@ -258,7 +258,7 @@ async fn probes(ctx: &Context, patient: &Patient, installed: Option<&Installed>)
         .collect())
 }
 
-/// By what blocks first: errors before warnings, what lies in the machine before what lies in the files on it, and causes
+/// Sorts the findings and removes duplicates: errors before warnings, the machine before the files on it, and causes
 /// before the probe that shows them.
 fn ordered(mut findings: Vec<Finding>) -> Vec<Finding> {
     let place = |scope| match scope {
@@ -275,13 +275,13 @@ fn ordered(mut findings: Vec<Finding>) -> Vec<Finding> {
             finding.code,
         )
     });
-    // A probe and a look at the files may see the same.
+    // A probe and the audit of the files may report the same problem.
     let mut kept: Vec<Finding> = Vec::new();
     for finding in findings {
         let same = |other: &Finding| {
             other.code == finding.code
                 && (other.message == finding.message
-                    || finding.code == crate::finding::Code::SystemLibraryMissing && says_the_same(other, &finding))
+                    || finding.code == crate::finding::Code::SystemLibraryMissing && name_the_same_library(other, &finding))
         };
         if !kept.iter().any(same) {
             kept.push(finding);
@@ -290,8 +290,8 @@ fn ordered(mut findings: Vec<Finding>) -> Vec<Finding> {
     kept
 }
 
-/// Whether two findings about missing libraries of the system name one.
-fn says_the_same(one: &Finding, other: &Finding) -> bool {
+/// Returns whether two findings about missing system libraries name the same library.
+fn name_the_same_library(one: &Finding, other: &Finding) -> bool {
     let names = |finding: &Finding| -> Vec<String> {
         let text = format!("{} {}", finding.message, finding.evidence.join(" "));
         text.split(|letter: char| letter.is_whitespace() || ",:;".contains(letter))
@@ -308,7 +308,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_blocks_comes_first_and_nothing_is_said_twice() {
+    fn errors_come_first_and_duplicates_are_removed() {
         let of = |code, severity, scope, message: &str| Finding::new(code, severity, scope, message);
         let found = ordered(vec![
             of(Code::NoCondaOnPath, Severity::Info, Scope::Host, "a"),
@@ -329,7 +329,7 @@ mod tests {
                 "this machine has no libEGL.so.1; rest",
             ),
         ]);
-        let told: Vec<_> = found.iter().map(|one| one.message.as_str()).collect();
-        assert_eq!(told, ["d", "c", "b", "no libEGL.so.1, libGL.so.1", "a"]);
+        let messages: Vec<_> = found.iter().map(|one| one.message.as_str()).collect();
+        assert_eq!(messages, ["d", "c", "b", "no libEGL.so.1, libGL.so.1", "a"]);
     }
 }

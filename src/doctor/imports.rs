@@ -1,5 +1,5 @@
-//! Packages that bring libraries of their own, imported alone and in pairs, in both orders: which of two copies of a library
-//! a process has depends on who came first.
+//! Test imports of packages that contain their own libraries, alone and in pairs, in both orders. If two packages
+//! contain the same library, the first import decides which copy the process loads.
 
 use std::collections::BTreeMap;
 
@@ -12,26 +12,26 @@ use super::{
 use crate::finding::{Code, Finding, Scope, Severity};
 use crate::{context::Context, files::layout};
 
-/// What is imported, by the folder that shows that it is there.
+/// The modules to import, each with the folder that shows that it is installed.
 const MODULES: [(&str, &str); 3] = [("onnxruntime", "onnxruntime"), ("torch", "torch"), ("cv2", "cv2")];
 
-/// What the imports came to.
+/// The results of the imports.
 #[derive(Debug, Default)]
 pub(super) struct Imports {
-    /// What fails in the environment.
+    /// The failures that are in the environment.
     pub(super) findings: Vec<Finding>,
-    /// Libraries of the operating system that are missing, with the module whose import fails.
+    /// Missing libraries of the operating system, with the module whose import fails.
     pub(super) missing: BTreeMap<String, String>,
 }
 
-/// Why an import fails.
+/// The cause of a failed import: the environment, or a missing system library.
 #[derive(Debug, PartialEq)]
 enum Failed {
     Here(Finding),
     Without { library: String, module: String },
 }
 
-/// Import them, and tell what fails.
+/// Imports the modules and returns the failures.
 pub(super) async fn try_imports(ctx: &Context, patient: &Patient) -> std::io::Result<Imports> {
     let Some(site_packages) = layout::site_packages_of(&patient.prefix) else {
         return Ok(Imports::default());
@@ -49,7 +49,7 @@ pub(super) async fn try_imports(ctx: &Context, patient: &Patient) -> std::io::Re
             .map(|name| format!("{name}.QtWidgets")),
     );
     let alone = try_join_all(modules.iter().map(|module| import(ctx, patient, vec![module.clone()]))).await?;
-    // What fails alone fails in each pair as well, and is told once.
+    // A module that fails alone also fails in each pair, and is reported once.
     let works: Vec<&String> = modules
         .iter()
         .zip(&alone)
@@ -73,7 +73,7 @@ pub(super) async fn try_imports(ctx: &Context, patient: &Patient) -> std::io::Re
     Ok(imports)
 }
 
-/// Import modules one after the other in a process of their own.
+/// Imports modules one after the other in a new process.
 async fn import(ctx: &Context, patient: &Patient, modules: Vec<String>) -> std::io::Result<Option<Failed>> {
     let statements: Vec<String> = modules.iter().map(|module| format!("import {module}")).collect();
     let trial = Trial::run(ctx, patient, &statements, &[]).await?;
@@ -87,13 +87,13 @@ fn failed(trial: &Trial, modules: &[String], patient: &Patient) -> Option<Failed
         .find_map(|(statement, ended)| Some((statement.clone(), ended.clone().err()?)));
     let (what, why) = match (&trial.crashed, failed) {
         (Some(how), Some((statement, _))) => (statement, how.clone()),
-        // Threads that end badly after all is imported are no failed import.
+        // A crash of threads after all imports is not a failed import.
         (Some(_), None) if trial.ended.len() == modules.len() => return None,
         (Some(how), None) => ("python".to_owned(), how.clone()),
         (None, Some(failed)) => failed,
         (None, None) => return None,
     };
-    // No change to the environment brings it.
+    // No change to the environment can add a system library.
     if let Some(missing) = crate::profile::system_libraries::missing_library(&why) {
         return Some(Failed::Without {
             library: missing.library,
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pair_that_fails_is_told_in_its_order() {
+    fn a_failed_pair_is_reported_with_its_order() {
         let patient = Patient::foreign(Path::new("/e"));
         let mut trial = Trial {
             prefix: Some("/e".into()),

@@ -1,8 +1,8 @@
-//! Findings: what is wrong with a machine, a shell or an environment, as values.
+//! Findings: problems of a machine, a shell or an environment, as values.
 //!
-//! In: facts that the stages gathered; [`examine`] gathers those of the machine, of this shell and of a prefix. Out:
-//! [`Finding`]s, each with a code, evidence and a remedy.
-//! Absent on purpose: printing, and exit codes. A finding is no error; errors mean "could not look".
+//! In: facts that the stages gathered. [`examine`] gathers the facts about the machine, this shell and a prefix.
+//! Out: [`Finding`]s, each with a code, evidence and a remedy.
+//! Not here: printing and exit codes. A finding is not an error: an error means that the examination itself failed.
 
 mod described;
 mod elsewhere;

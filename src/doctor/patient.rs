@@ -1,4 +1,4 @@
-//! Who is examined, and how remedies name it.
+//! The examined prefix, and the commands that remedies use for it.
 
 use std::path::{Path, PathBuf};
 
@@ -12,20 +12,20 @@ use crate::{
     store::Generation,
 };
 
-/// A prefix that is examined.
+/// An examined prefix.
 #[derive(Debug, Clone)]
 pub(crate) struct Patient {
-    /// Its folder.
+    /// The folder.
     pub(crate) prefix: PathBuf,
-    /// What matenv wrote down of it; absent for what matenv did not make.
+    /// The records of matenv; `None` for a foreign prefix.
     pub(crate) made: Option<Made>,
-    /// CUDA's major version, if it is meant to run on an NVIDIA GPU of the machine that it is judged for.
+    /// The major CUDA version, if the environment is intended for an NVIDIA GPU of the target machine.
     pub(crate) cuda: Option<u32>,
-    /// What is typed after `matenv install` to make it for the machine that it is judged for; absent for what matenv did not make.
+    /// The arguments of `matenv install` that create it for the target machine; `None` for a foreign prefix.
     pub(crate) typed: Option<String>,
 }
 
-/// What matenv wrote down of an environment.
+/// The records of an environment that matenv created.
 #[derive(Debug, Clone)]
 pub(crate) struct Made {
     pub(crate) generation: Generation,
@@ -34,7 +34,7 @@ pub(crate) struct Made {
 }
 
 impl Patient {
-    /// The current generation of an environment, judged for the machine that it was made for: this one, unless it is
+    /// Reads the current generation of an environment. The target machine is this one, unless another machine is
     /// `described`.
     pub(crate) fn installed(generation: Generation, described: Option<&Described>) -> Result<Self, InstallError> {
         let plan = install::kept_plan(&generation)?;
@@ -54,7 +54,7 @@ impl Patient {
         })
     }
 
-    /// A prefix that matenv did not make, of which nobody says that it needs a GPU.
+    /// A foreign prefix. Nothing says that it needs a GPU.
     pub(crate) fn foreign(prefix: &Path) -> Self {
         Self {
             prefix: prefix.to_owned(),
@@ -68,7 +68,7 @@ impl Patient {
         self.made.as_ref().map(|made| &made.generation.env)
     }
 
-    /// What sentences call it.
+    /// The name for messages: the environment's name, or else the path.
     pub(crate) fn name(&self) -> String {
         match self.env() {
             Some(env) => env.to_string(),
@@ -76,17 +76,17 @@ impl Patient {
         }
     }
 
-    /// Its Python.
+    /// The path of its Python.
     pub(crate) fn python(&self) -> PathBuf {
         layout::python(&self.prefix)
     }
 
-    /// Whether it is meant to run on an NVIDIA GPU of the machine that it is judged for.
+    /// Returns whether it is intended for an NVIDIA GPU of the target machine.
     pub(crate) fn needs_nvidia(&self) -> bool {
         self.cuda.is_some()
     }
 
-    /// How to be rid of what a variable does.
+    /// Returns a command that removes the effect of a variable.
     pub(crate) fn without(&self, variable: &str) -> String {
         let unset = if cfg!(windows) {
             format!("set {variable}=")

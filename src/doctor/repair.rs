@@ -1,7 +1,7 @@
-//! Repair: a broken environment is built again from its own lock, beside itself, and replaced if that one is proven.
+//! Repair: builds a broken environment again from its own lock, as a new generation, which replaces it if it is proven.
 //!
-//! In: an installed generation. Out: a [`Repaired`]. What is wrong is what [`crate::doctor`] finds, each file read. Absent on
-//! purpose: mending in place. A generation that changes under running programs is what most faults come from.
+//! In: an installed generation. Out: a [`Repaired`]. [`crate::doctor`] finds the problems, and reads every file for
+//! that. Not here: changes in place. Most faults come from a generation that changes under running programs.
 
 use std::path::PathBuf;
 
@@ -20,8 +20,8 @@ use crate::{
     store::{Generation, Store, StoreError},
 };
 
-/// What the same packages bring again.
-const CHOSEN: &[Code] = &[
+/// Faults that the same packages cause again.
+const NOT_REPAIRABLE: &[Code] = &[
     Code::BenchWrong,
     Code::BackendDiffers,
     Code::NoCodeForCard,
@@ -30,68 +30,68 @@ const CHOSEN: &[Code] = &[
     Code::PostLinkNotRun,
 ];
 
-/// What is asked of a repair.
+/// The options of a repair.
 #[derive(Debug, Clone)]
 pub struct RepairRequest {
-    /// Only if this is found; `None` means whatever is.
+    /// The only finding to fix; `None` means all findings.
     pub finding: Option<Code>,
-    /// Only tell.
+    /// Only report.
     pub dry_run: bool,
-    /// How the mended environment is proven.
+    /// How the new generation is proven.
     pub prove: Prove,
 }
 
-/// What became of it.
+/// The result of a repair.
 #[derive(Debug, Clone, Serialize)]
 pub struct Repaired {
-    /// What a new generation mends.
+    /// Findings that a new generation fixes.
     pub faults: Vec<Finding>,
-    /// Wheels that were changed in uv's cache with the environment's files, and are fetched again.
+    /// Wheels whose files in uv's cache changed together with the environment's files. They are downloaded again.
     pub dropped: Vec<Altered>,
-    /// What is not mended: it lies in the machine, in the shell or in what was chosen, or nobody asked for it.
+    /// Findings that remain: the cause is the machine, the shell or the chosen packages, or the fix was not requested.
     pub left: Vec<Finding>,
-    /// The proof of the mended environment, or why it did not become the current one; absent if none was built.
+    /// The certificate of the new generation, which also says why it did not become current; absent if none was built.
     pub certificate: Option<Certificate>,
 }
 
-/// Why an environment was not repaired; it is as it was.
+/// Errors of a repair. The environment is unchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum RepairError {
-    /// It could not be examined.
+    /// The environment could not be examined.
     #[error(transparent)]
     Doctor(#[from] DoctorError),
-    /// Another one could not be built.
+    /// The new generation could not be built.
     #[error(transparent)]
     Install(#[from] InstallError),
-    /// The store.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Its lock.
-    #[error("the environment's own lock cannot be read: {}", folder.display())]
+    /// The environment's lock cannot be read.
+    #[error("failed to read the environment's own lock: {}", folder.display())]
     Lock {
-        /// What makes the environment again, after `matenv install`.
+        /// The arguments of `matenv install` that create the environment again.
         typed: String,
-        /// Where its two files should lie.
+        /// The folder of the two lock files.
         folder: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: LockError,
     },
-    /// Its certificate.
+    /// The certificate of the environment is missing or damaged.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
-    /// Another matenv made or removed it while it was looked at.
-    #[error("another matenv changed `{env}` meanwhile")]
+    /// Another matenv process replaced or removed the environment during the examination.
+    #[error("another matenv process changed `{env}` during the repair")]
     ChangedMeanwhile {
         /// The environment.
         env: EnvName,
     },
 }
 
-/// Find what is wrong with `generation`, and build it again from its own lock if that mends it.
+/// Examines `generation`, and builds it again from its own lock if that fixes the findings.
 ///
 /// # Errors
-/// Its records are gone, another matenv changed it meanwhile, or it cannot be built.
+/// Its records are missing, another matenv process changed it during the repair, or it cannot be built.
 pub async fn repair(ctx: &Context, generation: &Generation, request: &RepairRequest) -> Result<Repaired, RepairError> {
     let mut clock = Clock::new(ctx);
     let plan = kept_plan(generation)?;
@@ -108,23 +108,23 @@ pub async fn repair(ctx: &Context, generation: &Generation, request: &RepairRequ
         .findings;
     let (mut faults, mut left): (Vec<_>, Vec<_>) = found
         .into_iter()
-        .partition(|finding| is_mended(finding, generation, request.finding));
+        .partition(|finding| is_fixable(finding, generation, request.finding));
     if let Some(code) = request.finding
         && !faults.iter().any(|finding| finding.code == code)
     {
-        // A new generation would mend them, and was not asked for.
+        // A new generation would fix them, but was not requested.
         left.splice(0..0, faults.drain(..));
     }
-    // What is only worth knowing is the certificate's.
+    // Information is in the certificate.
     left.retain(|finding| finding.severity > Severity::Info);
-    let told = Repaired {
+    let repaired = Repaired {
         faults,
         dropped: Vec::new(),
         left,
         certificate: None,
     };
-    if told.faults.is_empty() || request.dry_run {
-        return Ok(told);
+    if repaired.faults.is_empty() || request.dry_run {
+        return Ok(repaired);
     }
 
     install::check_places(ctx).await.map_err(InstallError::from)?;
@@ -134,7 +134,7 @@ pub async fn repair(ctx: &Context, generation: &Generation, request: &RepairRequ
         None => None,
     };
     let _held = store.lock(&ctx.events, &plan.env).await?;
-    // Another matenv may have changed or removed it while this one looked.
+    // Another matenv process may have changed or removed it during the examination.
     if store
         .current(&plan.env)?
         .is_none_or(|current| current.prefix != generation.prefix)
@@ -154,19 +154,19 @@ pub async fn repair(ctx: &Context, generation: &Generation, request: &RepairRequ
         fingerprint: generation.record.plan_fingerprint.clone(),
     };
     let built = build(ctx, &mut clock, &store, &recipe).await?;
-    let mut told = told;
-    // Whether conda finds the new one is told in its certificate.
-    told.left.retain(|finding| finding.code != Code::CondaNameTaken);
+    let mut repaired = repaired;
+    // The new certificate says whether conda finds the new generation.
+    repaired.left.retain(|finding| finding.code != Code::CondaNameTaken);
     Ok(Repaired {
         dropped: built.dropped,
         certificate: Some(built.certificate),
-        ..told
+        ..repaired
     })
 }
 
-/// Whether the same packages, installed anew, are without it.
-fn is_mended(finding: &Finding, generation: &Generation, named: Option<Code>) -> bool {
+/// Returns whether a new installation of the same packages fixes the finding.
+fn is_fixable(finding: &Finding, generation: &Generation, named: Option<Code>) -> bool {
     let bad = finding.severity > Severity::Info || named == Some(finding.code);
-    let brought = || generation.record.made_with.iter().any(|known| known.is(finding));
-    bad && finding.scope == Scope::Environment && !CHOSEN.contains(&finding.code) && !brought()
+    let known = || generation.record.made_with.iter().any(|one| one.is(finding));
+    bad && finding.scope == Scope::Environment && !NOT_REPAIRABLE.contains(&finding.code) && !known()
 }

@@ -1,4 +1,4 @@
-//! What is examined, and the prefixes that belong to it.
+//! The target of an examination, and its prefixes.
 
 use std::path::{Path, PathBuf};
 
@@ -12,34 +12,34 @@ use crate::{
     store::{Generation, Lost, Store},
 };
 
-/// What is examined, beside the machine.
+/// The target of an examination, in addition to the machine.
 #[derive(Debug, Clone)]
 pub enum Target {
-    /// The files of every environment, and nothing is started.
+    /// The files of every environment. No program is started.
     Everything,
-    /// An environment of matenv's.
+    /// An environment that matenv created.
     Environment(Box<Generation>),
-    /// What is left of one whose folder is gone.
+    /// The remains of an environment whose folder is missing.
     Lost(Box<Lost>),
-    /// A conda or virtual environment that matenv did not make.
+    /// A foreign conda or virtual environment.
     Prefix(PathBuf),
 }
 
-/// The folder of a prefix as it was typed, made whole.
+/// Returns the absolute path of a prefix that the user named.
 #[must_use]
 pub fn prefix_at(cwd: &Path, typed: &Path) -> PathBuf {
     let whole = cwd.join(typed);
     fs_err::canonicalize(&whole).unwrap_or(whole)
 }
 
-/// Whether conda or `venv` made it, or it looks as if.
+/// Returns whether the folder looks like a conda or virtual environment.
 fn is_environment(prefix: &Path) -> bool {
     prefix.join("conda-meta").is_dir()
         || prefix.join("pyvenv.cfg").is_file()
         || layout::site_packages_of(prefix).is_some()
 }
 
-/// Those that can be examined, and what keeps others from it.
+/// The prefixes that can be examined, and findings about those that cannot.
 #[derive(Default)]
 pub(super) struct Seen {
     pub(super) patients: Vec<Patient>,
@@ -47,14 +47,14 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// One whose records cannot be read leaves the others, and the machine.
+    /// Adds an environment. If its records cannot be read, it adds a finding instead, and the examination continues.
     fn admit(&mut self, generation: Generation, described: Option<&Described>) {
         let record = generation.record.clone();
         match Patient::installed(generation, described) {
             Ok(patient) => self.patients.push(patient),
             Err(error) => {
                 let env = &record.env;
-                let message = format!("what matenv wrote down of `{env}` cannot be read, so it is not examined");
+                let message = format!("failed to read matenv's records of `{env}`, so it is not examined");
                 let finding = Finding::new(Code::GenerationGone, Severity::Error, Scope::Environment, message);
                 self.findings.push(
                     finding
@@ -66,7 +66,7 @@ impl Seen {
     }
 }
 
-/// The prefixes to look at.
+/// Returns the prefixes to examine.
 pub(super) fn patients(ctx: &Context, target: &Target, described: Option<&Described>) -> Result<Seen, DoctorError> {
     let mut seen = Seen::default();
     match target {
@@ -76,7 +76,7 @@ pub(super) fn patients(ctx: &Context, target: &Target, described: Option<&Descri
             return Err(DoctorError::NoEnvironment { prefix: prefix.clone() });
         }
         Target::Prefix(prefix) => {
-            // One of ours may be named by its folder.
+            // An environment of matenv may be named by its folder.
             let ours = Store::open(&ctx.settings)?
                 .list()?
                 .into_iter()
@@ -95,7 +95,7 @@ pub(super) fn patients(ctx: &Context, target: &Target, described: Option<&Descri
     Ok(seen)
 }
 
-/// The environments whose folders are gone, as far as they are looked at.
+/// Returns the environments of the target whose folders are missing.
 pub(super) fn lost(ctx: &Context, target: &Target) -> Result<Vec<Lost>, DoctorError> {
     match target {
         Target::Lost(lost) => Ok(vec![(**lost).clone()]),
@@ -104,14 +104,14 @@ pub(super) fn lost(ctx: &Context, target: &Target) -> Result<Vec<Lost>, DoctorEr
     }
 }
 
-/// What matenv did not make: it asks for CUDA where its files do, if it is judged for a machine that somebody names.
+/// Returns a foreign prefix. With a `described` machine, it needs CUDA if its files do.
 fn foreign(prefix: &Path, described: Option<&Described>) -> Result<Patient, AuditError> {
-    let asks = |described: &Described| {
+    let subject = |described: &Described| {
         let installed = Installed::read(prefix)?;
         Ok::<_, AuditError>(elsewhere::subject(&installed, &described.hardware))
     };
     Ok(Patient {
-        cuda: described.map(asks).transpose()?.and_then(|subject| subject.cuda),
+        cuda: described.map(subject).transpose()?.and_then(|subject| subject.cuda),
         ..Patient::foreign(prefix)
     })
 }

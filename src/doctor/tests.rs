@@ -1,4 +1,4 @@
-//! A machine on which nothing is wrong, and an environment on it.
+//! Fixtures: a machine without problems, and an environment on it.
 
 use std::path::PathBuf;
 

@@ -51,13 +51,13 @@ impl LockedWheel {
     }
 }
 
-/// Where a package comes from.
+/// The kind of a package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PackageKind {
     /// A conda package.
     Conda,
-    /// A wheel, or an sdist that was built.
+    /// A wheel, or a built sdist.
     Pypi,
 }
 

@@ -1,4 +1,4 @@
-//! Libraries that only the operating system brings, recognised in what a failed program says.
+//! Missing libraries of the operating system, recognized in the output of a failed program.
 
 use serde::Deserialize;
 
@@ -30,13 +30,13 @@ struct Row {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Missing {
     pub(crate) library: String,
-    /// What the program said.
+    /// The line of the program's output.
     pub(crate) line: String,
-    /// What to type.
+    /// The command that installs it.
     pub(crate) remedy: String,
 }
 
-/// The library that `output` says is missing, if it is one of the operating system's.
+/// Returns the missing library that `output` names, if it belongs to the operating system.
 pub(crate) fn missing_library(output: &str) -> Option<Missing> {
     let line = output
         .lines()
@@ -50,13 +50,13 @@ pub(crate) fn missing_library(output: &str) -> Option<Missing> {
     })
 }
 
-/// What to type for a library that the operating system's packages bring.
+/// Returns the command that installs a library of the operating system.
 #[must_use]
 pub(crate) fn remedy(library: &str) -> Option<String> {
     rows().iter().find(|row| row.name == library).map(Row::remedy)
 }
 
-/// The packages of apt and dnf that bring a library.
+/// Returns the packages of apt and dnf that contain a library.
 pub(crate) fn package(library: &str) -> Option<(String, String)> {
     let row = rows().into_iter().find(|row| row.name == library)?;
     Some((row.apt, row.dnf))
@@ -80,13 +80,13 @@ mod tests {
     #[test]
     fn a_missing_library_of_the_system_is_named_with_its_package() {
         let said = "Traceback\nImportError: libEGL.so.1: cannot open shared object file: No such file or directory\n";
-        let missing = missing_library(said).expect("recognised");
+        let missing = missing_library(said).expect("recognized");
         assert_eq!(missing.library, "libEGL.so.1");
         assert!(missing.remedy.contains("apt-get install libegl1"), "{}", missing.remedy);
     }
 
     #[test]
-    fn a_missing_library_of_the_environment_is_not_the_systems() {
+    fn a_missing_library_of_the_environment_is_not_a_system_library() {
         let said = "ImportError: libcudnn.so.9: cannot open shared object file: No such file or directory";
         assert_eq!(missing_library(said), None);
     }

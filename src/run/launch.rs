@@ -1,7 +1,7 @@
-//! Launch: an environment's program, opened so that it outlives the terminal.
+//! Launch: starts an environment's program so that it continues after the terminal closes.
 //!
-//! In: a generation and the plan that it was made from. Out: a [`Launched`] program, or the last words of one that ended
-//! at once. Absent on purpose: looking after the program; once it runs it is the user's.
+//! In: a generation and its plan. Out: a [`Launched`] program, or the last output of a program that exits immediately.
+//! Not here: supervision of the program after the start.
 
 use std::{
     ffi::OsString,
@@ -22,30 +22,30 @@ use crate::{
     store::{self, Generation, Store, StoreError, run},
 };
 
-/// How long a program is watched. An import that fails takes less, and nobody waits longer for a prompt.
+/// How long a started program is watched. A failed import takes less time, and nobody waits longer for a prompt.
 const WATCHED: Duration = Duration::from_secs(1);
 
-/// The lines of a log that a message shows.
+/// The number of log lines that a message shows.
 const LAST_LINES: usize = 12;
 
-/// A program that was started.
+/// A started program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Launched {
-    /// Name of the environment.
+    /// The name of the environment.
     pub env: EnvName,
-    /// The program's path.
+    /// The path of the program.
     pub program: PathBuf,
-    /// Its process.
+    /// The process ID.
     pub pid: u32,
-    /// Where its output goes.
+    /// The file with its output.
     pub log: PathBuf,
-    /// Why its window cannot open here, where that is known.
+    /// Why its window cannot open here; `None` if no reason is known.
     pub no_screen: Option<&'static str>,
-    /// Whether it still ran after a second. One that handed over to a window that was open already did not.
+    /// Whether it still ran after a second. A program that passes its task to an already open window exits earlier.
     pub running: bool,
 }
 
-/// Why a program could not be launched.
+/// Errors of a launch.
 #[derive(Debug, thiserror::Error)]
 pub enum LaunchError {
     /// The manifest names no launch command. Exit 2; help: `matenv run ENV -- CMD`.
@@ -54,24 +54,24 @@ pub enum LaunchError {
         /// The environment.
         env: EnvName,
     },
-    /// The command is not to be found or cannot be started.
+    /// The command is missing or failed to start.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The log cannot be written. Exit 1.
-    #[error("cannot write the program's log")]
+    #[error("failed to write the program's log")]
     Log(#[source] std::io::Error),
-    /// It failed within a second. Exit 1; help: `matenv launch ENV --wait` shows it in the terminal.
-    #[error("`{command}` ended at once: {how}")]
+    /// The program failed within a second. Exit 1; help: `matenv launch ENV --wait` shows its output in the terminal.
+    #[error("`{command}` failed immediately: {how}")]
     Died {
         /// The environment.
         env: EnvName,
-        /// The command's name.
+        /// The name of the command.
         command: String,
-        /// How it ended, in words.
+        /// The exit code or signal, as text.
         how: String,
-        /// Its log.
+        /// The log file.
         log: PathBuf,
-        /// The end of its log, if it said anything.
+        /// The end of the log, if there is any output.
         #[source]
         last: Option<LastWords>,
     },
@@ -89,7 +89,7 @@ impl fmt::Display for LastWords {
 
 impl std::error::Error for LastWords {}
 
-/// The words of a plan's launch command, followed by `more`.
+/// Returns the plan's launch command, split into arguments and followed by `more`.
 pub fn command(plan: &Plan, more: &[OsString]) -> Result<Vec<OsString>, LaunchError> {
     let launch = plan
         .launch
@@ -99,7 +99,7 @@ pub fn command(plan: &Plan, more: &[OsString]) -> Result<Vec<OsString>, LaunchEr
     Ok(words.chain(more.iter().cloned()).collect())
 }
 
-/// Start a command of the environment by itself, and watch it for a second.
+/// Starts a command of the environment in the background, and watches it for a second.
 pub fn detach(settings: &Settings, generation: &Generation, argv: &[OsString]) -> Result<Launched, LaunchError> {
     let found = run::find(settings, generation, argv)?;
     let log = Store::open(settings)?.log(&generation.env);
@@ -131,15 +131,15 @@ pub fn detach(settings: &Settings, generation: &Generation, argv: &[OsString]) -
     })
 }
 
-/// Why no window can open: on Linux a program needs a display, or another Qt platform than a screen.
+/// Returns why no window can open: on Linux, a program needs a display or a Qt platform without one.
 fn no_screen(settings: &Settings) -> Option<&'static str> {
     let set = |name| settings.variables.get(name).is_some();
     let has_screen = ["DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"].into_iter().any(set);
     (cfg!(target_os = "linux") && !has_screen)
-        .then_some("there is no screen here (DISPLAY is not set), so its window cannot open; over ssh: ssh -X")
+        .then_some("no display here (DISPLAY is not set), so its window cannot open; over SSH, connect with: ssh -X")
 }
 
-/// An empty log; the one before is kept beside it, where a program that is still running goes on writing to it.
+/// Creates an empty log. The previous one is renamed, so that a program that still runs can continue to write to it.
 fn fresh(log: &Path) -> std::io::Result<std::fs::File> {
     if let Some(folder) = log.parent() {
         fs_err::create_dir_all(folder)?;
@@ -151,11 +151,11 @@ fn fresh(log: &Path) -> std::io::Result<std::fs::File> {
     Ok(fs_err::File::create(log)?.into_parts().0)
 }
 
-/// How the child ended, if it did while it was watched.
+/// Watches the child, and returns its exit status if it exits in that time.
 fn watch(child: &mut Child) -> Option<ExitStatus> {
     let since = Instant::now();
     loop {
-        // That nothing can be learnt of it is no reason to call it dead.
+        // An error of `try_wait` does not mean that the program has exited.
         if let Some(status) = child.try_wait().ok().flatten() {
             return Some(status);
         }
@@ -166,7 +166,7 @@ fn watch(child: &mut Child) -> Option<ExitStatus> {
     }
 }
 
-/// The end of a log, of which 8 KiB are read whatever its size.
+/// Reads the end of a log: at most 8 KiB.
 fn last_words(log: &Path) -> Option<LastWords> {
     let read = || -> std::io::Result<Vec<u8>> {
         let mut file = fs_err::File::open(log)?;
@@ -188,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_end_of_a_log_is_short_whatever_its_size() {
+    fn only_the_end_of_a_long_log_is_read() {
         let folder = tempfile::tempdir().expect("a temp folder");
         let log = folder.path().join("demo.log");
         assert_eq!(last_words(&log), None);
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn the_log_before_is_kept_once() {
+    fn one_previous_log_is_kept() {
         let folder = tempfile::tempdir().expect("a temp folder");
         let log = folder.path().join("logs").join("demo.log");
         for text in ["first", "second", "third"] {

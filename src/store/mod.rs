@@ -384,7 +384,7 @@ fn names_in(folder: &Path) -> Result<Vec<String>, StoreError> {
     Ok(names)
 }
 
-/// The path of the log before this one.
+/// Returns the path of the previous log.
 #[must_use]
 pub fn previous_log(log: &Path) -> PathBuf {
     log.with_added_extension("1")

@@ -14,31 +14,31 @@ use crate::{
     store::Generation,
 };
 
-/// How much of a check's output is kept, in bytes.
+/// The maximum size of a check's kept output, in bytes.
 const KEPT: usize = 4000;
 
-/// Why checks could not be run at all; what they found is no error.
+/// Errors of running checks. A failed check is a [`Finding`], not an error.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
-    /// A folder for the checks could not be made.
-    #[error("cannot run the probes")]
+    /// A folder for the checks could not be created.
+    #[error("failed to run the probes")]
     Io(#[source] std::io::Error),
-    /// The folder holds no trained model.
-    #[error("{} holds no `{file}`", folder.display())]
+    /// The folder does not contain a trained model.
+    #[error("{} does not contain `{file}`", folder.display())]
     NoModel {
         /// The folder.
         folder: PathBuf,
-        /// What it lacks.
+        /// The missing file.
         file: String,
-        /// A folder below it that holds a model.
+        /// A folder below it that contains a model.
         below: Option<PathBuf>,
     },
     /// The folder of the trained model cannot be read.
-    #[error("cannot read the trained model")]
+    #[error("failed to read the trained model")]
     Model(#[source] std::io::Error),
 }
 
-/// Where checks run.
+/// The environment and the folders of a check.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place<'a> {
     pub(super) env: &'a str,
@@ -47,7 +47,7 @@ pub(super) struct Place<'a> {
     pub(super) model_dir: Option<&'a Path>,
 }
 
-/// Run one check and say what it proves.
+/// Runs one check and returns its result.
 #[tracing::instrument(name = "probe", skip_all, fields(probe = check.name))]
 pub(super) async fn run(
     ctx: &Context,
@@ -58,7 +58,7 @@ pub(super) async fn run(
     let home = place.work.join(format!("home-{at}"));
     fs_err::create_dir_all(&home).map_err(VerifyError::Io)?;
     let started = Instant::now();
-    // A file and not `-c`: SLEAP's GUI starts itself again with its own arguments.
+    // A file instead of `-c`, because SLEAP's GUI restarts itself with its own arguments.
     let script = place.work.join(format!("check-{at}.py"));
     if let Some(code) = &check.python {
         fs_err::write(&script, code).map_err(VerifyError::Io)?;
@@ -82,7 +82,7 @@ pub(super) async fn run(
 
 fn job(ctx: &Context, place: &Place<'_>, check: &Check, home: &Path, script: &Path) -> Job {
     let mut variables = ctx.settings.variables.inside(place.prefix);
-    // What a program keeps in the user's home belongs to the user's own runs of it.
+    // Settings in the user's home must not affect the checks.
     variables.retain(|name, _| !name.to_str().is_some_and(|name| name.starts_with("XDG_")));
     let mut job = match &check.command {
         None => Job::new(layout::python(place.prefix), variables).args([script]),
@@ -111,7 +111,7 @@ fn fill(word: &str, place: &Place<'_>) -> String {
         .replace("{work_dir}", &place.work.to_string_lossy())
 }
 
-/// A command of the environment by name; never one from elsewhere on PATH.
+/// Returns the path of a command in the environment; never of another one on `PATH`.
 fn program_in(prefix: &Path, name: &str) -> PathBuf {
     layout::executable_dirs(prefix)
         .iter()
@@ -159,7 +159,7 @@ fn failed(place: &Place<'_>, check: &Check, how: &str, output: &str) -> Finding 
     Finding::new(
         Code::ProbeFailed,
         Severity::Error,
-        // No change to the environment brings what the operating system lacks.
+        // No change to the environment can add a system library.
         if missing.is_some() {
             Scope::Host
         } else {
@@ -170,13 +170,13 @@ fn failed(place: &Place<'_>, check: &Check, how: &str, output: &str) -> Finding 
     .with_evidence(last.into_iter().rev())
     .with_remedy(match (missing, place.model_dir, Generation::of_prefix(place.prefix)) {
         (Some(missing), ..) => missing.remedy,
-        // The environment's own probes passed: it is the model, or the two do not fit.
-        (None, Some(model_dir), _) => format!("try another model, or look at this one: {}", model_dir.display()),
-        // A program's own source changes outside of the environment: the same files would fail again.
+        // The environment's own probes passed, so the cause is the model, or the model does not fit the environment.
+        (None, Some(model_dir), _) => format!("try another model, or check this one: {}", model_dir.display()),
+        // With `--source`, the program's source is outside of the environment, so a repair would fail again.
         (None, None, Some(generation)) if !place.env.contains("--source") => {
             format!("matenv repair {}", generation.env)
         }
-        // Or it is being made.
+        // With `--source`, or if the environment is still being created.
         (None, None, _) => format!("matenv install {} --force", place.env),
     })
 }

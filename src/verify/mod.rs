@@ -1,7 +1,7 @@
-//! Verification: what an environment does when it is used.
+//! Verification: runs checks (probes and smoke tests) in an environment.
 //!
-//! In: a prefix and the checks of a plan. Out: one [`ProbeResult`] each. Every check runs in a process of its own, with
-//! a home folder of its own, clean of what other programs left in this shell; independent ones run side by side.
+//! In: a prefix and the checks of a plan. Out: one [`ProbeResult`] for each check. Every check runs in its own process
+//! with its own home folder, without this shell's variables that would affect it. Probes run concurrently.
 
 mod check;
 
@@ -28,27 +28,29 @@ use crate::{
 };
 use check::{Place, run};
 
-/// How a check ended.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProbeResult {
-    /// Its name.
+    /// The name of the check.
     pub name: String,
-    /// Whether it proves what it is for.
+    /// Whether the check passed.
     pub ok: bool,
-    /// Milliseconds.
+    /// The duration in milliseconds.
     pub ms: u64,
-    /// The end of what it printed.
+    /// The end of its output.
     pub output: String,
-    /// Why it was not run, such as `needs an NVIDIA driver`. It is neither proven nor failed then, and `ok` is false.
+    /// Why the check was skipped, such as `needs an NVIDIA driver`. It has neither passed nor failed then, and `ok`
+    /// is false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skipped: Option<String>,
-    /// Why it is not ok. A warning does not block: what is missing is the operating system's.
+    /// The finding of a failed check. If it is a warning, the environment is still good: the operating system lacks
+    /// something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finding: Option<Finding>,
 }
 
 impl ProbeResult {
-    /// One that was not run, and why.
+    /// Creates the result of a skipped check.
     #[must_use]
     pub fn skipped(check: &Check, reason: &str) -> Self {
         Self {
@@ -61,26 +63,26 @@ impl ProbeResult {
         }
     }
 
-    /// Whether it ran and did not prove what it is for.
+    /// Returns whether the check ran and failed.
     #[must_use]
     pub fn failed(&self) -> bool {
         !self.ok && self.skipped.is_none()
     }
 }
 
-/// How many of several checks ended in which way.
+/// The number of passed and skipped checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tally {
-    /// All of them.
+    /// The number of all checks.
     pub all: usize,
-    /// Those that proved something.
+    /// The number of passed checks.
     pub passed: usize,
-    /// Those that were not run.
+    /// The number of skipped checks.
     pub skipped: usize,
 }
 
 impl Tally {
-    /// Count `probes`.
+    /// Counts `probes`.
     #[must_use]
     pub fn of(probes: &[ProbeResult]) -> Self {
         Self {
@@ -90,7 +92,7 @@ impl Tally {
         }
     }
 
-    /// As in `7 of 8 probes passed, 1 skipped`, for what `noun` names.
+    /// Renders the numbers: `7 of 8 probes passed, 1 skipped`. `noun` follows the second number.
     #[must_use]
     pub fn words(self, noun: &str) -> String {
         let skipped = match self.skipped {
@@ -101,26 +103,26 @@ impl Tally {
     }
 }
 
-/// What the probes came to.
+/// The results of the probes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Verification {
-    /// In the manifest's order.
+    /// The results in the order of the manifest.
     pub probes: Vec<ProbeResult>,
 }
 
-/// What the smoke tests came to.
+/// The results of the smoke tests.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Smoke {
-    /// In the manifest's order; those after a failed one did not run.
+    /// The results in the order of the manifest. Tests after a failed one did not run.
     pub probes: Vec<ProbeResult>,
-    /// The model that they exported, for the benchmark.
+    /// The model that a test exported, for the benchmark.
     pub model: Option<PathBuf>,
-    /// Shapes of its inputs by name.
+    /// The shapes of the model's inputs, by name.
     pub shapes: BTreeMap<String, Vec<u64>>,
 }
 
 impl Verification {
-    /// Whether a probe found an error; one that was skipped found nothing.
+    /// Returns whether a probe failed with an error. Skipped probes do not count.
     #[must_use]
     pub fn blocks(&self) -> bool {
         self.probes
@@ -129,8 +131,8 @@ impl Verification {
     }
 }
 
-/// Run the probes of an environment side by side. `absent` says that this machine has no NVIDIA GPU and driver, as in
-/// `needs an NVIDIA driver`: probes that need one are skipped for that reason.
+/// Runs the probes of an environment concurrently. If this machine has no NVIDIA GPU or driver, `absent` is the reason,
+/// such as `needs an NVIDIA driver`, and the probes that need one are skipped.
 pub async fn verify(
     ctx: &Context,
     prefix: &Path,
@@ -154,7 +156,7 @@ pub async fn verify(
             if let Some(reason) = skips(probe, absent) {
                 return (at, Ok(ProbeResult::skipped(probe, reason)));
             }
-            // Never closed; without a permit the probe would run all the same.
+            // The semaphore is never closed; without a permit, the probe would run anyway.
             let _turn = ctx.shared.probes.acquire().await;
             (at, run(ctx, &place, at, probe).await)
         })
@@ -175,15 +177,15 @@ pub async fn verify(
     })
 }
 
-/// Why a check is not run where `absent` says what there is not.
+/// Returns why a check is skipped, if it is.
 fn skips<'a>(check: &Check, absent: Option<&'a str>) -> Option<&'a str> {
     absent.filter(|_| check.needs == Needs::Nvidia)
 }
 
-/// Whether `model_dir` is a folder that holds `files`.
+/// Checks that `model_dir` is a folder that contains `files`.
 ///
 /// # Errors
-/// It is not; a folder below it that does is named.
+/// It is not. The error names a folder below it that contains them, if there is one.
 pub fn check_model_dir(model_dir: &Path, files: &[String]) -> Result<(), VerifyError> {
     let lacks = |folder: &Path| files.iter().find(|file| !folder.join(file).is_file());
     let entries = fs_err::read_dir(model_dir).map_err(VerifyError::Model)?;
@@ -201,8 +203,9 @@ pub fn check_model_dir(model_dir: &Path, files: &[String]) -> Result<(), VerifyE
     })
 }
 
-/// Run the smoke tests on the trained model in `model_dir`, one after the other; what they leave stays in `work`.
-/// `absent` as in [`verify`]. Those after a skipped one run: what builds on it says in the manifest that it needs the same.
+/// Runs the smoke tests on the trained model in `model_dir`, one after the other. Their files stay in `work`.
+/// `absent` is as in [`verify`]. Tests after a skipped one still run: a test that depends on it has the same `needs`
+/// in the manifest.
 pub async fn smoke(
     ctx: &Context,
     prefix: &Path,
@@ -242,7 +245,7 @@ pub async fn smoke(
         }
         if let Some(file) = &check.produces {
             smoke.model = Some(work.join(file)).filter(|path| path.is_file());
-            // Without shapes the bench says which input wants one.
+            // Without shapes, the benchmark reports which input needs one.
             smoke.shapes = fs_err::read(work.join(file).with_extension("shapes.json"))
                 .ok()
                 .and_then(|bytes| serde_json::from_slice(&bytes).ok())

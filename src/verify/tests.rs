@@ -1,4 +1,4 @@
-//! Which checks run where something is absent.
+//! Tests of skipped and failed checks.
 
 use super::*;
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
 
 const REASON: &str = "needs an NVIDIA driver";
 
-/// A prefix in which the command `good` does nothing, well.
+/// Creates a prefix with the command `good`, which always succeeds.
 fn prefix() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a temp folder");
     fs_err::create_dir(folder.path().join("bin")).expect("a folder");
@@ -49,7 +49,7 @@ fn ended(probes: &[ProbeResult]) -> Vec<(&str, bool, Option<&str>)> {
 }
 
 #[tokio::test]
-async fn a_probe_that_needs_a_gpu_is_skipped_where_there_is_none_and_blocks_nothing() {
+async fn a_probe_that_needs_a_gpu_is_skipped_without_one_and_is_not_an_error() {
     let prefix = prefix();
     let ctx = context(prefix.path());
     let probes = [check("gpu", Needs::Nvidia), check("import", Needs::Nothing)];
@@ -81,7 +81,7 @@ async fn smoke_tests_go_on_after_a_skipped_one() {
     assert_eq!(ended(&smoke.probes), expected);
 }
 
-/// The remedy was to build the environment again, which brings no library of the operating system.
+/// Regression: the remedy was to build the environment again, which does not install system libraries.
 #[tokio::test]
 async fn a_probe_that_lacks_a_library_of_the_system_names_its_package() {
     use std::os::unix::fs::PermissionsExt as _;

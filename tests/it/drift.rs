@@ -131,7 +131,7 @@ fn pip_and_uv_refuse_with_our_sentence_and_what_is_forced_past_it_is_named() {
         (Some(0), "2.0\n"),
         "it runs all the same"
     );
-    insta::assert_snapshot!(said(&ran), @"demo has changed since it was made: demo-lib 1.2 -> 2.0; to mend it: matenv repair demo");
+    insta::assert_snapshot!(said(&ran), @"demo has changed since it was created: demo-lib 1.2 -> 2.0; to fix it: matenv repair demo");
     env.matenv(&["list"])
         .exits(0)
         .says("changed")
@@ -178,8 +178,8 @@ fn on_the_hosts_python_the_certificate_says_that_nothing_refuses_and_changes_are
     let python = prefix(&env).join("bin/python");
     env.uv(&["pip", "uninstall", "--python", python.to_str().unwrap(), "demo-app"])
         .exits(0);
-    let told = "demo has changed since it was made: demo-lib 1.2 -> 2.0, demo-app 1.0 removed, demo-more 3.0 added; \
-                to mend it: matenv repair demo";
+    let told = "demo has changed since it was created: demo-lib 1.2 -> 2.0, demo-app 1.0 removed, demo-more 3.0 added; \
+                to fix it: matenv repair demo";
     for command in [
         &["run", "demo", "--", "python", "-c", ""][..],
         &["launch", "demo", "--wait", "--", "-c", ""],

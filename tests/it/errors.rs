@@ -297,7 +297,7 @@ fn a_folder_without_a_model_names_the_one_below_it() {
     let (above, model) = (env.path("models"), model.display().to_string());
     env.install_demo(&index.url(), &["--model-dir", above.to_str().unwrap()])
         .exits(2)
-        .says("holds no `best.ckpt`")
+        .says("does not contain `best.ckpt`")
         .says(&format!("did you mean: --model-dir {model}"));
 
     // A model that does not fit is told, and says nothing of the environment afterwards.

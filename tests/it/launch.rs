@@ -57,7 +57,7 @@ fn a_program_outlives_the_command_and_its_words_are_kept() {
     let doomed = "import sys; print('no display', file=sys.stderr); sys.exit(3)";
     env.matenv(&["launch", "demo", "--", "-c", doomed])
         .exits(1)
-        .says("`python` ended at once: exit code 3")
+        .says("`python` failed immediately: exit code 3")
         .says("no display")
         .says("matenv launch demo --wait");
     assert_eq!(fs_err::read_to_string(&log).unwrap(), "no display\n");
@@ -102,7 +102,7 @@ fn an_environment_without_a_program_says_what_to_do() {
     let index = Index::serve(&[Wheel::new("demo-app", "1.0")], Options::default());
     env.install_demo(&index.url(), &["--menu"])
         .exits(0)
-        .says("demo has no program to launch, so it is in no menu");
+        .says("demo has no program to launch, so it has no menu entry");
     env.matenv(&["launch", "demo"])
         .exits(2)
         .says("the environment `demo` has no program to launch")

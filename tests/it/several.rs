@@ -66,7 +66,7 @@ fn one_that_fails_does_not_stop_the_other() {
     install_all(&env, &index, &[])
         .exits(3)
         .says("no-such-package")
-        .says("not made");
+        .says("not created");
 }
 
 #[test]

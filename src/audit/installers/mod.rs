@@ -1,7 +1,7 @@
-//! What to type for packages that pip, uv or conda installed: the remedies of an environment that matenv did not make.
+//! Commands for packages that pip, uv or conda installed: the remedies for foreign prefixes.
 //!
-//! In: an [`Inventory`]. Out: commands to paste, joined by `&&`. Absent on purpose: running them; such an environment is never
-//! changed.
+//! In: an [`Inventory`]. Out: commands to paste, joined by `&&`. Not here: running them. matenv never changes a foreign
+//! prefix.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,7 +18,7 @@ use crate::{
     process::posix_quoted,
 };
 
-/// Those who installed what matenv did not, and how they are spoken to.
+/// The package managers of a foreign prefix, and how to call them.
 pub(crate) struct Installers<'a> {
     inventory: &'a Inventory,
     prefix: String,
@@ -26,17 +26,17 @@ pub(crate) struct Installers<'a> {
     has_pip: bool,
 }
 
-/// How `install` treats what is there.
+/// How `install` treats installed packages.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Treats {
-    /// It stays as long as it fits.
+    /// Keep a package that satisfies the requirement.
     Fitting,
-    /// It is put there again, and what it requires is left alone.
+    /// Reinstall the package without its dependencies.
     Anew,
 }
 
 impl<'a> Installers<'a> {
-    /// Those of a prefix.
+    /// Returns the package managers of a prefix.
     pub(crate) fn of(inventory: &'a Inventory) -> Self {
         let prefix = inventory.tree.prefix();
         Self {
@@ -47,17 +47,17 @@ impl<'a> Installers<'a> {
         }
     }
 
-    /// Commands, and an environment beside this one that does not need them.
+    /// Adds to `commands` the alternative of a new environment, if a manifest matches.
     pub(crate) fn or_beside(&self, commands: &str) -> String {
         match (&self.inventory.env, commands) {
-            (Some(env), "") => format!("a proven one beside it: matenv install {env}"),
-            (Some(env), _) => format!("{commands}   or, a proven one beside it: matenv install {env}"),
-            (None, "") => "install what is wrong again with what made this environment".to_owned(),
+            (Some(env), "") => format!("install a proven environment next to it: matenv install {env}"),
+            (Some(env), _) => format!("{commands}   or install a proven environment next to it: matenv install {env}"),
+            (None, "") => "reinstall the affected packages with the tool that created this environment".to_owned(),
             (None, _) => commands.to_owned(),
         }
     }
 
-    /// The package that brought a distribution.
+    /// Returns the package that installed a distribution.
     pub(crate) fn owner_of(&self, distribution: &Distribution) -> Owner {
         let files = &self.inventory.files;
         files.conda_owner(distribution).cloned().unwrap_or_else(|| Owner {
@@ -68,7 +68,7 @@ impl<'a> Installers<'a> {
         })
     }
 
-    /// Put packages there again in the versions that are there.
+    /// Reinstalls packages in their installed versions.
     pub(crate) fn again<'o>(&self, owners: impl IntoIterator<Item = &'o Owner>) -> String {
         let (conda, wheels): (Vec<&Owner>, Vec<&Owner>) = owners.into_iter().partition(|owner| owner.conda);
         let mut of_index: BTreeMap<Option<String>, Vec<String>> = BTreeMap::new();
@@ -87,7 +87,7 @@ impl<'a> Installers<'a> {
         then(conda.into_iter().chain(wheels))
     }
 
-    /// Put packages there in a release that this machine can load, the same or an older one.
+    /// Installs packages in a release that this machine can load: the same one or an older one.
     pub(crate) fn at_most<'o>(&self, owners: impl IntoIterator<Item = &'o Owner>) -> String {
         let (conda, wheels): (Vec<&Owner>, Vec<&Owner>) = owners.into_iter().partition(|owner| owner.conda);
         let spec = |owner: &&Owner| quoted(&format!("{}<={}", owner.name, without_local(&owner.version)));
@@ -98,7 +98,7 @@ impl<'a> Installers<'a> {
         then(of_conda.into_iter().chain(of_pip))
     }
 
-    /// Take packages away.
+    /// Uninstalls packages.
     pub(crate) fn without<'o>(&self, owners: impl IntoIterator<Item = &'o Owner>) -> String {
         let names = |owners: &[&Owner]| owners.iter().map(|one| quoted(&one.name)).collect::<Vec<_>>();
         let (conda, wheels): (Vec<&Owner>, Vec<&Owner>) = owners.into_iter().partition(|owner| owner.conda);
@@ -108,13 +108,14 @@ impl<'a> Installers<'a> {
         then(of_pip.into_iter().chain(of_conda))
     }
 
-    /// Leave one of several packages that overwrote each other: whichever goes takes files of the others along.
+    /// Keeps one of several packages that overwrote each other. It is reinstalled, because uninstalling the others also
+    /// removes its files.
     pub(crate) fn only<'o>(&self, kept: &'o Owner, all: impl IntoIterator<Item = &'o Owner>) -> String {
         then([self.without(all), self.again([kept])])
     }
 
-    /// Install what answers requirements, with what that requires. What conda brought, conda changes, by the names that it has
-    /// for it, and without extras, which it does not know.
+    /// Installs packages that satisfy requirements, with their dependencies. Packages from conda are changed by
+    /// conda, under their conda names and without extras, which conda does not have.
     pub(crate) fn answer(&self, requirements: &[String], index: Option<&str>) -> String {
         let (mut conda, mut wheels) = (Vec::new(), Vec::new());
         for requirement in requirements {
@@ -124,11 +125,11 @@ impl<'a> Installers<'a> {
                     .find(|letter| !is_of_name(letter))
                     .unwrap_or(requirement.len()),
             );
-            let brought = self
+            let conda_owner = self
                 .inventory
                 .get(name)
                 .and_then(|there| self.inventory.files.conda_owner(there));
-            match brought {
+            match conda_owner {
                 Some(owner) => {
                     let bounds = rest.split_once(']').map_or(rest, |(_, bounds)| bounds);
                     conda.push(quoted(&format!("{}{bounds}", owner.name)));
@@ -141,24 +142,25 @@ impl<'a> Installers<'a> {
         then(of_conda.into_iter().chain(of_pip))
     }
 
-    /// Put exactly these wheels there, and nothing that they require.
+    /// Installs exactly these wheels, without their dependencies.
     pub(crate) fn exactly(&self, requirements: &[String], index: Option<&str>) -> String {
         let words: Vec<String> = requirements.iter().map(|one| quoted(one)).collect();
         self.install_with(&words, Treats::Anew, index)
     }
 
-    /// Let conda bring a package that goes with one that stays.
+    /// Lets conda install a package that fits an installed one, which keeps its version.
     pub(crate) fn beside(&self, stays: &Owner, package: &str) -> String {
         let stays = quoted(&format!("{}={}", stays.name, stays.version));
         self.conda("install", "", &[stays, package.to_owned()])
     }
 
-    /// Let conda bring newer releases.
+    /// Lets conda update a package.
     pub(crate) fn newer(&self, name: &str) -> String {
         self.conda("update", "", &[name.to_owned()])
     }
 
-    /// The one of several packages that stays: what most others require, or else whose files of `shared` are there.
+    /// Returns the package to keep: the one with the most dependents, or else the owner of most of the present `shared`
+    /// files.
     pub(crate) fn kept<'o>(&self, owners: &[&'o Owner], shared: &[&str]) -> Option<&'o Owner> {
         let there = |owner: &Owner| {
             let claimed = shared.iter().filter(|path| {
@@ -173,7 +175,7 @@ impl<'a> Installers<'a> {
             .max_by_key(|owner| (self.dependents(&owner.name).len(), there(owner)))
     }
 
-    /// These packages and those that need them, but for those that need `kept` as well.
+    /// Returns these packages and their dependents, except dependents that also need `kept`.
     pub(crate) fn with_dependents(&self, owners: &[&Owner], kept: &Owner) -> Vec<Owner> {
         let left = self.dependents(&kept.name);
         let named: BTreeSet<&str> = owners.iter().map(|owner| owner.name.as_str()).collect();
@@ -185,7 +187,7 @@ impl<'a> Installers<'a> {
         owners.iter().map(|owner| (*owner).clone()).chain(needing).collect()
     }
 
-    /// The distributions that need one, through others too.
+    /// Returns the direct and indirect dependents of a distribution.
     fn dependents(&self, name: &str) -> BTreeSet<&str> {
         let mut found: BTreeSet<&str> = BTreeSet::new();
         let mut next = vec![name.to_owned()];
@@ -203,7 +205,7 @@ impl<'a> Installers<'a> {
         found
     }
 
-    /// A wheel as it is installed, as an argument.
+    /// Returns the argument that installs the same wheel again.
     fn as_it_is(&self, owner: &Owner) -> String {
         let distribution = self.inventory.get(&owner.name);
         match distribution.and_then(|distribution| distribution.origin.as_ref()) {
@@ -227,7 +229,7 @@ impl<'a> Installers<'a> {
 
     fn pip(&self, command: &str, options: &str, arguments: &[String]) -> String {
         let python = path(&self.python);
-        let words = words([command, options, &arguments.join(" ")]);
+        let words = joined([command, options, &arguments.join(" ")]);
         if self.has_pip {
             format!("{python} -m pip {words}")
         } else {
@@ -237,35 +239,35 @@ impl<'a> Installers<'a> {
 
     fn conda(&self, command: &str, options: &str, arguments: &[String]) -> String {
         let prefix = format!("--prefix {}", path(&self.prefix));
-        words(["conda", command, &prefix, options, &arguments.join(" ")])
+        joined(["conda", command, &prefix, options, &arguments.join(" ")])
     }
 }
 
-/// The index of wheels whose version says for which build of torch they are; those without come from PyPI.
+/// Returns the index of a wheel whose version names a torch build; `None` for wheels from PyPI.
 pub(crate) fn torch_index(version: &str) -> Option<String> {
     let backend: Backend = version.split_once('+')?.1.parse().ok()?;
     Sources::new(Vec::new(), None).default_url(SourceName::Torch, &backend)
 }
 
-/// A version without what comes after `+`.
+/// Returns a version without the part after `+`.
 pub(crate) fn without_local(version: &str) -> &str {
     version.split('+').next().unwrap_or(version)
 }
 
-/// A requirement without the markers, which hold here.
+/// Returns a requirement without its markers, which are already satisfied here.
 pub(crate) fn wanted(requirement: &Requirement<VerbatimUrl>) -> String {
     let mut bare = requirement.clone();
     bare.marker = MarkerTree::TRUE;
     bare.to_string()
 }
 
-/// Commands of which each comes after the one before has done its work.
+/// Joins commands so that each one runs only if the previous one succeeds.
 pub(crate) fn then(commands: impl IntoIterator<Item = String>) -> String {
     let commands: Vec<String> = commands.into_iter().filter(|command| !command.is_empty()).collect();
     commands.join(" && ")
 }
 
-/// Delete a file, or a folder with all that is in it.
+/// Returns the command that deletes a file or a folder with its contents.
 pub(crate) fn delete(file: &Path) -> String {
     let command = match (cfg!(windows), file.is_dir()) {
         (true, true) => "rmdir /s /q",
@@ -276,7 +278,7 @@ pub(crate) fn delete(file: &Path) -> String {
     format!("{command} {}", path(&file.display().to_string()))
 }
 
-/// Give a file a name that nobody asks for.
+/// Returns the command that renames a file so that no program finds it.
 pub(crate) fn aside(file: &Path) -> String {
     let command = if cfg!(windows) { "move" } else { "mv" };
     let file = file.display();
@@ -287,12 +289,12 @@ pub(crate) fn aside(file: &Path) -> String {
     )
 }
 
-fn words<const N: usize>(words: [&str; N]) -> String {
+fn joined<const N: usize>(words: [&str; N]) -> String {
     let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
     words.join(" ")
 }
 
-/// A word for any shell: `"numpy>=2,<3"`.
+/// Quotes an argument for any shell if necessary: `"numpy>=2,<3"`.
 fn quoted(word: &str) -> String {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.=".contains(letter);
     if word.chars().all(plain) {
@@ -302,7 +304,7 @@ fn quoted(word: &str) -> String {
     }
 }
 
-/// A word in quotes. What another program wrote, or somebody called a folder, may hold anything.
+/// Quotes an argument. Folder names and texts of other programs may contain any character.
 fn path(word: &str) -> String {
     let harmless = !word.contains(['"', '`', '$', '\\', '!']);
     if cfg!(windows) {

@@ -1,4 +1,4 @@
-//! What is told to type, fault by fault.
+//! The suggested commands, fault by fault.
 
 use super::*;
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
     finding::Code,
 };
 
-/// The remedy of the first finding of a fault, with the prefix and its Python by names that do not change.
+/// Returns the remedy of the first finding of a fault, with placeholders for the prefix and its Python.
 fn remedy(inventory: &Inventory, code: Code) -> String {
     let found = crate::audit::faults::detect(inventory);
     let one = found.iter().find(|one| one.code == code && one.remedy.is_some());
@@ -18,7 +18,7 @@ fn remedy(inventory: &Inventory, code: Code) -> String {
     let remedy = one.remedy.clone().unwrap_or_default();
     let remedy = remedy.replace(&layout::python(prefix).display().to_string(), "PYTHON");
     match prefix.to_str() {
-        // One that is made of texts alone has no folder.
+        // An inventory that was created from texts has no folder.
         None | Some("") => remedy,
         Some(prefix) => remedy.replace(prefix, "PREFIX"),
     }
@@ -38,7 +38,7 @@ fn of(prefix: &Prefix) -> Inventory {
 }
 
 #[test]
-fn a_wheels_file_comes_back_with_its_wheel_by_pip_or_by_uv() {
+fn a_file_of_a_wheel_is_restored_by_pip_or_uv() {
     let prefix = Prefix::new();
     prefix.wheel("demo", "1.0", &[("demo/a.py", b"1")]);
     prefix.write(&format!("{SITE}/demo/a.py"), "12");
@@ -51,15 +51,15 @@ fn a_wheels_file_comes_back_with_its_wheel_by_pip_or_by_uv() {
     assert_eq!(remedy(&of(&prefix), Code::FileDiffers), differs);
     fs_err::remove_file(prefix.site("demo/a.py")).expect("removed");
     assert_eq!(remedy(&of(&prefix), Code::FileMissing), differs);
-    // One is made by a manifest that makes the like.
+    // A manifest matches this prefix.
     assert_eq!(
         remedy(&prefix.inventory(), Code::FileMissing),
-        format!("{differs}   or, a proven one beside it: matenv install sleap")
+        format!("{differs}   or install a proven environment next to it: matenv install sleap")
     );
 }
 
 #[test]
-fn condas_files_come_back_by_conda() {
+fn files_of_conda_packages_are_restored_by_conda() {
     let prefix = with_pip();
     prefix.conda("zlib", "1.3.1", &[("lib/libz.so.1", b"1")]);
     prefix.write("lib/libz.so.1", "12");
@@ -74,7 +74,7 @@ fn condas_files_come_back_by_conda() {
 }
 
 #[test]
-fn a_wheel_of_the_torch_index_comes_back_from_there_and_a_folders_from_its_folder() {
+fn a_wheel_is_reinstalled_from_the_torch_index_or_from_its_folder() {
     let prefix = with_pip();
     prefix.wheel("torch", "2.8.0+cu128", &[("torch/a.py", b"1")]);
     fs_err::remove_file(prefix.site("torch/a.py")).expect("removed");
@@ -95,7 +95,7 @@ fn a_wheel_of_the_torch_index_comes_back_from_there_and_a_folders_from_its_folde
             r#"{"url": "file:///home/u/torch", "dir_info": {"editable": true}}"#,
             r#"--editable "file:///home/u/torch""#,
         ),
-        // Whatever somebody called a folder: no shell runs it.
+        // No shell runs a part of a folder name.
         (
             r#"{"url": "https://example.org/$(id)", "dir_info": {}}"#,
             "'torch @ https://example.org/$(id)'",
@@ -110,7 +110,7 @@ fn a_wheel_of_the_torch_index_comes_back_from_there_and_a_folders_from_its_folde
 }
 
 #[test]
-fn what_is_left_of_a_package_goes_before_the_package_comes() {
+fn remains_of_a_package_are_deleted_before_it_is_installed() {
     let prefix = with_pip();
     prefix.wheel("demo", "1.0", &[("demo/a.py", b"1")]);
     fs_err::remove_file(prefix.site("demo-1.0.dist-info/RECORD")).expect("removed");
@@ -123,7 +123,7 @@ fn what_is_left_of_a_package_goes_before_the_package_comes() {
 }
 
 #[test]
-fn requirements_are_installed_as_they_are_wanted() {
+fn requirements_are_installed_with_their_versions() {
     let needs = "Name: demo\nVersion: 1.0\nRequires-Dist: numpy (>=2,<3); python_version > '3'\n\
                  Requires-Dist: scipy[all]\nRequires-Dist: hydra-core\n";
     let other = "Name: other\nVersion: 1.0\nRequires-Dist: hydra-core; extra == 'all'\nRequires-Dist: hydra-core\n";
@@ -132,7 +132,7 @@ fn requirements_are_installed_as_they_are_wanted() {
         remedy(&inventory, Code::RequirementUnsatisfied),
         r#""PYTHON" -m pip install "numpy>=2,<3" "scipy[all]" hydra-core"#
     );
-    // What conda brought, conda changes.
+    // Conda changes its own packages.
     let prefix = with_pip();
     prefix.wheel_that("demo", "1.0", "Requires-Dist: numpy>=2,<3\n", "py3-none-any", &[]);
     prefix.wheel("numpy", "1.26.4", &[]);
@@ -146,7 +146,7 @@ fn requirements_are_installed_as_they_are_wanted() {
 }
 
 #[test]
-fn the_pair_comes_from_the_index_of_torchs_own_build() {
+fn the_torch_pair_is_installed_from_the_index_of_the_torch_build() {
     let found = |torch: &str, vision: &str| {
         let inventory = Inventory::elsewhere(&[
             &format!("Name: torch\nVersion: {torch}\n"),
@@ -172,13 +172,13 @@ fn the_pair_comes_from_the_index_of_torchs_own_build() {
     );
     assert_eq!(
         found("2.8.0+cluster", "0.23.0"),
-        "install what is wrong again with what made this environment",
-        "no index has it"
+        "reinstall the affected packages with the tool that created this environment",
+        "no index contains it"
     );
 }
 
 #[test]
-fn of_packages_that_overwrote_each_other_the_one_that_is_needed_stays() {
+fn the_needed_one_of_packages_that_overwrote_each_other_is_kept() {
     let runtimes = [
         "Name: onnxruntime\nVersion: 1.26.0\n",
         "Name: onnxruntime-gpu\nVersion: 1.26.0\n",
@@ -193,9 +193,9 @@ fn of_packages_that_overwrote_each_other_the_one_that_is_needed_stays() {
         prefix.wheel("opencv_python", "5.0", &[("cv2/cv2.abi3.so", b"1")]);
         prefix.wheel("opencv_python_headless", "5.0", &[("cv2/cv2.abi3.so", b"22")]);
         prefix.wheel_that("demo", "1.0", needs, "py3-none-any", &[]);
-        let told = remedy(&of(&prefix), Code::OwnedTwice);
+        let command = remedy(&of(&prefix), Code::OwnedTwice);
         let start = "\"PYTHON\" -m pip uninstall -y opencv-python opencv-python-headless && ";
-        let rest = told.strip_prefix(start).unwrap_or_else(|| panic!("{told}"));
+        let rest = command.strip_prefix(start).unwrap_or_else(|| panic!("{command}"));
         rest.replace("\"PYTHON\" -m pip install --force-reinstall --no-deps ", "")
     };
     assert_eq!(opencv("Requires-Dist: opencv-python\n"), "opencv-python==5.0");
@@ -203,7 +203,7 @@ fn of_packages_that_overwrote_each_other_the_one_that_is_needed_stays() {
 }
 
 #[test]
-fn of_two_qts_the_one_that_less_needs_goes_with_what_needs_it() {
+fn the_less_needed_of_two_qts_is_removed_with_its_dependents() {
     let prefix = with_pip();
     prefix.wheel(
         "PySide6_Essentials",
@@ -235,7 +235,7 @@ fn of_two_qts_the_one_that_less_needs_goes_with_what_needs_it() {
 }
 
 #[test]
-fn the_packages_of_one_cuda_stay_and_what_the_others_overwrote_comes_again() {
+fn the_packages_of_one_cuda_version_are_kept_and_reinstalled() {
     let torch = "Name: torch\nVersion: 2.15.0\nRequires-Dist: nvidia-nccl-cu13==2.30.7\n";
     let found = |others: &[&str]| {
         let texts: Vec<String> = others
@@ -264,9 +264,9 @@ fn the_packages_of_one_cuda_stay_and_what_the_others_overwrote_comes_again() {
     );
 }
 
-/// No remedy speaks of a package manager that is not there or of an environment that matenv does not have.
+/// No remedy names a missing package manager or an environment that matenv does not have.
 #[test]
-fn every_other_fault_of_the_files_has_something_to_type() {
+fn every_other_fault_of_the_files_has_a_command() {
     let prefix = with_pip();
     prefix.wheel_that("other", "2.0", "", "cp312-cp312-any", &[]);
     assert_eq!(
@@ -274,8 +274,12 @@ fn every_other_fault_of_the_files_has_something_to_type() {
         "\"PYTHON\" -m pip install --force-reinstall --no-deps other==2.0"
     );
     let mut inventory = Inventory::elsewhere(&["Name: onnxruntime-gpu\nVersion: 1.31.1\n"]);
-    let told = vec!["libonnxruntime_providers_cuda.so needs libcurand.so.10".to_owned()];
-    inventory.gpu.closure.missing.insert("libcurand.so.10".to_owned(), told);
+    let users = vec!["libonnxruntime_providers_cuda.so needs libcurand.so.10".to_owned()];
+    inventory
+        .gpu
+        .closure
+        .missing
+        .insert("libcurand.so.10".to_owned(), users);
     assert_eq!(
         remedy(&inventory, Code::LibraryMissing),
         "\"PYTHON\" -m pip install \"onnxruntime-gpu[cuda,cudnn]==1.31.1\""

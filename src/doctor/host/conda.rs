@@ -4,21 +4,21 @@ use serde::Deserialize;
 
 use crate::{context::settings::Settings, store::CondaInstallation};
 
-/// What is known of this user's conda.
+/// Facts about this user's conda.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct CondaFacts {
-    /// `conda` as a program that asks for it finds it.
+    /// The `conda` program on `PATH`.
     pub(crate) program: Option<PathBuf>,
-    /// A conda that takes packages from Anaconda's `defaults`.
+    /// The conda installation, if it uses Anaconda's `defaults` channel.
     pub(crate) defaults: Option<Defaults>,
 }
 
-/// A conda that takes packages from Anaconda's `defaults`.
+/// A conda installation that uses Anaconda's `defaults` channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Defaults {
-    /// Its folder.
+    /// The folder of the installation.
     pub(crate) base: PathBuf,
-    /// The file that says so; absent where none says anything of channels, which means the same.
+    /// The file that names the channel; `None` if no file names any channels, because `defaults` is then used.
     pub(crate) says: Option<PathBuf>,
 }
 
@@ -40,7 +40,7 @@ impl CondaFacts {
     }
 }
 
-/// Whether `defaults` is asked, and by which file.
+/// Checks whether conda uses `defaults`, and which file says so.
 fn defaults(conda: &CondaInstallation) -> Option<Defaults> {
     #[derive(Default, Deserialize)]
     struct Condarc {
@@ -54,11 +54,11 @@ fn defaults(conda: &CondaInstallation) -> Option<Defaults> {
         .iter()
         .filter_map(|file| Some((file, serde_yaml::from_str(&fs_err::read_to_string(file).ok()?).ok()?)))
         .collect();
-    // Whoever says what `defaults` means has another place for it.
+    // With `default_channels`, the name `defaults` means other channels.
     if read.iter().any(|(_, condarc)| condarc.default_channels.is_some()) {
         return None;
     }
-    let asked = |says| Defaults {
+    let using = |says| Defaults {
         base: conda.base.clone(),
         says,
     };
@@ -68,10 +68,10 @@ fn defaults(conda: &CondaInstallation) -> Option<Defaults> {
         .filter_map(|(file, condarc)| Some((file, condarc.channels.as_ref()?)))
         .peekable();
     if says.peek().is_none() {
-        return Some(asked(None));
+        return Some(using(None));
     }
     says.find(|(_, channels)| channels.iter().any(is_theirs))
-        .map(|(file, _)| asked(Some((*file).clone())))
+        .map(|(file, _)| using(Some((*file).clone())))
 }
 
 #[cfg(test)]
@@ -79,15 +79,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn defaults_is_asked_where_a_file_says_so_and_where_none_says_anything() {
+    fn defaults_is_used_if_a_file_names_it_or_no_file_names_channels() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join(".condarc");
         let conda = CondaInstallation {
             base: folder.path().to_owned(),
             condarcs: vec![folder.path().join("not there"), file.clone()],
         };
-        let nobody_says = || defaults(&conda).is_some_and(|found| found.says.is_none());
-        assert!(nobody_says());
+        let by_default = || defaults(&conda).is_some_and(|found| found.says.is_none());
+        assert!(by_default());
         for (text, asked) in [
             ("channels: [conda-forge]\n", false),
             ("channels: [conda-forge, defaults]\n", true),
@@ -101,6 +101,6 @@ mod tests {
             assert_eq!(defaults(&conda).is_some(), asked, "{text}");
         }
         fs_err::write(&file, "auto_activate_base: false\n").expect("written");
-        assert!(nobody_says(), "it says nothing of channels");
+        assert!(by_default(), "the file names no channels");
     }
 }

@@ -6,7 +6,7 @@ use x509_cert::{
     },
 };
 
-/// Who vouches for a certificate, in a few words: its issuer's common name and organisation.
+/// Returns the issuer of a certificate for messages: its common name and organization.
 pub(super) fn issuer(der: &[u8]) -> Option<String> {
     const COMMON_NAME: &str = "2.5.4.3";
     const ORGANIZATION: &str = "2.5.4.10";

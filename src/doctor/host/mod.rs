@@ -1,7 +1,8 @@
-//! What is true of this machine: driver, disks, sources, conda.
+//! Facts about this machine: driver, disks, sources, conda.
 //!
-//! In: the settings. Out: [`HostFacts`], which the faults ME050 to ME060 judge, and [`PrefixFacts`] of each prefix on it.
-//! Absent on purpose: judgement, and what an installation asks a source for; one small request each shows how it is reached.
+//! In: the settings. Out: [`HostFacts`], which the faults ME050 to ME060 judge, and [`PrefixFacts`] of each prefix on
+//! it. Not here: judgment, and the requests of an installation. One small request to each source shows whether it
+//! answers.
 
 mod conda;
 mod issuer;
@@ -22,32 +23,32 @@ pub(crate) use sources::{Metadata, SourceFacts, Tls};
 use super::Described;
 use crate::{context::Context, hardware::Hardware};
 
-/// What is true of this machine.
+/// Facts about this machine.
 #[derive(Debug, Clone)]
 pub(crate) struct HostFacts {
-    /// This machine, or the one of a hardware file.
+    /// The hardware of this machine, or of the machine in a hardware file.
     pub(crate) hardware: Hardware,
-    /// The hardware file that it is of; the rest is this machine's.
+    /// The hardware file, if `hardware` comes from one. All other facts are about this machine.
     pub(crate) described: Option<Described>,
     pub(crate) nvidia: NvidiaFacts,
     pub(crate) places: Vec<Place>,
-    /// Those that were asked; none with `--offline`.
+    /// The sources that were contacted; none with `--offline`.
     pub(crate) sources: Vec<SourceFacts>,
-    /// The variable that names a proxy for HTTPS, and what it says without credentials.
+    /// The variable that names an HTTPS proxy, and its value without credentials.
     pub(crate) proxy: Option<(String, String)>,
     pub(crate) conda: CondaFacts,
-    /// Whether Windows lets paths be longer than 260 characters; absent elsewhere.
+    /// Whether Windows allows paths longer than 260 characters; `None` on other systems.
     pub(crate) long_paths: Option<bool>,
 }
 
 impl HostFacts {
-    /// Look, all at once. A driver and GPUs that are described elsewhere are not looked for here.
+    /// Gathers all facts concurrently. If a hardware file describes the driver and GPUs, they are not detected here.
     pub(crate) async fn gather(ctx: &Context, described: Option<&Described>) -> std::io::Result<Self> {
-        let told = described.map(|described| described.hardware.clone());
+        let from_file = described.map(|described| described.hardware.clone());
         let at_hand = {
             let ctx = ctx.clone();
             tokio::task::spawn_blocking(move || {
-                let (hardware, nvidia) = if let Some(hardware) = told {
+                let (hardware, nvidia) = if let Some(hardware) = from_file {
                     (hardware, NvidiaFacts::default())
                 } else {
                     let hardware = Hardware::detect(&ctx.settings);
@@ -73,7 +74,7 @@ impl HostFacts {
     }
 }
 
-/// The switch of the registry, by the system's own program: 1 lets paths be long.
+/// Reads the setting for long paths from the registry with `reg.exe`: 1 allows them.
 #[cfg(windows)]
 fn long_paths(ctx: &Context) -> Option<bool> {
     let arguments = [

@@ -2,14 +2,14 @@ use std::path::{Path, PathBuf};
 
 use crate::hardware::Hardware;
 
-/// What keeps NVIDIA's driver from working, beside what it says itself.
+/// Problems of the NVIDIA driver, in addition to those that the driver itself reports.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct NvidiaFacts {
-    /// The free driver has the card.
+    /// The open-source driver nouveau uses the GPU.
     pub(crate) nouveau: bool,
-    /// WSL's own `libcuda.so.1`, which Windows' driver brings, is not where it should be.
+    /// The expected path of WSL's `libcuda.so.1`, which the Windows driver installs, if the file is missing.
     pub(crate) wsl_stub_missing: Option<PathBuf>,
-    /// A driver that somebody installed inside of WSL hides Windows' own.
+    /// A driver inside WSL that hides the Windows driver.
     pub(crate) driver_in_wsl: Option<PathBuf>,
 }
 
@@ -21,7 +21,7 @@ impl NvidiaFacts {
         let inside = folders
             .iter()
             .map(|folder| root.join(folder).join("libcuda.so.1"))
-            // A link to WSL's own is how some distributions find it.
+            // Some distributions have a link to WSL's library here.
             .find(|path| fs_err::canonicalize(path).is_ok_and(|real| !real.starts_with(root.join("usr/lib/wsl"))));
         Self {
             nouveau: root.join("sys/module/nouveau").is_dir(),
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn wsl_and_nouveau_are_seen_below_a_root() {
+    fn wsl_and_nouveau_are_detected_below_a_root() {
         let root = tempfile::tempdir().expect("a folder");
         let mut hardware = Hardware::unknown("x86_64-unknown-linux-gnu");
         assert_eq!(NvidiaFacts::look(root.path(), &hardware), NvidiaFacts::default());

@@ -9,23 +9,23 @@ use crate::{
     install::{PlaceFacts, lock_refused},
 };
 
-/// A folder that installations write to, and what was tried in it.
+/// A folder that installations write to, with the results of tests in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
-    /// The variable that moves it.
+    /// The environment variable that sets the folder.
     pub(crate) variable: &'static str,
     pub(crate) folder: PathBuf,
-    /// What its filesystem offers; absent if it does not tell.
+    /// The properties of its filesystem; `None` if they are unknown.
     pub(crate) filesystem: Option<Filesystem>,
-    /// What this user's quota on it leaves; absent without one.
+    /// This user's remaining quota; `None` without a quota.
     pub(crate) quota: Option<Quota>,
-    /// Why no file can be locked in it; nothing is tried where the folder is not there yet or is not this user's.
+    /// Why files cannot be locked in it. Not tested if the folder does not exist or belongs to another user.
     pub(crate) lock_refused: Option<String>,
-    /// Why a file of it cannot have a second name in the store; nothing is tried as before.
+    /// Why a file in it cannot be hard-linked into the store. Not tested in the same cases.
     pub(crate) link_refused: Option<String>,
 }
 
-/// Look at each and try it, side by side.
+/// Inspects and tests all folders concurrently.
 pub(super) async fn all(ctx: &Context) -> Vec<Place> {
     let store = ctx.settings.home.clone();
     let places = PlaceFacts::all(ctx).into_iter().map(|facts| {

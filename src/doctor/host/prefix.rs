@@ -1,5 +1,5 @@
-//! What is true of a prefix as a folder of this machine: where it was made for, whether it may be written to, which
-//! libraries of the system its windows lack.
+//! Facts about a prefix as a folder on this machine: the path that it was created for, whether it is writable, and the
+//! system libraries that its windows lack.
 
 use std::{
     collections::BTreeMap,
@@ -10,27 +10,27 @@ use std::{
 use super::qt;
 use crate::{context::settings::Settings, doctor::patient::Patient, files::layout, finding::Finding, store::door};
 
-/// What is true of a prefix as a folder of this machine.
+/// Facts about a prefix as a folder on this machine.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PrefixFacts {
     pub(crate) moved: Option<Moved>,
     pub(crate) read_only: bool,
-    /// Libraries that its Qt asks for and nobody has, with who asks.
+    /// Libraries that its Qt needs and that are not installed, each with a file that needs it.
     pub(crate) missing_for_qt: BTreeMap<String, PathBuf>,
-    /// What is wrong with the conda door.
+    /// The problem of the conda link, if it has one.
     pub(crate) door: Option<Finding>,
 }
 
-/// A prefix whose programs were written for another folder.
+/// A prefix whose programs were created for another folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Moved {
-    /// That folder.
+    /// The original folder.
     pub(crate) written_for: PathBuf,
-    /// A file that says so.
+    /// A file that contains the original path.
     pub(crate) says: PathBuf,
-    /// How many do.
+    /// The number of such files.
     pub(crate) files: usize,
-    /// That folder is there, so its programs run instead.
+    /// `true` if the original folder exists, so that its programs run instead.
     pub(crate) is_there: bool,
 }
 
@@ -61,30 +61,30 @@ fn read_only(prefix: &Path) -> bool {
     fs_err::metadata(prefix).is_ok_and(|metadata| metadata.permissions().readonly())
 }
 
-/// The folder that the prefix's scripts start the Python of, if it is another one.
+/// Returns the folder whose Python the prefix's scripts start, if it is not this prefix.
 fn moved(prefix: &Path) -> Option<Moved> {
     let real = |path: &Path| fs_err::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let here = real(prefix);
-    let mut elsewhere: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
+    let mut others: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
     for folder in layout::executable_dirs(prefix) {
         for entry in fs_err::read_dir(folder).into_iter().flatten().flatten() {
             let file = entry.path();
-            // A link to a program of another folder tells where that one was made for.
+            // A link to a program in another folder shows the path of that folder, not of this prefix.
             if !entry.file_type().is_ok_and(|kind| kind.is_file()) {
                 continue;
             }
             if let Some(python) = interpreter(&file)
                 && let Some(written_for) = python.parent().and_then(Path::parent)
                 && real(written_for) != here
-                // The system's own Python starts many scripts.
-                && !is_a_systems(written_for)
+                // Many scripts start the system's Python.
+                && !is_system_prefix(written_for)
             {
-                elsewhere.entry(written_for.to_owned()).or_default().push(file);
+                others.entry(written_for.to_owned()).or_default().push(file);
             }
         }
     }
-    // One script that somebody put there is no move: what matters is where most of them point.
-    let (written_for, mut files) = elsewhere.into_iter().max_by_key(|(_, files)| files.len())?;
+    // A single added script does not mean a move: the target of most scripts decides.
+    let (written_for, mut files) = others.into_iter().max_by_key(|(_, files)| files.len())?;
     files.sort();
     let is_there = written_for.join("bin").is_dir();
     let own = own_scripts(prefix, &here);
@@ -96,7 +96,7 @@ fn moved(prefix: &Path) -> Option<Moved> {
     })
 }
 
-/// How many scripts start this prefix's own Python.
+/// Counts the scripts that start this prefix's own Python.
 fn own_scripts(prefix: &Path, here: &Path) -> usize {
     let folders = layout::executable_dirs(prefix);
     let entries = folders.iter().filter_map(|folder| fs_err::read_dir(folder).ok());
@@ -113,14 +113,14 @@ fn own_scripts(prefix: &Path, here: &Path) -> usize {
         .count()
 }
 
-fn is_a_systems(prefix: &Path) -> bool {
+fn is_system_prefix(prefix: &Path) -> bool {
     ["/usr", "/usr/local", "/", "/opt/homebrew"]
         .iter()
         .any(|folder| prefix == Path::new(folder))
 }
 
-/// The Python that a script starts, by its first lines: `#!/e/bin/python`, or a shell that starts it where the path is too
-/// long or has a space in it.
+/// Returns the Python that a script starts, from its first lines: `#!/e/bin/python`, or a shell that starts it if the
+/// path is too long or contains a space.
 fn interpreter(file: &Path) -> Option<PathBuf> {
     let head = fs_err::File::open(file).ok()?.take(2048);
     let mut lines = BufReader::new(head).lines().map_while(Result::ok);
@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scripts_tell_where_a_prefix_was_made_for() {
+    fn scripts_show_the_original_folder_of_a_prefix() {
         let root = tempfile::tempdir().expect("a folder");
         let prefix = root.path().join("new");
         let bin = prefix.join("bin");
@@ -156,7 +156,7 @@ mod tests {
         write("own", &format!("#!{}/bin/python\n", prefix.display()));
         assert_eq!(moved(&prefix), None);
         write("one", "#!/old/place/bin/python3\nimport x\n");
-        assert_eq!(moved(&prefix), None, "one script of another's is no move");
+        assert_eq!(moved(&prefix), None, "one foreign script is not a move");
         write(
             "two",
             "#!/bin/sh\n'''exec' '/old/place/bin/python' \"$0\" \"$@\"\n' '''\n",
@@ -166,7 +166,7 @@ mod tests {
             (moved.written_for, moved.files, moved.is_there),
             ("/old/place".into(), 2, false)
         );
-        // As through the link of an environment.
+        // The path of an environment's link.
         fs_err::os::unix::fs::symlink(&prefix, root.path().join("link")).expect("linked");
         write("one", &format!("#!{}/link/bin/python\n", root.path().display()));
         assert_eq!(super::moved(&prefix), None);

@@ -1,4 +1,4 @@
-//! Libraries of the operating system that an environment's Qt asks for.
+//! Libraries of the operating system that an environment's Qt needs.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,10 +7,11 @@ use std::{
 
 use crate::{audit::system_folders, binary::Dynamic, doctor::process::binding, files::layout};
 
-/// What a Qt of wheels opens first: its window library, and the plugin of X11 and that of Wayland.
+/// Files that Qt from wheels opens first: its window library and its X11 plugin.
 const OPENED: [&str; 3] = ["libQt6Gui.so.6", "libQt5Gui.so.5", "libqxcb.so"];
 
-/// Libraries that nobody has, with who asks. What one of Qt's own files needs is followed; the system's are not.
+/// Returns the missing libraries, each with a file that needs it. It follows the dependencies of Qt's own files, but
+/// not those of system libraries.
 pub(super) fn missing(prefix: &Path) -> BTreeMap<String, PathBuf> {
     let (true, Some(binding), Some(site_packages)) = (
         cfg!(target_os = "linux"),

@@ -1,30 +1,30 @@
-//! What a quota leaves this user, by the programs that clusters have for it: `quota` (disks and NFS), `lfs quota` (Lustre). A
-//! filesystem's own free space does not tell.
+//! This user's remaining quota, from the programs on clusters: `quota` (disks and NFS) and `lfs quota` (Lustre). The
+//! free space of a filesystem does not include it.
 
 use std::path::Path;
 
 use crate::context::settings::Settings;
 
-/// The numbers are KiB.
+/// The programs print KiB.
 #[cfg(any(unix, test))]
 const KIB: u64 = 1024;
 
-/// What may still be written.
+/// The remaining quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Quota {
-    /// Bytes; absent without a limit for them.
+    /// The remaining bytes; `None` without a limit.
     pub(crate) bytes: Option<u64>,
-    /// Files; absent without a limit for them.
+    /// The remaining number of files; `None` without a limit.
     pub(crate) files: Option<u64>,
-    /// More is there than the quota allows for good; it has to go within days.
+    /// `true` if the use is above the soft limit: files must be deleted within days.
     pub(crate) exceeded: bool,
 }
 
 impl Quota {
-    /// The quota on the filesystem of `folder`; `None` where there is none, or nobody tells.
+    /// Returns the quota on the filesystem of `folder`; `None` if there is none or it is unknown.
     #[cfg(unix)]
     pub(super) fn of(settings: &Settings, folder: &Path) -> Option<Self> {
-        /// A server that is away is asked no longer: all of doctor takes about a second.
+        /// The timeout for a server that does not answer: all of doctor takes about a second.
         const LIMIT: std::time::Duration = std::time::Duration::from_millis(800);
 
         let mount = mount_point(folder)?;
@@ -33,7 +33,7 @@ impl Quota {
         let search = settings.variables.get("PATH")?;
         let asked = |program: &str, arguments: &[&str]| {
             let program = which::which_in(program, Some(search), "/").ok()?;
-            // It ends with 1 where a limit is exceeded.
+            // The exit code is 1 if a limit is exceeded.
             let answer = crate::process::ask(&program, arguments, &settings.variables, LIMIT);
             Self::read(&answer.ok()?.text)
         };
@@ -49,8 +49,8 @@ impl Quota {
         None
     }
 
-    /// Nine columns: filesystem, used KiB, quota, limit, grace, files, quota, limit, grace. A `*` marks what is exceeded, 0 is
-    /// no limit, and a long name of a filesystem has a line of its own.
+    /// Parses nine columns: filesystem, used KiB, quota, limit, grace, files, quota, limit, grace. A `*` marks an
+    /// exceeded number, 0 means no limit, and a long filesystem name is on a separate line.
     #[cfg(any(unix, test))]
     fn read(text: &str) -> Option<Self> {
         let mut name_alone = false;
@@ -63,7 +63,7 @@ impl Quota {
                 return None;
             };
             let number = |column: &str| column.trim_end_matches('*').parse::<u64>().ok();
-            // Over the quota, and not over the limit, it can be written to for some days.
+            // Between quota and limit, writing works for some days.
             let left = |used: &str, quota: &str, limit: &str| {
                 let (used, quota, limit) = (number(used)?, number(quota)?, number(limit)?);
                 let most = [limit, quota].into_iter().find(|most| *most > 0)?;
@@ -72,7 +72,7 @@ impl Quota {
             };
             number(kib)?;
             let of = [left(kib, quota, limit), left(files, files_quota, files_limit)];
-            // Where there is no limit but the days of grace, what is left is not known.
+            // Without a hard limit, the remaining amount during the grace period is unknown.
             let [bytes, files] = of.map(|found| found.filter(|(.., unknown)| !unknown).map(|(left, ..)| left));
             let exceeded = of.iter().flatten().any(|(_, exceeded, _)| *exceeded);
             (bytes.is_some() || files.is_some() || exceeded).then_some(Self {
@@ -84,7 +84,7 @@ impl Quota {
     }
 }
 
-/// Where the filesystem of `folder` is mounted.
+/// Returns the mount point of the filesystem of `folder`.
 #[cfg(unix)]
 fn mount_point(folder: &Path) -> Option<&Path> {
     use std::os::unix::fs::MetadataExt as _;
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_left_is_read_of_both_programs() {
+    fn the_output_of_both_programs_is_parsed() {
         let quota = "Disk quotas for user you (uid 1000): \n     Filesystem  blocks   quota   limit   grace   files   quota   limit   grace\n\
                      nfs:/home 48000000  50000000 52000000  0 399000  0  400000  0\n";
         let left = |bytes, files, exceeded| Some(Quota { bytes, files, exceeded });
@@ -107,7 +107,11 @@ mod tests {
         let lustre = "/lustre/work/some/long/name\n  10000*  9000  12000  6d23h  12  0  0  -\n";
         assert_eq!(Quota::read(lustre), left(Some(2000 * KIB), None, true));
         let soft = "/lustre  10000*  9000  0  6d23h  12  0  0  -\n";
-        assert_eq!(Quota::read(soft), left(None, None, true), "there is no limit but time");
+        assert_eq!(
+            Quota::read(soft),
+            left(None, None, true),
+            "there is no limit except time"
+        );
         assert_eq!(Quota::read("Disk quotas for user you (uid 1000): none\n"), None);
         assert_eq!(Quota::read("/dev/sda1 100 0 0 0 5 0 0 0\n"), None, "no limit is set");
         assert_eq!(Quota::read("a b c d e f g h i\n"), None);
@@ -115,7 +119,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn the_mount_point_of_a_folder_that_is_not_there_yet_is_found() {
+    fn the_mount_point_of_a_missing_folder_is_found() {
         let folder = std::env::temp_dir().join("not/there/yet");
         let found = mount_point(&folder).expect("a mount point");
         assert!(folder.starts_with(found));

@@ -1,4 +1,4 @@
-//! How this machine reaches the places that packages come from.
+//! The connection of this machine to the package sources.
 
 use futures::future::join_all;
 use jiff::Timestamp;
@@ -14,45 +14,45 @@ use crate::{
     process::Variables,
 };
 
-/// How a source was reached.
+/// The connection to one source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SourceFacts {
     pub(crate) name: SourceName,
-    /// What stands for it on this machine, in words.
+    /// A description of the URL that this machine uses for it.
     pub(crate) described: String,
     pub(crate) tls: Tls,
-    /// Seconds that this machine's clock is ahead of the source's.
+    /// The seconds by which this machine's clock is ahead of the source's clock.
     pub(crate) clock_ahead_s: Option<i64>,
-    /// Whether an index of wheels gives their metadata alone (PEP 658); absent where that was not asked.
+    /// Whether an index serves the metadata of wheels separately (PEP 658); `None` if this was not checked.
     pub(crate) metadata: Option<Metadata>,
-    /// Why it does not answer, if it does not.
+    /// Why the source does not answer; `None` if it does.
     pub(crate) silent: Option<String>,
 }
 
-/// Who vouches for a source.
+/// The trust in a source's certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Tls {
-    /// Nobody was asked: no HTTPS, or no answer.
+    /// Not checked: no HTTPS, or no answer.
     Unknown,
-    /// Somebody whom everybody trusts.
+    /// Issued by a publicly trusted authority.
     Public,
-    /// Somebody whom this machine trusts and others do not.
+    /// Issued by an authority that only this machine trusts.
     Private { issuer: String },
-    /// Nobody whom this machine trusts.
+    /// Issued by an authority that this machine does not trust.
     Refused { issuer: String, why: String },
 }
 
-/// Whether an index gives a wheel's metadata without the wheel.
+/// Whether an index serves a wheel's metadata without the wheel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Metadata {
     Served,
     Missing,
 }
 
-/// A project that every index of wheels has.
-const ASKED_FOR: &str = "pip";
+/// A project that every package index contains.
+const SAMPLE_PROJECT: &str = "pip";
 
-/// Ask each source that has a URL, all at once.
+/// Contacts all sources that have a URL, concurrently.
 pub(super) async fn all(ctx: &Context) -> Vec<SourceFacts> {
     if ctx.settings.offline {
         return Vec::new();
@@ -60,7 +60,7 @@ pub(super) async fn all(ctx: &Context) -> Vec<SourceFacts> {
     let sources = &ctx.settings.sources;
     let described = sources.described();
     let asked = SourceName::ALL.into_iter().filter_map(|name| {
-        // What another source stands in for is that one's business.
+        // A source that is replaced by another one is checked there.
         if sources.effective(name) != name {
             return None;
         }
@@ -79,14 +79,15 @@ pub(super) async fn all(ctx: &Context) -> Vec<SourceFacts> {
     join_all(asked).await
 }
 
-/// The proxy that HTTPS goes through, without credentials, and the variable that says so.
+/// Returns the variable that sets the HTTPS proxy, and the proxy without credentials.
 pub(super) fn proxy(variables: &Variables) -> Option<(String, String)> {
     ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
         .into_iter()
         .find_map(|name| Some((name.to_owned(), without_credentials(variables.text(name)?))))
 }
 
-/// A proxy as people write it, with a scheme or without, and with passwords that are no part of any URL.
+/// Removes the credentials from a proxy. The scheme may be missing, and the password may contain characters that are
+/// invalid in a URL.
 fn without_credentials(proxy: &str) -> String {
     let (scheme, rest) = proxy
         .split_once("://")
@@ -101,7 +102,7 @@ async fn look(name: SourceName, described: String, url: url::Url) -> SourceFacts
         if name != SourceName::Pypi {
             return None;
         }
-        let page = format!("{}/{ASKED_FOR}/", url.as_str().trim_end_matches('/'));
+        let page = format!("{}/{SAMPLE_PROJECT}/", url.as_str().trim_end_matches('/'));
         let page = glance_at_page(&page).await.ok().filter(|page| page.status == 200)?;
         Some(metadata(&page.text))
     };
@@ -117,23 +118,23 @@ async fn look(name: SourceName, described: String, url: url::Url) -> SourceFacts
         with_metadata
     );
     let tls = match (&machine, &public) {
-        (Ok(_), Some(Err(words))) if is_about_the_certificate(words) => Tls::Private {
-            issuer: who(machine.as_ref().ok().and_then(|glance| glance.certificate.as_deref())),
+        (Ok(_), Some(Err(error))) if is_about_the_certificate(error) => Tls::Private {
+            issuer: issuer_name(machine.as_ref().ok().and_then(|glance| glance.certificate.as_deref())),
         },
         (Ok(_), Some(Ok(_))) => Tls::Public,
-        (Err(words), Some(_)) if is_about_the_certificate(words) => {
-            // Nothing secret is sent to whoever this is.
+        (Err(error), Some(_)) if is_about_the_certificate(error) => {
+            // The server is untrusted: send nothing secret.
             let origin = url.origin().ascii_serialization();
             let seen = glance(&origin, Trust::Anybody).await.ok();
             Tls::Refused {
-                issuer: who(seen.as_ref().and_then(|glance| glance.certificate.as_deref())),
-                why: words.clone(),
+                issuer: issuer_name(seen.as_ref().and_then(|glance| glance.certificate.as_deref())),
+                why: error.clone(),
             }
         }
         _ => Tls::Unknown,
     };
     let silent = match (&machine, &tls) {
-        (Err(words), Tls::Unknown) => Some(words.clone()),
+        (Err(error), Tls::Unknown) => Some(error.clone()),
         (Ok(glance), _) if glance.status == 407 => Some("407 Proxy Authentication Required".to_owned()),
         _ => None,
     };
@@ -152,13 +153,13 @@ async fn look(name: SourceName, described: String, url: url::Url) -> SourceFacts
     }
 }
 
-fn who(certificate: Option<&[u8]>) -> String {
+fn issuer_name(certificate: Option<&[u8]>) -> String {
     certificate
         .and_then(issuer)
-        .unwrap_or_else(|| "somebody unnamed".to_owned())
+        .unwrap_or_else(|| "an unnamed issuer".to_owned())
 }
 
-/// What the page of a project says of metadata: PEP 714's name, PEP 658's, or PEP 691's.
+/// Checks a project's page for separate metadata: the names of PEP 714, PEP 658 and PEP 691.
 fn metadata(page: &str) -> Metadata {
     if page.contains("core-metadata") || page.contains("dist-info-metadata") {
         Metadata::Served
@@ -177,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_is_compared_with_what_a_cache_may_have_kept() {
+    fn the_age_of_a_cached_answer_counts_for_the_clock() {
         let now: Timestamp = "2026-11-25T12:00:00Z".parse().expect("a time");
         assert_eq!(ahead("Wed, 25 Nov 2026 11:50:00 GMT", 0, now), Some(600));
         assert_eq!(ahead("Wed, 25 Nov 2026 11:50:00 GMT", 598, now), Some(2));
@@ -185,8 +186,8 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_a_proxys_credentials_is_told() {
-        for (said, told) in [
+    fn credentials_of_a_proxy_are_removed() {
+        for (proxy, expected) in [
             (
                 "http://you:secret@proxy.example.org:3128",
                 "http://proxy.example.org:3128",
@@ -195,12 +196,12 @@ mod tests {
             ("http://you:se#cr/e@t@proxy.example.org", "http://proxy.example.org"),
             ("socks5h://127.0.0.1:1080/", "socks5h://127.0.0.1:1080/"),
         ] {
-            assert_eq!(without_credentials(said), told);
+            assert_eq!(without_credentials(proxy), expected);
         }
     }
 
     #[test]
-    fn pages_with_and_without_metadata_are_told_apart() {
+    fn pages_with_and_without_metadata_are_distinguished() {
         assert_eq!(
             metadata("<a href=\"x.whl\" data-dist-info-metadata=\"sha256=1\">"),
             Metadata::Served

@@ -1,22 +1,22 @@
-//! Two environments in one shell: `CONDA_PREFIX` and PATH that do not agree.
+//! Two environments in one shell: `CONDA_PREFIX` and `PATH` disagree.
 
 use std::path::{Path, PathBuf};
 
 use crate::{doctor::patient::Patient, files::layout, process::Variables};
 
-/// What this shell is set to.
+/// A shell that is half in one environment and half in another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Mixed {
     /// `CONDA_PREFIX`, or `VIRTUAL_ENV`.
     pub(crate) variable: &'static str,
-    /// The environment that it names.
+    /// The environment that the variable names.
     pub(crate) active: PathBuf,
     /// The `python` that the shell would start.
     pub(crate) python: PathBuf,
 }
 
-/// Whether half of this shell is in the environment at hand and the other half elsewhere. A shell in another environment as
-/// a whole is no fault: everything of matenv's starts clean of it.
+/// Checks whether one half of this shell uses the examined environment and the other half another one. A shell that is
+/// fully in another environment is not a problem: programs that matenv starts do not get its variables.
 pub(crate) fn look(variables: &Variables, patient: &Patient) -> Option<Mixed> {
     let search = variables.get("PATH")?;
     let name = if cfg!(windows) { "python.exe" } else { "python" };
@@ -24,7 +24,7 @@ pub(crate) fn look(variables: &Variables, patient: &Patient) -> Option<Mixed> {
         .map(|folder| folder.join(name))
         .find(|path| path.is_file())?;
     let runs_ours = in_prefix(&python, &patient.prefix);
-    // A virtual environment in an activated conda environment is a habit of many: the innermost counts.
+    // Many people activate a virtual environment inside a conda environment: the innermost one counts.
     let (variable, active) = ["VIRTUAL_ENV", "CONDA_PREFIX"]
         .into_iter()
         .find_map(|name| Some((name, variables.path(name)?)))?;
@@ -41,7 +41,7 @@ fn same(a: &Path, b: &Path) -> bool {
     real(a) == real(b)
 }
 
-/// Whether a program is started from a prefix's own folders, whatever it links to.
+/// Returns whether a program is in a prefix's own folders, even if it is a link to somewhere else.
 fn in_prefix(program: &Path, prefix: &Path) -> bool {
     let folders = layout::executable_dirs(prefix);
     program
@@ -61,7 +61,7 @@ mod tests {
             fs_err::create_dir_all(of(name).join("bin")).expect("made");
             fs_err::write(of(name).join("bin/python"), "").expect("written");
         }
-        // As through the door.
+        // The path of a conda link.
         fs_err::os::unix::fs::symlink(of("ours"), of("link")).expect("linked");
         let patient = Patient::foreign(&of("ours"));
         let mixed = |active: Option<&str>, first: &str| {

@@ -1,13 +1,14 @@
-//! What else of an environment takes a module: an old numpy may import well, and scipy not with it.
+//! Modules of an environment that depend on a shadowed module. An old numpy may import without an error, but scipy then
+//! fails.
 
 use std::collections::BTreeSet;
 
 use crate::audit::{Distribution, Installed};
 
-/// How many are tried: some take seconds to import.
+/// The maximum number of modules to import: some take seconds.
 const TRIED: usize = 6;
 
-/// Those whose compiled parts were built against what they need, the quickest to import first.
+/// Modules with compiled code that was built against their dependencies, the fastest import first.
 const TELLING: [&str; 10] = [
     "numpy",
     "pandas",
@@ -21,16 +22,16 @@ const TELLING: [&str; 10] = [
     "torch",
 ];
 
-/// A module of the environment that needs one that is found elsewhere.
+/// A module of the environment that needs a shadowed module.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Dependent {
-    /// Its name.
+    /// The name of the module.
     pub(super) module: String,
-    /// The module that it needs.
+    /// The shadowed module.
     pub(super) needs: String,
 }
 
-/// A few modules of the distributions that require those which brought `modules`.
+/// Returns a few modules of the distributions that require the owners of `modules`.
 pub(super) fn dependents(installed: &Installed, modules: &[&str]) -> Vec<Dependent> {
     let all: Vec<(&Distribution, BTreeSet<String>)> = installed
         .distributions
@@ -39,7 +40,8 @@ pub(super) fn dependents(installed: &Installed, modules: &[&str]) -> Vec<Depende
         .collect();
     let mut found: Vec<(Dependent, bool)> = Vec::new();
     for module in modules {
-        // Python's own modules are nobody's distribution, and anybody may take them: those that tell are asked.
+        // Modules of the standard library have no distribution, and any module may import them: test the `TELLING`
+        // ones.
         let needed = all
             .iter()
             .find(|(_, own)| own.contains(*module))
@@ -70,14 +72,14 @@ pub(super) fn dependents(installed: &Installed, modules: &[&str]) -> Vec<Depende
     found.into_iter().map(|(one, _)| one).take(TRIED).collect()
 }
 
-/// The module by which programs take a distribution: the one of its name, or else its first.
+/// Returns the module that programs import: the one with the distribution's name, or else the first one.
 fn main_module<'a>(distribution: &Distribution, own: &'a BTreeSet<String>) -> Option<&'a String> {
     let of_its_name = distribution.name.as_ref().replace('-', "_");
     let is_its = |module: &&String| module.to_lowercase() == of_its_name;
     own.iter().find(is_its).or(own.first())
 }
 
-/// The modules that a distribution brought, without those that are nobody's business.
+/// Returns the public modules of a distribution, without tests.
 fn own_modules(installed: &Installed, distribution: &Distribution) -> BTreeSet<String> {
     let below = format!("{}/", installed.site_packages);
     let files = distribution.files.as_deref().unwrap_or_default().iter();
@@ -104,7 +106,7 @@ mod tests {
     use crate::audit::made::Prefix;
 
     #[test]
-    fn those_that_need_a_module_are_named_by_what_is_imported() {
+    fn dependents_are_named_by_their_modules() {
         let prefix = Prefix::new();
         prefix.wheel(
             "numpy",
@@ -140,7 +142,7 @@ mod tests {
         assert_eq!(
             modules,
             ["numpy", "scipy", "cv2", "wanted"],
-            "Python's own random is everybody's"
+            "any module may import `random` of the standard library"
         );
     }
 }

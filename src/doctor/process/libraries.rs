@@ -1,8 +1,8 @@
-//! Libraries that variables of this shell put before an environment's own.
+//! Libraries that variables of this shell put before the environment's own libraries.
 //!
-//! What a folder of `LD_LIBRARY_PATH` holds matters only if something of the environment asks for a library of that name,
-//! and only if the loader takes it: `DT_RPATH` and what is loaded already come first. So names are compared, and then a trial
-//! run with the variable and one without tell what is true.
+//! A library in a folder of `LD_LIBRARY_PATH` matters only if a file of the environment needs a library with that name,
+//! and only if the loader chooses it: `DT_RPATH` and already loaded libraries come first. So names are compared first.
+//! Then a trial run with the variable and one without it show the real effect.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use super::trial::Trial;
 use crate::{binary::Dynamic, context::Context, doctor::patient::Patient, files::layout, process::Variables};
 
-/// Variables by which a shell hands libraries to every program.
+/// Variables that add library folders to every program.
 const SEARCHED: &[&str] = if cfg!(target_os = "macos") {
     &["DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH"]
 } else {
@@ -27,7 +27,7 @@ const PRELOADED: &str = if cfg!(target_os = "macos") {
     "LD_PRELOAD"
 };
 
-/// Packages whose import loads what matters, and the module that does.
+/// Packages whose import loads important libraries, and the module to import.
 const TELLING: [(&str, &str); 7] = [
     ("torch", "torch"),
     ("onnxruntime", "onnxruntime"),
@@ -38,54 +38,54 @@ const TELLING: [(&str, &str); 7] = [
     ("PyQt5", "PyQt5.QtWidgets"),
 ];
 
-/// Opened by ONNX Runtime when a program asks for CUDA, and the trial that does the same.
+/// The library that ONNX Runtime opens when a program selects CUDA, and the trial that does the same.
 const CUDA_PROVIDER: &str = "onnxruntime/capi/libonnxruntime_providers_cuda.so";
 const LOAD_CUDA_PROVIDER: &str = "load onnxruntime's CUDA provider";
 
-/// How many modules a trial imports at most.
+/// The maximum number of modules that a trial imports.
 const TRIED: usize = 10;
 
-/// A library of another program that has the name of one that the environment asks for.
+/// A library from outside the prefix with the same name as a library that the environment needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Namesake {
-    /// The variable that brings it.
+    /// The variable that adds it.
     pub(crate) variable: &'static str,
-    /// Where it lies.
+    /// The path of the library.
     pub(crate) file: PathBuf,
-    /// Its name for the loader.
+    /// The name that the loader uses.
     pub(crate) name: String,
-    /// The environment's own; absent where the system's is meant.
+    /// The environment's own library; `None` if the environment uses the system's.
     pub(crate) ours: Option<PathBuf>,
-    /// Files of the environment that ask for it.
+    /// Files of the environment that need a library with this name.
     pub(crate) asked_by: Vec<PathBuf>,
-    /// A process of the environment really had it loaded.
+    /// `true` if a process of the environment really loaded it.
     pub(crate) taken: bool,
 }
 
-/// What the library variables of this shell do to an environment.
+/// The effects of this shell's library variables on an environment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Injection {
-    /// The libraries with a name that counts.
+    /// The libraries with a name that the environment uses.
     pub(crate) namesakes: Vec<Namesake>,
-    /// What ends badly with the variables and well without.
+    /// Statements that fail with the variables and succeed without them, each with the reason.
     pub(crate) broken: Vec<(String, String)>,
 }
 
-/// Look at the variables, and try what they may do.
+/// Inspects the variables, and tests their effects in trial runs.
 pub(super) async fn look(ctx: &Context, patient: &Patient) -> std::io::Result<Injection> {
-    let variables = &whole(&ctx.settings.variables, &ctx.settings.cwd);
-    let brought = brought(variables, &patient.prefix);
-    if brought.is_empty() {
+    let variables = &with_absolute_folders(&ctx.settings.variables, &ctx.settings.cwd);
+    let injected = injected(variables, &patient.prefix);
+    if injected.is_empty() {
         return Ok(Injection::default());
     }
     let wanted = {
         let (prefix, python) = (patient.prefix.clone(), patient.python());
-        // Thousands of files are opened.
+        // This opens thousands of files.
         tokio::task::spawn_blocking(move || Wanted::read(&prefix, &python))
             .await
             .map_err(std::io::Error::other)?
     };
-    let mut namesakes = wanted.namesakes(brought);
+    let mut namesakes = wanted.namesakes(injected);
     if namesakes.is_empty() {
         return Ok(Injection::default());
     }
@@ -110,39 +110,40 @@ pub(super) async fn look(ctx: &Context, patient: &Patient) -> std::io::Result<In
     })
 }
 
-/// The variables with their folders as the loader takes them: an empty one is where the shell is, and a trial runs elsewhere.
-fn whole(variables: &Variables, cwd: &Path) -> Variables {
+/// Returns the variables with absolute folders. An empty entry means the current folder, but a trial runs in another
+/// one.
+fn with_absolute_folders(variables: &Variables, cwd: &Path) -> Variables {
     let searched = SEARCHED.iter().filter_map(|name| {
         let folders = std::env::split_paths(variables.get(name)?).map(|folder| cwd.join(folder));
-        // A folder with the separator in its name cannot be told from two.
+        // A folder with the separator in its name looks like two folders.
         Some((*name, std::env::join_paths(folders).ok()?))
     });
     let preloaded = variables.get(PRELOADED).map(|value| (PRELOADED, value.to_owned()));
     Variables::from_pairs(searched.chain(preloaded))
 }
 
-/// A library that a variable brings.
+/// A library that a variable adds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Brought {
+struct Injected {
     variable: &'static str,
     file: PathBuf,
     name: String,
 }
 
-/// What the variables bring from outside of the prefix, the first of each name.
-fn brought(variables: &Variables, prefix: &Path) -> Vec<Brought> {
+/// Returns the libraries that the variables add from outside the prefix, the first one of each name.
+fn injected(variables: &Variables, prefix: &Path) -> Vec<Injected> {
     let real = |path: &Path| fs_err::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let inside = real(prefix);
-    let mut brought = Vec::new();
+    let mut injected = Vec::new();
     for entry in words(variables, PRELOADED, &[':', ' ', ';']) {
         let file = PathBuf::from(&entry);
         let Some(name) = file.file_name().and_then(|name| name.to_str()) else {
             continue;
         };
-        // One without a folder is looked for like any other, and its own name is what counts.
+        // An entry without a folder is searched for like any other library, so only its own name counts.
         if file.is_file() && !real(&file).starts_with(&inside) {
             let soname = Dynamic::read(&file).ok().and_then(|dynamic| dynamic.soname);
-            brought.push(Brought {
+            injected.push(Injected {
                 variable: PRELOADED,
                 name: soname.unwrap_or_else(|| name.to_owned()),
                 file,
@@ -161,7 +162,7 @@ fn brought(variables: &Variables, prefix: &Path) -> Vec<Brought> {
                 .filter(|name| is_library(name))
                 .collect();
             names.sort();
-            brought.extend(names.into_iter().map(|name| Brought {
+            injected.extend(names.into_iter().map(|name| Injected {
                 variable,
                 file: folder.join(&name),
                 name,
@@ -169,8 +170,8 @@ fn brought(variables: &Variables, prefix: &Path) -> Vec<Brought> {
         }
     }
     let mut seen = BTreeSet::new();
-    brought.retain(|one| seen.insert(one.name.clone()));
-    brought
+    injected.retain(|one| seen.insert(one.name.clone()));
+    injected
 }
 
 fn words(variables: &Variables, name: &str, separators: &[char]) -> Vec<String> {
@@ -180,18 +181,18 @@ fn words(variables: &Variables, name: &str, separators: &[char]) -> Vec<String> 
 }
 
 fn is_library(name: &str) -> bool {
-    let elsewhere = Path::new(name).extension().is_some_and(|ending| ending == "dylib");
+    let macos = Path::new(name).extension().is_some_and(|ending| ending == "dylib");
     let linux = name.contains(".so.") || Path::new(name).extension().is_some_and(|ending| ending == "so");
-    if cfg!(target_os = "macos") { elsewhere } else { linux }
+    if cfg!(target_os = "macos") { macos } else { linux }
 }
 
-/// What an environment's files ask for, and what they bring.
+/// The libraries that an environment's files need, and those that the environment contains.
 #[derive(Debug, Default)]
 struct Wanted {
     site_packages: Option<PathBuf>,
-    /// Who asks for a name.
+    /// The files that need each library name.
     asked: BTreeMap<String, Vec<PathBuf>>,
-    /// Who has it.
+    /// The environment's own file for each library name.
     owned: BTreeMap<String, PathBuf>,
 }
 
@@ -204,7 +205,7 @@ impl Wanted {
             list(site_packages, 8, &mut files);
             let standard = site_packages.with_file_name("lib-dynload");
             list(&standard, 0, &mut files);
-            // An environment that stands on another Python has its standard library there.
+            // The standard library of a virtual environment is in the prefix of its base Python.
             let minor = site_packages.parent().and_then(Path::file_name).unwrap_or_default();
             if let Some(base) = base_of(prefix) {
                 list(&base.join("lib").join(minor).join("lib-dynload"), 0, &mut files);
@@ -238,9 +239,9 @@ impl Wanted {
         wanted
     }
 
-    fn namesakes(&self, brought: Vec<Brought>) -> Vec<Namesake> {
-        let counts = |one: &Brought| self.asked.contains_key(&one.name) || self.owned.contains_key(&one.name);
-        brought
+    fn namesakes(&self, injected: Vec<Injected>) -> Vec<Namesake> {
+        let counts = |one: &Injected| self.asked.contains_key(&one.name) || self.owned.contains_key(&one.name);
+        injected
             .into_iter()
             .filter(counts)
             .map(|one| Namesake {
@@ -254,7 +255,7 @@ impl Wanted {
             .collect()
     }
 
-    /// Imports that load what asks for the namesakes.
+    /// Returns the imports that load files which need the namesakes.
     fn statements(&self, namesakes: &[Namesake]) -> Vec<String> {
         let here = |package: &str| {
             let folder = self.site_packages.as_ref().map(|folder| folder.join(package));
@@ -268,7 +269,7 @@ impl Wanted {
         let mut modules: Vec<String> = TELLING
             .iter()
             .filter(|(package, _)| here(package))
-            // What lies in a folder of its own, such as NVIDIA's, is loaded by these.
+            // These also load libraries from separate folders, such as NVIDIA's.
             .filter(|(package, _)| asking.contains(*package) || asking.contains("nvidia"))
             .map(|(_, module)| (*module).to_owned())
             .collect();
@@ -288,7 +289,7 @@ impl Wanted {
         statements
     }
 
-    /// The module whose import loads a file.
+    /// Returns the module whose import loads a file.
     fn module_of(&self, file: &Path) -> Option<String> {
         let name_of = |part: &std::ffi::OsStr| part.to_str()?.split('.').next().map(ToOwned::to_owned);
         let module = match self
@@ -301,14 +302,14 @@ impl Wanted {
             None => return None,
         };
         let is_word = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
-        // `numpy.libs` is numpy's; `_test` modules of the standard library are nobody's.
+        // `numpy.libs` belongs to numpy. Nothing imports the `_test` modules of the standard library.
         let importable =
             module.chars().all(is_word) && !module.starts_with("_test") && !module.starts_with("_ctypes_test");
         importable.then_some(module)
     }
 }
 
-/// The Python that a virtual environment stands on.
+/// Returns the prefix of the base Python of a virtual environment.
 fn base_of(prefix: &Path) -> Option<PathBuf> {
     let home = layout::of_virtual_environment(prefix, &["home"])?;
     Path::new(&home).parent().map(Path::to_owned)
@@ -332,13 +333,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn folders_count_from_where_the_shell_is() {
+    fn relative_folders_start_at_the_current_folder() {
         let said = Variables::from_pairs([
             ("LD_LIBRARY_PATH", "/opt/lib::libs"),
             ("LD_PRELOAD", "libx.so"),
             ("HOME", "/h"),
         ]);
-        let whole = whole(&said, Path::new("/work"));
+        let whole = with_absolute_folders(&said, Path::new("/work"));
         if cfg!(target_os = "linux") {
             assert_eq!(whole.text("LD_LIBRARY_PATH"), Some("/opt/lib:/work/:/work/libs"));
             assert_eq!((whole.text("LD_PRELOAD"), whole.text("HOME")), (Some("libx.so"), None));
@@ -346,16 +347,16 @@ mod tests {
     }
 
     #[test]
-    fn only_names_that_something_asks_for_count() {
+    fn only_needed_names_count() {
         let folder = tempfile::tempdir().expect("a folder");
         for name in ["libz.so.1", "libother.so.2", "readme.txt"] {
             fs_err::write(folder.path().join(name), "").expect("written");
         }
         let path = format!(":{}:/nowhere", folder.path().display());
         let variables = Variables::from_pairs([("LD_LIBRARY_PATH", path.as_str()), ("LD_PRELOAD", "libnot-there.so")]);
-        let brought = brought(&variables, Path::new("/e"));
+        let injected = injected(&variables, Path::new("/e"));
         if cfg!(target_os = "linux") {
-            assert_eq!(brought.len(), 2);
+            assert_eq!(injected.len(), 2);
         }
         let site = PathBuf::from("/e/lib/python3.13/site-packages");
         let asked = BTreeMap::from([(
@@ -370,24 +371,24 @@ mod tests {
             asked,
             owned: BTreeMap::new(),
         };
-        let namesakes = wanted.namesakes(brought);
+        let namesakes = wanted.namesakes(injected);
         if cfg!(target_os = "linux") {
             assert_eq!(namesakes.len(), 1);
             assert_eq!(
                 wanted.statements(&namesakes),
                 ["import zlib"],
-                "numpy itself is not there"
+                "numpy itself is not installed"
             );
         }
     }
 
     #[test]
-    fn a_library_of_the_environment_itself_is_no_namesake() {
+    fn a_library_of_the_environment_itself_is_not_a_namesake() {
         let prefix = tempfile::tempdir().expect("a folder");
         let lib = prefix.path().join("lib");
         fs_err::create_dir(&lib).expect("made");
         fs_err::write(lib.join("libz.so.1"), "").expect("written");
         let variables = Variables::from_pairs([("LD_LIBRARY_PATH", lib.display().to_string())]);
-        assert_eq!(brought(&variables, prefix.path()), []);
+        assert_eq!(injected(&variables, prefix.path()), []);
     }
 }

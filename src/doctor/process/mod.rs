@@ -1,7 +1,8 @@
-//! What this shell's variables do to an environment, looked at and tried.
+//! The effects of this shell's variables on an environment, found by inspection and by trial runs.
 //!
-//! In: the variables of [`crate::context::settings`], a prefix. Out: [`ProcessFacts`], which the faults ME040 to ME044 judge. Where no
-//! variable is set, nothing is started. Absent on purpose: cleaning; programs that matenv starts get none of these variables.
+//! In: the variables of [`crate::context::settings`], a prefix. Out: [`ProcessFacts`], which the faults ME040 to ME044 judge.
+//! If no such variable is set, no program is started. Not here: removing the variables. Programs that matenv starts do
+//! not get them.
 
 mod activation;
 mod dependents;
@@ -21,7 +22,7 @@ pub(crate) use trial::Trial;
 use super::patient::Patient;
 use crate::{audit::Installed, context::Context};
 
-/// What this shell's variables do to one environment.
+/// The effects of this shell's variables on one environment.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ProcessFacts {
     pub(crate) injection: Injection,
@@ -31,7 +32,7 @@ pub(crate) struct ProcessFacts {
 }
 
 impl ProcessFacts {
-    /// Look, all at once.
+    /// Gathers all facts concurrently.
     pub(crate) async fn gather(
         ctx: &Context,
         patient: &Patient,

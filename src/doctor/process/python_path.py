@@ -1,10 +1,10 @@
-"""Tell which modules of some folders are found before the environment's own, and which those are."""
+"""Report the modules of some folders that shadow modules of the environment, with both files."""
 
 import sys
 
 foreign = sys.argv[1:]
 path = list(sys.path)
-# What is looked for here must not come from there.
+# The modules that this script imports must not come from those folders.
 sys.path[:] = [folder for folder in path if folder not in foreign]
 own = list(sys.path)
 
@@ -24,7 +24,7 @@ for folder in foreign:
         continue
     for module in pkgutil.iter_modules([folder]):
         theirs, ours = place(module.name, path), place(module.name, own)
-        # What is in the interpreter itself is taken before any file.
+        # Python finds modules inside the interpreter before any file.
         inside = module.name in sys.builtin_module_names or importlib.machinery.FrozenImporter.find_spec(module.name)
         if inside or not theirs or not ours or theirs == ours:
             continue

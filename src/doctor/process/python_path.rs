@@ -1,4 +1,4 @@
-//! Packages that this shell, or the user's own site-packages, put before an environment's own.
+//! Modules from this shell's variables or from the user's site-packages that shadow modules of an environment.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -15,65 +15,65 @@ use crate::{audit::Installed, context::Context, doctor::patient::Patient, files:
 
 const SCRIPT: &str = include_str!("python_path.py");
 
-/// How many shadowed modules are imported to see whether they work.
+/// The maximum number of shadowed modules to import as a test.
 const TRIED: usize = 5;
 
-/// A module that is found elsewhere before it is found in the environment.
+/// A module that Python finds outside the environment before the environment's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Shadowed {
-    /// Its name.
+    /// The name of the module.
     pub(crate) module: String,
-    /// Whose file is taken.
+    /// The foreign file, which Python uses.
     pub(crate) theirs: PathBuf,
-    /// The environment's.
+    /// The environment's file.
     pub(crate) ours: PathBuf,
-    /// Why the import fails so, where it works otherwise.
+    /// Why the import fails with the foreign file, if it works without it.
     pub(crate) broken: Option<String>,
 }
 
-/// A module of the environment that works only with another that is found elsewhere first.
+/// A module of the environment that fails because a module that it needs is shadowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Broken {
-    /// Its name.
+    /// The name of the module.
     pub(crate) module: String,
-    /// What it needs.
+    /// The shadowed module.
     pub(crate) needs: String,
     /// Why its import fails.
     pub(crate) why: String,
 }
 
-/// What comes from elsewhere, and what that does.
+/// The shadowed modules, and their effects.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Shadowing {
-    /// The modules.
+    /// The shadowed modules.
     pub(crate) modules: Vec<Shadowed>,
-    /// Others that fail with them.
+    /// Other modules that fail because of them.
     pub(crate) broken: Vec<Broken>,
 }
 
-/// What `PYTHONHOME` does.
+/// The effect of `PYTHONHOME`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Home {
-    /// Its value.
+    /// The value of the variable.
     pub(crate) value: String,
-    /// The prefix that Python then takes for its own, or why it does not start.
+    /// The prefix that Python then uses, or why it does not start.
     pub(crate) prefix: Result<PathBuf, String>,
-    /// A statement that fails so, where it works otherwise, and why.
+    /// A statement that fails with the variable and works without it, and why.
     pub(crate) broken: Option<(String, String)>,
 }
 
-/// What Python variables of this shell do.
+/// The effects of this shell's Python variables.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct PythonPath {
-    /// By `PYTHONPATH`.
+    /// The effect of `PYTHONPATH`.
     pub(crate) by_path: Shadowing,
-    /// By `PYTHONHOME`.
+    /// The effect of `PYTHONHOME`.
     pub(crate) home: Option<Home>,
-    /// By the user's site-packages.
+    /// The effect of the user's site-packages.
     pub(crate) by_user_site: Shadowing,
 }
 
-/// Look at the variables and the user's site-packages, and ask the environment's Python.
+/// Inspects the variables and the user's site-packages, and tests them with the environment's Python.
 pub(super) async fn look(
     ctx: &Context,
     patient: &Patient,
@@ -86,7 +86,7 @@ pub(super) async fn look(
                 return Ok(Shadowing::default());
             };
             let entries = entries(value, cwd);
-            // The trials start in a folder of their own.
+            // The trials start in another folder.
             let whole = std::env::join_paths(&entries).unwrap_or_else(|_| value.to_owned());
             let foreign = |folder: &PathBuf| folder.exists() && !folder.starts_with(&patient.prefix);
             let folders: Vec<PathBuf> = entries.into_iter().filter(foreign).collect();
@@ -111,8 +111,8 @@ pub(super) async fn look(
     })
 }
 
-/// The folders that Python makes of `PYTHONPATH`: whole, without a slash at the end; an empty one is where it was started.
-/// As `os.path.abspath` does, parts are dropped as text and links are not followed.
+/// Returns the folders of `PYTHONPATH` as Python reads them: absolute, without a slash at the end. An empty entry is
+/// the current folder. Like `os.path.abspath`, this resolves `..` in the text and does not follow links.
 fn entries(value: &OsStr, cwd: &Path) -> Vec<PathBuf> {
     std::env::split_paths(value)
         .map(|entry| clean(cwd.join(entry)))
@@ -148,7 +148,7 @@ async fn shadowed(
     let mut modules: Vec<String> = names.iter().take(TRIED).map(|name| (*name).to_owned()).collect();
     modules.extend(dependents.iter().map(|one| one.module.clone()));
     if !ended.success() {
-        // Python itself does not come up: a module of its own is shadowed.
+        // Python itself does not start: a module of the standard library is shadowed.
         modules.clear();
     } else if modules.is_empty() {
         return Ok(found);
@@ -203,7 +203,7 @@ async fn home(ctx: &Context, patient: &Patient) -> std::io::Result<Option<Home>>
         return Ok(None);
     };
     let more = [("PYTHONHOME", Some(value.to_owned()))];
-    // A virtual environment keeps its prefix, with the compiled modules of another Python.
+    // A virtual environment keeps its prefix, but uses the compiled modules of another Python.
     let statements = ["datetime", "ssl", "ctypes", "numpy"].map(|module| format!("import {module}"));
     let (with, without) = tokio::try_join!(
         Trial::run(ctx, patient, &statements, &more),
@@ -223,8 +223,8 @@ async fn home(ctx: &Context, patient: &Patient) -> std::io::Result<Option<Home>>
     }))
 }
 
-/// Where the user's own packages for the environment's Python lie, and the folder that `PYTHONUSERBASE` names for it; `None`
-/// where Python does not look there.
+/// Returns the user base folder (`PYTHONUSERBASE`) and its site-packages for the environment's Python. Returns `None`
+/// if Python does not search there, or if the folder is empty.
 fn user_site(variables: &Variables, user_home: &Path, cwd: &Path, prefix: &Path) -> Option<(PathBuf, PathBuf)> {
     if variables.get("PYTHONNOUSERSITE").is_some() {
         return None;
@@ -240,7 +240,7 @@ fn user_site(variables: &Variables, user_home: &Path, cwd: &Path, prefix: &Path)
     });
     let base = clean(cwd.join(base));
     let folder = if cfg!(windows) {
-        // `Python313`, and the prefix does not tell its minor version by a folder: whichever is there is asked for.
+        // The folder is `Python313`, but the prefix does not show its minor version: the first existing folder is used.
         let entries = fs_err::read_dir(&base).ok()?.flatten();
         let mut folders = entries.map(|entry| entry.path().join("site-packages"));
         folders.find(|folder| folder.is_dir())?
@@ -249,8 +249,8 @@ fn user_site(variables: &Variables, user_home: &Path, cwd: &Path, prefix: &Path)
             .join(site_packages.parent()?.file_name()?)
             .join("site-packages")
     };
-    let holds_something = fs_err::read_dir(&folder).ok()?.flatten().next().is_some();
-    holds_something.then_some((base, folder))
+    let has_entries = fs_err::read_dir(&folder).ok()?.flatten().next().is_some();
+    has_entries.then_some((base, folder))
 }
 
 #[cfg(test)]
@@ -258,7 +258,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_users_packages_are_looked_at_where_python_looks_at_them() {
+    fn the_user_site_is_the_folder_that_python_searches() {
         let home = tempfile::tempdir().expect("a folder");
         let prefix = home.path().join("env");
         fs_err::create_dir_all(prefix.join("lib/python3.13/site-packages")).expect("made");
@@ -267,7 +267,7 @@ mod tests {
         let folder = home.path().join(".local/lib/python3.13/site-packages");
         assert_eq!(of(&Variables::default()), None);
         fs_err::create_dir_all(&folder).expect("made");
-        assert_eq!(of(&Variables::default()), None, "nothing lies there");
+        assert_eq!(of(&Variables::default()), None, "the folder is empty");
         fs_err::write(folder.join("numpy.py"), "").expect("written");
         if cfg!(unix) {
             assert_eq!(of(&Variables::default()), Some(folder));
@@ -275,21 +275,21 @@ mod tests {
         assert_eq!(of(&Variables::from_pairs([("PYTHONNOUSERSITE", "1")])), None);
     }
 
-    /// They were compared as text with what Python makes of them, and looked for in another folder.
+    /// Regression: entries were compared as text with Python's paths, and searched for in another folder.
     #[cfg(unix)]
     #[test]
-    fn entries_are_the_folders_that_python_makes_of_them() {
+    fn entries_are_absolute_like_those_of_python() {
         let of = |value: &str| entries(OsStr::new(value), Path::new("/home/u/lab"));
         assert_eq!(of("/opt/tools/"), [Path::new("/opt/tools")]);
         assert_eq!(
             of("src:../other/./x//"),
             [Path::new("/home/u/lab/src"), Path::new("/home/u/other/x")]
         );
-        assert_eq!(of("/a:"), [Path::new("/a"), Path::new("/home/u/lab")], "an empty one");
+        assert_eq!(of("/a:"), [Path::new("/a"), Path::new("/home/u/lab")], "an empty entry");
     }
 
     #[test]
-    fn the_scripts_words_are_read_and_others_left() {
+    fn lines_of_the_script_are_read_and_others_ignored() {
         let found = read("a banner\nprefix\t/e\nshadowed\tnumpy\t/h/numpy/__init__.py\t/e/numpy/__init__.py\n");
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].module, "numpy");

@@ -1,4 +1,4 @@
-//! Qt's plugin folders that this shell names, where an environment has a Qt of its own.
+//! Qt plugin folders in this shell's variables, for an environment that contains its own Qt.
 
 use std::{
     ffi::OsString,
@@ -8,34 +8,34 @@ use std::{
 use super::trial::Trial;
 use crate::{context::Context, doctor::patient::Patient, files::layout};
 
-/// Variables by which a shell names plugins of a Qt.
+/// Variables that name folders of Qt plugins.
 const VARIABLES: [&str; 2] = ["QT_QPA_PLATFORM_PLUGIN_PATH", "QT_PLUGIN_PATH"];
 
-/// The Qts that wheels bring.
+/// Python bindings whose wheels contain Qt.
 pub(crate) const BINDINGS: [&str; 4] = ["PySide6", "PyQt6", "PyQt5", "PySide2"];
 
-/// A folder of another Qt's plugins.
+/// A folder with plugins of another Qt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Plugins {
     /// The variable that names it.
     pub(crate) variable: &'static str,
-    /// The folder.
+    /// The path of the folder.
     pub(crate) folder: PathBuf,
-    /// The environment's Qt.
+    /// The Qt binding of the environment.
     pub(crate) binding: &'static str,
-    /// Files of it that the environment's Qt really loaded.
+    /// Files in the folder that the environment's Qt really loaded.
     pub(crate) taken: Vec<PathBuf>,
-    /// Why no window can be made so, where it can otherwise.
+    /// Why no window can open with the variable, if it can without it.
     pub(crate) broken: Option<String>,
 }
 
-/// The Qt of an environment.
+/// Returns the Qt binding of an environment.
 pub(crate) fn binding(prefix: &Path) -> Option<&'static str> {
     let site_packages = layout::site_packages_of(prefix)?;
     BINDINGS.into_iter().find(|name| site_packages.join(name).is_dir())
 }
 
-/// Look at the variables, and start the environment's Qt with them and without, on no screen.
+/// Inspects the variables, and starts the environment's Qt with and without them, without a display.
 pub(super) async fn look(ctx: &Context, patient: &Patient) -> std::io::Result<Vec<Plugins>> {
     let Some(binding) = binding(&patient.prefix) else {
         return Ok(Vec::new());

@@ -1,10 +1,10 @@
-"""Run statements one by one, and tell how each ended and which files are loaded at the end."""
+"""Run statements one by one, and report the result of each and the files that are loaded at the end."""
 
 import sys
 
 statements = sys.argv[1:]
 
-# What a program does that asks ONNX Runtime for CUDA; an import alone does not open that library.
+# The same calls as a program that selects CUDA in ONNX Runtime; an import alone does not open that library.
 NAMED = {
     "load onnxruntime's CUDA provider": """
 import ctypes, os, onnxruntime
@@ -16,13 +16,13 @@ for name, mode in (("shared", ctypes.RTLD_GLOBAL), ("cuda", ctypes.RTLD_LOCAL)):
 
 
 def tell(kind, *words):
-    # What the modules print themselves has no such mark.
+    # The mark separates these lines from the output of the modules.
     sys.stdout.write("\n" + "\t".join(("matenv", kind) + tuple(word.replace("\n", " ").replace("\t", " ") for word in words)) + "\n")
     sys.stdout.flush()
 
 
 def last_line(words):
-    # Some errors are a page of advice, and the cause stands at its end.
+    # Some errors are a page of advice, with the cause at the end.
     lines = [line.strip() for line in words.splitlines() if line.strip()]
     return lines[-1] if lines else ""
 
@@ -46,7 +46,7 @@ for file in sorted(files):
         tell("mapped", file)
 tell("end")
 sys.stdout.flush()
-# Threads and exit handlers of what was imported are not what is tried.
+# Threads and exit handlers of the imported modules are not part of the trial.
 import os
 
 os._exit(0)

@@ -1,4 +1,4 @@
-//! A trial: a few statements in an environment's Python, with the variables under suspicion or without.
+//! A trial run: a few statements in an environment's Python, with or without the suspected variables.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,21 +14,21 @@ const SCRIPT: &str = include_str!("trial.py");
 /// torch alone takes 10 s on a cold disk.
 const LIMIT: Duration = Duration::from_mins(2);
 
-/// What a trial showed.
+/// The result of a trial run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Trial {
-    /// How each statement ended; those after a crash are not there.
+    /// The result of each statement; statements after a crash are missing.
     pub(crate) ended: BTreeMap<String, Result<(), String>>,
     /// `sys.prefix`; absent if Python did not start.
     pub(crate) prefix: Option<PathBuf>,
     /// Files that the process had mapped at the end (Linux).
     pub(crate) mapped: BTreeSet<PathBuf>,
-    /// How the process ended where it did not come to its end, with its last words.
+    /// How the process crashed, with its last line of output.
     pub(crate) crashed: Option<String>,
 }
 
 impl Trial {
-    /// Run `statements` with `more` beside the clean variables of the environment. `None` takes one away.
+    /// Runs `statements` with the clean variables of the environment, changed by `more`. `None` removes a variable.
     pub(crate) async fn run(
         ctx: &Context,
         patient: &Patient,
@@ -44,7 +44,7 @@ impl Trial {
             .args(statements);
         let ended = job.run().await?;
         let mut trial = Self::read(&ended.stdout_text());
-        if !trial.came_to_its_end(&ended.stdout_text()) {
+        if !trial.completed(&ended.stdout_text()) {
             let last: Vec<&str> = ended.stderr.lines().filter(|line| !line.trim().is_empty()).collect();
             let last = last.last().map(|line| format!(": {}", line.trim())).unwrap_or_default();
             trial.crashed = Some(format!("{}{last}", ended.how()));
@@ -83,16 +83,16 @@ impl Trial {
         trial
     }
 
-    fn came_to_its_end(&self, output: &str) -> bool {
+    fn completed(&self, output: &str) -> bool {
         self.prefix.is_some() && output.lines().any(|line| line == "matenv\tend")
     }
 
-    /// Whether Python started.
+    /// Returns whether Python started.
     pub(crate) fn started(&self) -> bool {
         self.prefix.is_some()
     }
 
-    /// What ended badly here and well in `other`, with the reason.
+    /// Returns the statements that fail here and succeed in `other`, each with the reason.
     pub(crate) fn broken_beside(&self, other: &Self) -> Vec<(String, String)> {
         if !self.started() && other.started() {
             let why = self.crashed.clone().unwrap_or_default();
@@ -107,14 +107,15 @@ impl Trial {
                     Some(how) => Some((statement.clone(), how.clone())),
                     None => Some((statement.clone(), why.clone())),
                 },
-                // What comes after a crash is not there, and the crash is told.
+                // A statement after a crash has no result, and the crash is already reported.
                 Some(Ok(())) | None => None,
             })
             .collect()
     }
 }
 
-/// A program of the environment with a home of its own, so that what modules write at their first import is no user's.
+/// Prepares a run of the environment's Python with a temporary home folder, so that modules do not write into the
+/// user's.
 pub(super) fn job(ctx: &Context, patient: &Patient, work: &Path, more: &[(&str, Option<OsString>)]) -> Job {
     let mut variables = ctx.settings.variables.inside(&patient.prefix);
     variables.retain(|name, _| !name.to_str().is_some_and(|name| name.starts_with("XDG_")));
@@ -136,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_fails_beside_a_good_trial_is_broken() {
+    fn only_statements_that_succeed_in_the_other_trial_are_broken() {
         let good = Trial::read(
             "matenv\tprefix\t/e\nmatenv\tstart\timport a\nmatenv\tdone\timport a\nmatenv\tstart\timport b\nmatenv\tfailed\timport b\tImportError: no b\n",
         );
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crash_is_told_of_the_statement_in_which_it_came() {
+    fn a_crash_is_reported_for_its_statement() {
         let good = Trial::read("matenv\tprefix\t/e\nmatenv\tstart\timport a\nmatenv\tdone\timport a\n");
         let mut bad = Trial::read("matenv\tprefix\t/e\nmatenv\tstart\timport a\n");
         bad.crashed = Some("signal 11 (segmentation fault)".to_owned());

@@ -1,4 +1,4 @@
-//! A desktop entry by freedesktop.org's specification, and its icon in the theme that all others fall back to.
+//! A desktop entry (freedesktop.org), with its icon in `hicolor`, the fallback of all icon themes.
 
 use std::path::{Path, PathBuf};
 
@@ -31,14 +31,14 @@ fn text(entry: &MenuEntry) -> String {
     let (name, comment) = (escaped(&entry.name), escaped(&entry.comment));
     let (exec, try_exec) = (escaped(&exec.join(" ")), escaped(&entry.program));
     let env = &entry.env;
-    // TryExec hides the entry where matenv itself is gone.
+    // TryExec hides the entry if matenv itself was removed.
     format!(
         "[Desktop Entry]\nType=Application\nVersion=1.1\nName={name}\nComment={comment}\nExec={exec}\n\
          TryExec={try_exec}\nIcon=matenv-{env}\nTerminal=false\nCategories=Science;\nKeywords=matenv;{env};\n"
     )
 }
 
-/// A word of a command line, by the Exec key's rules; `%` starts a field code in quotes too.
+/// Quotes an argument by the rules of the Exec key. `%` starts a field code even inside quotes.
 fn quoted(word: &str) -> String {
     const RESERVED: &[char] = &[
         ' ', '\t', '\n', '"', '\'', '\\', '>', '<', '~', '|', '&', ';', '$', '*', '?', '#', '(', ')', '`',
@@ -58,7 +58,7 @@ fn quoted(word: &str) -> String {
     quoted
 }
 
-/// A value, by the rules of all keys; they apply after those of Exec.
+/// Escapes a value by the rules of all keys. They apply after the rules of Exec.
 fn escaped(value: &str) -> String {
     value
         .replace('\\', "\\\\")

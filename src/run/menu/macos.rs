@@ -38,7 +38,7 @@ fn bundle(env: &EnvName, applications: &Path) -> PathBuf {
 }
 
 fn properties_text(entry: &MenuEntry) -> String {
-    // Identifiers hold letters, digits, `-` and `.` only.
+    // Identifiers contain only letters, digits, `-` and `.`.
     let identifier = entry.env.as_str().replace('_', "-");
     let rows = [
         ("CFBundleDisplayName", entry.name.as_str()),
@@ -81,7 +81,7 @@ fn script_text(entry: &MenuEntry) -> String {
     format!("#!/bin/sh\n{variables}exec {}\n", words.join(" "))
 }
 
-/// An icon file with one picture: `ic08` is a PNG of 256 pixels. Lengths count their own eight bytes of head.
+/// Returns an icon file with one image: `ic08` is a PNG of 256 pixels. Lengths include the header of eight bytes.
 fn icns(png: &[u8]) -> Vec<u8> {
     let length = |bytes: usize| u32::try_from(bytes).unwrap_or_default().to_be_bytes();
     let mut bytes = b"icns".to_vec();

@@ -1,8 +1,8 @@
-//! Menu entries: an icon to click for people who use no terminal.
+//! Menu entries: an icon to click for people who do not use a terminal.
 //!
-//! In: a manifest with a launch command, and the environment's name. Out: the files of a [`MenuEntry`] where this
-//! operating system's menu looks for them. One writer a system, each plain text and the same on every machine, so that
-//! all three are tested on one. Absent on purpose: what happens at a click, which is `matenv launch ENV`.
+//! In: a manifest with a launch command, and the environment's name. Out: the files of a [`MenuEntry`] in the folders
+//! of this operating system's menu. Each system has its own writer. All of them compile on every system, so that one
+//! machine tests all three. Not here: the action of a click, which is `matenv launch ENV`.
 
 mod linux;
 mod macos;
@@ -22,47 +22,47 @@ use crate::{
 
 /// matenv's icon as scalable graphics.
 const ICON_SVG: &str = include_str!("../../../assets/icons/matenv.svg");
-/// The same, 256 x 256 pixels; `assets/icons/matenv.svg` rendered.
+/// The same icon with 256 x 256 pixels, rendered from `assets/icons/matenv.svg`.
 const ICON_PNG: &[u8] = include_bytes!("../../../assets/icons/matenv.png");
 
-/// What a menu shows of an environment, and what a click does.
+/// A menu entry of an environment, and the command of a click.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MenuEntry {
     /// The environment.
     pub env: EnvName,
-    /// The words beside the icon.
+    /// The text next to the icon.
     pub name: String,
-    /// One sentence.
+    /// A description in one sentence.
     pub comment: String,
-    /// The program to start, by absolute path.
+    /// The absolute path of the program to start.
     pub program: String,
-    /// Its arguments.
+    /// The arguments of the program.
     pub arguments: Vec<String>,
-    /// Variables to set: what this shell has and the desktop lacks.
+    /// Variables to set, because the desktop session does not have those of this shell.
     pub variables: BTreeMap<String, String>,
 }
 
-/// Why a menu entry could not be made or removed.
+/// Errors of creating or removing a menu entry.
 #[derive(Debug, thiserror::Error)]
 pub enum MenuError {
-    /// A path that must stand in a text file is not Unicode. Exit 1.
-    #[error("a menu entry cannot name {}, whose path is not Unicode", .0.display())]
+    /// A path for the entry is not Unicode. Exit 1.
+    #[error("invalid path for a menu entry, because it is not Unicode: {}", .0.display())]
     NotText(PathBuf),
-    /// This program does not know where it lies. Exit 1.
-    #[error("cannot find out where matenv itself lies")]
+    /// The path of the running program is unknown. Exit 1.
+    #[error("failed to find the path of matenv itself")]
     Program(#[source] std::io::Error),
     /// A file could not be written. Exit 1.
-    #[error("cannot write the menu entry")]
+    #[error("failed to write the menu entry")]
     Write(#[source] std::io::Error),
     /// A file could not be removed. Exit 1.
-    #[error("cannot remove the menu entry")]
+    #[error("failed to remove the menu entry")]
     Remove(#[source] std::io::Error),
 }
 
-/// Where this system's menu looks.
+/// The folders of a system's menu.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Menu {
-    /// freedesktop.org's.
+    /// The menu of freedesktop.org.
     Linux {
         /// `$XDG_DATA_HOME`.
         data_home: PathBuf,
@@ -71,12 +71,12 @@ pub enum Menu {
     Windows {
         /// The folder of the Start menu's own entries.
         programs: PathBuf,
-        /// Where the scripts that they start lie.
+        /// The folder of the scripts that the entries start.
         scripts: PathBuf,
     },
     /// The Launchpad.
     Macos {
-        /// The user's own applications.
+        /// The folder of the user's own applications.
         applications: PathBuf,
     },
 }
@@ -89,18 +89,19 @@ struct MenuFile {
     executable: bool,
 }
 
-/// Put `env`, made from `manifest`, into this system's menu. A manifest without a program is a note, not an error.
+/// Adds `env`, created from `manifest`, to this system's menu. A manifest without a program causes a note, not an
+/// error.
 pub fn enter(ctx: &Context, manifest: &Manifest, env: &EnvName) -> Result<Vec<PathBuf>, MenuError> {
     if manifest.launch.is_none() {
         ctx.events
-            .note(format!("{env} has no program to launch, so it is in no menu"));
+            .note(format!("{env} has no program to launch, so it has no menu entry"));
         return Ok(Vec::new());
     }
     let program = std::env::current_exe().map_err(MenuError::Program)?;
-    // `uvx matenv` runs from there, and `uv cache clean` takes it away.
+    // `uvx matenv` runs from there, and `uv cache clean` removes it.
     if program.starts_with(&ctx.settings.uv_cache) {
         ctx.events.warn(format!(
-            "the menu entry starts {}, which is in uv's cache: install matenv for good (uv tool install) and type --menu again",
+            "the menu entry starts {}, which is in uv's cache: install matenv permanently (`uv tool install`), then run the command with --menu again",
             program.display()
         ));
     }
@@ -113,10 +114,10 @@ pub fn enter(ctx: &Context, manifest: &Manifest, env: &EnvName) -> Result<Vec<Pa
 }
 
 impl MenuEntry {
-    /// The entry of `env`, made from `manifest`, that starts the matenv at `program`.
+    /// Returns the entry of `env`, created from `manifest`. It starts the matenv at `program`.
     pub fn new(settings: &Settings, manifest: &Manifest, env: &EnvName, program: &Path) -> Result<Self, MenuError> {
         let mut variables = BTreeMap::new();
-        // A desktop session does not read the shell's files that set it.
+        // A desktop session does not read the shell's startup files, which set it.
         if settings.home != settings.user_home.join(".matenv") {
             variables.insert("MATENV_HOME".to_owned(), text(&settings.home)?);
         }
@@ -132,7 +133,7 @@ impl MenuEntry {
 }
 
 impl Menu {
-    /// The menu of the operating system that matenv was built for.
+    /// Returns the menu of the operating system that matenv was built for.
     #[must_use]
     pub fn of(settings: &Settings) -> Self {
         let (home, variables) = (&settings.user_home, &settings.variables);
@@ -162,7 +163,7 @@ impl Menu {
         }
     }
 
-    /// Write an entry over the one that was there. Gives its files, the one that the menu shows first.
+    /// Writes an entry, and replaces an existing one. Returns its files; the first is the one that the menu shows.
     pub fn write(&self, entry: &MenuEntry) -> Result<Vec<PathBuf>, MenuError> {
         let mut written = Vec::new();
         for file in self.files(entry)? {
@@ -172,7 +173,7 @@ impl Menu {
         Ok(written)
     }
 
-    /// Remove an environment's entry, if it has one. Gives the files that were removed.
+    /// Removes an environment's entry, if it has one. Returns the removed files.
     pub fn remove(&self, env: &EnvName) -> Result<Vec<PathBuf>, MenuError> {
         let mut removed = Vec::new();
         for path in self.paths(env) {
@@ -183,7 +184,7 @@ impl Menu {
             }
         }
         for folder in self.folders(env) {
-            // It stays if it was never there, or if something of others lies in it.
+            // This fails if the folder does not exist or contains other files.
             let _ = fs_err::remove_dir(folder);
         }
         Ok(removed)
@@ -205,7 +206,7 @@ impl Menu {
         }
     }
 
-    /// Folders that exist for the entry alone, the innermost first.
+    /// Returns the folders that exist only for entries, the innermost first.
     fn folders(&self, env: &EnvName) -> Vec<PathBuf> {
         match self {
             Self::Linux { .. } => Vec::new(),

@@ -1,8 +1,8 @@
-//! The three writers, and what they leave.
+//! Tests of the three writers.
 
 use super::*;
 
-/// What real home folders and less real ones have.
+/// Special characters of real and imagined home folders.
 const AWKWARD: &str = r#"/home/Jörg's 100% $HOME "a" `b` c\d/matenv"#;
 
 fn entry(program: &str, home: Option<&str>) -> MenuEntry {
@@ -34,7 +34,7 @@ fn menus(root: &Path) -> [Menu; 3] {
     ]
 }
 
-/// The text files of an entry, each under its path.
+/// Renders the text files of an entry, each under its path.
 fn shown(menu: &Menu, entry: &MenuEntry) -> String {
     let texts: Vec<String> = menu
         .files(entry)
@@ -139,7 +139,7 @@ fn macos_gets_a_bundle() {
 }
 
 #[test]
-fn icons_hold_the_picture() {
+fn icons_contain_the_image() {
     let [_, windows, macos] = menus(Path::new("/root"));
     let entry = entry("/usr/bin/matenv", None);
     for (menu, head) in [(windows, 22), (macos, 16)] {
@@ -150,22 +150,22 @@ fn icons_hold_the_picture() {
 }
 
 #[test]
-fn what_is_written_is_removed_and_nothing_else() {
+fn only_written_files_are_removed() {
     let folder = tempfile::tempdir().expect("a temp folder");
     for menu in menus(folder.path()) {
         let entry = entry("/usr/bin/matenv", None);
         let written = menu.write(&entry).expect("written");
         assert_eq!(menu.write(&entry).expect("written again"), written);
         assert_eq!(written, menu.paths(&entry.env));
-        let neighbour = written[0].with_file_name("neighbour");
-        fs_err::write(&neighbour, "").expect("written");
+        let neighbor = written[0].with_file_name("neighbor");
+        fs_err::write(&neighbor, "").expect("written");
         assert_eq!(menu.remove(&entry.env).expect("removed"), written);
         assert_eq!(
             menu.remove(&entry.env).expect("nothing is there"),
             Vec::<PathBuf>::new()
         );
-        assert!(neighbour.is_file(), "{} was removed", neighbour.display());
-        fs_err::remove_file(&neighbour).expect("removed");
+        assert!(neighbor.is_file(), "{} was removed", neighbor.display());
+        fs_err::remove_file(&neighbor).expect("removed");
         menu.remove(&entry.env).expect("its folders go");
         for gone in menu.folders(&entry.env) {
             assert!(!gone.exists(), "{} stayed", gone.display());
@@ -174,7 +174,7 @@ fn what_is_written_is_removed_and_nothing_else() {
 }
 
 #[test]
-fn a_home_that_the_desktop_does_not_know_is_named() {
+fn a_home_that_the_desktop_does_not_know_is_set() {
     let manifests = crate::manifest::Manifests::load(None).expect("sound");
     let manifest = manifests.get("sleap").expect("there");
     let named = |variables: &[(&str, &str)]| {
@@ -193,6 +193,6 @@ fn a_home_that_the_desktop_does_not_know_is_named() {
         named(&[("HOME", "/home/u"), ("MATENV_HOME", "/home/u/.matenv")]),
         BTreeMap::new()
     );
-    let elsewhere = named(&[("HOME", "/home/u"), ("MATENV_HOME", "/big")]);
-    assert_eq!(elsewhere["MATENV_HOME"], "/big");
+    let other = named(&[("HOME", "/home/u"), ("MATENV_HOME", "/big")]);
+    assert_eq!(other["MATENV_HOME"], "/big");
 }

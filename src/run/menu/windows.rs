@@ -1,7 +1,8 @@
 //! An internet shortcut in the Start menu that opens a script.
 //!
-//! Not a `.lnk`: that takes COM or a binary format that nobody here could try. A `.url` is text, the Start menu shows it with
-//! its icon, and the script's window stays open when the program does not start, so that the reason can be read.
+//! Not a `.lnk`, which requires COM or a binary format that could not be tested. A `.url` is text, and the Start menu
+//! shows it with its icon. If the program fails to start, the script's window stays open, so that the user can read
+//! why.
 
 use std::path::{Path, PathBuf};
 
@@ -30,7 +31,7 @@ fn shortcut_text(script: &str, icon: &str) -> String {
     format!("[InternetShortcut]\r\nURL={url}\r\nIconFile={icon}\r\nIconIndex=0\r\n")
 }
 
-/// `C:\a b` as `file:///C:/a%20b`. The url crate does this on Windows only.
+/// Converts `C:\a b` to `file:///C:/a%20b`. The url crate does this on Windows only.
 fn file_url(path: &str) -> String {
     let mut url = String::from("file:///");
     for byte in path.trim_start_matches('/').bytes() {
@@ -49,28 +50,28 @@ fn file_url(path: &str) -> String {
 }
 
 fn script_text(entry: &MenuEntry) -> String {
-    // In a script a `%` is written twice.
-    let written = |text: &str| text.replace('%', "%%");
+    // In a script, `%` is written twice.
+    let escaped = |text: &str| text.replace('%', "%%");
     let command: Vec<String> = [&entry.program]
         .into_iter()
         .chain(&entry.arguments)
-        .map(|word| format!("\"{}\"", written(word)))
+        .map(|word| format!("\"{}\"", escaped(word)))
         .collect();
-    // Code page 65001 lets names with umlauts through.
+    // Code page 65001 (UTF-8) supports names with umlauts.
     let mut lines = vec!["@echo off".to_owned(), "chcp 65001 >nul".to_owned()];
     lines.extend(
         entry
             .variables
             .iter()
-            .map(|(name, value)| format!("set \"{name}={}\"", written(value))),
+            .map(|(name, value)| format!("set \"{name}={}\"", escaped(value))),
     );
     lines.push(format!("{} || pause", command.join(" ")));
     lines.join("\r\n") + "\r\n"
 }
 
-/// An icon file with one picture, which may be a PNG since Windows Vista.
+/// Returns an icon file with one image, which may be a PNG since Windows Vista.
 fn ico(png: &[u8]) -> Vec<u8> {
-    // Reserved, kind 1, one picture; 256 pixels are written as 0; one plane of 32 bits; size and place of the picture.
+    // Reserved, type 1, one image; 256 pixels are written as 0; one plane of 32 bits; size and offset of the image.
     let mut bytes = vec![0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 1, 0, 32, 0];
     bytes.extend(u32::try_from(png.len()).unwrap_or_default().to_le_bytes());
     bytes.extend(22_u32.to_le_bytes());

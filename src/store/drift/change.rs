@@ -2,40 +2,41 @@ use std::fmt;
 
 use serde::Serialize;
 
-/// What became of a package. The order is that of the sentence: what breaks most comes first.
+/// The kind of a change. The order is that of the message: changes that break most come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ChangeKind {
-    /// Another version or build is there.
+    /// Another version or build is installed.
     Changed,
-    /// It is gone.
+    /// The package was removed.
     Removed,
-    /// The same version was installed once more, from another file or by another tool.
+    /// The same version was installed again, from another file or by another tool.
     Reinstalled,
-    /// It was not there.
+    /// The package was not installed before.
     Added,
 }
 
-/// A package that is not as it was.
+/// A changed package.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Change {
     /// Normalized name.
     pub name: String,
-    /// What became of it.
+    /// The kind of the change.
     pub kind: ChangeKind,
-    /// Its version then.
+    /// The version before.
     pub before: Option<String>,
-    /// Its version now.
+    /// The version now.
     pub after: Option<String>,
-    /// When, as far as the disk tells; RFC 3339.
+    /// The time of the change (RFC 3339), if the filesystem shows it.
     pub at: Option<jiff::Timestamp>,
 }
 
 impl Change {
-    /// Other versions than before; none before or after means added or removed. `when` is in nanoseconds since 1970.
+    /// Creates a change between versions; no versions before or after means added or removed. `when` is in nanoseconds
+    /// since 1970.
     pub(super) fn between(name: &str, before: &[String], after: &[String], when: Option<u64>) -> Self {
-        let words = |versions: &[String]| (!versions.is_empty()).then(|| versions.join(" and "));
-        let (before, after) = (words(before), words(after));
+        let joined = |versions: &[String]| (!versions.is_empty()).then(|| versions.join(" and "));
+        let (before, after) = (joined(before), joined(after));
         let kind = match (&before, &after) {
             (None, _) => ChangeKind::Added,
             (_, None) => ChangeKind::Removed,
@@ -50,7 +51,7 @@ impl Change {
         }
     }
 
-    /// The same version from another file.
+    /// Creates a reinstallation of the same version from another file.
     pub(super) fn again(name: &str, version: &str, when: Option<u64>) -> Self {
         Self {
             name: name.to_owned(),
@@ -61,7 +62,7 @@ impl Change {
         }
     }
 
-    /// Whether it is the same change, seen in another folder.
+    /// Returns whether it is the same change, found in another folder.
     pub(super) fn is_as(&self, other: &Self) -> bool {
         (&self.name, self.kind, &self.before, &self.after) == (&other.name, other.kind, &other.before, &other.after)
     }

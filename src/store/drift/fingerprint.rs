@@ -1,4 +1,4 @@
-//! What a prefix held when it was proven, written down so that it can be compared in a moment.
+//! A record of the packages in a proven prefix, made for a fast comparison.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,7 +17,7 @@ use crate::files::layout;
 
 const FILE: &str = "fingerprint.json";
 
-/// What was installed in a prefix at one moment (`share/matenv/fingerprint.json`).
+/// The packages that were installed in a prefix at one moment (`share/matenv/fingerprint.json`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint {
     schema: u32,
@@ -27,12 +27,13 @@ pub struct Fingerprint {
     conda: Side,
 }
 
-/// One folder that says what is installed.
+/// One folder that lists installed packages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Side {
-    /// Relative to the prefix.
+    /// The path relative to the prefix.
     folder: PathBuf,
-    /// When an entry was added to it or removed last, in nanoseconds since 1970; absent if that was only just.
+    /// The time of the last added or removed entry, in nanoseconds since 1970; absent if it was less than 2 seconds
+    /// ago.
     modified: Option<u64>,
     installed: Vec<Installed>,
 }
@@ -43,7 +44,7 @@ struct Installed {
     version: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     build: Option<String>,
-    /// The distribution's own list of its files.
+    /// The distribution's own list of its files (`RECORD`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     record: Option<Record>,
 }
@@ -56,10 +57,10 @@ struct Record {
 }
 
 impl Fingerprint {
-    /// Look at the prefix; `None` if there is no Python in it.
+    /// Reads the prefix; `None` if it does not contain Python.
     ///
     /// # Errors
-    /// A folder or a distribution's RECORD cannot be read.
+    /// A folder or a distribution's `RECORD` cannot be read.
     pub fn take(prefix: &Path) -> std::io::Result<Option<Self>> {
         let Some(site_packages) = layout::site_packages_of(prefix) else {
             return Ok(None);
@@ -71,7 +72,7 @@ impl Fingerprint {
         }))
     }
 
-    /// Write it into the prefix, whole or not at all.
+    /// Writes the fingerprint into the prefix atomically.
     ///
     /// # Errors
     /// It cannot be written.
@@ -84,8 +85,7 @@ impl Fingerprint {
         fs_err::rename(unfinished, file)
     }
 
-    /// The one that was written into the prefix; `None` where there is none that can be read, as in environments from
-    /// before there were any.
+    /// Reads the fingerprint from the prefix; `None` if it is missing or damaged. Old environments have none.
     #[must_use]
     pub fn read(prefix: &Path) -> Option<Self> {
         let text = fs_err::read_to_string(path(prefix)).ok()?;
@@ -95,14 +95,14 @@ impl Fingerprint {
             .filter(|read: &Self| read.schema == 1)
     }
 
-    /// What is there now and was not then, or the other way round, the most telling first.
+    /// Returns the differences between now and then, the most important first.
     ///
     /// # Errors
     /// A folder cannot be read.
     pub fn changes(&self, prefix: &Path) -> std::io::Result<Vec<Change>> {
         let mut changes = self.python.changes(prefix, Kind::Python)?;
         for change in self.conda.changes(prefix, Kind::Conda)? {
-            // A conda package with Python code in it is told once.
+            // A conda package that contains a Python distribution is reported once.
             if !changes.iter().any(|known| known.is_as(&change)) {
                 changes.push(change);
             }
@@ -118,7 +118,7 @@ fn path(prefix: &Path) -> PathBuf {
 
 impl Side {
     fn take(prefix: &Path, folder: &Path, kind: Kind) -> std::io::Result<Self> {
-        // Before the listing: what comes in meanwhile shows as a later change of the folder.
+        // Read before the listing, so that a change during the listing shows as a later time.
         let modified = stamp(folder).filter(|modified| is_settled(*modified));
         let mut installed = Vec::new();
         for entry in kind.list(folder)?.into_values().flatten() {
@@ -143,7 +143,7 @@ impl Side {
     fn changes(&self, prefix: &Path, kind: Kind) -> std::io::Result<Vec<Change>> {
         let folder = prefix.join(&self.folder);
         let modified = stamp(&folder);
-        // Whatever installs or removes makes or removes an entry. That costs one look, on slow network disks too.
+        // Every installation or removal adds or removes an entry. One `stat` is fast even on slow network disks.
         if modified.is_some() && modified == self.modified {
             return Ok(Vec::new());
         }
@@ -164,7 +164,7 @@ impl Side {
     }
 }
 
-/// How a package differs, if it does.
+/// Returns the change of a package, if it has changed.
 fn change(name: &str, before: &[&Installed], after: &[Entry], folder: Option<u64>) -> Option<Change> {
     let same = before.len() == after.len()
         && before
@@ -194,7 +194,7 @@ fn change(name: &str, before: &[&Installed], after: &[Entry], folder: Option<u64
         .iter()
         .map(|now| (now.version.as_str(), now.build.as_deref()))
         .collect();
-    // Two builds of one version are told apart by their names alone.
+    // Two builds of the same version differ only in their build strings.
     let alike = then
         .iter()
         .map(|(version, _)| version)
@@ -208,7 +208,7 @@ fn change(name: &str, before: &[&Installed], after: &[Entry], folder: Option<u64
     ))
 }
 
-/// Whether a later change would get another time: disks count in steps of up to 2 seconds (FAT).
+/// Returns whether a later change would get another timestamp: filesystems have steps of up to 2 seconds (FAT).
 fn is_settled(modified: u64) -> bool {
     const STEP: u128 = 2_000_000_000;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -224,7 +224,7 @@ impl Record {
         let path = entry.record();
         let bytes = match fs_err::read(&path) {
             Ok(bytes) => bytes,
-            // Some packages of conda's and all `.egg-info` have none.
+            // Some conda packages and all `.egg-info` entries have none.
             Err(error)
                 if matches!(
                     error.kind(),
@@ -242,8 +242,8 @@ impl Record {
         }))
     }
 
-    /// Whether `path` holds something else. It is read only if it was written since: a copied or restored environment has
-    /// new times and the same bytes.
+    /// Returns whether `path` has other contents. The file is read only if its time differs: a copied or restored
+    /// environment has new times and the same bytes.
     fn is_another(&self, path: &Path) -> bool {
         let Ok(metadata) = fs_err::metadata(path) else {
             return true;

@@ -1,4 +1,4 @@
-//! What is installed in a prefix, by the names of files and folders alone.
+//! The installed packages of a prefix, from the names of files and folders alone.
 
 use std::{
     collections::BTreeMap,
@@ -9,20 +9,20 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-/// One entry of a folder that says what is installed.
+/// One entry of a folder that lists installed packages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Entry {
     /// Normalized name.
     pub(super) name: String,
-    /// Its version.
+    /// The version.
     pub(super) version: String,
-    /// The build of a conda package, which tells two of one version apart.
+    /// The build string of a conda package.
     pub(super) build: Option<String>,
-    /// The entry itself.
+    /// The path of the entry.
     pub(super) path: PathBuf,
 }
 
-/// Which folder is listed.
+/// The kind of a listed folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// `site-packages`, with a `.dist-info` for each distribution.
@@ -32,8 +32,8 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// What `folder` says, by package: two entries of one name are two installations in one place. A folder that is gone
-    /// says nothing.
+    /// Lists the entries of `folder` by package. Two entries with one name are two installations in one place. A
+    /// missing folder has no entries.
     pub(super) fn list(self, folder: &Path) -> std::io::Result<BTreeMap<String, Vec<Entry>>> {
         let mut found: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
         let entries = match fs_err::read_dir(folder) {
@@ -60,8 +60,8 @@ impl Kind {
         Ok(found)
     }
 
-    /// Name, version and build of an entry's name; `None` for what says nothing. `~umpy-2.5.5.dist-info` is what pip
-    /// leaves of a distribution that it removed.
+    /// Parses the name of an entry into name, version and build; `None` for other entries. pip leaves
+    /// `~umpy-2.5.5.dist-info` after a failed removal.
     fn parse(self, entry: &str) -> Option<(String, String, Option<String>)> {
         match self {
             Self::Python => {
@@ -69,7 +69,7 @@ impl Kind {
                     .strip_suffix(".dist-info")
                     .or_else(|| entry.strip_suffix(".egg-info"))?;
                 let (name, rest) = stem.split_once('-')?;
-                // Old distributions name the Python that they are for: `name-1.0-py3.13.egg-info`.
+                // Old distributions name their Python version: `name-1.0-py3.13.egg-info`.
                 let version = rest.split_once("-py").map_or(rest, |(version, _)| version);
                 let name = pep508_rs::PackageName::from_str(name).ok()?;
                 Some((name.to_string(), version.to_owned(), None))
@@ -84,18 +84,18 @@ impl Kind {
 }
 
 impl Entry {
-    /// The list of a distribution's files.
+    /// Returns the path of the distribution's list of files.
     pub(super) fn record(&self) -> PathBuf {
         self.path.join("RECORD")
     }
 
-    /// When it was put there, in nanoseconds since 1970, where the disk tells.
+    /// Returns the time of the installation in nanoseconds since 1970, if the filesystem shows it.
     pub(super) fn made(&self) -> Option<u64> {
         modified(&fs_err::metadata(&self.path).ok()?)
     }
 }
 
-/// When a file or folder was changed last, in nanoseconds since 1970.
+/// Returns the modification time of a file or folder in nanoseconds since 1970.
 pub(super) fn modified(metadata: &Metadata) -> Option<u64> {
     let since = |time: SystemTime| time.duration_since(UNIX_EPOCH).ok();
     u64::try_from(since(metadata.modified().ok()?)?.as_nanos()).ok()
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn names_say_what_is_installed() {
+    fn names_of_entries_are_parsed() {
         for (kind, entry, expected) in [
             (Kind::Python, "numpy-2.5.5.dist-info", Some("numpy 2.5.5")),
             (Kind::Python, "torch-2.15.0+cpu.dist-info", Some("torch 2.15.0+cpu")),
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_gone_says_nothing() {
+    fn a_missing_folder_has_no_entries() {
         assert!(Kind::Python.list(Path::new("/not/there")).expect("listed").is_empty());
     }
 }

@@ -1,9 +1,9 @@
-//! Drift: what somebody changed in an environment after it was proven.
+//! Drift: changes of an environment after it was proven.
 //!
-//! In: a generation and the [`Fingerprint`] that was taken when it became the current one. Out: [`Drift`], which names each
-//! package that is another one now, and the sentence that says so. It is asked at every start of a program, so it lists two
-//! folders and reads no more than one small file (1 ms for 260 packages). Absent on purpose: files that were changed in
-//! place, which the audit finds, and judgement: a changed environment is still run.
+//! In: a generation and the [`Fingerprint`] from the time when it became current. Out: [`Drift`], which names each
+//! changed package, and a message about them. This runs at every start of a program, so it lists only two folders and
+//! reads one small file (1 ms for 260 packages). Not here: files that were changed in place, which the audit finds,
+//! and judgment: programs of a changed environment still run.
 
 mod change;
 mod fingerprint;
@@ -16,29 +16,29 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use crate::store::Generation;
 
-/// How many changes a sentence names.
+/// The maximum number of changes that a message names.
 const NAMED: usize = 3;
 
-/// What differs from what was proven. There is at least one change.
+/// The differences from the proven state. There is at least one change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Drift {
-    /// What differs, the most telling first.
+    /// The changes, the most important first.
     pub changes: Vec<Change>,
 }
 
 impl Drift {
-    /// What was changed in `generation`; `None` where nothing was, or where nothing is known.
+    /// Returns the changes of `generation`; `None` if there are none, or if they are unknown.
     #[must_use]
     pub fn of(generation: &Generation) -> Option<Self> {
         let prefix = &generation.prefix;
         let changes = Fingerprint::read(prefix)?
             .changes(prefix)
-            .inspect_err(|error| tracing::debug!("whether {} has changed is not known: {error}", prefix.display()))
+            .inspect_err(|error| tracing::debug!("failed to check {} for changes: {error}", prefix.display()))
             .ok()?;
         (!changes.is_empty()).then_some(Self { changes })
     }
 
-    /// `sleap has changed since it was proven: numpy 2.5.5 -> 1.26.4, on 14 Nov; to mend it: …`
+    /// Renders the message: `sleap has changed since it was proven: numpy 2.5.5 -> 1.26.4, on 14 Nov; to fix it: …`
     #[must_use]
     pub fn sentence(&self, generation: &Generation) -> String {
         self.sentence_at(generation, Timestamp::now())
@@ -54,9 +54,9 @@ impl Drift {
         };
         let day = self.changes.iter().filter_map(|change| change.at).max();
         format!(
-            "{} has changed since it was {}: {}{more}{}; to mend it: matenv repair {}",
+            "{} has changed since it was {}: {}{more}{}; to fix it: matenv repair {}",
             generation.env,
-            if generation.record.ok { "proven" } else { "made" },
+            if generation.record.ok { "proven" } else { "created" },
             named.join(", "),
             day.map(|day| format!(", on {}", date(day, now))).unwrap_or_default(),
             generation.env
@@ -64,7 +64,7 @@ impl Drift {
     }
 }
 
-/// `14 Nov`, with the year where it is another one.
+/// Formats a date as `14 Nov`, with the year if it is not the current one.
 fn date(day: Timestamp, now: Timestamp) -> String {
     let (day, now) = (day.to_zoned(TimeZone::UTC), now.to_zoned(TimeZone::UTC));
     let form = if day.year() == now.year() {

@@ -1,4 +1,4 @@
-//! Prefixes of folders with the names that pip, uv and conda give them.
+//! Test prefixes: folders with the names that pip, uv and conda give them.
 
 use std::path::Path;
 
@@ -76,7 +76,7 @@ impl Prefix {
 }
 
 #[test]
-fn what_was_not_touched_has_not_changed() {
+fn an_untouched_prefix_has_no_changes() {
     let prefix = Prefix::new(&[("numpy", "2.5.5"), ("scipy", "1.2")]).proven();
     assert_eq!(prefix.changes(), Vec::<String>::new());
     // Python compiles what it imports.
@@ -84,7 +84,7 @@ fn what_was_not_touched_has_not_changed() {
     assert_eq!(prefix.changes(), Vec::<String>::new());
 }
 
-/// A network disk takes a millisecond for each file that is looked at.
+/// A network disk needs a millisecond for each `stat`.
 #[test]
 #[cfg(unix)]
 fn a_folder_whose_time_is_the_same_is_not_listed() {
@@ -125,13 +125,13 @@ fn another_version_a_removed_and_an_added_package_are_named() {
     );
 }
 
-/// `matenv verify` says more of it: Python takes whichever comes first.
+/// `matenv verify` reports the details: Python uses the first one.
 #[test]
 fn two_versions_in_one_place_are_a_change() {
     let prefix = Prefix::new(&[("numpy", "2.5.5")]).proven();
     prefix.install("numpy", "1.26.4", "");
     assert_eq!(prefix.changes(), ["numpy 2.5.5 -> 1.26.4 and 2.5.5"]);
-    // What pip leaves of a distribution that it could not remove is none.
+    // The remains of a distribution that pip failed to remove do not count as installed.
     let prefix = Prefix::new(&[("numpy", "2.5.5")]).proven();
     fs_err::rename(
         prefix.site_packages().join("numpy-2.5.5.dist-info"),
@@ -142,16 +142,16 @@ fn two_versions_in_one_place_are_a_change() {
 }
 
 #[test]
-fn the_same_version_from_another_file_is_a_change_and_the_same_bytes_are_none() {
+fn the_same_version_is_a_change_only_with_other_files() {
     let prefix = Prefix::new(&[("torch", "2.15.0"), ("numpy", "2.5.5")]).proven();
-    // As a copy of the whole environment does it, without its times.
+    // Like a copy of the whole environment, which has new times.
     for (name, version) in [("torch", "2.15.0"), ("numpy", "2.5.5")] {
         prefix.uninstall(name, version);
         prefix.install(name, version, "a.py,sha256=aaaa,1\n");
     }
     assert_eq!(prefix.changes(), Vec::<String>::new());
     for another in ["a.py,sha256=bbbb,1\n", "a.py,sha256=aaaa,1\nb.py,sha256=aaaa,1\n"] {
-        // A disk counts time in steps; people are slower than those.
+        // Timestamps have steps; people are slower than those.
         std::thread::sleep(std::time::Duration::from_millis(50));
         prefix.uninstall("torch", "2.15.0");
         prefix.install("torch", "2.15.0", another);
@@ -160,7 +160,7 @@ fn the_same_version_from_another_file_is_a_change_and_the_same_bytes_are_none() 
 }
 
 #[test]
-fn a_conda_package_with_python_code_is_told_once() {
+fn a_conda_package_with_python_code_is_reported_once() {
     let prefix = Prefix::new(&[("pip", "26.3")]);
     prefix.conda("pip-26.3-pyhd8ed1ab_0.json");
     let prefix = prefix.proven();
@@ -173,13 +173,13 @@ fn a_conda_package_with_python_code_is_told_once() {
 }
 
 #[test]
-fn where_nothing_is_known_nothing_is_said() {
+fn without_a_valid_fingerprint_there_are_no_changes() {
     let prefix = Prefix::new(&[("numpy", "2.5.5")]);
     prefix.uninstall("numpy", "2.5.5");
     assert_eq!(
         prefix.changes(),
         Vec::<String>::new(),
-        "from before there were fingerprints"
+        "an old environment without a fingerprint"
     );
     for text in ["", "{", "[]", r#"{"schema": 2, "python": {}, "conda": {}}"#] {
         fs_err::create_dir_all(layout::records(prefix.path())).expect("created");
@@ -191,7 +191,7 @@ fn where_nothing_is_known_nothing_is_said() {
 }
 
 #[test]
-fn a_sentence_names_three_the_day_and_the_way_back() {
+fn the_message_names_three_changes_the_day_and_the_fix() {
     let change = |name: &str, after: &[String], day: &str| {
         let at: Timestamp = day.parse().expect("a time");
         let nanoseconds = u64::try_from(at.as_nanosecond()).expect("after 1970");
@@ -206,7 +206,7 @@ fn a_sentence_names_three_the_day_and_the_way_back() {
     let now: Timestamp = "2026-11-25T00:00:00Z".parse().expect("a time");
     insta::assert_snapshot!(
         drift.sentence_at(&generation, now),
-        @"demo has changed since it was proven: numpy 1.0 -> 2.0, on 13 Nov; to mend it: matenv repair demo"
+        @"demo has changed since it was proven: numpy 1.0 -> 2.0, on 13 Nov; to fix it: matenv repair demo"
     );
     for name in ["scipy", "torch", "tqdm", "zarr"] {
         drift.changes.push(change(name, &[], "2025-01-02T00:00:00Z"));
@@ -215,6 +215,6 @@ fn a_sentence_names_three_the_day_and_the_way_back() {
     generation.record.ok = false;
     insta::assert_snapshot!(
         drift.sentence_at(&generation, now),
-        @"demo has changed since it was made: numpy 1.0 -> 2.0, scipy 1.0 removed, torch 1.0 removed and 2 more, on 2 Jan 2025; to mend it: matenv repair demo"
+        @"demo has changed since it was created: numpy 1.0 -> 2.0, scipy 1.0 removed, torch 1.0 removed and 2 more, on 2 Jan 2025; to fix it: matenv repair demo"
     );
 }

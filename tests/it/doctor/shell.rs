@@ -57,7 +57,7 @@ fn a_healthy_environment_raises_nothing_above_info() {
     doctor(&env, &["demo", "--prefix", "."], &[]).exits(2);
     doctor(&env, &["--prefix", "made-up"], &[])
         .exits(2)
-        .says("made-up is no conda or virtual environment");
+        .says("made-up is not a conda or virtual environment");
 }
 
 /// The demo with a library of its own that needs `libstdc++.so.6` of the system.
