@@ -12,7 +12,7 @@ pub(super) const DISK: &str =
     "check free disk space (df -h), free inodes (df -i) and write permission; or use another disk: MATENV_HOME=DIR";
 
 /// The message after Ctrl-C.
-pub(super) const INTERRUPTED: &str = "interrupted: unfinished work was removed, and nothing else was changed";
+pub(super) const INTERRUPTED: &str = "interrupted: unfinished work was removed, existing environments are unchanged";
 
 /// The exit codes of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
