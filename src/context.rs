@@ -33,8 +33,8 @@ pub struct Shared {
     /// Limits the probes that run at once: each loads hundreds of megabytes of libraries, and more probes than cores
     /// would only delay all of them.
     pub probes: Semaphore,
-    /// Disk space that each environment of this run needs, for its conda packages and its wheels, as several are written
-    /// at once.
+    /// Disk space that each environment of this run needs, for its conda packages and its wheels, as several
+    /// are written at once.
     pub promised: std::sync::Mutex<Vec<(Need, Need)>>,
     /// Locked exclusively by a benchmark, which needs the whole machine, and shared by all other work.
     pub machine: RwLock<()>,

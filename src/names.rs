@@ -65,7 +65,8 @@ pub(crate) fn closest<'a>(asked: &str, known: impl IntoIterator<Item = &'a str>)
         .map(|(_, known)| known)
 }
 
-/// Returns the arguments of `matenv install` that install `env` again: its manifest, and `--name` if the names differ.
+/// Returns the arguments of `matenv install` that install `env` again: its manifest, and `--name` if the names
+/// differ.
 #[must_use]
 pub fn typed(manifest: &EnvName, env: &EnvName) -> String {
     if manifest == env {

@@ -72,8 +72,8 @@ pub struct Settings {
 /// Errors of settings.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
-    /// Neither `HOME` nor `USERPROFILE` is an absolute path. It is required even if `MATENV_HOME` is set, for the conda
-    /// link and the default caches.
+    /// Neither `HOME` nor `USERPROFILE` is an absolute path. It is required even if `MATENV_HOME` is set, for
+    /// the conda link and the default caches.
     #[error("HOME is not set to an absolute path")]
     NoHome,
     /// A configuration file cannot be read.

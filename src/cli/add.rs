@@ -10,8 +10,8 @@ use crate::{
 
 /// Add packages to an environment of the lab
 ///
-/// Writes the packages into matenv.toml, and keeps its comments and order. A package that is already there gets the new
-/// version bounds. Run `matenv install` afterwards.
+/// Writes the packages into matenv.toml, and keeps its comments and order. A package that is already there gets
+/// the new version bounds. Run `matenv install` afterwards.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

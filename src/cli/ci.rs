@@ -14,8 +14,8 @@ use crate::{
 
 /// Write a CI workflow that installs from the lock and keeps the certificates
 ///
-/// Writes one job for each environment, profile and platform in the lab's matenv.lock. matenv is not on a package index
-/// yet, so each job installs it from a wheel that is pinned by its hash.
+/// Writes one job for each environment, profile and platform in the lab's matenv.lock. matenv is not on a
+/// package index yet, so each job installs it from a wheel that is pinned by its hash.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// CI service to write for

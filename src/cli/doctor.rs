@@ -10,11 +10,12 @@ use crate::{
 
 /// Find problems of this machine, this shell and an environment
 ///
-/// Checks the machine (driver, disks, sources, conda), the variables of this shell that affect an environment, and the
-/// environment itself: its files, its probes, and the imports of packages that are known to conflict. Each finding has a
-/// code, the evidence and a remedy. Without ENV, checks the files of every environment, and runs a program only if a
-/// variable of this shell is suspicious. With --hardware, uses the driver and the GPUs of that machine: checks whether its
-/// driver supports the environment's CUDA, and whether the libraries contain code for its GPUs.
+/// Checks the machine (driver, disks, sources, conda), the variables of this shell that affect an environment,
+/// and the environment itself: its files, its probes, and the imports of packages that are known to conflict.
+/// Each finding has a code, the evidence and a remedy. Without ENV, checks the files of every environment, and
+/// runs a program only if a variable of this shell is suspicious. With --hardware, uses the driver and the GPUs
+/// of that machine: checks whether its driver supports the environment's CUDA, and whether the libraries
+/// contain code for its GPUs.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::{settings::Settings, toml_file::TomlError};
 
-/// The help line of an error that a disk may have caused. [`Failure::located`] replaces it by one that names the folder.
+/// The help line of an error that a disk may have caused. [`Failure::located`] replaces it by one that names
+/// the folder.
 pub(super) const DISK: &str =
     "check free disk space (df -h), free inodes (df -i) and write permission; or use another disk: MATENV_HOME=DIR";
 
@@ -97,8 +98,12 @@ impl Exit {
             }
             Self::Unreachable => "A channel or an index does not answer, or requires credentials.",
             Self::Integrity => "A hash or a size is wrong, or an archive, a lock or a record is damaged.",
-            Self::Faulty => "An audit or a probe failed. A new environment is not made current, and the previous one stays.",
-            Self::BenchFailed => "Inference failed, gave wrong results, or ran on another execution provider than requested.",
+            Self::Faulty => {
+                "An audit or a probe failed. A new environment is not made current, and the previous one stays."
+            }
+            Self::BenchFailed => {
+                "Inference failed, gave wrong results, or ran on another execution provider than requested."
+            }
             Self::Unsupported => {
                 "The profile does not fit the hardware (`--profile cpu` needs no GPU), a package does not exist for this platform, or the environment is for another machine (`--cross`)."
             }
@@ -304,7 +309,9 @@ impl Failure {
         let help = match crate::names::closest(env.as_str(), known.iter().map(String::as_str)) {
             _ if has_manifest => format!("install it: matenv install {env}"),
             Some(similar) => format!("did you mean `{similar}`? Installed environments: {}", known.join(", ")),
-            None if known.is_empty() => "install the default environments: matenv install".to_owned(),
+            None if known.is_empty() => {
+                "nothing is installed yet; install the default environments: matenv install".to_owned()
+            }
             None => format!("installed environments: {}", known.join(", ")),
         };
         Self {
@@ -345,11 +352,19 @@ impl Failure {
     }
 
     pub(super) fn no_cwd(error: &std::io::Error) -> Self {
-        Self::io("failed to find the current folder", error, "change to a folder that exists")
+        Self::io(
+            "failed to find the current folder",
+            error,
+            "change to a folder that exists",
+        )
     }
 
     pub(super) fn no_runtime(error: &std::io::Error) -> Self {
-        Self::io("failed to start threads", error, "check the limits of this shell: ulimit -a")
+        Self::io(
+            "failed to start threads",
+            error,
+            "check the limits of this shell: ulimit -a",
+        )
     }
 
     /// Creates the error for a command that would overwrite or lose something.

@@ -143,7 +143,8 @@ impl From<MeantError> for Failure {
             MeantError::NeedsCross { .. } => (
                 "install::needs_cross",
                 Exit::Unsupported,
-                "if that is intended, run the command again with --cross: steps that need the GPU are skipped here".to_owned(),
+                "if that is intended, run the command again with --cross: steps that need the GPU are skipped here"
+                    .to_owned(),
             ),
             MeantError::Replaces { env, profile, .. } => (
                 "install::replaces",

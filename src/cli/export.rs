@@ -17,9 +17,9 @@ use crate::{
 
 /// Export an environment's packages for another tool
 ///
-/// In a lab's folder, exports the environment from matenv.lock; otherwise, exports the installed environment with its exact
-/// versions. An environment that uses this machine's own Python cannot be exported, because it works only here. matenv does
-/// not prove what another tool installs from the export.
+/// In a lab's folder, exports the environment from matenv.lock; otherwise, exports the installed environment
+/// with its exact versions. An environment that uses this machine's own Python cannot be exported, because it
+/// works only here. matenv does not prove what another tool installs from the export.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Environment to export
@@ -105,8 +105,8 @@ fn shown<'a>(args: &'a Args, entry: &'a LabEntry, text: &'a str) -> Shown<'a> {
     }
 }
 
-/// Writes a text to the file of `--output`. Refuses to overwrite a lab's files and, if `ours` is given, an existing file
-/// that does not start with it.
+/// Writes a text to the file of `--output`. Refuses to overwrite a lab's files and, if `ours` is given, an
+/// existing file that does not start with it.
 pub(super) fn write(file: &Path, text: &str, ours: Option<&str>) -> Result<(), Failure> {
     let of_lab = [LAB_FILE, LAB_LOCK, LAB_BESIDE].iter().any(|name| file.ends_with(name));
     let theirs = ours.is_some_and(|ours| fs_err::read_to_string(file).is_ok_and(|there| !there.starts_with(ours)));

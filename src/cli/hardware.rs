@@ -5,8 +5,9 @@ use crate::{hardware::Hardware, report};
 
 /// Show the hardware of this machine
 ///
-/// Shows the GPUs as CUDA programs see them, the driver, the processor, memory, disks and everything else that a profile
-/// depends on. `--json` prints a hardware file, with which another machine can plan environments for this one.
+/// Shows the GPUs as CUDA programs see them, the driver, the processor, memory, disks and everything else that
+/// a profile depends on. `--json` prints a hardware file, with which another machine can plan environments for
+/// this one.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -10,8 +10,8 @@ use crate::{
 
 /// Create a lab: write a matenv.toml
 ///
-/// The file lists the environments, the packages that are added to them and the package sources, with a comment for each
-/// key. Every command that runs in that folder or below it uses this file.
+/// The file lists the environments, the packages that are added to them and the package sources, with a comment
+/// for each key. Every command that runs in that folder or below it uses this file.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

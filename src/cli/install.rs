@@ -67,8 +67,9 @@ pub(super) struct Choice {
     profile: ProfileChoice,
     #[command(flatten)]
     hardware: HardwareFile,
-    /// Install for another machine of the same platform: skip and report the steps that need its GPU. Usually used with
-    /// --hardware; without it the GPU is unknown, and CUDA is 13.0 or the version in `CONDA_OVERRIDE_CUDA`
+    /// Install for another machine of the same platform: skip and report the steps that need its GPU. Usually
+    /// used with --hardware; without it the GPU is unknown, and CUDA is 13.0 or the version in
+    /// `CONDA_OVERRIDE_CUDA`
     #[arg(long)]
     cross: bool,
     /// Use no fallback: the same as --no-host-python --no-torch-from-pypi
@@ -217,7 +218,8 @@ fn show_one(args: &Args, made: Made, session: &Session) -> Result<ExitCode, Fail
     Ok(exit.into())
 }
 
-/// Prints each environment in a few lines, then all of them in one table. Returns the exit code of the first that failed.
+/// Prints each environment in a few lines, then all of them in one table. Returns the exit code of the first
+/// that failed.
 fn show_many(made: Vec<Made>, session: &Session) -> ExitCode {
     let made: Vec<(EnvName, Result<Installed, Failure>)> = made
         .into_iter()

@@ -12,8 +12,8 @@ use crate::{
 
 /// Open an environment's program
 ///
-/// Hides library and Python paths of other programs from it. The program keeps running after the terminal is closed, and
-/// its output goes to a log. If it fails within a second, the end of the log is shown.
+/// The program does not see library or Python paths of other programs. It keeps running after the terminal is
+/// closed, and writes its output to a log. If it fails within a second, the end of the log is shown.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Environment to use

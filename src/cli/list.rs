@@ -124,9 +124,14 @@ fn broken(lost: &Lost) -> Row<'_> {
 
 fn table(generations: &[Generation], differences: &[Differences], all_lost: &[Lost]) -> Table {
     let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_header(["environment", "profile", "generation", "state", "created", "prefix"]);
+    table.load_style(presets::NOTHING).set_header([
+        "environment",
+        "profile",
+        "generation",
+        "state",
+        "created",
+        "prefix",
+    ]);
     for (generation, differences) in generations.iter().zip(differences) {
         table.add_row([
             generation.env.to_string(),

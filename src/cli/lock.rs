@@ -14,8 +14,9 @@ use crate::{
 
 /// Resolve the lab's environments for every platform and write matenv.lock
 ///
-/// Run it in a lab's folder (`matenv init`), on any machine: it can also lock for other platforms. Locked versions stay
-/// while they meet the requirements. There is no fallback: if a source does not answer, the command fails.
+/// Run it in a lab's folder (`matenv init`), on any machine: it can also lock for other platforms. Locked
+/// versions stay while they meet the requirements. There is no fallback: if a source does not answer, the
+/// command fails.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

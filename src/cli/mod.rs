@@ -103,7 +103,8 @@ struct Global {
     /// Do not use the network; use only files in the caches
     #[arg(long, global = true)]
     offline: bool,
-    /// Use TARGET, a URL or the name of another source, instead of SOURCE: conda-forge, pypi, torch, nvidia or a URL prefix
+    /// Use TARGET, a URL or the name of another source, instead of SOURCE: conda-forge, pypi, torch, nvidia or
+    /// a URL prefix
     #[arg(long, global = true, value_name = "SOURCE=TARGET")]
     mirror: Vec<Mirror>,
     /// Use the manifests in DIR instead of the built-in ones
@@ -119,8 +120,8 @@ enum Color {
     Never,
 }
 
-/// Every command. Those outside `InSession` describe matenv itself, so they also work without `HOME` and with an invalid
-/// manifest.
+/// Every command. Those outside `InSession` describe matenv itself, so they also work without `HOME` and with
+/// an invalid manifest.
 #[derive(Debug, Subcommand)]
 enum AnyCommand {
     #[command(flatten)]
@@ -332,7 +333,8 @@ impl Global {
         }
     }
 
-    /// Starts the logs on standard error and the trace of `--timings`. The trace is complete when the guard is dropped.
+    /// Starts the logs on standard error and the trace of `--timings`. The trace is complete when the guard is
+    /// dropped.
     fn start_logs(&self) -> Result<Option<tracing_chrome::FlushGuard>, Failure> {
         let level = match self.verbose {
             0 => "off",

@@ -13,9 +13,10 @@ use crate::{
 
 /// Repair an environment whose files changed
 ///
-/// Finds problems as `matenv doctor ENV --deep` does. Then builds the environment again from its own lock: the same
-/// versions from the same sources, without anything that was added later. The new build replaces the broken one only after
-/// it is proven. Problems of the machine or the shell are reported with a command that helps.
+/// Finds problems as `matenv doctor ENV --deep` does. Then builds the environment again from its own lock: the
+/// same versions from the same sources, without anything that was added later. The new build replaces the
+/// broken one only after it is proven. Problems of the machine or the shell are reported with a command that
+/// helps.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Environment to repair
@@ -75,7 +76,11 @@ fn describe(repaired: &Repaired, args: &Args) -> String {
     let env = &args.env;
     let mut parts = Vec::new();
     if !repaired.faults.is_empty() {
-        let head = if args.dry_run { "would be fixed" } else { "problems found" };
+        let head = if args.dry_run {
+            "would be fixed"
+        } else {
+            "problems found"
+        };
         // The remedy is printed once below, or was applied.
         let faults = repaired
             .faults

@@ -5,7 +5,7 @@ use crate::{names::EnvName, store};
 
 /// Run a command inside an environment
 ///
-/// Hides library and Python paths of other programs from the command. Passes on its exit code and signals.
+/// The command does not see library or Python paths of other programs. Its exit code and signals are passed on.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Environment to use

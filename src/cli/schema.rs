@@ -5,8 +5,8 @@ use crate::reference::Document;
 
 /// Print the JSON Schema of a file
 ///
-/// Editors use it to complete and check manifests and a lab's file: write `#:schema PATH` into the first line of the TOML
-/// file.
+/// Editors use it to complete and check manifests and a lab's file: write `#:schema PATH` into the first line
+/// of the TOML file.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Kind of file

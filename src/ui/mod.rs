@@ -1,7 +1,8 @@
 //! The terminal: how events are displayed.
 //!
-//! Input: [`Event`](crate::event::Event)s. Output: lines and bars on standard error. Results are printed by [`crate::cli`].
-//! A terminal shows live lines. Other outputs, CI and `NO_COLOR` get one plain line for each finished stage.
+//! Input: [`Event`](crate::event::Event)s. Output: lines and bars on standard error. Results are printed by
+//! [`crate::cli`]. A terminal shows live lines. Other outputs, CI and `NO_COLOR` get one plain line for each
+//! finished stage.
 
 mod bars;
 mod lines;
@@ -9,7 +10,7 @@ mod lines;
 use crate::event::Events;
 use lines::Lines;
 
-/// How much is printed.
+/// The amount of output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verbosity {
     /// Warnings only.
@@ -20,10 +21,10 @@ pub enum Verbosity {
     Verbose,
 }
 
-/// How events are displayed.
+/// Display options.
 #[derive(Debug, Clone, Copy)]
 pub struct Style {
-    /// How much is printed.
+    /// The amount of output.
     pub verbosity: Verbosity,
     /// Whether live lines may be drawn.
     pub live: bool,

@@ -13,7 +13,9 @@ impl From<ExportError> for Failure {
             ExportError::MachineBound { ref env } => (
                 "export::machine_bound",
                 Exit::Usage,
-                format!("install it again with Python from a conda channel, then export it: matenv install {env} --no-host-python --force"),
+                format!(
+                    "install it again with Python from a conda channel, then export it: matenv install {env} --no-host-python --force"
+                ),
             ),
             ExportError::OwnSource {
                 ref env, ref manifest, ..
@@ -74,10 +76,7 @@ impl From<CiError> for Failure {
                 "ci::no_runner",
                 "write the job yourself, for your own runner: see docs/guides/ci.md",
             ),
-            CiError::Form(_) => (
-                "ci::serialize",
-                "run the command again with -vv, and report the output",
-            ),
+            CiError::Form(_) => ("ci::serialize", "run the command again with -vv, and report the output"),
         };
         Self::new(&error, code, Exit::Usage, help.to_owned())
     }

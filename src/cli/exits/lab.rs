@@ -78,7 +78,8 @@ impl From<LabError> for Failure {
                 match similar {
                     Some(similar) => format!("did you mean: matenv remove-package {env} {similar}"),
                     None if known.is_empty() => {
-                        "it adds no packages; show what the environment requires: matenv plan ".to_owned() + env.as_str()
+                        "it adds no packages; show what the environment requires: matenv plan ".to_owned()
+                            + env.as_str()
                     }
                     None => format!("it adds: {}", known.join(", ")),
                 },

@@ -194,10 +194,7 @@ impl From<MenuError> for Failure {
                 "menu::write",
                 "get write permission for that folder; the environment itself is installed",
             ),
-            MenuError::Remove(_) => (
-                "menu::remove",
-                "remove that file yourself, then run the command again",
-            ),
+            MenuError::Remove(_) => ("menu::remove", "remove that file yourself, then run the command again"),
         };
         Self::new(&error, code, Exit::Machine, help.to_owned())
     }
@@ -210,7 +207,9 @@ impl From<LaunchError> for Failure {
             LaunchError::NoProgram { ref env } => (
                 "launch::no_program",
                 Exit::Usage,
-                format!("run one of its commands: matenv run {env} -- CMD; or set its program in the manifest: launch = \"CMD\""),
+                format!(
+                    "run one of its commands: matenv run {env} -- CMD; or set its program in the manifest: launch = \"CMD\""
+                ),
             ),
             LaunchError::Log(_) => ("launch::log", Exit::Machine, DISK.to_owned()),
             LaunchError::Died { ref env, ref log, .. } => (

@@ -14,7 +14,9 @@ impl From<CondaError> for Failure {
             CondaError::Unreachable { channel, .. } => (
                 "conda::unreachable",
                 Exit::Unreachable,
-                format!("use a mirror: --mirror {channel}=URL; or use this machine's Python: omit --strict and --no-host-python"),
+                format!(
+                    "use a mirror: --mirror {channel}=URL; or use this machine's Python: omit --strict and --no-host-python"
+                ),
             ),
             CondaError::Unauthorized { channel } => (
                 "conda::unauthorized",
@@ -34,7 +36,8 @@ impl From<CondaError> for Failure {
             CondaError::Unsolvable { .. } => (
                 "conda::unsolvable",
                 Exit::Unresolvable,
-                "widen the version bounds of the manifest's conda packages or Python, then run the command again".to_owned(),
+                "widen the version bounds of the manifest's conda packages or Python, then run the command again"
+                    .to_owned(),
             ),
             CondaError::Spec { .. } => (
                 "conda::spec",
@@ -120,8 +123,7 @@ impl From<PypiError> for Failure {
             PypiError::Conflict { .. } => (
                 "pypi::conflict",
                 Exit::Unresolvable,
-                "change the requirement above, in matenv.toml or in the manifest: --manifest-dir DIR"
-                    .to_owned(),
+                "change the requirement above, in matenv.toml or in the manifest: --manifest-dir DIR".to_owned(),
             ),
             PypiError::ExtraMissing { package, extra, .. } => (
                 "pypi::extra_missing",
@@ -136,7 +138,9 @@ impl From<PypiError> for Failure {
             PypiError::WrongBackend { source_name, .. } => (
                 "pypi::wrong_backend",
                 Exit::Unresolvable,
-                format!("fix the mirror of `{source_name}`, which serves another build; or use PyPI: --mirror torch=pypi"),
+                format!(
+                    "fix the mirror of `{source_name}`, which serves another build; or use PyPI: --mirror torch=pypi"
+                ),
             ),
             PypiError::Disagree(error) => {
                 let (code, help) = disagreement(error);
@@ -145,8 +149,7 @@ impl From<PypiError> for Failure {
             PypiError::TorchUnfit { .. } => (
                 "pypi::torch_unfit",
                 Exit::Unresolvable,
-                "use the torch index or a mirror of it: --mirror torch=URL; or use the CPU: --profile cpu"
-                    .to_owned(),
+                "use the torch index or a mirror of it: --mirror torch=URL; or use the CPU: --profile cpu".to_owned(),
             ),
             PypiError::Integrity { source_name, .. } => (
                 "pypi::integrity",
