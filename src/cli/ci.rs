@@ -66,7 +66,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     let rendered = ci::render(args.kind, &ci::jobs(&lock), &wheels)?;
     for job in &rendered.left_out {
         let note = format!(
-            "{} {} {} on {} is omitted: there is no known runner for it",
+            "{} {} {} on {} is left out: there is no known runner for it",
             job.env, job.profile, job.backend, job.platform
         );
         session.ctx.events.note(note);

@@ -169,7 +169,7 @@ fn show_check(unmet: &[Unmet], session: &Session) -> ExitCode {
     exit.into()
 }
 
-/// Renders changed versions as a table, then one line for each locked environment and each omitted one.
+/// Renders changed versions as a table, then one line for each environment that is locked or left out.
 fn describe(locked: &Locked, changed: bool) -> String {
     let mut text = String::new();
     let mut table = Table::new();
@@ -209,7 +209,7 @@ fn describe(locked: &Locked, changed: bool) -> String {
         );
     }
     for line in &locked.left_out {
-        let _ = writeln!(text, "  omitted: {line}");
+        let _ = writeln!(text, "  left out: {line}");
     }
     text.push_str(if changed {
         "wrote matenv.lock; to install from it on a machine of these platforms: matenv install --locked\n"
