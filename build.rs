@@ -1,14 +1,14 @@
-//! Tells the program which commit it was built from, where that is known.
+//! Sets the commit that the program is built from, if it is known.
 #![expect(clippy::disallowed_methods, reason = "a build script has neither settings nor jobs")]
 
 use std::path::Path;
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    // Whoever builds from an archive may say it: MATENV_COMMIT=…
+    // A build from an archive can set the commit: MATENV_COMMIT=…
     println!("cargo:rerun-if-env-changed=MATENV_COMMIT");
     let named = std::env::var("MATENV_COMMIT").ok().filter(|commit| !commit.is_empty());
-    // Debug builds have none: it would compile everything again at each commit.
+    // Debug builds have no commit: each new commit would compile everything again.
     let is_release = std::env::var("PROFILE").is_ok_and(|profile| profile == "release");
     let commit = named.or_else(|| is_release.then(packaged_or_checked_out).flatten());
     if let Some(commit) = commit {
@@ -16,12 +16,12 @@ fn main() {
     }
 }
 
-/// The commit of a packaged crate, or of a checkout; an archive has none.
+/// Returns the commit of a packaged crate or of a checkout. An archive has none.
 fn packaged_or_checked_out() -> Option<String> {
     packaged().or_else(checked_out)
 }
 
-/// What `cargo package` writes down.
+/// Returns the commit that `cargo package` recorded.
 fn packaged() -> Option<String> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(".cargo_vcs_info.json");
     let text = std::fs::read_to_string(file).ok()?;
@@ -30,13 +30,13 @@ fn packaged() -> Option<String> {
 }
 
 fn checked_out() -> Option<String> {
-    // An archive that was unpacked inside somebody else's checkout lies in a folder of it, and not at its top.
+    // An archive may be unpacked inside another repository. It is then not in the top folder of that repository.
     if !git(&["rev-parse", "--show-prefix"])?.is_empty() {
         return None;
     }
     for name in ["HEAD", "logs/HEAD"] {
         let path = git(&["rev-parse", "--git-path", name])?;
-        // cargo takes a file that is not there for one that changed.
+        // cargo treats a missing file as changed, so only existing files are listed.
         if Path::new(&path).exists() {
             println!("cargo:rerun-if-changed={path}");
         }

@@ -1,4 +1,4 @@
-//! The `matenv` program: everything is in the library.
+//! The `matenv` program. All its code is in the library.
 
 fn main() -> std::process::ExitCode {
     matenv::cli::main()

@@ -1,6 +1,6 @@
-//! About this matenv: which one it is, where its things lie, and how large they are.
+//! Facts about this matenv: its version, its files and folders, and their sizes.
 //!
-//! In: the settings. Out: an [`About`]. Absent on purpose: the environments, which `matenv list` shows.
+//! Input: the settings. Output: an [`About`]. It does not contain the environments, which `matenv list` shows.
 
 use std::path::PathBuf;
 
@@ -9,45 +9,45 @@ use serde::Serialize;
 
 use crate::{context::settings::Settings, store::Size};
 
-/// The commit that this program was built from, if its builder knew it.
+/// The commit that this program was built from, if it was known at build time.
 pub const COMMIT: Option<&str> = option_env!("MATENV_BUILT_FROM");
 
-/// What there is to know about this matenv.
+/// The version of this matenv and its folders.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct About {
     /// Version of matenv.
     pub version: &'static str,
-    /// The commit that it was built from; unknown in debug builds and archives.
+    /// Commit that it was built from; `None` for debug builds and for archives.
     pub commit: Option<&'static str>,
-    /// The platform that it was built for.
+    /// Platform that it was built for.
     pub target: String,
-    /// The program itself.
+    /// Path of the program.
     pub program: Option<PathBuf>,
     /// `MATENV_HOME`.
     pub home: PathBuf,
     /// Configuration files that were read.
     pub configuration: Vec<PathBuf>,
-    /// A folder of manifests that replaces the built-in ones.
+    /// Folder of manifests that replaces the built-in ones.
     pub manifest_dir: Option<PathBuf>,
-    /// Where the large things lie.
+    /// The large folders.
     pub folders: Vec<Folder>,
 }
 
-/// A folder with what lies in it.
+/// A folder and its size.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Folder {
     /// `store`, `rattler-cache` or `uv-cache`.
     pub name: &'static str,
-    /// Where it lies, or will lie.
+    /// Its path; it may not exist yet.
     pub path: PathBuf,
-    /// Bytes of its files; a file with several names in the folder counts once.
+    /// Size of its files in bytes; a file with several hard links in the folder counts once.
     pub bytes: u64,
-    /// Its files, each name counted: what an inode allowance sees is at most this.
+    /// Number of its files, with each hard link counted: an upper bound of the inodes that a quota counts.
     pub files: u64,
 }
 
 impl About {
-    /// Look at this machine. What cannot be read counts as nothing.
+    /// Measures the folders. Files that cannot be read count as zero.
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
         let folders = [

@@ -10,16 +10,17 @@ use crate::{
 
 /// Add packages to an environment of the lab
 ///
-/// Writes them into matenv.toml; comments and order stay. One that is there gets the new bounds. Install afterwards.
+/// Writes the packages into matenv.toml, and keeps its comments and order. A package that is already there gets
+/// the new version bounds. Run `matenv install` afterwards.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   matenv add sleap ipykernel
   matenv add sleap \"ipykernel>=6\" \"pandas[excel]<3\"")]
 pub(super) struct Args {
-    /// Environment to add them to
+    /// Environment to add the packages to
     env: EnvName,
-    /// Packages from PyPI, with bounds in quotes: "ipykernel>=6"
+    /// Packages from PyPI, with version bounds in quotes: "ipykernel>=6"
     #[arg(required = true, value_name = "PKG")]
     packages: Vec<String>,
 }
@@ -39,13 +40,13 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     Ok(Exit::Done.into())
 }
 
-/// What changed, and the next command.
+/// Prints the changes and the next command.
 pub(super) fn show(edited: &Edited, session: &Session) {
     let changed = edited.changes.iter().any(|change| change.before != change.after);
     let mut lines: Vec<String> = edited.changes.iter().map(|change| line(change, edited)).collect();
     if edited.alone {
         lines.push(format!(
-            "`matenv install` without a name now makes {} alone: the first one that is listed",
+            "`matenv install` without a name now installs only {}, the first environment in matenv.toml",
             edited.env
         ));
     }
@@ -64,7 +65,7 @@ pub(super) fn show(edited: &Edited, session: &Session) {
 fn line(change: &Change, edited: &Edited) -> String {
     let (env, file) = (&edited.env, edited.file.display());
     match (&change.before, &change.after) {
-        (Some(before), Some(after)) if before == after => format!("{after} is there already in {file}"),
+        (Some(before), Some(after)) if before == after => format!("{after} is already in {file}"),
         (Some(before), Some(after)) => format!("replaced {before} by {after} for {env} in {file}"),
         (None, Some(after)) => format!("added {after} to {env} in {file}"),
         (Some(before), None) => format!("removed {before} from {env} in {file}"),

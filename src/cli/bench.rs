@@ -8,10 +8,10 @@ use crate::{
     names::EnvName,
 };
 
-/// Time inference on an environment's own ONNX Runtime
+/// Time inference with an environment's ONNX Runtime
 ///
-/// Without a model it times the built-in UNet and checks its output against a reference. The certificate in the
-/// environment then holds these numbers.
+/// Without --model, times the built-in UNet and compares its output with a reference. Writes the results into the
+/// environment's certificate.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Environment to time

@@ -12,19 +12,19 @@ use crate::{
     lock::LabLock,
 };
 
-/// Write a CI workflow that installs by the lock and keeps the certificates
+/// Write a CI workflow that installs from the lock and keeps the certificates
 ///
-/// One job for each environment, profile and platform of the lab's matenv.lock. matenv is on no package index yet, so a wheel of it is
-/// named, and pinned by its hash.
+/// Writes one job for each environment, profile and platform in the lab's matenv.lock. matenv is not on a
+/// package index yet, so each job installs it from a wheel that is pinned by its hash.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// What to write
+    /// CI service to write for
     #[arg(value_enum)]
     kind: Kind,
-    /// The wheel that brings matenv to a job: a file of this repository, or URL#sha256=HEX; once for each platform
+    /// Wheel of matenv for the jobs: a file in this repository, or URL#sha256=HEX; repeat for each platform
     #[arg(long, value_name = "FILE|URL")]
     wheel: Vec<String>,
-    /// Write it to FILE instead of standard output
+    /// Write to FILE instead of standard output
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -41,11 +41,11 @@ struct Shown<'a> {
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
-    // A job starts in the repository's folder, which is the lab's.
+    // A job starts in the top folder of the repository, which must be the lab's folder.
     let root = session.lab.as_ref().map_or(Path::new("."), |lab| &lab.root);
     if let Some(above) = ci::repository_above(root) {
         session.ctx.events.warn(format!(
-            "this lab lies inside the repository {}: its jobs start there, and the paths of what is written are the lab's; change them, or keep the lab at the top",
+            "this lab is in a subfolder of the repository {}: jobs start in the repository's top folder, but the paths in the workflow are relative to the lab; change the paths, or move the lab to the top folder",
             above.display()
         ));
     }
@@ -55,13 +55,13 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
         .map(|given| MatenvWheel::find(given, root))
         .collect::<Result<Vec<_>, _>>()?;
     let lab = session.lab.is_some();
-    // The jobs install by it.
+    // The jobs install from the lock.
     let lock = LabLock::read(root)?.ok_or(LockedError::None { lab })?;
     super::lock::warn_of_stale(session)?;
     let rendered = ci::render(args.kind, &ci::jobs(&lock), &wheels)?;
     for job in &rendered.left_out {
         let note = format!(
-            "{} {} {} on {} is left out: no runner is known for it",
+            "{} {} {} on {} is left out: there is no known runner for it",
             job.env, job.profile, job.backend, job.platform
         );
         session.ctx.events.note(note);

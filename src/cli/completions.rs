@@ -8,10 +8,10 @@ use crate::cli::reference;
 
 /// Print the completion script of a shell
 ///
-/// For example `matenv completions bash > ~/.local/share/bash-completion/completions/matenv`.
+/// For example: `matenv completions bash > ~/.local/share/bash-completion/completions/matenv`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Shell to complete in
+    /// Shell that will load the script
     #[arg(value_enum)]
     shell: Shell,
 }

@@ -9,13 +9,14 @@ use crate::{
     names::EnvName,
 };
 
-/// Say what is wrong with this machine, this shell and an environment
+/// Find problems of this machine, this shell and an environment
 ///
-/// The machine is looked at (driver, disks, sources, conda), the variables of this shell that reach into an environment, and
-/// the environment itself: its files, its probes, and the imports of packages that are known to get into each other's way. Each
-/// finding has a code, what proves it and what to do. Without ENV every environment's files are looked at, and nothing is
-/// started but what a variable of this shell makes suspicious. With --hardware driver and GPUs are that machine's: whether it
-/// serves the environment's CUDA, and whether the libraries hold code for its GPUs.
+/// Checks the machine (driver, disks, sources, conda), the variables of this shell that affect an environment,
+/// and the environment itself: its files, its probes, and the imports of packages that are known to conflict.
+/// Each finding has a code, the evidence and a remedy. Without ENV, checks the files of every environment, and
+/// runs a program only if a variable of this shell is suspicious. With --hardware, uses the driver and the GPUs
+/// of that machine: checks whether its driver supports the environment's CUDA, and whether the libraries
+/// contain code for its GPUs.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -24,14 +25,14 @@ Examples:
   matenv doctor --prefix ~/miniforge3/envs/old-sleap
   matenv doctor sleap --hardware rig.json")]
 pub(super) struct Args {
-    /// Environment to look at
+    /// Environment to check
     env: Option<EnvName>,
-    /// Look at a conda or virtual environment that matenv did not make
+    /// Check a conda or virtual environment that matenv did not create
     #[arg(long, value_name = "PATH", conflicts_with = "env")]
     prefix: Option<PathBuf>,
     #[command(flatten)]
     hardware: HardwareFile,
-    /// Read every file against its recorded hash
+    /// Compare every file with its recorded hash
     #[arg(long)]
     deep: bool,
 }
@@ -56,11 +57,11 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
         session.lab.as_deref(),
     ))?;
     let exit = if found.ok { Exit::Done } else { Exit::Faulty };
-    session.out.told(&found, words(&found, described.as_ref()), exit);
+    session.out.told(&found, describe(&found, described.as_ref()), exit);
     Ok(exit.into())
 }
 
-fn words(found: &Examination, described: Option<&Described>) -> String {
+fn describe(found: &Examination, described: Option<&Described>) -> String {
     let blocks = found.findings.iter().map(|finding| finding_lines([finding]));
     let blocks: Vec<String> = blocks.collect();
     let count = |severity, one: &str, many: &str| {
@@ -77,15 +78,15 @@ fn words(found: &Examination, described: Option<&Described>) -> String {
         count(Severity::Info, "info", "infos"),
     ]
     .join(", ");
-    let of = match (&found.env, &found.prefix) {
+    let subject = match (&found.env, &found.prefix) {
         (Some(env), _) => env.to_string(),
         (None, Some(prefix)) => prefix.display().to_string(),
         (None, None) => "this machine".to_owned(),
     };
-    let verdict = if found.ok { "nothing blocks" } else { "something blocks" };
+    let verdict = if found.ok { "no errors" } else { "found errors" };
     let on = described.map(|described| format!(" with the driver and the GPUs of {}", described.file.display()));
     let on = on.unwrap_or_default();
-    [blocks.join("\n"), format!("{of}: {verdict}{on} ({counts})")]
+    [blocks.join("\n"), format!("{subject}: {verdict}{on} ({counts})")]
         .iter()
         .filter(|part| !part.is_empty())
         .cloned()

@@ -1,4 +1,4 @@
-//! An error as the user meets it: code, exit code, message, causes, excerpt, and the next command.
+//! An error as the user sees it: code, exit code, message, causes, excerpt and help line.
 
 use std::{fmt, process::ExitCode};
 
@@ -7,36 +7,37 @@ use serde::Serialize;
 
 use crate::{context::settings::Settings, files::toml_file::TomlError};
 
-/// The help of an error that may be the disk's; [`Failure::located`] says which disk.
+/// The help line of an error that a disk may have caused. [`Failure::located`] replaces it by one that names
+/// the folder.
 pub(super) const DISK: &str =
-    "look at the disk: free space and inodes (df -h, df -i), write permission; or choose another: MATENV_HOME=DIR";
+    "check free disk space (df -h), free inodes (df -i) and write permission; or use another disk: MATENV_HOME=DIR";
 
-/// What is said after Ctrl-C.
-pub(super) const INTERRUPTED: &str = "interrupted: what was not finished is gone, what was there before is untouched";
+/// The message after Ctrl-C.
+pub(super) const INTERRUPTED: &str = "interrupted: unfinished work was removed, existing environments are unchanged";
 
-/// How the program ends (design section 2).
+/// The exit codes of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// Done.
+    /// Success.
     Done = 0,
-    /// The machine is in the way.
+    /// Local system error: disk, permissions, file locks, Python.
     Machine = 1,
-    /// Usage.
+    /// Usage error.
     Usage = 2,
-    /// Cannot resolve.
+    /// The requirements cannot be resolved.
     Unresolvable = 3,
-    /// A source is unreachable.
+    /// A channel or an index is unreachable.
     Unreachable = 4,
-    /// Integrity.
+    /// Integrity error: a hash, a size or a record is wrong.
     Integrity = 5,
     /// Audit or verification found an error.
     Faulty = 6,
-    /// The benchmark failed.
+    /// The benchmark failed or was wrong.
     BenchFailed = 7,
     /// The hardware does not support the profile.
     Unsupported = 8,
-    /// Interrupted.
+    /// Interrupted by Ctrl-C or a termination signal.
     Interrupted = 130,
 }
 
@@ -47,7 +48,7 @@ impl From<Exit> for ExitCode {
 }
 
 impl Exit {
-    /// Every way to end.
+    /// All exit codes, in order.
     pub const ALL: [Self; 10] = [
         Self::Done,
         Self::Machine,
@@ -61,16 +62,16 @@ impl Exit {
         Self::Interrupted,
     ];
 
-    /// What it says, in a few words.
+    /// Returns a short label, as printed below `matenv --help`.
     #[must_use]
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Done => "done",
-            Self::Machine => "the machine is in the way",
-            Self::Usage => "usage",
-            Self::Unresolvable => "cannot resolve",
+            Self::Machine => "local system error",
+            Self::Usage => "usage error",
+            Self::Unresolvable => "cannot resolve requirements",
             Self::Unreachable => "source unreachable",
-            Self::Integrity => "integrity",
+            Self::Integrity => "integrity error",
             Self::Faulty => "audit or verification found an error",
             Self::BenchFailed => "benchmark failed",
             Self::Unsupported => "hardware does not support the profile",
@@ -78,41 +79,45 @@ impl Exit {
         }
     }
 
-    /// What is behind it: a sentence.
+    /// Returns the causes of the exit code, for the reference page.
     #[must_use]
     pub fn explained(self) -> &'static str {
         match self {
-            Self::Done => "What was asked for is there, or was there already.",
+            Self::Done => "The command succeeded, or there was nothing to do.",
             Self::Machine => {
-                "Disk or inodes full, no permission, noexec, HOME unset, a lock that cannot be had, no usable Python, \
-                 a program that ends as soon as it is launched."
+                "The disk is full or has no free inodes, a permission is missing, a filesystem is mounted noexec, `HOME` is not set, \
+                 a file lock is not available, there is no usable Python, or a program fails as soon as it is launched."
             }
             Self::Usage => {
-                "An unknown environment, profile or flag; a manifest, profile, hardware or configuration file at fault; \
-                 a `MATENV_UV` out of range."
+                "An unknown environment, profile or flag; an invalid manifest, profile, hardware file or configuration; \
+                 an unsupported uv in `MATENV_UV`."
             }
             Self::Unresolvable => {
-                "An unknown package, requirements that contradict each other, an extra that vanished, a release below a floor, a lab's lock that \
-                 is missing or stale."
+                "An unknown package, requirements that contradict each other, an extra that no longer exists, a release below a \
+                 lower bound, or a lab's lock that is missing or stale."
             }
-            Self::Unreachable => "A channel or an index does not answer, or wants credentials.",
-            Self::Integrity => "A hash or a size differs, or an archive, a lock or a record is damaged.",
-            Self::Faulty => "The new environment is not made current; what was there before stays.",
-            Self::BenchFailed => "Inference failed, was wrong, or ran on another provider than asked.",
+            Self::Unreachable => "A channel or an index does not answer, or requires credentials.",
+            Self::Integrity => "A hash or a size is wrong, or an archive, a lock or a record is damaged.",
+            Self::Faulty => {
+                "An audit or a probe failed. A new environment is not made current, and the previous one stays."
+            }
+            Self::BenchFailed => {
+                "Inference failed, gave wrong results, or ran on another execution provider than requested."
+            }
             Self::Unsupported => {
-                "Take another profile: `--profile cpu` needs no GPU. Or no package is for this platform, or the environment is for another machine (`--cross`)."
+                "The profile does not fit the hardware (`--profile cpu` needs no GPU), a package does not exist for this platform, or the environment is for another machine (`--cross`)."
             }
-            Self::Interrupted => "Ctrl-C or a termination signal; nothing was changed.",
+            Self::Interrupted => "Ctrl-C or a termination signal. The installed environments are unchanged.",
         }
     }
 
-    /// The exit code of clap's own messages: 0 for help and version.
+    /// Returns the exit code of a message from clap: 0 for help and version.
     pub(super) fn of_clap(error: &clap::Error) -> Self {
         if error.use_stderr() { Self::Usage } else { Self::Done }
     }
 }
 
-/// An error with its exit code and the next command.
+/// An error with its exit code and its help line.
 #[derive(Debug)]
 pub struct Failure {
     code: &'static str,
@@ -123,7 +128,7 @@ pub struct Failure {
     excerpt: Option<Box<Excerpt>>,
 }
 
-/// The causes of an error as texts, outermost first.
+/// The causes of an error as text, outermost first.
 #[derive(Debug)]
 struct Causes {
     message: String,
@@ -197,7 +202,7 @@ struct ErrorPart {
 }
 
 impl Failure {
-    /// An error with its code, exit code and help line; its sources become the causes.
+    /// Creates an error with its code, exit code and help line. The error's sources become the causes.
     pub(super) fn new(
         error: &(dyn std::error::Error + 'static),
         code: &'static str,
@@ -214,29 +219,29 @@ impl Failure {
         }
     }
 
-    /// With the folder that is in the way, if the words name one, and the variable that names another.
+    /// Replaces a [`DISK`] help line by one with the folder that the message names, and the variable that moves it.
     pub(super) fn located(mut self, settings: &Settings) -> Self {
         if self.help.as_deref() != Some(DISK) {
             return self;
         }
         let causes = self.cause_texts();
-        let words = causes
+        let text = causes
             .iter()
-            .fold(self.message.clone(), |words, cause| words + "\n" + cause);
-        // A copy names its source first and where it could not write last.
+            .fold(self.message.clone(), |text, cause| text + "\n" + cause);
+        // The error of a copy names the source first and the folder that it failed to write to last.
         let last = settings
             .folders()
             .into_iter()
             .filter_map(|(folder, variable)| {
-                let text = folder.display().to_string();
-                let at = words.rfind(&text)?;
-                Some((at, text.len(), text, variable))
+                let folder = folder.display().to_string();
+                let at = text.rfind(&folder)?;
+                Some((at, folder.len(), folder, variable))
             })
             .max();
         if let Some((_, _, folder, variable)) = last {
             self.help = Some(format!(
-                "make room or get write permission there: df -h '{folder}'; df -i '{folder}'; \
-                 or choose another folder: {variable}=DIR"
+                "free disk space or get write permission there: df -h '{folder}'; df -i '{folder}'; \
+                 or use another folder: {variable}=DIR"
             ));
         }
         self
@@ -293,19 +298,21 @@ impl Failure {
             code: "usage",
             exit: Exit::Usage,
             message,
-            help: Some("see `matenv --help`".to_owned()),
+            help: Some("see the options: matenv --help".to_owned()),
             causes: None,
             excerpt: None,
         }
     }
 
-    /// An environment that is not installed.
+    /// Creates the error for an environment that is not installed.
     pub(super) fn not_installed(env: &crate::names::EnvName, has_manifest: bool, known: &[String]) -> Self {
         let help = match crate::names::closest(env.as_str(), known.iter().map(String::as_str)) {
-            _ if has_manifest => format!("make it: `matenv install {env}`"),
-            Some(similar) => format!("did you mean `{similar}`? Installed are: {}", known.join(", ")),
-            None if known.is_empty() => "nothing is installed yet: `matenv install` makes what there is".to_owned(),
-            None => format!("installed are: {}", known.join(", ")),
+            _ if has_manifest => format!("install it: matenv install {env}"),
+            Some(similar) => format!("did you mean `{similar}`? Installed environments: {}", known.join(", ")),
+            None if known.is_empty() => {
+                "nothing is installed yet; install the default environments: matenv install".to_owned()
+            }
+            None => format!("installed environments: {}", known.join(", ")),
         };
         Self {
             code: "environment::not_installed",
@@ -317,7 +324,7 @@ impl Failure {
         }
     }
 
-    /// An environment whose folder is gone.
+    /// Creates the error for an environment whose folder is missing.
     pub(super) fn lost(lost: &crate::store::Lost, has_manifest: bool) -> Self {
         Self {
             code: "environment::gone",
@@ -332,28 +339,35 @@ impl Failure {
         }
     }
 
-    /// One name for several environments.
+    /// Creates the error for `--name` with several environments.
     pub(super) fn one_name(name: &crate::names::EnvName) -> Self {
         Self {
             code: "usage",
             exit: Exit::Usage,
-            message: format!("`{name}` can be the name of one environment only"),
-            help: Some("name one environment, or leave --name out".to_owned()),
+            message: format!("invalid --name {name}: several environments are selected"),
+            help: Some("select one environment, or omit --name".to_owned()),
             causes: None,
             excerpt: None,
         }
     }
 
     pub(super) fn no_cwd(error: &std::io::Error) -> Self {
-        Self::io("the current folder is gone", error, "change to a folder that exists")
+        Self::io(
+            "failed to find the current folder",
+            error,
+            "change to a folder that exists",
+        )
     }
 
     pub(super) fn no_runtime(error: &std::io::Error) -> Self {
-        Self::io("the machine gives no threads", error, "look at `ulimit -a`")
+        Self::io(
+            "failed to start threads",
+            error,
+            "check the limits of this shell: ulimit -a",
+        )
     }
 
-    /// An error of the operating system.
-    /// What was asked for would lose something.
+    /// Creates the error for a command that would overwrite or lose something.
     pub(super) fn refused(message: String, code: &'static str, help: &str) -> Self {
         Self {
             code,
@@ -365,6 +379,8 @@ impl Failure {
         }
     }
 
+    /// Creates the error for a failed call to the operating system.
+    /// Creates the error for a failed call to the operating system.
     pub(super) fn io(message: impl Into<String>, error: &std::io::Error, help: &str) -> Self {
         Self {
             code: "machine::io",
@@ -376,7 +392,7 @@ impl Failure {
         }
     }
 
-    /// A fault in a TOML file, shown with its line.
+    /// Creates the error for an invalid TOML file, with an excerpt of the invalid line.
     pub(super) fn toml(error: &TomlError, code: &'static str) -> Self {
         let label = error
             .span
@@ -387,7 +403,7 @@ impl Failure {
             code,
             exit: Exit::Usage,
             message: error.to_string(),
-            help: Some(format!("mend {name}, then type the same command again")),
+            help: Some(format!("fix {name}, then run the command again")),
             causes: None,
             excerpt: label.map(|label| {
                 Box::new(Excerpt {

@@ -15,27 +15,28 @@ use crate::{
     names::{Backend, EnvName, ProfileName},
 };
 
-/// Write an environment's packages for another tool
+/// Export an environment's packages for another tool
 ///
-/// In a lab's folder of matenv.lock, else of the installed environment, exactly as it was locked. An environment on this machine's own Python is refused: it is of use
-/// nowhere else. What another tool makes of it is not proven.
+/// In a lab's folder, exports the environment from matenv.lock; otherwise, exports the installed environment
+/// with its exact versions. An environment that uses this machine's own Python cannot be exported, because it
+/// works only here. matenv does not prove what another tool installs from the export.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Environment to export
     env: EnvName,
-    /// What to write
+    /// Format of the export
     #[arg(long, value_enum)]
     format: Format,
-    /// Write it to FILE instead of standard output
+    /// Write to FILE instead of standard output
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// The one for that platform, such as linux-64
+    /// Platform to export, such as linux-64
     #[arg(long)]
     platform: Option<String>,
-    /// The one of that profile
+    /// Profile to export
     #[arg(long, value_parser = parse_profile)]
     profile: Option<ProfileChoice>,
-    /// The one of that torch backend, such as cu130
+    /// torch backend to export, such as cu130
     #[arg(long)]
     backend: Option<Backend>,
 }
@@ -74,7 +75,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     let python = match &installed {
         Some(generation) => Interpreter::at(layout::python(&generation.prefix)),
         None if args.format == Format::Pylock => session.block_on(relock::interpreter(&session.ctx))?,
-        // Only a pylock's places are asked of an index.
+        // Only a pylock needs an interpreter, to ask an index for the URLs of its files.
         None => Interpreter::at(PathBuf::new()),
     };
     let text = session.block_on(export::export(
@@ -110,21 +111,21 @@ fn shown<'a>(args: &'a Args, entry: &'a LabEntry, text: &'a str) -> Shown<'a> {
     }
 }
 
-/// Write a text to the file of `--output`, but over nothing that a lab would miss: `ours` says by its beginning which file
-/// that is there may be replaced.
+/// Writes a text to the file of `--output`. Refuses to overwrite a lab's files and, if `ours` is given, an
+/// existing file that does not start with it.
 pub(super) fn write(file: &Path, text: &str, ours: Option<&str>) -> Result<(), Failure> {
     let of_lab = [LAB_FILE, LAB_LOCK, LAB_BESIDE].iter().any(|name| file.ends_with(name));
     let theirs = ours.is_some_and(|ours| fs_err::read_to_string(file).is_ok_and(|there| !there.starts_with(ours)));
     if of_lab || theirs {
-        let message = format!("{} is not overwritten", file.display());
-        let help = "name another file: --output FILE; or without it, and look at both";
+        let message = format!("refused to overwrite {}", file.display());
+        let help = "write to another file: --output FILE; or omit --output and compare both";
         return Err(Failure::refused(message, "output::exists", help));
     }
     fs_err::write(file, text).map_err(|error| {
         Failure::io(
-            "cannot write the file",
+            "failed to write the file",
             &error,
-            "name a file in a folder that you may write to: --output FILE",
+            "use a file in a folder that you can write to: --output FILE",
         )
     })
 }

@@ -3,10 +3,11 @@ use std::process::ExitCode;
 use super::{Exit, Session};
 use crate::{certificate, hardware::Hardware};
 
-/// Show what this machine is
+/// Show the hardware of this machine
 ///
-/// GPUs as CUDA programs see them, the driver, processor, memory, disks and what else decides about a profile. `--json`
-/// prints a hardware file, by which environments for this machine are planned on another.
+/// Shows the GPUs as CUDA programs see them, the driver, the processor, memory, disks and everything else that
+/// a profile depends on. `--json` prints a hardware file, with which another machine can plan environments for
+/// this one.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -7,7 +7,7 @@ use crate::{
     store::{Generation, Lost, Store},
 };
 
-/// Show what an environment is made of
+/// Show the packages of an environment
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Environment to show
@@ -24,11 +24,11 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
             crate::lock::PackageKind::Conda => "conda",
             crate::lock::PackageKind::Pypi => "pypi",
         };
-        let asked = if package.requested { "asked for" } else { "" };
-        table.add_row([&package.name, &package.version, kind, asked]);
+        let requested = if package.requested { "requested" } else { "" };
+        table.add_row([&package.name, &package.version, kind, requested]);
     }
     let text = format!(
-        "{}: profile {}, generation {}, made {}\n{}\n{table}",
+        "{}: profile {}, generation {}, created {}\n{}\n{table}",
         console::style(&args.env).bold(),
         certificate.profile,
         certificate.generation,
@@ -39,7 +39,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     Ok(Exit::Done.into())
 }
 
-/// The current generation of an environment.
+/// Returns the current generation of an environment.
 pub(super) fn installed(env: &EnvName, session: &Session) -> Result<Generation, Failure> {
     match found(env, session)? {
         Found::Installed(generation) => Ok(*generation),
@@ -47,15 +47,15 @@ pub(super) fn installed(env: &EnvName, session: &Session) -> Result<Generation, 
     }
 }
 
-/// What is there of an environment.
+/// An environment as it is on disk.
 pub(super) enum Found {
     /// Its current generation.
     Installed(Box<Generation>),
-    /// A link that leads to none.
+    /// A link whose generation is missing.
     Lost(Box<Lost>),
 }
 
-/// What is there of an environment; it is an error if nothing is.
+/// Finds an environment on disk, or returns an error if there is none.
 pub(super) fn found(env: &EnvName, session: &Session) -> Result<Found, Failure> {
     let store = Store::open(&session.ctx.settings)?;
     if let Some(generation) = store.current(env)? {
@@ -68,7 +68,7 @@ pub(super) fn found(env: &EnvName, session: &Session) -> Result<Found, Failure> 
     Err(Failure::not_installed(env, has_manifest(env, session), &known))
 }
 
-/// Whether `matenv install` knows the environment by its name.
+/// Returns whether `matenv install` accepts the environment's name.
 pub(super) fn has_manifest(env: &EnvName, session: &Session) -> bool {
     crate::manifest::lab::knows(session.lab.as_deref(), &session.manifests, env)
 }

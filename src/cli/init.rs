@@ -8,23 +8,23 @@ use crate::{
     names::EnvName,
 };
 
-/// Make a folder a lab's: write a matenv.toml
+/// Create a lab: write a matenv.toml
 ///
-/// It says which environments there are, what is added to them and where packages come from, with a comment for each key. In
-/// that folder and below it, every command goes by it.
+/// The file lists the environments, the packages that are added to them and the package sources, with a comment
+/// for each key. Every command that runs in that folder or below it uses this file.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   matenv init                   here, with the default environments
-  matenv init lab --env sleap   in the folder lab, with sleap alone
+  matenv init lab --env sleap   in the folder lab, with sleap only
   matenv init --manifests       with the manifests too, to edit them")]
 pub(super) struct Args {
-    /// Folder to make it in; this one if left out
+    /// Folder of the lab; default: the current folder
     dir: Option<PathBuf>,
-    /// Environment to list; the default ones if left out
+    /// Environment to list; default: the default environments
     #[arg(long)]
     env: Vec<String>,
-    /// Copy the built-in manifests into the folder's `manifests`, where they take the place of the built-in ones
+    /// Copy the built-in manifests into the folder `manifests`; the lab uses these copies
     #[arg(long)]
     manifests: bool,
 }

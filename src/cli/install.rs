@@ -11,86 +11,87 @@ use crate::{
     names::{EnvName, ProfileName},
 };
 
-/// Make environments and prove that they work
+/// Install environments and prove that they work
 ///
-/// Plans, resolves, installs, audits, probes and times each environment. Without a name it makes every one that
-/// the lab's matenv.toml lists, or every default one.
-/// The environment that was there stays as it is until the new one is proven.
+/// Plans, resolves, installs, audits, probes and times each environment. Without ENV, installs every environment that
+/// the lab's matenv.toml lists, or else the default ones. The previous environment stays in use until the new one is
+/// proven.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Environments to make
+    /// Environments to install
     env: Vec<String>,
     #[command(flatten)]
     choice: Choice,
-    /// Call the environment NAME: two profiles of one manifest side by side
+    /// Install under another name, to keep several profiles of one manifest
     #[arg(long)]
     name: Option<EnvName>,
-    /// Make a program from its source: a folder, installed editable, or what git clones, such as
+    /// Install a program from its source: a folder, installed editable, or a git URL, such as
     /// x-anylabeling=https://…@v4.2
     #[arg(long, value_name = "ENV=PLACE[@REV]")]
     source: Vec<Source>,
     /// Build a new generation even if nothing changed
     #[arg(long)]
     force: bool,
-    /// Take the lab's matenv.lock, or fail if it does not hold what is asked for
+    /// Install from the lab's matenv.lock; fail if it is missing or stale
     #[arg(long)]
     locked: bool,
-    /// Take the lab's matenv.lock without comparing it with manifests and profiles
+    /// Install from the lab's matenv.lock without checking whether it is stale
     #[arg(long, conflicts_with = "locked")]
     frozen: bool,
-    /// Take the newest versions that fit, whatever is installed or locked
+    /// Use the newest allowed versions; ignore installed and locked versions
     #[arg(long, conflicts_with_all = ["locked", "frozen"])]
     upgrade: bool,
-    /// Resolve everything, show what would be fetched and written, and stop
+    /// Resolve everything, show what would be downloaded and written, and stop
     #[arg(long)]
     dry_run: bool,
-    /// Skip audit and probes; the environment is not called proven
+    /// Skip audit and probes; the environment is then not proven
     #[arg(long)]
     no_verify: bool,
-    /// Skip the benchmark; the environment is not called proven
+    /// Skip the benchmark; the environment is then not proven
     #[arg(long)]
     no_bench: bool,
-    /// Put the environment's program into the system's menu
+    /// Add the environment's program to the system's menu
     #[arg(long)]
     menu: bool,
-    /// Run the smoke tests on a trained model: a folder with `best.ckpt` and `training_config.yaml`
+    /// Run the smoke tests on a trained model: a folder that contains `best.ckpt` and `training_config.yaml`
     #[arg(long, value_name = "DIR")]
     model_dir: Option<PathBuf>,
 }
 
-/// What decides the choices, for `install` and `plan`.
+/// The options that affect planning, for `install` and `plan`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Choice {
-    /// Accelerator level: cpu, gpu, gpu-trt (alias tensorrt), or auto, the best that the machine supports
+    /// Accelerator level: cpu, gpu, gpu-trt (alias tensorrt), or auto, the best level that the machine supports
     #[arg(long, value_parser = parse_profile, default_value = "auto", hide_default_value = true)]
     profile: ProfileChoice,
     #[command(flatten)]
     hardware: HardwareFile,
-    /// The environment is for another machine of this platform: what needs its GPU is skipped here, and said to be.
-    /// Usually with --hardware; without it the GPU is unknown, and CUDA is 13.0 or what `CONDA_OVERRIDE_CUDA` says
+    /// Install for another machine of the same platform: skip and report the steps that need its GPU. Usually
+    /// used with --hardware; without it the GPU is unknown, and CUDA is 13.0 or the version in
+    /// `CONDA_OVERRIDE_CUDA`
     #[arg(long)]
     cross: bool,
-    /// Take no fallback: the same as --no-host-python --no-torch-from-pypi
+    /// Use no fallback: the same as --no-host-python --no-torch-from-pypi
     #[arg(long)]
     strict: bool,
-    /// Fail if no conda channel answers, instead of taking this machine's Python
+    /// Fail if no conda channel answers, instead of using this machine's Python
     #[arg(long)]
     no_host_python: bool,
-    /// Fail if the torch index does not answer, instead of taking PyPI's torch
+    /// Fail if the torch index does not answer, instead of using PyPI's torch
     #[arg(long)]
     no_torch_from_pypi: bool,
-    /// Take nothing that was published later, such as 2026-11-01
+    /// Ignore packages that were published after DATE, such as 2026-11-01
     #[arg(long, value_name = "DATE")]
     exclude_newer: Option<String>,
 }
 
 impl Choice {
-    /// The level that is asked for; `None` means the best.
+    /// Returns the requested level; `None` means the best one.
     pub(super) fn profile(&self) -> Option<ProfileName> {
         self.profile.named()
     }
 
-    /// How the machine was named, for a command to paste: ` --hardware FILE --cross`.
+    /// Returns the options that describe the machine, for a command to paste: ` --hardware FILE --cross`.
     pub(super) fn machine_options(&self) -> String {
         let file = self
             .hardware
@@ -104,7 +105,7 @@ impl Choice {
         )
     }
 
-    /// The machine that is chosen for.
+    /// Returns the machine that the environment is for.
     pub(super) fn machine(&self, session: &Session) -> Result<Machine, Failure> {
         let file = self.hardware.read()?;
         Ok(Machine::new(&session.ctx.settings, file, self.cross))
@@ -124,7 +125,7 @@ struct Shown<'a> {
     changed: bool,
 }
 
-/// One of several: its certificate, or its error.
+/// One environment of several: its certificate or its error.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Entry<'a> {
@@ -184,7 +185,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
         selected
     };
     if args.dry_run {
-        return rehearse(args, &selected, &request, session);
+        return dry_run(args, &selected, &request, session);
     }
     let made = session.block_on(install::install_many(&session.ctx, &selected, &request))?;
     match <[Made; 1]>::try_from(made) {
@@ -217,7 +218,8 @@ fn show_one(args: &Args, made: Made, session: &Session) -> Result<ExitCode, Fail
     Ok(exit.into())
 }
 
-/// Show each environment in a few lines, then all in one table; the exit code is the first bad one's.
+/// Prints each environment in a few lines, then all of them in one table. Returns the exit code of the first
+/// that failed.
 fn show_many(made: Vec<Made>, session: &Session) -> ExitCode {
     let made: Vec<(EnvName, Result<Installed, Failure>)> = made
         .into_iter()
@@ -278,7 +280,7 @@ fn show_many(made: Vec<Made>, session: &Session) -> ExitCode {
 }
 
 #[derive(Serialize)]
-struct Rehearsed<'a> {
+struct DryRunShown<'a> {
     #[serde(flatten)]
     plan: super::plan::Shown<'a>,
     changed: bool,
@@ -288,12 +290,12 @@ struct Rehearsed<'a> {
     words: String,
 }
 
-fn rehearse(args: &Args, selected: &[Selected<'_>], request: &Request, session: &Session) -> Result<ExitCode, Failure> {
+fn dry_run(args: &Args, selected: &[Selected<'_>], request: &Request, session: &Session) -> Result<ExitCode, Failure> {
     let rehearsals = session.block_on(install::rehearse_many(&session.ctx, selected, request))?;
-    let text = rehearsals.iter().map(rehearsal).collect::<Vec<_>>().join("\n");
+    let text = rehearsals.iter().map(render_dry_run).collect::<Vec<_>>().join("\n");
     let shown: Vec<_> = rehearsals
         .iter()
-        .map(|one| Rehearsed {
+        .map(|one| DryRunShown {
             plan: super::plan::shown(&one.plan, None),
             changed: !one.packages.is_empty(),
             packages: &one.packages,
@@ -312,10 +314,10 @@ fn rehearse(args: &Args, selected: &[Selected<'_>], request: &Request, session: 
     Ok(Exit::Done.into())
 }
 
-/// What would be chosen, fetched and written.
-fn rehearsal(rehearsal: &Rehearsal) -> String {
+/// Renders what would be chosen, downloaded and written.
+fn render_dry_run(rehearsal: &Rehearsal) -> String {
     let doing = if rehearsal.packages.is_empty() {
-        "nothing to do: it is installed".to_owned()
+        "nothing to do: it is already installed".to_owned()
     } else {
         format!("{} packages: {}", rehearsal.packages.len(), rehearsal.need.words())
     };
@@ -324,7 +326,7 @@ fn rehearsal(rehearsal: &Rehearsal) -> String {
     format!("{plan}  {doing}\n  {}\n", places.join("\n  "))
 }
 
-/// The exit code that a certificate's verdict stands for.
+/// Returns the exit code for a certificate's verdict.
 pub(super) fn exit_of(certificate: &Certificate) -> Exit {
     match certificate.verdict() {
         Verdict::Good => Exit::Done,

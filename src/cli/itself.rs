@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{Exit, Failure, Session};
 use crate::cli::{about::About, reference};
 
-/// Look at matenv itself
+/// Inspect matenv itself
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -15,11 +15,11 @@ pub(super) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Show version, commit, folders and their sizes
+    /// Show the version, the commit, and the folders with their sizes
     Info,
-    /// Write the man pages, one a command
+    /// Write man pages, one for each command
     Man {
-        /// Folder to write them into, such as ~/.local/share/man/man1
+        /// Folder for the man pages, such as ~/.local/share/man/man1
         #[arg(long)]
         dir: PathBuf,
     },
@@ -54,9 +54,9 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
         Command::Man { dir } => {
             let pages = reference::write_man_pages(&super::definition(), dir).map_err(|error| {
                 Failure::io(
-                    "cannot write the man pages",
+                    "failed to write the man pages",
                     &error,
-                    "name a folder that you may write to",
+                    "use a folder that you can write to: --dir DIR",
                 )
             })?;
             let text = format!("{} man pages in {}", pages.len(), dir.display());

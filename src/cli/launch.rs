@@ -12,13 +12,13 @@ use crate::{
 
 /// Open an environment's program
 ///
-/// It sees no library or Python paths of other programs, outlives the terminal, and writes what it says to a log. A program
-/// that fails within a second is told with the end of its log.
+/// The program does not see library or Python paths of other programs. It keeps running after the terminal is
+/// closed, and writes its output to a log. If it fails within a second, the end of the log is shown.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Environment to use
     env: EnvName,
-    /// Stay until it ends, in this terminal; its exit code and signals pass through
+    /// Run in this terminal and wait until the program ends; pass on its exit code and signals
     #[arg(long)]
     wait: bool,
     /// Arguments for the program
@@ -48,16 +48,16 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
         ok: true,
         launched: &launched,
     };
-    session.out.show(&shown, told(&launched));
+    session.out.show(&shown, describe(&launched));
     Ok(Exit::Done.into())
 }
 
-fn told(launched: &Launched) -> String {
+fn describe(launched: &Launched) -> String {
     let Launched { env, pid, log, .. } = launched;
     let state = if launched.running {
-        format!("was started: process {pid}")
+        format!("is running: process {pid}")
     } else {
-        "has ended already, without an error".to_owned()
+        "has already ended, without an error".to_owned()
     };
     let warning = launched.no_screen.map(|why| format!("\n  !    {why}"));
     format!("{env} {state}\n  log  {}{}", log.display(), warning.unwrap_or_default())

@@ -19,7 +19,7 @@ pub(super) struct Args {}
 #[derive(Serialize)]
 struct Row<'a> {
     env: &'a EnvName,
-    /// Null if nobody knows it any more.
+    /// Null if the generation is missing.
     profile: Option<ProfileName>,
     generation: Option<u64>,
     proven: bool,
@@ -28,7 +28,7 @@ struct Row<'a> {
     changed: Option<&'a str>,
     drift: &'a [Change],
     prefix: &'a PathBuf,
-    /// Why it cannot be used at all; null if it can.
+    /// Why it cannot be used; null if it can.
     broken: Option<String>,
 }
 
@@ -43,20 +43,20 @@ pub(super) fn run(_args: &Args, session: &Session) -> Result<ExitCode, Failure> 
     let store = Store::open(&session.ctx.settings)?;
     let generations = store.list()?;
     let all_lost = store.all_lost()?;
-    let told = tell_changes(&generations, session);
+    let differences = tell_changes(&generations, session);
     for lost in &all_lost {
         let remedy = lost.remedy(super::info::has_manifest(&lost.env, session));
         session.ctx.events.warn(format!("{}; {remedy}", lost.sentence()));
     }
     let text = if generations.is_empty() && all_lost.is_empty() {
-        "no environments yet; make one: matenv install runtime".to_owned()
+        "no environments yet; install one: matenv install runtime".to_owned()
     } else {
-        table(&generations, &told, &all_lost).to_string()
+        table(&generations, &differences, &all_lost).to_string()
     };
     let whole = generations
         .iter()
-        .zip(&told)
-        .map(|(generation, told)| row(generation, told));
+        .zip(&differences)
+        .map(|(generation, differences)| row(generation, differences));
     let rows = Rows {
         schema: 1,
         ok: true,
@@ -66,16 +66,16 @@ pub(super) fn run(_args: &Args, session: &Session) -> Result<ExitCode, Failure> 
     Ok(Exit::Done.into())
 }
 
-/// What differs from what was proven.
-pub(super) struct Told {
-    /// How this machine matters to an environment that was proven on another.
+/// Differences from the state that was proven.
+pub(super) struct Differences {
+    /// Difference between this machine and the one on which the environment was proven.
     machine: Option<String>,
-    /// What was changed in its files.
+    /// Changes of the environment's files.
     drift: Option<Drift>,
 }
 
-/// Say on standard error what differs from what was proven: the machine, or the environment's files.
-pub(super) fn tell_changes(generations: &[Generation], session: &Session) -> Vec<Told> {
+/// Warns if the machine or the environment's files differ from the state that was proven.
+pub(super) fn tell_changes(generations: &[Generation], session: &Session) -> Vec<Differences> {
     let machine = crate::certificate::changes(&session.ctx.settings, generations);
     generations
         .iter()
@@ -88,12 +88,12 @@ pub(super) fn tell_changes(generations: &[Generation], session: &Session) -> Vec
             if let Some(change) = &machine {
                 session.ctx.events.warn(format!("{}: {change}", generation.env));
             }
-            Told { machine, drift }
+            Differences { machine, drift }
         })
         .collect()
 }
 
-fn row<'a>(generation: &'a Generation, told: &'a Told) -> Row<'a> {
+fn row<'a>(generation: &'a Generation, differences: &'a Differences) -> Row<'a> {
     Row {
         env: &generation.env,
         profile: Some(generation.record.profile),
@@ -101,8 +101,8 @@ fn row<'a>(generation: &'a Generation, told: &'a Told) -> Row<'a> {
         proven: generation.record.proven,
         ok: generation.record.ok,
         created: Some(&generation.record.created),
-        changed: told.machine.as_deref(),
-        drift: told.drift.as_ref().map_or(&[], |drift| &drift.changes),
+        changed: differences.machine.as_deref(),
+        drift: differences.drift.as_ref().map_or(&[], |drift| &drift.changes),
         prefix: &generation.prefix,
         broken: None,
     }
@@ -123,17 +123,22 @@ fn broken(lost: &Lost) -> Row<'_> {
     }
 }
 
-fn table(generations: &[Generation], told: &[Told], all_lost: &[Lost]) -> Table {
+fn table(generations: &[Generation], differences: &[Differences], all_lost: &[Lost]) -> Table {
     let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_header(["environment", "profile", "generation", "state", "made", "prefix"]);
-    for (generation, told) in generations.iter().zip(told) {
+    table.load_style(presets::NOTHING).set_header([
+        "environment",
+        "profile",
+        "generation",
+        "state",
+        "created",
+        "prefix",
+    ]);
+    for (generation, differences) in generations.iter().zip(differences) {
         table.add_row([
             generation.env.to_string(),
             generation.record.profile.to_string(),
             generation.number.to_string(),
-            state(generation, told).to_owned(),
+            state(generation, differences).to_owned(),
             generation.record.created.chars().take(10).collect(),
             generation.prefix.display().to_string(),
         ]);
@@ -145,8 +150,8 @@ fn table(generations: &[Generation], told: &[Told], all_lost: &[Lost]) -> Table 
     table
 }
 
-fn state(generation: &Generation, told: &Told) -> &'static str {
-    if told.drift.is_some() {
+fn state(generation: &Generation, differences: &Differences) -> &'static str {
+    if differences.drift.is_some() {
         return "changed";
     }
     match (generation.record.ok, generation.record.proven) {

@@ -16,17 +16,18 @@ use crate::{
 
 /// Resolve the lab's environments for every platform and write matenv.lock
 ///
-/// Works in a lab's folder (`matenv init`) and on any machine, for platforms that it is not. Versions stay as they are locked
-/// as long as they hold. Takes no fallback: a source that does not answer is an error.
+/// Run it in a lab's folder (`matenv init`), on any machine: it can also lock for other platforms. Locked
+/// versions stay while they meet the requirements. There is no fallback: if a source does not answer, the
+/// command fails.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  matenv lock                                    all that matenv.toml asks for
-  matenv lock sleap --profile gpu --backend cu128  a part of it; the rest stays
-  matenv lock --upgrade numpy                    move numpy, keep the others
-  matenv lock --check                            for CI: does the lock still hold?")]
+  matenv lock                                    everything that matenv.toml lists
+  matenv lock sleap --profile gpu --backend cu128  a part of it; the rest is kept
+  matenv lock --upgrade numpy                    upgrade numpy, keep other versions
+  matenv lock --check                            for CI: check that the lock is not stale")]
 pub(super) struct Args {
-    /// Environments to lock; the lab's own if none is named
+    /// Environments to lock; default: those in matenv.toml
     env: Vec<String>,
     /// Profiles to lock for
     #[arg(long, value_parser = parse_profile)]
@@ -37,13 +38,13 @@ pub(super) struct Args {
     /// torch backends to lock the GPU profiles for, such as cu130
     #[arg(long)]
     backend: Vec<Backend>,
-    /// Fail if the lock does not hold; open no connection and write nothing
+    /// Fail if the lock is stale; do not use the network and write nothing
     #[arg(long, conflicts_with = "upgrade")]
     check: bool,
-    /// Move these packages to their newest versions, or all without a name
+    /// Upgrade these packages to their newest allowed versions; without PKG, all packages
     #[arg(long, num_args = 0.., value_name = "PKG")]
     upgrade: Option<Vec<String>>,
-    /// Take nothing that was published later, such as 2026-11-01
+    /// Ignore packages that were published after DATE, such as 2026-11-01
     #[arg(long, value_name = "DATE")]
     exclude_newer: Option<String>,
 }
@@ -99,7 +100,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
         Some([]) => Upgrade::Everything,
         Some(packages) => Upgrade::Packages(packages.to_vec()),
     };
-    // A damaged lock is told above, and is not written over.
+    // A damaged lock was reported above, so it is not overwritten here.
     let locked = session.block_on(relock::lock(&session.ctx, &wanted, &old.unwrap_or_default(), &upgrade))?;
     let changed = locked.lock.write(&lab.root)?;
     let document = Written {
@@ -120,11 +121,11 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
         changes: &locked.changes,
         left_out: &locked.left_out,
     };
-    session.out.told(&document, told(&locked, changed), Exit::Done);
+    session.out.told(&document, describe(&locked, changed), Exit::Done);
     Ok(Exit::Done.into())
 }
 
-/// Say that a lock no longer holds what the lab asks for: what is made from it is not that.
+/// Warns if the lock is stale, because files that are generated from it do not match the lab's matenv.toml.
 pub(super) fn warn_of_stale(session: &Session) -> Result<(), Failure> {
     let Some(lab) = &session.lab else {
         return Ok(());
@@ -136,7 +137,7 @@ pub(super) fn warn_of_stale(session: &Session) -> Result<(), Failure> {
     for one in relock::check(&session.ctx, &wanted, &lock)? {
         let unmet = one.unmet.join("; ");
         session.ctx.events.warn(format!(
-            "matenv.lock is stale, {} for {}: {unmet}; to make it hold again: matenv lock",
+            "matenv.lock is stale, {} for {}: {unmet}; update it: matenv lock",
             one.name, one.platform
         ));
     }
@@ -157,9 +158,9 @@ fn show_check(unmet: &[Unmet], session: &Session) -> ExitCode {
         }
     }
     text.push_str(if unmet.is_empty() {
-        "matenv.lock holds\n"
+        "matenv.lock is up to date\n"
     } else {
-        "matenv.lock is stale; to make it hold again: matenv lock\n"
+        "matenv.lock is stale; update it: matenv lock\n"
     });
     let document = Checked {
         schema: 1,
@@ -170,12 +171,12 @@ fn show_check(unmet: &[Unmet], session: &Session) -> ExitCode {
     exit.into()
 }
 
-/// What changed as a table, what is locked in a line each, and what is left out.
-fn told(locked: &Locked, changed: bool) -> String {
+/// Renders changed versions as a table, then one line for each environment that is locked or left out.
+fn describe(locked: &Locked, changed: bool) -> String {
     let mut text = String::new();
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    // A first lock has only what came, which its own line says.
+    // A first lock contains only new packages, and the line of its environment counts them.
     let moved = locked.changes.iter().filter(|change| change.before.is_some());
     for change in moved {
         let version = |version: &Option<String>| version.clone().unwrap_or_else(|| "none".to_owned());
@@ -213,9 +214,9 @@ fn told(locked: &Locked, changed: bool) -> String {
         let _ = writeln!(text, "  left out: {line}");
     }
     text.push_str(if changed {
-        "matenv.lock is written; on any machine of these platforms: matenv install --locked\n"
+        "wrote matenv.lock; to install from it on a machine of these platforms: matenv install --locked\n"
     } else {
-        "matenv.lock stands as it was\n"
+        "matenv.lock is unchanged\n"
     });
     text
 }

@@ -1,4 +1,4 @@
-//! Commands: arguments in, one library call, print. One file a command; no logic here.
+//! Commands. Each file defines one command: it parses the arguments, calls the library once and prints the result.
 
 pub mod about;
 mod add;
@@ -59,14 +59,14 @@ use profile_choice::{ProfileChoice, parse_profile};
 
 const EXAMPLES: &str = "\
 Examples:
-  matenv install sleap               make the environment `sleap` and prove it
+  matenv install sleap               install the environment `sleap` and prove it
   matenv launch sleap                open its program
-  matenv run sleap -- python app.py  use it
-  matenv install runtime             the small one: does this machine run exported models?
+  matenv run sleap -- python app.py  run a command in it
+  matenv install runtime             a small one: can this machine run exported models?
 
 Exit codes: ";
 
-/// What stands below the help: examples and exit codes.
+/// Returns the text below the help: examples and exit codes.
 fn after_help() -> String {
     let codes: Vec<String> = Exit::ALL
         .iter()
@@ -85,35 +85,36 @@ struct Cli {
     global: Global,
 }
 
-/// Flags that every command takes.
+/// Options of every command.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Global options")]
 struct Global {
-    /// Print one JSON document on standard output, logs on standard error
+    /// Print one JSON document on standard output, and logs on standard error
     #[arg(long, global = true)]
     json: bool,
-    /// Say only what went wrong
+    /// Print only warnings and errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     quiet: bool,
-    /// Say each step; twice for the libraries' logs
+    /// Print each step; use twice for the logs of libraries
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
-    /// When to use colour
+    /// When to use colors
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
     color: Color,
-    /// Draw no progress bars
+    /// Hide progress bars
     #[arg(long, global = true)]
     no_progress: bool,
-    /// Write how long each part took: a trace that Perfetto and `chrome://tracing` open
+    /// Write the time of each step to FILE, as a trace for Perfetto or `chrome://tracing`
     #[arg(long, global = true, value_name = "FILE")]
     timings: Option<PathBuf>,
-    /// Open no connection; use what the caches hold
+    /// Do not use the network; use only files in the caches
     #[arg(long, global = true)]
     offline: bool,
-    /// Replace a source: conda-forge, pypi, torch, nvidia or a URL prefix, by a URL or another source's name
+    /// Use TARGET, a URL or the name of another source, instead of SOURCE: conda-forge, pypi, torch, nvidia or
+    /// a URL prefix
     #[arg(long, global = true, value_name = "SOURCE=TARGET")]
     mirror: Vec<Mirror>,
-    /// Read the manifests of this folder instead of the built-in ones
+    /// Use the manifests in DIR instead of the built-in ones
     #[arg(long, global = true, value_name = "DIR")]
     manifest_dir: Option<PathBuf>,
 }
@@ -126,7 +127,8 @@ enum Color {
     Never,
 }
 
-/// Those that tell only of matenv itself work without a home, and where a manifest is at fault.
+/// Every command. Those outside `InSession` describe matenv itself, so they also work without `HOME` and with
+/// an invalid manifest.
 #[derive(Debug, Subcommand)]
 enum AnyCommand {
     #[command(flatten)]
@@ -160,7 +162,7 @@ enum Command {
     Itself(itself::Args),
 }
 
-/// What every command gets.
+/// The state that every command receives.
 struct Session {
     cwd: PathBuf,
     ctx: Context,
@@ -171,17 +173,17 @@ struct Session {
 }
 
 impl Session {
-    /// The lab, for a command that has nothing to do without one.
+    /// Returns the lab, or an error for a command that requires one.
     fn lab(&self) -> Result<&Lab, Failure> {
         self.lab.as_deref().ok_or_else(|| LabError::Missing.into())
     }
 
-    /// An error as the user meets it, with the folder that is in the way.
+    /// Converts an error, and names the folder that caused it in the help line.
     fn located(&self, error: impl Into<Failure>) -> Failure {
         error.into().located(&self.ctx.settings)
     }
 
-    /// Run a future to its end, or to Ctrl-C: then what it started is killed and what it built is dropped.
+    /// Runs a future until it ends or until Ctrl-C, which kills its child processes and removes unfinished files.
     fn block_on<T, E>(&self, future: impl Future<Output = Result<T, E>>) -> Result<T, Failure>
     where
         Failure: From<E>,
@@ -195,7 +197,7 @@ impl Session {
     }
 }
 
-/// Ctrl-C, or the signal that a batch system sends first.
+/// Waits for Ctrl-C, or for the termination signal that a batch system sends first.
 async fn interrupted() {
     #[cfg(unix)]
     {
@@ -210,13 +212,13 @@ async fn interrupted() {
             return;
         }
     }
-    // Without a handler Ctrl-C ends the process the operating system's way.
+    // Without a handler, Ctrl-C ends the process as the operating system does by default.
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }
 }
 
-/// The program.
+/// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
@@ -234,7 +236,7 @@ pub fn main() -> ExitCode {
             return Output::new(true, false).fail(&Failure::usage(&error));
         }
         Err(error) => {
-            // A closed pipe is all that can go wrong here.
+            // This fails only if the pipe is closed.
             let _ = error.print();
             return Exit::of_clap(&error).into();
         }
@@ -285,7 +287,7 @@ fn dispatch(command: &Command, global: &Global, out: Output) -> Result<ExitCode,
         .build()
         .map_err(|error| Failure::no_runtime(&error))?;
     let session = {
-        // The HTTP client wants to be made inside the runtime.
+        // The HTTP client must be created inside the runtime.
         let _inside = runtime.enter();
         Session {
             cwd,
@@ -319,7 +321,7 @@ fn dispatch(command: &Command, global: &Global, out: Output) -> Result<ExitCode,
         Command::Itself(args) => itself::run(args, &session),
     };
     let settings = Arc::clone(&session.ctx.settings);
-    // Threads that still link or unpack are not waited for: after Ctrl-C the prompt is due within a second.
+    // Do not wait for threads that still link or unpack: after Ctrl-C the prompt must return within a second.
     session.runtime.shutdown_background();
     result.map_err(|failure| failure.located(&settings))
 }
@@ -347,7 +349,8 @@ impl Global {
         }
     }
 
-    /// Logs go to standard error, spans of time to the file of `--timings`, which is whole when the guard is dropped.
+    /// Starts the logs on standard error and the trace of `--timings`. The trace is complete when the guard is
+    /// dropped.
     fn start_logs(&self) -> Result<Option<tracing_chrome::FlushGuard>, Failure> {
         let level = match self.verbose {
             0 => "off",
@@ -371,27 +374,27 @@ impl Global {
             Some(path) => {
                 let file = fs_err::File::create(path).map_err(|error| {
                     Failure::io(
-                        "cannot write the timings",
+                        "failed to write the timings",
                         &error,
-                        "name a file in a folder that you may write to: --timings FILE",
+                        "use a file in a folder that you can write to: --timings FILE",
                     )
                 })?;
                 let (layer, guard) = tracing_chrome::ChromeLayerBuilder::new()
                     .writer(file)
-                    // Stages of several environments overlap, which only this style can draw.
+                    // Stages of several environments overlap, and only this style can show that.
                     .trace_style(tracing_chrome::TraceStyle::Async)
                     .include_args(true)
                     .build();
                 (Some(layer.with_filter(EnvFilter::new("matenv=info"))), Some(guard))
             }
         };
-        // A second call in one process would fail; there is only this one.
+        // This fails only on a second call in the same process, and there is one call.
         let _ = tracing_subscriber::registry().with(logs).with(trace).try_init();
         Ok(guard)
     }
 }
 
-/// The command line's definition, for completions and the reference pages.
+/// Returns the definition of the command line, for completions and the reference pages.
 #[must_use]
 pub fn definition() -> clap::Command {
     Cli::command()
@@ -402,7 +405,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_is_sound() {
+    fn the_command_line_is_valid() {
         definition().debug_assert();
     }
 }

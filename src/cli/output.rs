@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{Exit, Failure, error::INTERRUPTED};
 
-/// Where results go: standard output, as text or as one JSON document.
+/// Prints results on standard output, as text or as one JSON document.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Output {
     json: bool,
@@ -21,7 +21,7 @@ impl Output {
         self.json
     }
 
-    /// Print a value, or the text that stands for it.
+    /// Prints `value` as JSON, or `text`.
     pub(super) fn show(self, value: &impl Serialize, text: impl Display) {
         if self.json {
             self.document(value);
@@ -30,14 +30,14 @@ impl Output {
         }
     }
 
-    /// [`Self::show`], but for the text of what went well where only what went wrong is wanted.
+    /// Prints like [`Self::show`], but omits the text of a success with `--quiet`.
     pub(super) fn told(self, value: &impl Serialize, text: impl Display, exit: Exit) {
         if self.json || !self.quiet || exit != Exit::Done {
             self.show(value, text);
         }
     }
 
-    /// Print a text, where no document is printed; what went well only where that is wanted.
+    /// Prints a text. Omits it with `--json`, and omits the text of a success with `--quiet`.
     pub(super) fn text(self, text: impl Display, exit: Exit) {
         if !self.json && (!self.quiet || exit != Exit::Done) {
             self.line(&text.to_string());
@@ -46,18 +46,18 @@ impl Output {
 
     fn document(self, value: &impl Serialize) {
         let document = serde_json::to_string_pretty(value).unwrap_or_else(|error| {
-            format!("{{\"schema\":1,\"ok\":false,\"error\":{{\"message\":\"cannot print the result: {error}\"}}}}")
+            format!("{{\"schema\":1,\"ok\":false,\"error\":{{\"message\":\"failed to print the result: {error}\"}}}}")
         });
         self.line(&document);
     }
 
-    #[expect(clippy::unused_self, reason = "reads as what it is: a line of this output")]
+    #[expect(clippy::unused_self, reason = "a method reads better at the call")]
     fn line(self, text: &str) {
-        // A reader that closed the pipe has seen enough.
+        // Writing fails if the reader closed the pipe, and that is not an error.
         let _ = writeln!(std::io::stdout(), "{}", text.trim_end_matches('\n'));
     }
 
-    /// Print an error where scripts or people expect it, and give the exit code.
+    /// Prints an error, as JSON on standard output or as text on standard error, and returns its exit code.
     pub(super) fn fail(self, failure: &Failure) -> ExitCode {
         if self.json {
             self.document(&failure.document());
@@ -67,8 +67,8 @@ impl Output {
         failure.exit().into()
     }
 
-    /// Print an error for people.
-    #[expect(clippy::unused_self, reason = "reads as what it is: a part of this output")]
+    /// Prints an error as text on standard error.
+    #[expect(clippy::unused_self, reason = "a method reads better at the call")]
     pub(super) fn tell(self, failure: &Failure) {
         if failure.exit() == Exit::Interrupted {
             let _ = writeln!(std::io::stderr(), "{INTERRUPTED}");
@@ -78,7 +78,7 @@ impl Output {
             } else {
                 GraphicalTheme::unicode_nocolor()
             };
-            // Commands in help lines are pasted, so nothing wraps them.
+            // Users paste commands from help lines, so lines are not wrapped.
             let handler = GraphicalReportHandler::new_themed(theme)
                 .with_links(false)
                 .with_wrap_lines(false)

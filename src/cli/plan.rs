@@ -15,16 +15,16 @@ use crate::{
     store::Size,
 };
 
-/// Show what would be chosen and why
+/// Show the choices for an environment, and the reason of each
 ///
-/// Opens no connection and changes nothing.
+/// Does not use the network and changes nothing.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Environments to plan; those that the lab lists, or the default ones, if left out
+    /// Environments to plan; default: those in the lab's matenv.toml, or else the default ones
     env: Vec<String>,
     #[command(flatten)]
     choice: Choice,
-    /// Call the environment NAME
+    /// Plan under another name
     #[arg(long)]
     name: Option<EnvName>,
 }
@@ -43,11 +43,11 @@ pub(super) struct Shown<'a> {
     profile: ProfileName,
     /// Null if the profile is refused.
     backend: Option<&'a Backend>,
-    /// Why the profile cannot be had; null if it can.
+    /// Why the profile is refused; null if it is not.
     refused: Option<&'a str>,
     choices: &'a [plan::Choice],
     warnings: &'a [Finding],
-    /// What an earlier generation of the same plan holds.
+    /// Size of an earlier generation of the same plan.
     size: Option<Size>,
 }
 
@@ -105,7 +105,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
         Ok((size, plan)) => {
             let size = size.map(|size| {
                 format!(
-                    "  takes {} in {} files, as the installed one\n",
+                    "  size: {} in {} files, as in the installed environment\n",
                     DecimalBytes(size.bytes),
                     size.files
                 )
@@ -130,7 +130,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     Ok(exit.into())
 }
 
-/// The named environments, those that the lab lists, or the default ones.
+/// Selects the named environments, or those that the lab lists, or the default ones.
 pub(super) fn selected<'a>(
     names: &[String],
     name: Option<&EnvName>,
@@ -170,7 +170,7 @@ pub(super) fn table(plan: &Plan) -> String {
     text
 }
 
-/// Why there is no plan, what was considered, and what can be had.
+/// Renders why there is no plan, the choices that were considered, and a profile that works.
 fn refusal(refused: &Unsupported, options: &str) -> String {
     let mut text = format!("{} {refused}\n", console::style("refused:").red());
     text.push_str(&rows(&refused.choices));

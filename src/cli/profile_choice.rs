@@ -1,6 +1,6 @@
 use crate::names::ProfileName;
 
-/// `--profile`: a level, or the best that there is.
+/// `--profile`: a level, or the best level that the machine supports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ProfileChoice {
     Auto,
@@ -16,7 +16,7 @@ impl ProfileChoice {
     }
 }
 
-/// A profile on the command line; an unknown one names the closest.
+/// Parses a profile; the error for an unknown one suggests the closest.
 pub(super) fn parse_profile(text: &str) -> Result<ProfileChoice, String> {
     if text == "auto" {
         return Ok(ProfileChoice::Auto);

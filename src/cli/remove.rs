@@ -11,12 +11,12 @@ use crate::{
 
 /// Remove an environment with all its generations
 ///
-/// The link under `~/.conda/envs` goes too, if it is matenv's own, and so does the menu entry.
+/// Also removes its menu entry, and its link in `~/.conda/envs` if matenv created it.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Environment to remove
     env: EnvName,
-    /// Remove it even if a running program uses it
+    /// Remove the environment even if a running program uses it
     #[arg(long)]
     force: bool,
 }
@@ -33,7 +33,7 @@ struct Shown<'a> {
 pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     super::info::found(&args.env, session)?;
     let settings = &session.ctx.settings;
-    // First: what fails here can be tried again, and an icon of what is gone cannot.
+    // The menu entry goes first: if that fails, the command can be run again, as the environment still exists.
     let menu = Menu::of(settings).remove(&args.env)?;
     let removed: Removed = session.block_on(async {
         let store = Store::open(settings)?;

@@ -3,15 +3,15 @@ use std::process::ExitCode;
 use super::{Exit, Failure, Session, add::show};
 use crate::{manifest::lab, names::EnvName};
 
-/// Take packages out of an environment of the lab
+/// Remove packages from an environment of the lab
 ///
-/// Only those that matenv.toml adds: what the manifest asks for stays. Install afterwards.
+/// Removes only packages that matenv.toml adds: packages of the manifest stay. Run `matenv install` afterwards.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   matenv remove-package sleap ipykernel")]
 pub(super) struct Args {
-    /// Environment to take them out of
+    /// Environment to remove the packages from
     env: EnvName,
     /// Names of packages
     #[arg(required = true, value_name = "PKG")]

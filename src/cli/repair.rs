@@ -11,22 +11,23 @@ use crate::{
     names::EnvName,
 };
 
-/// Mend an environment whose files changed
+/// Repair an environment whose files changed
 ///
-/// What is wrong is looked for as `matenv doctor ENV --deep` does. Then the environment is built again from its own lock, beside
-/// itself: the same versions, from the same sources, with nothing that came since. It is proven, and only then takes the place of
-/// the broken one. What lies in the machine or in the shell is told with the command that helps.
+/// Finds problems as `matenv doctor ENV --deep` does. Then builds the environment again from its own lock: the
+/// same versions from the same sources, without anything that was added later. The new build replaces the
+/// broken one only after it is proven. Problems of the machine or the shell are reported with a command that
+/// helps.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Environment to mend
+    /// Environment to repair
     env: EnvName,
-    /// Only if this is found, such as ME033; what else is wrong with its files goes with it
+    /// Repair only if CODE is found, such as ME033; this also fixes all other problems of the files
     #[arg(long, value_name = "CODE")]
     finding: Option<Code>,
-    /// Only say what is wrong and what would be mended
+    /// Only show the problems, and which would be fixed
     #[arg(long, short = 'n')]
     dry_run: bool,
-    /// Leave the benchmark out; the environment is not called proven then
+    /// Skip the benchmark; the environment is then not proven
     #[arg(long)]
     no_bench: bool,
 }
@@ -58,7 +59,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
         dry_run: args.dry_run,
         repaired: &repaired,
     };
-    session.out.told(&document, words(&repaired, args), exit);
+    session.out.told(&document, describe(&repaired, args), exit);
     Ok(exit.into())
 }
 
@@ -71,12 +72,16 @@ fn exit(repaired: &Repaired, dry_run: bool) -> Exit {
     }
 }
 
-fn words(repaired: &Repaired, args: &Args) -> String {
+fn describe(repaired: &Repaired, args: &Args) -> String {
     let env = &args.env;
     let mut parts = Vec::new();
     if !repaired.faults.is_empty() {
-        let head = if args.dry_run { "would be mended" } else { "was wrong" };
-        // What to do is told once below, or was done.
+        let head = if args.dry_run {
+            "would be fixed"
+        } else {
+            "problems found"
+        };
+        // The remedy is printed once below, or was applied.
         let faults = repaired
             .faults
             .iter()
@@ -86,14 +91,14 @@ fn words(repaired: &Repaired, args: &Args) -> String {
     }
     if !repaired.left.is_empty() {
         let lines = finding_lines(&repaired.left);
-        parts.push(format!("{env}: not mended\n{lines}"));
+        parts.push(format!("{env}: not fixed\n{lines}"));
     }
     parts.push(match (&repaired.certificate, args.finding) {
         (Some(certificate), _) => told(certificate, true),
-        (None, _) if !repaired.faults.is_empty() => format!("to mend it: matenv repair {env}"),
-        (None, _) if repaired.left.is_empty() => format!("{env}: nothing to mend"),
-        (None, Some(code)) => format!("{env}: there is no {code}, so nothing was done"),
-        (None, None) => format!("{env}: nothing to mend in its files"),
+        (None, _) if !repaired.faults.is_empty() => format!("to fix it: matenv repair {env}"),
+        (None, _) if repaired.left.is_empty() => format!("{env}: nothing to fix"),
+        (None, Some(code)) => format!("{env}: {code} was not found, so nothing was changed"),
+        (None, None) => format!("{env}: nothing to fix in its files"),
     });
     parts.concat()
 }

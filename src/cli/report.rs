@@ -9,9 +9,9 @@ use crate::{
 /// Show the certificate of an environment
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Environment to report on
+    /// Environment to show
     env: EnvName,
-    /// Write it as an HTML page as well
+    /// Also write it to FILE as an HTML page
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
 }
@@ -22,9 +22,9 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     if let Some(file) = &args.html {
         fs_err::write(file, page(&certificate)).map_err(|error| {
             Failure::io(
-                "cannot write the page",
+                "failed to write the page",
                 &error,
-                "name a file in a folder that you may write to",
+                "use a file in a folder that you can write to: --html FILE",
             )
         })?;
     }

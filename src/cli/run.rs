@@ -5,12 +5,12 @@ use crate::{names::EnvName, store};
 
 /// Run a command inside an environment
 ///
-/// The command sees no library or Python paths of other programs. Its exit code and signals pass through.
+/// The command does not see library or Python paths of other programs. Its exit code and signals are passed on.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Environment to use
     env: EnvName,
-    /// Command and its arguments
+    /// Command to run, with its arguments
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     command: Vec<OsString>,
 }

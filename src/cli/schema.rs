@@ -5,7 +5,8 @@ use crate::cli::reference::Document;
 
 /// Print the JSON Schema of a file
 ///
-/// Editors complete and check manifests and a lab's file by it: put `#:schema PATH` into the first line of a TOML file.
+/// Editors use it to complete and check manifests and a lab's file: write `#:schema PATH` into the first line
+/// of the TOML file.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Kind of file

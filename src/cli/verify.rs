@@ -10,15 +10,15 @@ use crate::{
 
 /// Audit an environment and run its probes again
 ///
-/// The certificate in the environment then says what was found now.
+/// Writes the results into the environment's certificate.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Environment to verify
     env: EnvName,
-    /// Run the smoke tests on a trained model as well
+    /// Also run the smoke tests on a trained model
     #[arg(long, value_name = "DIR")]
     model_dir: Option<PathBuf>,
-    /// Read every file against its recorded hash
+    /// Compare every file with its recorded hash
     #[arg(long)]
     deep: bool,
 }

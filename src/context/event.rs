@@ -1,6 +1,6 @@
-//! Progress as values: stages send [`Event`]s, and bars, plain lines, logs and tests read them.
+//! Progress as values: stages send [`Event`]s; bars, plain lines, logs and tests read them.
 //!
-//! Absent on purpose: anything about terminals. [`crate::cli::terminal`] decides how an event looks.
+//! This module knows nothing about terminals: [`crate::cli::terminal`] displays the events.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::names::EnvName;
 
-/// A stage of the way from a manifest to a certificate.
+/// A stage between a manifest and a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
     /// Choose profile, backend, Python and requirements.
     Plan,
-    /// Solve the conda part.
+    /// Solve the conda packages.
     Solve,
     /// Link the conda packages.
     Link,
@@ -23,7 +23,7 @@ pub enum Stage {
     Resolve,
     /// Install the wheels.
     Wheels,
-    /// Prove the files.
+    /// Audit the files.
     Audit,
     /// Run the probes.
     Verify,
@@ -36,7 +36,7 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// The word that stands in front of the stage's line.
+    /// Returns the name that starts the stage's line.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -54,7 +54,7 @@ impl Stage {
     }
 }
 
-/// A span's name is written into the program, so each stage has its own.
+/// The name of a span must be a literal, so each stage needs its own call.
 macro_rules! spans {
     ($stage:expr, $env:expr; $($variant:ident = $name:literal,)*) => {
         match $stage { $(Stage::$variant => tracing::info_span!($name, env = $env),)* }
@@ -62,7 +62,7 @@ macro_rules! spans {
 }
 
 impl Stage {
-    /// The span of time that the stage takes, for logs and `--timings`.
+    /// Returns the tracing span of the stage, for logs and `--timings`.
     #[must_use]
     pub fn span(self, env: &str) -> tracing::Span {
         spans!(self, env;
@@ -78,80 +78,80 @@ impl fmt::Display for Stage {
     }
 }
 
-/// What a progress counter counts.
+/// The unit of a progress counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unit {
     /// Bytes.
     Bytes,
-    /// Packages, probes or other things that are counted one by one.
+    /// Packages, probes or other items.
     Items,
 }
 
-/// Something that happened and that a reader may want to see.
+/// A progress report that a stage sends.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "event")]
 pub enum Event {
-    /// A stage began.
+    /// A stage started.
     Started {
-        /// Which one.
+        /// The stage.
         stage: Stage,
     },
-    /// A stage is under way: `done` of `total`, and what it is busy with.
+    /// A stage made progress: `done` of `total` units.
     Progress {
-        /// Which one.
+        /// The stage.
         stage: Stage,
-        /// How much is done.
+        /// Units that are done.
         done: u64,
-        /// How much there is, where it is known.
+        /// Units in total, if known.
         total: Option<u64>,
-        /// What is counted.
+        /// The unit.
         unit: Unit,
-        /// The file, package or probe at hand.
+        /// The current file, package or probe.
         at: String,
     },
-    /// A part of a stage ended: a probe, a download.
+    /// A step of a stage ended, such as a probe or a download.
     Step {
-        /// Which stage.
+        /// The stage.
         stage: Stage,
-        /// What ended.
+        /// Name of the step.
         what: String,
-        /// How long it took.
+        /// Its duration.
         elapsed: Duration,
     },
-    /// A stage ended well.
+    /// A stage succeeded.
     Finished {
-        /// Which one.
+        /// The stage.
         stage: Stage,
-        /// How long it took.
+        /// Its duration.
         elapsed: Duration,
-        /// What came out, in a few words with numbers.
+        /// The result, as a short phrase with numbers.
         summary: String,
     },
-    /// A choice or a fact that the reader should see.
+    /// A choice or a fact that the user should know.
     Note {
         /// One sentence.
         text: String,
     },
-    /// Something that works but is not as asked.
+    /// Something that works, but not as requested.
     Warning {
         /// One sentence.
         text: String,
     },
 }
 
-/// Where events go, and which environment they are about.
+/// Sends events to a reader, with the environment that they are about.
 #[derive(Clone)]
 pub struct Events {
     reader: Arc<Reader>,
     env: Option<EnvName>,
 }
 
-/// Who reads events, from any thread; the name is there where several environments are made at once.
+/// The reader of events. Any thread may call it. The name is set if several environments are installed at once.
 type Reader = dyn Fn(Option<&EnvName>, Event) + Send + Sync;
 
 impl Events {
-    /// Events go to `reader`.
+    /// Creates a sender of events to `reader`.
     pub fn new(reader: impl Fn(Option<&EnvName>, Event) + Send + Sync + 'static) -> Self {
         Self {
             reader: Arc::new(reader),
@@ -159,13 +159,13 @@ impl Events {
         }
     }
 
-    /// Nobody reads.
+    /// Creates a sender whose events are dropped.
     #[must_use]
     pub fn silent() -> Self {
         Self::new(|_, _| {})
     }
 
-    /// The same reader, told that what comes is about `env`.
+    /// Returns a sender to the same reader, for events about `env`.
     #[must_use]
     pub fn about(&self, env: &EnvName) -> Self {
         Self {
@@ -174,28 +174,28 @@ impl Events {
         }
     }
 
-    /// The environment that they are about, where there are several; empty otherwise.
+    /// Returns the environment that the events are about, or an empty text.
     #[must_use]
     pub fn env(&self) -> &str {
         self.env.as_ref().map_or("", EnvName::as_str)
     }
 
-    /// Send one event.
+    /// Sends one event.
     pub fn send(&self, event: Event) {
         (self.reader)(self.env.as_ref(), event);
     }
 
-    /// Tell the reader a fact.
+    /// Sends a note.
     pub fn note(&self, text: impl Into<String>) {
         self.send(Event::Note { text: text.into() });
     }
 
-    /// Warn the reader.
+    /// Sends a warning.
     pub fn warn(&self, text: impl Into<String>) {
         self.send(Event::Warning { text: text.into() });
     }
 
-    /// Say how far `stage` is.
+    /// Reports the progress of `stage`.
     pub fn progress(&self, stage: Stage, done: u64, total: Option<u64>, unit: Unit, at: impl Into<String>) {
         self.send(Event::Progress {
             stage,
@@ -206,7 +206,7 @@ impl Events {
         });
     }
 
-    /// Say that a part of `stage` ended.
+    /// Reports that a step of `stage` ended.
     pub fn step(&self, stage: Stage, elapsed: Duration, what: impl Into<String>) {
         self.send(Event::Step {
             stage,

@@ -1,4 +1,4 @@
-//! What serves a stage: settings, one HTTP client, and where events go. It goes first in every stage's arguments.
+//! The context of a stage: settings, one HTTP client and the event sender. It is the first argument of every stage.
 
 pub mod event;
 pub(crate) mod interpreters;
@@ -18,33 +18,34 @@ use crate::{
 };
 use interpreters::Interpreters;
 
-/// What serves a stage.
+/// The context of a stage.
 #[derive(Clone)]
 pub struct Context {
-    /// What was typed and configured.
+    /// The settings of this run.
     pub settings: Arc<Settings>,
     /// The one HTTP client.
     pub client: Client,
-    /// Where events go.
+    /// The event sender.
     pub events: Events,
-    /// What several environments of one run share.
+    /// State that the environments of one run share.
     pub shared: Arc<Shared>,
 }
 
-/// What several environments of one run share, so that nothing is asked, read or fetched twice.
+/// State that the environments of one run share, so that nothing is requested, read or downloaded twice.
 pub struct Shared {
-    /// The conda records that were read.
+    /// The conda records that were already read.
     pub gateway: OnceLock<Gateway>,
-    /// This machine's Pythons.
+    /// The Python interpreters of this machine.
     pub interpreters: Interpreters,
-    /// Held while uv is fetched or the host's Python is packed.
+    /// Held while uv is downloaded or the host's Python is packed.
     pub tools: Mutex<()>,
-    /// One for each probe that may run at once: each loads hundreds of megabytes of libraries, and more of them than
-    /// cores would only make all of them late.
+    /// Limits the probes that run at once: each loads hundreds of megabytes of libraries, and more probes than cores
+    /// would only delay all of them.
     pub probes: Semaphore,
-    /// What each environment of this run takes, conda's part and the wheels': they are written side by side.
+    /// Disk space that each environment of this run needs, for its conda packages and its wheels, as several
+    /// are written at once.
     pub promised: std::sync::Mutex<Vec<(Need, Need)>>,
-    /// Whole for who wants the machine for itself, the benchmark; shared by everybody else's work.
+    /// Locked exclusively by a benchmark, which needs the whole machine, and shared by all other work.
     pub machine: RwLock<()>,
 }
 
@@ -63,7 +64,7 @@ impl Default for Shared {
 }
 
 impl Context {
-    /// A context for one run.
+    /// Creates the context of one run.
     #[must_use]
     pub fn new(settings: Settings, events: Events) -> Self {
         let client = Client::new(settings.offline);
@@ -75,7 +76,7 @@ impl Context {
         }
     }
 
-    /// The same context for one of several environments: its events say which.
+    /// Returns the same context for one of several environments. Its events carry the environment's name.
     #[must_use]
     pub fn about(&self, env: &EnvName) -> Self {
         Self {

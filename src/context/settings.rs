@@ -1,6 +1,6 @@
-//! What was typed, configured and exported, turned once into what is meant.
+//! Settings: options, configuration files and environment variables, resolved once.
 //!
-//! In: flags, configuration files and process variables. Out: [`Settings`], the only place that stages ask.
+//! Input: options, configuration files and environment variables. Output: [`Settings`], which all stages read.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -12,10 +12,10 @@ use crate::{
     process::Variables,
 };
 
-/// The folder of `MATENV_HOME` below the user's, where nobody names another.
+/// The default folder of `MATENV_HOME`, relative to the user's home folder.
 pub(crate) const DEFAULT_HOME: &str = ".matenv";
 
-/// What the command line asks of every stage.
+/// The options of the command line that affect every stage.
 #[derive(Debug, Clone, Default)]
 pub struct Asked {
     /// `--mirror`, in order.
@@ -47,32 +47,32 @@ pub struct LabSettings {
     pub exclude_newer: Option<String>,
 }
 
-/// What every stage may ask.
+/// The settings of every stage.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// `MATENV_HOME`: store, links, state and tools.
+    /// `MATENV_HOME`: the store, links, state and tools.
     pub home: PathBuf,
-    /// The folder in which the run started.
+    /// The current folder when the command started.
     pub cwd: PathBuf,
-    /// The user's home folder: the conda door is made below it.
+    /// The user's home folder, which contains the conda link.
     pub user_home: PathBuf,
-    /// rattler's cache, shared with pixi and others.
+    /// rattler's cache, which pixi and other tools share.
     pub rattler_cache: PathBuf,
     /// uv's cache.
     pub uv_cache: PathBuf,
-    /// Where packages come from.
+    /// The sources of packages.
     pub sources: Sources,
     /// A folder of manifests that replaces the built-in ones.
     pub manifest_dir: Option<PathBuf>,
-    /// No socket may be opened.
+    /// Whether network connections are forbidden.
     pub offline: bool,
-    /// The host's Python may stand in for the conda channel's.
+    /// Whether this machine's Python may be used if no conda channel answers.
     pub host_python: bool,
-    /// PyPI's torch may stand in for the torch index's.
+    /// Whether PyPI's torch may be used if the torch index does not answer.
     pub torch_from_pypi: bool,
-    /// Nothing published later than this date is taken.
+    /// Packages that were published after this date are ignored.
     pub exclude_newer: Option<String>,
-    /// Configuration files that were read, the first that says something counts.
+    /// Configuration files that were read. If several set the same value, the first one wins.
     pub configuration: Vec<PathBuf>,
     /// `MATENV_UV`: the uv to use.
     pub uv: Option<PathBuf>,
@@ -80,38 +80,39 @@ pub struct Settings {
     pub variables: Variables,
 }
 
-/// Why the settings could not be made.
+/// Errors of settings.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
-    /// Neither `HOME` nor `MATENV_HOME` is set.
-    #[error("HOME is not set, so there is no place for environments")]
+    /// Neither `HOME` nor `USERPROFILE` is an absolute path. It is required even if `MATENV_HOME` is set, for
+    /// the conda link and the default caches.
+    #[error("HOME is not set to an absolute path")]
     NoHome,
-    /// A configuration file could not be read.
-    #[error("cannot read the configuration")]
+    /// A configuration file cannot be read.
+    #[error("failed to read the configuration")]
     Read(#[source] std::io::Error),
-    /// A configuration file says something that it cannot say.
-    #[error("{} is at fault", path.display())]
+    /// A configuration file is invalid.
+    #[error("invalid configuration {}", path.display())]
     Syntax {
         /// The file.
         path: PathBuf,
         /// Its text, for the message's excerpt.
         text: String,
-        /// What and where.
+        /// The error, with its position.
         #[source]
         source: Box<toml::de::Error>,
     },
-    /// A mirror in a configuration file makes no sense.
-    #[error("{} names a mirror that makes no sense", path.display())]
+    /// A mirror in a configuration file is invalid.
+    #[error("invalid mirror in {}", path.display())]
     Mirror {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The error of the mirror.
         #[source]
         source: MirrorError,
     },
 }
 
-/// `MATENV_HOME/config.toml`: where packages come from.
+/// `MATENV_HOME/config.toml`: the mirrors of package sources.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Configuration {
@@ -120,10 +121,10 @@ struct Configuration {
 }
 
 impl Settings {
-    /// Settings for a run that started in `cwd`.
+    /// Resolves the settings of a command that was started in `cwd`.
     ///
     /// # Errors
-    /// No home folder, or a configuration file at fault.
+    /// Fails without a home folder or with an invalid configuration file.
     pub fn resolve(asked: Asked, variables: Variables, cwd: &Path) -> Result<Self, SettingsError> {
         let user_home = variables
             .path("HOME")
@@ -180,7 +181,7 @@ impl Settings {
 }
 
 impl Settings {
-    /// Every folder that is written to, with the variable that names another.
+    /// Returns every folder that matenv writes to, with the variable that moves it.
     #[must_use]
     pub fn folders(&self) -> [(PathBuf, &'static str); 4] {
         let temporary = if cfg!(windows) { "TEMP" } else { "TMPDIR" };
@@ -193,12 +194,12 @@ impl Settings {
     }
 }
 
-/// `/a/c` for `/a/b/../c`: the path of an environment is written into its files and compared as text.
+/// Returns `/a/c` for `/a/b/../c`, because an environment's path is written into its files and compared as text.
 fn without_parent_parts(path: &Path) -> PathBuf {
     let mut clean = PathBuf::new();
     for part in path.components() {
         if part == Component::ParentDir {
-            // `..` of a link is the parent of what it points to.
+            // `..` of a symbolic link is the parent of its target.
             clean = fs_err::canonicalize(&clean).unwrap_or(clean);
             clean.pop();
         } else {
@@ -220,7 +221,7 @@ fn default_cache_home(user_home: &Path, variables: &Variables) -> PathBuf {
     }
 }
 
-/// The mirrors of a configuration file, if there is one.
+/// Reads the mirrors of a configuration file, or returns `None` if the file does not exist.
 fn mirrors_of(path: &Path) -> Result<Option<Vec<Mirror>>, SettingsError> {
     let text = match fs_err::read_to_string(path) {
         Ok(text) => text,
@@ -245,7 +246,7 @@ fn mirrors_of(path: &Path) -> Result<Option<Vec<Mirror>>, SettingsError> {
         .map(Some)
 }
 
-/// The index that this machine's own configuration names: labs set their proxy there.
+/// Finds the PyPI index in the configuration of uv or pip on this machine, where labs set their proxy.
 fn machine_pypi(variables: &Variables, user_home: &Path) -> Option<MachinePypi> {
     for name in ["UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL"] {
         if let Some(url) = variables.text(name).and_then(|text| Url::parse(text).ok()) {
@@ -284,7 +285,7 @@ fn machine_pypi(variables: &Variables, user_home: &Path) -> Option<MachinePypi> 
     })
 }
 
-/// `index-url`, or the `[[index]]` with `default = true`, of a `uv.toml`.
+/// Returns `index-url`, or the `[[index]]` with `default = true`, of a `uv.toml`.
 fn default_index_of(table: &toml::Table) -> Option<Url> {
     let named = table
         .get("index")
@@ -302,7 +303,7 @@ fn default_index_of(table: &toml::Table) -> Option<Url> {
         .and_then(|text| Url::parse(text).ok())
 }
 
-/// `index-url` of a `pip.conf`'s `[global]` or `[install]` section.
+/// Returns `index-url` of the `[global]` or `[install]` section of a `pip.conf`.
 fn index_url_of(text: &str) -> Option<Url> {
     let mut section = String::new();
     for line in text.lines().map(str::trim) {
@@ -351,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_home_there_is_no_place_for_environments() {
+    fn settings_require_a_home_folder() {
         let no_variables = Variables::default();
         let refused = Settings::resolve(Asked::default(), no_variables, Path::new("/"));
         assert!(matches!(refused, Err(SettingsError::NoHome)));

@@ -1,7 +1,6 @@
-//! What CI services and container engines call things: `profiles/services.toml`.
+//! Names and versions that CI services and container engines use: `profiles/services.toml`.
 //!
-//! In: the data file. Out: [`Services`]. Absent on purpose: what is written with the names ([`crate::export::ci`],
-//! [`crate::export`]).
+//! Input: the data file. Output: [`Services`]. [`crate::export::ci`] and [`crate::export`] write files with these names.
 
 use serde::Deserialize;
 
@@ -9,7 +8,7 @@ use crate::files::toml_file::TomlFile;
 
 const SERVICES: &str = include_str!("../../profiles/services.toml");
 
-/// The names.
+/// The contents of `profiles/services.toml`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Services {
@@ -22,7 +21,7 @@ pub(crate) struct Services {
     runners: Evidence,
 }
 
-/// GitHub's actions.
+/// Versions of GitHub's actions.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct Actions {
@@ -48,7 +47,7 @@ pub(crate) struct Python {
     seen: toml::value::Datetime,
 }
 
-/// A platform.
+/// A conda platform, as each service calls it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Platform {
@@ -74,21 +73,21 @@ struct Evidence {
 }
 
 impl Services {
-    /// The names that are compiled in.
+    /// Parses the built-in file.
     pub(crate) fn load() -> Self {
         TomlFile::new("built-in: profiles/services.toml", SERVICES)
             .parse()
             .expect("tested: profiles/services.toml parses")
     }
 
-    /// What a conda platform, such as `linux-64`, is called.
+    /// Returns the row of a conda platform such as `linux-64`.
     pub(crate) fn platform(&self, name: &str) -> Option<&Platform> {
         self.platform.iter().find(|row| row.name == name)
     }
 }
 
 impl Platform {
-    /// Whether a wheel of that file name runs there.
+    /// Returns whether a wheel with that file name runs on the platform.
     pub(crate) fn runs(&self, wheel: &str) -> bool {
         let tags = wheel.trim_end_matches(".whl").rsplit('-').next().unwrap_or_default();
         let fits = |tag: &str| {
@@ -112,14 +111,14 @@ mod tests {
             let rows = services.platform.iter().filter(|row| row.runs(wheel));
             rows.map(|row| row.name.as_str()).collect()
         };
-        let of = |tag: &str| format!("matenv-0.1.0-py3-none-{tag}.whl");
-        assert_eq!(platforms(&of("manylinux_2_28_x86_64")), ["linux-64"]);
+        let wheel = |tag: &str| format!("matenv-0.1.0-py3-none-{tag}.whl");
+        assert_eq!(platforms(&wheel("manylinux_2_28_x86_64")), ["linux-64"]);
         assert_eq!(
-            platforms(&of("manylinux2014_aarch64.manylinux_2_17_aarch64")),
+            platforms(&wheel("manylinux2014_aarch64.manylinux_2_17_aarch64")),
             ["linux-aarch64"]
         );
-        assert_eq!(platforms(&of("macosx_11_0_universal2")), ["osx-arm64", "osx-64"]);
-        assert_eq!(platforms(&of("win_amd64")), ["win-64"]);
-        assert_eq!(platforms(&of("win32")), [""; 0]);
+        assert_eq!(platforms(&wheel("macosx_11_0_universal2")), ["osx-arm64", "osx-64"]);
+        assert_eq!(platforms(&wheel("win_amd64")), ["win-64"]);
+        assert_eq!(platforms(&wheel("win32")), [""; 0]);
     }
 }

@@ -1,10 +1,10 @@
-//! TOML files of ours and of users, read by one parser whose errors show the file, the line and the key.
+//! One parser for built-in and user TOML files. Its errors show the file, the line and the key.
 
 use std::{ops::Range, path::PathBuf};
 
 use serde::de::DeserializeOwned;
 
-/// Where a fault in a TOML file lies, for a message with an excerpt.
+/// An error in a TOML file, with its position for an excerpt.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}{}: {message}", path.display(), self.place())]
 pub struct TomlError {
@@ -12,14 +12,14 @@ pub struct TomlError {
     pub path: PathBuf,
     /// The whole text.
     pub text: String,
-    /// Bytes of `text` at fault, where they are known.
+    /// Byte range of the error in `text`, if known.
     pub span: Option<Range<usize>>,
-    /// What is wrong, naming the key.
+    /// The error message, with the key.
     pub message: String,
 }
 
 impl TomlError {
-    /// Line of the fault, counted from 1, where it is known.
+    /// Returns the line of the error, counted from 1, if known.
     #[must_use]
     pub fn line(&self) -> Option<usize> {
         let start = self.span.as_ref()?.start;
@@ -34,14 +34,14 @@ impl TomlError {
 /// A TOML file: its name and its text.
 #[derive(Debug, Clone)]
 pub struct TomlFile {
-    /// Where it came from.
+    /// The file's path, or `built-in: NAME`.
     pub path: PathBuf,
-    /// What it says.
+    /// The file's text.
     pub text: String,
 }
 
 impl TomlFile {
-    /// A file of that name with that text.
+    /// Creates a file from its path and its text.
     pub fn new(path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
         Self {
             path: path.into(),
@@ -49,15 +49,15 @@ impl TomlFile {
         }
     }
 
-    /// The file as a value.
+    /// Parses the file into a value.
     ///
     /// # Errors
-    /// Syntax, an unknown key, a wrong type.
+    /// Fails on invalid syntax, an unknown key or a wrong type.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, TomlError> {
         toml::from_str(&self.text).map_err(|error| self.error(error.span(), error.message()))
     }
 
-    /// An error in this file.
+    /// Creates an error in this file.
     pub fn error(&self, span: Option<Range<usize>>, message: impl Into<String>) -> TomlError {
         TomlError {
             path: self.path.clone(),

@@ -1,8 +1,8 @@
-//! An error with its causes as one line of text, for places that keep no error values.
+//! Renders an error and its causes as one line, where the error value itself cannot be kept.
 
 use std::error::Error;
 
-/// The error and its causes, outermost first.
+/// Returns the error and its causes as one line, outermost first.
 pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut at = error.source();

@@ -1,4 +1,4 @@
-//! Names that could be mistaken for each other, each with a type of its own.
+//! Names that could be confused with each other, each with its own type.
 
 pub(crate) mod causes;
 pub(crate) mod requirement;
@@ -8,7 +8,7 @@ use std::{borrow::Cow, fmt, str::FromStr};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A name that does not fit the rules of its kind.
+/// A name that breaks the rules of its kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{given}` is not a valid {kind}: {rule}")]
 pub struct InvalidName {
@@ -17,7 +17,7 @@ pub struct InvalidName {
     rule: &'static str,
 }
 
-/// Name of an environment, as conda and the host program see it: lower-case letters, digits, `.`, `_`
+/// Name of an environment, as conda and the host program see it: lowercase letters, digits, `.`, `_`
 /// and `-`, starting with a letter or a digit, at most 64 bytes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
@@ -25,7 +25,7 @@ pub struct InvalidName {
 pub struct EnvName(String);
 
 impl EnvName {
-    /// The name as text.
+    /// Returns the name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -49,15 +49,15 @@ impl FromStr for EnvName {
             Err(InvalidName {
                 given: text.to_owned(),
                 kind: "environment name",
-                rule: "use lower-case letters, digits, `.`, `_` and `-`, start with a letter or a digit, at most 64",
+                rule: "use at most 64 lowercase letters, digits, `.`, `_` and `-`, and start with a letter or a digit",
             })
         }
     }
 }
 
-/// The one of `known` that `asked` may be a slip of the hand for.
+/// Returns the name in `known` that is most similar to `asked`, if `asked` may be a typing error.
 pub(crate) fn closest<'a>(asked: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // 0.7 takes two letters in the wrong order (`dmeo`), and no other word.
+    // 0.7 accepts two swapped letters (`dmeo`), but no different word.
     const ALIKE: f64 = 0.7;
     let asked = asked.to_lowercase();
     known
@@ -68,7 +68,8 @@ pub(crate) fn closest<'a>(asked: &str, known: impl IntoIterator<Item = &'a str>)
         .map(|(_, known)| known)
 }
 
-/// What is typed after `matenv install` to make `env` again: its manifest, and its name where that is another.
+/// Returns the arguments of `matenv install` that install `env` again: its manifest, and `--name` if the names
+/// differ.
 #[must_use]
 pub fn typed(manifest: &EnvName, env: &EnvName) -> String {
     if manifest == env {
@@ -85,32 +86,32 @@ pub fn typed(manifest: &EnvName, env: &EnvName) -> String {
 pub struct Backend(String);
 
 impl Backend {
-    /// The backend without any GPU code.
+    /// Returns the backend without GPU code.
     #[must_use]
     pub fn cpu() -> Self {
         Self("cpu".to_owned())
     }
 
-    /// The backend as text.
+    /// Returns the backend as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether this is the backend without GPU code.
+    /// Returns whether this is the backend without GPU code.
     #[must_use]
     pub fn is_cpu(&self) -> bool {
         self.0 == "cpu"
     }
 
-    /// CUDA's version: `13.0` of `cu130`; absent without CUDA.
+    /// Returns the CUDA version, such as `13.0` for `cu130`, or `None` without CUDA.
     #[must_use]
     pub fn cuda_version(&self) -> Option<String> {
         let digits: u32 = self.0.strip_prefix("cu")?.parse().ok()?;
         Some(format!("{}.{}", digits / 10, digits % 10))
     }
 
-    /// CUDA's major version: 13 of `cu130`, 12 of `cu128`; absent without CUDA.
+    /// Returns the major CUDA version, such as 13 for `cu130`, or `None` without CUDA.
     #[must_use]
     pub fn cuda_major(&self) -> Option<u32> {
         let digits = self.0.strip_prefix("cu")?;
@@ -131,7 +132,7 @@ impl FromStr for Backend {
             Err(InvalidName {
                 given: text.to_owned(),
                 kind: "torch backend",
-                rule: "use `cpu` or `cu` and three digits, such as `cu130`",
+                rule: "use `cpu`, or `cu` and three digits, such as `cu130`",
             })
         }
     }
@@ -160,10 +161,10 @@ macro_rules! text_conversions {
 text_conversions!(EnvName);
 text_conversions!(Backend);
 
-/// Another word for `gpu-trt`.
+/// An alias of `gpu-trt`.
 const TENSORRT: &str = "tensorrt";
 
-/// The accelerator level that an environment is made for.
+/// The accelerator level of an environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProfileName {
@@ -177,10 +178,10 @@ pub enum ProfileName {
 }
 
 impl ProfileName {
-    /// Every profile, the plainest first.
+    /// All profiles, the simplest first.
     pub const ALL: [Self; 3] = [Self::Cpu, Self::Gpu, Self::GpuTrt];
 
-    /// The profile as text.
+    /// Returns the profile as text.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -191,7 +192,7 @@ impl ProfileName {
     }
 }
 
-/// One list, and not one entry a variant: as the key of a map it then says which keys there are.
+/// Written by hand as one `enum` list, so that a map with this key type lists its possible keys.
 impl JsonSchema for ProfileName {
     fn schema_name() -> Cow<'static, str> {
         "ProfileName".into()
@@ -261,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn tensorrt_is_another_word_for_gpu_trt() {
+    fn tensorrt_is_an_alias_of_gpu_trt() {
         assert_eq!("tensorrt".parse(), Ok(ProfileName::GpuTrt));
     }
 }

@@ -1,10 +1,10 @@
-//! PEP 508 requirements as people type them.
+//! Parsing of PEP 508 requirements that users write.
 
 use pep508_rs::{Requirement, VerbatimUrl};
 
-/// A requirement, or what is wrong with the text.
+/// Parses a requirement, or returns the reason why the text is invalid.
 pub(crate) fn parse(text: &str) -> Result<Requirement<VerbatimUrl>, String> {
-    // pep508_rs 0.9 panics on these: its check of the last letter misses names with something behind them.
+    // pep508_rs 0.9 panics on these names: it misses an invalid last letter if more text follows the name.
     let unfinished =
         |name: &str| name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.ends_with(['.', '-', '_']);
     let text = text.trim();
@@ -43,7 +43,7 @@ mod tests {
     use super::parse;
 
     #[test]
-    fn names_that_break_off_are_refused() {
+    fn unfinished_names_are_refused() {
         for bad in ["a.>=1", "a-", "a_ [x]", "a[x.]", "a [ y , x- ]>=1", "a[x", "a[x.", ""] {
             assert!(parse(bad).is_err(), "{bad} was accepted");
         }

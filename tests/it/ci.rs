@@ -9,8 +9,8 @@ fn a_workflow_names_the_wheel_by_its_hash() {
     let ci = |kind: &str, more: &[&str]| lab.run(&[&["ci", kind], more].concat());
     ci("matrix", &[])
         .exits(3)
-        .says("lock::none")
-        .says("make one: matenv lock");
+        .says("lock::no_lock_file")
+        .says("create it: matenv lock");
     lab.run(&["lock"]).exits(0);
     ci("github", &[]).exits(2).says("no wheel of matenv is named for");
     ci("github", &["--wheel", wheel]).exits(2).says("cannot read");
@@ -29,7 +29,7 @@ fn a_workflow_names_the_wheel_by_its_hash() {
     to(&ours).exits(0).says("ours.yml: 1 job");
     to(&ours).exits(0);
     to(&theirs).exits(2).says("output::exists");
-    to(&lab.root.join("matenv.toml")).exits(2).says("is not overwritten");
+    to(&lab.root.join("matenv.toml")).exits(2).says("refused to overwrite");
     let matrix = ci("matrix", &[]).exits(0).json();
     assert_eq!(matrix["include"][0]["env"], "demo");
     let shown = ci("matrix", &["--json"]).exits(0).json();
@@ -40,5 +40,7 @@ fn a_workflow_names_the_wheel_by_its_hash() {
         .exits(0)
         .says("matenv.lock is stale, demo-cpu for linux-64");
     fs_err::create_dir(lab.env.path(".git")).unwrap();
-    ci("matrix", &[]).exits(0).says("this lab lies inside the repository");
+    ci("matrix", &[])
+        .exits(0)
+        .says("this lab is in a subfolder of the repository");
 }

@@ -280,7 +280,7 @@ fn a_wheel_that_was_published_with_a_wrong_record_is_a_warning_and_no_repair_is_
         env.matenv(&["repair", "demo", "--offline"])
             .exits(0)
             .says(SO)
-            .says("demo: nothing to mend in its files");
+            .says("demo: nothing to fix in its files");
         // It is known now: no other environment fetches it again, and one without a network can be made.
         index.requests();
         env.install_demo(&index.url(), &["--force"]).exits(0).says(SO);

@@ -50,7 +50,7 @@ fn a_manifest_with_a_typo_shows_file_line_and_key() {
     env.matenv(&["plan", "demo", "--manifest-dir", folder.to_str().unwrap()])
         .exits(2)
         .says("demo.toml:10: unknown field `pakages`")
-        .says("then type the same command again");
+        .says("then run the command again");
     env.has_no_environment();
 }
 
@@ -186,7 +186,7 @@ fn an_error_is_one_json_document_with_json() {
             "code": "environment::unknown",
             "exit": 2,
             "message": "there is no environment `slep`",
-            "help": "did you mean `sleap`? There are: runtime, sleap, x-anylabeling",
+            "help": "did you mean `sleap`? Known environments: runtime, sleap, x-anylabeling",
             "causes": []
           }
         }
@@ -320,7 +320,7 @@ fn a_name_that_is_not_installed_names_the_closest_that_is() {
     let folder = env.path("manifests");
     env.matenv(&["verify", "dmeo", "--manifest-dir", folder.to_str().unwrap()])
         .exits(2)
-        .says("did you mean `demo`? Installed are: demo");
+        .says("did you mean `demo`? Installed environments: demo");
 }
 
 /// It says only what went wrong.

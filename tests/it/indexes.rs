@@ -240,7 +240,7 @@ fn a_files_host_that_does_not_answer_is_told_as_torchs() {
       │   cause: client error (Connect)
       │   cause: tcp connect error
       │   cause: Connection refused (os error 111)
-      help: name a mirror: --mirror torch=URL, and one of the host of its files: --mirror https://HOST=URL; behind a proxy set HTTPS_PROXY
+      help: use a mirror: --mirror torch=URL, and a mirror for the host of its files: --mirror https://HOST=URL; behind a proxy set HTTPS_PROXY
     ");
 }
 

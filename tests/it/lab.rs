@@ -83,7 +83,7 @@ fn a_bare_command_takes_the_environments_that_are_listed() {
     within(&env, &below, &["plan", "lables"])
         .exits(2)
         .says("there is no environment `lables`")
-        .says("did you mean `labels`? There are: labels, runtime, sleap, x-anylabeling");
+        .says("did you mean `labels`? Known environments: labels, runtime, sleap, x-anylabeling");
     within(&env, &below, &["run", "labels", "--", "python"])
         .exits(2)
         .says("matenv install labels");
@@ -191,7 +191,7 @@ fn the_first_environment_that_is_listed_is_told_to_be_alone() {
     let (root, _) = lab(&env, "");
     within(&env, &root, &["add", "runtime", "tqdm"])
         .exits(0)
-        .says("`matenv install` without a name now makes runtime alone");
+        .says("`matenv install` without a name now installs only runtime");
     within(&env, &root, &["add", "sleap", "tqdm"]).exits(0);
     let file = fs_err::read_to_string(root.join("matenv.toml")).unwrap();
     assert_eq!(
@@ -260,10 +260,10 @@ fn faults_name_the_line_and_the_next_command() {
     within(&env, &below, &["plan"])
         .exits(2)
         .says("matenv.toml:2: unknown field `pakages`")
-        .says("then type the same command again");
+        .says("then run the command again");
     fs_err::write(root.join("matenv.toml"), "[environments.mine]\n").unwrap();
     within(&env, &below, &["install"])
         .exits(2)
         .says("wants the manifest `mine`, and there is none of that name")
-        .says("name one in [environments.mine]: manifest = ");
+        .says("set one in [environments.mine]: manifest = ");
 }

@@ -64,7 +64,7 @@ fn a_program_outlives_the_command_and_its_words_are_kept() {
     assert_eq!(fs_err::read_to_string(log.with_extension("log.1")).unwrap(), words);
     env.matenv(&["launch", "demo", "--", "-c", "pass"])
         .exits(0)
-        .says("has ended already, without an error");
+        .says("has already ended, without an error");
 
     env.matenv(&["launch", "demo", "--wait", "--", "-c", "import sys; sys.exit(7)"])
         .exits(7);

@@ -10,7 +10,7 @@ fn a_second_lock_is_the_first_one() {
     lab.run(&["lock"])
         .exits(0)
         .says("demo-cpu for linux-64: python")
-        .says("matenv.lock is written");
+        .says("wrote matenv.lock");
     let (lock, beside) = (lab.text("matenv.lock"), lab.text("matenv-lock.json"));
     assert!(lock.contains("./pypi/demo_app-1.0-py3-none-any.whl"), "{lock}");
     // The index is plain HTML, which tells no sizes.
@@ -21,7 +21,7 @@ fn a_second_lock_is_the_first_one() {
     for mirror in [lab.index.root(), lab.channel.folder.display().to_string()] {
         assert!(!lock.contains(&mirror) && !beside.contains(&mirror), "{lock}{beside}");
     }
-    lab.run(&["lock"]).exits(0).says("matenv.lock stands as it was");
+    lab.run(&["lock"]).exits(0).says("matenv.lock is unchanged");
     let again = lab.run(&["lock", "--json"]).exits(0).json();
     assert_eq!(again["changed"], false);
     assert_eq!((lab.text("matenv.lock"), lab.text("matenv-lock.json")), (lock, beside));
@@ -35,7 +35,7 @@ fn check_says_which_requirement_does_not_hold_and_opens_no_connection() {
         .says("there is no matenv.lock here");
     lab.run(&["lock"]).exits(0);
     let _ = lab.index.requests();
-    lab.run(&["lock", "--check"]).exits(0).says("matenv.lock holds");
+    lab.run(&["lock", "--check"]).exits(0).says("matenv.lock is up to date");
     fs_err::write(lab.root.join("manifests/demo.toml"), manifest("demo-app>=2")).unwrap();
     lab.run(&["lock", "--check"])
         .exits(3)
@@ -68,7 +68,7 @@ fn versions_stay_until_they_are_moved() {
         ),
         ..lab
     };
-    newer.run(&["lock"]).exits(0).says("matenv.lock stands as it was");
+    newer.run(&["lock"]).exits(0).says("matenv.lock is unchanged");
     newer
         .run(&["lock", "--upgrade", "demo-lib"])
         .exits(0)
@@ -86,7 +86,7 @@ fn what_is_locked_is_installed_and_a_changed_lock_is_installed_anew() {
     lab.install(&["--locked"])
         .exits(3)
         .says("there is no matenv.lock here")
-        .says("make one: matenv lock");
+        .says("create it: matenv lock");
     lab.run(&["lock"]).exits(0);
     lab.install(&["--locked"]).exits(0);
     lab.install(&["--locked"]).exits(0).says("nothing to do");

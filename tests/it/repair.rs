@@ -27,13 +27,13 @@ fn what_was_deleted_is_there_again_with_the_same_versions() {
     let first = index(&["1.0"]);
     env.install_demo(&first.url(), &[]).exits(0);
     let before = env.demo();
-    env.matenv(&["repair", "demo"]).exits(0).says("demo: nothing to mend");
+    env.matenv(&["repair", "demo"]).exits(0).says("demo: nothing to fix");
 
     fs_err::remove_file(module(&env)).unwrap();
     env.matenv(&["repair", "demo", "--dry-run"])
         .exits(6)
-        .says("would be mended")
-        .says("to mend it: matenv repair demo");
+        .says("would be fixed")
+        .says("to fix it: matenv repair demo");
     // A newer release is out, and is not what was locked.
     let newer = index(&["1.0", "2.0"]);
     let mirror = format!("pypi={}", newer.url());
@@ -45,7 +45,7 @@ fn what_was_deleted_is_there_again_with_the_same_versions() {
     assert_eq!(mended["faults"][0]["code"], "ME033", "{mended}");
     let after = env.demo();
     assert_ne!(before, after);
-    env.matenv(&["repair", "demo"]).exits(0).says("demo: nothing to mend");
+    env.matenv(&["repair", "demo"]).exits(0).says("demo: nothing to fix");
 }
 
 /// uv links files out of its cache: whoever edits one edits the cache's copy too.
@@ -80,7 +80,7 @@ fn a_file_that_was_changed_in_place_is_fetched_again() {
         fetched.iter().any(|request| request.contains("demo_app-1.0")),
         "{fetched:?}"
     );
-    env.matenv(&["repair", "demo"]).exits(0).says("demo: nothing to mend");
+    env.matenv(&["repair", "demo"]).exits(0).says("demo: nothing to fix");
 }
 
 /// Nothing can be looked at then, and the lock is whole.
@@ -125,10 +125,10 @@ fn what_was_not_asked_for_is_named_and_left() {
     let left = env
         .matenv(&["repair", "demo", "--finding", "ME011", "--offline"])
         .exits(6);
-    left.says("demo: not mended")
+    left.says("demo: not fixed")
         .says("ME033")
         .says("matenv repair demo")
-        .says("there is no ME011, so nothing was done");
+        .says("ME011 was not found, so nothing was changed");
     assert!(!module.exists());
 }
 
@@ -147,5 +147,5 @@ fn what_lies_in_the_shell_is_told_with_what_helps() {
     ran.exits(0)
         .says("ME041")
         .says("unset PYTHONPATH")
-        .says("demo: nothing to mend in its files");
+        .says("demo: nothing to fix in its files");
 }

@@ -111,7 +111,7 @@ fn a_rehearsal_says_what_it_would_take_and_leaves_no_environment() {
         folder,
     ])
     .exits(0)
-    .says("files, as the installed one");
+    .says("files, as in the installed environment");
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn a_name_for_several_environments_is_refused() {
     for more in [&["--name", "foo"][..], &["--name", "foo", "--dry-run"]] {
         install_all(&env, &index, more)
             .exits(2)
-            .says("`foo` can be the name of one environment only");
+            .says("invalid --name foo: several environments are selected");
     }
     assert!(!env.home().join(".matenv/store").exists());
     // Named twice it is still one environment.

@@ -126,7 +126,7 @@ fn an_extra_that_vanished_is_an_error() {
     env.install_demo(&pypi.url(), &[])
         .exits(3)
         .says("`tracker` 1.0 has no extra `nn`")
-        .says("raise the floor of `tracker`");
+        .says("raise the lower bound of `tracker`");
 }
 
 #[test]

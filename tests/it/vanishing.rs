@@ -46,7 +46,7 @@ fn a_torchvision_of_another_torch() {
     pypi::torch_pair
 
       × torch 2.12.1+cu130 (asked for by the manifest) and torchvision 0.28.0+cu130 (asked for by the manifest) cannot stand in one environment: torchvision was made for another torch: operator torchvision::nms does not exist
-      help: name a torch index that has both: --mirror torch=URL
+      help: use a torch index that has both: --mirror torch=URL
     ");
 }
 
@@ -63,7 +63,7 @@ fn a_torchvision_that_asks_for_another_torch() {
       │ error: No solution found when resolving dependencies
       │   cause: Because there is no version of torch==2.12.1 and all versions of torchvision depend on torch==2.12.1, we can conclude that all versions of torchvision cannot be used.
       │          And because matenv-plan depends on torchvision, we can conclude that your requirements are unsatisfiable.
-      help: change the requirement that is named above, in matenv.toml or in the manifest: --manifest-dir DIR
+      help: change the requirement above, in matenv.toml or in the manifest: --manifest-dir DIR
     ");
 }
 
@@ -79,7 +79,7 @@ fn nccl_of_two_cuda_majors() {
     pypi::two_nccl
 
       × nvidia-nccl-cu12 2.27.5 (asked for by speedup) and nvidia-nccl-cu13 2.29.7 (asked for by torch) cannot stand in one environment: both install nvidia/nccl/lib/libnccl.so.2, and the one unpacked last wins
-      help: take what asks for nvidia-nccl-cu12 or for nvidia-nccl-cu13 out of the manifest: --manifest-dir DIR
+      help: remove the requirement that needs nvidia-nccl-cu12 or nvidia-nccl-cu13 from the manifest: --manifest-dir DIR
     ");
 }
 
@@ -95,7 +95,7 @@ fn libraries_of_two_cuda_majors() {
     pypi::two_cuda_majors
 
       × cuda-toolkit 13.0.2 (asked for by the manifest) and nvidia-cufft-cu12 11.3.3.83 (asked for by speedup) cannot stand in one environment: they are for two CUDA majors
-      help: take what asks for cuda-toolkit or for nvidia-cufft-cu12 out of the manifest: --manifest-dir DIR
+      help: remove the requirement that needs cuda-toolkit or nvidia-cufft-cu12 from the manifest: --manifest-dir DIR
     ");
 }
 
@@ -109,7 +109,7 @@ fn an_extra_that_the_newest_release_dropped() {
     pypi::extra_missing
 
       × `tracker` 2.0 has no extra `gpu`
-      help: raise the floor of `tracker` in the manifest to a release that has `gpu`
+      help: raise the lower bound of `tracker` in the manifest to a release that has `gpu`
     ");
 }
 
@@ -122,7 +122,7 @@ fn another_backends_wheels_on_the_page() {
     pypi::wrong_backend
 
       × `torch` 2.12.1+cu128 is not the `cu130` build of the index `torch`
-      help: the mirror of `torch` serves another build: mend it, or: --mirror torch=pypi
+      help: fix the mirror of `torch`, which serves another build; or use PyPI: --mirror torch=pypi
     ");
 }
 
@@ -140,7 +140,7 @@ fn onnxruntime_beside_onnxruntime_gpu() {
     pypi::two_onnxruntimes
 
       × onnxruntime 1.31.1 (asked for by converter) and onnxruntime-gpu 1.31.1 (asked for by the manifest) cannot stand in one environment: both install the folder `onnxruntime`
-      help: take what asks for onnxruntime or for onnxruntime-gpu out of the manifest: --manifest-dir DIR
+      help: remove the requirement that needs onnxruntime or onnxruntime-gpu from the manifest: --manifest-dir DIR
     ");
 }
 
@@ -155,7 +155,7 @@ fn tensorrt_11_beside_an_onnxruntime_that_needs_10() {
     pypi::other_tensorrt
 
       × onnxruntime-gpu 1.31.1 (asked for by the manifest) and tensorrt-cu13-libs 11.1.0.5 (asked for by the manifest) cannot stand in one environment: ONNX Runtime's TensorRT provider needs libnvinfer.so.10
-      help: take what asks for onnxruntime-gpu or for tensorrt-cu13-libs out of the manifest: --manifest-dir DIR
+      help: remove the requirement that needs onnxruntime-gpu or tensorrt-cu13-libs from the manifest: --manifest-dir DIR
     ");
 }
 
@@ -179,7 +179,7 @@ fn pypis_torch_for_another_cuda_major() {
       │ error: No solution found when resolving dependencies
       │   cause: Because only torch==2.9.1 is available and matenv-plan depends on torch==2.9.1, we can conclude that matenv-plan depends on torch==2.9.1.
       │          And because matenv-plan depends on torch>=2.11.0, we can conclude that your requirements are unsatisfiable.
-      help: change the requirement that is named above, in matenv.toml or in the manifest: --manifest-dir DIR
+      help: change the requirement above, in matenv.toml or in the manifest: --manifest-dir DIR
     ");
 }
 
@@ -198,7 +198,7 @@ fn pypis_torch_without_code_for_the_card() {
     pypi::torch_unfit
 
       × torch 2.10.0 is PyPI's build for CUDA 12.8 (nvidia-cuda-runtime-cu12), the backend `cu126` was asked for; it holds no code for sm_61
-      help: reach the torch index, or a mirror of it: --mirror torch=URL; or take the processor: --profile cpu
+      help: use the torch index or a mirror of it: --mirror torch=URL; or use the CPU: --profile cpu
     ");
 }
 
@@ -235,7 +235,7 @@ fn tensorrts_libraries_as_an_sdist_alone() {
       │   cause: Because tensorrt-cu13-libs==10.16.1.11 has no usable wheels and matenv-plan depends on tensorrt-cu13-libs==10.16.1.11, we can conclude that your requirements are unsatisfiable.
       │
       │ hint: Wheels are required for `tensorrt-cu13-libs` because building from source is disabled for all packages (i.e., with `--no-build`)
-      help: change the requirement that is named above, in matenv.toml or in the manifest: --manifest-dir DIR
+      help: change the requirement above, in matenv.toml or in the manifest: --manifest-dir DIR
     ");
 }
 
@@ -248,7 +248,7 @@ fn nvidias_index_is_dead() {
     pypi::unreachable
 
       × the index `nvidia` does not answer: Connection refused (os error 111)
-      help: name a mirror: --mirror nvidia=URL; or do without TensorRT: --profile gpu, in a lab without gpu-trt in its profiles
+      help: use a mirror: --mirror nvidia=URL; or omit TensorRT: --profile gpu, in a lab without gpu-trt in its profiles
     ");
 }
 
@@ -273,6 +273,6 @@ fn a_wheel_that_is_not_what_the_torch_index_lists() {
       │
       │          Computed:
       │            sha256:[ITS OWN]
-      help: the index serves another file than it lists or the lock names: name another mirror: --mirror torch=URL
+      help: use another mirror: --mirror torch=URL; this index serves a file that differs from its listing or from the lock
     ");
 }

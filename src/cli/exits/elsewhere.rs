@@ -1,4 +1,4 @@
-//! What is written for other tools and for CI services.
+//! Errors of exports for other tools and of CI workflows.
 
 use super::super::{Exit, Failure};
 use crate::{
@@ -16,7 +16,9 @@ impl From<ExportError> for Failure {
             ExportError::MachineBound { ref env } => (
                 "export::machine_bound",
                 Exit::Usage,
-                format!("make it from a conda channel, then export it: matenv install {env} --no-host-python --force"),
+                format!(
+                    "install it again with Python from a conda channel, then export it: matenv install {env} --no-host-python --force"
+                ),
             ),
             ExportError::OwnSource {
                 ref env, ref manifest, ..
@@ -24,7 +26,7 @@ impl From<ExportError> for Failure {
                 "export::own_source",
                 Exit::Usage,
                 format!(
-                    "make it from a release, then export it: matenv install {}",
+                    "install it again from a release, then export it: matenv install {}",
                     typed(manifest, env)
                 ),
             ),
@@ -32,23 +34,23 @@ impl From<ExportError> for Failure {
                 "export::no_such",
                 Exit::Usage,
                 format!(
-                    "leave --platform, --profile and --backend out; or make it: matenv install {env} --profile PROFILE; for other platforms in a lab: matenv lock {env} --platform PLATFORM"
+                    "omit --platform, --profile and --backend; or install it: matenv install {env} --profile PROFILE; for other platforms in a lab: matenv lock {env} --platform PLATFORM"
                 ),
             ),
             ExportError::Ambiguous { .. } => (
                 "export::ambiguous",
                 Exit::Usage,
-                "name one: --profile PROFILE, --backend BACKEND, --platform PLATFORM".to_owned(),
+                "choose one: --profile PROFILE, --backend BACKEND, --platform PLATFORM".to_owned(),
             ),
             ExportError::NoContainer { .. } => (
                 "export::no_container",
                 Exit::Usage,
-                "export what is for linux-64 or linux-aarch64".to_owned(),
+                "export an environment for linux-64 or linux-aarch64".to_owned(),
             ),
             ExportError::NotListed { .. } => (
                 "export::not_listed",
                 Exit::Unresolvable,
-                "name the index that had the file: --mirror pypi=URL; or take another format: --format requirements"
+                "use the index that had the file: --mirror pypi=URL; or use another format: --format requirements"
                     .to_owned(),
             ),
             ExportError::Epoch { .. } => (
@@ -57,9 +59,9 @@ impl From<ExportError> for Failure {
                 "unset SOURCE_DATE_EPOCH, or set it to seconds since 1970".to_owned(),
             ),
             ExportError::Form(_) => (
-                "export::form",
+                "export::serialize",
                 Exit::Integrity,
-                "make the environment again: matenv install ENV --force".to_owned(),
+                "install the environment again: matenv install ENV --force".to_owned(),
             ),
         };
         Self::new(&error, code, exit, help)
@@ -68,19 +70,16 @@ impl From<ExportError> for Failure {
 
 impl From<CiError> for Failure {
     fn from(error: CiError) -> Self {
-        let wheel = "build one with scripts/wheel.sh of matenv's repository, put it into yours, and name it: \
+        let wheel = "build one with scripts/wheel.sh of matenv's repository, copy it into your repository, and pass it: \
                      --wheel tools/matenv-VERSION-….whl, or --wheel URL#sha256=HEX";
         let (code, help) = match &error {
             CiError::NoWheel { .. } => ("ci::no_wheel", wheel),
             CiError::Wheel { .. } | CiError::Read { .. } => ("ci::wheel", wheel),
             CiError::NoRunner { .. } => (
                 "ci::no_runner",
-                "write the job yourself, for a runner of your own: docs/guides/ci.md",
+                "write the job yourself, for your own runner: see docs/guides/ci.md",
             ),
-            CiError::Form(_) => (
-                "ci::form",
-                "type the same command again with -vv, and report what it says",
-            ),
+            CiError::Form(_) => ("ci::serialize", "run the command again with -vv, and report the output"),
         };
         Self::new(&error, code, Exit::Usage, help.to_owned())
     }

@@ -1,4 +1,4 @@
-//! A lab's file.
+//! Errors of a lab's `matenv.toml`, and of the targets that it asks to lock.
 
 use super::super::{Exit, Failure};
 use crate::{install::relock::WantedError, manifest::lab::LabError};
@@ -11,13 +11,13 @@ impl From<WantedError> for Failure {
                 &error,
                 "lock::backend",
                 Exit::Usage,
-                "name one of the torch index, such as cu130 or cu128".to_owned(),
+                "use a backend of the torch index, such as cu130 or cu128".to_owned(),
             ),
             WantedError::Target(error) => Self::new(
                 &error,
                 "lock::target",
                 Exit::Usage,
-                "name conda's platforms in matenv.toml, or: matenv lock --platform linux-64".to_owned(),
+                "use conda's platform names in matenv.toml, or: matenv lock --platform linux-64".to_owned(),
             ),
         }
     }
@@ -36,12 +36,12 @@ impl From<LabError> for Failure {
             LabError::Write(_) => (
                 "lab::write",
                 Exit::Machine,
-                "choose a folder that you may write to: matenv init DIR".to_owned(),
+                "choose a folder that you can write to: matenv init DIR".to_owned(),
             ),
             LabError::Missing => (
                 "lab::missing",
                 Exit::Usage,
-                "make one here: matenv init; or change to the lab's folder".to_owned(),
+                "create one here: matenv init; or change to the lab's folder".to_owned(),
             ),
             LabError::Exists { .. } => (
                 "lab::exists",
@@ -57,7 +57,7 @@ impl From<LabError> for Failure {
                 "lab::no_manifest",
                 Exit::Usage,
                 format!(
-                    "name one in [environments.{env}]: manifest = \"{}\"; there are: {}",
+                    "set one in [environments.{env}]: manifest = \"{}\"; known manifests: {}",
                     similar.as_ref().or(known.first()).map_or("NAME", String::as_str),
                     known.join(", ")
                 ),
@@ -65,7 +65,7 @@ impl From<LabError> for Failure {
             LabError::Package { .. } => (
                 "lab::package",
                 Exit::Usage,
-                "write a name, and bounds in quotes: matenv add ENV \"ipykernel>=6\"".to_owned(),
+                "write the package's name, with version bounds in quotes: matenv add ENV \"ipykernel>=6\"".to_owned(),
             ),
             LabError::NotThere {
                 ref env,
@@ -73,14 +73,15 @@ impl From<LabError> for Failure {
                 ref known,
                 ..
             } => (
-                "lab::not_there",
+                "lab::not_added",
                 Exit::Usage,
                 match similar {
                     Some(similar) => format!("did you mean: matenv remove-package {env} {similar}"),
                     None if known.is_empty() => {
-                        "it adds none; see what the environment holds: matenv plan ".to_owned() + env.as_str()
+                        "it adds no packages; show what the environment requires: matenv plan ".to_owned()
+                            + env.as_str()
                     }
-                    None => format!("it adds {}", known.join(", ")),
+                    None => format!("it adds: {}", known.join(", ")),
                 },
             ),
         };

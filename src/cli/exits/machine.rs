@@ -1,4 +1,4 @@
-//! The machine, the store, and what is written there.
+//! Errors of the local system, of the store, and of the files that matenv writes.
 
 use super::super::{Exit, Failure, error::DISK};
 use crate::{
@@ -13,27 +13,27 @@ impl From<RoomError> for Failure {
     fn from(error: RoomError) -> Self {
         let (code, help) = match &error {
             RoomError::NotWritable { folder, variable, .. } => (
-                "room::not_writable",
+                "disk::not_writable",
                 format!(
-                    "make {} a folder that you may write to, or name another: {variable}=DIR",
+                    "get write permission for {}, or use another folder: {variable}=DIR",
                     folder.display()
                 ),
             ),
             RoomError::NoExec { .. } => (
-                "room::noexec",
-                "name a folder on a filesystem that may run programs: MATENV_HOME=DIR".to_owned(),
+                "disk::noexec",
+                "use a folder on a filesystem that is not mounted noexec: MATENV_HOME=DIR".to_owned(),
             ),
             RoomError::NoLocks { variable, .. } => (
-                "room::no_locks",
-                format!("name a folder on a local disk: {variable}=DIR"),
+                "disk::no_locks",
+                format!("use a folder on a local disk: {variable}=DIR"),
             ),
             RoomError::Space { variables, .. } => (
-                "room::space",
-                format!("make room (df -h), or name folders on another disk: {variables}"),
+                "disk::space",
+                format!("free disk space (df -h), or use folders on another disk: {variables}"),
             ),
             RoomError::Inodes { variables, .. } => (
-                "room::inodes",
-                format!("remove files (df -i), or name folders on another disk: {variables}"),
+                "disk::inodes",
+                format!("remove files (df -i), or use folders on another disk: {variables}"),
             ),
         };
         Self::new(&error, code, Exit::Machine, help)
@@ -47,27 +47,27 @@ impl From<LockError> for Failure {
             LockError::Folder { .. } => (
                 "lock::folder",
                 Exit::Machine,
-                "make the lab's folder one that you may write to, or work in a copy of it",
+                "get write permission for the lab's folder, or work in a copy of it",
             ),
             LockError::Newer { .. } => (
                 "lock::newer",
                 Exit::Integrity,
-                "take a newer matenv; or remove matenv.lock and matenv-lock.json, then: matenv lock (versions may move)",
+                "update matenv; or remove matenv.lock and matenv-lock.json, then: matenv lock (versions may change)",
             ),
             LockError::Damaged { because, .. } if because.ends_with(CONFLICT) => (
                 "lock::conflict",
                 Exit::Integrity,
-                "take both files of one side, then resolve what the other asked for: git checkout --ours matenv.lock matenv-lock.json, then: matenv lock",
+                "keep both files of one side, then lock again: git checkout --ours matenv.lock matenv-lock.json, then: matenv lock",
             ),
             LockError::Damaged { path, .. } if path.ends_with(LAB_LOCK) || path.ends_with(LAB_BESIDE) => (
                 "lock::damaged",
                 Exit::Integrity,
-                "take both files from version control again: git checkout -- matenv.lock matenv-lock.json; or remove both, then: matenv lock (versions may move)",
+                "restore both files from version control: git checkout -- matenv.lock matenv-lock.json; or remove both, then: matenv lock (versions may change)",
             ),
             LockError::Damaged { .. } => (
                 "lock::damaged",
                 Exit::Integrity,
-                "make the environment again: matenv install ENV --force",
+                "install the environment again: matenv install ENV --force",
             ),
         };
         Self::new(&error, code, exit, help.to_owned())
@@ -77,18 +77,18 @@ impl From<LockError> for Failure {
 impl From<LockedError> for Failure {
     fn from(error: LockedError) -> Self {
         let (code, help) = match &error {
-            LockedError::None { lab: true } => ("lock::none", "make one: matenv lock".to_owned()),
+            LockedError::None { lab: true } => ("lock::no_lock_file", "create it: matenv lock".to_owned()),
             LockedError::None { lab: false } => (
-                "lock::none",
-                "change to the lab's folder; or make one: matenv init, then matenv lock".to_owned(),
+                "lock::no_lock_file",
+                "change to the lab's folder; or create a lab: matenv init, then: matenv lock".to_owned(),
             ),
             LockedError::Missing { options, .. } => (
                 "lock::missing",
-                format!("name it in matenv.toml, then: matenv lock; or for now: matenv lock {options}"),
+                format!("add it to matenv.toml, then: matenv lock; or lock it once: matenv lock {options}"),
             ),
             LockedError::Nothing => {
-                let help = "name profiles, backends and platforms in matenv.toml, or leave the options out";
-                return Self::new(&error, "lock::nothing", Exit::Usage, help.to_owned());
+                let help = "set profiles, backends and platforms in matenv.toml, or omit the options";
+                return Self::new(&error, "lock::nothing_selected", Exit::Usage, help.to_owned());
             }
             LockedError::NoPackage {
                 package,
@@ -96,13 +96,13 @@ impl From<LockedError> for Failure {
                 is_env,
             } => {
                 let help = match similar {
-                    _ if *is_env => format!("it is an environment: matenv lock {package} --upgrade"),
+                    _ if *is_env => format!("to upgrade the environment: matenv lock {package} --upgrade"),
                     Some(similar) => format!("did you mean: matenv lock --upgrade {similar}"),
-                    None => "name packages after --upgrade, and environments before it".to_owned(),
+                    None => "write packages after --upgrade, and environments before it".to_owned(),
                 };
                 return Self::new(&error, "lock::no_package", Exit::Usage, help);
             }
-            LockedError::Stale { .. } => ("lock::stale", "make it hold again: matenv lock".to_owned()),
+            LockedError::Stale { .. } => ("lock::stale", "update it: matenv lock".to_owned()),
         };
         Self::new(&error, code, Exit::Unresolvable, help)
     }
@@ -115,47 +115,47 @@ impl From<StoreError> for Failure {
             StoreError::Damaged { .. } => (
                 "store::damaged",
                 Exit::Integrity,
-                "remove that folder, then make the environment again: matenv install ENV".to_owned(),
+                "remove that folder, then install the environment again: matenv install ENV".to_owned(),
             ),
             StoreError::Lock { .. } => (
                 "store::lock",
                 Exit::Machine,
-                "this filesystem cannot lock files: choose another: MATENV_HOME=DIR".to_owned(),
+                "use a folder on a filesystem that can lock files: MATENV_HOME=DIR".to_owned(),
             ),
             StoreError::NotALink { .. } => (
                 "store::not_a_link",
                 Exit::Machine,
-                "matenv keeps a link there: move what is there away".to_owned(),
+                "move that file or folder away: matenv needs its path for a link".to_owned(),
             ),
             StoreError::TooLong { .. } => (
                 "store::too_long",
                 Exit::Machine,
-                "choose a shorter path: MATENV_HOME=DIR".to_owned(),
+                "use a shorter path: MATENV_HOME=DIR".to_owned(),
             ),
             StoreError::InUse { env, .. } => (
                 "store::in_use",
                 Exit::Machine,
-                format!("end that program, or remove the environment all the same: matenv remove {env} --force"),
+                format!("end that program, or remove the environment anyway: matenv remove {env} --force"),
             ),
             StoreError::Door { .. } => (
-                "store::door",
+                "store::conda_link",
                 Exit::Machine,
-                "conda looks in ~/.conda/envs: make it a folder that you may write to".to_owned(),
+                "get write permission for ~/.conda/envs, where conda looks for environments".to_owned(),
             ),
             StoreError::NoCommand { env, .. } => (
                 "run::no_command",
                 Exit::Usage,
-                format!("look what there is: matenv run {env} -- python -m pip list"),
+                format!("list the installed packages: matenv run {env} -- python -m pip list"),
             ),
             StoreError::NoPython { env } => (
                 "run::no_python",
                 Exit::Faulty,
-                format!("build it again: matenv repair {env}"),
+                format!("repair the environment: matenv repair {env}"),
             ),
             StoreError::Start { .. } => (
                 "run::start",
                 Exit::Machine,
-                "is the store on a filesystem that may execute (no noexec)?".to_owned(),
+                "check that MATENV_HOME is on a filesystem that is not mounted noexec".to_owned(),
             ),
         };
         Self::new(&error, code, exit, help)
@@ -168,12 +168,12 @@ impl From<CertificateError> for Failure {
             CertificateError::Read { env, .. } => (
                 "certificate::read",
                 Exit::Integrity,
-                format!("make the environment again: matenv install {env} --force"),
+                format!("install the environment again: matenv install {env} --force"),
             ),
             CertificateError::Damaged { env, .. } => (
                 "certificate::damaged",
                 Exit::Integrity,
-                format!("make the environment again: matenv install {env} --force"),
+                format!("install the environment again: matenv install {env} --force"),
             ),
             CertificateError::Write(_) => ("certificate::write", Exit::Machine, DISK.to_owned()),
         };
@@ -186,17 +186,14 @@ impl From<MenuError> for Failure {
         let (code, help) = match &error {
             MenuError::NotText(_) => (
                 "menu::not_text",
-                "move it to a folder whose name is Unicode, or start the program by: matenv launch ENV",
+                "move it to a folder with a Unicode name, or start the program with: matenv launch ENV",
             ),
-            MenuError::Program(_) => ("menu::program", "start matenv by its path"),
+            MenuError::Program(_) => ("menu::program", "run matenv by its full path"),
             MenuError::Write(_) => (
                 "menu::write",
-                "make that folder one that you may write to; the environment itself is in place",
+                "get write permission for that folder; the environment itself is installed",
             ),
-            MenuError::Remove(_) => (
-                "menu::remove",
-                "remove that file yourself; the environment itself is gone",
-            ),
+            MenuError::Remove(_) => ("menu::remove", "remove that file yourself, then run the command again"),
         };
         Self::new(&error, code, Exit::Machine, help.to_owned())
     }
@@ -209,14 +206,16 @@ impl From<LaunchError> for Failure {
             LaunchError::NoProgram { ref env } => (
                 "launch::no_program",
                 Exit::Usage,
-                format!("run a command of it: matenv run {env} -- CMD; a manifest names its program: launch = \"CMD\""),
+                format!(
+                    "run one of its commands: matenv run {env} -- CMD; or set its program in the manifest: launch = \"CMD\""
+                ),
             ),
             LaunchError::Log(_) => ("launch::log", Exit::Machine, DISK.to_owned()),
             LaunchError::Died { ref env, ref log, .. } => (
-                "launch::died",
+                "launch::exited",
                 Exit::Machine,
                 format!(
-                    "see it in this terminal: matenv launch {env} --wait; the whole log: {}",
+                    "start it in this terminal: matenv launch {env} --wait; or read the whole log: {}",
                     log.display()
                 ),
             ),

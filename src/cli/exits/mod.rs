@@ -1,5 +1,5 @@
-//! The one place where errors meet exit codes and help lines, with rooms for those of packages, of the machine, and of
-//! what is written for other tools. No `_` arm: a new variant has to choose.
+//! Maps every error to its exit code and its help line. The submodules hold the errors of labs, packages, the local
+//! system and exports. There is no `_` arm, so that each new variant must choose both.
 
 mod elsewhere;
 mod lab;
@@ -26,7 +26,7 @@ impl From<SettingsError> for Failure {
             SettingsError::NoHome => (
                 "settings::no_home",
                 Exit::Machine,
-                "set HOME to a folder that you may write to".to_owned(),
+                "set HOME to the absolute path of a folder that you can write to".to_owned(),
             ),
             SettingsError::Read(_) => (
                 "settings::read",
@@ -44,7 +44,7 @@ impl From<SettingsError> for Failure {
             SettingsError::Mirror { ref path, .. } => (
                 "settings::mirror",
                 Exit::Usage,
-                format!("mend [mirrors] in {}: SOURCE = \"TARGET\"", path.display()),
+                format!("fix [mirrors] in {}: SOURCE = \"TARGET\"", path.display()),
             ),
         };
         Self::new(&error, code, exit, help)
@@ -62,7 +62,7 @@ impl From<DoctorError> for Failure {
                 &error,
                 "doctor::no_environment",
                 Exit::Usage,
-                "name the folder that has `conda-meta` or `pyvenv.cfg` in it: --prefix PATH".to_owned(),
+                "pass the folder that contains `conda-meta` or `pyvenv.cfg`: --prefix PATH".to_owned(),
             ),
             DoctorError::Trial(_) => Self::new(&error, "doctor::trial", Exit::Machine, DISK.to_owned()),
         }
@@ -75,19 +75,19 @@ impl From<RepairError> for Failure {
             RepairError::Doctor(error) => error.into(),
             RepairError::Install(error) => error.into(),
             RepairError::Store(error) => error.into(),
-            // The lock of a generation lies in no version control.
+            // The lock of a generation is not under version control, so it cannot be restored.
             RepairError::Lock { ref typed, .. } => Self::new(
                 &error,
                 "repair::lock",
                 Exit::Integrity,
-                format!("make it again: matenv install {typed} --force"),
+                format!("install it again: matenv install {typed} --force"),
             ),
             RepairError::Certificate(error) => error.into(),
             RepairError::ChangedMeanwhile { ref env } => Self::new(
                 &error,
                 "repair::changed",
                 Exit::Machine,
-                format!("look at what is there now: matenv doctor {env}"),
+                format!("check the environment as it is now: matenv doctor {env}"),
             ),
         }
     }
@@ -99,13 +99,13 @@ impl From<ManifestError> for Failure {
             ManifestError::Toml(toml) => return Self::toml(toml, "manifest::syntax"),
             ManifestError::Read(_) => (
                 "manifest::read",
-                "name a folder of manifests: --manifest-dir DIR".to_owned(),
+                "pass a folder of manifests: --manifest-dir DIR".to_owned(),
             ),
             ManifestError::Unknown { similar, known, .. } => {
                 let known = known.join(", ");
                 let help = match similar {
-                    Some(similar) => format!("did you mean `{similar}`? There are: {known}"),
-                    None => format!("there are: {known}"),
+                    Some(similar) => format!("did you mean `{similar}`? Known environments: {known}"),
+                    None => format!("known environments: {known}"),
                 };
                 ("environment::unknown", help)
             }
@@ -120,9 +120,9 @@ impl From<PlanError> for Failure {
             PlanError::Unsupported(refused) => {
                 let help = match refused.instead {
                     Some(instead) => format!(
-                        "take what runs here: --profile {instead}; for another machine, with what `matenv hardware --json` wrote there: --hardware FILE --cross"
+                        "use a profile that runs here: --profile {instead}; to install for another machine, run `matenv hardware --json > FILE` there, then add here: --hardware FILE --cross"
                     ),
-                    None => format!("what was looked at: matenv plan {}, matenv hardware", refused.env),
+                    None => format!("see what was checked: matenv plan {}; matenv hardware", refused.env),
                 };
                 ("plan::unsupported", help)
             }
@@ -141,12 +141,13 @@ impl From<MeantError> for Failure {
             MeantError::NeedsCross { .. } => (
                 "install::needs_cross",
                 Exit::Unsupported,
-                "if that is meant, type the same command with --cross: what needs the GPU is skipped here".to_owned(),
+                "if that is intended, run the command again with --cross: steps that need the GPU are skipped here"
+                    .to_owned(),
             ),
             MeantError::Replaces { env, profile, .. } => (
                 "install::replaces",
                 Exit::Usage,
-                format!("keep both: --name {env}-{profile}; take its place: --profile {profile} --force"),
+                format!("to keep both: --name {env}-{profile}; to replace it: --profile {profile} --force"),
             ),
         };
         Self::new(&error, code, exit, help)
@@ -162,7 +163,7 @@ impl From<HardwareFileError> for Failure {
             HardwareFileError::Triple { .. } => "hardware_file::triple",
             HardwareFileError::CudaDriver { .. } => "hardware_file::cuda_driver",
         };
-        let help = "make one on the machine that is meant: matenv hardware --json > FILE";
+        let help = "create the file on the intended machine: matenv hardware --json > FILE";
         Self::new(&error, code, Exit::Usage, help.to_owned())
     }
 }
@@ -178,7 +179,7 @@ impl From<VerifyError> for Failure {
             VerifyError::NoModel { below: None, .. } | VerifyError::Model(_) => (
                 "verify::model",
                 Exit::Usage,
-                "name a folder with best.ckpt and training_config.yaml: --model-dir DIR",
+                "pass a folder that contains best.ckpt and training_config.yaml: --model-dir DIR",
             ),
         };
         Self::new(&error, code, exit, help.to_owned())
@@ -191,7 +192,7 @@ impl From<AuditError> for Failure {
             AuditError::NoPython { .. } => ("audit::no_python", Exit::Faulty),
             AuditError::Io(_) => ("audit::io", Exit::Machine),
         };
-        let help = "make the environment again: matenv install ENV --force".to_owned();
+        let help = "install the environment again: matenv install ENV --force".to_owned();
         Self::new(&error, code, exit, help)
     }
 }
@@ -202,44 +203,44 @@ impl From<BenchError> for Failure {
             BenchError::UnknownProvider { .. } => (
                 "bench::provider",
                 Exit::Usage,
-                "name a known execution provider in the profile".to_owned(),
+                "set a known execution provider in the profile".to_owned(),
             ),
             BenchError::Batch => (
                 "bench::batch",
                 Exit::Usage,
-                "name batch sizes: --batch 1,4,8".to_owned(),
+                "pass batch sizes: --batch 1,4,8".to_owned(),
             ),
             BenchError::Model(_) => (
                 "bench::model",
                 Exit::Usage,
-                "name an ONNX file: --model FILE".to_owned(),
+                "pass an ONNX file: --model FILE".to_owned(),
             ),
             BenchError::ShapeMissing { input, .. } => (
                 "bench::shape_missing",
                 Exit::Usage,
-                format!("say how large: --shape {input}=1x1x384x384, with a size for each axis"),
+                format!("pass a size for each axis: --shape {input}=1x1x384x384"),
             ),
             BenchError::ShapeWrong { input, axes, .. } => (
                 "bench::shape_wrong",
                 Exit::Usage,
-                format!("say how large: --shape {input}=…, to fit {axes}"),
+                format!("pass a shape that fits {axes}: --shape {input}=…"),
             ),
             BenchError::NoSuchInput { inputs, .. } => (
                 "bench::no_such_input",
                 Exit::Usage,
-                format!("name an input: --shape NAME=…, with one of {inputs}"),
+                format!("use an input of the model: --shape NAME=…, where NAME is one of {inputs}"),
             ),
             BenchError::InputType { .. } => (
                 "bench::input_type",
                 Exit::Usage,
-                "only models whose inputs are numbers can be timed".to_owned(),
+                "use a model whose inputs are numbers: --model FILE".to_owned(),
             ),
             BenchError::Work(_) => (
-                "bench::work",
+                "bench::temp_files",
                 Exit::Machine,
-                "make room in the temporary folder, or name another: TMPDIR=DIR".to_owned(),
+                "free disk space in the temporary folder, or use another: TMPDIR=DIR".to_owned(),
             ),
-            BenchError::Start(_) => ("bench::start", Exit::Machine, "type the same command again".to_owned()),
+            BenchError::Start(_) => ("bench::start", Exit::Machine, "run the command again".to_owned()),
         };
         Self::new(&error, code, exit, help)
     }
@@ -255,7 +256,7 @@ impl From<InstallError> for Failure {
                 &error,
                 "install::other_platform",
                 Exit::Unsupported,
-                "see what it would be: matenv plan ENV --hardware FILE; install it on a machine of that platform"
+                "show the plan for it: matenv plan ENV --hardware FILE; install it on a machine of that platform"
                     .to_owned(),
             ),
             InstallError::Checkout(error) => error.into(),
@@ -268,15 +269,15 @@ impl From<InstallError> for Failure {
             InstallError::Meant(error) => error.into(),
             InstallError::Store(error) => error.into(),
             InstallError::Audit(error) => error.into(),
-            error @ InstallError::Reach(_) => Self::new(&error, "reach::write", Exit::Machine, DISK.to_owned()),
+            error @ InstallError::Reach(_) => Self::new(&error, "preload::write", Exit::Machine, DISK.to_owned()),
             InstallError::Verify(error) => error.into(),
             InstallError::Bench(error) => error.into(),
             InstallError::Certificate(error) => error.into(),
             InstallError::Kept { ref typed, .. } => Self::new(
                 &error,
-                "install::kept",
+                "install::plan_record",
                 Exit::Integrity,
-                format!("make it again: matenv install {typed} --force"),
+                format!("install it again: matenv install {typed} --force"),
             ),
             InstallError::Records(_) => Self::new(&error, "install::records", Exit::Machine, DISK.to_owned()),
         }

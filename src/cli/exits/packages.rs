@@ -1,4 +1,4 @@
-//! Where packages and programs come from.
+//! Errors of the sources that packages and programs come from.
 
 use super::super::{Exit, Failure, error::DISK};
 use crate::{
@@ -17,7 +17,9 @@ impl From<CondaError> for Failure {
             CondaError::Unreachable { channel, .. } => (
                 "conda::unreachable",
                 Exit::Unreachable,
-                format!("name a mirror: --mirror {channel}=URL; or let this machine's Python stand in: leave --strict and --no-host-python out"),
+                format!(
+                    "use a mirror: --mirror {channel}=URL; or use this machine's Python: omit --strict and --no-host-python"
+                ),
             ),
             CondaError::Unauthorized { channel } => (
                 "conda::unauthorized",
@@ -27,22 +29,23 @@ impl From<CondaError> for Failure {
             CondaError::Url { channel, .. } => (
                 "conda::url",
                 Exit::Usage,
-                format!("name a URL: --mirror {channel}=https://…"),
+                format!("pass a URL: --mirror {channel}=https://…"),
             ),
             CondaError::Records { channel, .. } => (
                 "conda::records",
                 Exit::Unreachable,
-                format!("try again, or name a mirror: --mirror {channel}=URL"),
+                format!("try again, or use a mirror: --mirror {channel}=URL"),
             ),
             CondaError::Unsolvable { .. } => (
                 "conda::unsolvable",
                 Exit::Unresolvable,
-                "loosen the manifest's conda packages or its Python, then type the same command again".to_owned(),
+                "widen the version bounds of the manifest's conda packages or Python, then run the command again"
+                    .to_owned(),
             ),
             CondaError::Spec { .. } => (
                 "conda::spec",
                 Exit::Usage,
-                "mend the manifest's conda packages".to_owned(),
+                "fix the manifest's conda packages".to_owned(),
             ),
             CondaError::Date { .. } => (
                 "conda::date",
@@ -52,28 +55,28 @@ impl From<CondaError> for Failure {
             CondaError::VirtualPackages(_) => (
                 "conda::virtual_packages",
                 Exit::Machine,
-                "look at the CONDA_OVERRIDE_* variables: each holds a version".to_owned(),
+                "check the CONDA_OVERRIDE_* variables: each must be a version".to_owned(),
             ),
             CondaError::HostPython(HostPythonError::None { supported, .. }) => (
                 "conda::no_python",
                 Exit::Machine,
-                format!("install a CPython {supported}, or name a channel that answers: --mirror conda-forge=URL"),
+                format!("install a CPython {supported}, or use a channel that answers: --mirror conda-forge=URL"),
             ),
             CondaError::OnlyInChannel { .. } => (
                 "conda::only_in_channel",
                 Exit::Unreachable,
-                "name a channel that answers: --mirror conda-forge=URL".to_owned(),
+                "use a channel that answers: --mirror conda-forge=URL".to_owned(),
             ),
             CondaError::Damaged { .. } => (
                 "conda::damaged",
                 Exit::Integrity,
-                "the channel or the way to it changes files: try again, or name another mirror: --mirror conda-forge=URL"
+                "try again, or use another mirror: --mirror conda-forge=URL; the channel or a proxy changes its files"
                     .to_owned(),
             ),
             CondaError::Fetch { .. } => (
                 "conda::fetch",
                 Exit::Unreachable,
-                "try again: what arrived is kept; or name a mirror: --mirror conda-forge=URL".to_owned(),
+                "try again: finished downloads are kept; or use a mirror: --mirror conda-forge=URL".to_owned(),
             ),
             CondaError::Cache { .. } => ("conda::cache", Exit::Machine, DISK.to_owned()),
             CondaError::Link { .. } | CondaError::Io(_) | CondaError::Pack(_) => {
@@ -90,12 +93,12 @@ impl From<UvError> for Failure {
             UvError::OutOfRange { .. } | UvError::NotUv { .. } => (
                 "uv::out_of_range",
                 Exit::Usage,
-                "unset MATENV_UV: matenv fetches the uv that it needs",
+                "unset MATENV_UV: matenv then downloads the uv that it needs",
             ),
             UvError::Fetch { .. } => (
                 "uv::fetch",
                 Exit::Unreachable,
-                "install uv yourself and name it: MATENV_UV=/path/to/uv",
+                "install uv yourself, then set: MATENV_UV=/path/to/uv",
             ),
             UvError::Disk { .. } | UvError::Io(_) => ("uv::io", Exit::Machine, DISK),
         };
@@ -118,28 +121,29 @@ impl From<PypiError> for Failure {
             PypiError::Url { source_name, .. } => (
                 "pypi::url",
                 Exit::Usage,
-                format!("name a URL: --mirror {source_name}=https://…"),
+                format!("pass a URL: --mirror {source_name}=https://…"),
             ),
             PypiError::Conflict { .. } => (
                 "pypi::conflict",
                 Exit::Unresolvable,
-                "change the requirement that is named above, in matenv.toml or in the manifest: --manifest-dir DIR"
-                    .to_owned(),
+                "change the requirement above, in matenv.toml or in the manifest: --manifest-dir DIR".to_owned(),
             ),
             PypiError::ExtraMissing { package, extra, .. } => (
                 "pypi::extra_missing",
                 Exit::Unresolvable,
-                format!("raise the floor of `{package}` in the manifest to a release that has `{extra}`"),
+                format!("raise the lower bound of `{package}` in the manifest to a release that has `{extra}`"),
             ),
             PypiError::FloorUndercut { .. } | PypiError::Absent { .. } => (
-                "pypi::floor",
+                "pypi::lower_bound",
                 Exit::Unresolvable,
-                "the index lacks releases that the manifest needs: name another: --mirror pypi=URL".to_owned(),
+                "use an index that has the releases that the manifest requires: --mirror pypi=URL".to_owned(),
             ),
             PypiError::WrongBackend { source_name, .. } => (
                 "pypi::wrong_backend",
                 Exit::Unresolvable,
-                format!("the mirror of `{source_name}` serves another build: mend it, or: --mirror torch=pypi"),
+                format!(
+                    "fix the mirror of `{source_name}`, which serves another build; or use PyPI: --mirror torch=pypi"
+                ),
             ),
             PypiError::Disagree(error) => {
                 let (code, help) = disagreement(error);
@@ -148,51 +152,50 @@ impl From<PypiError> for Failure {
             PypiError::TorchUnfit { .. } => (
                 "pypi::torch_unfit",
                 Exit::Unresolvable,
-                "reach the torch index, or a mirror of it: --mirror torch=URL; or take the processor: --profile cpu"
-                    .to_owned(),
+                "use the torch index or a mirror of it: --mirror torch=URL; or use the CPU: --profile cpu".to_owned(),
             ),
             PypiError::Integrity { source_name, .. } => (
                 "pypi::integrity",
                 Exit::Integrity,
                 format!(
-                    "the index serves another file than it lists or the lock names: name another mirror: --mirror {source_name}=URL"
+                    "use another mirror: --mirror {source_name}=URL; this index serves a file that differs from its listing or from the lock"
                 ),
             ),
             PypiError::Fetch { source_name, .. } => (
                 "pypi::fetch",
                 Exit::Unreachable,
-                format!("try again: what arrived whole is kept; or name a mirror: --mirror {source_name}=URL"),
+                format!("try again: finished downloads are kept; or use a mirror: --mirror {source_name}=URL"),
             ),
             PypiError::Damaged { source_name, .. } => (
                 "pypi::damaged",
                 Exit::Integrity,
                 format!(
-                    "the index or the way to it cuts files: try again, or name another mirror: --mirror {source_name}=URL"
+                    "try again, or use another mirror: --mirror {source_name}=URL; the index or a proxy truncates its files"
                 ),
             ),
             PypiError::AlteredOffline { .. } => (
                 "pypi::altered_offline",
                 Exit::Integrity,
-                "the same command without --offline".to_owned(),
+                "run the command again without --offline".to_owned(),
             ),
             PypiError::AlteredKept { .. } => (
                 "pypi::altered_kept",
                 Exit::Machine,
-                "make the folder writable, or take another: UV_CACHE_DIR=DIR".to_owned(),
+                "make the folder writable, or use another: UV_CACHE_DIR=DIR".to_owned(),
             ),
             PypiError::Disk { .. } => ("pypi::disk", Exit::Machine, DISK.to_owned()),
             PypiError::NotStartable { prefix, .. } => (
                 "pypi::not_startable",
                 Exit::Machine,
                 format!(
-                    "is its disk mounted noexec? findmnt --target '{}'; choose one that may execute: MATENV_HOME=DIR",
+                    "check whether its disk is mounted noexec: findmnt --target '{}'; or use another disk: MATENV_HOME=DIR",
                     prefix.parent().unwrap_or(prefix).display()
                 ),
             ),
             PypiError::Answer(_) | PypiError::Uv { .. } => (
                 "pypi::uv",
                 Exit::Unresolvable,
-                "see what uv says: the same command with -vv".to_owned(),
+                "see uv's output: run the command again with -vv".to_owned(),
             ),
             PypiError::Io(_) => ("pypi::io", Exit::Machine, DISK.to_owned()),
         };
@@ -204,9 +207,9 @@ impl From<CheckoutError> for Failure {
     fn from(error: CheckoutError) -> Self {
         let (code, exit, help) = match &error {
             CheckoutError::NotAsked { env } => (
-                "source::not_asked",
+                "source::not_selected",
                 Exit::Usage,
-                format!("make it too: matenv install {env} --source {env}=…"),
+                format!("install it too: matenv install {env} --source {env}=…"),
             ),
             CheckoutError::NotDeclared { .. } => (
                 "source::not_declared",
@@ -216,34 +219,34 @@ impl From<CheckoutError> for Failure {
             CheckoutError::NoFolder { .. } => (
                 "source::no_folder",
                 Exit::Usage,
-                "name a folder, or a URL that git clones; a revision goes with a URL: --source ENV=file:///FOLDER@REV"
+                "pass a folder, or a URL that git can clone; only a URL can have a revision: --source ENV=file:///FOLDER@REV"
                     .to_owned(),
             ),
             CheckoutError::NotTheProgram { package, .. } => (
                 "source::not_the_program",
                 Exit::Usage,
-                format!("name the top folder of a clone of {package}: --source ENV=FOLDER"),
+                format!("pass the top folder of a clone of {package}: --source ENV=FOLDER"),
             ),
             CheckoutError::Requirements { path, .. } => (
                 "source::requirements",
                 Exit::Usage,
-                format!("mend {}, then type the same command again", path.display()),
+                format!("fix {}, then run the command again", path.display()),
             ),
             CheckoutError::Credentials { .. } => (
                 "source::credentials",
                 Exit::Usage,
-                "leave it out and put it into ~/.netrc, or into git's own credential helper".to_owned(),
+                "remove the password from the URL, and put it into ~/.netrc or git's credential helper".to_owned(),
             ),
-            CheckoutError::Twice { env } => ("source::twice", Exit::Usage, format!("name one: --source {env}=…")),
+            CheckoutError::Twice { env } => ("source::twice", Exit::Usage, format!("pass one: --source {env}=…")),
             CheckoutError::NoGit => (
                 "source::no_git",
                 Exit::Machine,
-                "install git, or clone it elsewhere and name the folder: --source ENV=FOLDER".to_owned(),
+                "install git, or clone it on another machine and pass the folder: --source ENV=FOLDER".to_owned(),
             ),
             CheckoutError::Git { .. } => (
                 "source::git",
                 Exit::Unreachable,
-                "try it by hand (git ls-remote URL), or name a folder: --source ENV=FOLDER".to_owned(),
+                "test the URL (git ls-remote URL), or pass a folder: --source ENV=FOLDER".to_owned(),
             ),
             CheckoutError::Io(_) => ("source::io", Exit::Machine, DISK.to_owned()),
         };
@@ -251,27 +254,27 @@ impl From<CheckoutError> for Failure {
     }
 }
 
-/// Code and help of an index that does not answer, or may not be asked.
+/// Returns the code and the help of an index that does not answer, or that `--offline` excludes.
 fn unreachable(source: SourceName, offline: bool) -> (&'static str, String) {
     if offline {
-        let help = "once without --offline fills uv's cache; or name a cache that has it: UV_CACHE_DIR=FOLDER";
+        let help = "run the command once without --offline to fill uv's cache; or use a cache that has it: UV_CACHE_DIR=FOLDER";
         return ("pypi::not_cached", help.to_owned());
     }
     let more = match source {
-        SourceName::Nvidia => "or do without TensorRT: --profile gpu, in a lab without gpu-trt in its profiles",
+        SourceName::Nvidia => "or omit TensorRT: --profile gpu, in a lab without gpu-trt in its profiles",
         SourceName::Torch => {
-            "and one of the host of its files: --mirror https://HOST=URL; behind a proxy set HTTPS_PROXY"
+            "and a mirror for the host of its files: --mirror https://HOST=URL; behind a proxy set HTTPS_PROXY"
         }
         SourceName::Pypi | SourceName::CondaForge => "behind a proxy set HTTPS_PROXY or PIP_INDEX_URL",
     };
     let joint = if source == SourceName::Torch { "," } else { ";" };
     (
         "pypi::unreachable",
-        format!("name a mirror: --mirror {source}=URL{joint} {more}"),
+        format!("use a mirror: --mirror {source}=URL{joint} {more}"),
     )
 }
 
-/// Code and help of wheels that contradict each other.
+/// Returns the code and the help of wheels that contradict each other.
 fn disagreement(error: &Disagreement) -> (&'static str, String) {
     let code = match error.fault {
         Fault::TwoOnnxRuntimes => "pypi::two_onnxruntimes",
@@ -280,11 +283,11 @@ fn disagreement(error: &Disagreement) -> (&'static str, String) {
         Fault::TwoCudaMajors => "pypi::two_cuda_majors",
         Fault::OtherTensorRt { .. } => "pypi::other_tensorrt",
         Fault::TorchPair => {
-            let help = "name a torch index that has both: --mirror torch=URL";
+            let help = "use a torch index that has both: --mirror torch=URL";
             return ("pypi::torch_pair", help.to_owned());
         }
     };
     let (first, second) = (&error.first.name, &error.second.name);
-    let help = format!("take what asks for {first} or for {second} out of the manifest: --manifest-dir DIR");
+    let help = format!("remove the requirement that needs {first} or {second} from the manifest: --manifest-dir DIR");
     (code, help)
 }

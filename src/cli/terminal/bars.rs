@@ -1,4 +1,4 @@
-//! The live lines of a terminal: one for each environment that is being made.
+//! Live lines in a terminal: one for each environment that is being installed.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -9,7 +9,7 @@ use crate::{
     names::EnvName,
 };
 
-/// The live lines.
+/// All live lines.
 pub(super) struct Bars {
     all: MultiProgress,
     by_env: BTreeMap<Option<EnvName>, Bar>,
@@ -17,7 +17,7 @@ pub(super) struct Bars {
 
 struct Bar {
     bar: ProgressBar,
-    /// What is counted; nothing yet means a spinner.
+    /// The unit of the bar, or `None` for a spinner.
     counts: Option<Unit>,
 }
 
@@ -64,7 +64,7 @@ impl Bars {
         }
     }
 
-    /// Run `print` while nothing is drawn.
+    /// Runs `print` while the bars are hidden.
     pub(super) fn aside(&self, print: impl FnOnce()) {
         self.all.suspend(print);
     }
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_bar_template_is_sound() {
+    fn every_bar_template_is_valid() {
         let _ = (spinner(), bytes(), items());
     }
 }

@@ -1,4 +1,4 @@
-//! Events as lines: one a finished stage, with what was slow in it.
+//! Events as lines: one line for each finished stage, followed by its slow steps.
 
 use std::{
     collections::BTreeMap,
@@ -15,12 +15,12 @@ use crate::{
     names::EnvName,
 };
 
-/// A part of a stage that takes longer than this is told when the stage ends.
+/// A step that takes at least this long is printed when its stage ends.
 const SLOW: Duration = Duration::from_secs(3);
-/// How many of them are told.
-const TOLD: usize = 3;
+/// The largest number of slow steps that are printed.
+const MAX_SLOW_STEPS: usize = 3;
 
-/// Writes what happens.
+/// Writes events to standard error.
 pub(super) struct Lines {
     style: Style,
     state: Mutex<State>,
@@ -29,7 +29,7 @@ pub(super) struct Lines {
 #[derive(Default)]
 struct State {
     bars: Option<Bars>,
-    /// Slow parts of the stage that each environment is at.
+    /// Slow steps of the current stage of each environment.
     slow: BTreeMap<Option<EnvName>, Vec<(Duration, String)>>,
 }
 
@@ -70,7 +70,7 @@ impl Lines {
                 } else if verbose {
                     let of = match (total, unit) {
                         (Some(total), Unit::Bytes) => format!(" {}/{}", DecimalBytes(done), DecimalBytes(total)),
-                        // Each one is told when it ends.
+                        // Each item is printed as a step when it ends.
                         (Some(_), Unit::Items) => return,
                         (None, _) => String::new(),
                     };
@@ -97,7 +97,7 @@ impl Lines {
                     let text = format!("{:<8} {summary} {}", stage.as_str(), seconds(elapsed));
                     state.line(env, &style("✓").green().to_string(), &text);
                     slow.sort();
-                    for (took, what) in slow.into_iter().rev().take(TOLD) {
+                    for (took, what) in slow.into_iter().rev().take(MAX_SLOW_STEPS) {
                         let text = format!(
                             "{:<8} {}",
                             "",
@@ -118,11 +118,11 @@ impl Lines {
 }
 
 impl State {
-    /// A line, with the environment's name in front where there are several.
+    /// Writes a line. The environment's name comes first if there are several environments.
     #[expect(clippy::print_stderr, reason = "this is the one place that writes progress")]
     fn line(&self, env: Option<&EnvName>, mark: &str, text: &str) {
         let text = match env {
-            // Wide enough for the environments that there are, so that the lines of two stand below each other.
+            // 13 columns fit the names of the built-in environments, so their lines align.
             Some(env) => format!("{mark} {} {text}", style(format!("{:<13}", env.as_str())).bold()),
             None => format!("{mark} {text}"),
         };

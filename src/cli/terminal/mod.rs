@@ -1,7 +1,8 @@
-//! The terminal: how events look.
+//! The terminal: how events are displayed.
 //!
-//! In: [`Event`](crate::context::event::Event)s. Out: lines and bars on standard error; results go to standard output elsewhere.
-//! A terminal gets one live line; anything else, CI and `NO_COLOR` get plain lines, one a finished stage.
+//! Input: [`Event`](crate::context::event::Event)s. Output: lines and bars on standard error. Results are printed by
+//! [`crate::cli`]. A terminal shows live lines. Other outputs, CI and `NO_COLOR` get one plain line for each
+//! finished stage.
 
 mod bars;
 mod lines;
@@ -9,34 +10,34 @@ mod lines;
 use crate::context::event::Events;
 use lines::Lines;
 
-/// How much is said.
+/// The amount of output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verbosity {
     /// Warnings only.
     Quiet,
-    /// One line a stage.
+    /// One line for each stage.
     Normal,
-    /// Each step as well.
+    /// Every step too.
     Verbose,
 }
 
-/// How the terminal is used.
+/// Display options.
 #[derive(Debug, Clone, Copy)]
 pub struct Style {
-    /// How much is said.
+    /// The amount of output.
     pub verbosity: Verbosity,
-    /// A live line may be drawn.
+    /// Whether live lines may be drawn.
     pub live: bool,
 }
 
-/// Events as lines on standard error.
+/// Returns an event channel that writes lines to standard error.
 #[must_use]
 pub fn events(settings: Style) -> Events {
     let lines = Lines::new(settings);
     Events::new(move |env, event| lines.show(env, event))
 }
 
-/// Whether standard error is a terminal on which a line may be drawn again and again.
+/// Returns whether standard error is a terminal that supports live lines.
 #[must_use]
 pub fn is_live_terminal() -> bool {
     console::user_attended_stderr() && console::colors_enabled_stderr()

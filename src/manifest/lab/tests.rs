@@ -83,7 +83,7 @@ fn an_empty_file_means_the_defaults() {
 fn each_fault_names_file_line_and_key() {
     let lock = |key: &str| refused(&format!("[lock]\n{key}\n"));
     insta::assert_snapshot!(refused("[enviroments.sleap]"), @"matenv.toml:1: unknown field `enviroments`, expected one of `environments`, `lock`, `mirrors`");
-    insta::assert_snapshot!(refused("[environments.Sleap]"), @"matenv.toml:1: `Sleap` is not a valid environment name: use lower-case letters, digits, `.`, `_` and `-`, start with a letter or a digit, at most 64");
+    insta::assert_snapshot!(refused("[environments.Sleap]"), @"matenv.toml:1: `Sleap` is not a valid environment name: use at most 64 lowercase letters, digits, `.`, `_` and `-`, and start with a letter or a digit");
     insta::assert_snapshot!(refused(&GOOD.replace("packages =", "pakages =")), @"matenv.toml:3: unknown field `pakages`, expected one of `manifest`, `profiles`, `packages`");
     insta::assert_snapshot!(refused(&GOOD.replace(">=6", ">=>6")), @r#"matenv.toml:4: `environments.sleap.packages`: `ipykernel>=>6` is no PEP 508 requirement: no such comparison operator ">=>", must be one of ~= == != <= >= < > ==="#);
     insta::assert_snapshot!(refused(&GOOD.replace("ipykernel>=6", "x @ https://example.org/x.whl")), @"matenv.toml:4: `environments.sleap.packages`: `x @ https://example.org/x.whl` names a URL: packages come from PyPI, or from a mirror of it");
@@ -102,7 +102,7 @@ fn each_fault_names_file_line_and_key() {
     insta::assert_snapshot!(lock("platforms = [{ glibc = \"2.31\" }]"), @"matenv.toml:2: missing field `platform`");
     insta::assert_snapshot!(lock("platforms = [64]"), @r#"matenv.toml:2: invalid type: integer `64`, expected a platform, such as "linux-64" or { platform = "win-64", cuda = "12.8" }"#);
     insta::assert_snapshot!(lock("platforms = \"linux-64\""), @r#"matenv.toml:2: invalid type: string "linux-64", expected a sequence"#);
-    insta::assert_snapshot!(lock("backends = [\"cu13\"]"), @"matenv.toml:2: `cu13` is not a valid torch backend: use `cpu` or `cu` and three digits, such as `cu130`");
+    insta::assert_snapshot!(lock("backends = [\"cu13\"]"), @"matenv.toml:2: `cu13` is not a valid torch backend: use `cpu`, or `cu` and three digits, such as `cu130`");
     insta::assert_snapshot!(lock("backends = [\"cu999\"]"), @"matenv.toml:2: `lock.backends`: torch has no build `cu999`: name one that has, such as cu130");
     insta::assert_snapshot!(lock("backends = [\"cpu\"]"), @"matenv.toml:2: `lock.backends`: `cpu` is always there for the profile cpu: name builds for GPUs, such as cu130");
     insta::assert_snapshot!(lock("backends = [\"cu130\", \"cu130\"]"), @"matenv.toml:2: `lock.backends`: `cu130` stands there twice");

@@ -52,7 +52,7 @@ fn a_healthy_environment_raises_nothing_above_info() {
     assert_eq!((&all["env"], &all["prefix"]), (&Value::Null, &Value::Null));
     doctor(&env, &["demo"], &[])
         .exits(0)
-        .says("demo: nothing blocks (0 errors, 0 warnings,");
+        .says("demo: no errors (0 errors, 0 warnings,");
     doctor(&env, &["dmeo"], &[]).exits(2);
     doctor(&env, &["demo", "--prefix", "."], &[]).exits(2);
     doctor(&env, &["--prefix", "made-up"], &[])
