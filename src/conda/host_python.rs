@@ -1,7 +1,7 @@
-//! The host's Python, as a stand-in where no conda channel answers.
+//! The host's Python, which is used if no conda channel answers.
 //!
-//! In: the Pythons that a manifest supports. Out: the machine's best CPython among them, packed as a conda package
-//! that holds a link to it and a `pyvenv.cfg`. No interpreter is copied and no file of it is edited.
+//! Input: the Pythons that a manifest supports. Output: the machine's best CPython among them, packed as a conda
+//! package that contains a link to it and a `pyvenv.cfg`. No interpreter is copied, and none of its files is edited.
 
 use std::{
     collections::BTreeSet,
@@ -21,8 +21,8 @@ use super::{
 };
 use crate::{context::Context, manifest::PythonRange, process::Job};
 
-/// What an interpreter says of itself, as one line of JSON.
-const ASK: &str = r#"
+/// The Python code that prints facts about an interpreter as one line of JSON.
+const FACTS: &str = r#"
 import json, platform, sys, sysconfig
 lacks = []
 for name in ("ssl", "zlib", "ctypes", "sqlite3", "_bz2", "_lzma"):
@@ -43,35 +43,35 @@ print(json.dumps({
 }))
 "#;
 
-/// An interpreter that takes longer to say its version is none that an environment should stand on.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// An interpreter that takes longer than this to report its version is not usable for an environment.
+const TIME_LIMIT: Duration = Duration::from_secs(10);
 
-/// Packages that conda channels and wheel indexes have under the same name.
+/// Packages that have the same name on conda channels and on wheel indexes.
 const AS_WHEELS: [&str; 3] = ["pip", "setuptools", "wheel"];
 
 /// An interpreter of the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostPython {
-    /// The interpreter itself, no virtual environment and no shim.
+    /// The interpreter itself, not a virtual environment's link and not a shim.
     pub executable: PathBuf,
     /// Its version, such as `3.11.7`.
     pub version: pep440_rs::Version,
-    /// Modules of the standard library that it was built without.
+    /// Missing modules of the standard library.
     pub lacks: Vec<String>,
 }
 
-/// Why no interpreter of the host can stand in.
+/// An error while choosing an interpreter of the host.
 #[derive(Debug, thiserror::Error)]
 pub enum HostPythonError {
-    /// There is none in the supported range.
+    /// No usable interpreter is in the supported range.
     #[error(
         "no conda channel answers, and this machine has no usable CPython {supported}{}",
         list(seen)
     )]
     None {
-        /// What the manifest supports.
+        /// The versions that the manifest supports.
         supported: String,
-        /// What was found instead, each with the reason why not.
+        /// The interpreters that were found, each with the reason why it is not usable.
         seen: Vec<String>,
     },
 }
@@ -80,7 +80,7 @@ fn list(seen: &[String]) -> String {
     if seen.is_empty() {
         String::new()
     } else {
-        format!(" (there is: {})", seen.join("; "))
+        format!(" (found: {})", seen.join("; "))
     }
 }
 
@@ -96,7 +96,7 @@ struct Answer {
     lacks: Vec<String>,
 }
 
-/// This machine's Pythons and what each said of itself, asked once a run.
+/// This machine's interpreters and their facts, which are collected once per run.
 #[derive(Default)]
 pub struct Interpreters(tokio::sync::OnceCell<Vec<(PathBuf, Answer)>>);
 
@@ -105,7 +105,7 @@ impl Interpreters {
         self.0
             .get_or_init(async || {
                 let candidates = candidates(ctx);
-                tracing::debug!(?candidates, "asking the host's interpreters");
+                tracing::debug!(?candidates, "checking the host's interpreters");
                 futures::stream::iter(candidates)
                     .map(|path| async move {
                         let answer = ask(ctx, &path).await?;
@@ -120,13 +120,14 @@ impl Interpreters {
     }
 }
 
-/// The best CPython of this machine within `wanted`: whole, then the preferred minor version, then the newest.
+/// Returns the best CPython of this machine within `wanted`. A complete standard library counts first, then the
+/// preferred minor version, then the newest version.
 pub async fn best(ctx: &Context, wanted: &PythonRange) -> Result<HostPython, CondaError> {
     let answers = ctx.shared.interpreters.answers(ctx).await;
     let mut usable = Vec::new();
     let mut refused = BTreeSet::new();
     for (path, answer) in answers {
-        match why_not(answer, wanted) {
+        match rejection_reason(answer, wanted) {
             None => usable.push(HostPython {
                 executable: interpreter(answer),
                 version: answer.version.clone(),
@@ -160,7 +161,7 @@ pub async fn best(ctx: &Context, wanted: &PythonRange) -> Result<HostPython, Con
         })
 }
 
-fn why_not(answer: &Answer, wanted: &PythonRange) -> Option<String> {
+fn rejection_reason(answer: &Answer, wanted: &PythonRange) -> Option<String> {
     let version = &answer.version;
     if answer.implementation != "CPython" {
         Some(format!("{} {version}", answer.implementation))
@@ -179,7 +180,7 @@ fn why_not(answer: &Answer, wanted: &PythonRange) -> Option<String> {
     }
 }
 
-/// The real file: a pyenv shim or a virtual environment's python is followed to its base.
+/// Returns the base interpreter of a pyenv shim or of a virtual environment's python.
 fn interpreter(answer: &Answer) -> PathBuf {
     let minor: Vec<String> = answer
         .version
@@ -197,14 +198,14 @@ fn interpreter(answer: &Answer) -> PathBuf {
     } else {
         answer.base.clone()
     };
-    // Not canonical: Homebrew's and Debian's links stay valid over an update, their targets do not.
+    // Do not resolve links: the links of Homebrew and Debian stay valid after an update, but their targets do not.
     best
 }
 
 async fn ask(ctx: &Context, path: &Path) -> Option<Answer> {
     let ended = Job::new(path, ctx.settings.variables.clean())
-        .args(["-I", "-S", "-c", ASK])
-        .limit(PATIENCE)
+        .args(["-I", "-S", "-c", FACTS])
+        .limit(TIME_LIMIT)
         .run()
         .await
         .ok()?;
@@ -215,7 +216,7 @@ async fn ask(ctx: &Context, path: &Path) -> Option<Answer> {
     serde_json::from_str(ended.stdout_text().trim()).ok()
 }
 
-/// Every place where a CPython usually lies, links followed once so that nothing is asked twice.
+/// Returns the Python executables in all the usual folders. Links to the same file are listed only once.
 #[must_use]
 pub fn candidates(ctx: &Context) -> Vec<PathBuf> {
     let settings = &ctx.settings;
@@ -262,7 +263,7 @@ pub fn candidates(ctx: &Context) -> Vec<PathBuf> {
         .filter(|folder| folder.is_absolute())
         .flat_map(|folder| pythons_in(folder))
         .filter(|path| {
-            // A shim is a script that looks at the name it is called by, so the path itself counts for it.
+            // A pyenv shim is a script and not a link, so each shim counts as a separate executable.
             let real = fs_err::canonicalize(path).unwrap_or_else(|_| path.clone());
             known.insert(real)
         })
@@ -284,7 +285,7 @@ fn pythons_in(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// The wheel that can stand in for a conda match spec, as a PEP 508 requirement.
+/// Returns the wheel that can replace a conda package, given as a match spec, as a PEP 508 requirement.
 #[must_use]
 pub fn as_wheel(spec: &str) -> Option<String> {
     let name_ends = spec
@@ -292,13 +293,13 @@ pub fn as_wheel(spec: &str) -> Option<String> {
         .unwrap_or(spec.len());
     let (name, version) = spec.split_at(name_ends);
     let requirement = format!("{name}{}", version.trim());
-    let sound = requirement.parse::<pep508_rs::Requirement>().is_ok();
-    (AS_WHEELS.contains(&name) && sound).then_some(requirement)
+    let is_valid = requirement.parse::<pep508_rs::Requirement>().is_ok();
+    (AS_WHEELS.contains(&name) && is_valid).then_some(requirement)
 }
 
-/// Pack `host` into the local channel and give the channel's URL.
+/// Packs `host` into its local channel and returns the URL of the channel.
 pub async fn pack(ctx: &Context, host: &HostPython, subdir: Subdir) -> Result<Url, CondaError> {
-    // A channel of its own for each interpreter, so that the solver has no choice and no other run is in the way.
+    // Each interpreter has its own channel, so the solver has only one choice and other runs do not interfere.
     let digest = hex::encode(compute_bytes_digest::<Sha256>(
         host.executable.as_os_str().as_encoded_bytes(),
     ));
@@ -308,7 +309,7 @@ pub async fn pack(ctx: &Context, host: &HostPython, subdir: Subdir) -> Result<Ur
     pack::index(&channel).await?;
     Url::from_directory_path(&channel).map_err(|()| {
         CondaError::Io(std::io::Error::other(format!(
-            "{} is no absolute path",
+            "{} is not an absolute path",
             channel.display()
         )))
     })
@@ -332,7 +333,7 @@ fn package(host: &HostPython, subdir: Subdir, digest: &str) -> PackageBuilder {
         .symlink(format!("bin/python{minor}"), &host.executable)
         .symlink("bin/python3", format!("python{minor}"))
         .symlink("bin/python", format!("python{minor}"))
-        // conda packages hold no empty folders.
+        // conda packages cannot contain empty folders.
         .file(format!("lib/python{minor}/site-packages/.keep"), "")
 }
 
@@ -356,12 +357,12 @@ mod tests {
     }
 
     #[test]
-    fn only_a_whole_released_cpython_in_range_stands_in() {
+    fn only_a_released_64_bit_cpython_in_range_is_used() {
         let wanted = PythonRange {
             preferred: "3.13".to_owned(),
             supported: ">=3.11,<3.14".to_owned(),
         };
-        assert_eq!(why_not(&answer(|_| {}), &wanted), None);
+        assert_eq!(rejection_reason(&answer(|_| {}), &wanted), None);
         let not: [fn(&mut Answer); 6] = [
             |it| it.version = "3.10.2".parse().expect("a version"),
             |it| it.implementation = "PyPy".to_owned(),
@@ -371,7 +372,7 @@ mod tests {
             |it| it.base = PathBuf::from("/nowhere/python"),
         ];
         for (at, change) in not.into_iter().enumerate() {
-            assert!(why_not(&answer(change), &wanted).is_some(), "case {at} was taken");
+            assert!(rejection_reason(&answer(change), &wanted).is_some(), "case {at} was taken");
         }
     }
 

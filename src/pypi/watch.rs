@@ -1,7 +1,8 @@
-//! Runs of uv, watched: what it says, and how far its downloads are.
+//! Runs uv and reports its output and the progress of its downloads.
 //!
-//! In: a job. Out: how it ended, and events on the way. uv draws bars for terminals only, so the bytes are reckoned:
-//! wheels that it says are there count whole, what it has written to the disk tells of the others.
+//! Input: a job. Output: its result, and events while it runs. uv shows progress bars only in terminals, so the number
+//! of bytes is estimated: wheels that uv reports as downloaded count in full, and the bytes that uv has written to
+//! disk are used for the others.
 
 use std::{
     collections::BTreeMap,
@@ -18,7 +19,7 @@ use crate::{
     process::{Ended, Job},
 };
 
-/// Run uv and show what it says as it says it.
+/// Runs uv and reports its output line by line.
 #[tracing::instrument(name = "uv", skip_all, fields(%stage))]
 pub(super) async fn watched(ctx: &Context, stage: Stage, job: Job) -> Result<Ended, PypiError> {
     let events = ctx.events.clone();
@@ -36,7 +37,7 @@ pub(super) async fn watched(ctx: &Context, stage: Stage, job: Job) -> Result<End
     Ok(ended)
 }
 
-/// Run an installation that may fetch `wheels`, and show how many bytes are there.
+/// Runs an installation that may download `wheels`, and reports how many bytes are downloaded.
 #[tracing::instrument(name = "uv", skip_all)]
 pub(super) async fn watched_downloads(ctx: &Context, job: Job, wheels: &[LockedWheel]) -> Result<Ended, PypiError> {
     let downloads = std::cell::RefCell::new(Downloads::of(wheels));
@@ -52,7 +53,7 @@ pub(super) async fn watched_downloads(ctx: &Context, job: Job, wheels: &[LockedW
             tracing::debug!(target: "uv", "{line}");
             let mut downloads = downloads.borrow_mut();
             if let Some((name, took)) = downloads.said(line) {
-                ctx.events.step(Stage::Wheels, took, format!("fetching {name}"));
+                ctx.events.step(Stage::Wheels, took, format!("downloading {name}"));
             }
             show(&downloads);
         },
@@ -67,7 +68,7 @@ pub(super) async fn watched_downloads(ctx: &Context, job: Job, wheels: &[LockedW
     Ok(ended)
 }
 
-/// Bytes that a process has written to disks so far; 0 where the system does not tell.
+/// Returns the number of bytes that a process has written to disk so far; 0 if the system does not report it.
 fn written_by(system: &mut System, pid: u32) -> u64 {
     let pid = Pid::from_u32(pid);
     let kind = ProcessRefreshKind::nothing().with_disk_usage();
@@ -77,19 +78,19 @@ fn written_by(system: &mut System, pid: u32) -> u64 {
         .map_or(0, |process| process.disk_usage().total_written_bytes)
 }
 
-/// Downloads of one run of uv.
+/// The downloads of one run of uv.
 struct Downloads {
-    /// Bytes by name.
+    /// Size of each wheel in bytes, by name.
     sizes: BTreeMap<String, u64>,
-    /// Bytes of all; `None` if an index told no sizes.
+    /// Size of all wheels in bytes; `None` if the size of a wheel is unknown.
     total: Option<u64>,
-    /// Those under way, with the time of their start.
+    /// The running downloads, with their start times.
     running: BTreeMap<String, Instant>,
-    /// Bytes of those that are there.
+    /// Bytes of the finished downloads.
     there: u64,
-    /// Bytes that uv has written, unpacked.
+    /// Bytes that uv has written to disk, unpacked.
     written: u64,
-    /// What it says it is busy with.
+    /// The last other line of uv's output.
     last: String,
 }
 
@@ -110,7 +111,7 @@ impl Downloads {
         }
     }
 
-    /// Take in a line; a download that ended comes back with the time that it took.
+    /// Reads a line of uv's output. Returns a download that has just finished, with its duration.
     fn said(&mut self, line: &str) -> Option<(String, Duration)> {
         if let Some(rest) = line.strip_prefix("Downloading ") {
             let name = rest.split(' ').next().unwrap_or(rest);
@@ -122,7 +123,7 @@ impl Downloads {
             let began = self.running.remove(name)?;
             return Some((name.to_owned(), began.elapsed()));
         }
-        // `Prepared 223 packages in 20s`: all are there, what follows is linking.
+        // `Prepared 223 packages in 20s`: all downloads are finished, and linking starts.
         if line.starts_with("Prepared ") {
             self.there = self.total.unwrap_or_default();
             self.running.clear();
@@ -133,24 +134,24 @@ impl Downloads {
         None
     }
 
-    /// Bytes that are there, as far as can be told.
+    /// Returns the estimated number of downloaded bytes.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "bytes divided by a positive number"
     )]
     fn done(&self) -> u64 {
-        // Most of the bytes are those of large wheels, where there are such.
+        // If there are large wheels, most of the bytes are theirs.
         let growth = growth();
         let largest = self.sizes.values().max().copied();
         let reckoned = (self.written as f64 / growth.wheel(largest).unpacked_per_byte) as u64;
-        // What still runs is not there, whatever the reckoning says.
+        // A running download is not finished, whatever the estimate says.
         let open: u64 = self.running.keys().filter_map(|name| self.sizes.get(name)).sum();
         let most = self.total.unwrap_or(u64::MAX).saturating_sub(open / 50);
         reckoned.max(self.there).min(most)
     }
 
-    /// What is under way, the largest first.
+    /// Returns a short text about the running downloads, the largest first.
     fn at(&self) -> String {
         let mut running: Vec<&String> = self.running.keys().collect();
         running.sort_by_key(|name| std::cmp::Reverse(self.sizes.get(*name)));
@@ -181,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn finished_downloads_count_whole_and_running_ones_never_quite() {
+    fn finished_downloads_count_in_full_and_running_ones_do_not() {
         let mut downloads = Downloads::of(&[wheel("torch", Some(1000)), wheel("numpy", Some(100))]);
         assert_eq!(downloads.said("Downloading torch (1000.0B)"), None);
         assert_eq!(downloads.said("Downloading numpy (100.0B)"), None);
