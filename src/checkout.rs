@@ -135,8 +135,8 @@ impl Checkout {
         matches!(self.kind, Kind::Project { .. })
     }
 
-    /// Returns the values that determine which packages are installed. The commit of an editable folder is not included,
-    /// because its files may change.
+    /// Returns the values that determine which packages are installed. The commit of an editable folder is not
+    /// included, because its files may change.
     #[must_use]
     pub fn identity(&self) -> impl Serialize + '_ {
         let commit = self.commit.as_ref().filter(|_| !self.editable);
@@ -185,7 +185,7 @@ pub enum CheckoutError {
         path: PathBuf,
         /// The expected distribution.
         package: String,
-        /// What is missing or different.
+        /// The missing or different part.
         because: String,
     },
     /// A requirements file has an invalid line.
@@ -195,7 +195,7 @@ pub enum CheckoutError {
         path: PathBuf,
         /// Line number, counted from 1.
         line: usize,
-        /// What is wrong.
+        /// The problem.
         because: String,
     },
     /// The URL contains a password, which would be visible in process lists and in the clone's configuration.

@@ -37,7 +37,7 @@ pub(super) async fn clone(
     let repository = src.join(format!("{}.git", &digest[..8]));
     let known = repository.is_dir();
     if ctx.settings.offline && !known {
-        return Err(refused(&what)(
+        return Err(git_error(&what)(
             "it has not been cloned yet, and --offline is set".to_owned(),
         ));
     }
@@ -45,33 +45,35 @@ pub(super) async fn clone(
         let is_hash = rev.len() == 40 && rev.bytes().all(|byte| byte.is_ascii_hexdigit());
         is_hash && known && commit_of(ctx, &repository, rev).await.is_ok()
     };
-    let ask = !ctx.settings.offline
+    let needs_fetch = !ctx.settings.offline
         && match rev {
             Some(rev) => !is_known_commit(rev).await,
             None => true,
         };
     let mut default_branch = None;
-    if ask {
+    if needs_fetch {
         ctx.events.note(format!("fetching {what} with git"));
         if known {
             let everything = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"];
             let arguments = [&["fetch", "--quiet", "--prune", "--force", "origin"][..], &everything].concat();
-            run(ctx, &repository, &arguments).await.map_err(refused(&what))?;
+            run(ctx, &repository, &arguments).await.map_err(git_error(&what))?;
         } else {
-            first_clone(ctx, src, url, &repository).await.map_err(refused(&what))?;
+            first_clone(ctx, src, url, &repository)
+                .await
+                .map_err(git_error(&what))?;
         }
         if rev.is_none() {
             // The HEAD of the clone stays at the branch that was the default when it was cloned.
             let head = run(ctx, &repository, &["ls-remote", "origin", "HEAD"])
                 .await
-                .map_err(refused(&what))?;
+                .map_err(git_error(&what))?;
             default_branch = head.split_whitespace().next().map(ToOwned::to_owned);
         }
     }
     let rev = rev.or(default_branch.as_deref()).unwrap_or("HEAD");
     let commit = commit_of(ctx, &repository, rev)
         .await
-        .map_err(|_| refused(&format!("`{rev}` of {what}"))("there is no such branch, tag or commit".to_owned()))?;
+        .map_err(|_| git_error(&format!("`{rev}` of {what}"))("there is no such branch, tag or commit".to_owned()))?;
     let tree = src.join(&commit[..commit.len().min(12)]);
     if !tree.is_dir() {
         let staging = tempfile::Builder::new()
@@ -85,10 +87,10 @@ pub(super) async fn clone(
             &["clone", "--quiet", "--no-checkout", "--", &from, &to.to_string_lossy()],
         )
         .await
-        .map_err(refused(&what))?;
+        .map_err(git_error(&what))?;
         run(ctx, &to, &["checkout", "--quiet", "--detach", &commit])
             .await
-            .map_err(refused(&what))?;
+            .map_err(git_error(&what))?;
         fs_err::rename(&to, &tree).map_err(CheckoutError::Io)?;
     }
     Ok((tree, commit))
@@ -184,7 +186,7 @@ pub(super) fn redacted(url: &str) -> String {
     }
 }
 
-fn refused(what: &str) -> impl Fn(String) -> CheckoutError {
+fn git_error(what: &str) -> impl Fn(String) -> CheckoutError {
     let what = what.to_owned();
     move |because| match because.as_str() {
         NO_GIT => CheckoutError::NoGit,

@@ -93,13 +93,13 @@ fn project_name(pyproject: &str) -> Option<String> {
     Some(name.to_string())
 }
 
-/// Reads the requirements of a file, and of the files that it includes with `-r`, as pip does. Indexes and other options
-/// in the file are ignored.
+/// Reads the requirements of a file, and of the files that it includes with `-r`, as pip does. Indexes and other
+/// options in the file are ignored.
 fn read(path: &Path, into: &mut Vec<String>, left_out: &mut Vec<String>, depth: usize) -> Result<(), CheckoutError> {
     let text = fs_err::read_to_string(path).map_err(CheckoutError::Io)?;
     let text = text.replace("\\\n", " ");
     for (at, line) in text.lines().enumerate() {
-        let wrong = |because: String| CheckoutError::Requirements {
+        let invalid = |because: String| CheckoutError::Requirements {
             path: path.to_owned(),
             line: at + 1,
             because,
@@ -112,7 +112,7 @@ fn read(path: &Path, into: &mut Vec<String>, left_out: &mut Vec<String>, depth: 
         let named = ["-r", "--requirement"].iter().find_map(|flag| line.strip_prefix(flag));
         if let Some(other) = named {
             if depth > 8 {
-                return Err(wrong("requirements files include each other in a loop".to_owned()));
+                return Err(invalid("requirements files include each other in a loop".to_owned()));
             }
             let other = other.trim_start_matches(['=', ' ']);
             read(&path.with_file_name(other), into, left_out, depth + 1)?;
@@ -121,9 +121,12 @@ fn read(path: &Path, into: &mut Vec<String>, left_out: &mut Vec<String>, depth: 
         } else {
             let parsed: Requirement<VerbatimUrl> = line
                 .parse()
-                .map_err(|error: pep508_rs::Pep508Error<VerbatimUrl>| wrong(error.message.to_string()))?;
+                .map_err(|error: pep508_rs::Pep508Error<VerbatimUrl>| invalid(error.message.to_string()))?;
             if matches!(parsed.version_or_url, Some(pep508_rs::VersionOrUrl::Url(_))) {
-                return Err(wrong(format!("`{}` comes from a URL, which has no hash", parsed.name)));
+                return Err(invalid(format!(
+                    "`{}` comes from a URL, which has no hash",
+                    parsed.name
+                )));
             }
             into.push(line.to_owned());
         }

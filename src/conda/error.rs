@@ -10,7 +10,7 @@ pub enum CondaError {
     Unreachable {
         /// Name of the source.
         channel: String,
-        /// Why it does not answer.
+        /// The reason.
         because: String,
     },
     /// A channel requires credentials.
@@ -24,7 +24,7 @@ pub enum CondaError {
     Url {
         /// Name of the source.
         channel: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: url::ParseError,
     },
@@ -33,7 +33,7 @@ pub enum CondaError {
     Records {
         /// Name of the source.
         channel: String,
-        /// Why, without the URL of a mirror.
+        /// The cause, without the URL of a mirror.
         because: String,
     },
     /// The specs cannot be satisfied.
@@ -47,7 +47,7 @@ pub enum CondaError {
     Spec {
         /// The spec.
         spec: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: rattler_conda_types::ParseMatchSpecError,
     },
@@ -56,7 +56,7 @@ pub enum CondaError {
     Date {
         /// The given text.
         given: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: jiff::Error,
     },
@@ -80,7 +80,7 @@ pub enum CondaError {
     Damaged {
         /// File name of the package.
         package: String,
-        /// What is damaged.
+        /// The cause.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
@@ -89,7 +89,7 @@ pub enum CondaError {
     Fetch {
         /// File name of the package.
         package: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
@@ -98,7 +98,7 @@ pub enum CondaError {
     Cache {
         /// The cache.
         folder: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
@@ -107,7 +107,7 @@ pub enum CondaError {
     Link {
         /// The prefix.
         prefix: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },

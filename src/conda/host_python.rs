@@ -66,7 +66,7 @@ pub enum HostPythonError {
     /// No usable interpreter is in the supported range.
     #[error(
         "no conda channel answers, and this machine has no usable CPython {supported}{}",
-        list(seen)
+        render_list(seen)
     )]
     None {
         /// The versions that the manifest supports.
@@ -76,7 +76,7 @@ pub enum HostPythonError {
     },
 }
 
-fn list(seen: &[String]) -> String {
+fn render_list(seen: &[String]) -> String {
     if seen.is_empty() {
         String::new()
     } else {
@@ -108,7 +108,7 @@ impl Interpreters {
                 tracing::debug!(?candidates, "checking the host's interpreters");
                 futures::stream::iter(candidates)
                     .map(|path| async move {
-                        let answer = ask(ctx, &path).await?;
+                        let answer = query(ctx, &path).await?;
                         Some((path, answer))
                     })
                     .buffer_unordered(4)
@@ -202,7 +202,7 @@ fn interpreter(answer: &Answer) -> PathBuf {
     best
 }
 
-async fn ask(ctx: &Context, path: &Path) -> Option<Answer> {
+async fn query(ctx: &Context, path: &Path) -> Option<Answer> {
     let ended = Job::new(path, ctx.settings.variables.clean())
         .args(["-I", "-S", "-c", FACTS])
         .limit(TIME_LIMIT)
@@ -372,7 +372,10 @@ mod tests {
             |it| it.base = PathBuf::from("/nowhere/python"),
         ];
         for (at, change) in not.into_iter().enumerate() {
-            assert!(rejection_reason(&answer(change), &wanted).is_some(), "case {at} was taken");
+            assert!(
+                rejection_reason(&answer(change), &wanted).is_some(),
+                "case {at} was taken"
+            );
         }
     }
 

@@ -40,7 +40,7 @@ pub enum PackError {
     Index {
         /// Folder of the channel.
         channel: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },

@@ -38,7 +38,7 @@ pub async fn solve(ctx: &Context, plan: &Plan, keep: &[RepoDataRecord]) -> Resul
                     "the conda channel `{channel}` does not answer: {}",
                     ctx.settings.sources.hide(&because)
                 );
-                // The user configured this mirror, and its URL may be wrong.
+                // The user configured this mirror, and its URL may be invalid.
                 if ctx.settings.sources.is_mirrored(*name) {
                     ctx.events.warn(text);
                 } else {
@@ -53,8 +53,9 @@ pub async fn solve(ctx: &Context, plan: &Plan, keep: &[RepoDataRecord]) -> Resul
     match from_channels(ctx, plan, subdir, &urls, &offered, keep).await {
         // Offline only the caches are available, and they may not contain this channel.
         Err(CondaError::Records { channel, .. }) if ctx.settings.offline && ctx.settings.host_python => {
-            ctx.events
-                .note(format!("the caches contain no records of the conda channel `{channel}`"));
+            ctx.events.note(format!(
+                "the caches contain no records of the conda channel `{channel}`"
+            ));
             from_host(ctx, plan, subdir).await
         }
         solved => solved,
@@ -212,16 +213,16 @@ fn virtual_packages(ctx: &Context, subdir: Subdir) -> Result<Vec<GenericVirtualP
 /// Returns the cutoff time for `given`. A date such as `2026-11-01` means the end of that day in UTC, whatever the
 /// local time zone. A timestamp is used as it is.
 pub(crate) fn cutoff(given: &str) -> Result<jiff::Timestamp, CondaError> {
-    let wrong = |source| CondaError::Date {
+    let invalid = |source| CondaError::Date {
         given: given.to_owned(),
         source,
     };
     if let Ok(timestamp) = given.parse::<jiff::Timestamp>() {
         return Ok(timestamp);
     }
-    let day: jiff::civil::Date = given.parse().map_err(wrong)?;
-    let next = day.tomorrow().map_err(wrong)?;
-    Ok(next.to_zoned(jiff::tz::TimeZone::UTC).map_err(wrong)?.timestamp())
+    let day: jiff::civil::Date = given.parse().map_err(invalid)?;
+    let next = day.tomorrow().map_err(invalid)?;
+    Ok(next.to_zoned(jiff::tz::TimeZone::UTC).map_err(invalid)?.timestamp())
 }
 
 fn python_of(records: &[RepoDataRecord]) -> Result<pep440_rs::Version, CondaError> {

@@ -48,8 +48,8 @@ impl Fixture {
     }
 
     fn plan(conda: &[&str]) -> Plan {
-        let manifests = Manifests::load(None).expect("sound");
-        let profiles = Profiles::load().expect("sound");
+        let manifests = Manifests::load(None).expect("valid");
+        let profiles = Profiles::load().expect("valid");
         let variables = Variables::from_pairs([("HOME", "/nowhere")]);
         let settings = Settings::resolve(Asked::default(), variables, Path::new("/")).expect("settings");
         let hardware = crate::hardware::Hardware::detect(&settings);

@@ -134,7 +134,8 @@ fn build(offline: bool, retries: bool) -> ClientWithMiddleware {
         .read_timeout(Duration::from_secs(30))
         .build()
         .unwrap_or_default();
-    // Without a readable store there are no credentials. A source that requires them then answers 401, which is reported.
+    // Without a readable store there are no credentials. A source that requires them then answers 401, which is
+    // reported.
     let credentials = AuthenticationStorage::from_env_and_defaults().unwrap_or_else(|_| AuthenticationStorage::empty());
     let mut builder = ClientBuilder::new(plain);
     if offline {

@@ -72,14 +72,15 @@ impl Compile<'_> {
                 .map_err(PypiError::Io)?
                 .into_os_string(),
         ];
-        arguments.extend(only_wheels_but(request.plan));
+        arguments.extend(no_binary_arguments(request.plan));
         let mut lines: Vec<String> = request
             .by_conda
             .iter()
             .map(|(name, version)| format!("{name}=={version}"))
             .collect();
         lines.extend(request.plan.bounds.iter().map(|bound| bound.requirement.clone()));
-        // PyPI has one build of each torch release. Older releases are for an older CUDA, which a resolver does not see.
+        // PyPI has one build of each torch release. Older releases are for an older CUDA, which a resolver does not
+        // see.
         if request.plan.wants(SourceName::Torch)
             && !has_torch(explicit)
             && let Some(major) = request.plan.backend.cuda_major()
@@ -115,11 +116,11 @@ impl Compile<'_> {
         Ok(())
     }
 
-    /// Adds to `error` which packages require the two conflicting ones, according to the comments of a requirements list.
-    /// The files written by [`Self::plan`] must still exist.
+    /// Adds to `error` which packages require the two conflicting ones, according to the comments of a requirements
+    /// list. The files written by [`Self::plan`] must still exist.
     pub(super) async fn asked_by(&self, mut error: Disagreement) -> Disagreement {
         let mut arguments: Vec<OsString> = vec![self.files.path("pyproject.toml").into_os_string()];
-        arguments.extend(only_wheels_but(self.request.plan));
+        arguments.extend(no_binary_arguments(self.request.plan));
         for (option, file) in [
             ("--constraints", "constraints.txt"),
             ("--build-constraints", "build-constraints.txt"),
@@ -133,7 +134,7 @@ impl Compile<'_> {
         // If this run fails, the error still names the two packages.
         if let Ok((text, _)) = self.compiled("requirements.txt", "requirements.txt", arguments).await {
             for party in [&mut error.first, &mut error.second] {
-                party.asked_by = askers(&text, &party.name);
+                party.asked_by = requirers(&text, &party.name);
             }
         }
         error
@@ -145,8 +146,8 @@ impl Compile<'_> {
         arguments: Vec<OsString>,
         keep: &[LockedWheel],
     ) -> Result<(Vec<LockedWheel>, String), PypiError> {
-        let (text, said) = self.compiled("pylock.toml", output, arguments).await?;
-        Ok((pylock::parse(&text, keep).map_err(PypiError::Answer)?, said))
+        let (text, stderr) = self.compiled("pylock.toml", output, arguments).await?;
+        Ok((pylock::parse(&text, keep).map_err(PypiError::Answer)?, stderr))
     }
 
     /// Runs uv and returns the file that it writes in this format and its standard error.
@@ -196,7 +197,7 @@ impl Compile<'_> {
 }
 
 /// Returns which packages require a package, from the comment on its line: `numpy==2.1.0  # via sleap, torch`.
-fn askers(list: &str, package: &str) -> Vec<String> {
+fn requirers(list: &str, package: &str) -> Vec<String> {
     let of_package = |line: &&str| line.split("==").next() == Some(package);
     let Some((_, comment)) = list.lines().find(of_package).and_then(|line| line.split_once("# via ")) else {
         return Vec::new();
@@ -212,7 +213,7 @@ fn askers(list: &str, package: &str) -> Vec<String> {
 }
 
 /// Returns `--only-binary :all:` and the plan's exceptions.
-pub(super) fn only_wheels_but(plan: &Plan) -> Vec<OsString> {
+pub(super) fn no_binary_arguments(plan: &Plan) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = vec!["--only-binary".into(), ":all:".into()];
     for exception in &plan.build {
         arguments.extend(["--no-binary".into(), exception.package.clone().into()]);

@@ -11,7 +11,7 @@ pub enum PypiError {
     Unreachable {
         /// Name of the index.
         source_name: SourceName,
-        /// Why it does not answer.
+        /// The reason.
         because: String,
     },
     /// An index requires credentials.
@@ -25,7 +25,7 @@ pub enum PypiError {
     Url {
         /// Name of the index.
         source_name: SourceName,
-        /// Why.
+        /// The cause.
         #[source]
         source: url::ParseError,
     },
@@ -105,7 +105,7 @@ pub enum PypiError {
         text: String,
     },
     /// uv's cache contains changed files, which cannot be downloaded again offline.
-    #[error("uv's cache {} contains changed files of {packages}, which cannot be downloaded again offline", folder.display())]
+    #[error("uv's cache {} contains changed files of {packages} that cannot be downloaded offline", folder.display())]
     AlteredOffline {
         /// The packages.
         packages: String,
@@ -183,7 +183,7 @@ impl PypiError {
 
     /// Returns the error for a failed run of uv, chosen by uv's standard error.
     pub(super) fn of_uv(prefix: &Path, how: String, stderr: &str) -> Self {
-        let text = last_words(stderr);
+        let text = end_of_output(stderr);
         // The default, until `about` finds another.
         let source_name = SourceName::Pypi;
         let says = |words: &[&str]| words.iter().any(|word| stderr.contains(word));
@@ -234,7 +234,7 @@ impl PypiError {
 }
 
 /// Returns the end of uv's output, without its progress lines.
-fn last_words(stderr: &str) -> String {
+fn end_of_output(stderr: &str) -> String {
     let from = stderr
         .lines()
         .position(|line| line.trim_start().starts_with('×') || line.trim_start().starts_with("error:"));

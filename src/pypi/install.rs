@@ -36,7 +36,7 @@ pub async fn install(ctx: &Context, uv: &Uv, prefix: &Path, plan: &Plan, locked:
         })?;
     let configuration = project::configuration(&index).map_err(|error| PypiError::Answer(error.to_string()))?;
     files.write("uv.toml", &configuration).map_err(PypiError::Io)?;
-    released(ctx, uv, prefix, &files, &index, locked)
+    install_wheels(ctx, uv, prefix, &files, &index, locked)
         .await
         .map_err(|error| error.about(plan))?;
     match &plan.source {
@@ -46,7 +46,7 @@ pub async fn install(ctx: &Context, uv: &Uv, prefix: &Path, plan: &Plan, locked:
 }
 
 /// Installs the packages that come from indexes.
-async fn released(
+async fn install_wheels(
     ctx: &Context,
     uv: &Uv,
     prefix: &Path,
@@ -97,7 +97,7 @@ async fn released(
         if ctx.settings.offline {
             return Err(PypiError::of_uv(prefix, ended.how(), &ended.stderr));
         }
-        tracing::debug!("the cache no longer holds the set: {}", ended.stderr);
+        tracing::debug!("the cache no longer contains the set: {}", ended.stderr);
     }
     let ended = watched_downloads(ctx, job("requirements.txt"), &locked.wheels).await?;
     if !ended.success() {

@@ -168,10 +168,10 @@ mod tests {
     use crate::{hardware::Hardware, manifest::Manifests, plan, profile::Profiles};
 
     fn sleap() -> Plan {
-        let manifests = Manifests::load(None).expect("sound");
+        let manifests = Manifests::load(None).expect("valid");
         let hardware: Hardware =
             serde_json::from_str(r#"{"schema": 1, "triple": "x86_64-unknown-linux-gnu"}"#).expect("a hardware file");
-        let profiles = Profiles::load().expect("sound");
+        let profiles = Profiles::load().expect("valid");
         let manifest = manifests.get("sleap").expect("there");
         plan::plan(manifest, &profiles, &hardware, &plan::Request::default()).expect("a plan")
     }

@@ -114,10 +114,10 @@ pub async fn resolve(ctx: &Context, uv: &Uv, request: &ResolveRequest<'_>) -> Re
     files.write("uv.toml", &configuration).map_err(PypiError::Io)?;
     let build = run.build_requirements().await?;
     let by_conda = &request.by_conda;
-    let (resolved, said) = match run.plan(&for_uv, &build).await {
+    let (resolved, warnings) = match run.plan(&for_uv, &build).await {
         Err(error) if ctx.settings.offline && ctx.settings.torch_from_pypi && has_torch(&explicit) => {
             // Offline only the cache is available, and it may contain only the torch of PyPI.
-            tracing::debug!("the cache does not hold the torch index's wheels: {error}");
+            tracing::debug!("the cache does not contain the torch index's wheels: {error}");
             torch_from_pypi = true;
             explicit.retain(|(name, _)| *name != SourceName::Torch);
             for_uv.retain(|(name, _)| *name != SourceName::Torch);
@@ -136,7 +136,7 @@ pub async fn resolve(ctx: &Context, uv: &Uv, request: &ResolveRequest<'_>) -> Re
                 .any(|(name, version)| *name == wheel.name && *version == wheel.version)
         })
         .collect();
-    check::check(plan, &wheels, &said)?;
+    check::check(plan, &wheels, &warnings)?;
     let mut findings = Vec::new();
     if plan.wants(SourceName::Torch) && !has_torch(&explicit) {
         findings.extend(torch_build::backend_differs(plan, &wheels));

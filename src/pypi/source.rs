@@ -22,12 +22,14 @@ pub(super) async fn install(
     checkout: &Checkout,
 ) -> Result<(), PypiError> {
     match &checkout.kind {
-        Kind::Project { .. } => project(ctx, uv, prefix, files, locked, checkout).await,
-        Kind::Scripts { script, command, .. } => scripts(prefix, checkout, script, command).map_err(PypiError::Io),
+        Kind::Project { .. } => install_project(ctx, uv, prefix, files, locked, checkout).await,
+        Kind::Scripts { script, command, .. } => {
+            install_scripts(prefix, checkout, script, command).map_err(PypiError::Io)
+        }
     }
 }
 
-async fn project(
+async fn install_project(
     ctx: &Context,
     uv: &Uv,
     prefix: &Path,
@@ -59,7 +61,7 @@ async fn project(
 }
 
 /// Makes the folder importable by the environment's Python, and writes a command that starts its script.
-fn scripts(prefix: &Path, checkout: &Checkout, script: &Path, command: &str) -> std::io::Result<()> {
+fn install_scripts(prefix: &Path, checkout: &Checkout, script: &Path, command: &str) -> std::io::Result<()> {
     let folder = &checkout.path;
     let site_packages = layout::site_packages_of(prefix)
         .ok_or_else(|| std::io::Error::other(format!("{} contains no Python", prefix.display())))?;

@@ -27,7 +27,7 @@ pub(super) fn backend_differs(plan: &Plan, wheels: &[LockedWheel]) -> Option<Fin
         (Some((package, built)), None) => (
             Severity::Info,
             format!(
-                "torch {} from PyPI is built for CUDA {built} ({package}), {asked}; it also runs on a CPU and is only larger",
+                "torch {} from PyPI is built for CUDA {built} ({package}), {asked}; it also runs on a CPU but is larger",
                 torch.version
             ),
         ),
@@ -36,7 +36,7 @@ pub(super) fn backend_differs(plan: &Plan, wheels: &[LockedWheel]) -> Option<Fin
                 "torch {} from PyPI is built for CUDA {built} ({package}), {asked}",
                 torch.version
             );
-            match misfit(plan, &torch.version, *built, planned) {
+            match incompatibility(plan, &torch.version, *built, planned) {
                 Some(why) => (Severity::Error, format!("{it}; {why}")),
                 None => (Severity::Info, format!("{it}; the planned hardware runs both")),
             }
@@ -53,7 +53,7 @@ pub(super) fn backend_differs(plan: &Plan, wheels: &[LockedWheel]) -> Option<Fin
 }
 
 /// Returns why the planned hardware cannot run a build for another CUDA, or `None` if it can.
-fn misfit(plan: &Plan, torch: &str, built: CudaVersion, planned: CudaVersion) -> Option<String> {
+fn incompatibility(plan: &Plan, torch: &str, built: CudaVersion, planned: CudaVersion) -> Option<String> {
     if built.major != planned.major {
         return Some(format!("the driver and ONNX Runtime are for CUDA {}", planned.major));
     }
@@ -71,19 +71,19 @@ fn misfit(plan: &Plan, torch: &str, built: CudaVersion, planned: CudaVersion) ->
 /// Returns the package that determines torch's CUDA version, and that version.
 fn cuda_of(torch: &str, wheels: &[LockedWheel]) -> Option<(String, CudaVersion)> {
     // Packages of older builds come first, because the stack itself requires cuda-toolkit.
-    const TELLING: [&str; 4] = [
+    const CUDA_PACKAGES: [&str; 4] = [
         "nvidia-cuda-runtime-cu11",
         "nvidia-cuda-runtime-cu12",
         "cuda-toolkit",
         "nvidia-cuda-runtime",
     ];
-    let told = TELLING
+    let candidates = CUDA_PACKAGES
         .iter()
         .filter_map(|name| wheels.iter().find(|wheel| wheel.name == *name))
         .filter_map(|wheel| Some((wheel.name.clone(), wheel.version.parse::<CudaVersion>().ok()?)));
     // The stack or another package may require one of them too. With another CUDA major it does not belong to torch.
     let known = known_major(torch);
-    let mut own = told.filter(|(_, version)| known.is_none_or(|major| major == version.major));
+    let mut own = candidates.filter(|(_, version)| known.is_none_or(|major| major == version.major));
     own.next()
 }
 
@@ -111,9 +111,9 @@ mod tests {
             profile: Some(profile),
             ..plan::Request::default()
         };
-        let manifests = Manifests::load(None).expect("sound");
+        let manifests = Manifests::load(None).expect("valid");
         let sleap = manifests.get("sleap").expect("there");
-        plan::plan(sleap, &Profiles::load().expect("sound"), &hardware, &request).expect("a plan")
+        plan::plan(sleap, &Profiles::load().expect("valid"), &hardware, &request).expect("a plan")
     }
 
     fn found(plan: &Plan, torch: &str, more: &[(&str, &str)]) -> Option<(Severity, String)> {
@@ -154,7 +154,7 @@ mod tests {
     fn a_build_that_the_hardware_cannot_run_is_an_error() {
         let pascal = planned(ProfileName::Gpu, "6.1");
         assert_eq!(pascal.backend.as_str(), "cu126");
-        for (torch, more, words) in [
+        for (torch, more, expected) in [
             (
                 "2.10.0",
                 &[("nvidia-cuda-runtime-cu12", "12.8.90")][..],
@@ -165,7 +165,7 @@ mod tests {
         ] {
             let (severity, message) = found(&pascal, torch, more).expect("a finding");
             assert_eq!(severity, Severity::Error, "{message}");
-            assert!(message.contains(words), "{message}");
+            assert!(message.contains(expected), "{message}");
         }
     }
 

@@ -97,8 +97,8 @@ fn pinned() -> Pinned {
 }
 
 impl Uv {
-    /// Returns a uv in the supported range. `python` is an interpreter whose pip may download it; `channels` is true if a
-    /// conda channel answered.
+    /// Returns a uv in the supported range. `python` is an interpreter whose pip may download it; `channels` is true
+    /// if a conda channel answered.
     pub async fn find(ctx: &Context, python: &Path, channels: bool) -> Result<Self, UvError> {
         let wanted = pinned();
         let settings = &ctx.settings;
@@ -178,44 +178,51 @@ async fn version_of(ctx: &Context, path: &Path) -> Option<String> {
 
 /// Downloads the pinned uv into `home`, completely or not at all.
 async fn fetch(ctx: &Context, wanted: &Pinned, home: &Path, python: &Path, channels: bool) -> Result<(), UvError> {
-    ctx.events.note(format!("downloading uv {} (only once)", wanted.version));
+    ctx.events
+        .note(format!("downloading uv {} (only once)", wanted.version));
     let parent = home.parent().unwrap_or(home);
     fs_err::create_dir_all(parent).map_err(UvError::Io)?;
     let staging = tempfile::Builder::new()
         .prefix(".uv-")
         .tempdir_in(parent)
         .map_err(UvError::Io)?;
-    let mut tried = String::new();
+    let mut attempts = String::new();
     let mut done = false;
     if channels {
         match conda::fetch_tool(ctx, &format!("uv =={}", wanted.version), staging.path()).await {
             Ok(()) => done = staging.path().join("bin").join(program()).is_file(),
             // Writing into a String cannot fail.
-            Err(error) => drop(writeln!(tried, "conda: {}", chain(&error))),
+            Err(error) => drop(writeln!(attempts, "conda: {}", chain(&error))),
         }
     }
     if !done && ctx.settings.offline {
-        tried.push_str("pip: skipped because of --offline\n");
+        attempts.push_str("pip: skipped because of --offline\n");
     } else if !done {
         let mut pythons = vec![python.to_owned()];
         pythons.extend(host_python::candidates(ctx));
         for python in pythons {
-            match by_pip(ctx, wanted, &python, staging.path()).await {
+            match fetch_with_pip(ctx, wanted, &python, staging.path()).await {
                 Ok(()) => {
                     done = true;
                     break;
                 }
-                Err(why) => drop(writeln!(tried, "{}: {why}", python.display())),
+                Err(why) => drop(writeln!(attempts, "{}: {why}", python.display())),
             }
         }
     }
     if !done {
         let version = wanted.version.clone();
         let disk = ["No space left", "Disk quota exceeded", "Read-only file system"];
-        return Err(if disk.iter().any(|word| tried.contains(word)) {
-            UvError::Disk { version, text: tried }
+        return Err(if disk.iter().any(|word| attempts.contains(word)) {
+            UvError::Disk {
+                version,
+                text: attempts,
+            }
         } else {
-            UvError::Fetch { version, text: tried }
+            UvError::Fetch {
+                version,
+                text: attempts,
+            }
         });
     }
     match fs_err::rename(staging.path(), home) {
@@ -230,7 +237,7 @@ async fn fetch(ctx: &Context, wanted: &Pinned, home: &Path, python: &Path, chann
     }
 }
 
-async fn by_pip(ctx: &Context, wanted: &Pinned, python: &Path, into: &Path) -> Result<(), String> {
+async fn fetch_with_pip(ctx: &Context, wanted: &Pinned, python: &Path, into: &Path) -> Result<(), String> {
     let list = into.join("requirements.txt");
     let mut text = format!("uv=={}", wanted.version);
     for hash in &wanted.sha256 {

@@ -1,10 +1,10 @@
 //! Preloads CUDA's libraries, so that a plain `bin/python` of a GPU environment finds them without `LD_LIBRARY_PATH`.
 //!
-//! Input: a prefix with its wheels, and the list in `profiles/libraries.toml`. Output: the distribution `matenv-preload`
-//! in its `site-packages`. Its import hook opens the libraries by absolute path, in order, when onnxruntime or tensorrt
-//! is first imported. The loader finds libraries that are already loaded by their soname, so other copies on
-//! `LD_LIBRARY_PATH` are ignored. There are no links in the prefix's `lib/`, on purpose: they work only if every part of
-//! cuDNN is linked. Missing libraries are not reported here but by the audit.
+//! Input: a prefix with its wheels, and the list in `profiles/libraries.toml`. Output: the distribution
+//! `matenv-preload` in its `site-packages`. Its import hook opens the libraries by absolute path, in order, when
+//! onnxruntime or tensorrt is first imported. The loader finds libraries that are already loaded by their soname, so
+//! other copies on `LD_LIBRARY_PATH` are ignored. There are no links in the prefix's `lib/`, on purpose: they work
+//! only if every part of cuDNN is linked. Missing libraries are not reported here but by the audit.
 
 mod distribution;
 mod present;

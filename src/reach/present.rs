@@ -5,7 +5,8 @@ use std::{
 
 use crate::stack::Library;
 
-/// Folders below `site-packages` with the libraries of CUDA's and TensorRT's wheels. On Windows torch contains some too.
+/// Folders below `site-packages` with the libraries of CUDA's and TensorRT's wheels. On Windows torch contains some
+/// too.
 const FOLDERS: &[&str] = if cfg!(windows) {
     &["nvidia", "tensorrt_libs", "torch/lib"]
 } else {

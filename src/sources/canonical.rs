@@ -6,8 +6,8 @@ use super::{Mirror, Replaced, SourceName, Sources, Target};
 use crate::names::Backend;
 
 impl Sources {
-    /// Returns `url` with its source, or the longest matching URL prefix, replaced by the mirror. This is the inverse of
-    /// [`Self::canonical`].
+    /// Returns `url` with its source, or the longest matching URL prefix, replaced by the mirror. This is the inverse
+    /// of [`Self::canonical`].
     #[must_use]
     pub fn mirrored(&self, url: &str) -> String {
         for (name, row) in &self.rows {
@@ -92,8 +92,8 @@ impl Sources {
             .map_or_else(|| url.to_owned(), |(_, canonical)| canonical)
     }
 
-    /// Returns `text` with the URLs of mirrors replaced by the names of their sources, because messages are shared and the
-    /// URLs of a lab's mirrors are private.
+    /// Returns `text` with the URLs of mirrors replaced by the names of their sources, because messages are shared
+    /// and the URLs of a lab's mirrors are private.
     #[must_use]
     pub fn hide(&self, text: &str) -> String {
         let mut hidden = text.to_owned();

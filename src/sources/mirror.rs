@@ -4,7 +4,7 @@ use url::Url;
 
 use super::SourceName;
 
-/// What a mirror replaces: a source by name, or every URL that begins with a prefix.
+/// The left side of a mirror: a source by name, or every URL that begins with a prefix.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Replaced {
     /// A named source.
@@ -59,8 +59,8 @@ impl FromStr for Mirror {
     type Err = MirrorError;
 
     fn from_str(text: &str) -> Result<Self, MirrorError> {
-        // The prefix and the target may contain `=` in a query: split at the first `=` that is followed by a source name
-        // or a URL.
+        // The prefix and the target may contain `=` in a query: split at the first `=` that is followed by a source
+        // name or a URL.
         let (left, right) = text
             .match_indices('=')
             .map(|(at, _)| (&text[..at], &text[at + 1..]))

@@ -63,7 +63,8 @@ pub struct MachinePypi {
 }
 
 impl Sources {
-    /// Returns the default sources with `mirrors` and the machine's own PyPI, if any. The first matching mirror is used.
+    /// Returns the default sources with `mirrors` and the machine's own PyPI, if any. The first matching mirror is
+    /// used.
     ///
     /// # Panics
     /// Never in a released program: the data file is compiled in and a test reads it.

@@ -237,7 +237,7 @@ fn caches_hand_on_nothing_that_was_changed_in_place() {
     let before = env.demo();
     env.install_demo_from(&channel, &index.url(), &["--force", "--offline"])
         .exits(5)
-        .says("contains changed files of `demo-lib`, which cannot be downloaded again offline");
+        .says("contains changed files of `demo-lib` that cannot be downloaded offline");
     assert_eq!(env.demo(), before);
     index.requests();
     let mended = env.install_demo_from(&channel, &index.url(), &["--force"]).exits(0);

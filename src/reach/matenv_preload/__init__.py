@@ -11,7 +11,7 @@ from _thread import allocate_lock
 class _Finder:
     """Lets the other finders find the module, and hooks into its loader.
 
-    It stays in sys.meta_path afterwards: removing it would shift the other finders while another thread iterates over them.
+    It stays in sys.meta_path afterwards: removing it would shift the list while another thread iterates over it.
     """
 
     def __init__(self):
@@ -36,7 +36,8 @@ class _Finder:
         loader = spec.loader
         create = loader.create_module
 
-        # Not in find_spec, because importlib.util.find_spec calls it too; not in exec_module, to stay out of tracebacks.
+        # Not in find_spec, because importlib.util.find_spec calls it too; not in exec_module, to stay out of
+        # tracebacks.
         def create_module(spec):
             loader.__dict__.pop("create_module", None)
             self.preload()
