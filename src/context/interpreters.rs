@@ -15,8 +15,8 @@ use serde::Deserialize;
 use super::Context;
 use crate::process::Job;
 
-/// What an interpreter says of itself, as one line of JSON.
-const ASK: &str = r#"
+/// The Python code that prints facts about an interpreter as one line of JSON.
+const FACTS: &str = r#"
 import json, platform, sys, sysconfig
 lacks = []
 for name in ("ssl", "zlib", "ctypes", "sqlite3", "_bz2", "_lzma"):
@@ -37,8 +37,8 @@ print(json.dumps({
 }))
 "#;
 
-/// How long an interpreter may take to report its version.
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// An interpreter that takes longer than this to report its version is not usable for an environment.
+const TIME_LIMIT: Duration = Duration::from_secs(10);
 
 /// An interpreter as it describes itself.
 #[derive(Debug, Clone, Deserialize)]
@@ -53,7 +53,7 @@ pub(crate) struct Answer {
     pub(crate) lacks: Vec<String>,
 }
 
-/// This machine's Python interpreters. Each is started once in a run.
+/// This machine's interpreters and their facts, which are collected once per run.
 #[derive(Default)]
 pub struct Interpreters(tokio::sync::OnceCell<Vec<(PathBuf, Answer)>>);
 
@@ -63,10 +63,10 @@ impl Interpreters {
         self.0
             .get_or_init(async || {
                 let candidates = candidates(ctx);
-                tracing::debug!(?candidates, "asking the host's interpreters");
+                tracing::debug!(?candidates, "checking the host's interpreters");
                 futures::stream::iter(candidates)
                     .map(|path| async move {
-                        let answer = ask(ctx, &path).await?;
+                        let answer = query(ctx, &path).await?;
                         Some((path, answer))
                     })
                     .buffer_unordered(4)
@@ -78,10 +78,10 @@ impl Interpreters {
     }
 }
 
-async fn ask(ctx: &Context, path: &Path) -> Option<Answer> {
+async fn query(ctx: &Context, path: &Path) -> Option<Answer> {
     let ended = Job::new(path, ctx.settings.variables.clean())
-        .args(["-I", "-S", "-c", ASK])
-        .limit(TIMEOUT)
+        .args(["-I", "-S", "-c", FACTS])
+        .limit(TIME_LIMIT)
         .run()
         .await
         .ok()?;
@@ -92,7 +92,7 @@ async fn ask(ctx: &Context, path: &Path) -> Option<Answer> {
     serde_json::from_str(ended.stdout_text().trim()).ok()
 }
 
-/// The paths where a CPython is usually installed. Links are followed, so that no interpreter is listed twice.
+/// Returns the Python executables in all the usual folders. Links to the same file are listed only once.
 #[must_use]
 pub(crate) fn candidates(ctx: &Context) -> Vec<PathBuf> {
     let settings = &ctx.settings;
@@ -139,7 +139,7 @@ pub(crate) fn candidates(ctx: &Context) -> Vec<PathBuf> {
         .filter(|folder| folder.is_absolute())
         .flat_map(|folder| pythons_in(folder))
         .filter(|path| {
-            // A shim is a script that looks at the name it is called by, so the path itself counts for it.
+            // A pyenv shim is a script and not a link, so each shim counts as a separate executable.
             let real = fs_err::canonicalize(path).unwrap_or_else(|_| path.clone());
             known.insert(real)
         })

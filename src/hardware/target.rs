@@ -1,7 +1,7 @@
-//! Targets: the platforms that a lab locks for, whatever machine the lock is made on.
+//! Targets: the platforms that a lab locks for, independent of the machine that creates the lock.
 //!
-//! In: a conda subdir and what the lab says of it. Out: virtual packages for the conda solver, uv's name of the platform, and the
-//! [`Hardware`] that a plan for it is made with. Absent on purpose: this machine.
+//! Input: a conda subdir and the lab's settings for it. Output: virtual packages for the conda solver, uv's name of the
+//! platform, and the [`Hardware`] for a plan. Nothing is read from this machine, on purpose.
 
 use pep440_rs::Version;
 use rattler_conda_types::{GenericVirtualPackage, PackageName, subdir::Subdir};
@@ -12,38 +12,38 @@ use crate::{
     profile::{CudaVersion, Platforms, stack::Backends},
 };
 
-/// A platform that is locked for.
+/// A platform to lock for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Target {
     /// The conda subdir.
     pub subdir: Subdir,
-    /// The oldest glibc that has to do.
+    /// The oldest glibc that must be supported.
     pub glibc: Option<Version>,
-    /// The oldest kernel of Linux that has to do.
+    /// The oldest Linux kernel that must be supported.
     pub linux: Option<Version>,
-    /// The oldest macOS that has to do.
+    /// The oldest macOS that must be supported.
     pub macos: Option<Version>,
-    /// The CUDA that the drivers there serve, where the lab says so.
+    /// The CUDA version that the drivers there support, if the lab sets it.
     pub cuda: Option<CudaVersion>,
     uv: String,
 }
 
-/// A platform that cannot be locked for.
+/// An invalid or unsupported target.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
-    /// There are no packages for it.
-    #[error("`{0}` cannot be locked for: there are linux-64, linux-aarch64, osx-arm64 and win-64")]
+    /// The platform is not supported.
+    #[error("unsupported platform `{0}`: use linux-64, linux-aarch64, osx-arm64 or win-64")]
     Platform(String),
-    /// A version is none.
-    #[error("`{0}` is no version")]
+    /// The version is invalid.
+    #[error("invalid version `{0}`")]
     Version(String),
 }
 
 impl Target {
-    /// The target of a conda subdir, with what the lab says of it in the place of the defaults.
+    /// Returns the target for a conda subdir. The lab's settings replace the defaults.
     ///
     /// # Errors
-    /// No packages for it, or a version that is none.
+    /// The platform is not supported, or a version is invalid.
     pub fn new(
         subdir: &str,
         glibc: Option<&str>,
@@ -71,14 +71,14 @@ impl Target {
         })
     }
 
-    /// uv's `--python-platform`.
+    /// Returns the value for uv's `--python-platform`.
     #[must_use]
     pub fn uv_platform(&self) -> String {
         let glibc = self.glibc.as_ref().map(|version| version.to_string().replace('.', "_"));
         self.uv.replace("{glibc}", &glibc.unwrap_or_default())
     }
 
-    /// What a machine of the platform offers to conda's solver.
+    /// Returns the virtual packages of a machine of this platform, for the conda solver.
     #[must_use]
     pub fn virtual_packages(&self, backend: &Backend) -> Vec<GenericVirtualPackage> {
         let mut packages = Vec::new();
@@ -113,7 +113,7 @@ impl Target {
         packages
     }
 
-    /// A machine of the platform whose driver serves `backend`, and of which nothing else is known.
+    /// Returns a machine of this platform whose driver supports `backend`. Nothing else is known about it.
     #[must_use]
     pub fn hardware(&self, backend: &Backend) -> Hardware {
         let triple = match self.subdir {
@@ -122,7 +122,7 @@ impl Target {
             Subdir::Win64 => "x86_64-pc-windows-msvc",
             _ => "x86_64-unknown-linux-gnu",
         };
-        // The backend's own, whatever else the drivers serve: that one is asked for.
+        // Use the CUDA version of the backend, even if the drivers support a newer one, so that this backend is chosen.
         let cuda = Backends::table().get(backend).and_then(|row| row.cuda);
         Hardware {
             gpus: if cuda.is_some() { None } else { Some(Vec::<Gpu>::new()) },
@@ -135,12 +135,12 @@ impl Target {
         }
     }
 
-    /// The backend's own CUDA, or what the lab says that the drivers serve.
+    /// Returns the CUDA version that the lab sets if its major is the backend's, else the backend's own.
     fn cuda_of(&self, backend: &Backend) -> Option<CudaVersion> {
         let of_backend = Backends::table().get(backend)?.cuda?;
         Some(
             self.cuda
-                .filter(|told| told.major == of_backend.major)
+                .filter(|configured| configured.major == of_backend.major)
                 .unwrap_or(of_backend),
         )
     }
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn each_platform_offers_what_it_is() {
+    fn each_platform_has_its_virtual_packages() {
         let linux = Target::new("linux-64", None, None, None).expect("a target");
         assert_eq!(offered(&linux, "cpu"), "__unix=0 __glibc=2.28 __linux=4.18");
         assert_eq!(linux.uv_platform(), "x86_64-manylinux_2_28");
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_locked_for_is_told() {
+    fn unsupported_targets_are_refused() {
         for (subdir, glibc) in [("osx-64", None), ("linux-64", Some("new")), ("", None)] {
             assert!(Target::new(subdir, glibc, None, None).is_err(), "{subdir}");
         }

@@ -1,12 +1,13 @@
-//! Wheels in uv's cache that are not what they were.
+//! Wheels in uv's cache whose files were changed after they were unpacked.
 //!
-//! uv keeps each wheel unpacked in a folder of its own, `archive-v*/ID`, with the hashes of its files in the RECORD of its
-//! `.dist-info`, and links files from there into environments. A file that is changed in place in one environment is changed in
-//! the cache too, and every environment that is made from it gets the change. (Of conda packages rattler reads the cached
-//! files itself before it links them.) The RECORD is copied, so a change in one does not reach it.
+//! uv unpacks each wheel into its own folder, `archive-v*/ID`, and links the files from there into environments. The
+//! hashes of the files are in the RECORD of the wheel's `.dist-info`. If a file is changed in place in one
+//! environment, the file in the cache changes too, and every new environment gets the change. The RECORD itself is
+//! copied, not linked, so such a change does not affect it. (For conda packages, rattler checks the cached files
+//! before it links them.)
 //!
-//! A wheel whose own RECORD is wrong, as some are published, looks altered. That it is not is known once it was fetched again, and
-//! written down by its hash; offline it is refused until then.
+//! Some wheels are published with a wrong RECORD, so they look changed. This is known once such a wheel was
+//! downloaded again, and it is then recorded under the wheel's hash. Until then the wheel is refused offline.
 
 use std::{
     collections::BTreeSet,
@@ -29,17 +30,17 @@ use crate::{
     process::Job,
 };
 
-/// Another uv may hold the cache while it installs.
+/// Time limit for `uv cache clean`. Another uv may lock the cache while it installs.
 const LIMIT: Duration = Duration::from_mins(5);
 
-/// A wheel in uv's cache some of whose files are not what its own record says.
+/// A wheel in uv's cache with files that do not match its RECORD.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Altered {
     /// Always a wheel.
     pub kind: PackageKind,
     /// Name of the package.
     pub name: String,
-    /// Its version.
+    /// Version of the package.
     pub version: String,
     /// The folder in the cache.
     pub folder: PathBuf,
@@ -47,11 +48,12 @@ pub struct Altered {
     pub files: Vec<PathBuf>,
 }
 
-/// Remove what uv's cache would hand on of changed files of `wheels`, and say what that was. `uv cache clean` removes a
-/// package's other versions too.
+/// Removes the packages among `wheels` that have changed files in uv's cache, and returns them. `uv cache clean`
+/// also removes the other versions of a package.
 ///
 /// # Errors
-/// uv does not remove it, or it could not be fetched again (`--offline`); the cache stays as it is then.
+/// uv failed to remove a package, or `--offline` is set and the package could not be downloaded again. In that case
+/// the cache stays as it is.
 pub(crate) async fn drop_altered(ctx: &Context, uv: &Uv, wheels: &[LockedWheel]) -> Result<Vec<Altered>, PypiError> {
     let (cache, wheels) = (ctx.settings.uv_cache.clone(), wheels.to_vec());
     let found = tokio::task::spawn_blocking(move || altered(&cache, &wheels))
@@ -63,8 +65,8 @@ pub(crate) async fn drop_altered(ctx: &Context, uv: &Uv, wheels: &[LockedWheel])
     Ok(found)
 }
 
-/// The unpacked wheels of `cache` that are altered, among those that are locked; every file of those is read. A cache that is not
-/// there holds nothing.
+/// Returns the unpacked wheels in `cache` that are among `wheels` and have changed files. Reads every file of these
+/// wheels. A missing cache counts as empty.
 fn altered(cache: &Path, wheels: &[LockedWheel]) -> Vec<Altered> {
     let is_wanted = |archive: &Archive| {
         wheels
@@ -89,13 +91,13 @@ fn altered(cache: &Path, wheels: &[LockedWheel]) -> Vec<Altered> {
 /// An unpacked wheel.
 struct Archive {
     folder: PathBuf,
-    /// Its `.dist-info`.
+    /// The wheel's `.dist-info` folder.
     info: PathBuf,
     name: String,
     version: String,
 }
 
-/// Every unpacked wheel of a cache. What vanishes while it is looked at is none.
+/// Returns every unpacked wheel in a cache. Skips wheels that disappear in the meantime.
 fn archives(cache: &Path) -> impl Iterator<Item = Archive> + use<> {
     children(cache)
         .filter(|bucket| file_name(bucket).starts_with("archive-v"))
@@ -129,7 +131,8 @@ fn same_version(one: &str, other: &str) -> bool {
     }
 }
 
-/// The files of an unpacked wheel that differ from its RECORD, or are missing; the RECORD itself where it says nothing.
+/// Returns the files of an unpacked wheel that differ from its RECORD or are missing. Returns the RECORD itself if it
+/// is missing or invalid.
 fn files(archive: &Archive) -> Vec<PathBuf> {
     let record = archive.info.join("RECORD");
     let relative = || {
@@ -151,7 +154,7 @@ fn files(archive: &Archive) -> Vec<PathBuf> {
     rows.par_iter()
         .filter_map(|row| {
             let path = Path::new(row.get(0)?);
-            // Names that lead out of the folder are none of this wheel's files.
+            // A path that leads out of the folder is not a file of this wheel.
             let inside = path.components().all(|part| matches!(part, Component::Normal(_)));
             let (hash, size) = (row.get(1).unwrap_or_default(), row.get(2).unwrap_or_default());
             (inside && differs(&archive.folder.join(path), hash, size)).then(|| path.to_owned())
@@ -159,7 +162,7 @@ fn files(archive: &Archive) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Whether the file at `path` is not what its row says: `sha256=…` and a size, either of which may be empty.
+/// Returns whether the file at `path` differs from its row in RECORD: `sha256=…` and a size, which may both be empty.
 fn differs(path: &Path, hash: &str, size: &str) -> bool {
     let Ok(metadata) = fs_err::metadata(path) else {
         return true;
@@ -186,7 +189,7 @@ async fn remove(ctx: &Context, uv: &Uv, altered: &[Altered]) -> Result<(), PypiE
         });
     }
     ctx.events.note(format!(
-        "uv's cache holds changed files of {packages}: they are fetched again"
+        "uv's cache contains changed files of {packages}: downloading them again"
     ));
     let kept = |text: String| PypiError::AlteredKept {
         packages: packages.clone(),
@@ -194,7 +197,7 @@ async fn remove(ctx: &Context, uv: &Uv, altered: &[Altered]) -> Result<(), PypiE
         text,
     };
     let ended = Job::new(&uv.path, environment::for_uv(&ctx.settings, cache))
-        // Where the cache is stands in a variable; what else is configured does not matter.
+        // The cache folder is set by a variable. No other configuration matters here.
         .args(["cache", "clean", "--no-config"])
         .args(&names)
         .limit(LIMIT)
@@ -208,14 +211,15 @@ async fn remove(ctx: &Context, uv: &Uv, altered: &[Altered]) -> Result<(), PypiE
     Err(kept(last.map_or_else(|| ended.how(), |line| line.trim().to_owned())))
 }
 
-/// The files of a wheel of which its own RECORD is known to be wrong. A note that cannot be read costs a download.
+/// Returns the files for which the wheel's own RECORD is known to be wrong. If the note cannot be read, the wheel is
+/// downloaded once more.
 pub(crate) fn published_so(ctx: &Context, wheel: &LockedWheel) -> Vec<Published> {
     let text = fs_err::read_to_string(note(ctx, wheel)).unwrap_or_default();
     serde_json::from_str(&text).unwrap_or_default()
 }
 
-/// Write down `files` of a wheel of which its own RECORD is wrong, beside those of environments of another Python. Without the note
-/// the wheel is fetched again the next time.
+/// Records the `files` for which the wheel's own RECORD is wrong, and keeps the entries of environments with another
+/// Python. Without this note the wheel is downloaded again the next time.
 pub(crate) fn note_published_so(ctx: &Context, wheel: &LockedWheel, files: &[Published]) {
     let mut known = published_so(ctx, wheel);
     known.retain(|one| files.iter().all(|file| file.path != one.path));
@@ -231,12 +235,12 @@ pub(crate) fn note_published_so(ctx: &Context, wheel: &LockedWheel, files: &[Pub
 }
 
 fn note(ctx: &Context, wheel: &LockedWheel) -> PathBuf {
-    // A lock is a file that somebody may have written: nothing in it leads out of the folder.
+    // A lock may be written by hand: make sure that nothing in it leads out of the folder.
     let hash: String = wheel.sha256.chars().filter(char::is_ascii_hexdigit).collect();
     ctx.settings.home.join("state").join("published-so").join(hash)
 }
 
-/// One spelling for all: a wheel's folder is called `antlr4_python3_runtime`.
+/// Returns the normalized package name: the folder of a wheel is called `antlr4_python3_runtime`, for example.
 pub(crate) fn normal(name: &str) -> String {
     pep508_rs::PackageName::from_str(name).map_or_else(|_| name.to_owned(), |name| name.to_string())
 }
@@ -277,7 +281,7 @@ mod tests {
             fs_err::write(path, text).expect("written");
         }
 
-        /// What is altered of that name in version 1.0.
+        /// Returns the changed wheels with this name in version 1.0.
         fn altered(&self, name: &str) -> Vec<Altered> {
             let wheel = LockedWheel {
                 name: name.to_owned(),
@@ -293,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_healthy_cache_and_one_that_is_not_there_hold_nothing_altered() {
+    fn healthy_and_missing_caches_contain_no_changed_files() {
         let cache = Cache::new();
         assert_eq!(cache.altered("demo-app"), []);
         fs_err::remove_dir_all(cache.folder.path()).expect("removed");
@@ -301,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_changed_in_place_or_is_missing_is_named() {
+    fn changed_and_missing_files_are_listed() {
         for text in [Some("edoc"), Some("longer"), Some(""), None] {
             let cache = Cache::new();
             let file = cache.wheel().join("demo_app/__init__.py");
@@ -314,12 +318,12 @@ mod tests {
             assert_eq!((found[0].kind, found[0].version.as_str()), (PackageKind::Pypi, "1.0"));
             assert_eq!(found[0].files, [PathBuf::from("demo_app/__init__.py")]);
             assert_eq!(found[0].folder, cache.wheel());
-            assert_eq!(cache.altered("tool"), [], "nobody asked for it");
+            assert_eq!(cache.altered("tool"), [], "it was not requested");
         }
     }
 
     #[test]
-    fn a_wheel_whose_record_is_gone_is_altered_itself() {
+    fn a_wheel_without_its_record_counts_as_changed() {
         let cache = Cache::new();
         fs_err::remove_file(cache.wheel().join("demo_app-1.0.dist-info/RECORD")).expect("removed");
         let found = cache.altered("demo-app");
@@ -327,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn another_version_in_the_cache_is_none_of_these() {
+    fn another_version_in_the_cache_is_ignored() {
         let cache = Cache::new();
         cache.write("archive-v0/two/demo_app/__init__.py", "changed");
         assert_eq!(cache.altered("demo-app"), []);

@@ -1,5 +1,5 @@
-//! Whether the resolved wheels agree with each other: one CUDA major, one NCCL, one ONNX Runtime with the TensorRT that it
-//! needs, and the torchvision of its torch. A resolver lets all of these stand side by side.
+//! Checks that the resolved wheels are compatible: one CUDA major, one NCCL, one ONNX Runtime with the TensorRT that
+//! it needs, and the torchvision that belongs to the torch. A resolver does not detect such conflicts.
 
 use std::{fmt, str::FromStr as _};
 
@@ -7,23 +7,23 @@ use pep440_rs::Version;
 
 use crate::{lock::LockedWheel, profile::stack::Stacks};
 
-/// How two wheels contradict each other.
+/// The kind of a conflict between two wheels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// Both install `onnxruntime/`.
+    /// Both wheels install `onnxruntime/`.
     TwoOnnxRuntimes,
-    /// Both install `nvidia/nccl/lib/libnccl.so.2`.
+    /// Both wheels install `nvidia/nccl/lib/libnccl.so.2`.
     TwoNccl,
-    /// NCCL is another than torch's metadata pins.
+    /// NCCL differs from the one that torch's metadata pins.
     OtherNccl,
-    /// Libraries of two CUDA majors.
+    /// The libraries are for two CUDA majors.
     TwoCudaMajors,
     /// ONNX Runtime's TensorRT provider needs a library of another major.
     OtherTensorRt {
-        /// That major.
+        /// The required TensorRT major.
         needed: u64,
     },
-    /// torchvision was made for another torch.
+    /// torchvision was built for another torch.
     TorchPair,
 }
 
@@ -34,24 +34,24 @@ impl fmt::Display for Fault {
                 return write!(f, "ONNX Runtime's TensorRT provider needs libnvinfer.so.{needed}");
             }
             Self::TwoOnnxRuntimes => "both install the folder `onnxruntime`",
-            Self::TwoNccl => "both install nvidia/nccl/lib/libnccl.so.2, and the one unpacked last wins",
+            Self::TwoNccl => "both install nvidia/nccl/lib/libnccl.so.2, and one overwrites the other",
             Self::OtherNccl => {
-                "torch's metadata pins another NCCL: undefined symbols (ncclAlltoAll) when it is imported"
+                "torch's metadata pins another NCCL: importing torch fails with undefined symbols (ncclAlltoAll)"
             }
             Self::TwoCudaMajors => "they are for two CUDA majors",
-            Self::TorchPair => "torchvision was made for another torch: operator torchvision::nms does not exist",
+            Self::TorchPair => "torchvision was built for another torch: operator torchvision::nms does not exist",
         })
     }
 }
 
-/// A wheel of a contradiction.
+/// One of the two conflicting wheels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Party {
-    /// Its name.
+    /// Name of the wheel.
     pub name: String,
-    /// Its version.
+    /// Version of the wheel.
     pub version: String,
-    /// Who asks for it; empty until that is looked up.
+    /// The packages that require it; empty until this is looked up.
     pub asked_by: Vec<String>,
 }
 
@@ -61,24 +61,24 @@ impl fmt::Display for Party {
         if self.asked_by.is_empty() {
             return Ok(());
         }
-        write!(f, " (asked for by {})", self.asked_by.join(", "))
+        write!(f, " (required by {})", self.asked_by.join(", "))
     }
 }
 
-/// Two wheels that cannot stand in one environment.
+/// Two wheels that cannot be installed in one environment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{first} and {second} cannot stand in one environment: {fault}")]
+#[error("{first} and {second} cannot be installed together: {fault}")]
 pub struct Disagreement {
-    /// How they contradict each other.
+    /// The kind of the conflict.
     pub fault: Fault,
-    /// One.
+    /// The first wheel.
     pub first: Party,
-    /// The other.
+    /// The second wheel.
     pub second: Party,
 }
 
 impl Party {
-    /// A distribution of which nobody was asked yet who wants it.
+    /// Returns a distribution without the packages that require it.
     pub(crate) fn new(name: impl Into<String>, version: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -88,7 +88,7 @@ impl Party {
     }
 }
 
-/// The first contradiction that there is, the plainest first.
+/// Returns the first conflict, the most obvious kind first.
 pub(crate) fn contradiction(wheels: &[LockedWheel]) -> Option<Disagreement> {
     let parties: Vec<Party> = wheels
         .iter()
@@ -97,11 +97,11 @@ pub(crate) fn contradiction(wheels: &[LockedWheel]) -> Option<Disagreement> {
     contradictions(&parties).into_iter().next()
 }
 
-/// One contradiction of each kind, the plainest first. The audit asks the same of what is installed.
+/// Returns one conflict of each kind, the most obvious kind first. The audit also checks installed packages with it.
 pub(crate) fn contradictions(parties: &[Party]) -> Vec<Disagreement> {
     [one_onnxruntime, nccl, tensorrt, torch_pair, one_cuda]
         .iter()
-        .filter_map(|look| look(parties))
+        .filter_map(|check| check(parties))
         .collect()
 }
 
@@ -123,8 +123,8 @@ fn version(wheel: &Party) -> Option<Version> {
 
 fn one_onnxruntime(wheels: &[Party]) -> Option<Disagreement> {
     let known = Stacks::table().onnxruntime();
-    let mut flavours = wheels.iter().filter(|wheel| known.contains(&wheel.name));
-    match (flavours.next(), flavours.next()) {
+    let mut variants = wheels.iter().filter(|wheel| known.contains(&wheel.name));
+    match (variants.next(), variants.next()) {
         (Some(first), Some(second)) => Some(disagree(Fault::TwoOnnxRuntimes, first, second)),
         _ => None,
     }
@@ -144,7 +144,7 @@ fn nccl(wheels: &[Party]) -> Option<Disagreement> {
         .torch()
         .iter()
         .find(|row| Some(&row.version) == public.as_ref());
-    // The torch index has builds for other CUDA versions, whose pins are their own.
+    // The torch index also has builds for other CUDA versions, with other pins.
     let pinned = known.map(|row| row.nccl.as_str());
     let is_that = |pin: &str| pin == format!("{}=={}", first.name, first.version);
     let same_major = |pin: &str| pin.starts_with(&format!("{}==", first.name));
@@ -174,37 +174,37 @@ fn tensorrt(wheels: &[Party]) -> Option<Disagreement> {
     None
 }
 
-/// By minor versions: a torchvision that no row knows is left to its own metadata.
+/// Compares minor versions. A torchvision that is not in the table is left to its own metadata.
 fn torch_pair(wheels: &[Party]) -> Option<Disagreement> {
     let (Some(torch), Some(torchvision)) = (get(wheels, "torch"), get(wheels, "torchvision")) else {
         return None;
     };
     let minor = |version: &Version| version.release().iter().take(2).copied().collect::<Vec<_>>();
-    let (Some(of_torch), Some(of_torchvision)) = (version(torch), version(torchvision)) else {
+    let (Some(torch_version), Some(torchvision_version)) = (version(torch), version(torchvision)) else {
         return None;
     };
     let rows = Stacks::table().torch();
     let mut made_for = rows
         .iter()
-        .filter(|row| minor(&row.torchvision) == minor(&of_torchvision))
+        .filter(|row| minor(&row.torchvision) == minor(&torchvision_version))
         .peekable();
-    if made_for.peek().is_some() && made_for.all(|row| minor(&row.version) != minor(&of_torch)) {
+    if made_for.peek().is_some() && made_for.all(|row| minor(&row.version) != minor(&torch_version)) {
         return Some(disagree(Fault::TorchPair, torch, torchvision));
     }
     None
 }
 
-/// The CUDA major that a wheel's libraries are of.
+/// Returns the CUDA major that a wheel's libraries are for.
 pub(crate) fn cuda_major(wheel: &Party) -> Option<u64> {
-    // From CUDA 13 on the libraries' packages have no suffix. Of these only the ones with CUDA's own version say which CUDA
-    // they are for: nvidia-cufft 12.2 is CUDA 13's.
-    const OF_CUDAS_VERSION: [&str; 3] = ["cuda-toolkit", "nvidia-cuda-runtime", "nvidia-cuda-nvrtc"];
+    // Since CUDA 13 the library packages have no suffix. Only packages with CUDA's own version number show which CUDA
+    // they are for: nvidia-cufft 12.2 belongs to CUDA 13.
+    const VERSIONED_AS_CUDA: [&str; 3] = ["cuda-toolkit", "nvidia-cuda-runtime", "nvidia-cuda-nvrtc"];
     let name = wheel.name.as_str();
     if name == "onnxruntime-gpu" {
         let row = Stacks::table().wheel(name, &version(wheel)?)?;
         return Some(u64::from(row.cuda_major()));
     }
-    if OF_CUDAS_VERSION.contains(&name) {
+    if VERSIONED_AS_CUDA.contains(&name) {
         return version(wheel)?.release().first().copied();
     }
     if !name.starts_with("nvidia-") && !name.starts_with("tensorrt-cu") {
@@ -231,7 +231,7 @@ mod tests {
     use super::*;
     use crate::context::sources::SourceName;
 
-    fn told(set: &[(&str, &str)]) -> Option<String> {
+    fn conflict(set: &[(&str, &str)]) -> Option<String> {
         let wheels: Vec<LockedWheel> = set
             .iter()
             .map(|(name, version)| LockedWheel {
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn sets_that_were_installed_agree() {
+    fn known_good_sets_have_no_conflict() {
         for set in [
             &[
                 ("torch", "2.15.0"),
@@ -274,14 +274,14 @@ mod tests {
                 ("onnxruntime-gpu", "1.31.1"),
             ],
             &[("torch", "3.0.0"), ("torchvision", "0.50.0"), ("onnxruntime", "9.0")],
-            // Only by their names they looked like flavours.
+            // Bug: their names alone made them look like variants of ONNX Runtime.
             &[
                 ("onnxruntime-gpu", "1.31.1"),
                 ("onnxruntime-genai-cuda", "0.18.0"),
                 ("onnxruntime-tools", "1.7.0"),
                 ("onnxruntime-extensions", "0.15.2"),
             ],
-            // Packages without a suffix were taken for CUDA 13's.
+            // Bug: packages without a suffix were mistaken for packages of CUDA 13.
             &[
                 ("cuda-toolkit", "14.0.1"),
                 ("nvidia-cublas", "14.0.0.7"),
@@ -289,20 +289,20 @@ mod tests {
                 ("nvidia-cufft", "13.0.0.2"),
             ],
         ] {
-            assert_eq!(told(set), None);
+            assert_eq!(conflict(set), None);
         }
     }
 
-    /// It said 10, whatever the table says.
+    /// Bug: the message always said 10.
     #[test]
-    fn the_needed_tensorrt_is_the_tables() {
+    fn the_required_tensorrt_comes_from_the_table() {
         let said = Fault::OtherTensorRt { needed: 11 }.to_string();
         assert!(said.ends_with("needs libnvinfer.so.11"), "{said}");
     }
 
     #[test]
-    fn each_contradiction_names_both() {
-        for (set, words) in [
+    fn each_conflict_names_both_wheels() {
+        for (set, expected) in [
             (
                 [("onnxruntime", "1.31.1"), ("onnxruntime-gpu", "1.31.1")],
                 "TwoOnnxRuntimes: onnxruntime 1.31.1 and onnxruntime-gpu 1.31.1",
@@ -332,7 +332,7 @@ mod tests {
                 "TwoCudaMajors: nvidia-cufft-cu12 11.3.3.83 and cuda-toolkit 13.0.2",
             ),
         ] {
-            assert_eq!(told(&set).as_deref(), Some(words));
+            assert_eq!(conflict(&set).as_deref(), Some(expected));
         }
     }
 }

@@ -1,57 +1,57 @@
-//! One small request that shows how a source is reached: its clock, and who vouches for it.
+//! A single small request that shows a source's clock and its TLS certificate.
 
 use reqwest::{Certificate, header, tls::TlsInfo};
 
 use super::{SILENCE, innermost};
 
-/// Whom to trust.
+/// Which certificates to trust.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trust {
-    /// Those whom this machine trusts.
+    /// The certificates that this machine trusts.
     Machine,
-    /// Those whom everybody trusts: Mozilla's list.
+    /// Mozilla's list of public certificate authorities.
     Public,
-    /// Anybody, to see who it is. Nothing is believed of the answer.
+    /// Any certificate, to read it. The response must not be trusted.
     Anybody,
 }
 
-/// What came back.
+/// The response to a peek request.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Glance {
-    /// The status.
+    /// The HTTP status.
     pub(crate) status: u16,
-    /// `Date`, and the seconds that a cache in between kept it.
+    /// The `Date` header, and the seconds that a cache kept the response (`Age`).
     pub(crate) date: Option<(String, i64)>,
-    /// The certificate, in DER.
+    /// The server's certificate, in DER format.
     pub(crate) certificate: Option<Vec<u8>>,
-    /// The text, of a [`glance_at_page`].
+    /// The text of the page; empty unless it comes from [`glance_at_page`].
     pub(crate) text: String,
 }
 
-/// Ask for the head of `url`, without credentials and without retries.
+/// Sends a HEAD request to `url`, without credentials and without retries.
 ///
 /// # Errors
-/// Why there is no answer, in words.
+/// The reason why there is no response, as text.
 pub(crate) async fn glance(url: &str, trust: Trust) -> Result<Glance, String> {
     ask(url, trust, reqwest::Method::HEAD).await
 }
 
-/// The page at `url` as an index shows it to pip and uv.
+/// Returns the page at `url` in the format that an index sends to pip and uv.
 ///
 /// # Errors
-/// Why there is no answer, in words.
+/// The reason why there is no response, as text.
 pub(crate) async fn glance_at_page(url: &str) -> Result<Glance, String> {
     ask(url, Trust::Machine, reqwest::Method::GET).await
 }
 
-/// Whether the words of a failed request say that nobody trusted vouches for the other side.
-pub(crate) fn is_about_the_certificate(words: &str) -> bool {
-    // rustls' own words; it gives no other sign through reqwest's errors.
-    words.contains("invalid peer certificate")
+/// Returns whether the error message of a failed request is about an untrusted certificate.
+pub(crate) fn is_about_the_certificate(message: &str) -> bool {
+    // This is the text of rustls. reqwest's errors do not expose the reason in another way.
+    message.contains("invalid peer certificate")
 }
 
 async fn ask(url: &str, trust: Trust, method: reqwest::Method) -> Result<Glance, String> {
-    let words = |error: reqwest::Error| innermost(&error);
+    let describe = |error: reqwest::Error| innermost(&error);
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("matenv/", env!("CARGO_PKG_VERSION")))
         .tls_info(true)
@@ -66,7 +66,7 @@ async fn ask(url: &str, trust: Trust, method: reqwest::Method) -> Result<Glance,
             .tls_danger_accept_invalid_certs(true)
             .redirect(reqwest::redirect::Policy::none()),
     };
-    let request = builder.build().map_err(words)?.request(method.clone(), url);
+    let request = builder.build().map_err(describe)?.request(method.clone(), url);
     let response = request
         .header(
             header::ACCEPT,
@@ -74,7 +74,7 @@ async fn ask(url: &str, trust: Trust, method: reqwest::Method) -> Result<Glance,
         )
         .send()
         .await
-        .map_err(words)?;
+        .map_err(describe)?;
     let text_of = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
     let age = text_of(header::AGE).and_then(|age| age.parse().ok()).unwrap_or(0);
     let mut glance = Glance {
@@ -87,7 +87,7 @@ async fn ask(url: &str, trust: Trust, method: reqwest::Method) -> Result<Glance,
         text: String::new(),
     };
     if method == reqwest::Method::GET {
-        glance.text = response.text().await.map_err(words)?;
+        glance.text = response.text().await.map_err(describe)?;
     }
     Ok(glance)
 }

@@ -1,7 +1,7 @@
-//! The one HTTP client: TLS with the operating system's roots, proxies, credentials, retries, offline.
+//! The HTTP client: TLS with the operating system's root certificates, proxies, credentials, retries, offline mode.
 //!
-//! In: settings. Out: [`Client`], made on first use and then shared by every stage.
-//! Absent on purpose: mirrors. URLs are rewritten before they get here ([`crate::context::sources`]).
+//! Output: [`Client`], which is created on first use and shared by every stage.
+//! Mirrors are not handled here, on purpose: URLs are rewritten before they get here ([`crate::context::sources`]).
 
 mod glance;
 
@@ -15,83 +15,83 @@ use reqwest_retry::{RetryTransientMiddleware, policies::ExponentialBackoff};
 
 use url::Url;
 
-/// A source that sends nothing for this long does not answer (design section 4).
+/// A source that sends nothing for this long counts as not answering.
 pub const SILENCE: Duration = Duration::from_secs(5);
 
-/// Why a source does not answer (design section 4).
+/// The reason why a source does not answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Silence {
-    /// 401: it answers, and wants credentials.
+    /// HTTP status 401: the source requires credentials.
     Unauthorized,
-    /// A page of an error or of a proxy: 403, 404, 5xx.
+    /// Another HTTP error status, from the source or a proxy: 403, 404, 5xx.
     Status(u16),
-    /// No DNS, refused, or nothing for five seconds.
+    /// No connection: DNS failed, connection refused, or no response within five seconds.
     NoAnswer(String),
 }
 
-/// The client of every stage; made when it is first asked for, for a no-op needs none.
+/// The HTTP client of every stage. It is created on first use, because many commands need none.
 #[derive(Clone)]
 pub struct Client {
-    patient: LazyClient,
-    quick: LazyClient,
+    retrying: LazyClient,
+    single_attempt: LazyClient,
 }
 
 impl Client {
-    /// A client; with `offline` it refuses every request.
+    /// Returns a client. If `offline` is set, it refuses every request.
     #[must_use]
     pub fn new(offline: bool) -> Self {
         Self {
-            patient: LazyClient::new(move || build(offline, true)),
-            quick: LazyClient::new(move || build(offline, false)),
+            retrying: LazyClient::new(move || build(offline, true)),
+            single_attempt: LazyClient::new(move || build(offline, false)),
         }
     }
 
-    /// The form that rattler's crates take: with retries.
+    /// Returns the retrying client, in the form that rattler's crates need.
     #[must_use]
     pub fn lazy(&self) -> LazyClient {
-        self.patient.clone()
+        self.retrying.clone()
     }
 
-    /// The text at `url`.
+    /// Returns the text at `url`.
     ///
     /// # Errors
-    /// Why it cannot be had, in words.
+    /// The reason why it could not be downloaded, as text.
     pub async fn text(&self, url: &str) -> Result<String, String> {
-        let words = |error: &(dyn std::error::Error + 'static)| innermost(error);
+        let describe = |error: &(dyn std::error::Error + 'static)| innermost(error);
         if let Some(path) = Url::parse(url).ok().as_ref().and_then(file_path) {
-            return fs_err::read_to_string(path.join("index.html")).map_err(|error| words(&error));
+            return fs_err::read_to_string(path.join("index.html")).map_err(|error| describe(&error));
         }
         let response = self
-            .patient
+            .retrying
             .client()
             .get(url)
             .send()
             .await
-            .map_err(|error| words(&error))?;
-        let response = response.error_for_status().map_err(|error| words(&error))?;
-        response.text().await.map_err(|error| words(&error))
+            .map_err(|error| describe(&error))?;
+        let response = response.error_for_status().map_err(|error| describe(&error))?;
+        response.text().await.map_err(|error| describe(&error))
     }
 
-    /// Bytes of the file at `url`, where its server tells them.
+    /// Returns the size of the file at `url` in bytes, if the server reports it.
     pub async fn size(&self, url: &Url) -> Option<u64> {
         if let Some(path) = file_path(url) {
             return Some(fs_err::metadata(path).ok()?.len());
         }
-        let response = self.patient.client().head(url.as_str()).send().await.ok()?;
+        let response = self.retrying.client().head(url.as_str()).send().await.ok()?;
         let response = response.error_for_status().ok()?;
-        // Of a body that was not asked for, reqwest counts nothing.
+        // reqwest reports no body size for a HEAD request, so read the header.
         let length = response.headers().get(reqwest::header::CONTENT_LENGTH)?;
         length.to_str().ok()?.parse().ok()
     }
 
-    /// Whether `url` answers, without retries and within [`SILENCE`].
+    /// Checks whether `url` answers within [`SILENCE`], without retries.
     ///
     /// # Errors
-    /// How it does not answer.
+    /// The reason why it does not answer.
     pub async fn answers(&self, url: &str) -> Result<(), Silence> {
-        let asked = tokio::time::timeout(SILENCE, self.quick.client().head(url).send()).await;
-        match asked {
-            Err(_) => Err(Silence::NoAnswer("nothing came for 5 seconds".to_owned())),
+        let response = tokio::time::timeout(SILENCE, self.single_attempt.client().head(url).send()).await;
+        match response {
+            Err(_) => Err(Silence::NoAnswer("no response within 5 seconds".to_owned())),
             Ok(Err(error)) => Err(Silence::NoAnswer(innermost(&error))),
             Ok(Ok(response)) => match response.status().as_u16() {
                 401 => Err(Silence::Unauthorized),
@@ -108,13 +108,13 @@ impl std::fmt::Debug for Client {
     }
 }
 
-/// The folder behind a `file://` URL.
+/// Returns the path of a `file://` URL.
 #[must_use]
 pub fn file_path(url: &Url) -> Option<PathBuf> {
     (url.scheme() == "file").then(|| url.to_file_path().ok()).flatten()
 }
 
-/// The last cause of an error: `connection refused` says more than `error sending request`.
+/// Returns the innermost cause of an error: `connection refused` is more helpful than `error sending request`.
 fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     let mut at = error;
     while let Some(cause) = at.source() {
@@ -124,14 +124,15 @@ fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
 }
 
 fn build(offline: bool, retries: bool) -> ClientWithMiddleware {
-    // Built from constants only: the builder fails when the operating system's TLS roots cannot be loaded at all.
+    // The builder uses only constants, so it fails only if the operating system's root certificates cannot be loaded.
     let plain = reqwest::Client::builder()
         .user_agent(concat!("matenv/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(SILENCE)
         .read_timeout(Duration::from_secs(30))
         .build()
         .unwrap_or_default();
-    // Without a readable store there are no credentials; a source that wants some answers 401 and is named then.
+    // Without a readable store there are no credentials. A source that requires them then answers 401, which is
+    // reported.
     let credentials = AuthenticationStorage::from_env_and_defaults().unwrap_or_else(|_| AuthenticationStorage::empty());
     let mut builder = ClientBuilder::new(plain);
     if offline {

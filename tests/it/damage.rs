@@ -60,7 +60,7 @@ fn a_connection_that_ends_too_early_is_no_damage() {
     env.install_demo_from(&format!("conda-forge={}", http.root()), NO_INDEX, &["--strict"])
         .exits(4)
         // Which of the packages ends first is chance.
-        .says("cannot fetch `")
+        .says("failed to download `")
         .says("end of file before message length reached")
         .says("try again");
 
@@ -68,7 +68,7 @@ fn a_connection_that_ends_too_early_is_no_damage() {
     let index = Index::serve(&[Wheel::new("demo-app", "1.0").padding(100_000)], cut);
     env.install_demo_from(&channel.mirror(), &index.url(), &[])
         .exits(4)
-        .says("cannot be fetched")
+        .says("failed to download a file")
         .says("--mirror pypi=URL");
     env.has_no_environment();
 }
@@ -83,7 +83,7 @@ fn a_file_that_is_listed_and_not_there_is_a_source_at_fault() {
     for mirror in [channel.mirror(), format!("conda-forge={}", http.root())] {
         env.install_demo_from(&mirror, NO_INDEX, &["--strict"])
             .exits(4)
-            .says("cannot fetch `tool-1.0-0.conda`");
+            .says("failed to download `tool-1.0-0.conda`");
     }
     env.manifest(APP);
     let options = Options {

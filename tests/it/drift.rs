@@ -237,11 +237,11 @@ fn caches_hand_on_nothing_that_was_changed_in_place() {
     let before = env.demo();
     env.install_demo_from(&channel, &index.url(), &["--force", "--offline"])
         .exits(5)
-        .says("holds changed files of `demo-lib`, and offline they cannot be fetched again");
+        .says("contains changed files of `demo-lib` that cannot be downloaded offline");
     assert_eq!(env.demo(), before);
     index.requests();
     let mended = env.install_demo_from(&channel, &index.url(), &["--force"]).exits(0);
-    mended.says("uv's cache holds changed files of `demo-lib`: they are fetched again");
+    mended.says("uv's cache contains changed files of `demo-lib`: downloading them again");
     assert_eq!(changed(&env), [false, false]);
     let fetched = index.requests();
     let was_fetched = |file: &str| fetched.iter().any(|request| request.contains(file));
@@ -302,7 +302,7 @@ fn a_wheel_that_was_published_with_a_wrong_record_is_a_warning_and_no_repair_is_
                 .says("was changed");
             env.install_demo(&index.url(), &["--force"])
                 .exits(0)
-                .says("holds changed files of `demo-app`");
+                .says("contains changed files of `demo-app`");
             assert_eq!(fs_err::read_to_string(in_lib(&env, &file)).unwrap(), text);
         }
         let changed = in_lib(&env, "site-packages/demo_app/__init__.py");

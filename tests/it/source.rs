@@ -255,15 +255,15 @@ fn a_source_that_cannot_be_had_is_told_and_leaves_nothing() {
     let not_there = format!("demo=file://{}", env.path("nowhere").display());
     let cases = [
         (format!("demo={}", env.path("nowhere").display()), 2, "is not a folder"),
-        (format!("demo={}", empty.display()), 2, "holds no `demo-app`"),
-        (not_there, 4, "git cannot get"),
+        (format!("demo={}", empty.display()), 2, "does not contain `demo-app`"),
+        (not_there, 4, "git failed to fetch"),
         (
             "other=/tmp".to_owned(),
             2,
-            "`other` is not among the environments to make",
+            "`other` is not among the environments to install",
         ),
         ("demo".to_owned(), 2, "write ENV=FOLDER or ENV=URL[@REV]"),
-        ("demo=--upload-pack=touch@h:y".to_owned(), 4, "git cannot get"),
+        ("demo=--upload-pack=touch@h:y".to_owned(), 4, "git failed to fetch"),
         ("demo=https://me:secret@example.org/a".to_owned(), 2, "~/.netrc"),
     ];
     for (asked, code, says) in &cases {

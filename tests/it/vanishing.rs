@@ -45,7 +45,7 @@ fn a_torchvision_of_another_torch() {
     insta::assert_snapshot!(gpu.refuses(3, "gpu", &[]), @"
     pypi::torch_pair
 
-      × torch 2.12.1+cu130 (asked for by the manifest) and torchvision 0.28.0+cu130 (asked for by the manifest) cannot stand in one environment: torchvision was made for another torch: operator torchvision::nms does not exist
+      × torch 2.12.1+cu130 (required by the manifest) and torchvision 0.28.0+cu130 (required by the manifest) cannot be installed together: torchvision was built for another torch: operator torchvision::nms does not exist
       help: use a torch index that has both: --mirror torch=URL
     ");
 }
@@ -59,7 +59,7 @@ fn a_torchvision_that_asks_for_another_torch() {
     insta::assert_snapshot!(gpu.refuses(3, "gpu", &[]), @"
     pypi::conflict
 
-      × wheels cannot be resolved
+      × failed to resolve the wheels
       │ error: No solution found when resolving dependencies
       │   cause: Because there is no version of torch==2.12.1 and all versions of torchvision depend on torch==2.12.1, we can conclude that all versions of torchvision cannot be used.
       │          And because matenv-plan depends on torchvision, we can conclude that your requirements are unsatisfiable.
@@ -78,7 +78,7 @@ fn nccl_of_two_cuda_majors() {
     insta::assert_snapshot!(gpu.refuses(3, "gpu", &[]), @"
     pypi::two_nccl
 
-      × nvidia-nccl-cu12 2.27.5 (asked for by speedup) and nvidia-nccl-cu13 2.29.7 (asked for by torch) cannot stand in one environment: both install nvidia/nccl/lib/libnccl.so.2, and the one unpacked last wins
+      × nvidia-nccl-cu12 2.27.5 (required by speedup) and nvidia-nccl-cu13 2.29.7 (required by torch) cannot be installed together: both install nvidia/nccl/lib/libnccl.so.2, and one overwrites the other
       help: remove the requirement that needs nvidia-nccl-cu12 or nvidia-nccl-cu13 from the manifest: --manifest-dir DIR
     ");
 }
@@ -94,7 +94,7 @@ fn libraries_of_two_cuda_majors() {
     insta::assert_snapshot!(gpu.refuses(3, "gpu", &[]), @"
     pypi::two_cuda_majors
 
-      × cuda-toolkit 13.0.2 (asked for by the manifest) and nvidia-cufft-cu12 11.3.3.83 (asked for by speedup) cannot stand in one environment: they are for two CUDA majors
+      × cuda-toolkit 13.0.2 (required by the manifest) and nvidia-cufft-cu12 11.3.3.83 (required by speedup) cannot be installed together: they are for two CUDA majors
       help: remove the requirement that needs cuda-toolkit or nvidia-cufft-cu12 from the manifest: --manifest-dir DIR
     ");
 }
@@ -139,7 +139,7 @@ fn onnxruntime_beside_onnxruntime_gpu() {
     insta::assert_snapshot!(gpu.refuses(3, "gpu", &[]), @"
     pypi::two_onnxruntimes
 
-      × onnxruntime 1.31.1 (asked for by converter) and onnxruntime-gpu 1.31.1 (asked for by the manifest) cannot stand in one environment: both install the folder `onnxruntime`
+      × onnxruntime 1.31.1 (required by converter) and onnxruntime-gpu 1.31.1 (required by the manifest) cannot be installed together: both install the folder `onnxruntime`
       help: remove the requirement that needs onnxruntime or onnxruntime-gpu from the manifest: --manifest-dir DIR
     ");
 }
@@ -154,7 +154,7 @@ fn tensorrt_11_beside_an_onnxruntime_that_needs_10() {
     insta::assert_snapshot!(gpu.refuses(3, "gpu", &[]), @"
     pypi::other_tensorrt
 
-      × onnxruntime-gpu 1.31.1 (asked for by the manifest) and tensorrt-cu13-libs 11.1.0.5 (asked for by the manifest) cannot stand in one environment: ONNX Runtime's TensorRT provider needs libnvinfer.so.10
+      × onnxruntime-gpu 1.31.1 (required by the manifest) and tensorrt-cu13-libs 11.1.0.5 (required by the manifest) cannot be installed together: ONNX Runtime's TensorRT provider needs libnvinfer.so.10
       help: remove the requirement that needs onnxruntime-gpu or tensorrt-cu13-libs from the manifest: --manifest-dir DIR
     ");
 }
@@ -175,7 +175,7 @@ fn pypis_torch_for_another_cuda_major() {
     insta::assert_snapshot!(gpu.refuses(3, "gpu", &["--mirror", "torch=pypi"]), @"
     pypi::conflict
 
-      × wheels cannot be resolved
+      × failed to resolve the wheels
       │ error: No solution found when resolving dependencies
       │   cause: Because only torch==2.9.1 is available and matenv-plan depends on torch==2.9.1, we can conclude that matenv-plan depends on torch==2.9.1.
       │          And because matenv-plan depends on torch>=2.11.0, we can conclude that your requirements are unsatisfiable.
@@ -197,7 +197,7 @@ fn pypis_torch_without_code_for_the_card() {
     insta::assert_snapshot!(gpu.refuses(3, "gpu", &["--mirror", "torch=pypi"]), @"
     pypi::torch_unfit
 
-      × torch 2.10.0 is PyPI's build for CUDA 12.8 (nvidia-cuda-runtime-cu12), the backend `cu126` was asked for; it holds no code for sm_61
+      × torch 2.10.0 from PyPI is built for CUDA 12.8 (nvidia-cuda-runtime-cu12), but the backend `cu126` was requested; it holds no code for sm_61
       help: use the torch index or a mirror of it: --mirror torch=URL; or use the CPU: --profile cpu
     ");
 }
@@ -216,7 +216,7 @@ fn pypis_torch_for_another_cuda_minor_is_worth_knowing() {
     let findings = made["audit"]["findings"].as_array().unwrap();
     let finding = findings.iter().find(|finding| finding["code"] == "ME014").unwrap();
     assert_eq!(finding["severity"], "info");
-    insta::assert_snapshot!(finding["message"].as_str().unwrap(), @"torch 2.15.0 is PyPI's build for CUDA 13.2 (cuda-toolkit), the backend `cu130` was asked for; the planned machine runs both");
+    insta::assert_snapshot!(finding["message"].as_str().unwrap(), @"torch 2.15.0 from PyPI is built for CUDA 13.2 (cuda-toolkit), but the backend `cu130` was requested; the planned hardware runs both");
 }
 
 /// PyPI's stub would fetch the libraries from NVIDIA's own host while it is built.
@@ -230,7 +230,7 @@ fn tensorrts_libraries_as_an_sdist_alone() {
     insta::assert_snapshot!(gpu.refuses(3, "gpu-trt", &[]), @"
     pypi::conflict
 
-      × wheels cannot be resolved
+      × failed to resolve the wheels
       │ error: No solution found when resolving dependencies
       │   cause: Because tensorrt-cu13-libs==10.16.1.11 has no usable wheels and matenv-plan depends on tensorrt-cu13-libs==10.16.1.11, we can conclude that your requirements are unsatisfiable.
       │
@@ -264,7 +264,7 @@ fn a_wheel_that_is_not_what_the_torch_index_lists() {
     insta::assert_snapshot!(gpu.shown(&ran).replace(&own, "[ITS OWN]"), @"
     pypi::integrity
 
-      × a file from the index `torch` is not what its hash says
+      × hash mismatch in a file from the index `torch`
       │ error: Failed to download `torch @ [FILES OF TORCH]/whl/cu130/torch-2.12.1%2Bcu130-py3-none-any.whl`
       │   cause: Hash mismatch for `torch @ [FILES OF TORCH]/whl/cu130/torch-2.12.1%2Bcu130-py3-none-any.whl`
       │

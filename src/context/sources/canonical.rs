@@ -1,4 +1,4 @@
-//! From canonical URLs to those of mirrors, and back: certificates, locks and messages name sources, not mirrors.
+//! Converts canonical URLs to mirror URLs and back. Certificates, locks and messages name sources, not mirrors.
 
 use url::Url;
 
@@ -6,8 +6,8 @@ use super::{Mirror, Replaced, SourceName, Sources, Target};
 use crate::names::Backend;
 
 impl Sources {
-    /// `url` with the mirror of the source that it belongs to, or the longest fitting mirror prefix, put in its place: the
-    /// way back from [`Self::canonical`].
+    /// Returns `url` with its source, or the longest matching URL prefix, replaced by the mirror. This is the inverse
+    /// of [`Self::canonical`].
     #[must_use]
     pub fn mirrored(&self, url: &str) -> String {
         for (name, row) in &self.rows {
@@ -38,14 +38,14 @@ impl Sources {
         }
     }
 
-    /// Whether URLs are mirrored by their beginning.
+    /// Returns whether a mirror replaces a URL prefix.
     #[must_use]
     pub fn has_prefix_mirrors(&self) -> bool {
         let is_prefix = |mirror: &Mirror| matches!(mirror.replaced, Replaced::Prefix(_));
         self.mirrors.iter().any(is_prefix)
     }
 
-    /// A page of an index with the mirrors in its links.
+    /// Returns a page of an index with its links changed to the mirrors.
     #[must_use]
     pub fn mirrored_links(&self, page: &str) -> String {
         let mut page = page.to_owned();
@@ -58,15 +58,15 @@ impl Sources {
         page
     }
 
-    /// The canonical form of a URL that a mirror of `name` served; the same URL if no mirror did.
+    /// Returns the canonical form of a URL that a mirror of `name` served. A URL of no mirror is returned unchanged.
     #[must_use]
     pub fn canonical(&self, name: SourceName, backend: &Backend, url: &str) -> String {
-        // Clients leave credentials out of what they report, or mask them.
+        // Clients omit or mask credentials in the URLs that they report.
         let bare = without_credentials(url);
         let below = |target: &str| {
             let target = without_credentials(target);
             let rest = bare.strip_prefix(target.trim_end_matches('/'))?;
-            // A longer name of another folder is not below it.
+            // `/cf-files` is not below `/cf`.
             (rest.is_empty() || rest.starts_with('/')).then(|| rest.to_owned())
         };
         if let (Some(Target::Url(target)), Some(default)) = (self.named(name), self.default_url(name, backend))
@@ -92,8 +92,8 @@ impl Sources {
             .map_or_else(|| url.to_owned(), |(_, canonical)| canonical)
     }
 
-    /// `text` with the names of sources in the place of their mirrors' URLs: messages are shared, and a mirror is the
-    /// lab's own business.
+    /// Returns `text` with the URLs of mirrors replaced by the names of their sources, because messages are shared
+    /// and the URLs of a lab's mirrors are private.
     #[must_use]
     pub fn hide(&self, text: &str) -> String {
         let mut hidden = text.to_owned();
@@ -103,14 +103,14 @@ impl Sources {
                     Replaced::Source(name) => format!("<{name}>"),
                     Replaced::Prefix(prefix) => prefix.trim_end_matches('/').to_owned(),
                 };
-                // A filled in `{backend}` is no secret: what stands before it is.
+                // Only the part before `{backend}` is private.
                 let known = url.split("/{backend}").next().unwrap_or(url);
                 hidden = hidden.replace(known.trim_end_matches('/'), &stands_for);
             }
         }
         if let Some(machine) = &self.machine_pypi {
             let mut masked = machine.url.clone();
-            // As uv prints it. Fails for URLs that can have no password.
+            // uv prints the password like this. Fails for URLs that cannot have a password.
             let _ = masked.set_password(masked.password().map(|_| "****"));
             for url in [machine.url.as_str(), masked.as_str()] {
                 hidden = hidden.replace(url.trim_end_matches('/'), "<pypi>");
@@ -120,10 +120,10 @@ impl Sources {
     }
 }
 
-/// Stands for torch's backend in the URL of a source or of a mirror.
+/// Placeholder for torch's backend in the URL of a source or of a mirror.
 const BACKEND: &str = "{backend}";
 
-/// The URL without user name and password.
+/// Returns the URL without user name and password.
 fn without_credentials(url: &str) -> String {
     let Ok(mut parsed) = Url::parse(url) else {
         return url.to_owned();
@@ -131,7 +131,7 @@ fn without_credentials(url: &str) -> String {
     if parsed.username().is_empty() && parsed.password().is_none() {
         return url.to_owned();
     }
-    // Fails for URLs that can have none.
+    // Fails for URLs that cannot have credentials.
     let _ = parsed.set_username("");
     let _ = parsed.set_password(None);
     parsed.into()
@@ -141,7 +141,8 @@ pub(super) fn fill(url: &str, backend: &Backend) -> String {
     url.replace(BACKEND, backend.as_str())
 }
 
-/// The backend (empty where `template` names none) and the rest of a URL that begins as `template` does.
+/// Returns the backend and the rest of a URL that begins like `template`. The backend is empty if `template` has no
+/// placeholder.
 fn below<'a>(url: &'a str, template: &str) -> Option<(&'a str, &'a str)> {
     let (before, after) = template.split_once(BACKEND).unwrap_or((template, ""));
     let rest = url.strip_prefix(before.trim_end_matches('/'))?;
@@ -160,7 +161,7 @@ mod tests {
     use crate::context::sources::{Index, MachinePypi};
 
     #[test]
-    fn a_mirrors_credentials_do_not_hide_it() {
+    fn a_mirror_with_credentials_is_recognized() {
         let sources = sources(&[
             "conda-forge=https://u:secret@proxy.example.org/cf",
             "nvidia=https://u:p@proxy.example.org/nv",
@@ -181,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_mirror_served_is_found_there_again() {
+    fn canonical_urls_map_back_to_the_mirror() {
         let sources = sources(&[
             "torch=http://127.0.0.1:1/torch/{backend}",
             "nvidia=http://127.0.0.1:2",
@@ -203,12 +204,12 @@ mod tests {
             assert_ne!(canonical, url);
             assert_eq!(sources.mirrored(&canonical), url);
         }
-        let elsewhere = "https://example.org/whl/cu130/torch.whl";
-        assert_eq!(sources.mirrored(elsewhere), elsewhere);
+        let unrelated = "https://example.org/whl/cu130/torch.whl";
+        assert_eq!(sources.mirrored(unrelated), unrelated);
     }
 
     #[test]
-    fn a_mirror_is_forgotten_in_canonical_urls() {
+    fn canonical_urls_do_not_contain_the_mirror() {
         let sources = sources(&["conda-forge=file:///srv/channel"]);
         let served = "file:///srv/channel/noarch/pip-26.3.conda";
         let canonical = sources.canonical(SourceName::CondaForge, &Backend::cpu(), served);
@@ -216,9 +217,9 @@ mod tests {
         assert_eq!(sources.mirrored(&canonical), served);
     }
 
-    /// A mirror of NVIDIA's index was asked for the pages, and NVIDIA's own index for the files.
+    /// Bug: pages came from a mirror of NVIDIA's index, but files came from NVIDIA's own index.
     #[test]
-    fn every_canonical_url_finds_its_mirror_again() {
+    fn every_kind_of_mirror_maps_back_from_canonical_urls() {
         let backend: Backend = "cu130".parse().expect("a backend");
         for (mirror, served) in [
             (
@@ -251,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_name_sources_and_no_mirrors() {
+    fn messages_name_sources_instead_of_mirrors() {
         let machine = MachinePypi {
             url: Url::parse("http://lab:secret@proxy.example.org/simple/").expect("a URL"),
             found_in: "PIP_INDEX_URL".to_owned(),
@@ -271,9 +272,9 @@ mod tests {
         }
     }
 
-    /// A lock named the mirror where its folder had a space in its name.
+    /// Bug: a lock contained the URL of the mirror if the mirror's folder had a space in its name.
     #[test]
-    fn a_mirror_in_a_folder_with_a_space_is_forgotten_too() {
+    fn a_mirror_in_a_folder_with_a_space_is_recognized() {
         let sources = sources(&[
             "conda-forge=file:///srv/our channel",
             "torch=https://h.example.org/our whl/{backend}",

@@ -4,7 +4,7 @@ use url::Url;
 
 use super::SourceName;
 
-/// What a mirror replaces: a source by name, or every URL that begins with a prefix.
+/// The left side of a mirror: a source by name, or every URL that begins with a prefix.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Replaced {
     /// A named source.
@@ -13,10 +13,10 @@ pub enum Replaced {
     Prefix(String),
 }
 
-/// What a mirror puts there.
+/// The replacement that a mirror uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// A URL (`https://`, `http://`, `file://`); `{backend}` in it is filled in for the torch index.
+    /// A URL (`https://`, `http://`, `file://`). `{backend}` in it is replaced by the backend for the torch index.
     Url(String),
     /// Another source.
     Source(SourceName),
@@ -25,17 +25,17 @@ pub enum Target {
 /// One `--mirror SOURCE=TARGET`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mirror {
-    /// What is replaced.
+    /// The source or prefix that is replaced.
     pub replaced: Replaced,
-    /// What stands in.
+    /// The replacement.
     pub target: Target,
 }
 
-/// A mirror that cannot be understood.
+/// An invalid mirror.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MirrorError {
-    /// No `=` in it.
-    #[error("`{0}` is no mirror: write SOURCE=TARGET")]
+    /// The `=` is missing.
+    #[error("invalid mirror `{0}`: expected SOURCE=TARGET")]
     NoTarget(String),
     /// The left side is neither a source nor a URL.
     #[error("`{0}` is neither a source (conda-forge, pypi, torch, nvidia) nor a URL prefix")]
@@ -43,14 +43,14 @@ pub enum MirrorError {
     /// The right side is neither a source nor a URL.
     #[error("`{0}` is neither a source (conda-forge, pypi, torch, nvidia) nor a URL")]
     UnknownTarget(String),
-    /// A chain of sources that comes back to itself, or a channel replaced by an index.
+    /// Sources that replace each other, or a channel that is replaced by an index.
     #[error(
         "`{from}` cannot be replaced by `{to}`: one is a conda channel and the other a wheel index, or they replace each other"
     )]
     Impossible {
-        /// What was to be replaced.
+        /// The source to replace.
         from: SourceName,
-        /// By what.
+        /// The source that replaces it.
         to: SourceName,
     },
 }
@@ -59,7 +59,8 @@ impl FromStr for Mirror {
     type Err = MirrorError;
 
     fn from_str(text: &str) -> Result<Self, MirrorError> {
-        // A URL prefix may hold `=` in its query, a target too: the last `=` before a scheme or a name separates.
+        // The prefix and the target may contain `=` in a query: split at the first `=` that is followed by a source
+        // name or a URL.
         let (left, right) = text
             .match_indices('=')
             .map(|(at, _)| (&text[..at], &text[at + 1..]))
@@ -76,7 +77,7 @@ impl FromStr for Mirror {
         let target = if let Ok(name) = right.parse() {
             Target::Source(name)
         } else if let (Ok(url), true) = (Url::parse(right), right.contains("://")) {
-            // As every URL below it is written: a space in a folder's name is `%20` there.
+            // Use the encoded form, as in every URL below it: a space in a folder name becomes `%20`.
             let url = url.as_str().replace("%7Bbackend%7D", "{backend}");
             Target::Url(url.trim_end_matches('/').to_owned())
         } else {
@@ -97,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn mirrors_that_make_no_sense_are_refused() {
+    fn invalid_mirrors_are_refused() {
         for bad in ["torch", "tosh=pypi", "torch=pipi", "torch=torch", "conda-forge=pypi"] {
             assert!(bad.parse::<Mirror>().is_err(), "{bad} was accepted");
         }

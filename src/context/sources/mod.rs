@@ -1,8 +1,8 @@
-//! Where packages come from, by name, and what stands in for each source on this machine.
+//! The named sources of packages, and the mirrors that replace them on this machine.
 //!
-//! In: `profiles/sources.toml` and the mirrors of configuration files and `--mirror`. Out: the URL to ask now
-//! ([`Sources::channel`], [`Sources::index`]) and the way back to the canonical URL ([`Sources::canonical`]).
-//! Absent on purpose: sockets. Nothing outside the data file knows a host name.
+//! Input: `profiles/sources.toml` and the mirrors of configuration files and `--mirror`. Output: the URL to use now
+//! ([`Sources::channel`], [`Sources::index`]), and the canonical URL for a mirror's URL ([`Sources::canonical`]).
+//! This module opens no connections. Host names are only in the data file.
 
 mod canonical;
 mod mirror;

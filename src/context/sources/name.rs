@@ -3,15 +3,15 @@ use std::{fmt, str::FromStr};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A source that has a name.
+/// The name of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SourceName {
-    /// The conda channel.
+    /// The conda channel conda-forge.
     CondaForge,
-    /// The machine's PyPI.
+    /// PyPI, or the index that this machine uses instead.
     Pypi,
-    /// The torch index, one per backend.
+    /// The torch index, with one URL per backend.
     Torch,
     /// NVIDIA's index.
     Nvidia,
@@ -21,7 +21,7 @@ impl SourceName {
     /// Every source.
     pub const ALL: [Self; 4] = [Self::CondaForge, Self::Pypi, Self::Torch, Self::Nvidia];
 
-    /// The name as text.
+    /// Returns the name as text.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

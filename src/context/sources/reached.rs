@@ -1,4 +1,4 @@
-//! The sources as this machine reaches them: defaults, mirrors, and the machine's own PyPI.
+//! The sources that this machine uses: defaults, mirrors, and the machine's own PyPI.
 
 use std::collections::BTreeMap;
 
@@ -8,13 +8,13 @@ use url::Url;
 use super::{Mirror, Replaced, SourceName, Target, canonical::fill};
 use crate::names::Backend;
 
-/// The data file of the defaults.
+/// The data file with the default sources.
 const DEFAULTS: &str = include_str!("../../../profiles/sources.toml");
 
-/// Where a wheel index is asked.
+/// The location of a wheel index.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub enum Index {
-    /// uv's built-in default: no URL of it is written down.
+    /// uv's built-in default, whose URL matenv does not know.
     UvDefault,
     /// A URL.
     Url(Url),
@@ -44,7 +44,7 @@ struct File {
     rows: BTreeMap<SourceName, Row>,
 }
 
-/// The sources as this machine reaches them.
+/// The sources that this machine uses.
 #[derive(Debug, Clone)]
 pub struct Sources {
     pub(super) rows: BTreeMap<SourceName, Row>,
@@ -55,15 +55,16 @@ pub struct Sources {
 /// The index that this machine's pip or uv configuration names instead of PyPI.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MachinePypi {
-    /// Its URL, credentials included: never printed.
+    /// URL of the index, with credentials; never printed.
     #[serde(skip)]
     pub url: Url,
-    /// Where it was found, for people: `PIP_INDEX_URL`, `/etc/pip.conf`, ….
+    /// The variable or file that sets it, for messages: `PIP_INDEX_URL`, `/etc/pip.conf`, ….
     pub found_in: String,
 }
 
 impl Sources {
-    /// The defaults with `mirrors`, the first that fits counts, and the machine's own PyPI if it names one.
+    /// Returns the default sources with `mirrors` and the machine's own PyPI, if any. The first matching mirror is
+    /// used.
     ///
     /// # Panics
     /// Never in a released program: the data file is compiled in and a test reads it.
@@ -77,7 +78,7 @@ impl Sources {
         }
     }
 
-    /// The machine's own PyPI, where its configuration names one and no mirror overrides it.
+    /// Returns the machine's own PyPI, if its configuration names one and no mirror overrides it.
     #[must_use]
     pub fn machine_pypi(&self) -> Option<&MachinePypi> {
         self.machine_pypi
@@ -92,13 +93,13 @@ impl Sources {
             .map(|mirror| &mirror.target)
     }
 
-    /// Whether a mirror of the user's stands for it.
+    /// Returns whether a mirror with a URL replaces this source.
     #[must_use]
     pub fn is_mirrored(&self, name: SourceName) -> bool {
         matches!(self.named(name), Some(Target::Url(_)))
     }
 
-    /// The source that really answers for `name`: itself, or the source that a mirror names.
+    /// Returns the source that is really used for `name`: itself, or the source that a mirror names.
     #[must_use]
     pub fn effective(&self, name: SourceName) -> SourceName {
         let mut at = name;
@@ -111,27 +112,27 @@ impl Sources {
         at
     }
 
-    /// The sources that another source stands in for.
+    /// Returns the sources that are replaced by another source.
     #[must_use]
     pub fn redirects(&self) -> BTreeMap<SourceName, SourceName> {
         SourceName::ALL
             .into_iter()
             .map(|name| (name, self.effective(name)))
-            .filter(|(name, stand_in)| name != stand_in)
+            .filter(|(name, replacement)| name != replacement)
             .collect()
     }
 
-    /// The canonical URL of a source, mirrors left aside; `None` for PyPI.
+    /// Returns the canonical URL of a source, without mirrors; `None` for PyPI.
     #[must_use]
     pub fn default_url(&self, name: SourceName, backend: &Backend) -> Option<String> {
         let row = self.rows.get(&name)?;
         row.url.as_ref().map(|url| fill(url, backend))
     }
 
-    /// The URL of a conda channel to ask now.
+    /// Returns the URL to use for a conda channel.
     ///
     /// # Errors
-    /// The mirror's URL is none.
+    /// The URL of the mirror is invalid.
     pub fn channel(&self, name: SourceName) -> Result<Url, url::ParseError> {
         let url = match self.named(self.effective(name)) {
             Some(Target::Url(url)) => url.clone(),
@@ -140,10 +141,10 @@ impl Sources {
         Url::parse(&self.mirrored(&url))
     }
 
-    /// The wheel index to ask now for what comes from `name`.
+    /// Returns the wheel index to use for packages from `name`.
     ///
     /// # Errors
-    /// The mirror's URL is none.
+    /// The URL of the mirror is invalid.
     pub fn index(&self, name: SourceName, backend: &Backend) -> Result<Index, url::ParseError> {
         let name = self.effective(name);
         if let Some(Target::Url(url)) = self.named(name) {
@@ -158,14 +159,14 @@ impl Sources {
         }
     }
 
-    /// The hosts on which a source keeps its files, beside the index's own.
+    /// Returns the hosts that serve the files of a source, in addition to the host of the index.
     #[must_use]
     pub fn file_hosts(&self, name: SourceName) -> &[String] {
         self.rows.get(&name).map_or(&[], |row| &row.files)
     }
 
-    /// What stands in for each source, for the plan and the certificate: `default`, `mirror`, `the machine's
-    /// configuration (FILE)` or another source's name. Names no mirror's URL.
+    /// Describes what is used for each source, for the plan and the certificate: `default`, `mirror`, `the machine's
+    /// configuration (FILE)` or the name of another source. The text never contains the URL of a mirror.
     #[must_use]
     pub fn described(&self) -> BTreeMap<SourceName, String> {
         SourceName::ALL
@@ -208,7 +209,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn torch_can_be_another_sources_name() {
+    fn a_mirror_can_name_another_source() {
         let sources = sources(&["torch=pypi", "pypi=http://127.0.0.1:1/simple"]);
         assert_eq!(sources.effective(SourceName::Torch), SourceName::Pypi);
         let url = Url::parse("http://127.0.0.1:1/simple").expect("a URL");

@@ -1,4 +1,4 @@
-//! git, through its own command.
+//! Runs the `git` command.
 
 use std::{
     path::{Path, PathBuf},
@@ -11,13 +11,14 @@ use url::Url;
 use super::CheckoutError;
 use crate::{context::Context, process::Job};
 
-/// How long git may take: a repository of gigabytes over a slow line, but no question that nobody answers.
+/// Time limit for git: long enough for gigabytes over a slow connection, but it ends a git that waits for input.
 const LIMIT: Duration = Duration::from_mins(30);
 
-/// Clone `url` below `src`, whose lock is held, and give the folder of the commit that `rev` means.
+/// Clones `url` below `src` and returns the folder of the commit that `rev` names, and the commit. The caller must hold
+/// the lock of `src`.
 ///
 /// ```text
-/// SRC/3f2a….git      the repository, fetched again where the commit is not known
+/// SRC/3f2a….git      the repository, fetched again if the commit is unknown
 /// SRC/0123456789ab   the files of one commit
 /// ```
 pub(super) async fn clone(
@@ -36,41 +37,43 @@ pub(super) async fn clone(
     let repository = src.join(format!("{}.git", &digest[..8]));
     let known = repository.is_dir();
     if ctx.settings.offline && !known {
-        return Err(refused(&what)(
-            "it was not cloned yet, and --offline forbids it".to_owned(),
+        return Err(git_error(&what)(
+            "it has not been cloned yet, and --offline is set".to_owned(),
         ));
     }
     let is_known_commit = async |rev: &str| {
         let is_hash = rev.len() == 40 && rev.bytes().all(|byte| byte.is_ascii_hexdigit());
         is_hash && known && commit_of(ctx, &repository, rev).await.is_ok()
     };
-    let ask = !ctx.settings.offline
+    let needs_fetch = !ctx.settings.offline
         && match rev {
             Some(rev) => !is_known_commit(rev).await,
             None => true,
         };
     let mut default_branch = None;
-    if ask {
-        ctx.events.note(format!("getting {what} with git"));
+    if needs_fetch {
+        ctx.events.note(format!("fetching {what} with git"));
         if known {
             let everything = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"];
             let arguments = [&["fetch", "--quiet", "--prune", "--force", "origin"][..], &everything].concat();
-            run(ctx, &repository, &arguments).await.map_err(refused(&what))?;
+            run(ctx, &repository, &arguments).await.map_err(git_error(&what))?;
         } else {
-            first_clone(ctx, src, url, &repository).await.map_err(refused(&what))?;
+            first_clone(ctx, src, url, &repository)
+                .await
+                .map_err(git_error(&what))?;
         }
         if rev.is_none() {
-            // The clone's own HEAD stays at the branch that was the default one when it was made.
+            // The HEAD of the clone stays at the branch that was the default when it was cloned.
             let head = run(ctx, &repository, &["ls-remote", "origin", "HEAD"])
                 .await
-                .map_err(refused(&what))?;
+                .map_err(git_error(&what))?;
             default_branch = head.split_whitespace().next().map(ToOwned::to_owned);
         }
     }
     let rev = rev.or(default_branch.as_deref()).unwrap_or("HEAD");
     let commit = commit_of(ctx, &repository, rev)
         .await
-        .map_err(|_| refused(&format!("`{rev}` of {what}"))("there is no such branch, tag or commit".to_owned()))?;
+        .map_err(|_| git_error(&format!("`{rev}` of {what}"))("there is no such branch, tag or commit".to_owned()))?;
     let tree = src.join(&commit[..commit.len().min(12)]);
     if !tree.is_dir() {
         let staging = tempfile::Builder::new()
@@ -84,10 +87,10 @@ pub(super) async fn clone(
             &["clone", "--quiet", "--no-checkout", "--", &from, &to.to_string_lossy()],
         )
         .await
-        .map_err(refused(&what))?;
+        .map_err(git_error(&what))?;
         run(ctx, &to, &["checkout", "--quiet", "--detach", &commit])
             .await
-            .map_err(refused(&what))?;
+            .map_err(git_error(&what))?;
         fs_err::rename(&to, &tree).map_err(CheckoutError::Io)?;
     }
     Ok((tree, commit))
@@ -96,7 +99,7 @@ pub(super) async fn clone(
 const CLONE: &str = ".clone-";
 const TREE: &str = ".tree-";
 
-/// Remove what a crashed run left.
+/// Removes the temporary folders of a crashed run.
 fn sweep(src: &Path) -> std::io::Result<()> {
     for entry in fs_err::read_dir(src)? {
         let entry = entry?;
@@ -115,7 +118,7 @@ async fn first_clone(ctx: &Context, src: &Path, url: &str, repository: &Path) ->
         .tempdir_in(src)
         .map_err(|error| error.to_string())?;
     let target = staging.path().join("git");
-    // `--`: a URL never is an option.
+    // `--` keeps git from reading the URL as an option.
     run(
         ctx,
         src,
@@ -130,7 +133,7 @@ async fn commit_of(ctx: &Context, repository: &Path, rev: &str) -> Result<String
     run(ctx, repository, &["rev-parse", "--verify", "--quiet", &commit]).await
 }
 
-/// Remove the trees of commits that no path in `used` names.
+/// Removes the trees of commits that are not in `used`.
 pub(super) fn prune(src: &Path, used: &[PathBuf]) -> std::io::Result<()> {
     for entry in fs_err::read_dir(src)? {
         let path = entry?.path();
@@ -143,16 +146,17 @@ pub(super) fn prune(src: &Path, used: &[PathBuf]) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The commit of a folder and whether tracked files differ from it; nothing of a folder that is no repository.
+/// Returns the commit of a folder, and whether tracked files differ from it. If the folder is not the top folder of a
+/// repository, returns no commit.
 pub(super) async fn state(ctx: &Context, folder: &Path) -> (Option<String>, bool) {
-    // A folder inside another repository is none itself.
+    // A folder inside another repository does not count as a repository.
     let top = run(ctx, folder, &["rev-parse", "--show-toplevel"]).await;
     if let Err(because) = &top
-        // The last line of git's refusal is the command that lifts it.
+        // The last line of git's error is the command that allows the access.
         && because.contains("safe.directory")
     {
         ctx.events.warn(format!(
-            "no commit is written down, for the folder is another user's; to allow it: {because}"
+            "the commit is not recorded, because the folder belongs to another user; to allow it, run: {because}"
         ));
     }
     let top = top.ok();
@@ -162,18 +166,18 @@ pub(super) async fn state(ctx: &Context, folder: &Path) -> (Option<String>, bool
     }
     let commit = run(ctx, folder, &["rev-parse", "HEAD"]).await.ok();
     let changes = match &commit {
-        // What a build leaves beside the files (egg-info) is no change of them.
+        // Untracked build output (egg-info) does not count as a change.
         Some(_) => run(ctx, folder, &["status", "--porcelain", "--untracked-files=no"]).await,
         None => Ok(String::new()),
     };
     (commit, changes.is_ok_and(|changes| !changes.is_empty()))
 }
 
-/// `url` without credentials.
+/// Returns `url` without credentials.
 pub(super) fn redacted(url: &str) -> String {
     match Url::parse(url) {
         Ok(mut url) => {
-            // Fails for URLs that cannot have any.
+            // Fails for URLs that cannot have credentials.
             let _ = url.set_password(None);
             let _ = url.set_username("");
             url.to_string()
@@ -182,7 +186,7 @@ pub(super) fn redacted(url: &str) -> String {
     }
 }
 
-fn refused(what: &str) -> impl Fn(String) -> CheckoutError {
+fn git_error(what: &str) -> impl Fn(String) -> CheckoutError {
     let what = what.to_owned();
     move |because| match because.as_str() {
         NO_GIT => CheckoutError::NoGit,
@@ -195,23 +199,23 @@ fn refused(what: &str) -> impl Fn(String) -> CheckoutError {
 
 const NO_GIT: &str = "git is not installed";
 
-/// Run git in `folder`; what it prints, or the last thing that it complains of.
+/// Runs git in `folder` and returns its output, or the last line of its error output.
 async fn run(ctx: &Context, folder: &Path, arguments: &[&str]) -> Result<String, String> {
     let mut variables = ctx.settings.variables.clean();
-    // Another repository's, when matenv is called from a hook.
+    // If matenv runs in a git hook, these variables point to another repository.
     variables.retain(|name, _| {
         !name
             .to_str()
             .is_some_and(|name| matches!(name, "GIT_DIR" | "GIT_WORK_TREE" | "GIT_INDEX_FILE"))
     });
-    // ssh asks on the terminal itself; an own command of the user's stays.
+    // ssh would prompt on the terminal. The user's own command is kept.
     variables
         .entry("GIT_SSH_COMMAND".into())
         .or_insert_with(|| "ssh -oBatchMode=yes".into());
     let ended = Job::new("git", variables)
         .args(arguments)
         .limit(LIMIT)
-        // A question for a password would hang: nobody sees it.
+        // A password prompt would hang, because it is not visible.
         .env("GIT_TERMINAL_PROMPT", "0")
         .env("LC_ALL", "C")
         .cwd(folder)

@@ -1,8 +1,8 @@
-//! A program from a folder or a git repository instead of a released wheel.
+//! Installs a program from a folder or a git repository instead of a released wheel.
 //!
-//! In: `--source ENV=PATH` or `ENV=URL[@REV]`, and what the manifest says of such trees. Out: a [`Checkout`], which the
-//! plan takes like any other fact. A folder stays the user's and is installed editable; a repository is cloned below
-//! `MATENV_HOME/src`, one folder a commit, so that an older generation keeps the files that it was made with.
+//! Input: `--source ENV=PATH` or `ENV=URL[@REV]`, and the manifest's description of the source tree. Output: a
+//! [`Checkout`] for the plan. A folder is used in place and installed editable. A repository is cloned below
+//! `MATENV_HOME/src`, with one folder per commit, so that an older generation keeps its files.
 
 mod git;
 mod tree;
@@ -24,36 +24,36 @@ use crate::{
     names::{EnvName, ProfileName},
 };
 
-/// Where a program is to come from, as it is asked for.
+/// A requested program source: the value of `--source`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
-    /// Name of the manifest whose program it is.
+    /// Name of the manifest that installs the program.
     pub env: EnvName,
-    /// The place.
+    /// The folder or repository.
     pub place: Place,
 }
 
-/// A place that holds a program's source.
+/// The location of a program's source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
-    /// A folder of this machine.
+    /// A local folder.
     Folder(PathBuf),
     /// A git repository.
     Git {
-        /// What git clones.
+        /// The URL that git clones.
         url: String,
-        /// A branch, tag or commit; `None` means the repository's default branch.
+        /// A branch, tag or commit. `None` means the default branch of the repository.
         rev: Option<String>,
     },
 }
 
-/// A `--source` that cannot be understood.
+/// An invalid `--source`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SourceError {
-    /// No `=` in it, or nothing on one side of it.
-    #[error("`{0}` is no source: write ENV=FOLDER or ENV=URL[@REV]")]
+    /// The `=` is missing, or one side of it is empty.
+    #[error("invalid source `{0}`: expected ENV=FOLDER or ENV=URL[@REV]")]
     NoPlace(String),
-    /// The left side is no environment name.
+    /// The left side is not a valid environment name.
     #[error(transparent)]
     Name(#[from] crate::names::InvalidName),
 }
@@ -75,7 +75,7 @@ impl FromStr for Source {
 }
 
 impl From<&str> for Place {
-    /// `URL[@REV]` where it looks like what git clones (`https://…`, `file://…`, `git@host:path`), else a folder.
+    /// Parses `URL[@REV]` if the text looks like a git URL (`https://…`, `file://…`, `git@host:path`), else a folder.
     fn from(text: &str) -> Self {
         let path_starts = match text.split_once("://") {
             Some((scheme, rest)) => rest.find('/').map(|slash| scheme.len() + 3 + slash),
@@ -100,18 +100,18 @@ impl From<&str> for Place {
     }
 }
 
-/// A program's source as it lies on this machine.
+/// A program's source on this machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Checkout {
-    /// The distribution whose place it takes.
+    /// The distribution that it replaces.
     pub package: String,
-    /// The folder.
+    /// Path of the folder.
     pub path: PathBuf,
-    /// Where it comes from: the folder, or the repository's URL without credentials.
+    /// The folder, or the URL of the repository without credentials.
     pub origin: String,
-    /// Whether the environment runs the folder's files as they are from now on.
+    /// Whether it is installed editable: the environment runs the files in the folder, with all later changes.
     pub editable: bool,
-    /// The commit; `None` if the folder is no git repository.
+    /// The commit; `None` if the folder is not a git repository.
     pub commit: Option<String>,
     /// Whether files under version control differ from the commit.
     pub dirty: bool,
@@ -120,7 +120,7 @@ pub struct Checkout {
 }
 
 impl Checkout {
-    /// What is typed after `--source ENV=` to get it again.
+    /// Returns the value for `--source ENV=` that gives the same source again.
     #[must_use]
     pub fn place(&self) -> String {
         match &self.commit {
@@ -129,13 +129,14 @@ impl Checkout {
         }
     }
 
-    /// Whether uv builds and installs it.
+    /// Returns whether uv builds and installs it.
     #[must_use]
     pub fn is_project(&self) -> bool {
         matches!(self.kind, Kind::Project { .. })
     }
 
-    /// What decides which packages are installed: not the commit of an editable folder, whose files may change.
+    /// Returns the values that determine which packages are installed. The commit of an editable folder is not
+    /// included, because its files may change.
     #[must_use]
     pub fn identity(&self) -> impl Serialize + '_ {
         let commit = self.commit.as_ref().filter(|_| !self.editable);
@@ -156,76 +157,76 @@ impl fmt::Display for Checkout {
     }
 }
 
-/// Why a program's source could not be had.
+/// An error while getting a program's source.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckoutError {
-    /// It is for an environment that is not to be made.
-    #[error("`{env}` is not among the environments to make")]
+    /// The source is for an environment that is not being installed.
+    #[error("`{env}` is not among the environments to install")]
     NotAsked {
         /// The environment.
         env: EnvName,
     },
-    /// The manifest does not say how its program is built from source.
-    #[error("the manifest `{env}` does not say how its program is made from source")]
+    /// The manifest does not declare how to install its program from source.
+    #[error("the manifest `{env}` does not declare how to install its program from source")]
     NotDeclared {
         /// The manifest.
         env: EnvName,
     },
-    /// There is no such folder.
+    /// The folder does not exist.
     #[error("{} is not a folder", path.display())]
     NoFolder {
-        /// What was named.
+        /// The given path.
         path: PathBuf,
     },
-    /// The folder holds neither a project nor scripts.
-    #[error("{} holds no `{package}`: {because}", path.display())]
+    /// The folder contains neither the project nor its scripts.
+    #[error("{} does not contain `{package}`: {because}", path.display())]
     NotTheProgram {
-        /// The folder.
+        /// The examined folder.
         path: PathBuf,
-        /// The distribution that was expected.
+        /// The expected distribution.
         package: String,
-        /// What is missing or different.
+        /// The missing or different part.
         because: String,
     },
-    /// A requirements file has a line that makes no sense.
+    /// A requirements file has an invalid line.
     #[error("{}:{line}: {because}", path.display())]
     Requirements {
         /// The file.
         path: PathBuf,
-        /// Counted from 1.
+        /// Line number, counted from 1.
         line: usize,
-        /// What is wrong.
+        /// The problem.
         because: String,
     },
-    /// A URL with a password in it, which would stand in process lists and in the clone's configuration.
-    #[error("{url} was named with a password in it")]
+    /// The URL contains a password, which would be visible in process lists and in the clone's configuration.
+    #[error("the URL given for {url} contains a password")]
     Credentials {
-        /// The URL without them.
+        /// The URL without credentials.
         url: String,
     },
-    /// It is named twice.
+    /// Two sources are given for one environment.
     #[error("`{env}` has two sources")]
     Twice {
         /// The environment.
         env: EnvName,
     },
-    /// There is no git.
+    /// git is not installed.
     #[error("git is not installed")]
     NoGit,
-    /// git refused.
-    #[error("git cannot get {what}: {because}")]
+    /// git failed.
+    #[error("git failed to fetch {what}: {because}")]
     Git {
         /// The repository or revision.
         what: String,
-        /// What git said last.
+        /// The last line of git's error output.
         because: String,
     },
     /// A file could not be read or written.
-    #[error("cannot read or write the source")]
+    #[error("failed to read or write the source")]
     Io(#[source] std::io::Error),
 }
 
-/// Get `source` for `profile`: look at the folder, or clone the repository at its revision below `src`.
+/// Gets `source` for `profile`: inspects the folder, or clones the repository at its revision below `src`.
 pub async fn check_out(
     ctx: &Context,
     manifest: &Manifest,
@@ -267,7 +268,7 @@ pub async fn check_out(
     })
 }
 
-/// Remove the trees below `src` that none of `used` is.
+/// Removes the trees below `src` that are not in `used`.
 ///
 /// # Errors
 /// A folder that cannot be read or removed.
@@ -280,7 +281,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_a_folder_or_what_git_clones() {
+    fn a_place_is_a_folder_or_a_git_url() {
         let git = |url: &str, rev: Option<&str>| Place::Git {
             url: url.to_owned(),
             rev: rev.map(str::to_owned),
@@ -311,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_source_is_refused() {
+    fn incomplete_sources_are_refused() {
         for bad in ["x-anylabeling", "=x", "x=", "X Y=/a"] {
             assert!(bad.parse::<Source>().is_err(), "{bad} was accepted");
         }

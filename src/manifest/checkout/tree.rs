@@ -1,4 +1,4 @@
-//! What kind of program a folder holds.
+//! Detects the kind of program in a folder.
 
 use std::path::{Path, PathBuf};
 
@@ -14,23 +14,24 @@ use crate::{manifest::SourceTree, names::ProfileName};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// A project with a `pyproject.toml` of its own: uv builds it, and its extras come from it.
+    /// A project with its own `pyproject.toml`: uv builds it, and the project defines its extras.
     Project {
-        /// SHA-256 of its `pyproject.toml`: other dependencies are another plan.
+        /// SHA-256 of its `pyproject.toml`: if its dependencies change, the plan changes.
         sha256: String,
     },
-    /// Scripts beside requirements files, as projects were before they had a `pyproject.toml`.
+    /// Scripts next to requirements files, as in older projects without a `pyproject.toml`.
     Scripts {
-        /// The requirements of the profile, from the files.
+        /// The requirements of the profile, from the requirements files.
         requirements: Vec<String>,
-        /// The script that starts the program, from the folder on.
+        /// The script that starts the program, relative to the folder.
         script: PathBuf,
         /// Name of the command that starts it.
         command: String,
     },
 }
 
-/// What `folder` holds, as `declared` describes it; lines of requirements files that do not count go to `left_out`.
+/// Returns the kind of program in `folder`, which `declared` describes. Adds messages about ignored lines of
+/// requirements files to `left_out`.
 pub(super) fn look(
     folder: &Path,
     declared: &SourceTree,
@@ -52,7 +53,7 @@ pub(super) fn look(
             sha256: hex::encode(compute_bytes_digest::<Sha256>(pyproject.as_bytes())),
         });
     }
-    // Older trees had another name, or none; what tells them is their script beside the requirements.
+    // Older trees have another name or none. They are recognized by their script next to the requirements.
     let files: Vec<PathBuf> = declared
         .requirements
         .get(&profile)
@@ -68,9 +69,9 @@ pub(super) fn look(
         .filter(|_| !files.is_empty() && files.iter().all(|file| file.is_file()));
     let Some(script) = script else {
         return Err(not_the_program(match name {
-            Some(name) => format!("its pyproject.toml is of `{name}`"),
+            Some(name) => format!("its pyproject.toml is for `{name}`"),
             None => format!(
-                "it has neither a pyproject.toml with a name nor {} beside requirements files",
+                "it has neither a pyproject.toml with a name nor {} next to requirements files",
                 declared.scripts.join(" or ")
             ),
         }));
@@ -92,18 +93,18 @@ fn project_name(pyproject: &str) -> Option<String> {
     Some(name.to_string())
 }
 
-/// The requirements of a file and of those that it names with `-r`, as pip reads them. Indexes and other options are
-/// not this file's to choose.
+/// Reads the requirements of a file, and of the files that it includes with `-r`, as pip does. Indexes and other
+/// options in the file are ignored.
 fn read(path: &Path, into: &mut Vec<String>, left_out: &mut Vec<String>, depth: usize) -> Result<(), CheckoutError> {
     let text = fs_err::read_to_string(path).map_err(CheckoutError::Io)?;
     let text = text.replace("\\\n", " ");
     for (at, line) in text.lines().enumerate() {
-        let wrong = |because: String| CheckoutError::Requirements {
+        let invalid = |because: String| CheckoutError::Requirements {
             path: path.to_owned(),
             line: at + 1,
             because,
         };
-        // `#` starts a comment at the start of a line and after a space: a URL may hold one.
+        // `#` starts a comment at the start of a line and after a space. Elsewhere it may be part of a URL.
         let line = line.split(" #").next().unwrap_or_default().trim();
         if line.is_empty() || line.starts_with('#') {
             continue;
@@ -111,18 +112,21 @@ fn read(path: &Path, into: &mut Vec<String>, left_out: &mut Vec<String>, depth: 
         let named = ["-r", "--requirement"].iter().find_map(|flag| line.strip_prefix(flag));
         if let Some(other) = named {
             if depth > 8 {
-                return Err(wrong("requirements files name each other in a circle".to_owned()));
+                return Err(invalid("requirements files include each other in a loop".to_owned()));
             }
             let other = other.trim_start_matches(['=', ' ']);
             read(&path.with_file_name(other), into, left_out, depth + 1)?;
         } else if line.starts_with('-') {
-            left_out.push(format!("{}: `{line}` is left out", path.display()));
+            left_out.push(format!("{}: `{line}` is ignored", path.display()));
         } else {
             let parsed: Requirement<VerbatimUrl> = line
                 .parse()
-                .map_err(|error: pep508_rs::Pep508Error<VerbatimUrl>| wrong(error.message.to_string()))?;
+                .map_err(|error: pep508_rs::Pep508Error<VerbatimUrl>| invalid(error.message.to_string()))?;
             if matches!(parsed.version_or_url, Some(pep508_rs::VersionOrUrl::Url(_))) {
-                return Err(wrong(format!("`{}` comes from a URL, which has no hash", parsed.name)));
+                return Err(invalid(format!(
+                    "`{}` comes from a URL, which has no hash",
+                    parsed.name
+                )));
             }
             into.push(line.to_owned());
         }
@@ -156,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pyproject_with_a_name_makes_a_project() {
+    fn a_pyproject_with_the_declared_name_is_a_project() {
         let folder = tree(&[("pyproject.toml", "[project]\nname = \"Tracker\"\n")]);
         assert!(matches!(
             look(folder.path(), &declared(), ProfileName::Cpu, &mut Vec::new()),
@@ -164,13 +168,13 @@ mod tests {
         ));
         let other = tree(&[("pyproject.toml", "[project]\nname = \"other\"\n")]);
         let refused = look(other.path(), &declared(), ProfileName::Cpu, &mut Vec::new()).expect_err("another program");
-        assert!(refused.to_string().contains("is of `other`"), "{refused}");
+        assert!(refused.to_string().contains("is for `other`"), "{refused}");
     }
 
     #[test]
     fn older_trees_have_requirements_and_a_script() {
         let folder = tree(&[
-            // Tools' settings alone make no project, nor does another name beside the script.
+            // A pyproject.toml with another name does not make it a project.
             (
                 "pyproject.toml",
                 "[project]\nname = \"tracker-old\"\n[tool.black]\nline-length = 79\n",
@@ -193,8 +197,8 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_line_is_named() {
-        let folder = tree(&[("requirements.txt", "numpy\nthis is none\n"), ("app.py", "")]);
+    fn an_invalid_line_is_reported() {
+        let folder = tree(&[("requirements.txt", "numpy\nnot a requirement\n"), ("app.py", "")]);
         let refused = look(folder.path(), &declared(), ProfileName::Cpu, &mut Vec::new()).expect_err("a bad line");
         assert!(refused.to_string().contains("requirements.txt:2"), "{refused}");
     }

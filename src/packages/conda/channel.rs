@@ -1,4 +1,4 @@
-//! A channel's records: does it answer, and what does it hold.
+//! Checks whether a channel answers, and reads its records.
 
 use rattler_cache::{
     PACKAGE_CACHE_DIR, REPODATA_CACHE_DIR,
@@ -16,7 +16,10 @@ use crate::{
     net::{Silence, file_path},
 };
 
-/// The channel behind `name` as this machine reaches it, if it answers.
+/// Returns the URL at which this machine reaches the channel `name`.
+///
+/// # Errors
+/// The channel does not answer or requires credentials, or its URL is invalid.
 pub(super) async fn reached(ctx: &Context, name: SourceName, subdir: Subdir) -> Result<Url, CondaError> {
     let url = ctx.settings.sources.channel(name).map_err(|source| CondaError::Url {
         channel: name.to_string(),
@@ -31,12 +34,12 @@ pub(super) async fn reached(ctx: &Context, name: SourceName, subdir: Subdir) -> 
         } else {
             Err(CondaError::Unreachable {
                 channel: name.to_string(),
-                because: format!("{} holds no repodata.json", folder.display()),
+                because: format!("{} contains no repodata.json", folder.display()),
             })
         };
     }
     if ctx.settings.offline {
-        // Only the caches are asked; what they lack is said when they are read.
+        // Only the caches are used. Missing records are reported when the caches are read.
         return Ok(url);
     }
     let mut silence = None;
@@ -54,7 +57,7 @@ pub(super) async fn reached(ctx: &Context, name: SourceName, subdir: Subdir) -> 
                     channel: name.to_string(),
                 });
             }
-            Err(Silence::Status(status)) => silence = Some(format!("it says {status}")),
+            Err(Silence::Status(status)) => silence = Some(format!("HTTP status {status}")),
             Err(Silence::NoAnswer(because)) => {
                 silence = Some(because);
                 break;
@@ -67,7 +70,7 @@ pub(super) async fn reached(ctx: &Context, name: SourceName, subdir: Subdir) -> 
     })
 }
 
-/// Every record of the channels at `urls` that `specs` may need.
+/// Returns every record of the channels at `urls` that `specs` may need.
 pub(super) async fn records(
     ctx: &Context,
     urls: &[Url],
@@ -99,7 +102,7 @@ pub(super) async fn records(
     Ok(output.into_iter().collect())
 }
 
-/// Reads each channel once, whoever asks.
+/// Returns the gateway, which reads each channel only once.
 fn gateway(ctx: &Context) -> Gateway {
     let settings = &ctx.settings;
     let cache_action = if settings.offline {
@@ -121,15 +124,15 @@ fn gateway(ctx: &Context) -> Gateway {
         .finish()
 }
 
-/// rattler's package cache, shared with pixi and others.
-/// Each file of a cached package is read before it is linked, and a package with one that differs is fetched again: other
-/// environments share these files, and may have changed them.
+/// Returns rattler's package cache, which is shared with pixi and other programs.
+/// Each file of a cached package is checked before it is linked, and a package with a changed file is downloaded
+/// again: other environments share these files and may have changed them.
 pub(super) fn package_cache(ctx: &Context) -> PackageCache {
     let folder = ctx.settings.rattler_cache.join(PACKAGE_CACHE_DIR);
     PackageCache::new_layered([folder], false, ValidationMode::Full)
 }
 
-/// What lies unpacked in the package cache.
+/// Returns an index of the unpacked packages in the package cache.
 ///
 /// # Errors
 /// The cache cannot be read.

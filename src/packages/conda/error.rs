@@ -2,75 +2,75 @@ use std::path::PathBuf;
 
 use super::{host_python::HostPythonError, pack::PackError};
 
-/// Why the conda part could not be made.
+/// An error in the conda part of an environment.
 #[derive(Debug, thiserror::Error)]
 pub enum CondaError {
-    /// No conda channel answers and the host's Python may not stand in.
+    /// A conda channel does not answer, and falling back to the host's Python is not allowed.
     #[error("the conda channel `{channel}` does not answer: {because}")]
     Unreachable {
-        /// The source's name.
+        /// Name of the source.
         channel: String,
-        /// What was seen.
+        /// The reason.
         because: String,
     },
-    /// A channel wants credentials.
-    #[error("the conda channel `{channel}` wants credentials")]
+    /// A channel requires credentials.
+    #[error("the conda channel `{channel}` requires credentials")]
     Unauthorized {
-        /// The source's name.
+        /// Name of the source.
         channel: String,
     },
-    /// A mirror's URL cannot be used.
-    #[error("the URL of `{channel}` cannot be used")]
+    /// The URL of a mirror is invalid.
+    #[error("invalid URL of `{channel}`")]
     Url {
-        /// The source's name.
+        /// Name of the source.
         channel: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: url::ParseError,
     },
-    /// The channel's answers could not be read.
-    #[error("cannot read the package records of `{channel}`: {because}")]
+    /// The records of a channel could not be read.
+    #[error("failed to read the package records of `{channel}`: {because}")]
     Records {
-        /// The source's name.
+        /// Name of the source.
         channel: String,
-        /// Why, without the URL of a mirror.
+        /// The cause, without the URL of a mirror.
         because: String,
     },
     /// The specs cannot be satisfied.
-    #[error("conda packages cannot be resolved\n{explanation}")]
+    #[error("failed to resolve the conda packages\n{explanation}")]
     Unsolvable {
-        /// Who wants what.
+        /// The solver's explanation: which package requires what.
         explanation: String,
     },
-    /// A match spec of the plan makes no sense to conda.
-    #[error("`{spec}` is not a match spec")]
+    /// The plan contains an invalid match spec.
+    #[error("invalid match spec `{spec}`")]
     Spec {
         /// The spec.
         spec: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: rattler_conda_types::ParseMatchSpecError,
     },
-    /// `--exclude-newer` is no date.
-    #[error("`{given}` is not a date")]
+    /// `--exclude-newer` is not a valid date.
+    #[error("invalid date `{given}`")]
     Date {
-        /// What was given.
+        /// The given text.
         given: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: jiff::Error,
     },
-    /// The virtual packages of this machine could not be found out.
-    #[error("cannot find out this machine's virtual packages")]
+    /// The virtual packages of this machine could not be detected.
+    #[error("failed to detect this machine's virtual packages")]
     VirtualPackages(#[source] rattler_virtual_packages::DetectVirtualPackageError),
-    /// The host's Python cannot stand in.
+    /// The host has no Python that can be used instead.
     #[error(transparent)]
     HostPython(#[from] HostPythonError),
-    /// The host's Python could not be packed.
-    #[error("cannot pack this machine's Python")]
+    /// The host's Python could not be packed as a conda package.
+    #[error("failed to pack this machine's Python as a conda package")]
     Pack(#[from] PackError),
-    /// A package cannot come from the host.
-    #[error("no conda channel answers, and `{spec}` exists only there")]
+    /// A package cannot be taken from the host.
+    #[error("no conda channel answers, and `{spec}` is available only from a channel")]
     OnlyInChannel {
         /// The spec.
         spec: String,
@@ -78,40 +78,40 @@ pub enum CondaError {
     /// An archive is damaged.
     #[error("the archive of `{package}` is damaged")]
     Damaged {
-        /// The package's file.
+        /// File name of the package.
         package: String,
-        /// How.
+        /// The cause.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// An archive could not be fetched.
-    #[error("cannot fetch `{package}`")]
+    /// An archive could not be downloaded.
+    #[error("failed to download `{package}`")]
     Fetch {
-        /// The package's file.
+        /// File name of the package.
         package: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The cache of packages and records could not be written.
-    #[error("cannot write to the cache of conda packages at {}", folder.display())]
+    #[error("failed to write to the conda package cache {}", folder.display())]
     Cache {
         /// The cache.
         folder: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The prefix could not be written.
-    #[error("cannot link the conda packages into {}", prefix.display())]
+    #[error("failed to link the conda packages into {}", prefix.display())]
     Link {
         /// The prefix.
         prefix: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A file could not be read or written.
-    #[error("cannot write the conda part")]
+    #[error("failed to read or write the conda packages")]
     Io(#[source] std::io::Error),
 }

@@ -1,7 +1,7 @@
-//! The host's Python, as a stand-in where no conda channel answers.
+//! The host's Python, which is used if no conda channel answers.
 //!
-//! In: the Pythons that a manifest supports. Out: the machine's best CPython among them, packed as a conda package
-//! that holds a link to it and a `pyvenv.cfg`. No interpreter is copied and no file of it is edited.
+//! Input: the Pythons that a manifest supports. Output: the machine's best CPython among them, packed as a conda
+//! package that contains a link to it and a `pyvenv.cfg`. No interpreter is copied, and none of its files is edited.
 
 use std::{
     collections::BTreeSet,
@@ -21,51 +21,52 @@ use crate::{
     manifest::PythonRange,
 };
 
-/// Packages that conda channels and wheel indexes have under the same name.
+/// Packages that have the same name on conda channels and on wheel indexes.
 const AS_WHEELS: [&str; 3] = ["pip", "setuptools", "wheel"];
 
 /// An interpreter of the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostPython {
-    /// The interpreter itself, no virtual environment and no shim.
+    /// The interpreter itself, not a virtual environment's link and not a shim.
     pub executable: PathBuf,
     /// Its version, such as `3.11.7`.
     pub version: pep440_rs::Version,
-    /// Modules of the standard library that it was built without.
+    /// Missing modules of the standard library.
     pub lacks: Vec<String>,
 }
 
-/// Why no interpreter of the host can stand in.
+/// An error while choosing an interpreter of the host.
 #[derive(Debug, thiserror::Error)]
 pub enum HostPythonError {
-    /// There is none in the supported range.
+    /// No usable interpreter is in the supported range.
     #[error(
         "no conda channel answers, and this machine has no usable CPython {supported}{}",
-        list(seen)
+        render_list(seen)
     )]
     None {
-        /// What the manifest supports.
+        /// The versions that the manifest supports.
         supported: String,
-        /// What was found instead, each with the reason why not.
+        /// The interpreters that were found, each with the reason why it is not usable.
         seen: Vec<String>,
     },
 }
 
-fn list(seen: &[String]) -> String {
+fn render_list(seen: &[String]) -> String {
     if seen.is_empty() {
         String::new()
     } else {
-        format!(" (there is: {})", seen.join("; "))
+        format!(" (found: {})", seen.join("; "))
     }
 }
 
-/// The best CPython of this machine within `wanted`: whole, then the preferred minor version, then the newest.
+/// Returns the best CPython of this machine within `wanted`. A complete standard library counts first, then the
+/// preferred minor version, then the newest version.
 pub async fn best(ctx: &Context, wanted: &PythonRange) -> Result<HostPython, CondaError> {
     let answers = ctx.shared.interpreters.answers(ctx).await;
     let mut usable = Vec::new();
     let mut refused = BTreeSet::new();
     for (path, answer) in answers {
-        match why_not(answer, wanted) {
+        match rejection_reason(answer, wanted) {
             None => usable.push(HostPython {
                 executable: interpreter(answer),
                 version: answer.version.clone(),
@@ -99,7 +100,7 @@ pub async fn best(ctx: &Context, wanted: &PythonRange) -> Result<HostPython, Con
         })
 }
 
-fn why_not(answer: &Answer, wanted: &PythonRange) -> Option<String> {
+fn rejection_reason(answer: &Answer, wanted: &PythonRange) -> Option<String> {
     let version = &answer.version;
     if answer.implementation != "CPython" {
         Some(format!("{} {version}", answer.implementation))
@@ -118,7 +119,7 @@ fn why_not(answer: &Answer, wanted: &PythonRange) -> Option<String> {
     }
 }
 
-/// The real file: a pyenv shim or a virtual environment's python is followed to its base.
+/// Returns the base interpreter of a pyenv shim or of a virtual environment's python.
 fn interpreter(answer: &Answer) -> PathBuf {
     let minor: Vec<String> = answer
         .version
@@ -136,11 +137,11 @@ fn interpreter(answer: &Answer) -> PathBuf {
     } else {
         answer.base.clone()
     };
-    // Not canonical: Homebrew's and Debian's links stay valid over an update, their targets do not.
+    // Do not resolve links: the links of Homebrew and Debian stay valid after an update, but their targets do not.
     best
 }
 
-/// The wheel that can stand in for a conda match spec, as a PEP 508 requirement.
+/// Returns the wheel that can replace a conda package, given as a match spec, as a PEP 508 requirement.
 #[must_use]
 pub fn as_wheel(spec: &str) -> Option<String> {
     let name_ends = spec
@@ -148,13 +149,13 @@ pub fn as_wheel(spec: &str) -> Option<String> {
         .unwrap_or(spec.len());
     let (name, version) = spec.split_at(name_ends);
     let requirement = format!("{name}{}", version.trim());
-    let sound = requirement.parse::<pep508_rs::Requirement>().is_ok();
-    (AS_WHEELS.contains(&name) && sound).then_some(requirement)
+    let is_valid = requirement.parse::<pep508_rs::Requirement>().is_ok();
+    (AS_WHEELS.contains(&name) && is_valid).then_some(requirement)
 }
 
-/// Pack `host` into the local channel and give the channel's URL.
+/// Packs `host` into its local channel and returns the URL of the channel.
 pub async fn pack(ctx: &Context, host: &HostPython, subdir: Subdir) -> Result<Url, CondaError> {
-    // A channel of its own for each interpreter, so that the solver has no choice and no other run is in the way.
+    // Each interpreter has its own channel, so the solver has only one choice and other runs do not interfere.
     let digest = hex::encode(compute_bytes_digest::<Sha256>(
         host.executable.as_os_str().as_encoded_bytes(),
     ));
@@ -164,7 +165,7 @@ pub async fn pack(ctx: &Context, host: &HostPython, subdir: Subdir) -> Result<Ur
     pack::index(&channel).await?;
     Url::from_directory_path(&channel).map_err(|()| {
         CondaError::Io(std::io::Error::other(format!(
-            "{} is no absolute path",
+            "{} is not an absolute path",
             channel.display()
         )))
     })
@@ -188,7 +189,7 @@ fn package(host: &HostPython, subdir: Subdir, digest: &str) -> PackageBuilder {
         .symlink(format!("bin/python{minor}"), &host.executable)
         .symlink("bin/python3", format!("python{minor}"))
         .symlink("bin/python", format!("python{minor}"))
-        // conda packages hold no empty folders.
+        // conda packages cannot contain empty folders.
         .file(format!("lib/python{minor}/site-packages/.keep"), "")
 }
 
@@ -212,12 +213,12 @@ mod tests {
     }
 
     #[test]
-    fn only_a_whole_released_cpython_in_range_stands_in() {
+    fn only_a_released_64_bit_cpython_in_range_is_used() {
         let wanted = PythonRange {
             preferred: "3.13".to_owned(),
             supported: ">=3.11,<3.14".to_owned(),
         };
-        assert_eq!(why_not(&answer(|_| {}), &wanted), None);
+        assert_eq!(rejection_reason(&answer(|_| {}), &wanted), None);
         let not: [fn(&mut Answer); 6] = [
             |it| it.version = "3.10.2".parse().expect("a version"),
             |it| it.implementation = "PyPy".to_owned(),
@@ -227,7 +228,10 @@ mod tests {
             |it| it.base = PathBuf::from("/nowhere/python"),
         ];
         for (at, change) in not.into_iter().enumerate() {
-            assert!(why_not(&answer(change), &wanted).is_some(), "case {at} was taken");
+            assert!(
+                rejection_reason(&answer(change), &wanted).is_some(),
+                "case {at} was taken"
+            );
         }
     }
 

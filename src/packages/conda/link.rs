@@ -21,18 +21,18 @@ use crate::{
     names::causes::chain,
 };
 
-/// What linking came to.
+/// The result of [`link`].
 #[derive(Debug, Clone)]
 pub struct Linked {
-    /// Post-link scripts that were not run.
+    /// Findings about post-link scripts that were not run.
     pub findings: Vec<Finding>,
-    /// Packages linked.
+    /// Number of linked packages.
     pub packages: usize,
-    /// Files linked.
+    /// Number of linked files.
     pub files: u64,
 }
 
-/// Link `records` into the empty folder `prefix`, which stays where it is.
+/// Links `records` into the empty folder `prefix`, which must not be moved afterwards.
 pub async fn link(ctx: &Context, prefix: &Path, records: &[RepoDataRecord]) -> Result<Linked, CondaError> {
     let reached: Vec<RepoDataRecord> = records.iter().map(|record| through_mirror(ctx, record)).collect();
     let requested = Vec::new();
@@ -83,18 +83,18 @@ fn post_link_not_run(record: &PrefixRecord) -> Option<Finding> {
     )
 }
 
-/// Sort rattler's error by what the user can do: another archive, another network, another disk.
+/// Turns rattler's error into one that shows what to fix: the archive, the network or the disk.
 fn failed(prefix: &Path, cache: &Path, error: InstallerError) -> CondaError {
     match error {
         InstallerError::FailedToFetch(package, source) => {
-            let words = chain(&source).to_lowercase();
-            let says = |some: &[&str]| some.iter().any(|word| words.contains(word));
+            let text = chain(&source).to_lowercase();
+            let says = |phrases: &[&str]| phrases.iter().any(|phrase| text.contains(phrase));
             if disk_is_in_the_way(&source) {
                 CondaError::Cache {
                     folder: cache.to_owned(),
                     source: Box::new(source),
                 }
-            } else if says(&BROKEN_OFF) {
+            } else if says(&CONNECTION_BROKEN) {
                 CondaError::Fetch {
                     package,
                     source: Box::new(source),
@@ -122,16 +122,16 @@ fn failed(prefix: &Path, cache: &Path, error: InstallerError) -> CondaError {
     }
 }
 
-/// What is said of a connection that ended before the file did: that archive may be whole where it comes from.
-const BROKEN_OFF: [&str; 4] = [
+/// Error texts for a connection that broke during a download. The archive on the server may be intact.
+const CONNECTION_BROKEN: [&str; 4] = [
     "error decoding response body",
     "error reading a body from connection",
     "end of file before message length",
     "connection reset",
 ];
 
-/// What is said of an archive that came whole and is not what it should be. One that was cut short ends within a
-/// header, an entry or a frame, each with words of its own.
+/// Error texts for an archive that was downloaded completely but is damaged. A truncated archive can end within a
+/// header, an entry or a frame, each with its own error text.
 const DAMAGED: [&str; 12] = [
     "hash mismatch",
     "checksum",
@@ -147,7 +147,7 @@ const DAMAGED: [&str; 12] = [
     "archive",
 ];
 
-/// Whether the disk complains somewhere below `error`: full, read-only, no permission.
+/// Returns whether `error` or one of its sources is a disk error: full, over quota, read-only or no permission.
 pub(super) fn disk_is_in_the_way(error: &(dyn Error + 'static)) -> bool {
     use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     let mut at = Some(error);
@@ -165,11 +165,11 @@ pub(super) fn disk_is_in_the_way(error: &(dyn Error + 'static)) -> bool {
     false
 }
 
-/// rattler's reports as events: bytes of all downloads together.
+/// Reports rattler's progress as events, with the bytes of all downloads together.
 struct Progress {
     events: Events,
     names: Mutex<Vec<String>>,
-    /// Bytes that each download has, and its size where it is known.
+    /// Downloaded bytes and size of each download. If the size is unknown, it is the same as the downloaded bytes.
     downloads: Mutex<Vec<(u64, u64)>>,
     total: AtomicU64,
 }

@@ -1,8 +1,9 @@
-//! conda: solve the conda part of a plan and link it.
+//! conda: solves the conda part of a plan and links it.
 //!
-//! In: a [`Plan`](crate::plan::Plan). Out: records with canonical URLs ([`solve`]), then a linked prefix ([`link`]).
-//! Where no channel answers the host's Python stands in, packed as a tiny package and put through the same solver and
-//! installer. Absent on purpose: link scripts, which are never run, and Anaconda's `defaults`.
+//! Input: a [`Plan`](crate::plan::Plan). Output: records with canonical URLs ([`solve`]), then a linked prefix
+//! ([`link`]). If no channel answers, matenv falls back to the host's Python: it is packed as a tiny package that goes
+//! through the same solver and installer. Link scripts are never run, and Anaconda's `defaults` is not used, both on
+//! purpose.
 
 mod channel;
 mod error;

@@ -1,6 +1,6 @@
-//! conda packages and channels made on this machine: the host's Python, and the channels of the tests.
+//! Builds conda packages and channels on this machine: for the host's Python, and for the tests.
 //!
-//! In: files. Out: `.conda` archives with the same bytes each time, and an indexed channel folder.
+//! Input: files. Output: `.conda` archives with the same bytes each time, and an indexed channel folder.
 
 use std::{
     collections::BTreeMap,
@@ -18,29 +18,29 @@ use rattler_conda_types::{
 use rattler_digest::{Sha256, compute_bytes_digest};
 use rattler_index::{IndexFsConfig, PackageRevisionAssignment};
 
-/// Why a package or a channel could not be made.
+/// An error while building a package or a channel.
 #[derive(Debug, thiserror::Error)]
 pub enum PackError {
     /// A name, version or entry point that conda does not allow.
-    #[error("`{value}` is no conda {kind}")]
+    #[error("invalid conda {kind} `{value}`")]
     Invalid {
-        /// Name, version, ….
+        /// The kind of the value: package name, version, ….
         kind: &'static str,
-        /// What was given.
+        /// The given value.
         value: String,
     },
     /// A file could not be written.
-    #[error("cannot write a conda package")]
+    #[error("failed to write a conda package")]
     Io(#[source] std::io::Error),
     /// The metadata could not be written.
-    #[error("cannot write a conda package's metadata")]
+    #[error("failed to write a conda package's metadata")]
     Metadata(#[source] serde_json::Error),
     /// The channel could not be indexed.
-    #[error("cannot index the channel at {}", channel.display())]
+    #[error("failed to index the channel at {}", channel.display())]
     Index {
-        /// Its folder.
+        /// Folder of the channel.
         channel: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
@@ -56,7 +56,7 @@ enum Content {
     Link(PathBuf),
 }
 
-/// A conda package in the making.
+/// Builds a conda package.
 #[derive(Debug, Clone)]
 pub struct PackageBuilder {
     name: String,
@@ -70,7 +70,7 @@ pub struct PackageBuilder {
 }
 
 impl PackageBuilder {
-    /// A package for `subdir`, such as `linux-64` or `noarch`.
+    /// Returns a builder for a package for `subdir`, such as `linux-64` or `noarch`.
     pub fn new(
         name: impl Into<String>,
         version: impl Into<String>,
@@ -89,40 +89,41 @@ impl PackageBuilder {
         }
     }
 
-    /// It needs what this match spec names.
+    /// Adds a dependency, given as a match spec.
     #[must_use]
     pub fn depends(mut self, spec: impl Into<String>) -> Self {
         self.depends.push(spec.into());
         self
     }
 
-    /// It is a noarch Python package: files below `site-packages/` go where the environment's Python looks.
+    /// Makes this a noarch Python package: files below `site-packages/` are installed into the environment's
+    /// `site-packages`.
     #[must_use]
     pub fn noarch_python(mut self) -> Self {
         self.noarch_python = true;
         self
     }
 
-    /// A command of a noarch Python package, such as `pip = pip._internal:main`.
+    /// Adds a command to a noarch Python package, such as `pip = pip._internal:main`.
     #[must_use]
     pub fn entry_point(mut self, text: impl Into<String>) -> Self {
         self.entry_points.push(text.into());
         self
     }
 
-    /// A file.
+    /// Adds a file.
     #[must_use]
     pub fn file(self, path: impl Into<PathBuf>, bytes: impl Into<Vec<u8>>) -> Self {
         self.content(path, bytes.into(), false, None)
     }
 
-    /// A file that may be executed.
+    /// Adds an executable file.
     #[must_use]
     pub fn executable(self, path: impl Into<PathBuf>, bytes: impl Into<Vec<u8>>) -> Self {
         self.content(path, bytes.into(), true, None)
     }
 
-    /// A text file in which `placeholder` stands for the prefix.
+    /// Adds a text file in which `placeholder` is replaced by the prefix.
     #[must_use]
     pub fn with_placeholder(
         self,
@@ -133,7 +134,7 @@ impl PackageBuilder {
         self.content(path, text.into().into_bytes(), true, Some(placeholder.into()))
     }
 
-    /// A symbolic link; the target may lie outside the prefix.
+    /// Adds a symbolic link. The target may be outside the prefix.
     #[must_use]
     pub fn symlink(mut self, path: impl Into<PathBuf>, target: impl Into<PathBuf>) -> Self {
         self.paths.insert(path.into(), Content::Link(target.into()));
@@ -156,7 +157,7 @@ impl PackageBuilder {
         self
     }
 
-    /// Write the archive into its folder of `channel` and give its path.
+    /// Writes the archive into its subdir folder of `channel` and returns its path.
     pub fn write(&self, channel: &Path) -> Result<PathBuf, PackError> {
         let staging = tempfile::tempdir().map_err(PackError::Io)?;
         let base = staging.path();
@@ -197,7 +198,7 @@ impl PackageBuilder {
             CompressionLevel::Default,
             Some(1),
             &stem,
-            // Always the same, so that the same files make the same bytes.
+            // A constant time, so that the same files give the same bytes.
             Some(&jiff::Timestamp::constant(1_704_067_200, 0)),
             None,
         )
@@ -311,9 +312,9 @@ fn write_below(base: &Path, path: &Path, bytes: &[u8], executable: bool) -> std:
     Ok(())
 }
 
-/// Write `repodata.json` for every platform folder of `channel`.
+/// Writes `repodata.json` for every subdir folder of `channel`.
 pub async fn index(channel: &Path) -> Result<(), PackError> {
-    // Without this folder a client takes the channel for a broken one.
+    // Without this folder, clients treat the channel as broken.
     fs_err::create_dir_all(channel.join("noarch")).map_err(PackError::Io)?;
     Box::pin(rattler_index::index_fs(IndexFsConfig {
         channel: channel.to_owned(),

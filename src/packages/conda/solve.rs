@@ -17,21 +17,21 @@ use crate::{
 /// The conda part of an environment, solved.
 #[derive(Debug, Clone)]
 pub struct Solved {
-    /// What is to be linked; URLs are canonical, mirrors forgotten.
+    /// The records to link. Their URLs are canonical, without mirrors.
     pub records: Vec<RepoDataRecord>,
-    /// The interpreter that stands in for a channel that does not answer.
+    /// The host's interpreter, if it is used because a channel does not answer.
     pub host_python: Option<HostPython>,
-    /// The version of the Python among the records.
+    /// Version of the Python among the records.
     pub python: pep440_rs::Version,
-    /// conda packages that the stand-in lacks and that exist as wheels too.
+    /// conda packages that the host's Python does not have and that are installed as wheels instead.
     pub missing: Vec<String>,
 }
 
-/// Solve the conda part of `plan`, on its channels or, where they do not answer and it may be, on the host's Python. `keep`
-/// holds records that stay if they can.
+/// Solves the conda part of `plan` with its channels. If a channel does not answer and the settings allow it, falls
+/// back to the host's Python. `keep` contains records that are kept if possible.
 pub async fn solve(ctx: &Context, plan: &Plan, keep: &[RepoDataRecord]) -> Result<Solved, CondaError> {
     let subdir = Subdir::from_str(&plan.subdir).map_err(|_| CondaError::Unsolvable {
-        explanation: format!("conda knows no platform `{}`", plan.subdir),
+        explanation: format!("unknown conda platform `{}`", plan.subdir),
     })?;
     let mut urls = Vec::new();
     for name in &plan.channels {
@@ -42,7 +42,7 @@ pub async fn solve(ctx: &Context, plan: &Plan, keep: &[RepoDataRecord]) -> Resul
                     "the conda channel `{channel}` does not answer: {}",
                     ctx.settings.sources.hide(&because)
                 );
-                // Somebody named this one, and may have mistyped it.
+                // The user configured this mirror, and its URL may be invalid.
                 if ctx.settings.sources.is_mirrored(*name) {
                     ctx.events.warn(text);
                 } else {
@@ -55,17 +55,19 @@ pub async fn solve(ctx: &Context, plan: &Plan, keep: &[RepoDataRecord]) -> Resul
     }
     let offered = virtual_packages(ctx, subdir)?;
     match from_channels(ctx, plan, subdir, &urls, &offered, keep).await {
-        // Offline only the caches answer, and they may never have held this channel.
+        // Offline only the caches are available, and they may not contain this channel.
         Err(CondaError::Records { channel, .. }) if ctx.settings.offline && ctx.settings.host_python => {
-            ctx.events
-                .note(format!("the caches hold no records of the conda channel `{channel}`"));
+            ctx.events.note(format!(
+                "the caches contain no records of the conda channel `{channel}`"
+            ));
             from_host(ctx, plan, subdir).await
         }
         solved => solved,
     }
 }
 
-/// Solve the conda part of `plan` for a platform that need not be this machine's. `keep` holds records that stay if they can.
+/// Solves the conda part of `plan` for a platform that may differ from this machine's. `keep` contains records that are
+/// kept if possible.
 pub async fn solve_for(
     ctx: &Context,
     plan: &Plan,
@@ -92,11 +94,11 @@ async fn from_channels(
     for spec in &plan.conda {
         specs.push(parse(spec)?);
     }
-    // Records of any supported Python, so that a second try needs no second query.
+    // Query the records of every supported Python, so that a second attempt needs no second query.
     let mut any_python = specs.clone();
     any_python[0] = parse(&format!("python {}", plan.python.supported))?;
     let available = channel::records(ctx, urls, subdir, &any_python).await?;
-    // What the channel lists with another hash is not what was kept.
+    // A record that the channel lists with another hash is not the kept one.
     let listed: HashSet<_> = available.iter().flat_map(RepoData::iter).map(identity).collect();
     let keep: Vec<RepoDataRecord> = keep
         .iter()
@@ -111,7 +113,7 @@ async fn from_channels(
                 return Err(CondaError::Unsolvable { explanation });
             };
             ctx.events.note(format!(
-                "python {} does not resolve here, so another supported one is taken",
+                "python {} cannot be resolved for this platform: using another supported version",
                 plan.python.preferred
             ));
             records
@@ -127,7 +129,7 @@ async fn from_channels(
     })
 }
 
-/// Name, version, build and hash of a record, wherever it lies.
+/// Returns name, version, build and hash of a record, without its URL.
 fn identity(record: &RepoDataRecord) -> (String, Option<Sha256Hash>) {
     (record.identifier.to_string(), record.package_record.sha256)
 }
@@ -138,13 +140,13 @@ async fn from_host(ctx: &Context, plan: &Plan, subdir: Subdir) -> Result<Solved,
         .iter()
         .map(|spec| host_python::as_wheel(spec).ok_or_else(|| CondaError::OnlyInChannel { spec: spec.clone() }))
         .collect::<Result<Vec<_>, _>>()?;
-    // Two environments may stand on one interpreter, and then on one local channel.
+    // Two environments may use the same interpreter, and then the same local channel.
     let _alone = ctx.shared.tools.lock().await;
     let host = host_python::best(ctx, &plan.python).await?;
     let url = host_python::pack(ctx, &host, subdir).await?;
     let specs = [parse(&format!("python =={}", host.version))?];
     let available = channel::records(ctx, &[url], subdir, &specs).await?;
-    // Packed just now, whatever the date of the interpreter: a cut-off would leave nothing.
+    // The package was packed just now, whatever the date of the interpreter, so a cutoff would exclude it.
     let records = run_solver(None, &virtual_packages(ctx, subdir)?, &[], &available, &specs)?;
     let python = python_of(&records)?;
     Ok(Solved {
@@ -155,7 +157,7 @@ async fn from_host(ctx: &Context, plan: &Plan, subdir: Subdir) -> Result<Solved,
     })
 }
 
-/// Link what `spec` names, with all that it needs, into `prefix`: for programs that matenv drives.
+/// Installs the package that `spec` names, with its dependencies, into `prefix`: for programs that matenv runs.
 pub async fn fetch_tool(ctx: &Context, spec: &str, prefix: &Path) -> Result<(), CondaError> {
     let Some(subdir) = Subdir::current() else {
         return Err(CondaError::OnlyInChannel { spec: spec.to_owned() });
@@ -201,7 +203,7 @@ fn run_solver(
     }
 }
 
-/// What the machine offers to the solver: glibc, CUDA, …; `CONDA_OVERRIDE_*` counts.
+/// Returns the virtual packages of this machine (glibc, CUDA, …), with `CONDA_OVERRIDE_*` applied.
 fn virtual_packages(ctx: &Context, subdir: Subdir) -> Result<Vec<GenericVirtualPackage>, CondaError> {
     let found = VirtualPackages::detect_for_platform(
         subdir,
@@ -212,18 +214,19 @@ fn virtual_packages(ctx: &Context, subdir: Subdir) -> Result<Vec<GenericVirtualP
     Ok(found.into_generic_virtual_packages().collect())
 }
 
-/// `2026-11-01` means the end of that day in UTC, wherever the machine stands; a time stamp means itself.
+/// Returns the cutoff time for `given`. A date such as `2026-11-01` means the end of that day in UTC, whatever the
+/// local time zone. A timestamp is used as it is.
 pub(crate) fn cutoff(given: &str) -> Result<jiff::Timestamp, CondaError> {
-    let wrong = |source| CondaError::Date {
+    let invalid = |source| CondaError::Date {
         given: given.to_owned(),
         source,
     };
     if let Ok(timestamp) = given.parse::<jiff::Timestamp>() {
         return Ok(timestamp);
     }
-    let day: jiff::civil::Date = given.parse().map_err(wrong)?;
-    let next = day.tomorrow().map_err(wrong)?;
-    Ok(next.to_zoned(jiff::tz::TimeZone::UTC).map_err(wrong)?.timestamp())
+    let day: jiff::civil::Date = given.parse().map_err(invalid)?;
+    let next = day.tomorrow().map_err(invalid)?;
+    Ok(next.to_zoned(jiff::tz::TimeZone::UTC).map_err(invalid)?.timestamp())
 }
 
 fn python_of(records: &[RepoDataRecord]) -> Result<pep440_rs::Version, CondaError> {
@@ -232,11 +235,11 @@ fn python_of(records: &[RepoDataRecord]) -> Result<pep440_rs::Version, CondaErro
         .find(|record| record.package_record.name.as_normalized() == "python")
         .and_then(|record| record.package_record.version.to_string().parse().ok())
         .ok_or_else(|| CondaError::Unsolvable {
-            explanation: "the solution holds no Python".to_owned(),
+            explanation: "the solution contains no Python".to_owned(),
         })
 }
 
-/// The record as every machine may know it: without the mirror that served it.
+/// Returns the record with canonical URLs, without the mirror that served it.
 fn canonical(ctx: &Context, plan: &Plan, mut record: RepoDataRecord) -> RepoDataRecord {
     let sources = &ctx.settings.sources;
     let name = SourceName::CondaForge;

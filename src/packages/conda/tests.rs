@@ -1,4 +1,4 @@
-//! The whole conda path on real packages: a channel made here, and `../shared/channel` where it is there.
+//! Tests of the conda part with real packages: from a channel built here, and from `../shared/channel` if it exists.
 
 use std::path::{Path, PathBuf};
 
@@ -16,11 +16,11 @@ use crate::{
     profile::Profiles,
 };
 
-struct Bench {
+struct Fixture {
     folder: tempfile::TempDir,
 }
 
-impl Bench {
+impl Fixture {
     fn new() -> Self {
         Self {
             folder: tempfile::tempdir().expect("a temp folder"),
@@ -50,8 +50,8 @@ impl Bench {
     }
 
     fn plan(conda: &[&str]) -> Plan {
-        let manifests = Manifests::load(None).expect("sound");
-        let profiles = Profiles::load().expect("sound");
+        let manifests = Manifests::load(None).expect("valid");
+        let profiles = Profiles::load().expect("valid");
         let variables = Variables::from_pairs([("HOME", "/nowhere")]);
         let settings = Settings::resolve(Asked::default(), variables, Path::new("/")).expect("settings");
         let hardware = crate::hardware::Hardware::detect(&settings);
@@ -86,16 +86,16 @@ async fn a_real_channel_gives_a_working_python_with_pip() {
     let Some(channel) = shared_channel() else {
         return;
     };
-    let bench = Bench::new();
-    let ctx = bench.context(&format!("conda-forge=file://{}", channel.display()), false);
-    let plan = Bench::plan(&["pip"]);
+    let fixture = Fixture::new();
+    let ctx = fixture.context(&format!("conda-forge=file://{}", channel.display()), false);
+    let plan = Fixture::plan(&["pip"]);
     let solved = solve(&ctx, &plan, &[]).await.expect("solved");
     assert_eq!(solved.python.to_string(), "3.13.15");
     assert!(
         solved.records.iter().all(|record| record.url.scheme() == "https"),
         "a mirror's URL stayed"
     );
-    let prefix = bench.prefix();
+    let prefix = fixture.prefix();
     let linked = link(&ctx, &prefix, &solved.records).await.expect("linked");
     assert!(linked.packages > 10 && linked.files > 1000, "{linked:?}");
     assert_eq!(linked.findings, []);
@@ -114,18 +114,18 @@ async fn a_real_channel_gives_a_working_python_with_pip() {
 }
 
 #[tokio::test]
-async fn a_dead_channel_is_replaced_by_the_hosts_python_only_if_it_may_be() {
-    let bench = Bench::new();
+async fn the_hosts_python_replaces_an_unreachable_channel_only_if_allowed() {
+    let fixture = Fixture::new();
     // Nothing listens on the discard port.
     let mirror = "conda-forge=http://127.0.0.1:9/conda-forge";
-    let plan = Bench::plan(&["pip"]);
-    let refused = solve(&bench.context(mirror, false), &plan, &[]).await;
+    let plan = Fixture::plan(&["pip"]);
+    let refused = solve(&fixture.context(mirror, false), &plan, &[]).await;
     assert!(matches!(refused, Err(CondaError::Unreachable { .. })), "{refused:?}");
 
-    let ctx = bench.context(mirror, true);
+    let ctx = fixture.context(mirror, true);
     let solved = solve(&ctx, &plan, &[]).await.expect("the host has a Python");
     assert_eq!(solved.missing, ["pip"]);
-    let prefix = bench.prefix();
+    let prefix = fixture.prefix();
     link(&ctx, &prefix, &solved.records).await.expect("linked");
     let code = "import sys, sysconfig; print(sys.prefix); print(sysconfig.get_path('purelib'))";
     let minor: Vec<_> = solved
@@ -144,17 +144,17 @@ async fn a_dead_channel_is_replaced_by_the_hosts_python_only_if_it_may_be() {
 }
 
 #[tokio::test]
-async fn what_only_a_channel_has_does_not_come_from_the_host() {
-    let bench = Bench::new();
-    let ctx = bench.context("conda-forge=http://127.0.0.1:9/conda-forge", true);
-    let refused = solve(&ctx, &Bench::plan(&["openssl"]), &[]).await;
+async fn packages_of_channels_only_are_not_taken_from_the_host() {
+    let fixture = Fixture::new();
+    let ctx = fixture.context("conda-forge=http://127.0.0.1:9/conda-forge", true);
+    let refused = solve(&ctx, &Fixture::plan(&["openssl"]), &[]).await;
     assert!(matches!(refused, Err(CondaError::OnlyInChannel { .. })), "{refused:?}");
 }
 
 #[tokio::test]
-async fn a_conflict_says_who_wants_what() {
-    let bench = Bench::new();
-    let channel = bench.folder.path().join("channel");
+async fn a_conflict_names_the_packages_and_their_requirements() {
+    let fixture = Fixture::new();
+    let channel = fixture.folder.path().join("channel");
     for builder in [
         pack::PackageBuilder::new("python", "3.13.1", "0", "noarch"),
         pack::PackageBuilder::new("tracker", "1.0", "0", "noarch").depends("numpy <2"),
@@ -163,8 +163,8 @@ async fn a_conflict_says_who_wants_what() {
         builder.write(&channel).expect("packed");
     }
     pack::index(&channel).await.expect("indexed");
-    let ctx = bench.context(&format!("conda-forge=file://{}", channel.display()), false);
-    let refused = solve(&ctx, &Bench::plan(&["tracker", "numpy >=2"]), &[]).await;
+    let ctx = fixture.context(&format!("conda-forge=file://{}", channel.display()), false);
+    let refused = solve(&ctx, &Fixture::plan(&["tracker", "numpy >=2"]), &[]).await;
     let Err(CondaError::Unsolvable { explanation }) = refused else {
         panic!("it was solved: {refused:?}");
     };
@@ -175,9 +175,9 @@ async fn a_conflict_says_who_wants_what() {
 }
 
 #[tokio::test]
-async fn what_is_installed_keeps_its_version_until_the_channel_loses_it() {
-    let bench = Bench::new();
-    let channel = bench.folder.path().join("channel");
+async fn installed_packages_keep_their_version_while_the_channel_lists_it() {
+    let fixture = Fixture::new();
+    let channel = fixture.folder.path().join("channel");
     let tracker = |version: &str| pack::PackageBuilder::new("tracker", version, "0", "noarch");
     for builder in [
         pack::PackageBuilder::new("python", "3.13.1", "0", "noarch"),
@@ -188,8 +188,8 @@ async fn what_is_installed_keeps_its_version_until_the_channel_loses_it() {
     pack::index(&channel).await.expect("indexed");
     // A context reads a channel once.
     let mirror = format!("conda-forge=file://{}", channel.display());
-    let ctx = || bench.context(&mirror, false);
-    let plan = Bench::plan(&["tracker"]);
+    let ctx = || fixture.context(&mirror, false);
+    let plan = Fixture::plan(&["tracker"]);
     let before = solve(&ctx(), &plan, &[]).await.expect("solved").records;
 
     let newer = tracker("2.0").write(&channel).expect("packed");
@@ -218,8 +218,8 @@ async fn what_is_installed_keeps_its_version_until_the_channel_loses_it() {
 
 #[tokio::test]
 async fn a_damaged_archive_is_named() {
-    let bench = Bench::new();
-    let channel = bench.folder.path().join("channel");
+    let fixture = Fixture::new();
+    let channel = fixture.folder.path().join("channel");
     let archive = pack::PackageBuilder::new("python", "3.13.1", "0", "noarch")
         .file("share/demo.txt", "demo")
         .write(&channel)
@@ -228,9 +228,9 @@ async fn a_damaged_archive_is_named() {
     let mut bytes = fs_err::read(&archive).expect("read");
     bytes.truncate(bytes.len() / 2);
     fs_err::write(&archive, bytes).expect("written");
-    let ctx = bench.context(&format!("conda-forge=file://{}", channel.display()), false);
-    let solved = solve(&ctx, &Bench::plan(&[]), &[]).await.expect("solved");
-    let refused = link(&ctx, &bench.prefix(), &solved.records).await;
+    let ctx = fixture.context(&format!("conda-forge=file://{}", channel.display()), false);
+    let solved = solve(&ctx, &Fixture::plan(&[]), &[]).await.expect("solved");
+    let refused = link(&ctx, &fixture.prefix(), &solved.records).await;
     let Err(CondaError::Damaged { package, .. }) = refused else {
         panic!("it was not named: {refused:?}");
     };
@@ -238,10 +238,10 @@ async fn a_damaged_archive_is_named() {
 }
 
 #[tokio::test]
-async fn a_post_link_script_is_not_run_and_told() {
-    let bench = Bench::new();
-    let channel = bench.folder.path().join("channel");
-    let witness = bench.folder.path().join("it-ran");
+async fn a_post_link_script_is_reported_and_not_run() {
+    let fixture = Fixture::new();
+    let channel = fixture.folder.path().join("channel");
+    let witness = fixture.folder.path().join("it-ran");
     pack::PackageBuilder::new("python", "3.13.1", "0", "noarch")
         .executable(
             "bin/.python-post-link.sh",
@@ -250,9 +250,9 @@ async fn a_post_link_script_is_not_run_and_told() {
         .write(&channel)
         .expect("packed");
     pack::index(&channel).await.expect("indexed");
-    let ctx = bench.context(&format!("conda-forge=file://{}", channel.display()), false);
-    let solved = solve(&ctx, &Bench::plan(&[]), &[]).await.expect("solved");
-    let linked = link(&ctx, &bench.prefix(), &solved.records).await.expect("linked");
+    let ctx = fixture.context(&format!("conda-forge=file://{}", channel.display()), false);
+    let solved = solve(&ctx, &Fixture::plan(&[]), &[]).await.expect("solved");
+    let linked = link(&ctx, &fixture.prefix(), &solved.records).await.expect("linked");
     assert_eq!(linked.findings.len(), 1);
     assert!(linked.findings[0].message.contains("python"), "{linked:?}");
     assert!(!witness.exists(), "the script was run");

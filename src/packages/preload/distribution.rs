@@ -14,14 +14,15 @@ const HOOK: &str = include_str!("matenv_preload/__init__.py");
 
 const OPENER: &str = include_str!("matenv_preload/libraries.py");
 
-/// What the hook opens, one path a line, relative to `site-packages`, with `/` on Windows too.
+/// The list of libraries for the hook: one path per line, relative to `site-packages`, with `/` on Windows too.
 const LIST: &str = "matenv_preload/libraries.txt";
 
-/// Python runs a line of a `.pth` that begins with `import`, and prints a traceback at every start if it fails.
+/// Python runs a line of a `.pth` file that begins with `import`. If the line fails, Python prints a traceback at every
+/// start, so this line catches all errors.
 const PTH: &str = r"import sys; exec('try:\n    import matenv_preload\nexcept Exception:\n    pass')
 ";
 
-/// Write the distribution. One of the same version that is there already is overwritten.
+/// Writes the distribution. An existing one of the same version is overwritten.
 pub(super) fn write(site_packages: &Path, list: &[PathBuf]) -> std::io::Result<()> {
     let info = format!("matenv_preload-{VERSION}.dist-info");
     let files = [
@@ -64,7 +65,7 @@ fn lines(list: &[PathBuf]) -> String {
         .collect()
 }
 
-/// What the hook of a prefix's Python opens, in order; nothing where there is no hook.
+/// Returns the files that the hook of a prefix opens, in order; empty if there is no hook.
 #[must_use]
 pub fn installed(prefix: &Path) -> Vec<PathBuf> {
     let Some(site_packages) = layout::site_packages_of(prefix) else {

@@ -1,10 +1,10 @@
-//! Reach: a plain `bin/python` of a GPU environment finds CUDA's libraries, without `LD_LIBRARY_PATH`.
+//! Preloads CUDA's libraries, so that a plain `bin/python` of a GPU environment finds them without `LD_LIBRARY_PATH`.
 //!
-//! In: a prefix with its wheels, and what `profiles/libraries.toml` lists. Out: the distribution `matenv-preload` in its
-//! `site-packages`, whose import hook opens the libraries by absolute path, in order, when onnxruntime or tensorrt is first
-//! imported. A library that is loaded already is taken by its soname, so that what lies on a hostile `LD_LIBRARY_PATH`
-//! counts no more. Absent on purpose: links in the prefix's `lib/`, which work only where every part of cuDNN is linked;
-//! and judgement of what is missing, which is the audit's.
+//! Input: a prefix with its wheels, and the list in `profiles/libraries.toml`. Output: the distribution
+//! `matenv-preload` in its `site-packages`. Its import hook opens the libraries by absolute path, in order, when
+//! onnxruntime or tensorrt is first imported. The loader finds libraries that are already loaded by their soname, so
+//! other copies on `LD_LIBRARY_PATH` are ignored. There are no links in the prefix's `lib/`, on purpose: they work
+//! only if every part of cuDNN is linked. Missing libraries are not reported here but by the audit.
 
 mod distribution;
 mod present;
@@ -16,22 +16,22 @@ use std::path::{Path, PathBuf};
 
 use crate::{files::layout, profile::stack::Library};
 
-/// Why an environment's Python could not be given the hook.
+/// An error while installing the import hook.
 #[derive(Debug, thiserror::Error)]
 pub enum ReachError {
-    /// There is no Python in the prefix.
-    #[error("{} holds no Python", prefix.display())]
+    /// The prefix contains no Python.
+    #[error("{} contains no Python", prefix.display())]
     NoPython {
         /// The prefix.
         prefix: PathBuf,
     },
     /// A file could not be written.
-    #[error("cannot write the hook that loads CUDA's libraries")]
+    #[error("failed to write the hook that loads CUDA's libraries")]
     Io(#[from] std::io::Error),
 }
 
-/// Give the Python of `prefix` the hook, and say what it will open, relative to `site-packages`. Where there is nothing to
-/// open, nothing is written.
+/// Installs the hook for the Python of `prefix` and returns the libraries that it will open, relative to
+/// `site-packages`. If there are none, nothing is written.
 pub fn install(prefix: &Path, libraries: &[Library]) -> Result<Vec<PathBuf>, ReachError> {
     let site_packages = layout::site_packages_of(prefix).ok_or_else(|| ReachError::NoPython {
         prefix: prefix.to_owned(),
@@ -43,7 +43,7 @@ pub fn install(prefix: &Path, libraries: &[Library]) -> Result<Vec<PathBuf>, Rea
     Ok(list)
 }
 
-/// The files of `libraries` that are there, relative to `site_packages`, in the order in which they can be loaded.
+/// Returns the existing files of `libraries`, relative to `site_packages`, in the order in which they can be loaded.
 #[must_use]
 pub fn preload_list(site_packages: &Path, libraries: &[Library]) -> Vec<PathBuf> {
     let present = Present::read(site_packages);

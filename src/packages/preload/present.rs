@@ -5,7 +5,8 @@ use std::{
 
 use crate::profile::stack::Library;
 
-/// Folders below `site-packages` that CUDA's and TensorRT's wheels fill; on Windows torch brings some of its own.
+/// Folders below `site-packages` with the libraries of CUDA's and TensorRT's wheels. On Windows torch contains some
+/// too.
 const FOLDERS: &[&str] = if cfg!(windows) {
     &["nvidia", "tensorrt_libs", "torch/lib"]
 } else {
@@ -15,12 +16,12 @@ const FOLDERS: &[&str] = if cfg!(windows) {
 /// The files in the folders of CUDA's and TensorRT's libraries.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Present {
-    /// By name, relative to `site-packages`; of two files of one name the first counts.
+    /// Paths relative to `site-packages`, by file name. If two files have the same name, the first one is used.
     files: BTreeMap<String, PathBuf>,
 }
 
 impl Present {
-    /// List them. A folder that cannot be read has none.
+    /// Lists the files. A folder that cannot be read counts as empty.
     #[must_use]
     pub fn read(site_packages: &Path) -> Self {
         let mut present = Self::default();
@@ -30,7 +31,7 @@ impl Present {
         present
     }
 
-    /// The files that are called as `library` is, relative to `site-packages`.
+    /// Returns the files whose names match `library`, relative to `site-packages`.
     pub fn called(&self, library: &Library) -> impl Iterator<Item = &Path> {
         self.files
             .iter()
@@ -45,7 +46,7 @@ impl Present {
         let mut entries: Vec<_> = entries.flatten().collect();
         entries.sort_by_key(fs_err::DirEntry::file_name);
         for entry in entries {
-            // A name that is no text is no library's.
+            // The name of a library is always valid Unicode.
             let Ok(name) = entry.file_name().into_string() else {
                 continue;
             };
@@ -53,7 +54,7 @@ impl Present {
             if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 self.files.entry(name).or_insert(path);
             } else if name != "include" {
-                // Thousands of headers would take longer than all else.
+                // Listing thousands of headers would take longer than everything else.
                 self.list(site_packages, &path);
             }
         }

@@ -1,5 +1,5 @@
-//! Installing what uv's cache holds, without the pages of any index: uv finds a wheel in its cache by the index that
-//! it came from and its file's name, and a pylock says both.
+//! Installs wheels from uv's cache without reading the pages of an index. uv finds a wheel in its cache by the index
+//! it came from and by its file name, and a pylock contains both.
 
 use std::ffi::OsString;
 
@@ -16,7 +16,7 @@ use crate::{
     process::Job,
 };
 
-/// The pylock of `wheels` as they came from `index`, or `None` where the index is a folder: uv caches none of its files.
+/// Returns the pylock of `wheels` from `index`, or `None` if the index is a folder, whose files uv does not cache.
 pub(super) async fn pylock(
     ctx: &Context,
     uv: &Uv,
@@ -42,7 +42,7 @@ fn package(ctx: &Context, wheel: &LockedWheel, index: &Url) -> Option<PylockPack
         let url = ctx.settings.sources.mirrored(url).parse().ok()?;
         return Some(PylockPackage::archive(wheel, url));
     }
-    // Only a name for what is missing: the cache knows no URLs of an index's files.
+    // This URL is only shown if the file is missing: the cache does not store the URLs of an index's files.
     let mut url = index.clone();
     url.path_segments_mut()
         .ok()?
@@ -51,7 +51,7 @@ fn package(ctx: &Context, wheel: &LockedWheel, index: &Url) -> Option<PylockPack
     Some(PylockPackage::of_index(wheel, url, Some(index.clone())))
 }
 
-/// uv's own default, which it writes at the head of a list; `None` if it writes none.
+/// Returns uv's default index, which uv writes at the top of a requirements list; `None` if it writes none.
 async fn default_index(ctx: &Context, uv: &Uv, files: &Project) -> Result<Option<Url>, PypiError> {
     let nothing = files.write("nothing.in", "").map_err(PypiError::Io)?;
     let arguments: [OsString; 4] = [

@@ -1,4 +1,4 @@
-//! uv's answer, checked against the plan: extras, bounds, one index and one build of torch.
+//! Checks uv's result against the plan: extras, bounds, and the index and the build of torch.
 
 use std::str::FromStr;
 
@@ -7,21 +7,21 @@ use pep508_rs::{Requirement, VersionOrUrl};
 use super::PypiError;
 use crate::{context::sources::SourceName, lock::LockedWheel, plan::Plan};
 
-/// The normalized name in a PEP 508 requirement.
+/// Returns the normalized name in a PEP 508 requirement.
 pub(super) fn name_of(requirement: &str) -> Option<String> {
     Requirement::<pep508_rs::VerbatimUrl>::from_str(requirement)
         .ok()
         .map(|parsed| parsed.name.to_string())
 }
 
-/// What the plan asks of the wheels before they are installed; `warnings` is uv's standard error.
+/// Checks the resolved wheels against the plan; `warnings` is uv's standard error.
 pub(super) fn check(plan: &Plan, wheels: &[LockedWheel], warnings: &str) -> Result<(), PypiError> {
     extras(warnings)?;
     bounds(plan, wheels)?;
     torch_builds(plan, wheels)
 }
 
-/// uv only warns when the release that it chose lacks an extra.
+/// Returns an error if the chosen release does not have a requested extra. uv itself only warns.
 fn extras(warnings: &str) -> Result<(), PypiError> {
     for line in warnings.lines() {
         // warning: The package `sleap==1.4.1` does not have an extra named `nn`
@@ -30,7 +30,7 @@ fn extras(warnings: &str) -> Result<(), PypiError> {
         };
         let quoted = |text: &str| text.split('`').nth(1).unwrap_or_default().to_owned();
         let package = quoted(before);
-        // `sleap==1.4.1`, or `sleap @ file:///…` for a program's own source.
+        // `sleap==1.4.1`, or `sleap @ file:///…` for a program from source.
         let (name, version) = package
             .split_once("==")
             .or_else(|| package.split_once(" @ "))
@@ -53,11 +53,11 @@ fn bounds(plan: &Plan, wheels: &[LockedWheel]) -> Result<(), PypiError> {
         };
         let name = requirement.name.to_string();
         if plan.source.as_ref().is_some_and(|source| source.package == name) {
-            // Its own source is installed, whatever its version.
+            // The program is installed from source, whatever its version.
             continue;
         }
         let Some(wheel) = wheels.iter().find(|wheel| wheel.name == name) else {
-            // A marker may leave a requirement out on this platform.
+            // A marker may exclude a requirement on this platform.
             if must_be_there && requirement.marker.is_true() {
                 return Err(PypiError::Absent {
                     requirement: wanted.requirement.clone(),
@@ -79,7 +79,7 @@ fn bounds(plan: &Plan, wheels: &[LockedWheel]) -> Result<(), PypiError> {
     Ok(())
 }
 
-/// What was to come from the torch index did, and is the planned build.
+/// Checks that the packages from the torch index are the planned build.
 fn torch_builds(plan: &Plan, wheels: &[LockedWheel]) -> Result<(), PypiError> {
     for wanted in plan
         .requirements
@@ -91,11 +91,11 @@ fn torch_builds(plan: &Plan, wheels: &[LockedWheel]) -> Result<(), PypiError> {
             continue;
         };
         if wheel.source != SourceName::Torch {
-            // Somebody else's index stands in: both from there, which the caller arranged.
+            // The caller chose to use another index instead, for both torch and torchvision.
             continue;
         }
         let tag = wheel.version.split_once('+').map(|(_, tag)| tag);
-        // macOS has one build, and the index gives it no tag.
+        // macOS has only one build, without a tag.
         let fits = match tag {
             Some(tag) => tag == plan.backend.as_str(),
             None => plan.subdir.starts_with("osx"),
@@ -118,10 +118,10 @@ mod tests {
     use crate::{hardware::Hardware, manifest::Manifests, plan, profile::Profiles};
 
     fn sleap() -> Plan {
-        let manifests = Manifests::load(None).expect("sound");
+        let manifests = Manifests::load(None).expect("valid");
         let hardware: Hardware =
             serde_json::from_str(r#"{"schema": 1, "triple": "x86_64-unknown-linux-gnu"}"#).expect("a hardware file");
-        let profiles = Profiles::load().expect("sound");
+        let profiles = Profiles::load().expect("valid");
         let manifest = manifests.get("sleap").expect("there");
         plan::plan(manifest, &profiles, &hardware, &plan::Request::default()).expect("a plan")
     }
@@ -149,12 +149,12 @@ mod tests {
     }
 
     #[test]
-    fn a_sound_answer_passes() {
+    fn a_valid_result_passes() {
         assert!(check(&sleap(), &wheels("2.15.0+cpu", SourceName::Torch), "").is_ok());
     }
 
     #[test]
-    fn a_vanished_extra_is_an_error_though_uv_only_warns() {
+    fn a_missing_extra_is_an_error_although_uv_only_warns() {
         let warning = "warning: The package `sleap==1.4.1` does not have an extra named `nn-export`";
         let refused = check(&sleap(), &wheels("2.15.0+cpu", SourceName::Torch), warning);
         let Err(PypiError::ExtraMissing {
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn an_undercut_floor_is_an_error() {
+    fn a_version_below_the_lower_bound_is_an_error() {
         let mut set = wheels("2.15.0+cpu", SourceName::Torch);
         set[2].version = "1.4.1".to_owned();
         let refused = check(&sleap(), &set, "");

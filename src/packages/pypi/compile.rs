@@ -21,7 +21,7 @@ use crate::{
     profile::stack::Stacks,
 };
 
-/// Runs of `uv pip compile`.
+/// Runs `uv pip compile` for one request.
 pub(super) struct Compile<'a> {
     pub(super) ctx: &'a Context,
     pub(super) uv: &'a Uv,
@@ -30,7 +30,7 @@ pub(super) struct Compile<'a> {
 }
 
 impl Compile<'_> {
-    /// What the builds of the plan's sdists need, pinned: uv would take the newest.
+    /// Returns the pinned build requirements of the plan's sdists. Without pins uv would use the newest releases.
     pub(super) async fn build_requirements(&self) -> Result<Vec<LockedWheel>, PypiError> {
         let mut requires: Vec<&str> = self
             .request
@@ -75,14 +75,15 @@ impl Compile<'_> {
                 .map_err(PypiError::Io)?
                 .into_os_string(),
         ];
-        arguments.extend(only_wheels_but(request.plan));
+        arguments.extend(no_binary_arguments(request.plan));
         let mut lines: Vec<String> = request
             .by_conda
             .iter()
             .map(|(name, version)| format!("{name}=={version}"))
             .collect();
         lines.extend(request.plan.bounds.iter().map(|bound| bound.requirement.clone()));
-        // PyPI has one build of each release: an older one is for an older CUDA, which a resolver does not see.
+        // PyPI has one build of each torch release. Older releases are for an older CUDA, which a resolver does not
+        // see.
         if request.plan.wants(SourceName::Torch)
             && !has_torch(explicit)
             && let Some(major) = request.plan.backend.cuda_major()
@@ -108,7 +109,7 @@ impl Compile<'_> {
         self.compile("pylock.toml", arguments, request.keep).await
     }
 
-    /// uv keeps the versions of the file that it is to write.
+    /// Writes the kept versions to `output`: uv prefers the versions that its output file already contains.
     fn prefer(&self, output: &str, keep: &[LockedWheel]) -> Result<(), PypiError> {
         if keep.is_empty() {
             return Ok(());
@@ -118,11 +119,11 @@ impl Compile<'_> {
         Ok(())
     }
 
-    /// Who asks for the two that contradict each other, by the comments of a requirements list. The files of the plan are
-    /// still there.
+    /// Adds to `error` which packages require the two conflicting ones, according to the comments of a requirements
+    /// list. The files written by [`Self::plan`] must still exist.
     pub(super) async fn asked_by(&self, mut error: Disagreement) -> Disagreement {
         let mut arguments: Vec<OsString> = vec![self.files.path("pyproject.toml").into_os_string()];
-        arguments.extend(only_wheels_but(self.request.plan));
+        arguments.extend(no_binary_arguments(self.request.plan));
         for (option, file) in [
             ("--constraints", "constraints.txt"),
             ("--build-constraints", "build-constraints.txt"),
@@ -133,10 +134,10 @@ impl Compile<'_> {
             }
         }
         arguments.extend(["--annotation-style".into(), "line".into()]);
-        // Without it the two are named all the same.
+        // If this run fails, the error still names the two packages.
         if let Ok((text, _)) = self.compiled("requirements.txt", "requirements.txt", arguments).await {
             for party in [&mut error.first, &mut error.second] {
-                party.asked_by = askers(&text, &party.name);
+                party.asked_by = requirers(&text, &party.name);
             }
         }
         error
@@ -148,11 +149,11 @@ impl Compile<'_> {
         arguments: Vec<OsString>,
         keep: &[LockedWheel],
     ) -> Result<(Vec<LockedWheel>, String), PypiError> {
-        let (text, said) = self.compiled("pylock.toml", output, arguments).await?;
-        Ok((pylock::parse(&text, keep).map_err(PypiError::Answer)?, said))
+        let (text, stderr) = self.compiled("pylock.toml", output, arguments).await?;
+        Ok((pylock::parse(&text, keep).map_err(PypiError::Answer)?, stderr))
     }
 
-    /// What uv writes in that format, and what it says.
+    /// Runs uv and returns the file that it writes in this format and its standard error.
     async fn compiled(
         &self,
         format: &str,
@@ -182,7 +183,7 @@ impl Compile<'_> {
             ]);
         }
         if let Some(date) = &request.plan.exclude_newer {
-            // uv would read a day in the machine's own time zone.
+            // uv would interpret a day in the local time zone.
             let until = conda::cutoff(date).map_or_else(|_| date.clone(), |time| time.to_string());
             job = job.args(["--exclude-newer", &until]);
         }
@@ -198,8 +199,8 @@ impl Compile<'_> {
     }
 }
 
-/// Who asks for a package, by the comment on its line: `numpy==2.1.0  # via sleap, torch`.
-fn askers(list: &str, package: &str) -> Vec<String> {
+/// Returns which packages require a package, from the comment on its line: `numpy==2.1.0  # via sleap, torch`.
+fn requirers(list: &str, package: &str) -> Vec<String> {
     let of_package = |line: &&str| line.split("==").next() == Some(package);
     let Some((_, comment)) = list.lines().find(of_package).and_then(|line| line.split_once("# via ")) else {
         return Vec::new();
@@ -207,15 +208,15 @@ fn askers(list: &str, package: &str) -> Vec<String> {
     comment
         .split(',')
         .map(|asker| match asker.trim() {
-            // The project that stands for the manifest.
+            // The generated project represents the manifest.
             asker if asker.starts_with("matenv-plan") => "the manifest".to_owned(),
             asker => asker.to_owned(),
         })
         .collect()
 }
 
-/// `--only-binary :all:` and the plan's exceptions.
-pub(super) fn only_wheels_but(plan: &Plan) -> Vec<OsString> {
+/// Returns `--only-binary :all:` and the plan's exceptions.
+pub(super) fn no_binary_arguments(plan: &Plan) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = vec!["--only-binary".into(), ":all:".into()];
     for exception in &plan.build {
         arguments.extend(["--no-binary".into(), exception.package.clone().into()]);
@@ -223,7 +224,7 @@ pub(super) fn only_wheels_but(plan: &Plan) -> Vec<OsString> {
     arguments
 }
 
-/// A requirements list with hashes.
+/// Returns a requirements list with hashes.
 pub(super) fn hashed(wheels: &[LockedWheel]) -> String {
     let mut list = String::new();
     for wheel in wheels {

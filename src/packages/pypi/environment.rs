@@ -1,4 +1,4 @@
-//! The variables that uv gets: none of the user's `UV_*` and `PIP_*` but those that say how to reach the network.
+//! The environment variables for uv. Of the user's `UV_*` and `PIP_*` only the network settings are passed on.
 
 use std::{
     collections::BTreeMap,
@@ -8,7 +8,7 @@ use std::{
 
 use crate::context::settings::Settings;
 
-/// What passes: time-outs, TLS, credentials, concurrency. Everything else changes what is resolved.
+/// The variables that are passed on: timeouts, TLS, credentials, concurrency. All others may change what uv resolves.
 pub(crate) const ALLOWED: &[&str] = &[
     "UV_CONCURRENT_BUILDS",
     "UV_CONCURRENT_DOWNLOADS",
@@ -23,7 +23,7 @@ pub(crate) const ALLOWED: &[&str] = &[
     "UV_SYSTEM_CERTS",
 ];
 
-/// The variables for a run of uv that writes below `prefix`.
+/// Returns the variables for a run of uv that writes below `prefix`.
 pub(crate) fn for_uv(settings: &Settings, prefix: &Path) -> BTreeMap<OsString, OsString> {
     let mut variables = settings.variables.clean();
     variables.retain(|name, _| passes(name));
@@ -35,7 +35,7 @@ pub(crate) fn for_uv(settings: &Settings, prefix: &Path) -> BTreeMap<OsString, O
         variables.insert("SSL_CERT_FILE".into(), certificates.to_owned());
     }
     if !same_filesystem(&settings.uv_cache, prefix) {
-        // uv would try hard links, fail, copy, and warn about it once for each environment.
+        // Otherwise uv tries hard links, fails, falls back to copying, and warns about it for each environment.
         variables.insert("UV_LINK_MODE".into(), "copy".into());
     }
     variables
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_says_how_to_reach_the_network_passes() {
+    fn only_network_settings_are_passed_on() {
         for (name, expected) in [
             ("UV_INDEX_URL", false),
             ("UV_NO_BINARY", false),

@@ -4,34 +4,34 @@ use super::check::name_of;
 use crate::lock::Disagreement;
 use crate::{context::sources::SourceName, plan::Plan};
 
-/// Why the wheels could not be resolved or installed.
+/// An error while resolving or installing wheels.
 #[derive(Debug, thiserror::Error)]
 pub enum PypiError {
     /// An index does not answer.
     #[error("the index `{source_name}` does not answer: {because}")]
     Unreachable {
-        /// Which one.
+        /// Name of the index.
         source_name: SourceName,
-        /// What was seen.
+        /// The reason.
         because: String,
     },
-    /// An index wants credentials.
-    #[error("the index `{source_name}` wants credentials")]
+    /// An index requires credentials.
+    #[error("the index `{source_name}` requires credentials")]
     Unauthorized {
-        /// Which one.
+        /// Name of the index.
         source_name: SourceName,
     },
-    /// A mirror's URL cannot be used.
-    #[error("the URL of `{source_name}` cannot be used")]
+    /// The URL of a mirror is invalid.
+    #[error("invalid URL of `{source_name}`")]
     Url {
-        /// Which one.
+        /// Name of the index.
         source_name: SourceName,
-        /// Why.
+        /// The cause.
         #[source]
         source: url::ParseError,
     },
     /// The requirements cannot be satisfied.
-    #[error("wheels cannot be resolved\n{text}")]
+    #[error("failed to resolve the wheels\n{text}")]
     Conflict {
         /// uv's explanation.
         text: String,
@@ -46,122 +46,122 @@ pub enum PypiError {
         /// The extra.
         extra: String,
     },
-    /// A bound of the manifest does not hold.
-    #[error("`{requirement}` does not hold: the index gave {version}")]
+    /// A resolved version is outside the manifest's bounds.
+    #[error("resolved version {version} does not satisfy `{requirement}`")]
     FloorUndercut {
         /// The requirement.
         requirement: String,
-        /// What was chosen.
+        /// The resolved version.
         version: String,
     },
-    /// A planned package is not among the result.
-    #[error("`{requirement}` is not among what was resolved")]
+    /// A planned package is missing from the result.
+    #[error("`{requirement}` is missing from the resolved packages")]
     Absent {
         /// The requirement.
         requirement: String,
     },
-    /// torch or torchvision come from another index or another build than planned.
+    /// torch or torchvision is from another index, or is another build, than planned.
     #[error("`{package}` {version} is not the `{backend}` build of the index `{source_name}`")]
     WrongBackend {
         /// The package.
         package: String,
-        /// What was chosen.
+        /// The resolved version.
         version: String,
-        /// What was planned.
+        /// The planned backend.
         backend: String,
-        /// The index that was to serve it.
+        /// The index that should serve it.
         source_name: SourceName,
     },
-    /// Wheels that contradict each other.
+    /// Two wheels conflict with each other.
     #[error(transparent)]
     Disagree(#[from] Box<Disagreement>),
-    /// PyPI's torch stands in, and the planned machine does not run its build.
+    /// The torch from PyPI is used instead, and the planned hardware cannot run that build.
     #[error("{message}")]
     TorchUnfit {
-        /// Which build it is, and why not.
+        /// Which build it is, and why the hardware cannot run it.
         message: String,
     },
-    /// A file is not what the index says it is.
-    #[error("a file from the index `{source_name}` is not what its hash says\n{text}")]
+    /// A file does not match its hash.
+    #[error("hash mismatch in a file from the index `{source_name}`\n{text}")]
     Integrity {
-        /// Which one.
+        /// Name of the index.
         source_name: SourceName,
-        /// uv's words: the file, both hashes.
+        /// uv's message: the file and both hashes.
         text: String,
     },
-    /// A file that the index lists could not be fetched, or not to its end.
-    #[error("a file from the index `{source_name}` cannot be fetched\n{text}")]
+    /// A file that the index lists could not be downloaded, or only in part.
+    #[error("failed to download a file from the index `{source_name}`\n{text}")]
     Fetch {
-        /// Which one.
+        /// Name of the index.
         source_name: SourceName,
-        /// uv's words.
+        /// uv's message.
         text: String,
     },
-    /// A file came whole and cannot be unpacked.
+    /// A file was downloaded completely but cannot be unpacked.
     #[error("a file from the index `{source_name}` is damaged\n{text}")]
     Damaged {
-        /// Which one.
+        /// Name of the index.
         source_name: SourceName,
-        /// uv's words.
+        /// uv's message.
         text: String,
     },
-    /// uv's cache holds changed files, and without a network they cannot be fetched again.
-    #[error("uv's cache {} holds changed files of {packages}, and offline they cannot be fetched again", folder.display())]
+    /// uv's cache contains changed files, which cannot be downloaded again offline.
+    #[error("uv's cache {} contains changed files of {packages} that cannot be downloaded offline", folder.display())]
     AlteredOffline {
         /// The packages.
         packages: String,
         /// The cache.
         folder: PathBuf,
     },
-    /// uv's cache holds changed files, and uv did not remove them.
-    #[error("uv cannot remove changed files of {packages} from its cache {}: {text}", folder.display())]
+    /// uv's cache contains changed files, and uv did not remove them.
+    #[error("uv failed to remove changed files of {packages} from its cache {}: {text}", folder.display())]
     AlteredKept {
         /// The packages.
         packages: String,
         /// The cache.
         folder: PathBuf,
-        /// What uv said.
+        /// uv's message.
         text: String,
     },
-    /// The environment's own Python may not run where it lies.
-    #[error("the environment's Python cannot be started\n{text}")]
+    /// The environment's Python may not be executed in this folder.
+    #[error("failed to start the environment's Python\n{text}")]
     NotStartable {
         /// The environment.
         prefix: PathBuf,
-        /// uv's words.
+        /// uv's message.
         text: String,
     },
-    /// The disk is in the way.
-    #[error("the wheels cannot be written\n{text}")]
+    /// A disk error: full, over quota, read-only or no permission.
+    #[error("failed to write the wheels\n{text}")]
     Disk {
-        /// uv's words.
+        /// uv's message.
         text: String,
     },
-    /// uv's answer makes no sense.
-    #[error("uv's answer cannot be read: {0}")]
+    /// The output of uv is invalid.
+    #[error("failed to read uv's output: {0}")]
     Answer(String),
-    /// uv failed in a way that has no name here.
+    /// uv failed for a reason that matenv does not recognize.
     #[error("uv failed ({how})\n{text}")]
     Uv {
         /// Exit code or signal.
         how: String,
-        /// Its last words.
+        /// The end of uv's output.
         text: String,
     },
-    /// A file could not be read or written, or uv not be started.
-    #[error("cannot run uv")]
+    /// A file could not be read or written, or uv could not be started.
+    #[error("failed to run uv")]
     Io(#[source] std::io::Error),
 }
 
 impl PypiError {
-    /// Whether it lies at `--offline`: uv's cache lacks something.
+    /// Returns whether `--offline` is the cause: something is missing from uv's cache.
     #[must_use]
     pub fn is_offline(&self) -> bool {
         let words = ["network was disabled", "Network connectivity is disabled"];
         matches!(self, Self::Unreachable { because, .. } if words.iter().any(|word| because.contains(word)))
     }
 
-    /// The same with the source of the file that uv names, for uv itself does not say which index it is about.
+    /// Returns the error with the source of the file that uv names, because uv itself does not name the index.
     pub(super) fn about(mut self, plan: &Plan) -> Self {
         if let Self::Unreachable {
             source_name,
@@ -176,16 +176,16 @@ impl PypiError {
                 .requirements
                 .iter()
                 .find(|wanted| subject.is_some() && name_of(&wanted.requirement) == subject);
-            // What nobody asked for by name comes from PyPI: the other indexes are asked for named packages only.
+            // A package that the plan does not name comes from PyPI: the other indexes serve only named packages.
             *source_name = asked.map_or(SourceName::Pypi, |wanted| wanted.source);
         }
         self
     }
 
-    /// Sort a failed run of uv by what it said.
+    /// Returns the error for a failed run of uv, chosen by uv's standard error.
     pub(super) fn of_uv(prefix: &Path, how: String, stderr: &str) -> Self {
-        let text = last_words(stderr);
-        // Until `about` finds another.
+        let text = end_of_output(stderr);
+        // The default, until `about` finds another.
         let source_name = SourceName::Pypi;
         let says = |words: &[&str]| words.iter().any(|word| stderr.contains(word));
         if says(&["Hash mismatch", "hash mismatch", "Hash-checking is enabled"]) {
@@ -234,8 +234,8 @@ impl PypiError {
     }
 }
 
-/// What uv said at the end, without its progress.
-fn last_words(stderr: &str) -> String {
+/// Returns the end of uv's output, without its progress lines.
+fn end_of_output(stderr: &str) -> String {
     let from = stderr
         .lines()
         .position(|line| line.trim_start().starts_with('×') || line.trim_start().starts_with("error:"));
@@ -244,8 +244,8 @@ fn last_words(stderr: &str) -> String {
     lines[start..].join("\n").trim_end().to_owned()
 }
 
-/// The package that uv's words are about, which is what they name first: ``torch @ URL`` or ``demo-app==2.0`` in quotes, a
-/// file's URL, or a page's.
+/// Returns the package that uv's message is about, which is the one it names first: ``torch @ URL`` or
+/// ``demo-app==2.0`` in quotes, the URL of a file, or the URL of a page.
 fn subject(text: &str) -> Option<String> {
     let before_url = text.find("://").unwrap_or(text.len());
     let named = match text.find('`') {
@@ -255,7 +255,7 @@ fn subject(text: &str) -> Option<String> {
     let last = named.trim_end_matches('/').rsplit('/').next()?;
     let name = match last.split_once("==") {
         Some((name, _)) => name,
-        // A file's name begins with the package's, which has no `-` in it there.
+        // A file name begins with the package name, which contains no `-` there.
         None if named.contains('/') => last.split('-').next()?,
         None => last,
     };
@@ -267,7 +267,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_uv_is_about_is_what_it_quotes_first() {
+    fn the_subject_of_a_uv_message_is_the_first_name_in_it() {
         for (text, name) in [
             (
                 "error: Failed to download `torch @ https://a.b/whl/cu130/torch-2.12.1%2Bcu130-cp313-cp313-linux_x86_64.whl`\n  \

@@ -22,10 +22,10 @@ use crate::{
     process::Job,
 };
 
-/// Install pinned wheels into `prefix`, each checked against its hash.
+/// Installs pinned wheels into `prefix` and checks each against its hash.
 ///
-/// A set that this cache has held before is taken from it without asking the index; if it is gone from there the index
-/// is asked.
+/// If the same set was installed from this cache before, it is installed from the cache without a request to the
+/// index. If that fails, the index is used.
 pub async fn install(ctx: &Context, uv: &Uv, prefix: &Path, plan: &Plan, locked: &LockedPypi) -> Result<(), PypiError> {
     let files = Project::new().map_err(PypiError::Io)?;
     let index = ctx
@@ -38,7 +38,7 @@ pub async fn install(ctx: &Context, uv: &Uv, prefix: &Path, plan: &Plan, locked:
         })?;
     let configuration = project::configuration(&index).map_err(|error| PypiError::Answer(error.to_string()))?;
     files.write("uv.toml", &configuration).map_err(PypiError::Io)?;
-    released(ctx, uv, prefix, &files, &index, locked)
+    install_wheels(ctx, uv, prefix, &files, &index, locked)
         .await
         .map_err(|error| error.about(plan))?;
     match &plan.source {
@@ -47,8 +47,8 @@ pub async fn install(ctx: &Context, uv: &Uv, prefix: &Path, plan: &Plan, locked:
     }
 }
 
-/// Install what comes from indexes.
-async fn released(
+/// Installs the packages that come from indexes.
+async fn install_wheels(
     ctx: &Context,
     uv: &Uv,
     prefix: &Path,
@@ -99,13 +99,13 @@ async fn released(
         if ctx.settings.offline {
             return Err(PypiError::of_uv(prefix, ended.how(), &ended.stderr));
         }
-        tracing::debug!("the cache no longer holds the set: {}", ended.stderr);
+        tracing::debug!("the cache no longer contains the set: {}", ended.stderr);
     }
     let ended = watched_downloads(ctx, job("requirements.txt"), &locked.wheels).await?;
     if !ended.success() {
         return Err(PypiError::of_uv(prefix, ended.how(), &ended.stderr));
     }
-    // Only a shortcut: without it the next install asks the index.
+    // This is only a shortcut: without the marker the next install uses the index.
     if let Some(folder) = marker.parent()
         && fs_err::create_dir_all(folder).is_ok()
     {
@@ -114,13 +114,13 @@ async fn released(
     Ok(())
 }
 
-/// The list that uv installs from, with the mirrors of this machine.
+/// Returns the list that uv installs from, with the mirrors of this machine.
 fn requirements_now(ctx: &Context, wheels: &[LockedWheel]) -> String {
     requirements(wheels, |url| ctx.settings.sources.mirrored(url))
 }
 
-/// A list of wheels with hashes: by name where the machine's index is asked, by URL where an explicit one is. `place`
-/// gives the URL to ask for a canonical one.
+/// Returns a requirements list with hashes. Wheels from the machine's index are listed by name, wheels from an explicit
+/// index by URL. `place` turns a canonical URL into the URL to use.
 pub fn requirements(wheels: &[LockedWheel], place: impl Fn(&str) -> String) -> String {
     let mut text = String::new();
     for wheel in wheels {
@@ -133,13 +133,14 @@ pub fn requirements(wheels: &[LockedWheel], place: impl Fn(&str) -> String) -> S
     text
 }
 
-/// Whether this very set was installed from this cache before. What the cache lost since is fetched again.
+/// Returns whether exactly this set was installed from this cache before. Wheels that were removed from the cache since
+/// then are downloaded again.
 #[must_use]
 pub fn is_cached(ctx: &Context, wheels: &[LockedWheel]) -> bool {
     marker(ctx, &requirements_now(ctx, wheels)).is_file()
 }
 
-/// A file that says that this set was installed from this cache before.
+/// Returns the path of the file that marks this set as installed from this cache.
 fn marker(ctx: &Context, list: &str) -> std::path::PathBuf {
     let identity = format!("{}\n{list}", ctx.settings.uv_cache.display());
     let digest = hex::encode(compute_bytes_digest::<Sha256>(identity.as_bytes()));

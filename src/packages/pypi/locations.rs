@@ -1,4 +1,4 @@
-//! Where the files of the machine's index lie: a lock names none of those places.
+//! The URLs of files on the machine's index, which a lock does not contain.
 
 use std::{collections::BTreeMap, ffi::OsString, fmt::Write as _, path::Path};
 
@@ -19,8 +19,8 @@ use crate::{
     process::Job,
 };
 
-/// The URL of each file that the machine's index serves, by SHA-256, without credentials. uv is asked, for of uv's
-/// default index it alone knows the address.
+/// Returns the URL of each file that the machine's index serves, by SHA-256, without credentials. The URLs come from
+/// uv, because only uv knows the address of its default index.
 pub async fn locations(
     ctx: &Context,
     uv: &Uv,

@@ -1,8 +1,8 @@
-//! PyPI: resolve the wheels of a plan and install them, through uv's command line.
+//! PyPI: resolves the wheels of a plan and installs them, through uv's command line.
 //!
-//! In: a [`Plan`](crate::plan::Plan) and an interpreter. Out: wheels pinned by hash ([`resolve`]), then an installed
-//! `site-packages` ([`install`]). uv sees a generated project, a generated configuration and a cleared environment;
-//! what it answers is checked before it is believed. Absent on purpose: uv's internal crates.
+//! Input: a [`Plan`](crate::plan::Plan) and an interpreter. Output: wheels pinned by hash ([`resolve`]), then an
+//! installed `site-packages` ([`install`]). uv gets a generated project, a generated configuration and a cleared
+//! environment, and its result is checked before it is used. uv's internal crates are not used, on purpose.
 
 mod cached;
 mod check;

@@ -1,5 +1,5 @@
-//! An explicit index whose pages link to a host that a mirror stands for: uv follows links itself and knows no mirrors, so it
-//! reads copies of those pages.
+//! Local copies of an explicit index whose pages link to a mirrored host. uv follows the links itself and does not
+//! know the mirrors, so it gets copies with changed links.
 
 use url::Url;
 
@@ -10,7 +10,7 @@ use crate::{
     plan::Plan,
 };
 
-/// The index for uv: `index` itself, or a folder of its pages with the mirrors in their links.
+/// Returns the index for uv: `index` itself, or a folder with copies of its pages that link to the mirrors.
 pub(super) async fn with_mirrors(
     ctx: &Context,
     plan: &Plan,
@@ -32,18 +32,18 @@ pub(super) async fn with_mirrors(
             Ok(text) => {
                 let mirrored = sources.mirrored_links(&text);
                 differ |= mirrored != text;
-                // Where its relative links point from.
+                // The base for the relative links.
                 pages.push((package, format!("<base href=\"{url}\">\n{mirrored}")));
             }
             Err(because) => failed.push((url, because)),
         }
     }
     if !differ {
-        // uv tells better what is wrong with a page.
+        // uv has better error messages for a broken page.
         return Ok(index);
     }
     for (url, because) in failed {
-        // An index that lacks a package says so; uv would take any other failure for the same.
+        // 404 means that the index does not have the package. uv would treat any other failure the same way.
         if ctx.client.answers(&url).await != Err(Silence::Status(404)) {
             return Err(PypiError::Unreachable {
                 source_name: name,

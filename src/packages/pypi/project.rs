@@ -1,4 +1,4 @@
-//! The files that uv reads: a project, its configuration, constraints. Made in a folder of their own.
+//! The files that uv reads: a project, its configuration, constraints. They are written to their own folder.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use crate::{
     plan::Plan,
 };
 
-/// A generated project, in a folder that is removed with it.
+/// A generated project, in a temporary folder that is removed when this value is dropped.
 pub(super) struct Project {
     folder: tempfile::TempDir,
 }
@@ -80,8 +80,8 @@ impl Project {
     }
 }
 
-/// The `pyproject.toml` of a plan: what comes from an explicit index is a direct dependency with a source, because
-/// uv applies sources to direct dependencies only.
+/// Returns the `pyproject.toml` of a plan. Packages from an explicit index are direct dependencies with a source,
+/// because uv applies sources only to direct dependencies.
 pub(super) fn pyproject(
     plan: &Plan,
     python_version: &str,
@@ -132,8 +132,8 @@ pub(super) fn pyproject(
     })
 }
 
-/// The `uv.toml` that stands in for the user's: the default index, if it is not uv's own, and nothing else. It is a
-/// file and not an argument because a URL may hold credentials.
+/// Returns the `uv.toml` that is used instead of the user's. It contains only the default index, if that is not uv's
+/// own. It is a file and not an argument because a URL may contain credentials.
 pub(super) fn configuration(pypi: &Index) -> Result<String, toml::ser::Error> {
     let index = match pypi {
         Index::UvDefault => return Ok(String::new()),
@@ -145,7 +145,7 @@ pub(super) fn configuration(pypi: &Index) -> Result<String, toml::ser::Error> {
     toml::to_string(&Configuration { index })
 }
 
-/// Names and versions of the Python packages that conda linked, as constraints.
+/// Returns the names and versions of the Python packages that conda linked, as constraints.
 pub(super) fn constraints(site_packages: &Path) -> Vec<(String, String)> {
     let Ok(entries) = fs_err::read_dir(site_packages) else {
         return Vec::new();
@@ -168,10 +168,10 @@ mod tests {
     use crate::{hardware::Hardware, manifest::Manifests, plan, profile::Profiles};
 
     fn sleap() -> Plan {
-        let manifests = Manifests::load(None).expect("sound");
+        let manifests = Manifests::load(None).expect("valid");
         let hardware: Hardware =
             serde_json::from_str(r#"{"schema": 1, "triple": "x86_64-unknown-linux-gnu"}"#).expect("a hardware file");
-        let profiles = Profiles::load().expect("sound");
+        let profiles = Profiles::load().expect("valid");
         let manifest = manifests.get("sleap").expect("there");
         plan::plan(manifest, &profiles, &hardware, &plan::Request::default()).expect("a plan")
     }
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn uvs_own_default_index_is_not_written_down() {
+    fn uvs_default_index_is_not_written() {
         assert_eq!(configuration(&Index::UvDefault), Ok(String::new()));
     }
 }

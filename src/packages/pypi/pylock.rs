@@ -1,4 +1,4 @@
-//! `pylock.toml` as uv writes it for one interpreter: which file of each package is installed.
+//! Reads the `pylock.toml` that uv writes for one interpreter: which file of each package to install.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ struct Resolved {
     #[serde(default)]
     wheels: Vec<File>,
     sdist: Option<File>,
-    /// A folder of this machine: a program's own source.
+    /// A local folder: the program's own source.
     directory: Option<serde::de::IgnoredAny>,
 }
 
@@ -39,7 +39,7 @@ impl File {
     fn file_name(&self) -> Option<String> {
         let from_url = || {
             let last = self.url.as_ref()?.path_segments()?.next_back()?.to_owned();
-            // `torch-2.9.0%2Bcpu-…whl` is how URLs write the plus of a local version.
+            // In URLs the `+` of a local version is encoded: `torch-2.9.0%2Bcpu-…whl`.
             Some(last.replace("%2B", "+").replace("%2b", "+"))
         };
         let from_path = || self.path.as_ref()?.rsplit(['/', '\\']).next().map(ToOwned::to_owned);
@@ -47,30 +47,30 @@ impl File {
     }
 }
 
-/// Versions to keep, in the form of a pylock that uv reads before it writes its own.
+/// Returns the versions to keep, as a pylock that uv reads before it writes its own.
 pub(super) fn preferences(wheels: &[LockedWheel]) -> Result<String, toml::ser::Error> {
     Pylock::new(wheels.iter().map(PylockPackage::bare).collect()).text()
 }
 
-/// The packages of a pylock; of a release that is kept, the file that is kept.
+/// Returns the packages of a pylock. For a kept release it returns the kept file.
 ///
 /// # Errors
-/// The text is none, or a package has no version, no file or no SHA-256.
+/// The text is not a valid pylock, or a package has no version, no file or no SHA-256.
 pub(super) fn parse(text: &str, keep: &[LockedWheel]) -> Result<Vec<LockedWheel>, String> {
     let pylock: Answer = toml::from_str(text).map_err(|error| error.to_string())?;
     pylock
         .packages
         .into_iter()
-        // It is installed from its folder, which has no hash.
+        // The program's own source is installed from its folder, which has no hash.
         .filter(|package| package.directory.is_none())
         .map(|package| resolved(package, keep))
         .collect()
 }
 
-/// The URL of every file, by SHA-256, without credentials.
+/// Returns the URL of every file, by SHA-256, without credentials.
 ///
 /// # Errors
-/// The text is no pylock.
+/// The text is not a valid pylock.
 pub(super) fn locations(text: &str) -> Result<BTreeMap<String, Url>, String> {
     let pylock: Answer = toml::from_str(text).map_err(|error| error.to_string())?;
     let files = pylock
@@ -80,7 +80,7 @@ pub(super) fn locations(text: &str) -> Result<BTreeMap<String, Url>, String> {
     Ok(files
         .filter_map(|file| {
             let mut url = file.url?;
-            // Fails for URLs that can have neither.
+            // Fails for URLs that cannot contain credentials.
             let _ = url.set_username("").and_then(|()| url.set_password(None));
             Some((file.hashes.get("sha256")?.clone(), url))
         })
@@ -90,7 +90,7 @@ pub(super) fn locations(text: &str) -> Result<BTreeMap<String, Url>, String> {
 fn resolved(package: Resolved, keep: &[LockedWheel]) -> Result<LockedWheel, String> {
     let name = package.name;
     let version = package.version.ok_or_else(|| format!("`{name}` has no version"))?;
-    // A release may gain files later.
+    // Files may be added to a release later.
     let is_kept = |file: &&File| {
         let sha256 = file.hashes.get("sha256");
         sha256.is_some_and(|sha256| keep.iter().any(|wheel| wheel.name == name && wheel.sha256 == *sha256))
@@ -113,7 +113,7 @@ fn resolved(package: Resolved, keep: &[LockedWheel]) -> Result<LockedWheel, Stri
         name,
         version,
         file: file_name,
-        // uv does not say which index served a file; the caller finds that out.
+        // uv does not report which index served a file; the caller finds it out.
         source: SourceName::Pypi,
         url: file.url.map(String::from),
         sha256,
@@ -121,8 +121,8 @@ fn resolved(package: Resolved, keep: &[LockedWheel]) -> Result<LockedWheel, Stri
     })
 }
 
-/// The wheel that an installer prefers among those that fit: built for this Python, then for the stable ABI, then for
-/// any; for a platform before for all; for the newest C library first.
+/// Returns the wheel that an installer prefers: a wheel for this Python first, then for the stable ABI, then for any
+/// Python. A wheel for this platform is preferred to one for all platforms, and the newest C library comes first.
 fn best(wheels: &[File]) -> Option<&File> {
     wheels
         .iter()
@@ -191,9 +191,9 @@ wheels = [{ url = "https://files.example.org/whl/cpu/torch-2.15.0%2Bcpu-cp313-cp
         );
     }
 
-    /// PyPI's maintainers add wheels to releases that are out.
+    /// Maintainers add wheels to releases that are already published.
     #[test]
-    fn a_file_that_is_kept_stays_though_a_better_one_came() {
+    fn a_kept_file_stays_when_a_better_one_is_added() {
         let kept = LockedWheel {
             sha256: "bb".to_owned(),
             ..parse(PYLOCK, &[]).expect("a pylock")[0].clone()
@@ -203,7 +203,7 @@ wheels = [{ url = "https://files.example.org/whl/cpu/torch-2.15.0%2Bcpu-cp313-cp
     }
 
     #[test]
-    fn places_of_files_hold_no_credentials() {
+    fn file_locations_contain_no_credentials() {
         let text = PYLOCK.replace("https://files", "https://lab:secret@files");
         let places = locations(&text).expect("a pylock");
         assert_eq!(places.len(), 4);

@@ -1,4 +1,4 @@
-//! PEP 751's form, as matenv writes it.
+//! The `pylock.toml` format of PEP 751, as matenv writes it.
 
 use serde::Serialize;
 use url::Url;
@@ -11,7 +11,7 @@ use crate::lock::LockedWheel;
 pub struct Pylock {
     /// Always `1.0`.
     lock_version: &'static str,
-    /// Environment markers, one of which has to hold.
+    /// Environment markers; at least one must be true.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     environments: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -20,7 +20,7 @@ pub struct Pylock {
     packages: Vec<PylockPackage>,
 }
 
-/// One of its packages.
+/// A package of a pylock.
 #[derive(Debug, Serialize)]
 pub struct PylockPackage {
     name: String,
@@ -51,7 +51,7 @@ struct Hashes {
 }
 
 impl Pylock {
-    /// Of these packages, for any Python and any platform.
+    /// Returns a pylock of these packages, for any Python and any platform.
     #[must_use]
     pub fn new(packages: Vec<PylockPackage>) -> Self {
         Self {
@@ -63,7 +63,7 @@ impl Pylock {
         }
     }
 
-    /// The same for one Python, such as `==3.13.*`, and one platform, by its marker.
+    /// Limits the pylock to one Python, such as `==3.13.*`, and to one platform, given by its marker.
     #[must_use]
     pub fn only_for(mut self, requires_python: String, marker: Option<String>) -> Self {
         self.requires_python = Some(requires_python);
@@ -71,17 +71,17 @@ impl Pylock {
         self
     }
 
-    /// The text.
+    /// Returns the pylock as TOML text.
     ///
     /// # Errors
-    /// A value has no form in TOML.
+    /// A value cannot be written as TOML.
     pub fn text(&self) -> Result<String, toml::ser::Error> {
         toml::to_string(self)
     }
 }
 
 impl PylockPackage {
-    /// A name and a version alone.
+    /// Returns a package with only a name and a version.
     pub(super) fn bare(wheel: &LockedWheel) -> Self {
         Self {
             name: wheel.name.clone(),
@@ -93,7 +93,7 @@ impl PylockPackage {
         }
     }
 
-    /// A file of an index; `index` is left out where nobody looks it up there.
+    /// Returns a package with a file of an index. `index` is `None` if the file is not looked up on an index.
     #[must_use]
     pub fn of_index(wheel: &LockedWheel, url: Url, index: Option<Url>) -> Self {
         let file = File {
@@ -117,7 +117,7 @@ impl PylockPackage {
         }
     }
 
-    /// A file that is asked for by its URL.
+    /// Returns a package that is downloaded from a URL.
     pub(super) fn archive(wheel: &LockedWheel, url: Url) -> Self {
         Self {
             archive: Some(File::of(wheel, url)),

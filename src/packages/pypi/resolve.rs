@@ -26,34 +26,34 @@ use crate::{
     plan::Plan,
 };
 
-/// Files whose sizes are asked for side by side.
+/// Number of file sizes that are requested at the same time.
 const SIZES_AT_ONCE: usize = 16;
 
-/// What is to be resolved, and for which interpreter.
+/// The input of [`resolve`]: the plan, the interpreter and what to keep.
 #[derive(Debug, Clone)]
 pub struct ResolveRequest<'a> {
     /// The plan.
     pub plan: &'a Plan,
-    /// The folder that is written to: the prefix, or matenv's own for a lock.
+    /// The folder that uv writes to: the prefix, or matenv's own folder for a lock.
     pub folder: &'a Path,
-    /// The interpreter that uv asks for markers and lets build sdists.
+    /// The interpreter from which uv reads marker values and with which it builds sdists.
     pub python: PathBuf,
     /// The minor version of the environment's Python, such as `3.13`.
     pub python_version: &'a str,
-    /// The platform that is resolved for; `None` is the interpreter's own.
+    /// The platform to resolve for; `None` is the interpreter's own.
     pub target: Option<&'a Target>,
-    /// Requirements beside the plan's: what conda would have brought.
+    /// Requirements in addition to those of the plan: packages that conda would have installed.
     pub extra: &'a [String],
-    /// Names and versions of the Python packages that conda brings.
+    /// Names and versions of the Python packages that conda installs.
     pub by_conda: Vec<(String, String)>,
-    /// Wheels whose versions stay if they can.
+    /// Wheels whose versions are kept if possible.
     pub keep: &'a [LockedWheel],
-    /// The same of what builds need.
+    /// Build requirements whose versions are kept if possible.
     pub keep_build: &'a [LockedWheel],
 }
 
 impl<'a> ResolveRequest<'a> {
-    /// For a prefix with Python linked into it.
+    /// Returns a request for a prefix that already contains Python.
     #[must_use]
     pub fn for_prefix(plan: &'a Plan, prefix: &'a Path, python_version: &'a str, extra: &'a [String]) -> Self {
         Self {
@@ -70,7 +70,7 @@ impl<'a> ResolveRequest<'a> {
     }
 }
 
-/// Resolve the wheels of a plan and check what uv answers.
+/// Resolves the wheels of a plan and checks the result of uv.
 pub async fn resolve(ctx: &Context, uv: &Uv, request: &ResolveRequest<'_>) -> Result<LockedPypi, PypiError> {
     let plan = request.plan;
     let sources = &ctx.settings.sources;
@@ -115,10 +115,10 @@ pub async fn resolve(ctx: &Context, uv: &Uv, request: &ResolveRequest<'_>) -> Re
     files.write("uv.toml", &configuration).map_err(PypiError::Io)?;
     let build = run.build_requirements().await?;
     let by_conda = &request.by_conda;
-    let (resolved, said) = match run.plan(&for_uv, &build).await {
+    let (resolved, warnings) = match run.plan(&for_uv, &build).await {
         Err(error) if ctx.settings.offline && ctx.settings.torch_from_pypi && has_torch(&explicit) => {
-            // Offline only the cache answers, and it may hold PyPI's torch alone.
-            tracing::debug!("the cache does not hold the torch index's wheels: {error}");
+            // Offline only the cache is available, and it may contain only the torch of PyPI.
+            tracing::debug!("the cache does not contain the torch index's wheels: {error}");
             torch_from_pypi = true;
             explicit.retain(|(name, _)| *name != SourceName::Torch);
             for_uv.retain(|(name, _)| *name != SourceName::Torch);
@@ -130,19 +130,19 @@ pub async fn resolve(ctx: &Context, uv: &Uv, request: &ResolveRequest<'_>) -> Re
     let wheels: Vec<LockedWheel> = resolved
         .into_iter()
         .map(|package| located(ctx, plan, package, &explicit))
-        // What conda linked stays conda's.
+        // Packages that conda linked stay with conda.
         .filter(|wheel| {
             !by_conda
                 .iter()
                 .any(|(name, version)| *name == wheel.name && *version == wheel.version)
         })
         .collect();
-    check::check(plan, &wheels, &said)?;
+    check::check(plan, &wheels, &warnings)?;
     let mut findings = Vec::new();
     if plan.wants(SourceName::Torch) && !has_torch(&explicit) {
         findings.extend(torch_build::backend_differs(plan, &wheels));
     }
-    // Its libraries contradict the stack's too, but that it is the wrong torch is what can be mended.
+    // The libraries of a wrong torch also conflict with the stack, but the wrong torch is the problem to fix.
     if let Some(unfit) = findings.iter().find(|finding| finding.blocks()) {
         let message = unfit.message.clone();
         return Err(PypiError::TorchUnfit { message });
@@ -174,7 +174,7 @@ pub(super) fn has_torch(explicit: &[(SourceName, Url)]) -> bool {
     explicit.iter().any(|(name, _)| *name == SourceName::Torch)
 }
 
-/// Ask the index once, so that a dead host costs seconds and not uv's retries.
+/// Sends one request to the index, so that an unreachable host takes seconds instead of uv's retries.
 async fn answers(ctx: &Context, name: SourceName, url: &Url) -> Result<(), PypiError> {
     if ctx.settings.offline || url.scheme() == "file" {
         return Ok(());
@@ -188,11 +188,11 @@ async fn answers(ctx: &Context, name: SourceName, url: &Url) -> Result<(), PypiE
     match ctx.client.answers(&page).await {
         Ok(()) => Ok(()),
         Err(Silence::Unauthorized) => Err(PypiError::Unauthorized { source_name: name }),
-        // A lab's small index need not have pip; any page of it is an answer.
+        // A lab's small index may not have pip; any page is an answer.
         Err(Silence::Status(404)) if name != SourceName::Torch => Ok(()),
         Err(Silence::Status(status)) => Err(PypiError::Unreachable {
             source_name: name,
-            because: format!("it says {status}"),
+            because: format!("HTTP status {status}"),
         }),
         Err(Silence::NoAnswer(because)) => Err(PypiError::Unreachable {
             source_name: name,
@@ -201,13 +201,14 @@ async fn answers(ctx: &Context, name: SourceName, url: &Url) -> Result<(), PypiE
     }
 }
 
-/// Where files lie now, by SHA-256.
+/// Returns the current URLs of the files, by SHA-256.
 pub(super) fn places(wheels: &[LockedWheel]) -> BTreeMap<String, Url> {
     let place = |wheel: &LockedWheel| Some((wheel.sha256.clone(), wheel.url.as_deref()?.parse().ok()?));
     wheels.iter().filter_map(place).collect()
 }
 
-/// The wheels with their sizes, which an index of plain HTML does not tell: those of what is kept, else the file's own.
+/// Returns the wheels with their sizes, which an index of plain HTML does not list. A size comes from the kept wheel
+/// or else from the server of the file.
 pub(super) async fn with_sizes(
     ctx: &Context,
     wheels: Vec<LockedWheel>,
@@ -231,7 +232,7 @@ pub(super) async fn with_sizes(
         .await
 }
 
-/// The wheel with its source by name, and its canonical URL where an explicit index serves it.
+/// Returns the wheel with the name of its source, and with its canonical URL if an explicit index serves it.
 fn located(ctx: &Context, plan: &Plan, mut wheel: LockedWheel, explicit: &[(SourceName, Url)]) -> LockedWheel {
     let named = plan
         .requirements
@@ -245,14 +246,14 @@ fn located(ctx: &Context, plan: &Plan, mut wheel: LockedWheel, explicit: &[(Sour
                 .url
                 .map(|url| ctx.settings.sources.canonical(*name, &plan.backend, &url));
         }
-        // Found again through whatever index the machine has then.
+        // The wheel is looked up again in the index of the machine that installs it.
         None => wheel.url = None,
     }
     wheel
 }
 
-/// What is taken for an explicit index's own is listed there: uv does not say which index served a file. Returns the files
-/// that the index lists without a SHA-256.
+/// Checks that each explicit index lists the wheels that are assigned to it, because uv does not report which index
+/// served a file. Returns the files that an index lists without a SHA-256.
 async fn listed(
     ctx: &Context,
     plan: &Plan,
@@ -278,7 +279,7 @@ async fn listed(
                     source_name: *name,
                 });
             }
-            // With a hash it stands in the link, or beside the name where the page is JSON.
+            // A hash is in the link, or next to the name if the page is JSON.
             if !text.contains(&wheel.sha256) {
                 computed.insert(wheel.file.clone());
             }

@@ -1,4 +1,4 @@
-//! A program's own source, installed into a prefix that has all that it needs.
+//! Installs a program from source into a prefix that already contains its dependencies.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::{
     process::{Job, posix_quoted},
 };
 
-/// Install `checkout`: a project through uv, scripts as a command that starts them.
+/// Installs `checkout`: uv installs a project; for scripts a command that starts them is written.
 pub(super) async fn install(
     ctx: &Context,
     uv: &Uv,
@@ -21,12 +21,14 @@ pub(super) async fn install(
     checkout: &Checkout,
 ) -> Result<(), PypiError> {
     match &checkout.kind {
-        Kind::Project { .. } => project(ctx, uv, prefix, files, locked, checkout).await,
-        Kind::Scripts { script, command, .. } => scripts(prefix, checkout, script, command).map_err(PypiError::Io),
+        Kind::Project { .. } => install_project(ctx, uv, prefix, files, locked, checkout).await,
+        Kind::Scripts { script, command, .. } => {
+            install_scripts(prefix, checkout, script, command).map_err(PypiError::Io)
+        }
     }
 }
 
-async fn project(
+async fn install_project(
     ctx: &Context,
     uv: &Uv,
     prefix: &Path,
@@ -57,11 +59,11 @@ async fn project(
     }
 }
 
-/// Let the environment's Python import the folder, and start its script by name.
-fn scripts(prefix: &Path, checkout: &Checkout, script: &Path, command: &str) -> std::io::Result<()> {
+/// Makes the folder importable by the environment's Python, and writes a command that starts its script.
+fn install_scripts(prefix: &Path, checkout: &Checkout, script: &Path, command: &str) -> std::io::Result<()> {
     let folder = &checkout.path;
     let site_packages = layout::site_packages_of(prefix)
-        .ok_or_else(|| std::io::Error::other(format!("{} holds no Python", prefix.display())))?;
+        .ok_or_else(|| std::io::Error::other(format!("{} contains no Python", prefix.display())))?;
     let line = format!("{}\n", folder.display());
     fs_err::write(site_packages.join(format!("{}.pth", checkout.package)), line)?;
     let script = folder.join(script);
@@ -80,7 +82,7 @@ fn scripts(prefix: &Path, checkout: &Checkout, script: &Path, command: &str) -> 
         quoted(&script)
     );
     let program = prefix.join("bin").join(command);
-    // What a wheel linked there shares its bytes with the cache: it is taken away, not written into.
+    // A file that a wheel linked there shares its content with the cache, so remove it instead of overwriting it.
     if let Err(error) = fs_err::remove_file(&program)
         && error.kind() != std::io::ErrorKind::NotFound
     {

@@ -1,4 +1,5 @@
-//! A torch that comes from PyPI instead of the torch index: which build it is, and whether the planned machine runs it.
+//! Checks a torch from PyPI that replaces one from the torch index: which build it is, and whether the planned
+//! hardware can run it.
 
 use pep440_rs::Version;
 
@@ -12,34 +13,34 @@ use crate::{
     },
 };
 
-/// The finding about a torch that comes from PyPI: an error where the planned hardware does not run its build.
+/// Returns the finding about a torch from PyPI. It is an error if the planned hardware cannot run that build.
 pub(super) fn backend_differs(plan: &Plan, wheels: &[LockedWheel]) -> Option<Finding> {
     let torch = wheels.iter().find(|wheel| wheel.name == "torch")?;
     let planned = Backends::table().get(&plan.backend).and_then(|row| row.cuda);
     let built = cuda_of(&torch.version, wheels);
-    let asked = format!("the backend `{}` was asked for", plan.backend);
+    let asked = format!("but the backend `{}` was requested", plan.backend);
     let (severity, message) = match (&built, planned) {
         (None, None) => return None,
         (Some((_, built)), Some(planned)) if *built == planned => return None,
         (None, Some(_)) => (
             Severity::Error,
-            format!("torch {} is PyPI's build without CUDA, {asked}", torch.version),
+            format!("torch {} from PyPI is built without CUDA, {asked}", torch.version),
         ),
         (Some((package, built)), None) => (
             Severity::Info,
             format!(
-                "torch {} is PyPI's build for CUDA {built} ({package}), {asked}; it runs on a processor too and is only larger",
+                "torch {} from PyPI is built for CUDA {built} ({package}), {asked}; it also runs on a CPU but is larger",
                 torch.version
             ),
         ),
         (Some((package, built)), Some(planned)) => {
             let it = format!(
-                "torch {} is PyPI's build for CUDA {built} ({package}), {asked}",
+                "torch {} from PyPI is built for CUDA {built} ({package}), {asked}",
                 torch.version
             );
-            match misfit(plan, &torch.version, *built, planned) {
+            match incompatibility(plan, &torch.version, *built, planned) {
                 Some(why) => (Severity::Error, format!("{it}; {why}")),
-                None => (Severity::Info, format!("{it}; the planned machine runs both")),
+                None => (Severity::Info, format!("{it}; the planned hardware runs both")),
             }
         }
     };
@@ -53,12 +54,12 @@ pub(super) fn backend_differs(plan: &Plan, wheels: &[LockedWheel]) -> Option<Fin
     )
 }
 
-/// Why the planned machine does not run a build for another CUDA.
-fn misfit(plan: &Plan, torch: &str, built: CudaVersion, planned: CudaVersion) -> Option<String> {
+/// Returns why the planned hardware cannot run a build for another CUDA, or `None` if it can.
+fn incompatibility(plan: &Plan, torch: &str, built: CudaVersion, planned: CudaVersion) -> Option<String> {
     if built.major != planned.major {
         return Some(format!("the driver and ONNX Runtime are for CUDA {}", planned.major));
     }
-    // PyPI's build is that of the torch index's backend of the same name.
+    // PyPI's build is the same as the torch index's build for that CUDA version.
     let row = Backends::table()
         .on_cuda()
         .into_iter()
@@ -69,26 +70,26 @@ fn misfit(plan: &Plan, torch: &str, built: CudaVersion, planned: CudaVersion) ->
     Some(format!("it holds no code for {}", without.sm()))
 }
 
-/// The package that tells torch's CUDA version, and that version.
+/// Returns the package that determines torch's CUDA version, and that version.
 fn cuda_of(torch: &str, wheels: &[LockedWheel]) -> Option<(String, CudaVersion)> {
-    // Those of older builds first: the stack asks for cuda-toolkit itself.
-    const TELLING: [&str; 4] = [
+    // Packages of older builds come first, because the stack itself requires cuda-toolkit.
+    const CUDA_PACKAGES: [&str; 4] = [
         "nvidia-cuda-runtime-cu11",
         "nvidia-cuda-runtime-cu12",
         "cuda-toolkit",
         "nvidia-cuda-runtime",
     ];
-    let told = TELLING
+    let candidates = CUDA_PACKAGES
         .iter()
         .filter_map(|name| wheels.iter().find(|wheel| wheel.name == *name))
         .filter_map(|wheel| Some((wheel.name.clone(), wheel.version.parse::<CudaVersion>().ok()?)));
-    // The stack, or another package, may ask for one of them as well: of another major it is not torch's.
+    // The stack or another package may require one of them too. With another CUDA major it does not belong to torch.
     let known = known_major(torch);
-    let mut own = told.filter(|(_, version)| known.is_none_or(|major| major == version.major));
+    let mut own = candidates.filter(|(_, version)| known.is_none_or(|major| major == version.major));
     own.next()
 }
 
-/// The CUDA major of a release of torch as PyPI serves it.
+/// Returns the CUDA major of PyPI's build of a torch release.
 fn known_major(torch: &str) -> Option<u32> {
     let torch = torch.parse::<Version>().ok()?;
     let rows = Stacks::table().torch();
@@ -113,9 +114,9 @@ mod tests {
             profile: Some(profile),
             ..plan::Request::default()
         };
-        let manifests = Manifests::load(None).expect("sound");
+        let manifests = Manifests::load(None).expect("valid");
         let sleap = manifests.get("sleap").expect("there");
-        plan::plan(sleap, &Profiles::load().expect("sound"), &hardware, &request).expect("a plan")
+        plan::plan(sleap, &Profiles::load().expect("valid"), &hardware, &request).expect("a plan")
     }
 
     fn found(plan: &Plan, torch: &str, more: &[(&str, &str)]) -> Option<(Severity, String)> {
@@ -136,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn on_a_processor_every_build_runs() {
+    fn every_build_runs_on_a_cpu() {
         let cpu = planned(ProfileName::Cpu, "8.9");
         assert_eq!(found(&cpu, "2.15.0", &[]), None);
         let (severity, message) = found(&cpu, "2.15.0", &[("cuda-toolkit", "13.2.2")]).expect("a finding");
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn another_minor_version_is_worth_knowing() {
+    fn another_cuda_minor_version_is_an_info_finding() {
         let gpu = planned(ProfileName::Gpu, "8.9");
         assert_eq!(found(&gpu, "2.14.1", &[("cuda-toolkit", "13.0.2")]), None);
         let (severity, message) = found(&gpu, "2.15.0", &[("cuda-toolkit", "13.2.2")]).expect("a finding");
@@ -153,10 +154,10 @@ mod tests {
     }
 
     #[test]
-    fn a_build_that_the_machine_does_not_run_is_an_error() {
+    fn a_build_that_the_hardware_cannot_run_is_an_error() {
         let pascal = planned(ProfileName::Gpu, "6.1");
         assert_eq!(pascal.backend.as_str(), "cu126");
-        for (torch, more, words) in [
+        for (torch, more, expected) in [
             (
                 "2.10.0",
                 &[("nvidia-cuda-runtime-cu12", "12.8.90")][..],
@@ -167,13 +168,13 @@ mod tests {
         ] {
             let (severity, message) = found(&pascal, torch, more).expect("a finding");
             assert_eq!(severity, Severity::Error, "{message}");
-            assert!(message.contains(words), "{message}");
+            assert!(message.contains(expected), "{message}");
         }
     }
 
-    /// The stack asks for cuda-toolkit, so it was taken for torch's own where PyPI's torch was for CUDA 12.
+    /// Bug: the stack requires cuda-toolkit, and it was mistaken for torch's own although PyPI's torch was for CUDA 12.
     #[test]
-    fn what_others_ask_for_is_not_taken_for_torchs_cuda() {
+    fn requirements_of_other_packages_do_not_determine_torchs_cuda() {
         let gpu = planned(ProfileName::Gpu, "8.9");
         let both = [("cuda-toolkit", "13.0.2"), ("nvidia-cuda-runtime-cu12", "12.8.90")];
         for torch in ["2.9.1", "2.9.9"] {

@@ -1,4 +1,4 @@
-//! uv itself: the one that is named, one on PATH in the supported range, or the pinned one, fetched once.
+//! Finds uv: the one in `MATENV_UV`, one on PATH in the supported range, or the pinned one, which is downloaded once.
 
 use std::{
     fmt::Write as _,
@@ -28,43 +28,43 @@ pub struct Uv {
     pub version: String,
 }
 
-/// Why there is no uv.
+/// An error while finding or downloading uv.
 #[derive(Debug, thiserror::Error)]
 pub enum UvError {
     /// `MATENV_UV` names a uv that is too old or too new.
-    #[error("MATENV_UV is uv {found} at {}, and matenv needs {supported}", path.display())]
+    #[error("MATENV_UV is uv {found} at {}, but matenv requires {supported}", path.display())]
     OutOfRange {
         /// The program.
         path: PathBuf,
         /// Its version.
         found: String,
-        /// What is needed.
+        /// The supported range.
         supported: String,
     },
-    /// `MATENV_UV` names no uv.
-    #[error("MATENV_UV names {}, which does not run as uv", path.display())]
+    /// `MATENV_UV` is not a working uv.
+    #[error("MATENV_UV is set to {}, which is not a working uv", path.display())]
     NotUv {
         /// The program.
         path: PathBuf,
     },
-    /// It could not be fetched.
-    #[error("uv {version} could not be fetched\n{text}")]
+    /// uv could not be downloaded.
+    #[error("failed to download uv {version}\n{text}")]
     Fetch {
         /// The pinned version.
         version: String,
-        /// What each way said.
+        /// The error of each attempt.
         text: String,
     },
-    /// It could not be fetched because the disk is in the way.
-    #[error("uv {version} cannot be written\n{text}")]
+    /// uv could not be written because of a disk error.
+    #[error("failed to write uv {version}\n{text}")]
     Disk {
         /// The pinned version.
         version: String,
-        /// What each way said.
+        /// The error of each attempt.
         text: String,
     },
-    /// Its file could not be placed.
-    #[error("uv could not be placed")]
+    /// The files of uv could not be moved into place.
+    #[error("failed to install uv")]
     Io(#[source] std::io::Error),
 }
 
@@ -97,7 +97,8 @@ fn pinned() -> Pinned {
 }
 
 impl Uv {
-    /// A uv in range; `python` is an interpreter whose pip may fetch it, `channels` says that a conda channel answered.
+    /// Returns a uv in the supported range. `python` is an interpreter whose pip may download it; `channels` is true
+    /// if a conda channel answered.
     pub async fn find(ctx: &Context, python: &Path, channels: bool) -> Result<Self, UvError> {
         let wanted = pinned();
         let settings = &ctx.settings;
@@ -131,7 +132,7 @@ impl Uv {
                 return Ok(Self { path, version });
             }
             ctx.events.note(format!(
-                "the uv on PATH is {version}, matenv needs {}: the pinned {} is used",
+                "uv {version} on PATH is not supported (matenv requires {}): using the pinned uv {}",
                 wanted.supported, wanted.version
             ));
         }
@@ -161,7 +162,7 @@ fn program() -> String {
     format!("uv{}", std::env::consts::EXE_SUFFIX)
 }
 
-/// `uv 0.13.9 (…)` says 0.13.9.
+/// Returns the version from `uv --version`: `uv 0.13.9 (…)` is 0.13.9.
 async fn version_of(ctx: &Context, path: &Path) -> Option<String> {
     let ended = Job::new(path, ctx.settings.variables.clean())
         .args(["--version"])
@@ -175,46 +176,53 @@ async fn version_of(ctx: &Context, path: &Path) -> Option<String> {
         .flatten()
 }
 
-/// Fetch the pinned uv into `home`, whole or not at all.
+/// Downloads the pinned uv into `home`, completely or not at all.
 async fn fetch(ctx: &Context, wanted: &Pinned, home: &Path, python: &Path, channels: bool) -> Result<(), UvError> {
-    ctx.events.note(format!("fetching uv {}, once", wanted.version));
+    ctx.events
+        .note(format!("downloading uv {} (only once)", wanted.version));
     let parent = home.parent().unwrap_or(home);
     fs_err::create_dir_all(parent).map_err(UvError::Io)?;
     let staging = tempfile::Builder::new()
         .prefix(".uv-")
         .tempdir_in(parent)
         .map_err(UvError::Io)?;
-    let mut tried = String::new();
+    let mut attempts = String::new();
     let mut done = false;
     if channels {
         match conda::fetch_tool(ctx, &format!("uv =={}", wanted.version), staging.path()).await {
             Ok(()) => done = staging.path().join("bin").join(program()).is_file(),
             // Writing into a String cannot fail.
-            Err(error) => drop(writeln!(tried, "conda: {}", chain(&error))),
+            Err(error) => drop(writeln!(attempts, "conda: {}", chain(&error))),
         }
     }
     if !done && ctx.settings.offline {
-        tried.push_str("pip: not asked, for --offline opens no connection\n");
+        attempts.push_str("pip: skipped because of --offline\n");
     } else if !done {
         let mut pythons = vec![python.to_owned()];
         pythons.extend(interpreters::candidates(ctx));
         for python in pythons {
-            match by_pip(ctx, wanted, &python, staging.path()).await {
+            match fetch_with_pip(ctx, wanted, &python, staging.path()).await {
                 Ok(()) => {
                     done = true;
                     break;
                 }
-                Err(why) => drop(writeln!(tried, "{}: {why}", python.display())),
+                Err(why) => drop(writeln!(attempts, "{}: {why}", python.display())),
             }
         }
     }
     if !done {
         let version = wanted.version.clone();
         let disk = ["No space left", "Disk quota exceeded", "Read-only file system"];
-        return Err(if disk.iter().any(|word| tried.contains(word)) {
-            UvError::Disk { version, text: tried }
+        return Err(if disk.iter().any(|word| attempts.contains(word)) {
+            UvError::Disk {
+                version,
+                text: attempts,
+            }
         } else {
-            UvError::Fetch { version, text: tried }
+            UvError::Fetch {
+                version,
+                text: attempts,
+            }
         });
     }
     match fs_err::rename(staging.path(), home) {
@@ -223,13 +231,13 @@ async fn fetch(ctx: &Context, wanted: &Pinned, home: &Path, python: &Path, chann
             let _ = staging.keep();
             Ok(())
         }
-        // Another matenv was quicker: its copy is as good.
+        // Another matenv was faster: use its copy.
         Err(_) if home.join("bin").join(program()).is_file() => Ok(()),
         Err(error) => Err(UvError::Io(error)),
     }
 }
 
-async fn by_pip(ctx: &Context, wanted: &Pinned, python: &Path, into: &Path) -> Result<(), String> {
+async fn fetch_with_pip(ctx: &Context, wanted: &Pinned, python: &Path, into: &Path) -> Result<(), String> {
     let list = into.join("requirements.txt");
     let mut text = format!("uv=={}", wanted.version);
     for hash in &wanted.sha256 {
@@ -249,7 +257,7 @@ async fn by_pip(ctx: &Context, wanted: &Pinned, python: &Path, into: &Path) -> R
         Ok(())
     } else {
         let last = ended.stderr.lines().rev().find(|line| !line.trim().is_empty());
-        Err(last.unwrap_or("pip left no uv").trim().to_owned())
+        Err(last.unwrap_or("pip did not install uv").trim().to_owned())
     }
 }
 

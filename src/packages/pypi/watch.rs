@@ -1,7 +1,8 @@
-//! Runs of uv, watched: what it says, and how far its downloads are.
+//! Runs uv and reports its output and the progress of its downloads.
 //!
-//! In: a job. Out: how it ended, and events on the way. uv draws bars for terminals only, so the bytes are reckoned:
-//! wheels that it says are there count whole, what it has written to the disk tells of the others.
+//! Input: a job. Output: its result, and events while it runs. uv shows progress bars only in terminals, so the number
+//! of bytes is estimated: wheels that uv reports as downloaded count in full, and the bytes that uv has written to
+//! disk are used for the others.
 
 use std::{
     collections::BTreeMap,
@@ -20,7 +21,7 @@ use crate::{
     process::{Ended, Job},
 };
 
-/// Run uv and show what it says as it says it.
+/// Runs uv and reports its output line by line.
 #[tracing::instrument(name = "uv", skip_all, fields(%stage))]
 pub(super) async fn watched(ctx: &Context, stage: Stage, job: Job) -> Result<Ended, PypiError> {
     let events = ctx.events.clone();
@@ -38,12 +39,12 @@ pub(super) async fn watched(ctx: &Context, stage: Stage, job: Job) -> Result<End
     Ok(ended)
 }
 
-/// Run an installation that may fetch `wheels`, and show how many bytes are there.
+/// Runs an installation that may download `wheels`, and reports how many bytes are downloaded.
 #[tracing::instrument(name = "uv", skip_all)]
 pub(super) async fn watched_downloads(ctx: &Context, job: Job, wheels: &[LockedWheel]) -> Result<Ended, PypiError> {
-    let downloads = std::cell::RefCell::new(Downloads::of(wheels));
+    let downloads = std::cell::RefCell::new(Downloads::new(wheels));
     let show = |downloads: &Downloads| {
-        let (total, at) = (downloads.total, downloads.at());
+        let (total, at) = (downloads.total, downloads.describe());
         ctx.events
             .progress(Stage::Wheels, downloads.done(), total, Unit::Bytes, at);
     };
@@ -53,8 +54,8 @@ pub(super) async fn watched_downloads(ctx: &Context, job: Job, wheels: &[LockedW
             let line = line.trim();
             tracing::debug!(target: "uv", "{line}");
             let mut downloads = downloads.borrow_mut();
-            if let Some((name, took)) = downloads.said(line) {
-                ctx.events.step(Stage::Wheels, took, format!("fetching {name}"));
+            if let Some((name, took)) = downloads.update(line) {
+                ctx.events.step(Stage::Wheels, took, format!("downloading {name}"));
             }
             show(&downloads);
         },
@@ -69,7 +70,7 @@ pub(super) async fn watched_downloads(ctx: &Context, job: Job, wheels: &[LockedW
     Ok(ended)
 }
 
-/// Bytes that a process has written to disks so far; 0 where the system does not tell.
+/// Returns the number of bytes that a process has written to disk so far; 0 if the system does not report it.
 fn written_by(system: &mut System, pid: u32) -> u64 {
     let pid = Pid::from_u32(pid);
     let kind = ProcessRefreshKind::nothing().with_disk_usage();
@@ -79,24 +80,24 @@ fn written_by(system: &mut System, pid: u32) -> u64 {
         .map_or(0, |process| process.disk_usage().total_written_bytes)
 }
 
-/// Downloads of one run of uv.
+/// The downloads of one run of uv.
 struct Downloads {
-    /// Bytes by name.
+    /// Size of each wheel in bytes, by name.
     sizes: BTreeMap<String, u64>,
-    /// Bytes of all; `None` if an index told no sizes.
+    /// Size of all wheels in bytes; `None` if the size of a wheel is unknown.
     total: Option<u64>,
-    /// Those under way, with the time of their start.
+    /// The running downloads, with their start times.
     running: BTreeMap<String, Instant>,
-    /// Bytes of those that are there.
-    there: u64,
-    /// Bytes that uv has written, unpacked.
+    /// Bytes of the finished downloads.
+    finished: u64,
+    /// Bytes that uv has written to disk, unpacked.
     written: u64,
-    /// What it says it is busy with.
-    last: String,
+    /// The last other line of uv's output.
+    last_line: String,
 }
 
 impl Downloads {
-    fn of(wheels: &[LockedWheel]) -> Self {
+    fn new(wheels: &[LockedWheel]) -> Self {
         let sizes: BTreeMap<String, u64> = wheels
             .iter()
             .filter_map(|wheel| Some((wheel.name.clone(), wheel.size?)))
@@ -106,58 +107,58 @@ impl Downloads {
             total: (sizes.len() == wheels.len() && total > 0).then_some(total),
             sizes,
             running: BTreeMap::new(),
-            there: 0,
+            finished: 0,
             written: 0,
-            last: String::new(),
+            last_line: String::new(),
         }
     }
 
-    /// Take in a line; a download that ended comes back with the time that it took.
-    fn said(&mut self, line: &str) -> Option<(String, Duration)> {
+    /// Reads a line of uv's output. Returns a download that has just finished, with its duration.
+    fn update(&mut self, line: &str) -> Option<(String, Duration)> {
         if let Some(rest) = line.strip_prefix("Downloading ") {
             let name = rest.split(' ').next().unwrap_or(rest);
             self.running.insert(name.to_owned(), Instant::now());
             return None;
         }
         if let Some(name) = line.strip_prefix("Downloaded ") {
-            self.there += self.sizes.get(name).copied().unwrap_or_default();
+            self.finished += self.sizes.get(name).copied().unwrap_or_default();
             let began = self.running.remove(name)?;
             return Some((name.to_owned(), began.elapsed()));
         }
-        // `Prepared 223 packages in 20s`: all are there, what follows is linking.
+        // `Prepared 223 packages in 20s`: all downloads are finished, and linking starts.
         if line.starts_with("Prepared ") {
-            self.there = self.total.unwrap_or_default();
+            self.finished = self.total.unwrap_or_default();
             self.running.clear();
         }
         if !line.is_empty() {
-            line.clone_into(&mut self.last);
+            line.clone_into(&mut self.last_line);
         }
         None
     }
 
-    /// Bytes that are there, as far as can be told.
+    /// Returns the estimated number of downloaded bytes.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "bytes divided by a positive number"
     )]
     fn done(&self) -> u64 {
-        // Most of the bytes are those of large wheels, where there are such.
+        // If there are large wheels, most of the bytes are theirs.
         let growth = growth();
         let largest = self.sizes.values().max().copied();
-        let reckoned = (self.written as f64 / growth.wheel(largest).unpacked_per_byte) as u64;
-        // What still runs is not there, whatever the reckoning says.
+        let estimated = (self.written as f64 / growth.wheel(largest).unpacked_per_byte) as u64;
+        // A running download is not finished, whatever the estimate says.
         let open: u64 = self.running.keys().filter_map(|name| self.sizes.get(name)).sum();
         let most = self.total.unwrap_or(u64::MAX).saturating_sub(open / 50);
-        reckoned.max(self.there).min(most)
+        estimated.max(self.finished).min(most)
     }
 
-    /// What is under way, the largest first.
-    fn at(&self) -> String {
+    /// Returns a short text about the running downloads, the largest first.
+    fn describe(&self) -> String {
         let mut running: Vec<&String> = self.running.keys().collect();
         running.sort_by_key(|name| std::cmp::Reverse(self.sizes.get(*name)));
         match running.as_slice() {
-            [] => self.last.clone(),
+            [] => self.last_line.clone(),
             [one] => (*one).clone(),
             [first, second] => format!("{first}, {second}"),
             [first, second, more @ ..] => format!("{first}, {second} and {} more", more.len()),
@@ -183,25 +184,25 @@ mod tests {
     }
 
     #[test]
-    fn finished_downloads_count_whole_and_running_ones_never_quite() {
-        let mut downloads = Downloads::of(&[wheel("torch", Some(1000)), wheel("numpy", Some(100))]);
-        assert_eq!(downloads.said("Downloading torch (1000.0B)"), None);
-        assert_eq!(downloads.said("Downloading numpy (100.0B)"), None);
+    fn finished_downloads_count_in_full_and_running_ones_do_not() {
+        let mut downloads = Downloads::new(&[wheel("torch", Some(1000)), wheel("numpy", Some(100))]);
+        assert_eq!(downloads.update("Downloading torch (1000.0B)"), None);
+        assert_eq!(downloads.update("Downloading numpy (100.0B)"), None);
         assert!(
             downloads
-                .said("Downloaded numpy")
+                .update("Downloaded numpy")
                 .is_some_and(|(name, _)| name == "numpy")
         );
-        assert_eq!((downloads.done(), downloads.at()), (100, "torch".to_owned()));
+        assert_eq!((downloads.done(), downloads.describe()), (100, "torch".to_owned()));
         downloads.written = 1_000_000;
         assert_eq!(downloads.done(), 1080);
-        downloads.said("Downloaded torch");
-        downloads.said("Prepared 2 packages in 1s");
+        downloads.update("Downloaded torch");
+        downloads.update("Prepared 2 packages in 1s");
         assert_eq!((downloads.done(), downloads.total), (1100, Some(1100)));
     }
 
     #[test]
     fn without_sizes_there_is_no_total() {
-        assert_eq!(Downloads::of(&[wheel("torch", None)]).total, None);
+        assert_eq!(Downloads::new(&[wheel("torch", None)]).total, None);
     }
 }

@@ -1,7 +1,7 @@
-"""Opens CUDA's libraries by path just before onnxruntime or tensorrt is loaded, which would not find them by name.
+"""Opens CUDA's libraries by path just before onnxruntime or tensorrt is loaded, which cannot find them by name.
 
-matenv wrote this, and matenv_preload.pth imports it whenever Python starts, so it has to be quick. Whatever goes wrong
-stays silent: a library that is missing or cannot be opened is told by the program that needs it, in its own words.
+This file was written by matenv. matenv_preload.pth imports it whenever Python starts, so it must be fast. Errors are
+ignored here: the program that needs a missing or broken library reports it.
 """
 
 import sys
@@ -9,9 +9,9 @@ from _thread import allocate_lock
 
 
 class _Finder:
-    """Has the other finders find the module, and hooks into its loader.
+    """Lets the other finders find the module, and hooks into its loader.
 
-    It stays in sys.meta_path when it is done: to take it out would move the others under a thread that goes through them.
+    It stays in sys.meta_path afterwards: removing it would shift the list while another thread iterates over it.
     """
 
     def __init__(self):
@@ -36,7 +36,8 @@ class _Finder:
         loader = spec.loader
         create = loader.create_module
 
-        # Not in find_spec, which importlib.util.find_spec calls too; nor in exec_module, which would be seen in tracebacks.
+        # Not in find_spec, because importlib.util.find_spec calls it too; not in exec_module, to stay out of
+        # tracebacks.
         def create_module(spec):
             loader.__dict__.pop("create_module", None)
             self.preload()

@@ -1,4 +1,4 @@
-"""Opens the files that libraries.txt lists, in its order; what is missing or cannot be opened is passed over."""
+"""Opens the files that libraries.txt lists, in this order. Skips files that are missing or cannot be opened."""
 
 import ctypes
 import os
@@ -6,7 +6,7 @@ import os
 
 def open_all():
     try:
-        # cuDNN needs libz.so.1, which conda's Python finds in its own folder, and cuDNN does not.
+        # cuDNN needs libz.so.1 but cannot find it. conda's Python finds it in its own folder.
         import zlib  # noqa: F401
     except ImportError:
         pass
