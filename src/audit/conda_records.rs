@@ -87,7 +87,7 @@ mod tests {
     fn sizes_and_hashes_are_those_of_the_files_in_the_prefix() {
         let prefix = tempfile::tempdir().expect("a folder");
         let meta = prefix.path().join("conda-meta");
-        fs_err::create_dir_all(&meta).expect("made");
+        fs_err::create_dir_all(&meta).expect("created");
         let (one, two) = ("11".repeat(32), "22".repeat(32));
         let record = serde_json::json!({
             "name": "tool", "version": "1.0", "build": "0", "build_number": 0, "depends": [], "subdir": "linux-64",

@@ -164,7 +164,7 @@ mod tests {
         let prefix = tempfile::tempdir().expect("a folder");
         let site = prefix.path().join("S");
         for folder in ["~umpy", "a-1.0.dist-info", "b-1.0.dist-info", "c-1.0.dist-info", "c"] {
-            fs_err::create_dir_all(site.join(folder)).expect("made");
+            fs_err::create_dir_all(site.join(folder)).expect("created");
         }
         fs_err::write(site.join("a-1.0.dist-info/RECORD"), "a-1.0.dist-info/RECORD,,\n").expect("written");
         for (name, installer) in [("b", "uv"), ("c", "conda")] {

@@ -25,11 +25,11 @@ pub(crate) struct Prefix {
 impl Prefix {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        fs_err::create_dir_all(folder.path().join(SITE)).expect("made");
+        fs_err::create_dir_all(folder.path().join(SITE)).expect("created");
         fs_err::write(folder.path().join("pyvenv.cfg"), "version = 3.13.1\n").expect("written");
         // On Windows, the version is read from the conda records.
         if cfg!(windows) {
-            fs_err::create_dir_all(folder.path().join("conda-meta")).expect("made");
+            fs_err::create_dir_all(folder.path().join("conda-meta")).expect("created");
             fs_err::write(folder.path().join("conda-meta/python-3.13.1-0.txt"), "").expect("written");
         }
         Self { folder }
@@ -47,7 +47,7 @@ impl Prefix {
     /// Writes a file that no package records.
     pub(crate) fn write(&self, path: &str, bytes: impl AsRef<[u8]>) {
         let path = self.path().join(path);
-        fs_err::create_dir_all(path.parent().expect("a folder")).expect("made");
+        fs_err::create_dir_all(path.parent().expect("a folder")).expect("created");
         // Write a new file and rename it, so that hard links in caches keep the old content.
         let new = path.with_extension("new");
         fs_err::write(&new, bytes).expect("written");

@@ -298,7 +298,7 @@ mod tests {
         let prefix = Prefix::new();
         let paths = serde_json::json!([{ "_path": "share/link", "path_type": "softlink" }]);
         prefix.conda_record("terminfo", "1.0", &paths);
-        fs_err::create_dir_all(prefix.path().join("share")).expect("made");
+        fs_err::create_dir_all(prefix.path().join("share")).expect("created");
         std::os::unix::fs::symlink("nowhere", prefix.path().join("share/link")).expect("linked");
         assert_eq!(prefix.inventory().files.missing, []);
         prefix.wheel("demo", "1.0", &[("demo/a.py", b"1")]);

@@ -126,8 +126,8 @@ mod tests {
     fn files_and_links_to_files_are_listed_and_folders_behind_links_are_not() {
         let prefix = tempfile::tempdir().expect("a folder");
         let root = prefix.path();
-        fs_err::create_dir_all(root.join("lib/demo/__pycache__")).expect("made");
-        fs_err::create_dir_all(root.join("pkgs")).expect("made");
+        fs_err::create_dir_all(root.join("lib/demo/__pycache__")).expect("created");
+        fs_err::create_dir_all(root.join("pkgs")).expect("created");
         fs_err::write(root.join("lib/demo/a.so.1"), "abc").expect("written");
         fs_err::write(root.join("lib/demo/__pycache__/a.pyc"), "abc").expect("written");
         fs_err::write(root.join("pkgs/archive"), "abc").expect("written");

@@ -14,7 +14,7 @@ use crate::{
     stack::{Library, is_of_the_driver},
 };
 
-/// A simulated process that resolves libraries like glibc's loader: see `man 8 ld.so` and `_dl_map_object` in its source.
+/// A simulated process that resolves libraries like glibc's loader. See `man 8 ld.so` and `_dl_map_object` in glibc.
 pub(super) struct Loader<'a> {
     pub(super) files: &'a Files,
     system: &'a [PathBuf],

@@ -135,7 +135,7 @@ fn start_python(prefix: &Path, site_packages: &Path, loader: &mut Loader<'_>) {
     }
 }
 
-/// Loads a listed library from the environment or the system, like `by` or the startup hook of the environment's Python.
+/// Loads a listed library from the environment or the system, like `by` or the hook of the environment's Python.
 fn load(library: &Library, by: Option<&str>, loader: &mut Loader<'_>) {
     let files = loader.files.listed(library);
     for path in &files {

@@ -64,7 +64,7 @@ mod tests {
     fn included_files_list_folders_and_a_cycle_ends() {
         let folder = tempfile::tempdir().expect("a folder");
         let conf = folder.path().join("ld.so.conf");
-        fs_err::create_dir(folder.path().join("ld.so.conf.d")).expect("made");
+        fs_err::create_dir(folder.path().join("ld.so.conf.d")).expect("created");
         fs_err::write(
             &conf,
             "include ld.so.conf.d/*.conf\ninclude ld.so.conf\n/opt/lib # ours\n",

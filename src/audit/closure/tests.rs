@@ -91,7 +91,7 @@ impl Fixture {
 
     fn put(&self, path: &str, library: Shared<'_>) {
         let path = self.path(path);
-        fs_err::create_dir_all(path.parent().expect("a folder")).expect("made");
+        fs_err::create_dir_all(path.parent().expect("a folder")).expect("created");
         fs_err::write(path, library.bytes()).expect("written");
     }
 
