@@ -96,7 +96,7 @@ fn macho_at<'a, R: ReadRef<'a>>(data: R, at: u64) -> object::Result<Imports> {
         ..Imports::default()
     };
     while let Some(command) = commands.next()? {
-        let text = |string| command.string(endian, string).map(text_of);
+        let text = |string| command.string(endian, string).map(decode);
         match command.variant()? {
             LoadCommandVariant::Dylib(dylib) if command.cmd() != macho::LC_LOAD_WEAK_DYLIB => {
                 found.needed.push(text(dylib.dylib.name)?);
@@ -127,12 +127,12 @@ fn dll<'a, R: ReadRef<'a>>(data: R) -> object::Result<Imports> {
             break;
         }
         let name = place(entry.name.get(LE)).and_then(|at| data.read_bytes_at_until(at..at + LONGEST, 0).ok());
-        found.needed.extend(name.map(text_of));
+        found.needed.extend(name.map(decode));
     }
     Ok(found)
 }
 
-fn text_of(bytes: &[u8]) -> String {
+fn decode(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 

@@ -56,8 +56,8 @@ pub(super) fn invalid(error: impl Into<Box<dyn std::error::Error + Send + Sync>>
     io::Error::new(io::ErrorKind::InvalidData, error)
 }
 
-/// Returns the file ranges of the sections with those names. Supports only 64-bit little-endian ELF and 64-bit PE files:
-/// all GPU libraries are one of them.
+/// Returns the file ranges of the sections with those names. Supports only 64-bit little-endian ELF and 64-bit PE
+/// files, the formats of all GPU libraries.
 pub(super) fn sections<R: Read + Seek>(reader: R, names: &[&[u8]]) -> io::Result<Vec<Range<u64>>> {
     let cache = ReadCache::new(reader);
     let data = Capped::new(&cache);

@@ -16,7 +16,7 @@ use super::source::{Capped, invalid};
 /// Compares only names and ignores symbol versions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Symbols {
-    /// The symbols that it needs from other libraries. Weak symbols are not included: the loader allows them to be missing.
+    /// The symbols that it needs from other libraries. Weak symbols are not included, because they may be missing.
     pub undefined: BTreeSet<String>,
     /// The symbols that it defines for other libraries.
     pub exported: BTreeSet<String>,
