@@ -141,9 +141,9 @@ mod tests {
 
     #[test]
     fn a_cuda_driver_error_is_a_problem_of_the_host() {
-        let message = "CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version ; GPU=-1 ; hostname=lab \
+        let text = "CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version ; GPU=-1 ; hostname=lab \
             ; file=cuda_execution_provider.cc ; line=336 ; expr=cudaSetDevice(info_.device_id); ";
-        let (says, scope) = explain(message, CUDA);
+        let (says, scope) = explain(text, CUDA);
         assert!(says.contains("driver is missing, or too old"), "{says}");
         assert_eq!(scope, Scope::Host);
         let none = "CUDA failure 100: no CUDA-capable device is detected ; GPU=-1 ; hostname=lab";
@@ -152,17 +152,17 @@ mod tests {
 
     #[test]
     fn a_build_without_the_provider_is_reported() {
-        let message = "CoreML execution provider is not supported in this build. ";
-        let (says, scope) = explain(message, CORE_ML);
+        let text = "CoreML execution provider is not supported in this build. ";
+        let (says, scope) = explain(text, CORE_ML);
         assert_eq!(says, "this ONNX Runtime was built without CoreMLExecutionProvider");
         assert_eq!(scope, Scope::Environment);
     }
 
     #[test]
     fn a_part_that_only_the_cpu_can_run_is_reported() {
-        let message = "This session contains graph nodes that are assigned to the default CPU EP, but fallback to CPU EP has \
+        let text = "This session contains graph nodes that are assigned to the default CPU EP, but fallback to CPU EP has \
             been explicitly disabled by the user.";
-        assert!(explain(message, TENSORRT).0.contains("cannot run a part of the model"));
+        assert!(explain(text, TENSORRT).0.contains("cannot run a part of the model"));
     }
 
     #[test]

@@ -38,8 +38,8 @@ pub(super) fn no_library(folder: &Path) -> Finding {
         .with_remedy("require `onnxruntime>=1.19` in the manifest, or install with `--no-bench`")
 }
 
-/// The finding for a model that ran, at least in a relevant part, on another provider than requested. The measured times
-/// are then not those of the requested provider.
+/// The finding for a model that ran on another provider than requested, at least in a relevant part. The measured
+/// times are then not those of the requested provider.
 pub(super) fn stray(asked: &Request, stray: &Stray) -> Finding {
     let Stray {
         provider,
@@ -81,10 +81,7 @@ pub(super) fn of_ending(ended: &Ended, reported: bool, at: &str, asked: &Request
         ),
         (false, false) => (
             Severity::Error,
-            format!(
-                "the benchmark process failed at this step: {at} ({})",
-                ended.how()
-            ),
+            format!("the benchmark process failed at this step: {at} ({})", ended.how()),
         ),
         (true, false) => (
             Severity::Error,

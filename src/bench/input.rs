@@ -78,7 +78,8 @@ impl Input {
         })
     }
 
-    /// Returns the shape for a batch size. Open axes get their size from `given`, an open first axis from the batch size.
+    /// Returns the shape for a batch size. Open axes get their size from `given`. An open first axis gets the batch
+    /// size, multiplied by its size in `given` if there is one.
     pub(super) fn shape(&self, given: Option<&[u64]>, batch: u64) -> Result<Vec<u64>, Failure> {
         let Some(given) = given else {
             return self

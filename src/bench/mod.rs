@@ -1,11 +1,12 @@
 //! Benchmark: checks the output of inference on the ONNX Runtime of an environment, then times it.
 //!
-//! Input: a prefix and a [`BenchRequest`]. Output: a [`Benchmark`]. A crash, a wrong output, or a run on another provider
-//! than requested is a [`Finding`] in it. A [`worker`] process of this same program does the work. It loads the library
-//! of the environment, so the times are those of the environment's programs without the overhead of Python.
+//! Input: a prefix and a [`BenchRequest`]. Output: a [`Benchmark`]. A crash, a wrong output, or a run on another
+//! provider than requested is a [`Finding`] in it. A [`worker`] process of this same program does the work. It loads the
+//! library of the environment, so the times are those of the environment's programs without the overhead of Python.
 //!
-//! The built-in model is a U-Net like the backbone of a SLEAP model. `scripts/make-bench-model.py` created it and computed
-//! its reference output without ONNX Runtime. Not included on purpose: preprocessing, Python, and comparisons of machines.
+//! The built-in model is a U-Net like the backbone of a SLEAP model. `scripts/make-bench-model.py` created it and
+//! computed its reference output without ONNX Runtime. Not included on purpose: preprocessing, Python, and comparisons
+//! of machines.
 
 mod cause;
 mod error;
@@ -283,8 +284,8 @@ fn limit(model: &Model, provider: &str) -> Duration {
 
 /// Returns an extra environment variable for the worker.
 fn variables(asked: &Request) -> Option<(&'static str, &'static str)> {
-    // TensorFloat-32 is too imprecise for the tolerance of the reference, and ONNX Runtime cannot disable it for TensorRT
-    // (https://github.com/microsoft/onnxruntime/issues/26029). NVIDIA's libraries read this variable when they load.
+    // TensorFloat-32 is too imprecise for the tolerance of the reference, and ONNX Runtime cannot disable it for
+    // TensorRT (https://github.com/microsoft/onnxruntime/issues/26029). NVIDIA's libraries read this when they load.
     (asked.reference.is_some() && [CUDA, TENSORRT].contains(&asked.provider.as_str()))
         .then_some(("NVIDIA_TF32_OVERRIDE", "0"))
 }
@@ -347,7 +348,10 @@ fn apply_report(ctx: &Context, benchmark: &mut Benchmark, report: Report, asked:
     }
     let fixed = report.failure.is_none() && report.rows.len() < asked.batches.len();
     if let (true, Some(row)) = (fixed, report.rows.first()) {
-        let text = format!("{} has a fixed batch size, so only batch size {} was timed", benchmark.model, row.batch);
+        let text = format!(
+            "{} has a fixed batch size, so only batch size {} was timed",
+            benchmark.model, row.batch
+        );
         ctx.events.note(text);
     }
     benchmark.rows = report.rows;

@@ -151,8 +151,7 @@ async fn a_run_on_another_provider_than_requested_blocks() {
     let [finding] = &bench.findings[..] else {
         panic!("one finding, not {bench:?}");
     };
-    let expected =
-        "100.0 % of the inference time ran on CUDAExecutionProvider instead of CPUExecutionProvider: Conv";
+    let expected = "100.0 % of the inference time ran on CUDAExecutionProvider instead of CPUExecutionProvider: Conv";
     assert_eq!((finding.message.as_str(), finding.blocks()), (expected, true));
 }
 
@@ -198,7 +197,7 @@ fn asked(provider: &str, reference: Option<PathBuf>, work: &Path) -> Request {
     }
 }
 
-/// On Ampere and newer GPUs, TensorRT rounded to TensorFloat-32, and the output of the built-in model was reported as wrong.
+/// On Ampere and newer GPUs, TensorRT rounded to TensorFloat-32, so the output of the built-in model counted as wrong.
 #[cfg(unix)]
 #[tokio::test]
 async fn output_that_is_compared_with_a_reference_uses_full_precision() {

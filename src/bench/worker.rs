@@ -1,8 +1,8 @@
 //! The worker process: loads an environment's ONNX Runtime, checks the output of one run and times more runs.
 //!
 //! Input: a [`Request`] in a file. Output: a [`Report`] as the last line of standard output, and progress on standard
-//! error. It is a separate process, so that a library that crashes, hangs or uses an unsupported CPU instruction does not
-//! stop matenv.
+//! error. It is a separate process, so that a library that crashes, hangs or uses an unsupported CPU instruction does
+//! not stop matenv.
 
 use std::{
     ffi::{CStr, OsString, c_char},
@@ -273,8 +273,8 @@ fn session(
         .with_intra_threads(threads)?
         .with_profiling(request.work.join("profile"))?;
     builder = with_provider(builder, request)?;
-    // The built-in model has fixed shapes, so none of its nodes needs the CPU. Other models may compute shapes on the CPU:
-    // their profile is checked instead. ONNX Runtime rejects this option together with the CPU provider.
+    // The built-in model has fixed shapes, so none of its nodes needs the CPU. Other models may compute shapes on the
+    // CPU: their profile is checked instead. ONNX Runtime rejects this option together with the CPU provider.
     if request.reference.is_some() && request.provider != CPU {
         builder = builder.with_disable_cpu_fallback()?;
     }

@@ -61,9 +61,7 @@ pub(super) fn invalid(error: impl Into<Box<dyn std::error::Error + Send + Sync>>
 pub(super) fn sections<R: Read + Seek>(reader: R, names: &[&[u8]]) -> io::Result<Vec<Range<u64>>> {
     let cache = ReadCache::new(reader);
     let data = Capped::new(&cache);
-    let start = data
-        .read_bytes_at(0, 4)
-        .map_err(|()| invalid("file is too short"))?;
+    let start = data.read_bytes_at(0, 4).map_err(|()| invalid("file is too short"))?;
     if start.starts_with(b"MZ") {
         pe_sections(data, names).map_err(invalid)
     } else {

@@ -133,7 +133,10 @@ fn a_removed_library_is_reported_once_with_all_files_that_need_it() {
     let (library, reasons) = fixture.missing();
     assert_eq!(library, "libcurand.so.10");
     assert!(reasons[0].contains("the profile loads libcurand.so.10"), "{reasons:?}");
-    assert!(reasons[1].contains("libonnxruntime_providers_cuda.so needs"), "{reasons:?}");
+    assert!(
+        reasons[1].contains("libonnxruntime_providers_cuda.so needs"),
+        "{reasons:?}"
+    );
 }
 
 #[test]
@@ -192,7 +195,10 @@ fn the_parts_of_cudnn_are_searched_in_an_environment_with_only_torch() {
     }
     let (library, reasons) = fixture.missing();
     assert_eq!(library, "libcudnn_ops.so.9");
-    assert!(reasons[0].starts_with("libcudnn.so.9 opens libcudnn_ops.so.9"), "{reasons:?}");
+    assert!(
+        reasons[0].starts_with("libcudnn.so.9 opens libcudnn_ops.so.9"),
+        "{reasons:?}"
+    );
 }
 
 /// conda's Python has `$ORIGIN/../lib` in its search folders, because libstdc++ is there.
