@@ -1,5 +1,6 @@
-//! Compares `matenv lock` of sleap with the profile `cpu` for three platforms to `uv pip compile` of the same requirements
-//! for each platform in turn. Runs once with an empty uv cache, then with a warm one. Only prints the times and the ratio.
+//! Compares `matenv lock` of sleap with the profile `cpu` for three platforms to `uv pip compile` of the same
+//! requirements for each platform in turn. Runs once with an empty uv cache, then with a warm one. Only prints the
+//! times and the ratio.
 //!
 //! Uses HOME and `RATTLER_CACHE_DIR` from the environment. `MATENV_BENCH_MIRRORS` can contain more arguments for
 //! `matenv`.

@@ -100,9 +100,9 @@ pub(super) fn of_ending(ended: &Ended, reported: bool, at: &str, asked: &Request
         .with_evidence([asked.library.display().to_string(), ended.how()])
         .with_evidence(tail);
     Some(finding.with_remedy(if illegal_instruction(ended) {
-        "this build of ONNX Runtime needs a newer CPU: require an older release in the manifest, such as `onnxruntime<1.20`"
+        "this build of ONNX Runtime needs a newer CPU: require an older release, such as `onnxruntime<1.20`"
     } else {
-        "reinstall the environment with `--force`; if it fails again, require another release of ONNX Runtime in the manifest"
+        "reinstall the environment with `--force`; if that fails, require another ONNX Runtime release in the manifest"
     }))
 }
 

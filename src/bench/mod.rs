@@ -1,8 +1,8 @@
 //! Benchmark: checks the output of inference on the ONNX Runtime of an environment, then times it.
 //!
 //! Input: a prefix and a [`BenchRequest`]. Output: a [`Benchmark`]. A crash, a wrong output, or a run on another
-//! provider than requested is a [`Finding`] in it. A [`worker`] process of this same program does the work. It loads the
-//! library of the environment, so the times are those of the environment's programs without the overhead of Python.
+//! provider than requested is a [`Finding`] in it. A [`worker`] process of this same program does the work. It loads
+//! the library of the environment, so the times are those of the environment's programs without the overhead of Python.
 //!
 //! The built-in model is a U-Net like the backbone of a SLEAP model. `scripts/make-bench-model.py` created it and
 //! computed its reference output without ONNX Runtime. Not included on purpose: preprocessing, Python, and comparisons
