@@ -1,5 +1,5 @@
-//! What the look for changes costs at each start of a program: 260 distributions and 40 conda packages, as sleap has them, with
-//! nothing changed, with a compiled module beside them, and with every RECORD written anew. Prints; judges nothing.
+//! Measures the check for changes that runs each time a program starts. Uses 260 distributions and 40 conda packages,
+//! like sleap: with no change, with a new `__pycache__`, and with every RECORD rewritten. Only prints the times.
 #![expect(clippy::print_stdout, reason = "a program that prints its result")]
 
 use std::{
@@ -20,7 +20,7 @@ use matenv::{
 const ROUNDS: u32 = 200;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // `cargo test --benches` runs this file too: there is nothing to test.
+    // `cargo test --benches` runs this file too, but there is nothing to test.
     if !std::env::args().any(|argument| argument == "--bench") {
         return Ok(());
     }
@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let started = Instant::now();
     Fingerprint::take(prefix)?.ok_or("no Python")?.write(prefix)?;
-    println!("{:>8.2?}  taken and written", started.elapsed());
+    println!("{:>8.2?}  fingerprint taken and written", started.elapsed());
     let record: GenerationRecord = serde_json::from_value(serde_json::json!({
         "schema": 1, "env": "sleap", "manifest": "sleap", "profile": "cpu", "number": 1, "plan_fingerprint": "",
         "created": "2026-11-24T00:00:00Z", "proven": true, "ok": true,
@@ -52,13 +52,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     timed(&generation, "nothing changed");
     fs_err::create_dir(site_packages.join("__pycache__"))?;
-    timed(&generation, "something compiled");
+    timed(&generation, "a module compiled");
     install(&site_packages)?;
-    timed(&generation, "every RECORD written anew");
+    timed(&generation, "every RECORD rewritten");
     Ok(())
 }
 
-/// Each with 200 files: sleap's 50,000 in all.
+/// Creates 260 distributions with 200 files each, about the 50,000 files of sleap.
 fn install(site_packages: &Path) -> Result<(), Box<dyn Error>> {
     for number in 0..260 {
         let (module, info) = (
@@ -87,7 +87,7 @@ fn timed(generation: &Generation, what: &str) {
         .collect();
     times.sort();
     println!(
-        "{:>8.2?}  {what} (the slowest of {ROUNDS}: {:.2?})",
+        "{:>8.2?}  {what} (slowest of {ROUNDS}: {:.2?})",
         times[times.len() / 2],
         times[times.len() - 1]
     );

@@ -1,7 +1,8 @@
-//! `matenv install sleap` without verify and bench, against `uv venv` and `uv pip sync` of the same set from a hashed
-//! list, both with warm caches, in turn. Prints the medians and the ratio; judges nothing.
+//! Compares `matenv install sleap` without verification and benchmark to `uv venv` and `uv pip sync` of the same wheels
+//! from a hashed list. Both use warm caches and run alternately. Only prints the medians and the ratio.
 //!
-//! Uses HOME, `UV_CACHE_DIR` and `RATTLER_CACHE_DIR` as they are; `MATENV_BENCH_MIRRORS` holds more arguments.
+//! Uses HOME, `UV_CACHE_DIR` and `RATTLER_CACHE_DIR` from the environment. `MATENV_BENCH_MIRRORS` can contain more
+//! arguments for `matenv install`.
 #![expect(
     clippy::print_stdout,
     clippy::disallowed_methods,
@@ -19,7 +20,7 @@ use std::{
 const ROUNDS: usize = 5;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // `cargo test --benches` runs this file too: there is nothing to test.
+    // `cargo test --benches` runs this file too, but there is nothing to test.
     if !std::env::args().any(|argument| argument == "--bench") {
         return Ok(());
     }
@@ -59,10 +60,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut theirs = Vec::new();
     for round in 0..=ROUNDS {
         let us = timed(&mut install(true))?;
-        // Asked each time: the first generation's interpreter goes with it when a third one is made.
+        // Resolve it each time: the third installation removes the first generation with its interpreter.
         let python = fs_err::canonicalize(home.join("envs/sleap/bin/python"))?;
         let them = uv_sync(&uv, &python, &venv, &list)?;
-        // The first round fills whatever is still cold.
+        // The first round warms up the caches.
         if round > 0 {
             ours.push(us);
             theirs.push(them);
@@ -94,17 +95,17 @@ fn uv_sync(uv: &Path, python: &Path, venv: &Path, list: &Path) -> Result<Duratio
     if venv.exists() {
         fs_err::remove_dir_all(venv)?;
     }
-    let made = timed(Command::new(uv).args(["venv", "-q", "--python"]).arg(python).arg(venv))?;
+    let created = timed(Command::new(uv).args(["venv", "-q", "--python"]).arg(python).arg(venv))?;
     let synced = timed(
         Command::new(uv)
             .args(["pip", "sync", "-q", "--require-hashes", "--python"])
             .arg(venv.join("bin/python"))
             .arg(list),
     )?;
-    Ok(made + synced)
+    Ok(created + synced)
 }
 
-/// The uv that matenv used: the one it keeps, or the one that it found.
+/// Returns the uv that matenv used: `MATENV_UV`, the copy in its home, or the one on PATH.
 fn find_uv(home: &Path) -> PathBuf {
     if let Some(named) = std::env::var_os("MATENV_UV") {
         return named.into();
@@ -123,7 +124,7 @@ fn find_uv(home: &Path) -> PathBuf {
     kept.unwrap_or_else(|| "uv".into())
 }
 
-/// Write the wheels of the environment as a hashed list.
+/// Writes the wheels of the environment as a hashed list.
 fn hashed_list(home: &Path, list: &Path) -> Result<(), Box<dyn Error>> {
     let output = Command::new(env!("CARGO_BIN_EXE_matenv"))
         .args(["info", "sleap", "--json"])

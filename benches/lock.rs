@@ -1,7 +1,9 @@
-//! `matenv lock` of sleap on the processor for three platforms, against `uv pip compile` of the same requirements for the same
-//! platforms, one after the other; with an empty uv cache once, then warm. Prints both and the ratio; judges nothing.
+//! Compares `matenv lock` of sleap with the profile `cpu` for three platforms to `uv pip compile` of the same
+//! requirements for each platform in turn. Runs once with an empty uv cache, then with a warm one. Only prints the
+//! times and the ratio.
 //!
-//! Uses HOME and `RATTLER_CACHE_DIR` as they are; `MATENV_BENCH_MIRRORS` holds more arguments.
+//! Uses HOME and `RATTLER_CACHE_DIR` from the environment. `MATENV_BENCH_MIRRORS` can contain more arguments for
+//! `matenv`.
 #![expect(
     clippy::print_stdout,
     clippy::disallowed_methods,
@@ -17,7 +19,7 @@ use std::{
 
 const ROUNDS: usize = 5;
 
-/// uv's names of linux-64, osx-arm64 and win-64, as `profiles/platforms.toml` has them.
+/// uv's names for linux-64, osx-arm64 and win-64, as in `profiles/platforms.toml`.
 const PLATFORMS: [&str; 3] = [
     "x86_64-manylinux_2_28",
     "aarch64-apple-darwin",
@@ -28,7 +30,7 @@ const LAB: &str =
     "[environments.sleap]\nprofiles = [\"cpu\"]\n\n[lock]\nplatforms = [\"linux-64\", \"osx-arm64\", \"win-64\"]\n";
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // `cargo test --benches` runs this file too: there is nothing to test.
+    // `cargo test --benches` runs this file too, but there is nothing to test.
     if !std::env::args().any(|argument| argument == "--bench") {
         return Ok(());
     }
@@ -51,13 +53,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let (ours, theirs) = (folder.path().join("cache-a"), folder.path().join("cache-b"));
     let lock = |cache: &Path| -> Result<Duration, Box<dyn Error>> {
-        // Made anew each time: an old lock would have its versions kept.
+        // Start without a lock each time, because matenv keeps the versions of an existing one.
         for name in ["matenv.lock", "matenv-lock.json"] {
             let _ = fs_err::remove_file(lab.join(name));
         }
         timed(&mut matenv(&["lock"], cache))
     };
-    // uv itself may have to be fetched.
+    // The first run may have to download uv.
     lock(&folder.path().join("cache-first"))?;
     let planned = matenv(&["plan", "sleap", "--profile", "cpu", "--json"], &ours)
         .stdout(Stdio::piped())
@@ -117,7 +119,7 @@ fn timed(command: &mut Command) -> Result<Duration, Box<dyn Error>> {
     Ok(start.elapsed())
 }
 
-/// What the plan asks of the index, a line each.
+/// Returns the requirements of the plan, one per line.
 fn requirements(plan: &[u8]) -> Result<String, Box<dyn Error>> {
     let plan: serde_json::Value = serde_json::from_slice(plan)?;
     let choices = plan["choices"].as_array().ok_or("no choices")?;
@@ -126,7 +128,7 @@ fn requirements(plan: &[u8]) -> Result<String, Box<dyn Error>> {
     Ok(lines.join("\n"))
 }
 
-/// The uv that matenv used: the one that is named, the one that it keeps, or the one on PATH.
+/// Returns the uv that matenv used: `MATENV_UV`, the copy in its home, or the one on PATH.
 fn find_uv(folder: &Path) -> std::path::PathBuf {
     if let Some(named) = std::env::var_os("MATENV_UV") {
         return named.into();

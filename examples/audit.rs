@@ -1,12 +1,13 @@
-//! What the files of any environment prove, matenv's or not: `cargo run --example audit -- [--deep] PREFIX [PROFILE BACKEND]`
+//! Checks the files of any environment: `cargo run --example audit -- [--deep] PREFIX [PROFILE BACKEND]`
 //!
-//! PROFILE is `cpu`, `gpu` or `gpu-trt`, and BACKEND such as `cu130`; without them nothing is asked of GPU libraries.
+//! PROFILE is `cpu`, `gpu` or `gpu-trt`. BACKEND is a backend such as `cu130`. Without them, GPU libraries are not
+//! checked.
 
 use std::{path::Path, process::ExitCode, time::Instant};
 
 use matenv::audit::{self, Depth, Subject};
 
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a program")]
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a program prints its result")]
 fn main() -> ExitCode {
     let (options, arguments): (Vec<String>, Vec<String>) = std::env::args()
         .skip(1)

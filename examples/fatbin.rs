@@ -1,6 +1,6 @@
-//! For which GPUs libraries hold code: `cargo run --release --example fatbin -- [--json] FILE…`
+//! Lists the GPU code in libraries: `cargo run --release --example fatbin -- [--json] FILE…`
 //!
-//! Numbers in brackets are capabilities with only a few kernels; they do not count as "built for".
+//! Capabilities in parentheses have only a few kernels. They do not count as "built for".
 
 use std::{collections::BTreeMap, path::PathBuf, process::ExitCode, time::Instant};
 
@@ -9,7 +9,7 @@ use matenv::{
     profile::ComputeCapability,
 };
 
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a program")]
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a program prints its result")]
 fn main() -> ExitCode {
     let (options, files): (Vec<_>, Vec<_>) = std::env::args_os()
         .skip(1)
@@ -36,14 +36,14 @@ fn main() -> ExitCode {
             println!("  SASS {}", row(&code.sass, &code.main_sass()));
             println!("  PTX  {}", row(&code.ptx, &code.main_ptx()));
         } else {
-            // A DLL has no such table.
+            // A DLL has no dynamic section.
             let needed = Dynamic::read(&file).map(|dynamic| dynamic.needed).unwrap_or_default();
-            let told = serde_json::json!({
+            let result = serde_json::json!({
                 "file": file, "seconds": seconds, "needed": needed, "damaged": code.damaged,
                 "sass": code.main_sass(), "ptx": code.main_ptx(),
                 "entries": { "sass": code.sass, "ptx": code.ptx },
             });
-            println!("{told}");
+            println!("{result}");
         }
     }
     exit
@@ -53,7 +53,7 @@ fn row(counts: &BTreeMap<ComputeCapability, u64>, main: &[ComputeCapability]) ->
     if counts.is_empty() {
         return "none".to_owned();
     }
-    let words: Vec<_> = counts
+    let entries: Vec<_> = counts
         .iter()
         .map(|(capability, count)| {
             let arch = capability.sm();
@@ -65,5 +65,5 @@ fn row(counts: &BTreeMap<ComputeCapability, u64>, main: &[ComputeCapability]) ->
             }
         })
         .collect();
-    words.join(" ")
+    entries.join(" ")
 }

@@ -1,10 +1,11 @@
-//! Give any prefix with CUDA's wheels the hook that finds them: `cargo run --example preload -- PREFIX CUDA_MAJOR PROFILE`
+//! Installs the hook that preloads CUDA libraries into any prefix with CUDA wheels:
+//! `cargo run --example preload -- PREFIX CUDA_MAJOR PROFILE`
 
 use std::{path::Path, process::ExitCode};
 
 use matenv::{names::ProfileName, packages::preload, profile::stack};
 
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a program")]
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a program prints its result")]
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [prefix, cuda, profile] = arguments.as_slice() else {
@@ -12,7 +13,7 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let (Ok(cuda), Ok(profile)) = (cuda.parse(), profile.parse::<ProfileName>()) else {
-        eprintln!("CUDA_MAJOR is a number such as 13, PROFILE is `gpu` or `gpu-trt`");
+        eprintln!("invalid CUDA_MAJOR or PROFILE: use a number such as 13, and `gpu` or `gpu-trt`");
         return ExitCode::from(2);
     };
     match preload::install(Path::new(prefix), &stack::libraries(cuda, profile)) {

@@ -12,47 +12,47 @@ use crate::{
     files::layout,
 };
 
-/// The ELF files of a prefix, by path below it. There are none on other systems.
+/// The ELF files of a prefix, by relative path. Empty on systems other than Linux.
 #[derive(Debug, Clone, Default)]
 pub struct Binaries {
     files: BTreeMap<String, Binary>,
     prefix: PathBuf,
-    /// Folders that the program itself names for all that it loads.
+    /// Library folders of the Python executable. They apply to everything that it loads.
     of_program: Vec<PathBuf>,
-    /// Folders that are searched when no file names one.
+    /// System folders, searched last.
     system: Vec<PathBuf>,
 }
 
-/// What an ELF file needs.
+/// The libraries and symbol versions that an ELF file needs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Binary {
     dynamic: Dynamic,
     versions: Vec<VersionNeed>,
 }
 
-/// A symbol version that a file needs and that the library it would load does not define.
+/// A symbol version that a file needs but that is missing from the library it would load.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LackingVersion {
-    /// The file that needs it, below the prefix.
+    /// The file that needs it, relative to the prefix.
     pub path: String,
     /// The version, such as `GLIBC_2.38`.
     pub version: String,
-    /// The library that it would load.
+    /// The library that the file would load.
     pub library: PathBuf,
 }
 
-/// Symbols that a file needs and that no library that it would load has.
+/// Symbols that a file needs but that are missing from every library it would load.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LackingSymbols {
-    /// The file that needs them, below the prefix.
+    /// The file that needs them, relative to the prefix.
     pub path: String,
-    /// Where they were looked for.
+    /// The libraries that were searched.
     pub looked_in: Vec<PathBuf>,
-    /// The symbols.
+    /// The missing symbols.
     pub symbols: Vec<String>,
 }
 
-/// Whether a file is called as a shared library is.
+/// Returns whether `path` is named like a shared library.
 pub(super) fn is_library(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     name.contains(".so.")
@@ -62,7 +62,7 @@ pub(super) fn is_library(path: &str) -> bool {
 }
 
 impl Binaries {
-    /// Read the libraries of `tree`. What is no 64-bit ELF file has no needs that could be told.
+    /// Reads the libraries of `tree`. Skips files that are not 64-bit ELF.
     pub(super) fn read(prefix: &Path, tree: &Tree, conda: bool) -> Self {
         if !cfg!(target_os = "linux") {
             return Self::default();
@@ -91,8 +91,8 @@ impl Binaries {
         }
     }
 
-    /// The version needs that do not hold, of the files that `counts` names. Only of the C and C++ libraries: others
-    /// bring their versions with them.
+    /// Returns the missing symbol versions of the files that `counts` selects. Checks only the C and C++ runtimes:
+    /// other libraries are installed together with the versions that they define.
     pub(super) fn lacking_versions(&self, counts: impl Fn(&str) -> bool) -> Vec<LackingVersion> {
         let files: Vec<_> = self.files.iter().filter(|(path, _)| counts(path)).collect();
         let wanted: Vec<_> = files
@@ -119,7 +119,8 @@ impl Binaries {
         lacking
     }
 
-    /// The libraries that a file would load, with the versions that it needs of them. One that is nowhere is another fault.
+    /// Returns the libraries that a file would load, with the versions that it needs. Skips libraries that are not
+    /// found: a different check reports those.
     fn wanted<'a>(&self, path: &'a str, binary: &Binary) -> Vec<(&'a str, PathBuf, Vec<String>)> {
         const KINDS: [&str; 3] = ["GLIBC_", "GLIBCXX_", "CXXABI_"];
         let mut wanted: BTreeMap<&str, Vec<String>> = BTreeMap::new();
@@ -134,7 +135,8 @@ impl Binaries {
             .collect()
     }
 
-    /// The symbols called as `wanted` says that `path` needs and none of `providers` has. Absent when that cannot be told.
+    /// Returns the symbols that `path` needs and that no library in `providers` defines, among those that `wanted`
+    /// selects. `None` if nothing is missing or a file cannot be read.
     pub(super) fn lacking_symbols(
         &self,
         path: &str,
@@ -146,7 +148,7 @@ impl Binaries {
         }
         let mut needed = Symbols::read(&self.prefix.join(path), &wanted).ok()?.undefined;
         for provider in providers {
-            // A damaged one is another fault.
+            // A different check reports damaged libraries.
             let found = Symbols::read(provider, |name| needed.contains(name)).ok()?;
             needed.retain(|name| !found.exported.contains(name));
         }
@@ -157,12 +159,13 @@ impl Binaries {
         })
     }
 
-    /// The library that `path` would load for `soname`, by the folders that it and the program name, then the system's.
+    /// Returns the library that `path` would load for `soname`: from its own folders, then those of the Python
+    /// executable, then those of the system.
     pub(super) fn loaded_by(&self, path: &str, soname: &str) -> Option<PathBuf> {
         self.find(path, &self.files.get(path)?.dynamic, soname)
     }
 
-    /// A file that needs `soname` and would take `library` for it.
+    /// Returns a file that needs `soname` and would load `library` for it.
     pub(super) fn taken_by(&self, library: &str, soname: &str) -> Option<&str> {
         let there = self.prefix.join(library);
         let takes = |(path, binary): &(&String, &Binary)| {
@@ -180,7 +183,7 @@ impl Binaries {
             .chain(&self.of_program)
             .chain(&self.system)
             .map(|folder| folder.join(soname))
-            // One for another processor is passed over, as the loader does.
+            // Like the loader, skip libraries built for another processor.
             .find(|found| {
                 let known = found.strip_prefix(&self.prefix).ok().and_then(|below| {
                     let below = below.to_string_lossy().replace('\\', "/");
@@ -203,7 +206,7 @@ fn binary(path: &Path) -> Option<Binary> {
     })
 }
 
-/// The folders that a file names, with `$ORIGIN` put in, and without `..`, so that one folder has one name here.
+/// Expands `$ORIGIN` in the folders listed in a file and removes `..`, so that each folder has one name.
 pub(super) fn folders(file: &Path, listed: &[String]) -> Vec<PathBuf> {
     let origin = file.parent().unwrap_or(Path::new("/")).to_string_lossy();
     listed

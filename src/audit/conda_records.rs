@@ -9,20 +9,20 @@ use rayon::prelude::*;
 
 use super::record::Recorded;
 
-/// A conda package that is linked into the prefix, as `conda-meta` tells it.
+/// A conda package that is linked into the prefix, as recorded in `conda-meta`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CondaPackage {
-    /// Name.
+    /// The package name.
     pub name: String,
-    /// Version.
+    /// The version.
     pub version: String,
-    /// Build string.
+    /// The build string.
     pub build: String,
     /// Its files.
     pub files: Vec<Recorded>,
 }
 
-/// The packages of `conda-meta`, by name, and the records that cannot be read.
+/// Returns the packages of `conda-meta`, by name, and the paths of records that cannot be read.
 pub(super) fn read(prefix: &Path) -> (Vec<CondaPackage>, Vec<String>) {
     let Ok(entries) = fs_err::read_dir(prefix.join("conda-meta")) else {
         return (Vec::new(), Vec::new());
@@ -44,11 +44,11 @@ pub(super) fn read(prefix: &Path) -> (Vec<CondaPackage>, Vec<String>) {
 }
 
 fn package(record: &PrefixRecord) -> CondaPackage {
-    let told = &record.repodata_record.package_record;
+    let details = &record.repodata_record.package_record;
     CondaPackage {
-        name: told.name.as_normalized().to_owned(),
-        version: told.version.to_string(),
-        build: told.build.to_string(),
+        name: details.name.as_normalized().to_owned(),
+        version: details.version.to_string(),
+        build: details.build.to_string(),
         files: record.paths_data.paths.iter().filter_map(recorded).collect(),
     }
 }
@@ -57,7 +57,7 @@ fn recorded(entry: &PathsEntry) -> Option<Recorded> {
     let path = entry.relative_path.to_str()?.replace('\\', "/");
     let (compared, required) = match entry.path_type {
         PathType::HardLink => (true, true),
-        // What a link leads to has its own record; scripts of entry points are written anew in each prefix.
+        // The target of a link has its own record. Entry point scripts are generated for each prefix.
         PathType::SoftLink
         | PathType::WindowsPythonEntryPointScript
         | PathType::WindowsPythonEntryPointExe
@@ -65,7 +65,8 @@ fn recorded(entry: &PathsEntry) -> Option<Recorded> {
         PathType::PycFile => (false, false),
         PathType::Directory | PathType::LinkedPackageRecord => return None,
     };
-    // The prefix is written into a text, which gets longer, or over zeros in a binary; macOS's are signed again then.
+    // Installing writes the prefix into the file: a text file changes its size, a padded binary keeps it.
+    // On macOS, the binary is then signed again, which changes the size too.
     let rewritten = entry.prefix_placeholder.is_some();
     let keeps_size = !rewritten || entry.file_mode == Some(FileMode::Binary) && !cfg!(target_os = "macos");
     let compared = compared && !super::record::is_compiled(&path);
@@ -86,7 +87,7 @@ mod tests {
     fn sizes_and_hashes_are_those_of_the_files_in_the_prefix() {
         let prefix = tempfile::tempdir().expect("a folder");
         let meta = prefix.path().join("conda-meta");
-        fs_err::create_dir_all(&meta).expect("made");
+        fs_err::create_dir_all(&meta).expect("created");
         let (one, two) = ("11".repeat(32), "22".repeat(32));
         let record = serde_json::json!({
             "name": "tool", "version": "1.0", "build": "0", "build_number": 0, "depends": [], "subdir": "linux-64",

@@ -9,54 +9,54 @@ use super::{
     record::{self, Recorded},
 };
 
-/// An installed distribution, as its `.dist-info` tells it.
+/// An installed distribution, as recorded in its `.dist-info`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Distribution {
-    /// Normalized name.
+    /// The normalized name.
     pub name: PackageName,
-    /// Version, local part included.
+    /// The version, including the local part.
     pub version: Version,
-    /// What it needs; lines that make no sense are left out.
+    /// Its requirements, without invalid lines.
     pub requires: Vec<Requirement<VerbatimUrl>>,
-    /// Its `.dist-info`, below the prefix.
+    /// Its `.dist-info` folder, relative to the prefix.
     pub info: String,
-    /// Who installed it, such as `uv`.
+    /// The tool that installed it, such as `uv`.
     pub installer: Option<String>,
     /// The tags of its wheel, such as `cp313-cp313-manylinux_2_28_x86_64`.
     pub tags: Vec<String>,
-    /// Where it came from, if it was named by a URL or a folder.
+    /// Its source, if it was installed from a URL or a folder.
     pub origin: Option<Origin>,
-    /// Whether somebody asked for it by its name, and not only another distribution.
+    /// Whether it was installed by name, and not only as a dependency.
     pub requested: bool,
-    /// Its files; absent where it has no RECORD.
+    /// Its files, or `None` if it has no RECORD.
     pub files: Option<Vec<Recorded>>,
 }
 
-/// A folder in `site-packages` that is no whole distribution any more.
+/// A folder in `site-packages` that is left over from a distribution.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Remains {
-    /// Its name.
+    /// The folder name.
     pub folder: String,
-    /// What it lacks.
+    /// What is missing from it.
     pub kind: RemainsKind,
 }
 
-/// What a folder that is left of a distribution lacks.
+/// The kinds of leftover folders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RemainsKind {
     /// A `.dist-info` without METADATA.
     NoMetadata,
-    /// A `.dist-info` without RECORD: no installer can remove it.
+    /// A `.dist-info` without RECORD. No installer can remove it.
     NoRecord,
-    /// What pip moved out of the way and did not come to remove: `~umpy`.
+    /// A folder that pip renamed and failed to remove, such as `~umpy`.
     Aside,
 }
 
-/// What `site-packages` (`folder` below the prefix) holds.
+/// Reads the distributions and leftovers in `site-packages`, which is `folder` relative to the prefix.
 pub(super) fn read(prefix: &Path, folder: &str) -> Result<(Vec<Distribution>, Vec<Remains>), AuditError> {
     let mut names = Vec::new();
     for entry in fs_err::read_dir(prefix.join(folder)).map_err(AuditError::Io)? {
-        // A name that is no text is no distribution's.
+        // Distribution names are always valid UTF-8.
         names.extend(entry.map_err(AuditError::Io)?.file_name().into_string().ok());
     }
     names.sort();
@@ -100,7 +100,7 @@ fn of_folder(prefix: &Path, folder: &str, name: &str) -> (Option<Distribution>, 
     distribution.files = fs_err::read(path.join("RECORD"))
         .ok()
         .map(|text| record::parse(&text, folder));
-    // Linux distributions' and conda's own have none, and their records know the files.
+    // Packages from conda or a Linux distribution have no RECORD. Other records list their files.
     let by_wheel = distribution
         .installer
         .as_deref()
@@ -114,7 +114,7 @@ fn of_folder(prefix: &Path, folder: &str, name: &str) -> (Option<Distribution>, 
     (Some(distribution), left)
 }
 
-/// METADATA is an e-mail header; the first empty line ends it.
+/// Parses METADATA, an email header that ends at the first empty line.
 pub(super) fn parse(metadata: &str) -> Option<Distribution> {
     let mut name = None;
     let mut version = None;
@@ -151,20 +151,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bad_lines_of_metadata_leave_the_good_ones() {
+    fn invalid_metadata_lines_are_skipped() {
         let text = "Metadata-Version: 2.1\nName: My_Package\nVersion: 1.0\nRequires-Dist: numpy>=2\n\
-                    Requires-Dist: this is no requirement!!\nRequires-Dist: onnx\n\nName: not-this\n";
+                    Requires-Dist: this is not valid!!\nRequires-Dist: onnx\n\nName: not-this\n";
         let found = parse(text).expect("a distribution");
         assert_eq!(found.name.as_ref(), "my-package");
         assert_eq!(found.requires.len(), 2);
     }
 
     #[test]
-    fn what_is_left_of_a_distribution_is_told() {
+    fn leftover_folders_are_reported() {
         let prefix = tempfile::tempdir().expect("a folder");
         let site = prefix.path().join("S");
         for folder in ["~umpy", "a-1.0.dist-info", "b-1.0.dist-info", "c-1.0.dist-info", "c"] {
-            fs_err::create_dir_all(site.join(folder)).expect("made");
+            fs_err::create_dir_all(site.join(folder)).expect("created");
         }
         fs_err::write(site.join("a-1.0.dist-info/RECORD"), "a-1.0.dist-info/RECORD,,\n").expect("written");
         for (name, installer) in [("b", "uv"), ("c", "conda")] {
@@ -174,9 +174,9 @@ mod tests {
         }
         let (distributions, remains) = read(prefix.path(), "S").expect("read");
         assert_eq!(distributions.len(), 2);
-        let told: Vec<_> = remains.iter().map(|one| (one.folder.as_str(), one.kind)).collect();
+        let found: Vec<_> = remains.iter().map(|one| (one.folder.as_str(), one.kind)).collect();
         assert_eq!(
-            told,
+            found,
             [
                 ("a-1.0.dist-info", RemainsKind::NoMetadata),
                 ("b-1.0.dist-info", RemainsKind::NoRecord),

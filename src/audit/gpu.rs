@@ -1,4 +1,4 @@
-//! What is read of the GPU libraries of a prefix.
+//! Reads the GPU libraries of a prefix.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{binary::GpuCode, files::layout, names::ProfileName, profile::ComputeCapability};
 
-/// The libraries that hold code for GPUs, below `site-packages`. A prefix has those of its system.
+/// Libraries that contain GPU code, relative to `site-packages`. A prefix has only those of its own platform.
 const KERNELS: [&str; 7] = [
     "onnxruntime/capi/libonnxruntime_providers_cuda.so",
     "torch/lib/libtorch_cuda.so",
@@ -21,28 +21,28 @@ const KERNELS: [&str; 7] = [
     "torchvision/_C.pyd",
 ];
 
-/// A library and the GPUs that it was built for.
+/// A library and the GPU architectures that it was built for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LibraryCode {
-    /// Where it lies below `site-packages`.
+    /// Its path relative to `site-packages`.
     pub library: String,
-    /// Its code.
+    /// Its GPU code.
     pub code: GpuCode,
 }
 
-/// What the GPU libraries of a prefix say.
+/// The results of checking the GPU libraries of a prefix.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct GpuLibraries {
-    /// The GPUs that they have to serve.
+    /// The GPUs that the libraries must support.
     pub cards: Vec<ComputeCapability>,
-    /// For which GPUs they hold code; empty when no GPU is known.
+    /// The GPU code in each library. Empty if no GPU is known.
     pub code: Vec<LibraryCode>,
-    /// Whether all that they load is there.
+    /// The libraries that they load, and which of those are missing.
     pub closure: Closure,
 }
 
 impl GpuLibraries {
-    /// Read them; nothing is opened for a profile that uses no GPU.
+    /// Reads the GPU libraries. Opens no files for a profile without GPU.
     pub(super) fn read(prefix: &Path, subject: &Subject) -> Self {
         let site_packages = layout::site_packages_of(prefix);
         let (Some(site_packages), ProfileName::Gpu | ProfileName::GpuTrt) = (site_packages, subject.profile) else {
@@ -67,7 +67,7 @@ fn kernels(site_packages: &Path, cards: &[ComputeCapability]) -> Vec<LibraryCode
     KERNELS
         .par_iter()
         .filter_map(|library| {
-            // One that cannot be read cannot be loaded either: the closure tells it.
+            // The closure reports libraries that cannot be read.
             let code = GpuCode::read(&site_packages.join(library)).ok()?;
             Some(LibraryCode {
                 library: (*library).to_owned(),

@@ -1,7 +1,9 @@
-//! On macOS and Windows: whether what the mission's packages load is there. (Linux has [`super::closure`].)
+//! Checks on macOS and Windows whether all libraries that the packages load are present. (For Linux, see
+//! [`super::closure`].)
 //!
-//! A DLL is found by its name alone: in the folder of the program, in those that packages add while they are imported, or because
-//! another package has loaded one of that name. So one anywhere in the prefix counts. dyld goes by paths, and those are followed.
+//! Windows finds a DLL by name: in the program's folder, in folders that packages add during import, or because
+//! another package has already loaded a DLL of that name. So a DLL anywhere in the prefix counts as present. dyld on
+//! macOS uses paths, so this module follows them.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -18,24 +20,24 @@ use crate::{
     names::ProfileName,
 };
 
-/// Folders of `site-packages` whose libraries are loaded when their package is imported. Others have plugins that nobody
-/// may ever load.
+/// Folders of `site-packages` whose libraries are loaded on import. Other folders may contain plugins that are never
+/// loaded.
 const FOLDERS: [&str; 5] = ["onnxruntime/capi/", "torch/", "torchvision/", "numpy/", "cv2/"];
 
-/// What NVIDIA's driver brings.
-const OF_THE_DRIVER: [&str; 2] = ["nvcuda.dll", "nvml.dll"];
+/// DLLs that the NVIDIA driver installs.
+const DRIVER_DLLS: [&str; 2] = ["nvcuda.dll", "nvml.dll"];
 
-/// A library that is needed and nowhere.
+/// A library that is needed but missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LackingLibrary {
-    /// Its name, as it is asked for.
+    /// Its name, as the files that need it spell it.
     pub library: String,
-    /// The files that need it, below the prefix.
+    /// The files that need it, relative to the prefix.
     pub needed_by: Vec<String>,
 }
 
-/// The libraries that nobody brings, by name; none of what is ELF. `site_packages` is below the prefix, which has to
-/// serve `subject`; `of_windows` says whether Windows has a DLL of its own, by its name in small letters.
+/// Returns the missing libraries, by name. Ignores ELF files. `site_packages` is relative to the prefix. `subject`
+/// selects the providers that count. `of_windows` returns whether Windows itself has a DLL of that lowercase name.
 #[must_use]
 pub fn lacking_libraries(
     prefix: &Path,
@@ -55,14 +57,14 @@ pub fn lacking_libraries(
         .filter(|(path, _)| is_library(path))
         .map(|(path, _)| path.rsplit('/').next().unwrap_or(path).to_lowercase())
         .collect();
-    // A virtual environment has Python's own DLLs where the Python lies that it was made with.
+    // A virtual environment uses the DLLs of the Python that it was created with.
     names.extend(python_folders(prefix).iter().flat_map(|folder| names_in(folder)));
     let start: Vec<String> = tree
         .iter()
         .filter(|(path, entry)| !entry.link && is_library(path) && loaded(path))
         .map(|(path, _)| path.to_owned())
         .collect();
-    // The tables of all are read at once; what those need within the prefix is read as it comes.
+    // Read the starting libraries in parallel, and further ones when they turn up.
     let mut read: BTreeMap<String, Option<Imports>> = start
         .par_iter()
         .map(|path| (path.clone(), imports(prefix, path)))
@@ -77,20 +79,20 @@ pub fn lacking_libraries(
         let known = read.entry(path.clone()).or_insert_with(|| imports(prefix, &path));
         let Some(imports) = known.clone() else { continue };
         let file = prefix.join(&path);
-        let mut rpaths: Vec<PathBuf> = imports.rpath.iter().map(|told| placed(told, &file, prefix)).collect();
+        let mut rpaths: Vec<PathBuf> = imports.rpath.iter().map(|path| resolve(path, &file, prefix)).collect();
         rpaths.extend(above);
         for name in &imports.needed {
             let found = match imports.kind {
                 Kind::Dll => is_there(&name.to_lowercase(), &names, &of_windows),
-                Kind::MachO => match of_dyld(name, &file, prefix, &rpaths) {
-                    Found::OfTheSystem => true,
-                    Found::Here(there) => {
+                Kind::MachO => match find_like_dyld(name, &file, prefix, &rpaths) {
+                    Found::System => true,
+                    Found::File(there) => {
                         if let Ok(below) = there.strip_prefix(prefix) {
                             queue.push_back((below.to_string_lossy().replace('\\', "/"), rpaths.clone()));
                         }
                         true
                     }
-                    Found::Nowhere => false,
+                    Found::Missing => false,
                 },
             };
             if !found {
@@ -107,7 +109,7 @@ pub fn lacking_libraries(
         .collect()
 }
 
-/// Whether ONNX Runtime opens it only for a provider that the profile does not use.
+/// Returns whether ONNX Runtime opens the library only for a provider that the profile does not use.
 fn is_of_another_profile(path: &str, subject: &Subject) -> bool {
     let provider = path.strip_prefix("onnxruntime/capi/").unwrap_or_default();
     let on_processor = subject.libraries.is_empty();
@@ -115,29 +117,29 @@ fn is_of_another_profile(path: &str, subject: &Subject) -> bool {
         || provider.contains("providers_tensorrt") && (on_processor || subject.profile != ProfileName::GpuTrt)
 }
 
-/// What a file needs. One that cannot be read is told by its size or its hash.
+/// Reads the imports of a file. The check of sizes and hashes reports files that cannot be read.
 fn imports(prefix: &Path, path: &str) -> Option<Imports> {
     Imports::read(&prefix.join(path)).ok().flatten()
 }
 
-/// Whether a DLL is there, brought by the environment, by Windows or by the driver.
+/// Returns whether the environment, Windows or the driver has a DLL.
 fn is_there(name: &str, names: &BTreeSet<String>, of_windows: impl Fn(&str) -> bool) -> bool {
-    // API sets are names that Windows itself resolves.
+    // API sets are virtual names that Windows resolves.
     name.starts_with("api-ms-win-")
         || name.starts_with("ext-ms-")
-        || OF_THE_DRIVER.contains(&name)
+        || DRIVER_DLLS.contains(&name)
         || names.contains(name)
         || of_windows(name)
 }
 
-/// Whether this Windows has a DLL of that name. One that lies elsewhere is not asked: nothing is missing then.
+/// Returns whether Windows has a DLL of that name. Always true if Windows is not in `C:\Windows`.
 #[must_use]
 pub(super) fn is_in_system_folder(name: &str) -> bool {
     let folder = Path::new(r"C:\Windows\System32");
     !folder.is_dir() || folder.join(name).is_file()
 }
 
-/// Where the Python lies that an environment starts: behind its own, and what `pyvenv.cfg` names.
+/// Returns the folders of the base Python: the target of the environment's link, and `home` in `pyvenv.cfg`.
 fn python_folders(prefix: &Path) -> Vec<PathBuf> {
     let own = fs_err::canonicalize(layout::python(prefix)).ok();
     let behind = own.and_then(|python| Some(python.parent()?.to_owned()));
@@ -153,20 +155,20 @@ fn names_in(folder: &Path) -> Vec<String> {
 }
 
 enum Found {
-    OfTheSystem,
-    Here(PathBuf),
-    Nowhere,
+    System,
+    File(PathBuf),
+    Missing,
 }
 
-/// Where dyld would find it.
-fn of_dyld(name: &str, file: &Path, prefix: &Path, rpaths: &[PathBuf]) -> Found {
-    // Their files lie in dyld's cache, and on no disk.
+/// Finds a library as dyld would.
+fn find_like_dyld(name: &str, file: &Path, prefix: &Path, rpaths: &[PathBuf]) -> Found {
+    // System libraries are in dyld's cache and have no files on disk.
     if name.starts_with("/usr/lib/") || name.starts_with("/System/") {
-        return Found::OfTheSystem;
+        return Found::System;
     }
     let candidates: Vec<PathBuf> = match name.strip_prefix("@rpath/") {
         Some(rest) => {
-            // Python's own executable names the prefix's `lib`.
+            // The Python executable adds the prefix's `lib`.
             let of_python = prefix.join("lib");
             rpaths
                 .iter()
@@ -174,19 +176,19 @@ fn of_dyld(name: &str, file: &Path, prefix: &Path, rpaths: &[PathBuf]) -> Found 
                 .map(|folder| folder.join(rest))
                 .collect()
         }
-        None => vec![placed(name, file, prefix)],
+        None => vec![resolve(name, file, prefix)],
     };
     let there = candidates.into_iter().map(clean).find(|path| path.is_file());
-    there.map_or(Found::Nowhere, Found::Here)
+    there.map_or(Found::Missing, Found::File)
 }
 
-/// A path of a load command, seen from the file that says it.
-fn placed(told: &str, file: &Path, prefix: &Path) -> PathBuf {
-    let beside = file.parent().unwrap_or(file);
-    for (start, folder) in [("@loader_path", beside), ("@executable_path", &prefix.join("bin"))] {
-        if let Some(rest) = told.strip_prefix(start) {
+/// Resolves a path in a load command, relative to the file that contains it.
+fn resolve(path: &str, file: &Path, prefix: &Path) -> PathBuf {
+    let parent = file.parent().unwrap_or(file);
+    for (start, folder) in [("@loader_path", parent), ("@executable_path", &prefix.join("bin"))] {
+        if let Some(rest) = path.strip_prefix(start) {
             return folder.join(rest.trim_start_matches('/'));
         }
     }
-    beside.join(told)
+    parent.join(path)
 }

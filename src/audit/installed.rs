@@ -5,32 +5,32 @@ use pep508_rs::{MarkerEnvironment, MarkerEnvironmentBuilder};
 use super::{AuditError, CondaPackage, Distribution, Remains, conda_records, distribution};
 use crate::files::layout;
 
-/// What is installed in a prefix, as the records of its packages say. None of their files was looked at.
+/// The packages installed in a prefix, according to their records. The files themselves are not read.
 #[derive(Debug, Clone)]
 pub struct Installed {
     /// The prefix.
     pub prefix: PathBuf,
-    /// `site-packages`, below the prefix.
+    /// `site-packages`, relative to the prefix.
     pub site_packages: String,
-    /// The version of its Python, such as `3.13`, with a `t` for one without the lock.
+    /// The Python version, such as `3.13`, or `3.13t` for a free-threaded build.
     pub python: String,
-    /// What markers are judged against.
+    /// The values that environment markers are evaluated against.
     pub markers: MarkerEnvironment,
-    /// The distributions, by name.
+    /// The Python distributions, by name.
     pub distributions: Vec<Distribution>,
-    /// What is left of others.
+    /// Leftover folders of other distributions.
     pub remains: Vec<Remains>,
     /// The conda packages.
     pub conda: Vec<CondaPackage>,
-    /// Records of conda packages that cannot be read.
+    /// Paths of conda package records that cannot be read.
     pub damaged_records: Vec<String>,
 }
 
 impl Installed {
-    /// Read the records.
+    /// Reads the records.
     ///
     /// # Errors
-    /// There is no Python, or its folder cannot be listed.
+    /// Fails if there is no Python or `site-packages` cannot be listed.
     pub fn read(prefix: &Path) -> Result<Self, AuditError> {
         let no_python = || AuditError::NoPython {
             prefix: prefix.to_owned(),
@@ -55,7 +55,7 @@ impl Installed {
         })
     }
 
-    /// The distribution of that name.
+    /// Returns the distribution with that name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Distribution> {
         self.distributions
@@ -68,7 +68,7 @@ fn full_version(prefix: &Path, python: &str) -> String {
     layout::recorded_version(prefix).unwrap_or_else(|| format!("{}.0", python.trim_end_matches('t')))
 }
 
-/// The markers of a CPython of that version on this machine.
+/// Returns the markers of CPython `version` on this machine.
 fn markers(version: &str) -> Option<MarkerEnvironment> {
     let minor = version.split('.').take(2).collect::<Vec<_>>().join(".");
     let (os_name, sys_platform, system) = match std::env::consts::OS {
@@ -99,7 +99,7 @@ fn markers(version: &str) -> Option<MarkerEnvironment> {
 
 #[cfg(test)]
 impl Installed {
-    /// What METADATA texts say is installed, for tests.
+    /// Creates an instance from METADATA texts, for tests.
     pub(crate) fn of(texts: &[&str]) -> Self {
         Self {
             prefix: PathBuf::new(),

@@ -17,67 +17,68 @@ use crate::{
     store::Generation,
 };
 
-/// Why the files could not be looked at.
+/// An error that prevents the audit.
 #[derive(Debug, thiserror::Error)]
 pub enum AuditError {
-    /// There is no Python in the prefix.
-    #[error("{} holds no Python", prefix.display())]
+    /// The prefix contains no Python.
+    #[error("no Python in {}", prefix.display())]
     NoPython {
         /// The prefix.
         prefix: PathBuf,
     },
     /// A folder could not be read.
-    #[error("cannot look at the environment's files")]
+    #[error("failed to read the environment's files")]
     Io(#[source] std::io::Error),
 }
 
 impl AuditError {
-    /// The same as a finding of the environment `env`, which its own lock can bring back.
+    /// Converts the error to a finding about the environment `env`, which `matenv repair` can restore from its lock.
     #[must_use]
     pub fn finding(&self, env: &EnvName) -> Finding {
-        let message = format!("the files of {env} cannot be looked at: {}", chain(self));
+        let message = format!("failed to check the files of {env}: {}", chain(self));
         Finding::new(Code::FileMissing, Severity::Error, Scope::Environment, message)
             .with_remedy(format!("matenv repair {env}"))
     }
 }
 
-/// Everything that the faults look at, read once.
+/// The data that all fault checks use, read once.
 #[derive(Debug, Clone)]
 pub struct Inventory {
-    /// What is typed after `matenv install` to make it again, or one like it; absent where nothing makes the like.
+    /// The argument of `matenv install` that creates this environment again, or a similar one. `None` if there is none.
     pub env: Option<String>,
-    /// Its name, if it is an environment of matenv's that was finished.
+    /// Its name, if matenv created it and finished the installation.
     pub made: Option<EnvName>,
-    /// What its packages' records say.
+    /// The installed packages, according to their records.
     pub installed: Arc<Installed>,
-    /// The accelerator level that it has to serve.
+    /// The accelerator level that it must support.
     pub profile: ProfileName,
-    /// Whether its Python is linked to musl, and not to glibc.
+    /// Whether its Python is linked to musl instead of glibc.
     pub musl: bool,
-    /// What matenv installed; absent in a prefix that it did not make.
+    /// The lock that it was installed from. `None` in a foreign prefix.
     pub lock: Option<Lock>,
-    /// Why its lock cannot be believed.
+    /// The reason why its lock cannot be used.
     pub damaged_lock: Option<String>,
-    /// The files that are there.
+    /// The files on disk.
     pub tree: Tree,
-    /// Whose they are.
+    /// The packages that own the files.
     pub files: Ownership,
-    /// Libraries and modules that are nobody's.
+    /// Libraries and modules that no package owns.
     pub unowned: Vec<Unowned>,
-    /// On macOS and Windows, what imported libraries need and nobody brings.
+    /// Missing libraries that imported libraries need (macOS and Windows only).
     pub lacking_libraries: Vec<LackingLibrary>,
-    /// Needs of the C and C++ libraries that do not hold.
+    /// Missing symbol versions of the C and C++ runtimes.
     pub lacking_versions: Vec<LackingVersion>,
-    /// What torch needs of NCCL and does not get.
+    /// Symbols that torch needs from NCCL and that are missing.
     pub lacking_nccl: Option<LackingSymbols>,
-    /// What torchvision needs of torch and does not get.
+    /// Symbols that torchvision needs from torch and that are missing.
     pub lacking_torch: Option<LackingSymbols>,
-    /// What the GPU libraries say; empty where the profile uses no GPU.
+    /// The results for GPU libraries. Empty for a profile without GPU.
     pub gpu: GpuLibraries,
 }
 
 impl Inventory {
-    /// Look at the files of what is installed: names, sizes and tables of symbols; with [`Depth::Content`] every file.
+    /// Checks the files of installed packages: names, sizes and symbol tables. With [`Depth::Content`], also compares
+    /// the content of every file.
     #[must_use]
     pub fn look(installed: Arc<Installed>, env: Option<&str>, subject: &Subject, depth: Depth) -> Self {
         let Installed {
@@ -101,7 +102,7 @@ impl Inventory {
             || torch::lacking_nccl(&binaries, site_packages),
             || torch::lacking_torch(&binaries, &tree, site_packages),
         );
-        // ELF has its own rules: the closure follows them.
+        // On Linux, the closure does this check.
         let lacking_libraries = if cfg!(target_os = "linux") {
             Vec::new()
         } else {
@@ -110,7 +111,7 @@ impl Inventory {
         let (lock, mut damaged_lock) = lock;
         let made = Generation::of_prefix(prefix).map(|generation| generation.env);
         if made.is_some() && lock.is_none() && !Lock::is_at(&layout::records(prefix)) {
-            damaged_lock.get_or_insert_with(|| "its own lock is gone".to_owned());
+            damaged_lock.get_or_insert_with(|| "its lock file is missing".to_owned());
         }
         Self {
             env: env.map(ToOwned::to_owned),
@@ -131,14 +132,14 @@ impl Inventory {
         }
     }
 
-    /// The distribution of that name.
+    /// Returns the distribution with that name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Distribution> {
         self.installed.get(name)
     }
 
-    /// What to type so that the packages are as they were installed: `matenv repair`, or in a prefix that matenv did not make
-    /// what `others` says in words of its installers.
+    /// Returns the command that restores the packages as they were installed: `matenv repair`, or in a foreign prefix
+    /// the command that `others` builds for its installers.
     pub(crate) fn remedy(&self, others: impl FnOnce(&Installers<'_>) -> String) -> String {
         match self.installers() {
             Some(installers) => installers.or_beside(&others(&installers)),
@@ -146,7 +147,7 @@ impl Inventory {
         }
     }
 
-    /// The command that brings an environment of matenv's back to what was installed.
+    /// Returns the command that restores an environment created by matenv.
     #[must_use]
     pub fn again(&self) -> String {
         match &self.made {
@@ -155,20 +156,20 @@ impl Inventory {
         }
     }
 
-    /// The command that makes the environment anew, with all choices made again.
+    /// Returns the command that reinstalls the environment and makes all choices again.
     #[must_use]
     pub fn anew(&self) -> String {
         format!("matenv install {} --force", self.env.as_deref().unwrap_or("ENV"))
     }
 
-    /// Those who installed what matenv did not.
+    /// Returns the installers of a foreign prefix, or `None` if matenv created it.
     pub(crate) fn installers(&self) -> Option<Installers<'_>> {
-        // One that is being made has a lock already.
+        // An environment that is still being installed already has a lock.
         let ours = self.made.is_some() || self.lock.is_some() || self.damaged_lock.is_some();
         (!ours).then(|| Installers::of(self))
     }
 
-    /// A path below the prefix, from `site-packages` on where it lies there.
+    /// Shortens a path: relative to `site-packages` if it is in there, otherwise unchanged.
     #[must_use]
     pub fn short<'a>(&self, path: &'a str) -> &'a str {
         path.strip_prefix(&self.installed.site_packages)
@@ -177,7 +178,7 @@ impl Inventory {
     }
 }
 
-/// The generation's own lock, or why it cannot be believed. One of a newer matenv is not read.
+/// Returns the generation's lock, or the reason why it cannot be used. A lock from a newer matenv gives neither.
 fn lock(prefix: &Path) -> (Option<Lock>, Option<String>) {
     let folder = layout::records(prefix);
     match Lock::read(&folder) {
@@ -192,7 +193,7 @@ fn lock(prefix: &Path) -> (Option<Lock>, Option<String>) {
 
 #[cfg(test)]
 impl Inventory {
-    /// An inventory of METADATA texts, for the tests of the faults.
+    /// Creates an inventory from METADATA texts, for tests of the faults.
     pub(crate) fn of(texts: &[&str]) -> Self {
         Self {
             env: Some("sleap".to_owned()),
@@ -213,7 +214,7 @@ impl Inventory {
         }
     }
 
-    /// The same of a prefix that matenv did not make, and that has pip.
+    /// Creates an inventory of a foreign prefix that has pip.
     pub(crate) fn elsewhere(texts: &[&str]) -> Self {
         Self {
             env: None,

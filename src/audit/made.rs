@@ -1,4 +1,4 @@
-//! Prefixes made by hand, for tests: wheels are unpacked as an installer would, nothing of them runs.
+//! Fixtures: prefixes with wheels that are unpacked like an installer does. No code in them runs.
 
 use std::{
     fmt::Write as _,
@@ -10,14 +10,14 @@ use rattler_digest::{Sha256, compute_bytes_digest};
 
 use super::{Depth, Installed, Inventory, Subject};
 
-/// `site-packages` below the prefix.
+/// `site-packages`, relative to the prefix.
 pub(crate) const SITE: &str = if cfg!(windows) {
     "Lib/site-packages"
 } else {
     "lib/python3.13/site-packages"
 };
 
-/// A virtual environment of Python 3.13 in a folder that goes with it.
+/// A virtual environment of Python 3.13 in a temporary folder.
 pub(crate) struct Prefix {
     folder: tempfile::TempDir,
 }
@@ -25,11 +25,11 @@ pub(crate) struct Prefix {
 impl Prefix {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        fs_err::create_dir_all(folder.path().join(SITE)).expect("made");
+        fs_err::create_dir_all(folder.path().join(SITE)).expect("created");
         fs_err::write(folder.path().join("pyvenv.cfg"), "version = 3.13.1\n").expect("written");
-        // Windows asks conda's records for the version.
+        // On Windows, the version is read from the conda records.
         if cfg!(windows) {
-            fs_err::create_dir_all(folder.path().join("conda-meta")).expect("made");
+            fs_err::create_dir_all(folder.path().join("conda-meta")).expect("created");
             fs_err::write(folder.path().join("conda-meta/python-3.13.1-0.txt"), "").expect("written");
         }
         Self { folder }
@@ -39,27 +39,27 @@ impl Prefix {
         self.folder.path()
     }
 
-    /// A path in `site-packages`.
+    /// Returns a path in `site-packages`.
     pub(crate) fn site(&self, path: &str) -> PathBuf {
         self.path().join(SITE).join(path)
     }
 
-    /// Write a file that nobody records.
+    /// Writes a file that no package records.
     pub(crate) fn write(&self, path: &str, bytes: impl AsRef<[u8]>) {
         let path = self.path().join(path);
-        fs_err::create_dir_all(path.parent().expect("a folder")).expect("made");
-        // Written beside and renamed, as those who change files in caches do not.
+        fs_err::create_dir_all(path.parent().expect("a folder")).expect("created");
+        // Write a new file and rename it, so that hard links in caches keep the old content.
         let new = path.with_extension("new");
         fs_err::write(&new, bytes).expect("written");
         fs_err::rename(new, path).expect("renamed");
     }
 
-    /// Install a pure wheel with these files in `site-packages`; one that is there already is overwritten.
+    /// Installs a pure Python wheel with `files` in `site-packages`. Overwrites an existing one.
     pub(crate) fn wheel(&self, name: &str, version: &str, files: &[(&str, &[u8])]) {
         self.wheel_that(name, version, "", "py3-none-any", files);
     }
 
-    /// Install a wheel with more lines of METADATA and its tag.
+    /// Installs a wheel with extra METADATA lines and a tag.
     pub(crate) fn wheel_that(&self, name: &str, version: &str, metadata: &str, tag: &str, files: &[(&str, &[u8])]) {
         let info = format!("{name}-{version}.dist-info");
         let metadata = format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{metadata}");
@@ -80,7 +80,7 @@ impl Prefix {
         self.write(&format!("{SITE}/{info}/RECORD"), record);
     }
 
-    /// Link a conda package with these files, by path below the prefix.
+    /// Installs a conda package with `files`, which are relative to the prefix.
     pub(crate) fn conda(&self, name: &str, version: &str, files: &[(&str, &[u8])]) {
         let paths: Vec<_> = files
             .iter()
@@ -93,7 +93,7 @@ impl Prefix {
         self.conda_record(name, version, &serde_json::json!(paths));
     }
 
-    /// Write what conda records of a package.
+    /// Writes the conda record of a package.
     pub(crate) fn conda_record(&self, name: &str, version: &str, paths: &serde_json::Value) {
         let file = format!("{name}-{version}-0.conda");
         let record = serde_json::json!({
@@ -104,12 +104,12 @@ impl Prefix {
         self.write(&format!("conda-meta/{name}-{version}-0.json"), record.to_string());
     }
 
-    /// What is there, for an environment of the profile `cpu` that is called `sleap`.
+    /// Returns the inventory of an environment named `sleap` with the profile `cpu`.
     pub(crate) fn inventory(&self) -> Inventory {
         self.inventory_at(Depth::Structure)
     }
 
-    /// The same, looked at more closely.
+    /// Like [`Self::inventory`], with a given depth.
     pub(crate) fn inventory_at(&self, depth: Depth) -> Inventory {
         let installed = Installed::read(self.path()).expect("an inventory");
         Inventory::look(std::sync::Arc::new(installed), Some("sleap"), &Subject::cpu(), depth)

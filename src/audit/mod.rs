@@ -1,10 +1,10 @@
-//! Audit: what the files of a prefix prove, without importing anything.
+//! Audit: checks the files of a prefix without importing anything.
 //!
-//! In: a prefix. Out: an [`Audit`] with findings; an error means that it could not look. What is looked for stands in
-//! [`crate::doctor::faults`], one file a fault; what is looked at is the [`Inventory`], read once and in parallel: records,
-//! names and sizes of all files, and the tables of shared libraries, with [`Depth::Content`] the contents too. What the files have to
-//! serve is the [`Subject`]: of an environment that uses no GPU, no code for GPUs is read. Absent on purpose: variables of the
-//! shell, and what only an import shows.
+//! Input: a prefix. Output: an [`Audit`] with findings. An error means that the files could not be read. The checks are
+//! in [`crate::doctor::faults`], one file per fault. They use the [`Inventory`], which is read once and in parallel:
+//! records, names and sizes of all files, and the tables of shared libraries. With [`Depth::Content`], the audit also
+//! compares file contents. The [`Subject`] describes what the files must support: without a GPU profile, no GPU code is
+//! read. Not included on purpose: shell variables, and problems that only an import shows.
 
 mod binaries;
 mod closure;
@@ -59,17 +59,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::finding::{Code, Finding};
 
-/// What the files prove, and what earlier stages noticed.
+/// The findings about the files, and those of earlier stages.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Audit {
-    /// Sorted by what blocks first.
+    /// The findings, most severe first.
     pub findings: Vec<Finding>,
-    /// The files that are not as they were recorded; the findings tell of them.
+    /// The files that differ from their records. The findings report them too.
     #[serde(skip)]
     pub suspects: Vec<Suspect>,
 }
 
-/// The codes that [`audit`] can find: a new audit replaces an old one's findings.
+/// The codes that [`audit`] can report. A new audit replaces earlier findings with these codes.
 pub const CODES: &[Code] = &[
     Code::TorchPairMismatch,
     Code::TwoOnnxRuntimes,
@@ -88,32 +88,33 @@ pub const CODES: &[Code] = &[
     Code::NotAsLocked,
 ];
 
-/// How closely the files are looked at.
+/// The level of detail of an audit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
-    /// Names, sizes and tables of symbols: seconds for 50,000 files.
+    /// Checks names, sizes and symbol tables. Takes seconds for 50,000 files.
     Structure,
-    /// Every file, against its recorded hash: as fast as the disk.
+    /// Compares every file with its recorded hash. As fast as the disk.
     Content,
 }
 
 impl Depth {
-    /// The contents if that is asked for.
+    /// Returns [`Depth::Content`] if `deep`, otherwise [`Depth::Structure`].
     #[must_use]
     pub fn of(deep: bool) -> Self {
         if deep { Self::Content } else { Self::Structure }
     }
 }
 
-/// Look at the files of a prefix, which `matenv install ENV` makes, as closely as `depth` says.
+/// Checks the files of a prefix that `matenv install ENV` creates.
 ///
 /// # Errors
-/// There is no Python, or a folder cannot be read.
+/// Fails if there is no Python or a folder cannot be read.
 pub fn audit(prefix: &Path, env: &str, subject: &Subject, depth: Depth) -> Result<Audit, AuditError> {
     Ok(look(Arc::new(Installed::read(prefix)?), Some(env), subject, depth))
 }
 
-/// Look at the files of what is installed. `env` is what `matenv install` makes it with, or the like of it.
+/// Checks the files of installed packages. `env` is the argument of `matenv install` that creates this environment, or
+/// a similar one.
 #[must_use]
 pub fn look(installed: Arc<Installed>, env: Option<&str>, subject: &Subject, depth: Depth) -> Audit {
     let inventory = Inventory::look(installed, env, subject, depth);

@@ -1,6 +1,6 @@
 use serde::Deserialize;
 
-/// Where a distribution came from that was named by a URL or a folder: its `direct_url.json` (PEP 610).
+/// The source of a distribution that was installed from a URL or a folder: its `direct_url.json` (PEP 610).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct Origin {
     url: String,
@@ -25,19 +25,19 @@ struct Repository {
 }
 
 impl Origin {
-    /// Whether it is a folder or a repository: somebody's own source, and no wheel of an index.
+    /// Returns whether it is a folder or a repository, and not a wheel.
     #[must_use]
     pub fn is_source(&self) -> bool {
         self.dir_info.is_some() || self.vcs_info.is_some() || self.url.starts_with("file:")
     }
 
-    /// Whether the folder itself is imported.
+    /// Returns whether it is an editable install, which imports the source folder itself.
     #[must_use]
     pub fn is_editable(&self) -> bool {
         self.dir_info.as_ref().is_some_and(|folder| folder.editable)
     }
 
-    /// The URL as installers take it, with the commit of a repository.
+    /// Returns the URL in the form that installers accept, with the commit of a repository.
     #[must_use]
     pub fn url(&self) -> String {
         let whole = match &self.vcs_info {

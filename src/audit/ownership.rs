@@ -5,77 +5,77 @@ use rayon::prelude::*;
 
 use super::{CondaPackage, Distribution, Published, Suspect, record::Recorded, tree::Tree};
 
-/// Who brought a file.
+/// A package that installed a file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Owner {
-    /// Its name.
+    /// The package name.
     pub name: String,
-    /// Its version.
+    /// The version.
     pub version: String,
     /// Whether it is a conda package.
     pub conda: bool,
-    /// How many files it has to have.
+    /// The number of files that must be present.
     pub files: usize,
 }
 
-/// What one owner says of a file.
+/// The record that one owner has of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
-    /// Which of [`Ownership::owners`].
+    /// An index into [`Ownership::owners`].
     pub owner: usize,
-    /// The file's hash, where it is known.
+    /// The recorded hash, if known.
     pub sha256: Option<Sha256Hash>,
-    /// The file's size in bytes, where it is known.
+    /// The recorded size in bytes, if known.
     pub size: Option<u64>,
-    /// Whether the owner lacks something when the file is gone.
+    /// Whether the owner needs the file.
     pub required: bool,
 }
 
-/// A file that is not as its owner recorded it.
+/// A file that differs from its owner's record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Differing {
-    /// Below the prefix.
+    /// The path relative to the prefix.
     pub path: String,
-    /// Which of [`Ownership::owners`] says so.
+    /// The owner, an index into [`Ownership::owners`].
     pub owner: usize,
-    /// How it differs.
+    /// The difference.
     pub how: Difference,
 }
 
-/// How a file differs from its record.
+/// A difference between a file and its record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Difference {
-    /// By its size in bytes.
+    /// The size differs.
     Size {
-        /// As recorded.
+        /// The recorded size in bytes.
         recorded: u64,
-        /// As it is.
+        /// The size on disk in bytes.
         there: u64,
     },
-    /// By its content only.
+    /// Only the content differs.
     Content,
-    /// It cannot be read.
+    /// The file cannot be read.
     Unreadable,
 }
 
-/// Which packages brought which files.
+/// The packages that own each file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ownership {
     /// The packages.
     pub owners: Vec<Owner>,
-    /// What they say, by path below the prefix.
+    /// Their records, by path relative to the prefix.
     pub claims: BTreeMap<String, Vec<Claim>>,
-    /// Files that are recorded and gone: owner and path.
+    /// Recorded files that are missing: owner and path.
     pub missing: Vec<(usize, String)>,
-    /// Files that are not as recorded.
+    /// Files that differ from their records.
     pub differing: Vec<Differing>,
-    /// Files that are not as recorded, and were published so: owner and path.
+    /// Files that were already published with a wrong record: owner and path.
     pub published: Vec<(usize, String)>,
 }
 
 impl Ownership {
-    /// Take what the records say. A distribution that a conda package brought is that package's: its own RECORD was written
-    /// before conda's tools changed the files.
+    /// Collects the records. Skips distributions that a conda package installed: their own RECORD was written before
+    /// conda's tools changed the files.
     pub(super) fn of(distributions: &[Distribution], conda: &[CondaPackage]) -> Self {
         let mut ownership = Self::default();
         for package in conda {
@@ -91,13 +91,13 @@ impl Ownership {
         ownership
     }
 
-    /// Whether a conda package brought it.
+    /// Returns whether a conda package installed the distribution.
     #[must_use]
     pub fn is_of_conda(&self, distribution: &Distribution) -> bool {
         self.conda_owner(distribution).is_some()
     }
 
-    /// The conda package that brought it.
+    /// Returns the conda package that installed the distribution.
     #[must_use]
     pub fn conda_owner(&self, distribution: &Distribution) -> Option<&Owner> {
         let metadata = format!("{}/METADATA", distribution.info);
@@ -106,13 +106,13 @@ impl Ownership {
         owners.find(|owner| owner.conda)
     }
 
-    /// The owners of a file.
+    /// Returns the owners of a file.
     pub fn owners_of(&self, path: &str) -> impl Iterator<Item = &Owner> {
         let claims = self.claims.get(path).map(Vec::as_slice).unwrap_or_default();
         claims.iter().map(|claim| &self.owners[claim.owner])
     }
 
-    /// The size in bytes that an owner says a file has.
+    /// Returns the size in bytes that an owner recorded for a file.
     #[must_use]
     pub fn claimed_size(&self, path: &str, owner: &Owner) -> Option<u64> {
         let claims = self.claims.get(path)?;
@@ -137,7 +137,8 @@ impl Ownership {
         }
     }
 
-    /// Set aside what was published so, as long as it is as it was then; with `deep`, by its content.
+    /// Moves files that were published with a wrong record to `published`, if they are unchanged since the
+    /// installation. Compares the size, or with `deep` the content.
     pub(super) fn set_aside(&mut self, published: &[Published], tree: &Tree, deep: bool) {
         for one in published {
             let owner = self.claims.get(&one.path).and_then(|claims| claims.first());
@@ -154,7 +155,7 @@ impl Ownership {
         }
     }
 
-    /// All that is not as recorded.
+    /// Returns all files that are missing or differ from their records.
     pub(super) fn suspects(&self, tree: &Tree) -> Vec<Suspect> {
         let missing = self.missing.iter().map(|(owner, path)| (*owner, path));
         let differing = self.differing.iter().map(|one| (one.owner, &one.path));
@@ -166,29 +167,29 @@ impl Ownership {
         missing.chain(differing).map(suspect).collect()
     }
 
-    /// The owners of a file, as words: `numpy 2.4.6`.
+    /// Describes the owners of a file, such as `numpy 2.4.6`.
     #[must_use]
     pub fn words(&self, path: &str) -> String {
         let claims = self.claims.get(path).map(Vec::as_slice).unwrap_or_default();
         if claims.is_empty() {
-            return "nobody".to_owned();
+            return "no package".to_owned();
         }
         let owners: Vec<_> = claims.iter().map(|claim| self.owner_words(claim.owner)).collect();
         owners.join(" and ")
     }
 
-    /// An owner as words: `numpy 2.4.6`.
+    /// Describes an owner, such as `numpy 2.4.6`.
     #[must_use]
     pub fn owner_words(&self, owner: usize) -> String {
         let owner = &self.owners[owner];
         format!("{} {}", owner.name, owner.version)
     }
 
-    /// Look at the files: whether they are there, and their sizes; with `deep`, their content.
+    /// Checks whether the recorded files exist with the right size. With `deep`, also checks their content.
     pub(super) fn compare(&mut self, tree: &Tree, deep: bool) {
         for (path, claims) in &self.claims {
             let Some(entry) = tree.get(path) else {
-                // conda's packages hold links that lead nowhere; a wheel's may have led into a cache that is gone.
+                // conda packages may contain broken links. In a wheel, one may have pointed to a deleted cache.
                 let leads_nowhere = !tree.path(path).exists();
                 let gone = claims.iter().filter(|claim| {
                     claim.required && leads_nowhere && (!self.owners[claim.owner].conda || !tree.has(path))
@@ -220,7 +221,7 @@ impl Ownership {
         self.missing.sort();
     }
 
-    /// Files whose content is not what any owner recorded.
+    /// Returns files whose content differs from every owner's record.
     fn altered(&self, tree: &Tree) -> Vec<Differing> {
         let known: std::collections::HashSet<&str> = self.differing.iter().map(|file| file.path.as_str()).collect();
         let recorded: Vec<_> = self
@@ -252,7 +253,7 @@ impl Ownership {
     }
 }
 
-/// A script in the folder of programs: installers write the path of Python into its first line.
+/// Returns whether the file is a script in `bin` or `Scripts`. Installers write the Python path into its first line.
 fn is_script(tree: &Tree, path: &str) -> bool {
     if !path.starts_with("bin/") && !path.starts_with("Scripts/") {
         return false;
@@ -271,9 +272,9 @@ mod tests {
         made::{Prefix, SITE},
     };
 
-    /// conda's tools change files after the wheel's RECORD was written.
+    /// conda's tools change files after the wheel's RECORD is written.
     #[test]
-    fn a_distribution_of_conda_is_judged_by_condas_record() {
+    fn a_conda_distribution_is_checked_against_the_conda_record() {
         let prefix = Prefix::new();
         prefix.wheel("numpy", "2.4.6", &[("numpy/_core.so", b"as built")]);
         let (core, metadata) = (
@@ -293,11 +294,11 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_link_of_conda_that_leads_nowhere_is_there_and_one_of_a_wheel_is_not() {
+    fn a_broken_link_is_fine_in_a_conda_package_and_missing_in_a_wheel() {
         let prefix = Prefix::new();
         let paths = serde_json::json!([{ "_path": "share/link", "path_type": "softlink" }]);
         prefix.conda_record("terminfo", "1.0", &paths);
-        fs_err::create_dir_all(prefix.path().join("share")).expect("made");
+        fs_err::create_dir_all(prefix.path().join("share")).expect("created");
         std::os::unix::fs::symlink("nowhere", prefix.path().join("share/link")).expect("linked");
         assert_eq!(prefix.inventory().files.missing, []);
         prefix.wheel("demo", "1.0", &[("demo/a.py", b"1")]);
@@ -307,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_fits_one_of_its_owners_is_not_damaged() {
+    fn a_file_that_matches_one_of_its_owners_is_not_damaged() {
         let prefix = Prefix::new();
         prefix.wheel("one", "1.0", &[("shared/a.py", b"1")]);
         prefix.wheel("other", "1.0", &[("shared/a.py", b"22")]);

@@ -1,5 +1,5 @@
-//! Files that are not as their package's own record says, because they were published so. Whoever built an environment from checked
-//! archives writes them down beside it, and nobody is told twice of what no new installation mends.
+//! Files that differ from their package's record because they were published that way. An installation from verified
+//! archives saves the list of them, so that the audit does not report what a new installation cannot fix.
 
 use std::path::Path;
 
@@ -11,19 +11,19 @@ use crate::files::layout;
 
 const FILE: &str = "published.json";
 
-/// A file that was published so.
+/// A file that was published with a wrong record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Published {
-    /// Below the prefix.
+    /// The path relative to the prefix.
     pub path: String,
-    /// Its size in bytes; absent if the record names a file that is in no archive.
+    /// The size in bytes. `None` if the record lists a file that is not in the archive.
     pub size: Option<u64>,
-    /// Its SHA-256 in hex; absent as the size is.
+    /// The SHA-256 in hex, or `None` like the size.
     pub sha256: Option<String>,
 }
 
 impl Published {
-    /// The file at `path` below a prefix as it is.
+    /// Reads the current state of the file at `path`, relative to the prefix.
     pub(super) fn of(tree: &Tree, path: &str) -> Self {
         let size = tree.get(path).map(|entry| entry.size);
         let digest = size.and_then(|_| compute_file_digest::<Sha256>(tree.path(path)).ok());
@@ -34,29 +34,29 @@ impl Published {
         }
     }
 
-    /// Those of a prefix. What cannot be read was not written by matenv.
+    /// Reads the list of a prefix. Returns an empty list if it is missing or invalid.
     pub(super) fn read(prefix: &Path) -> Vec<Self> {
         let text = fs_err::read_to_string(layout::records(prefix).join(FILE)).unwrap_or_default();
         serde_json::from_str(&text).unwrap_or_default()
     }
 
-    /// Write them down in a prefix that is being built.
+    /// Writes the list into a prefix that is being installed.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// Fails if the file cannot be written.
     pub fn write(published: &[Self], prefix: &Path) -> std::io::Result<()> {
         let text = serde_json::to_string_pretty(published)?;
         fs_err::write(layout::records(prefix).join(FILE), text)
     }
 }
 
-/// A file that is not as its package's record says, as something to look into.
+/// A file that differs from its package's record, for further checks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Suspect {
     /// The package.
     pub package: String,
     /// Whether conda's tools installed it.
     pub conda: bool,
-    /// The file as it is.
+    /// The current state of the file.
     pub there: Published,
 }

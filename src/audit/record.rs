@@ -1,21 +1,21 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use rattler_digest::Sha256Hash;
 
-/// A file that a package says it installed.
+/// A file in the record of a package.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recorded {
-    /// Below the prefix, with `/` on Windows too.
+    /// The path relative to the prefix, with `/` on all systems.
     pub path: String,
-    /// Its hash, where it is recorded and the file stays as it is.
+    /// The recorded hash. `None` if there is none or the file may change.
     pub sha256: Option<Sha256Hash>,
-    /// Its size in bytes, likewise.
+    /// The recorded size in bytes. `None` in the same cases as the hash.
     pub size: Option<u64>,
-    /// Whether the package lacks something when it is gone.
+    /// Whether the package needs the file.
     pub required: bool,
 }
 
-/// Files of a `.dist-info` that installers write and change.
-const OF_THE_INSTALLER: [&str; 6] = [
+/// Files in a `.dist-info` folder that installers write and change.
+const INSTALLER_FILES: [&str; 6] = [
     "INSTALLER",
     "REQUESTED",
     "RECORD",
@@ -24,8 +24,8 @@ const OF_THE_INSTALLER: [&str; 6] = [
     "uv_build.json",
 ];
 
-/// The rows of a RECORD: path, hash, size. `folder` is `site-packages` below the prefix. Rows that make no sense or name
-/// files outside of the prefix are left out.
+/// Parses the rows of a RECORD: path, hash, size. `folder` is `site-packages`, relative to the prefix. Skips invalid
+/// rows and rows with paths outside the prefix.
 pub(super) fn parse(text: &[u8], folder: &str) -> Vec<Recorded> {
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
@@ -39,37 +39,37 @@ pub(super) fn parse(text: &[u8], folder: &str) -> Vec<Recorded> {
             let path = flat(folder, &named)?;
             let sha256 = row.get(1).and_then(sha256);
             let size = row.get(2).and_then(|size| std::str::from_utf8(size).ok()?.parse().ok());
-            Some(judged(path, sha256, size))
+            Some(recorded(path, sha256, size))
         })
         .collect()
 }
 
-/// What Python writes itself may change and go; so may what installers write of themselves.
-fn judged(path: String, sha256: Option<Sha256Hash>, size: Option<u64>) -> Recorded {
+/// Creates an entry. Files that Python or the installer writes may change or disappear.
+fn recorded(path: String, sha256: Option<Sha256Hash>, size: Option<u64>) -> Recorded {
     let compiled = is_compiled(&path);
-    let of_the_installer = path.rsplit_once('/').is_some_and(|(folder, name)| {
-        folder.ends_with(".dist-info") && (OF_THE_INSTALLER.contains(&name) || name.starts_with("RECORD."))
+    let by_installer = path.rsplit_once('/').is_some_and(|(folder, name)| {
+        folder.ends_with(".dist-info") && (INSTALLER_FILES.contains(&name) || name.starts_with("RECORD."))
     });
     Recorded {
         path,
-        sha256: sha256.filter(|_| !compiled && !of_the_installer),
-        size: size.filter(|_| !compiled && !of_the_installer),
-        required: !compiled && !of_the_installer,
+        sha256: sha256.filter(|_| !compiled && !by_installer),
+        size: size.filter(|_| !compiled && !by_installer),
+        required: !compiled && !by_installer,
     }
 }
 
-/// Whether Python makes the file itself.
+/// Returns whether the file is compiled bytecode that Python writes.
 pub(super) fn is_compiled(path: &str) -> bool {
     matches!(ending(path), "pyc" | "pyo") || path.contains("/__pycache__/")
 }
 
-/// What follows the last dot of a file's name; Python and the loader tell capital letters from small ones.
+/// Returns the extension of a file name. Python and the loader are case-sensitive here.
 pub(crate) fn ending(path: &str) -> &str {
     let name = path.rsplit('/').next().unwrap_or(path);
     name.rsplit_once('.').map_or("", |(_, ending)| ending)
 }
 
-/// `sha256=` and 43 letters of base64; older hashes prove nothing.
+/// Parses `sha256=` and 43 characters of base64. Ignores weaker hashes.
 fn sha256(field: &[u8]) -> Option<Sha256Hash> {
     let text = field.strip_prefix(b"sha256=")?;
     let text = text.strip_suffix(b"=").unwrap_or(text);
@@ -77,7 +77,7 @@ fn sha256(field: &[u8]) -> Option<Sha256Hash> {
     Some(bytes.into())
 }
 
-/// `path`, seen from `folder`, without `..`; absent when it leads out of the prefix.
+/// Resolves `path` relative to `folder` and removes `..`. Returns `None` if it leads out of the prefix.
 pub(super) fn flat(folder: &str, path: &str) -> Option<String> {
     if path.is_empty() || path.starts_with('/') || path.contains(':') {
         return None;
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_are_placed_below_the_prefix_and_bad_ones_are_left_out() {
+    fn rows_are_relative_to_the_prefix_and_invalid_ones_are_skipped() {
         let hash = URL_SAFE_NO_PAD.encode([7; 32]);
         let text = format!(
             "demo/__init__.py,sha256={hash},12\n\"demo/a,b.txt\",,3\n../../../bin/demo,sha256={hash},300\n\

@@ -20,41 +20,41 @@ struct File {
     family: Vec<Family>,
 }
 
-/// Runtimes of which one process should load one copy.
+/// A group of runtimes. A process should load only one copy of one of them.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Family {
-    /// What they are for: `OpenMP`.
+    /// The name of the group, such as `OpenMP`.
     pub name: String,
-    /// How bad two copies of one kind are; absent means that nothing is said.
+    /// The severity of two copies of one kind. Not reported if absent.
     #[serde(default)]
     pub copies: Option<Severity>,
-    /// How bad two kinds are, where no conflict names them.
+    /// The severity of two kinds that are not listed in `conflict`.
     #[serde(default)]
     pub between: Option<Severity>,
-    /// Why.
+    /// The reason.
     pub because: String,
-    /// How that is known.
+    /// The source of this fact.
     pub source: String,
-    /// When.
+    /// The date when the source was checked.
     pub seen: toml::value::Datetime,
     /// The kinds, by name.
     pub kinds: BTreeMap<String, Files>,
-    /// Kinds that cannot stand together.
+    /// Pairs of kinds that conflict.
     #[serde(default)]
     pub conflict: Vec<Conflict>,
 }
 
-/// Two kinds that cannot stand together.
+/// Two kinds that conflict.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Conflict {
-    /// The two.
+    /// The two kinds.
     pub kinds: [String; 2],
-    /// How bad that is.
+    /// The severity.
     #[serde(default = "error")]
     pub severity: Severity,
-    /// What users see then.
+    /// The symptom that users see.
     pub says: String,
 }
 
@@ -62,13 +62,13 @@ fn error() -> Severity {
     Severity::Error
 }
 
-/// The files that hold a kind.
+/// Patterns of the files that contain a kind.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(transparent)]
 pub struct Files(#[serde(deserialize_with = "super::shared_files::patterns")] Vec<Pattern>);
 
 impl Family {
-    /// The families of `profiles/runtimes.toml`.
+    /// Returns the families in `profiles/runtimes.toml`.
     ///
     /// # Panics
     /// Never in a released program: the data file is compiled in and a test reads it.
@@ -77,7 +77,7 @@ impl Family {
         &FAMILIES
     }
 
-    /// Which kind a file holds, by its path below the prefix.
+    /// Returns the kind that a file contains, by its path relative to the prefix.
     #[must_use]
     pub fn kind(&self, path: &str) -> Option<&str> {
         let name = path.rsplit('/').next().unwrap_or(path);
@@ -88,7 +88,7 @@ impl Family {
             .map(|(kind, _)| kind.as_str())
     }
 
-    /// The conflict of two kinds.
+    /// Returns the conflict between two kinds.
     #[must_use]
     pub fn conflict(&self, one: &str, other: &str) -> Option<&Conflict> {
         self.conflict
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_family_says_why_and_where_it_is_known_from_and_conflicts_name_kinds() {
+    fn every_family_has_a_reason_and_a_source_and_conflicts_list_known_kinds() {
         for family in Family::all() {
             assert!(!family.because.is_empty() && !family.source.is_empty(), "{family:?}");
             assert!(family.seen.date.is_some());
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_are_told_by_the_files_of_real_wheels() {
+    fn kinds_are_detected_in_files_of_real_wheels() {
         let kind = |path: &str| Family::all().iter().find_map(|family| family.kind(path));
         for (path, known) in [
             ("lib/libiomp5.so", Some("libiomp5")),

@@ -18,21 +18,21 @@ struct File {
     shared: Vec<SharedFiles>,
 }
 
-/// Files that several distributions may bring.
+/// Files that several distributions may contain without harm.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SharedFiles {
-    /// Which, below `site-packages`.
+    /// Patterns of the files, relative to `site-packages`.
     #[serde(deserialize_with = "patterns")]
     pub files: Vec<Pattern>,
-    /// The distributions that may; empty means any.
+    /// Patterns of the distributions. Empty means any.
     #[serde(default, deserialize_with = "patterns")]
     pub packages: Vec<Pattern>,
-    /// Why that does no harm.
+    /// The reason why it does no harm.
     pub because: String,
-    /// How that is known.
+    /// The source of this fact.
     pub source: String,
-    /// When.
+    /// The date when the source was checked.
     pub seen: toml::value::Datetime,
 }
 
@@ -45,8 +45,8 @@ pub(super) fn patterns<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec
 }
 
 impl SharedFiles {
-    /// The row of `profiles/shared_files.toml` that lets all of `packages` bring a file, below `site-packages`, with
-    /// different contents.
+    /// Returns the row of `profiles/shared_files.toml` that allows all of `packages` to contain `file`, relative to
+    /// `site-packages`, with different contents.
     ///
     /// # Panics
     /// Never in a released program: the data file is compiled in and a test reads it.
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_row_says_why_and_where_it_is_known_from() {
+    fn every_row_has_a_reason_and_a_source() {
         for row in SHARED.iter() {
             assert!(
                 !row.because.is_empty() && !row.source.is_empty() && !row.files.is_empty(),
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_hold_for_their_packages_only() {
+    fn rows_apply_only_to_their_packages() {
         assert!(SharedFiles::of("PySide6/_config.py", &["pyside6-addons", "pyside6"]).is_some());
         assert!(SharedFiles::of("PySide6/_config.py", &["pyside6-addons", "other"]).is_none());
         assert!(SharedFiles::of("tests/__init__.py", &["one", "other"]).is_some());

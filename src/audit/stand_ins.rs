@@ -19,42 +19,42 @@ struct File {
     stand_in: Vec<StandIn>,
 }
 
-/// Distributions that bring the modules of another one.
+/// Distributions that contain the modules of another one and satisfy a requirement for it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StandIn {
-    /// What is required.
+    /// The required distribution.
     pub name: String,
-    /// What answers for it.
+    /// The distributions that can replace it.
     pub by: Vec<String>,
-    /// Why.
+    /// The reason.
     pub because: String,
-    /// How that is known.
+    /// The source of this fact.
     pub source: String,
-    /// When.
+    /// The date when the source was checked.
     pub seen: toml::value::Datetime,
 }
 
 impl StandIn {
-    /// The distributions that answer for `name` where it is missing, by the row of `profiles/stand_ins.toml` and, for
-    /// `onnxruntime`, by its flavours in `profiles/stacks.toml`.
+    /// Returns the distributions that can replace `name`: those listed in `profiles/stand_ins.toml` and, for
+    /// `onnxruntime`, its variants in `profiles/stacks.toml`.
     ///
     /// # Panics
     /// Never in a released program: the data file is compiled in and a test reads it.
     pub fn of(name: &str) -> impl Iterator<Item = &'static str> {
         let listed = STAND_INS.iter().filter(move |row| row.name == name);
         let listed = listed.flat_map(|row| row.by.iter().map(String::as_str));
-        // A GPU's runtime computes on the processor too, and not the other way round.
-        let flavours = if name == "onnxruntime" {
+        // A GPU variant also runs on the CPU, but not the other way around.
+        let variants = if name == "onnxruntime" {
             Stacks::table().onnxruntime()
         } else {
             &[]
         };
-        let flavours = flavours
+        let variants = variants
             .iter()
             .map(String::as_str)
-            .filter(|flavour| *flavour != "onnxruntime");
-        listed.chain(flavours)
+            .filter(|variant| *variant != "onnxruntime");
+        listed.chain(variants)
     }
 }
 
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_row_says_why_and_where_it_is_known_from() {
+    fn every_row_has_a_reason_and_a_source() {
         for row in STAND_INS.iter() {
             assert!(!row.by.is_empty() && !row.by.contains(&row.name), "{row:?}");
             assert!(!row.because.is_empty() && !row.source.is_empty() && row.seen.date.is_some());
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn the_processors_runtime_answers_for_no_gpus() {
+    fn the_cpu_runtime_does_not_replace_a_gpu_runtime() {
         assert!(StandIn::of("onnxruntime").any(|name| name == "onnxruntime-gpu"));
         assert_eq!(StandIn::of("onnxruntime-gpu").next(), None);
         assert_eq!(StandIn::of("numpy").next(), None);

@@ -8,21 +8,21 @@ use crate::{
     },
 };
 
-/// What the files of a prefix have to serve.
+/// The use that the files of a prefix must support.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Subject {
-    /// The accelerator level. `cpu` asks nothing of GPU libraries, and none is opened.
+    /// The accelerator level. With `cpu`, no GPU libraries are read.
     pub profile: ProfileName,
-    /// CUDA's major version; absent without CUDA.
+    /// The major version of CUDA, or `None` without CUDA.
     pub cuda: Option<u32>,
-    /// The GPUs' compute capabilities; empty means that they are not known, and nothing is said of them.
+    /// The compute capabilities of the GPUs. Empty if they are unknown, which skips the checks of GPU code.
     pub cards: Vec<ComputeCapability>,
-    /// What is preloaded by absolute path, in that order.
+    /// The libraries to preload, in that order.
     pub libraries: Vec<Library>,
 }
 
 impl Subject {
-    /// An environment that uses no GPU.
+    /// Creates a subject that uses no GPU.
     #[must_use]
     pub fn cpu() -> Self {
         Self {
@@ -33,7 +33,7 @@ impl Subject {
         }
     }
 
-    /// What a plan's environment has to serve. Where ONNX Runtime runs on the processor, only torch's own libraries count.
+    /// Creates the subject of a plan. If ONNX Runtime runs on the CPU, only the libraries of torch count.
     #[must_use]
     pub fn of_plan(plan: &Plan) -> Self {
         let mut subject = Self::of(plan.profile, &plan.backend, plan.cards.clone());
@@ -43,7 +43,7 @@ impl Subject {
         subject
     }
 
-    /// An environment of a profile and a backend, for those GPUs, with the libraries that `profiles/libraries.toml` lists.
+    /// Creates a subject for a profile, a backend and GPUs, with the libraries listed in `profiles/libraries.toml`.
     #[must_use]
     pub fn of(profile: ProfileName, backend: &Backend, cards: Vec<ComputeCapability>) -> Self {
         match (profile, backend.cuda_major()) {
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_gpu_profile_on_a_cuda_backend_asks_for_libraries() {
+    fn only_a_gpu_profile_on_a_cuda_backend_needs_libraries() {
         let of = |profile, backend: &str| Subject::of(profile, &backend.parse().expect("a backend"), Vec::new()).cuda;
         assert_eq!(of(ProfileName::Gpu, "cu130"), Some(13));
         assert_eq!(of(ProfileName::GpuTrt, "cu128"), Some(12));

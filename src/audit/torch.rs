@@ -1,14 +1,14 @@
-//! What torch's libraries need of NCCL, and torchvision's of torch, symbol by symbol.
+//! Checks the symbols that torch needs from NCCL, and torchvision from torch.
 
 use std::path::PathBuf;
 
 use super::{Binaries, LackingSymbols, record::ending, tree::Tree};
 
-/// NCCL's soname.
+/// The soname of NCCL.
 const NCCL: &str = "libnccl.so.2";
 
-/// Beginnings of the symbols that only torch has: its C++ namespaces as the compiler writes them, and its C interface.
-const OF_TORCH: [&str; 8] = [
+/// Prefixes of symbols that only torch defines: its mangled C++ namespaces and its C interface.
+const TORCH_SYMBOLS: [&str; 8] = [
     "_ZN3c10",
     "_ZNK3c10",
     "_ZN2at",
@@ -19,15 +19,15 @@ const OF_TORCH: [&str; 8] = [
     "torch_",
 ];
 
-/// The undefined `nccl*` symbols of `libtorch_cuda.so` that the NCCL which it would load does not have.
+/// Returns the undefined `nccl*` symbols of `libtorch_cuda.so` that are missing from the NCCL that it would load.
 pub(super) fn lacking_nccl(binaries: &Binaries, site_packages: &str) -> Option<LackingSymbols> {
     let torch = format!("{site_packages}/torch/lib/libtorch_cuda.so");
     let nccl = binaries.loaded_by(&torch, NCCL)?;
     binaries.lacking_symbols(&torch, &[nccl], |name| name.starts_with("nccl"))
 }
 
-/// The undefined symbols of torchvision's operators that no library of torch has. The operators lie in `_C.so`, from
-/// torchvision 0.29 on in `_C_stable.so`.
+/// Returns the undefined symbols of torchvision's operators that are missing from all libraries of torch. The
+/// operators are in `_C.so`, since torchvision 0.29 in `_C_stable.so`.
 pub(super) fn lacking_torch(binaries: &Binaries, tree: &Tree, site_packages: &str) -> Option<LackingSymbols> {
     let lib = format!("{site_packages}/torch/lib/");
     let torch: Vec<PathBuf> = tree
@@ -41,7 +41,7 @@ pub(super) fn lacking_torch(binaries: &Binaries, tree: &Tree, site_packages: &st
     ["_C.so", "_C_stable.so"].iter().find_map(|name| {
         let vision = format!("{site_packages}/torchvision/{name}");
         binaries.lacking_symbols(&vision, &torch, |name| {
-            OF_TORCH.iter().any(|start| name.starts_with(start))
+            TORCH_SYMBOLS.iter().any(|start| name.starts_with(start))
         })
     })
 }

@@ -5,20 +5,19 @@ use std::{
 
 use rayon::prelude::*;
 
-/// Folders of a conda installation that hold other environments and archives, not this one's files.
-const NOT_OURS: [&str; 3] = ["pkgs", "envs", "conda-bld"];
+/// Folders of a conda installation that contain other environments and archives.
+const SKIPPED_FOLDERS: [&str; 3] = ["pkgs", "envs", "conda-bld"];
 
-/// A file that is there.
+/// A file on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry {
-    /// Its size in bytes; of a link, that of the file that it leads to.
+    /// The size in bytes. For a link, the size of its target.
     pub size: u64,
     /// Whether it is a link.
     pub link: bool,
 }
 
-/// The files of a prefix by their paths below it, with `/` on Windows too. `__pycache__` is left out, and so is what lies
-/// behind links to folders.
+/// The files of a prefix by relative path, with `/` on all systems. Skips `__pycache__` and links to folders.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tree {
     prefix: PathBuf,
@@ -26,7 +25,7 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// List the prefix.
+    /// Lists the files of a prefix.
     #[must_use]
     pub fn read(prefix: &Path) -> Self {
         Self {
@@ -35,26 +34,26 @@ impl Tree {
         }
     }
 
-    /// The prefix.
+    /// Returns the prefix.
     #[must_use]
     pub fn prefix(&self) -> &Path {
         &self.prefix
     }
 
-    /// Where a file of it lies.
+    /// Returns the full path of a file.
     #[must_use]
     pub fn path(&self, path: &str) -> PathBuf {
         self.prefix.join(path)
     }
 
-    /// A path of the file system, from the prefix on.
+    /// Returns `path` relative to the prefix, or `None` if it is outside.
     #[must_use]
     pub fn below(&self, path: &Path) -> Option<String> {
         let below = path.strip_prefix(&self.prefix).ok()?;
         Some(below.to_str()?.replace('\\', "/"))
     }
 
-    /// The file of that path. What the list left out is looked up.
+    /// Returns the file at `path`. Also finds files that the list skips.
     #[must_use]
     pub fn get(&self, path: &str) -> Option<Entry> {
         self.files.get(path).copied().or_else(|| {
@@ -64,19 +63,19 @@ impl Tree {
         })
     }
 
-    /// Whether anything of that path is there, a link that leads nowhere too.
+    /// Returns whether anything exists at `path`, even a broken link.
     #[must_use]
     pub fn has(&self, path: &str) -> bool {
         self.files.contains_key(path) || fs_err::symlink_metadata(self.prefix.join(path)).is_ok()
     }
 
-    /// The listed files, by path.
+    /// Iterates over the listed files, by path.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Entry)> {
         self.files.iter().map(|(path, entry)| (path.as_str(), *entry))
     }
 }
 
-/// What a path leads to, and whether that is a folder; nothing where it leads nowhere.
+/// Reads the entry at a path, and whether it is a folder. `None` for a missing file or a broken link.
 fn entry(path: &Path) -> Option<(Entry, bool)> {
     let own = fs_err::symlink_metadata(path).ok()?;
     let link = own.is_symlink();
@@ -89,7 +88,7 @@ fn entry(path: &Path) -> Option<(Entry, bool)> {
 }
 
 fn list(prefix: &Path, folder: &str) -> Vec<(String, Entry)> {
-    // A folder that cannot be read has no files for Python either.
+    // Python cannot use the files of an unreadable folder either.
     let Ok(entries) = fs_err::read_dir(prefix.join(folder)) else {
         return Vec::new();
     };
@@ -99,7 +98,7 @@ fn list(prefix: &Path, folder: &str) -> Vec<(String, Entry)> {
         let Ok(name) = found.file_name().into_string() else {
             continue;
         };
-        if name == "__pycache__" || folder.is_empty() && NOT_OURS.contains(&name.as_str()) {
+        if name == "__pycache__" || folder.is_empty() && SKIPPED_FOLDERS.contains(&name.as_str()) {
             continue;
         }
         let path = if folder.is_empty() {
@@ -127,8 +126,8 @@ mod tests {
     fn files_and_links_to_files_are_listed_and_folders_behind_links_are_not() {
         let prefix = tempfile::tempdir().expect("a folder");
         let root = prefix.path();
-        fs_err::create_dir_all(root.join("lib/demo/__pycache__")).expect("made");
-        fs_err::create_dir_all(root.join("pkgs")).expect("made");
+        fs_err::create_dir_all(root.join("lib/demo/__pycache__")).expect("created");
+        fs_err::create_dir_all(root.join("pkgs")).expect("created");
         fs_err::write(root.join("lib/demo/a.so.1"), "abc").expect("written");
         fs_err::write(root.join("lib/demo/__pycache__/a.pyc"), "abc").expect("written");
         fs_err::write(root.join("pkgs/archive"), "abc").expect("written");

@@ -1,21 +1,21 @@
 use super::{Binaries, Installed, Ownership, Remains, binaries::is_library, record::ending, tree::Tree};
 
-/// A library or a module that no package brought.
+/// A library or a module that no package owns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unowned {
-    /// Below the prefix.
+    /// The path relative to the prefix.
     pub path: String,
-    /// Whether it is a shared library, and no Python module.
+    /// Whether it is a shared library. Otherwise it is a Python module.
     pub library: bool,
-    /// The file that would load it in place of the library that belongs there.
+    /// The file that would load it instead of the library of a package.
     pub taken_by: Option<String>,
 }
 
-/// What the tools that make virtual environments put beside the packages, without a record.
-const OF_THE_TOOLS: [&str; 2] = ["_virtualenv.py", "sitecustomize.py"];
+/// Modules that the tools for virtual environments add without a record.
+const TOOL_MODULES: [&str; 2] = ["_virtualenv.py", "sitecustomize.py"];
 
-/// The libraries in `site-packages` and `lib` and the Python modules in `site-packages` that are nobody's. `lib` counts only
-/// where conda's records know it.
+/// Returns the libraries in `site-packages` and `lib`, and the Python modules in `site-packages`, that no package owns.
+/// Checks `lib` only if a conda package owns libraries there.
 pub(super) fn find(tree: &Tree, files: &Ownership, binaries: &Binaries, installed: &Installed) -> Vec<Unowned> {
     let site_packages = &installed.site_packages;
     let inside = format!("{site_packages}/");
@@ -28,13 +28,13 @@ pub(super) fn find(tree: &Tree, files: &Ownership, binaries: &Binaries, installe
     let counts = |path: &str| match path.strip_prefix(&inside) {
         Some(below) => {
             let top = below.split(['/', '.']).next().unwrap_or(below);
-            let python = ending(below) == "py" && !OF_THE_TOOLS.contains(&below);
+            let python = ending(below) == "py" && !TOOL_MODULES.contains(&below);
             (is_library(path) || python) && !legacy.iter().any(|name| name == top)
         }
         None => known_lib && path.starts_with("lib/") && is_library(path),
     };
     tree.iter()
-        // A link to a library of somebody else's is how older tools reached it.
+        // Older tools added links to libraries of other packages.
         .filter(|(path, entry)| !entry.link && counts(path) && !files.claims.contains_key(*path))
         .map(|(path, _)| {
             let soname = path.rsplit('/').next().unwrap_or(path);
@@ -47,7 +47,7 @@ pub(super) fn find(tree: &Tree, files: &Ownership, binaries: &Binaries, installe
         .collect()
 }
 
-/// The top-level names of what is left of distributions: what they brought is theirs still.
+/// Returns the top-level names of leftover distributions. They still own their files.
 fn half_removed(tree: &Tree, inside: &str, remains: &[Remains]) -> Vec<String> {
     let names = |remains: &Remains| {
         let read = |file: &str| fs_err::read_to_string(tree.path(&format!("{inside}{}/{file}", remains.folder)));
@@ -56,7 +56,7 @@ fn half_removed(tree: &Tree, inside: &str, remains: &[Remains]) -> Vec<String> {
             .lines()
             .filter_map(|line| Some(line.split(['/', '.', ',']).next()?.trim_matches('"').to_owned()))
             .collect();
-        // `numpy.libs` too; what pip moved aside has its own name with a `~`.
+        // Includes `numpy.libs`. Folders that pip renamed start with `~`.
         names.extend(remains.folder.split(['-', '.']).next().map(ToOwned::to_owned));
         if let Some(rest) = remains.folder.strip_prefix('~') {
             let rest = rest.split(['-', '.']).next().unwrap_or(rest).to_owned();
@@ -75,7 +75,7 @@ fn half_removed(tree: &Tree, inside: &str, remains: &[Remains]) -> Vec<String> {
     remains.iter().flat_map(names).filter(|name| !name.is_empty()).collect()
 }
 
-/// The top-level names of distributions in the form before `.dist-info`, whose files are not recorded with hashes.
+/// Returns the top-level names of `.egg-info` distributions, which have no record with hashes.
 fn legacy_names(tree: &Tree, inside: &str) -> Vec<String> {
     let listed = tree
         .iter()

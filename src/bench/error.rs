@@ -1,52 +1,52 @@
-//! Why a benchmark could not be run at all. What goes wrong inside the environment is a finding instead.
+//! Errors that prevent a benchmark. Problems inside the environment are findings instead.
 
-/// Why a benchmark could not be run.
+/// An error that prevents a benchmark.
 #[derive(Debug, thiserror::Error)]
 pub enum BenchError {
-    /// The first provider of the profile is none that is known here.
+    /// The first provider of the profile is unknown.
     ///
-    /// Exit 2; help: name one of `known` in the profile.
-    #[error("no benchmark on the execution provider `{provider}`: it is none of {known}")]
+    /// Exit 2; help: use one of `known` in the profile.
+    #[error("unknown execution provider `{provider}`: expected one of {known}")]
     UnknownProvider {
-        /// What was asked for; empty if nothing was.
+        /// The provider in the profile; empty if there is none.
         provider: String,
-        /// What could be.
+        /// The known providers.
         known: String,
     },
-    /// No batch size, or a batch of no image.
+    /// There is no batch size, or a batch size of 0.
     ///
     /// Exit 2; help: `--batch 1,4,8`.
-    #[error("a benchmark needs batch sizes of at least 1")]
+    #[error("a benchmark needs at least one batch size, and each must be at least 1")]
     Batch,
     /// The model file cannot be opened.
     ///
     /// Exit 2; help: check the path after `--model`.
-    #[error("cannot open the model")]
+    #[error("failed to open the model")]
     Model(#[source] std::io::Error),
-    /// The folder for the worker's files cannot be made or filled.
+    /// The folder for the worker's files cannot be created or written.
     ///
-    /// Exit 1; help: make room in the temporary folder, or set TMPDIR to another one.
-    #[error("cannot prepare the benchmark's files")]
+    /// Exit 1; help: free disk space for the temporary folder, or set TMPDIR to another one.
+    #[error("failed to prepare the files of the benchmark")]
     Work(#[source] std::io::Error),
-    /// The worker, which is this same program, cannot be started.
+    /// The worker, a process of this same program, cannot be started.
     ///
-    /// Exit 1; help: run the command again; if matenv was replaced while it ran, that is all there is to it.
-    #[error("cannot start the benchmark's worker process")]
+    /// Exit 1; help: run the command again. This error can occur if matenv was replaced while it was running.
+    #[error("failed to start the worker process of the benchmark")]
     Start(#[source] std::io::Error),
-    /// The model leaves axes open and no shape says what they are.
+    /// The model has open axes, and no shape defines their sizes.
     ///
     /// Exit 2; help: `--shape INPUT=1x1x384x384`, with a size for each axis in `axes`.
     #[error("the input `{input}` ({axes}) has open axes and needs a shape")]
     ShapeMissing {
         /// The input.
         input: String,
-        /// Its axes, `batch x 1 x height x width`; `?` where one has no name.
+        /// Its axes, such as `batch x 1 x height x width`; `?` for an axis without a name.
         axes: String,
     },
-    /// A shape contradicts the model.
+    /// A shape does not match the model.
     ///
     /// Exit 2; help: `--shape INPUT=…` with the sizes in `axes`.
-    #[error("the input `{input}` ({axes}) cannot have the shape {shape}")]
+    #[error("invalid shape {shape} for the input `{input}` ({axes})")]
     ShapeWrong {
         /// The input.
         input: String,
@@ -55,24 +55,24 @@ pub enum BenchError {
         /// Its axes.
         axes: String,
     },
-    /// A shape names no input of the model, or none although there are several.
+    /// A shape has an unknown input name, or no name although the model has several inputs.
     ///
-    /// Exit 2; help: `--shape NAME=…` with a name out of `inputs`.
+    /// Exit 2; help: `--shape NAME=…` with a name from `inputs`.
     #[error("{}; the model's inputs: {inputs}", if input.is_empty() {
-        "a shape names no input".to_owned()
+        "a shape has no input name".to_owned()
     } else {
         format!("the model has no input `{input}`")
     })]
     NoSuchInput {
-        /// What was named; empty if nothing was.
+        /// The name in the shape; empty if there is none.
         input: String,
-        /// The names that there are.
+        /// The names of the model's inputs.
         inputs: String,
     },
-    /// An input is of a type that no data is made for (text, sequences, 8-bit floats).
+    /// An input has an unsupported type (text, sequences, 8-bit floats).
     ///
     /// Exit 2; help: only models with number and boolean inputs can be timed.
-    #[error("no data can be made for the input `{input}` of type {element}")]
+    #[error("unsupported type {element} of the input `{input}`")]
     InputType {
         /// The input.
         input: String,

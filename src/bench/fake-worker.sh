@@ -1,3 +1,3 @@
 #!/bin/sh
-# Stands in the worker's place in unit tests: does what the environment's own script says.
+# Replaces the worker in unit tests: runs the script in the environment.
 exec /bin/sh "$CONDA_PREFIX/worker.sh"

@@ -1,4 +1,4 @@
-//! What a failed benchmark says about the environment: `ME002` where it did not run, `ME003` where it ran wrong.
+//! The findings of a failed benchmark: `ME002` if it did not run, `ME003` if the output is wrong.
 
 use std::{path::Path, time::Duration};
 
@@ -14,48 +14,48 @@ use crate::{
     process::Ended,
 };
 
-/// Lines of the worker's standard error that are worth keeping.
+/// The number of lines of the worker's standard error in a finding.
 const TAIL: usize = 12;
 
-/// Operators that a sentence names.
-const TOLD: usize = 4;
+/// The number of operators that a message lists.
+const LISTED: usize = 4;
 
 fn failed(message: impl Into<String>) -> Finding {
     Finding::new(Code::BenchFailed, Severity::Error, Scope::Environment, message)
 }
 
-/// There is no ONNX Runtime.
+/// The finding for an environment without ONNX Runtime.
 pub(super) fn absent(prefix: &Path) -> Finding {
-    failed("the environment has no ONNX Runtime, so no inference can be timed")
+    failed("the environment has no ONNX Runtime, so inference cannot be timed")
         .with_evidence([format!("no site-packages/onnxruntime/capi in {}", prefix.display())])
         .with_remedy("add `onnxruntime` to the manifest's packages, or install with `--no-bench`")
 }
 
-/// There is one, but only inside its Python module.
+/// The finding for an ONNX Runtime that exists only inside its Python module.
 pub(super) fn no_library(folder: &Path) -> Finding {
-    failed("this ONNX Runtime has no library that can be loaded outside Python: the wheels before 1.19 have none")
+    failed("this ONNX Runtime has no library that can be loaded outside Python: wheels before 1.19 do not contain one")
         .with_evidence([format!("no libonnxruntime in {}", folder.display())])
-        .with_remedy("ask for `onnxruntime>=1.19` in the manifest, or install with `--no-bench`")
+        .with_remedy("require `onnxruntime>=1.19` in the manifest, or install with `--no-bench`")
 }
 
-/// The model, or a part of it that counts, ran elsewhere than asked: however good the numbers are, they are not the asked
-/// provider's.
+/// The finding for a model that ran on another provider than requested, at least in a relevant part. The measured
+/// times are then not those of the requested provider.
 pub(super) fn stray(asked: &Request, stray: &Stray) -> Finding {
     let Stray {
         provider,
         operators,
         percent,
     } = stray;
-    // Less than a tenth of a percent must not read as nothing.
+    // Do not show a small share as 0.0 %.
     let share = if *percent < 0.1 {
         "less than 0.1 %".to_owned()
     } else {
         format!("{percent:.1} %")
     };
-    let names: Vec<&str> = operators.iter().take(TOLD).map(|(name, _)| name.as_str()).collect();
-    let more = if operators.len() > TOLD { ", …" } else { "" };
+    let names: Vec<&str> = operators.iter().take(LISTED).map(|(name, _)| name.as_str()).collect();
+    let more = if operators.len() > LISTED { ", …" } else { "" };
     failed(format!(
-        "inference was asked for on {}, and {share} of its time ran on {provider}: {}{more}",
+        "{share} of the inference time ran on {provider} instead of {}: {}{more}",
         asked.provider,
         names.join(", ")
     ))
@@ -64,31 +64,28 @@ pub(super) fn stray(asked: &Request, stray: &Stray) -> Finding {
         let ms = Duration::from_nanos(ran.ns).as_secs_f64() * 1000.0;
         format!("{}x {name} on {provider}, {ms:.2} ms", ran.count)
     }))
-    .with_remedy("install with `--profile cpu`, or look at what the environment lacks for that provider")
+    .with_remedy("install with `--profile cpu`, or check what the environment is missing for that provider")
 }
 
-/// The worker did not end well: a crash, a time-out, a panic.
+/// Returns the finding for a worker that crashed, panicked, ran out of time, or sent no report.
 pub(super) fn of_ending(ended: &Ended, reported: bool, at: &str, asked: &Request) -> Option<Finding> {
     let (severity, message) = match (ended.success(), reported) {
         (true, true) => return None,
-        // Everything was measured, then a library's own clean-up went wrong: programs that use it may end the same way.
+        // The clean-up of a library failed after the measurement. Programs that use it may fail the same way.
         (false, true) => (
             Severity::Warning,
             format!(
-                "ONNX Runtime was measured, but its process did not end well: {}",
+                "ONNX Runtime was measured, but its process then failed: {}",
                 ended.how()
             ),
         ),
         (false, false) => (
             Severity::Error,
-            format!(
-                "the benchmark's process failed while it did this: {at} ({})",
-                ended.how()
-            ),
+            format!("the benchmark process failed at this step: {at} ({})", ended.how()),
         ),
         (true, false) => (
             Severity::Error,
-            "the benchmark's process ended without a report".to_owned(),
+            "the benchmark process ended without a report".to_owned(),
         ),
     };
     let lines: Vec<&str> = ended
@@ -103,9 +100,9 @@ pub(super) fn of_ending(ended: &Ended, reported: bool, at: &str, asked: &Request
         .with_evidence([asked.library.display().to_string(), ended.how()])
         .with_evidence(tail);
     Some(finding.with_remedy(if illegal_instruction(ended) {
-        "this build of ONNX Runtime needs a newer CPU: name an older release in the manifest, such as `onnxruntime<1.20`"
+        "this build of ONNX Runtime needs a newer CPU: require an older release, such as `onnxruntime<1.20`"
     } else {
-        "install the environment again with `--force`; if it fails again, name another release of ONNX Runtime in the manifest"
+        "reinstall the environment with `--force`; if that fails, require another ONNX Runtime release in the manifest"
     }))
 }
 
@@ -125,7 +122,8 @@ fn illegal_instruction(ended: &Ended) -> bool {
         .is_some_and(|code| code.cast_unsigned() == 0xC000_001D)
 }
 
-/// What the worker itself says: a finding if the environment is at fault, an error if the request is.
+/// Converts a failure that the worker reports: to a finding for a problem in the environment, or to an error for an
+/// invalid request.
 pub(super) fn of_failure(failure: Failure, asked: &Request) -> Result<Finding, BenchError> {
     match failure {
         Failure::Runtime { doing, message } => {
@@ -133,26 +131,26 @@ pub(super) fn of_failure(failure: Failure, asked: &Request) -> Result<Finding, B
                 Some(cause) => (format!(": {}", cause.says), cause.remedy, cause.scope),
                 None => (
                     String::new(),
-                    "install the environment again with `--force`".to_owned(),
+                    "reinstall the environment with `--force`".to_owned(),
                     Scope::Environment,
                 ),
             };
-            let message_told = format!("the benchmark could not {doing}{says}");
-            Ok(Finding::new(Code::BenchFailed, Severity::Error, scope, message_told)
+            let summary = format!("the benchmark failed to {doing}{says}");
+            Ok(Finding::new(Code::BenchFailed, Severity::Error, scope, summary)
                 .with_evidence([asked.library.display().to_string(), message.trim().to_owned()])
                 .with_remedy(remedy))
         }
         Failure::Wrong { batch, max_error } => {
-            let off = max_error.map_or_else(
-                || "it is not a number, or of another size".to_owned(),
-                |error| format!("it is off by {error:.1e}, and {TOLERANCE:.0e} is allowed"),
+            let reason = max_error.map_or_else(
+                || "it is not a number or has the wrong size".to_owned(),
+                |error| format!("its error is {error:.1e}, but only {TOLERANCE:.0e} is allowed"),
             );
-            let message = format!("inference on {} gives a wrong output: {off}", asked.provider);
+            let message = format!("inference on {} gives a wrong output: {reason}", asked.provider);
             let finding = Finding::new(Code::BenchWrong, Severity::Error, Scope::Environment, message);
             Ok(finding
                 .with_evidence([asked.library.display().to_string(), format!("batch {batch}")])
                 .with_remedy(
-                    "do not trust this environment's results: name another release of ONNX Runtime in the manifest",
+                    "do not use results from this environment: require another release of ONNX Runtime in the manifest",
                 ))
         }
         Failure::ShapeMissing { input, axes } => Err(BenchError::ShapeMissing { input, axes }),

@@ -1,7 +1,7 @@
-//! What a model is fed: inputs from its own metadata, shapes from the command line, numbers from a formula.
+//! Creates the inputs of a model: names and types from its metadata, shapes from the command line, data from a formula.
 //!
-//! Out: tensors that are the same in every run, on every machine. Absent on purpose: real images. A network's speed
-//! does not depend on what it sees, and the reference was computed from the same formula.
+//! The tensors are the same in every run, on every machine. Real images are not needed: the speed of a network does not
+//! depend on their content. The reference output was computed with the same formula.
 
 use std::{collections::BTreeMap, fmt::Debug};
 
@@ -12,7 +12,7 @@ use ort::value::{
 
 use super::{protocol::Failure, shape::axes};
 
-/// Numbers in [0, 1) with 24 bits each, exact in float32: the generator of `scripts/make-bench-model.py`.
+/// A generator of numbers in [0, 1) with 24 bits each, exact in float32. The same as in `scripts/make-bench-model.py`.
 #[derive(Debug, Clone)]
 pub(super) struct Numbers(u32);
 
@@ -33,23 +33,23 @@ impl Iterator for Numbers {
 /// One axis of an input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Axis {
-    /// The model fixes its size.
+    /// The model defines its size.
     Fixed(u64),
-    /// The model leaves it open; the name may be empty.
+    /// The model leaves its size open. The name may be empty.
     Open(String),
 }
 
 /// One input of a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Input {
-    /// Its name.
+    /// The input name.
     pub(super) name: String,
     element: TensorElementType,
     axes: Vec<Axis>,
 }
 
 impl Input {
-    /// Read a model's metadata.
+    /// Reads an input from the metadata of a model.
     pub(super) fn of(outlet: &Outlet) -> Result<Self, Failure> {
         let name = outlet.name().to_owned();
         let ValueType::Tensor {
@@ -78,7 +78,8 @@ impl Input {
         })
     }
 
-    /// The shape at a batch size: the model's own sizes, `given` ones for open axes, the batch for an open first axis.
+    /// Returns the shape for a batch size. Open axes get their size from `given`. An open first axis gets the batch
+    /// size, multiplied by its size in `given` if there is one.
     pub(super) fn shape(&self, given: Option<&[u64]>, batch: u64) -> Result<Vec<u64>, Failure> {
         let Some(given) = given else {
             return self
@@ -113,7 +114,7 @@ impl Input {
         if fits { Ok(shape) } else { Err(wrong()) }
     }
 
-    /// The sizes that a shape gives to the model's named open axes.
+    /// Returns the names and sizes of the named open axes for a shape.
     pub(super) fn open_axes<'a>(&'a self, shape: &'a [u64]) -> impl Iterator<Item = (&'a str, u64)> {
         self.axes.iter().zip(shape).filter_map(|(axis, size)| match axis {
             Axis::Open(name) if !name.is_empty() => Some((name.as_str(), *size)),
@@ -121,7 +122,7 @@ impl Input {
         })
     }
 
-    /// Data of a shape. Each item of the first axis gets the same numbers, so that a batch is one image many times.
+    /// Creates a tensor of a shape. Each item of the first axis gets the same numbers: a batch repeats one image.
     pub(super) fn tensor(&self, shape: &[u64]) -> Result<DynValue, Failure> {
         let sizes: Option<Vec<usize>> = shape.iter().map(|&size| usize::try_from(size).ok()).collect();
         let wrong = || Failure::ShapeWrong {
@@ -138,8 +139,8 @@ impl Input {
         let items = sizes.first().copied().unwrap_or(1);
         items.checked_mul(item).ok_or_else(wrong)?;
         let data = Data { sizes, items, item };
-        // Ones where numbers are sizes or indices: a zero may be divided by, a large one may point outside.
-        let made = match self.element {
+        // Integers may be sizes or indices, so use 1: a 0 could be a divisor, a large number could be out of range.
+        let tensor = match self.element {
             TensorElementType::Float32 => data.of(Numbers::IMAGE),
             TensorElementType::Float64 => data.of(Numbers::IMAGE.map(f64::from)),
             TensorElementType::Float16 => data.of(Numbers::IMAGE.map(f16::from_f32)),
@@ -159,14 +160,14 @@ impl Input {
                 });
             }
         };
-        made.map_err(|error| Failure::Runtime {
-            doing: format!("make data for the input `{}`", self.name),
+        tensor.map_err(|error| Failure::Runtime {
+            doing: format!("create data for the input `{}`", self.name),
             message: error.to_string(),
         })
     }
 
     fn describe(&self) -> String {
-        let words: Vec<_> = self
+        let axes: Vec<_> = self
             .axes
             .iter()
             .map(|axis| match axis {
@@ -175,23 +176,23 @@ impl Input {
                 Axis::Open(name) => name.clone(),
             })
             .collect();
-        words.join(" x ")
+        axes.join(" x ")
     }
 }
 
-/// The shape that was given for `input`: by its name, or without a name for the only one.
+/// Returns the given shape of `input`. A shape without a name belongs to the only input.
 pub(super) fn given<'a>(shapes: &'a BTreeMap<String, Vec<u64>>, input: &Input, inputs: &[Input]) -> Option<&'a [u64]> {
     let unnamed = || (inputs.len() == 1).then(|| shapes.get("")).flatten();
     shapes.get(&input.name).or_else(unnamed).map(Vec::as_slice)
 }
 
-/// Whether each shape names an input that there is.
+/// Checks whether each shape belongs to an input of the model.
 pub(super) fn check_names(shapes: &BTreeMap<String, Vec<u64>>, inputs: &[Input]) -> Result<(), Failure> {
-    let stranger = shapes.keys().find(|name| {
+    let unknown = shapes.keys().find(|name| {
         let only = name.is_empty() && inputs.len() == 1;
         !only && inputs.iter().all(|input| input.name != **name)
     });
-    stranger.map_or(Ok(()), |name| {
+    unknown.map_or(Ok(()), |name| {
         Err(Failure::NoSuchInput {
             input: name.clone(),
             inputs: inputs.iter().map(|input| input.name.clone()).collect(),
@@ -241,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn the_image_is_the_one_that_the_script_drew() {
+    fn the_image_is_the_same_as_in_the_script() {
         let facts: serde_json::Value =
             serde_json::from_str(include_str!("../../assets/bench/unet.json")).expect("JSON");
         let image: Vec<f64> = Numbers::IMAGE.take(384 * 384).map(f64::from).collect();
@@ -268,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shape_that_contradicts_the_model_is_refused() {
+    fn a_shape_that_does_not_match_the_model_is_rejected() {
         let fixed = input(&[open("batch"), Axis::Fixed(1), open("height")]);
         for bad in [&[1, 1][..], &[1, 3, 16], &[u64::MAX, 1, 16]] {
             assert!(

@@ -1,11 +1,12 @@
-//! Times inference on the ONNX Runtime of an environment, after a check that it computes the right thing.
+//! Benchmark: checks the output of inference on the ONNX Runtime of an environment, then times it.
 //!
-//! In: a prefix and a [`BenchRequest`]. Out: a [`Benchmark`]; a crash, a wrong output or another provider than the
-//! asked one is a [`Finding`] in it. The work is done by a [`worker`] process of this same program, which loads the
-//! environment's own library: what is measured is what the environment's programs get, less Python.
+//! Input: a prefix and a [`BenchRequest`]. Output: a [`Benchmark`]. A crash, a wrong output, or a run on another
+//! provider than requested is a [`Finding`] in it. A [`worker`] process of this same program does the work. It loads
+//! the library of the environment, so the times are those of the environment's programs without the overhead of Python.
 //!
-//! The built-in model is a U-Net like the backbone of a SLEAP model; `scripts/make-bench-model.py` made it and computed
-//! its reference output without ONNX Runtime. Absent on purpose: preprocessing, Python, and any comparison of machines.
+//! The built-in model is a U-Net like the backbone of a SLEAP model. `scripts/make-bench-model.py` created it and
+//! computed its reference output without ONNX Runtime. Not included on purpose: preprocessing, Python, and comparisons
+//! of machines.
 
 mod cause;
 mod error;
@@ -47,10 +48,10 @@ use crate::{
     process::{Ended, Job},
 };
 
-/// The first argument that makes this program the bench's worker.
+/// The first argument that starts this program as the worker of the benchmark.
 pub const WORKER_WORD: &str = "bench-worker";
 
-/// ONNX Runtime's provider for the processor.
+/// The execution provider of ONNX Runtime for the CPU.
 pub const CPU: &str = "CPUExecutionProvider";
 const CUDA: &str = "CUDAExecutionProvider";
 const TENSORRT: &str = "TensorrtExecutionProvider";
@@ -61,17 +62,17 @@ const UNET: &[u8] = include_bytes!("../../assets/bench/unet.onnx");
 const UNET_REFERENCE: &[u8] = include_bytes!("../../assets/bench/unet-reference.f32");
 const UNET_NAME: &str = "unet-1x384x384";
 
-/// What is timed.
+/// The model to time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Model {
-    /// The network that matenv brings, which has a reference output.
+    /// The model that is part of matenv and has a reference output.
     BuiltIn,
     /// An ONNX file.
     File {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// Shapes of inputs with open axes, by name; the only input may stand under the empty name. An open first axis
-        /// is the batch size, or times it where a shape is given.
+        /// The shapes of inputs with open axes, by name. The name of a single input may be empty. An open first axis
+        /// gets the batch size, or the given size times the batch size.
         shapes: BTreeMap<String, Vec<u64>>,
     },
 }
@@ -79,47 +80,48 @@ pub enum Model {
 /// A benchmark to run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BenchRequest {
-    /// What is timed.
+    /// The model to time.
     pub model: Model,
-    /// Execution providers by ONNX Runtime's names; exactly one is asked for, the first.
+    /// Execution providers, by their names in ONNX Runtime. Only the first one is used.
     pub providers: Vec<String>,
-    /// Batch sizes, in order. A model whose own batch size is fixed is timed at that one only.
+    /// Batch sizes, in order. A model with a fixed batch size is timed only with that size.
     pub batches: Vec<u64>,
-    /// Seconds that each batch size is timed for; a slow model gets up to twice as long, for enough runs.
+    /// The time for each batch size in seconds. A slow model gets up to twice as long, for enough runs.
     pub seconds: f64,
 }
 
-/// What was measured.
+/// The result of a benchmark.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Benchmark {
-    /// The model: the built-in one's name, or a file's.
+    /// The name of the built-in model or of the model file.
     pub model: String,
-    /// The provider that ran the model, by ONNX Runtime's own profile; the one that was asked for if nothing ran.
+    /// The execution provider that ran most of the model, according to ONNX Runtime's profile. If nothing ran, the
+    /// requested provider.
     pub provider: String,
-    /// What the library says it is, such as `onnxruntime 1.32.0`.
+    /// The name and version of the library, such as `onnxruntime 1.32.0`.
     pub runtime: String,
-    /// Whether the output is the reference's; a model without a reference has none to differ from.
+    /// Whether the output matches the reference. Always true for a model without a reference.
     pub reference_ok: bool,
-    /// Largest absolute difference from the reference.
+    /// The largest absolute difference from the reference.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference_error: Option<f64>,
-    /// Threads that work on one operator.
+    /// The number of threads for one operator.
     pub threads: u64,
-    /// One row a batch size.
+    /// One row per batch size.
     pub rows: Vec<Row>,
-    /// Other models, timed on the same environment.
+    /// The results for other models on the same environment.
     #[serde(default)]
     pub others: Vec<Benchmark>,
-    /// What went wrong.
+    /// The problems found.
     #[serde(default)]
     pub findings: Vec<Finding>,
-    /// Why it was not run, such as `needs an NVIDIA driver`. Nothing was measured then, and nothing is wrong.
+    /// The reason why it was skipped, such as `needs an NVIDIA driver`. Nothing was measured, and this is not an error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skipped: Option<String>,
 }
 
 impl Benchmark {
-    /// One that is not run, and why.
+    /// Creates the result of a benchmark that is skipped for `reason`.
     #[must_use]
     pub fn skipped(request: &BenchRequest, reason: &str) -> Self {
         let provider = request.providers.first().map_or("", String::as_str);
@@ -129,7 +131,7 @@ impl Benchmark {
         }
     }
 
-    /// One that nothing is known of yet but what was asked for.
+    /// Creates a result without measurements.
     fn unmeasured(request: &BenchRequest, provider: &str) -> Self {
         let model = match &request.model {
             Model::BuiltIn => UNET_NAME.to_owned(),
@@ -153,7 +155,7 @@ impl Benchmark {
         }
     }
 
-    /// Whether it, or one of the others, was not run.
+    /// Returns whether this benchmark, or one of the others, was skipped.
     #[must_use]
     pub fn is_skipped(&self) -> bool {
         std::iter::once(self)
@@ -161,37 +163,38 @@ impl Benchmark {
             .any(|one| one.skipped.is_some())
     }
 
-    /// What went wrong with this model and with the others.
+    /// Returns the findings for this model and for the others.
     pub fn all_findings(&self) -> impl Iterator<Item = &Finding> {
         let others = self.others.iter().flat_map(|other| &other.findings);
         self.findings.iter().chain(others)
     }
 }
 
-/// One batch size.
+/// The result for one batch size.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Row {
-    /// Images in one run.
+    /// The number of images in one run.
     pub batch: u64,
-    /// Median of a run, in milliseconds.
+    /// The median time of a run, in milliseconds.
     pub p50_ms: f64,
-    /// 95th percentile.
+    /// The 95th percentile, in milliseconds.
     pub p95_ms: f64,
-    /// 99th percentile.
+    /// The 99th percentile, in milliseconds.
     pub p99_ms: f64,
-    /// `batch` images in every median.
+    /// Images per second: `batch` divided by the median time.
     pub images_per_s: f64,
-    /// How long it took to create the session, optimisation of the graph included.
+    /// The time to create the session, including graph optimization, in milliseconds.
     pub session_ms: f64,
 }
 
-/// Check and time a model on the environment at `prefix`.
+/// Checks and times a model on the environment at `prefix`.
 pub async fn bench(ctx: &Context, prefix: &Path, request: &BenchRequest) -> Result<Benchmark, BenchError> {
     let program = std::env::current_exe().map_err(BenchError::Start)?;
     bench_with(ctx, prefix, request, &program).await
 }
 
-/// [`bench()`] with another program as the worker: one that calls [`worker`] when its first argument is [`WORKER_WORD`].
+/// Like [`bench()`], with another program as the worker. It must call [`worker`] if its first argument is
+/// [`WORKER_WORD`].
 pub async fn bench_with(
     ctx: &Context,
     prefix: &Path,
@@ -232,11 +235,11 @@ pub async fn bench_with(
         Runtime::Library { path, version } => {
             asked.library = std::path::absolute(path).map_err(BenchError::Work)?;
             if [CUDA, TENSORRT].contains(&provider) {
-                // What the environment's Python preloads, so that the worker lacks what Python would lack.
+                // Preload the same libraries as the environment's Python.
                 let prefix = std::path::absolute(prefix).map_err(BenchError::Work)?;
                 asked.preload = preload::installed(&prefix);
             }
-            // The library itself is asked later, if it loads.
+            // The worker reads the version from the library later, if it loads.
             benchmark.runtime = format!("onnxruntime {version}");
         }
         Runtime::NoLibrary { folder } => {
@@ -254,7 +257,7 @@ pub async fn bench_with(
         .findings
         .extend(findings::of_ending(&ended, report.is_some(), &at, &asked));
     if let Some(report) = report {
-        enter(ctx, &mut benchmark, report, &asked)?;
+        apply_report(ctx, &mut benchmark, report, &asked)?;
     }
     Ok(benchmark)
 }
@@ -270,9 +273,9 @@ fn known_provider(request: &BenchRequest) -> Result<&'static str, BenchError> {
         })
 }
 
-/// Far more than a slow machine needs: it only ends what hangs.
+/// Returns the time limit. It only stops a worker that hangs: a slow machine needs far less.
 fn limit(model: &Model, provider: &str) -> Duration {
-    // TensorRT builds an engine for each batch size, which takes minutes on a slow card.
+    // TensorRT builds an engine for each batch size, which takes minutes on a slow GPU.
     match (model, provider == TENSORRT) {
         (Model::BuiltIn, false) => Duration::from_mins(3),
         (Model::File { .. }, false) => Duration::from_mins(10),
@@ -281,15 +284,15 @@ fn limit(model: &Model, provider: &str) -> Duration {
     }
 }
 
-/// Variables of the worker besides the environment's own.
+/// Returns an extra environment variable for the worker.
 fn variables(asked: &Request) -> Option<(&'static str, &'static str)> {
-    // TensorFloat-32 is too coarse for the reference's tolerance, and ONNX Runtime has no option for it with TensorRT
-    // (https://github.com/microsoft/onnxruntime/issues/26029): NVIDIA's libraries read this when they are loaded.
+    // TensorFloat-32 is too imprecise for the tolerance of the reference, and ONNX Runtime cannot disable it for
+    // TensorRT (https://github.com/microsoft/onnxruntime/issues/26029). NVIDIA's libraries read this when they load.
     (asked.reference.is_some() && [CUDA, TENSORRT].contains(&asked.provider.as_str()))
         .then_some(("NVIDIA_TF32_OVERRIDE", "0"))
 }
 
-/// Run the worker; gives how it ended and what it said last about what it was doing.
+/// Runs the worker. Returns how it ended, and the last step that it reported.
 async fn run(
     ctx: &Context,
     prefix: &Path,
@@ -321,33 +324,36 @@ async fn run(
         })
         .await
         .map_err(BenchError::Start)?;
-    tracing::debug!(how = ended.how(), stderr = ended.stderr, "the bench's worker ended");
+    tracing::debug!(how = ended.how(), stderr = ended.stderr, "the benchmark worker ended");
     Ok((ended, at))
 }
 
-/// The last line of standard output: a library may write there too.
+/// Reads the report from the last line of standard output. A library may write other lines before it.
 fn report_in(ended: &Ended) -> Option<Report> {
     let text = ended.stdout_text();
     let last = text.lines().rev().find(|line| !line.trim().is_empty())?;
     serde_json::from_str(last).ok()
 }
 
-/// Put what the worker reports into the benchmark.
-fn enter(ctx: &Context, benchmark: &mut Benchmark, report: Report, asked: &Request) -> Result<(), BenchError> {
-    tracing::debug!(max_error = report.max_error, placement = ?report.placement, "the bench's worker reported");
+/// Copies the report of the worker into the benchmark.
+fn apply_report(ctx: &Context, benchmark: &mut Benchmark, report: Report, asked: &Request) -> Result<(), BenchError> {
+    tracing::debug!(max_error = report.max_error, placement = ?report.placement, "the benchmark worker reported");
     if !report.runtime.is_empty() {
         benchmark.runtime = format!("onnxruntime {}", report.runtime);
     }
     benchmark.threads = report.threads;
     benchmark.reference_error = report.max_error;
     if asked.reference.is_some() {
-        // Each row was checked before it was timed; after a wrong one there is a failure.
+        // Each batch size is checked before it is timed. A wrong output is reported as a failure.
         let wrong = matches!(report.failure, Some(protocol::Failure::Wrong { .. }));
         benchmark.reference_ok = report.max_error.is_some() && !wrong;
     }
     let fixed = report.failure.is_none() && report.rows.len() < asked.batches.len();
     if let (true, Some(row)) = (fixed, report.rows.first()) {
-        let text = format!("{} runs at its own batch size only, {}", benchmark.model, row.batch);
+        let text = format!(
+            "{} has a fixed batch size, so only batch size {} was timed",
+            benchmark.model, row.batch
+        );
         ctx.events.note(text);
     }
     benchmark.rows = report.rows;
@@ -358,7 +364,7 @@ fn enter(ctx: &Context, benchmark: &mut Benchmark, report: Report, asked: &Reque
         benchmark.findings.push(findings::stray(asked, &stray));
     } else if let count @ 1.. = report.placement.elsewhere(&asked.provider) {
         let text = format!(
-            "{count} light operators of {} ran elsewhere than on {}, as they should",
+            "{count} light operators of {} did not run on {}, as expected",
             benchmark.model, asked.provider
         );
         ctx.events.note(text);

@@ -1,39 +1,40 @@
-//! ONNX Runtime's profile of a run: which provider ran which operator. A session's options only say what was asked.
+//! Reads ONNX Runtime's profile of a run: which provider ran which operator. The options of a session only request a
+//! provider.
 
 use std::{collections::BTreeMap, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-/// The part of the time that may pass on another provider than the asked one, in percent: shapes are computed on the CPU.
+/// The allowed share of time on other providers than the requested one, in percent. Shapes are computed on the CPU.
 const ELSEWHERE_PERCENT: f64 = 1.0;
 
-/// What makes an operator heavy, wherever it stands in its name: fused and quantised variants carry the name of what they
-/// are a variant of (`FusedConv`, `NhwcFusedConv`, `QLinearConv`, `ConvTranspose`, `MatMulNBits`, `QGemm`). Attention is
-/// matrix products under another name, and `Upsample` is what `Resize` was called before.
+/// An operator is heavy if its name contains one of these parts. The names of fused and quantized variants contain the
+/// original name (`FusedConv`, `NhwcFusedConv`, `QLinearConv`, `ConvTranspose`, `MatMulNBits`, `QGemm`). Attention
+/// consists of matrix products, and `Upsample` is the old name of `Resize`.
 const HEAVY: [&str; 6] = ["Conv", "MatMul", "Gemm", "Resize", "Upsample", "Attention"];
 
 /// The runs of one operator type on one provider.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ran {
-    /// Nodes that ran.
+    /// The number of nodes that ran.
     pub count: u64,
-    /// How long they took together, in nanoseconds. The profile counts in microseconds.
+    /// Their total time in nanoseconds, with the microsecond resolution of the profile.
     pub ns: u64,
 }
 
-/// What ran where: by provider, then by operator type.
+/// The operators that ran on each provider: by provider, then by operator type.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Placement(pub BTreeMap<String, BTreeMap<String, Ran>>);
 
-/// What ran on another provider than the asked one, and should not have.
+/// Operators that ran on another provider than the requested one, but should not have.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Stray {
-    /// The provider that took most of it.
+    /// The provider that ran most of them.
     pub(super) provider: String,
-    /// Operator types with their runs, those with the most time first.
+    /// Operator types with their runs: heavy ones first, then by time.
     pub(super) operators: Vec<(String, Ran)>,
-    /// Their part of the time of all nodes, in percent.
+    /// Their share of the time of all nodes, in percent.
     pub(super) percent: f64,
 }
 
@@ -59,11 +60,11 @@ struct Arguments {
 }
 
 impl Placement {
-    /// Add what `file` tells of.
+    /// Adds the operators in the profile `file`.
     pub(super) fn add(&mut self, file: &Path) -> std::io::Result<()> {
         let entries: Vec<Entry> = serde_json::from_slice(&fs_err::read(file)?)?;
         for entry in entries {
-            // One entry a node: its run itself, not what comes before and after.
+            // A node has several entries. Count only the one for its run.
             let ran = entry.cat == "Node" && entry.name.ends_with("_kernel_time");
             if ran && !entry.args.provider.is_empty() {
                 let operators = self.0.entry(entry.args.provider).or_default();
@@ -75,7 +76,7 @@ impl Placement {
         Ok(())
     }
 
-    /// The provider that most of the time went to; of equals, the one that ran more nodes.
+    /// Returns the provider with the most time. On a tie, the one that ran more nodes.
     pub(super) fn main(&self) -> Option<&str> {
         let weight = |operators: &BTreeMap<String, Ran>| (time(operators.values()), count(operators.values()));
         self.0
@@ -84,12 +85,12 @@ impl Placement {
             .map(|(provider, _)| provider.as_str())
     }
 
-    /// How many nodes ran on another provider than `asked`.
+    /// Returns the number of nodes that ran on another provider than `asked`.
     pub(super) fn elsewhere(&self, asked: &str) -> u64 {
         count(self.others(asked).flat_map(|(_, operators)| operators.values()))
     }
 
-    /// What makes this run another one than was asked for: a heavy operator elsewhere, or too much time there.
+    /// Returns the operators on other providers than `asked`, if one of them is heavy or they took too much time.
     pub(super) fn stray(&self, asked: &str) -> Option<Stray> {
         let all = time(self.0.values().flat_map(BTreeMap::values));
         let mut operators: BTreeMap<&str, Ran> = BTreeMap::new();
@@ -111,7 +112,7 @@ impl Placement {
             .into_iter()
             .map(|(name, ran)| (name.to_owned(), ran))
             .collect();
-        // Heavy ones first: a short time does not excuse them.
+        // List heavy operators first, even those with a short time.
         operators.sort_by_key(|(name, ran)| std::cmp::Reverse((is_heavy(name), ran.ns)));
         Some(Stray {
             provider: provider.clone(),
@@ -149,8 +150,8 @@ mod tests {
     use super::*;
     use crate::bench::{CPU, CUDA};
 
-    /// Profiles that sessions of onnxruntime 1.32.0 wrote on a CPU, less the arguments that are not read. `mixed` is a small
-    /// network that resizes to a size which it computes with Shape, Gather and Concat; `unet` is the built-in model.
+    /// Profiles of onnxruntime 1.32.0 on a CPU, without unused arguments. `mixed` is a small network that resizes to a
+    /// size computed with Shape, Gather and Concat. `unet` is the built-in model.
     const MIXED: &str = include_str!("fixtures/profile-mixed-1.32.0.json");
     const UNET: &str = include_str!("fixtures/profile-unet-1.32.0.json");
 
@@ -163,7 +164,7 @@ mod tests {
         placement
     }
 
-    /// The same run, with everything but the named operators on CUDA, as a session on that provider would place it.
+    /// Moves everything except the operators in `stay` to CUDA, like a session on that provider.
     fn on_cuda_but(mut placement: Placement, stay: &[&str]) -> Placement {
         let ran = placement.0.remove(CPU).expect("it ran on the CPU");
         for (name, ran) in ran {
@@ -187,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_on_the_cpu_is_no_run_on_cuda() {
+    fn a_run_on_the_cpu_does_not_count_as_a_run_on_cuda() {
         for text in [MIXED, UNET] {
             let placement = read(text);
             assert_eq!(placement.stray(CPU), None);
@@ -199,14 +200,14 @@ mod tests {
     }
 
     #[test]
-    fn shapes_that_are_computed_on_the_cpu_are_as_they_should_be() {
+    fn shapes_computed_on_the_cpu_are_allowed() {
         let placement = on_cuda_but(read(MIXED), &["Shape", "Gather", "Concat"]);
         assert_eq!(placement.stray(CUDA), None, "{placement:?}");
         assert_eq!((placement.main(), placement.elsewhere(CUDA)), (Some(CUDA), 6));
     }
 
     #[test]
-    fn one_heavy_operator_on_the_cpu_is_a_failure_however_short_it_is() {
+    fn one_heavy_operator_on_the_cpu_is_a_failure_even_if_it_is_short() {
         let placement = on_cuda_but(read(MIXED), &["Shape", "Gather", "Concat", "MatMul"]);
         let stray = placement.stray(CUDA).expect("the MatMul");
         assert!(stray.percent < ELSEWHERE_PERCENT, "{stray:?}");
@@ -216,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn light_operators_are_a_failure_where_they_take_long() {
+    fn light_operators_are_a_failure_if_they_take_long() {
         let placement = on_cuda_but(read(MIXED), &["Shape", "Gather", "Add"]);
         let stray = placement.stray(CUDA).expect("the Add works on whole images");
         assert!(stray.percent > ELSEWHERE_PERCENT, "{stray:?}");
@@ -224,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn variants_are_as_heavy_as_what_they_are_variants_of() {
+    fn variants_of_heavy_operators_are_heavy() {
         for name in [
             "Conv",
             "NhwcFusedConv",

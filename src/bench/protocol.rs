@@ -1,4 +1,4 @@
-//! What the bench and its worker process say to each other: one JSON document each way.
+//! The messages between the benchmark and its worker process: one JSON document in each direction.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -7,90 +7,90 @@ use serde::{Deserialize, Serialize};
 use super::Row;
 pub use super::profile::{Placement, Ran};
 
-/// What the worker is to do. It lies in a file whose path is the worker's only argument.
+/// The task of the worker. The only argument of the worker is the path of a file with this request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Request {
     /// The ONNX Runtime library to load.
     pub library: PathBuf,
-    /// Libraries to load before it, in that order; one that cannot be loaded is passed over.
+    /// Libraries to load before it, in that order. A library that fails to load is skipped.
     pub preload: Vec<PathBuf>,
-    /// The model.
+    /// The path of the model.
     pub model: PathBuf,
-    /// What the model must give for the built-in image: little-endian float32. `None`: nothing is known.
+    /// The file with the expected output for the built-in image, as little-endian float32. `None` if it is unknown.
     pub reference: Option<PathBuf>,
-    /// The one execution provider, by ONNX Runtime's name.
+    /// The execution provider, by its name in ONNX Runtime.
     pub provider: String,
-    /// Shapes of inputs by name, as in [`super::Model::File`].
+    /// The shapes of inputs by name, as in [`super::Model::File`].
     pub shapes: BTreeMap<String, Vec<u64>>,
-    /// Batch sizes, in the order to measure them.
+    /// Batch sizes, in the order in which they are measured.
     pub batches: Vec<u64>,
-    /// Seconds that each batch size is timed for.
+    /// The time for each batch size in seconds.
     pub seconds: f64,
-    /// A folder for profiles; the caller removes it.
+    /// A folder for profiles. The caller removes it.
     pub work: PathBuf,
 }
 
-/// What the worker found: the last line of its standard output.
+/// The result of the worker: the last line of its standard output.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// ONNX Runtime's version, as the library itself says; empty if it could not be loaded.
+    /// The version of ONNX Runtime, as reported by the library. Empty if it failed to load.
     pub runtime: String,
-    /// What was to be preloaded and could not be, with the reason.
+    /// The libraries that failed to preload, with the reason.
     pub not_preloaded: Vec<String>,
-    /// Threads that work on one operator.
+    /// The number of threads for one operator.
     pub threads: u64,
-    /// What ran where, by ONNX Runtime's own profile of each batch size's first run.
+    /// The operators that ran on each provider, from ONNX Runtime's profile of the first run of each batch size.
     pub placement: Placement,
-    /// The largest difference from the reference that was seen and accepted.
+    /// The largest accepted difference from the reference.
     pub max_error: Option<f64>,
-    /// What was measured before the end or the failure.
+    /// The results up to the end or the failure.
     pub rows: Vec<Row>,
-    /// Why it stopped early.
+    /// The reason why the worker stopped early, if it did.
     pub failure: Option<Failure>,
 }
 
-/// Why the worker stopped early.
+/// A reason why the worker stopped early.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "what")]
 pub enum Failure {
-    /// ONNX Runtime refused something.
+    /// ONNX Runtime returned an error.
     Runtime {
-        /// What was being done.
+        /// The failed step, such as `read the model`.
         doing: String,
-        /// ONNX Runtime's own words.
+        /// The error message of ONNX Runtime.
         message: String,
     },
     /// The output differs from the reference.
     Wrong {
         /// The batch size.
         batch: u64,
-        /// The largest difference; `None` if the output is not a number or not of the reference's size.
+        /// The largest difference. `None` if the output is not a number or its size is wrong.
         max_error: Option<f64>,
     },
-    /// Open axes without a shape.
+    /// An input has open axes, but no shape.
     ShapeMissing {
         /// The input.
         input: String,
-        /// Its axes as the model names them.
+        /// Its axes, with the names from the model.
         axes: String,
     },
-    /// A shape that the input cannot have.
+    /// A shape does not match the input.
     ShapeWrong {
         /// The input.
         input: String,
         /// The shape.
         shape: String,
-        /// Its axes as the model names them.
+        /// Its axes, with the names from the model.
         axes: String,
     },
-    /// A shape for an input that the model does not have.
+    /// A shape is for an input that the model does not have.
     NoSuchInput {
-        /// The name; empty if it was left out although there are several inputs.
+        /// The name. Empty if it is missing although there are several inputs.
         input: String,
-        /// The names that there are.
+        /// The names of the model's inputs.
         inputs: Vec<String>,
     },
-    /// An input of a type that no data is made for.
+    /// An input has an unsupported type.
     InputType {
         /// The input.
         input: String,

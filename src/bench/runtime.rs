@@ -1,30 +1,30 @@
-//! Where an environment keeps the ONNX Runtime library that another program can load.
+//! Finds the ONNX Runtime library of an environment that another program can load.
 
 use std::path::{Path, PathBuf};
 
 use crate::files::layout;
 
-/// What a prefix has of ONNX Runtime.
+/// The ONNX Runtime of a prefix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Runtime {
-    /// A library to load.
+    /// There is a library to load.
     Library {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// What its name says; `of an unknown version` on Windows, where the name says nothing.
+        /// The version in the file name. On Windows, which has none there: `of an unknown version`.
         version: String,
     },
-    /// The package, but no library of its own: the Linux wheels before 1.19 have it inside the Python module.
+    /// The package has no separate library: Linux wheels before 1.19 have it inside the Python module.
     NoLibrary {
-        /// `onnxruntime/capi`.
+        /// The folder `onnxruntime/capi`.
         folder: PathBuf,
     },
-    /// No package.
+    /// There is no package.
     Absent,
 }
 
 impl Runtime {
-    /// Look into the `site-packages` of the environment at `prefix`.
+    /// Searches the `site-packages` of the environment at `prefix`.
     pub(super) fn find(prefix: &Path) -> Self {
         let capi = |site_packages: PathBuf| site_packages.join("onnxruntime").join("capi");
         let folder = layout::site_packages_of(prefix).map(capi);
@@ -46,7 +46,7 @@ impl Runtime {
     }
 }
 
-/// The version in a library's name; `None` if it is not ONNX Runtime's own library (its providers lie beside it).
+/// Returns the version in a library name, or `None` if it is not the main library, such as a provider library.
 fn version_in(name: &str) -> Option<String> {
     let version = if cfg!(windows) {
         return (name == "onnxruntime.dll").then(|| "of an unknown version".to_owned());
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_library_is_taken_and_providers_are_not() {
+    fn the_newest_library_is_used_and_provider_libraries_are_ignored() {
         let prefix = tempfile::tempdir().expect("a temp folder");
         let folder = capi(prefix.path());
         for name in [
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wheel_without_a_library_is_not_an_absent_one() {
+    fn a_wheel_without_a_library_differs_from_a_missing_wheel() {
         let prefix = tempfile::tempdir().expect("a temp folder");
         assert_eq!(Runtime::find(prefix.path()), Runtime::Absent);
         let folder = capi(prefix.path());

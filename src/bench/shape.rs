@@ -1,24 +1,24 @@
-//! `--shape`: what a model's open axes are to be.
+//! The values of `--shape`: sizes for the open axes of a model.
 
 use std::{fmt, str::FromStr};
 
-/// The shape of one input, as `images=1x1x384x384`, or `1x1x384x384` for a model's only input.
+/// The shape of one input, such as `images=1x1x384x384`, or `1x1x384x384` for the only input of a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shape {
-    /// The input's name; empty for the only input.
+    /// The name of the input. Empty for the only input.
     pub input: String,
     /// Its size along each axis.
     pub axes: Vec<u64>,
 }
 
-/// Why a text is no shape.
+/// An error in a shape.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ShapeError {
-    /// An axis is no positive number.
-    #[error("`{0}` is not the size of an axis: write sizes such as 1x1x384x384")]
+    /// The size of an axis is not a positive number.
+    #[error("invalid axis size `{0}`: use positive numbers, such as 1x1x384x384")]
     Axis(String),
-    /// Nothing stands in front of the equals sign.
-    #[error("no input is named before `=`")]
+    /// There is no name before the equals sign.
+    #[error("missing input name before `=`")]
     NoName,
 }
 
@@ -26,7 +26,7 @@ impl FromStr for Shape {
     type Err = ShapeError;
 
     fn from_str(text: &str) -> Result<Self, ShapeError> {
-        // The names of inputs are free text, an equals sign included; sizes never hold one.
+        // Input names may contain an equals sign. Sizes never do.
         let (input, sizes) = match text.rsplit_once('=') {
             Some(("", _)) => return Err(ShapeError::NoName),
             Some((name, sizes)) => (name, sizes),
@@ -55,7 +55,7 @@ impl fmt::Display for Shape {
     }
 }
 
-/// Sizes as they are typed: `1x1x384x384`.
+/// Formats sizes as on the command line: `1x1x384x384`.
 pub(super) fn axes<T: ToString>(sizes: &[T]) -> String {
     sizes.iter().map(T::to_string).collect::<Vec<_>>().join("x")
 }
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shape_names_its_input_or_means_the_only_one() {
+    fn a_shape_without_a_name_is_for_the_only_input() {
         let named: Shape = "images:0=1x1x384x384".parse().expect("a shape");
         assert_eq!(named.input, "images:0");
         assert_eq!(named.axes, [1, 1, 384, 384]);

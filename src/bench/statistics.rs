@@ -1,6 +1,6 @@
-//! Milliseconds of single runs turned into what a table shows.
+//! Percentiles of run times.
 
-/// Percentiles of one batch size, in milliseconds.
+/// The percentiles for one batch size, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Percentiles {
     pub(super) p50: f64,
@@ -8,7 +8,7 @@ pub(super) struct Percentiles {
     pub(super) p99: f64,
 }
 
-/// Percentiles by nearest rank, so that each is a time that really was measured; `None` without any run.
+/// Returns percentiles by nearest rank: each one is a measured time. Returns `None` if there are no runs.
 pub(super) fn percentiles(times: &[f64]) -> Option<Percentiles> {
     let mut sorted = times.to_vec();
     sorted.sort_by(f64::total_cmp);

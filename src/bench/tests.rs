@@ -1,4 +1,4 @@
-//! The caller's side, with shell scripts in the worker's place: each dies as a real library may.
+//! Tests of the caller, with shell scripts instead of the worker. They fail in the ways of real libraries.
 
 use std::fmt::Write;
 
@@ -27,7 +27,7 @@ fn request(model: Model) -> BenchRequest {
     }
 }
 
-/// A placement of `count` nodes of one type.
+/// Returns a placement with `count` nodes of one type.
 #[cfg(unix)]
 fn ran(provider: &str, operator: &str, count: u64) -> protocol::Placement {
     let ran = protocol::Ran {
@@ -45,7 +45,7 @@ struct Fake {
 
 #[cfg(unix)]
 impl Fake {
-    /// A prefix with something that is named like a library, and a worker that does what `script` says.
+    /// Creates a prefix with a file that is named like the library, and a worker that runs `script`.
     fn new(script: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temp folder");
         let capi = folder
@@ -62,7 +62,7 @@ impl Fake {
         Self { folder }
     }
 
-    /// A program that no test writes: one that was just written may still be open in another test's child.
+    /// A fixed program: a newly written one may still be open in a child process of another test.
     fn program() -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bench/fake-worker.sh")
     }
@@ -81,7 +81,7 @@ impl Fake {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn an_illegal_instruction_is_a_finding_that_says_where() {
+async fn an_illegal_instruction_is_a_finding_with_the_step() {
     let fake = Fake::new("echo 'matenv-bench: 0/1 batch 1: check' >&2; echo 'some last words' >&2; kill -ILL $$");
     let bench = fake.bench().await;
     let [finding] = &bench.findings[..] else {
@@ -142,7 +142,7 @@ async fn a_crash_after_the_report_is_a_warning() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn another_provider_than_the_asked_one_blocks() {
+async fn a_run_on_another_provider_than_requested_blocks() {
     let report = Report {
         placement: ran(CUDA, "Conv", 20),
         ..Report::default()
@@ -153,14 +153,13 @@ async fn another_provider_than_the_asked_one_blocks() {
     let [finding] = &bench.findings[..] else {
         panic!("one finding, not {bench:?}");
     };
-    let expected =
-        "inference was asked for on CPUExecutionProvider, and 100.0 % of its time ran on CUDAExecutionProvider: Conv";
+    let expected = "100.0 % of the inference time ran on CUDAExecutionProvider instead of CPUExecutionProvider: Conv";
     assert_eq!((finding.message.as_str(), finding.blocks()), (expected, true));
 }
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_worker_that_hangs_is_stopped_and_said_so() {
+async fn a_worker_that_hangs_is_stopped_and_reported() {
     let fake = Fake::new("echo 'matenv-bench: 0/1 load ONNX Runtime' >&2; sleep 30");
     let ctx = context(fake.folder.path());
     let work = tempfile::tempdir().expect("a temp folder");
@@ -184,7 +183,7 @@ async fn a_worker_that_hangs_is_stopped_and_said_so() {
     assert!(finding.blocks());
 }
 
-/// A request for the first batch size, which no worker measures.
+/// Returns a request with batch size 1.
 #[cfg(unix)]
 fn asked(provider: &str, reference: Option<PathBuf>, work: &Path) -> Request {
     Request {
@@ -200,10 +199,10 @@ fn asked(provider: &str, reference: Option<PathBuf>, work: &Path) -> Request {
     }
 }
 
-/// On a card of Ampere or newer TensorRT rounded to TensorFloat-32, and the built-in model's output was told to be wrong.
+/// On Ampere and newer GPUs, TensorRT rounded to TensorFloat-32, so the output of the built-in model counted as wrong.
 #[cfg(unix)]
 #[tokio::test]
-async fn what_is_compared_with_a_reference_is_computed_in_full_precision() {
+async fn output_that_is_compared_with_a_reference_uses_full_precision() {
     let fake = Fake::new("echo \"TF32 is ${NVIDIA_TF32_OVERRIDE-as it is}\"");
     let ctx = context(fake.folder.path());
     let work = tempfile::tempdir().expect("a temp folder");
@@ -222,7 +221,7 @@ async fn what_is_compared_with_a_reference_is_computed_in_full_precision() {
     }
 }
 
-/// Three engines are built, and the limit was that of three plain sessions.
+/// TensorRT builds three engines, but the limit was too short for that.
 #[test]
 fn tensorrt_has_the_time_to_build_its_engines() {
     let file = Model::File {
@@ -246,7 +245,7 @@ async fn an_environment_without_onnx_runtime_is_a_finding() {
 }
 
 #[tokio::test]
-async fn a_request_at_fault_is_an_error() {
+async fn an_invalid_request_is_an_error() {
     let home = tempfile::tempdir().expect("a temp folder");
     let ctx = context(home.path());
     let mut unknown = request(Model::BuiltIn);

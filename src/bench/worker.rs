@@ -1,8 +1,8 @@
-//! The worker process: it loads an environment's ONNX Runtime, checks one inference and times many.
+//! The worker process: loads an environment's ONNX Runtime, checks the output of one run and times more runs.
 //!
-//! In: a [`Request`] in a file. Out: a [`Report`] as the last line of standard output; what is being done at the
-//! moment goes to standard error. It is a process of its own because a library of unknown origin may crash, hang or
-//! meet an instruction that the CPU lacks, and none of that may take matenv down.
+//! Input: a [`Request`] in a file. Output: a [`Report`] as the last line of standard output, and progress on standard
+//! error. It is a separate process, so that a library that crashes, hangs or uses an unsupported CPU instruction does
+//! not stop matenv.
 
 use std::{
     ffi::{CStr, OsString, c_char},
@@ -32,27 +32,27 @@ use super::{
 };
 use crate::names::causes::chain;
 
-/// Standard error's lines with progress begin with this, then `DONE/TOTAL`.
+/// The prefix of progress lines on standard error. `DONE/TOTAL` follows.
 pub(super) const PROGRESS: &str = "matenv-bench: ";
 
-/// How far a number of the output may be from the reference's.
+/// The allowed difference between an output number and the reference.
 pub(super) const TOLERANCE: f32 = 1e-4;
 
-/// Do what the request in the file that `arguments` names asks, and write the report.
+/// Runs the request in the file given by `arguments`, and writes the report.
 ///
-/// The exit code is 0 whenever there is a report, whatever it says.
+/// The exit code is 0 if a report was written, even if it contains a failure.
 #[must_use]
 pub fn worker(arguments: &[OsString]) -> ExitCode {
     let written = read(arguments).and_then(|request| {
         let mut report = Report::default();
         report.failure = measure(&request, &mut report).err();
-        // A newline first: a library may have left half a line there.
+        // Start with a newline, because a library may have written an unfinished line.
         writeln!(std::io::stdout(), "\n{}", serde_json::to_string(&report)?)
     });
     match written {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // There is nobody left to tell if standard error is closed too.
+            // If standard error is closed too, the error cannot be reported.
             let _ = writeln!(std::io::stderr(), "{error}");
             ExitCode::from(2)
         }
@@ -70,7 +70,7 @@ fn measure(request: &Request, report: &mut Report) -> Result<(), Failure> {
     let total = request.batches.len();
     let threads = threads();
     report.threads = threads as u64;
-    tell(0, total, "load ONNX Runtime");
+    report_progress(0, total, "load ONNX Runtime");
     report.not_preloaded = preload(&request.preload);
     report.runtime = version(&request.library)?;
     let environment = ort::init_from(&request.library)
@@ -79,7 +79,7 @@ fn measure(request: &Request, report: &mut Report) -> Result<(), Failure> {
         .with_telemetry(false)
         .build()
         .map_err(during("start ONNX Runtime"))?;
-    tell(0, total, "read the model");
+    report_progress(0, total, "read the model");
     let inputs = inputs_of(&environment, &request.model)?;
     input::check_names(&request.shapes, &inputs)?;
     let reference = request.reference.as_deref().map(floats).transpose()?;
@@ -91,10 +91,10 @@ fn measure(request: &Request, report: &mut Report) -> Result<(), Failure> {
             .collect::<Result<Vec<_>, _>>()?;
         let images = shapes.iter().find_map(|shape| shape.first().copied()).unwrap_or(1);
         if report.rows.iter().any(|row| row.batch == images) {
-            // The model's batch size is fixed: another one asked for is the same measurement again.
+            // The model has a fixed batch size: measuring again would give the same row.
             continue;
         }
-        let at = |what: &str| tell(done, total, &format!("batch {images}: {what}"));
+        let at = |what: &str| report_progress(done, total, &format!("batch {images}: {what}"));
         at(creating(&request.provider));
         let started = Instant::now();
         let mut session = session(&environment, request, &inputs, &shapes, threads)
@@ -156,7 +156,7 @@ fn measure(request: &Request, report: &mut Report) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What is said while a session is created.
+/// Returns the progress text for the creation of a session.
 fn creating(provider: &str) -> &'static str {
     if provider == TENSORRT {
         "create the session (TensorRT builds an engine, which may take minutes)"
@@ -165,18 +165,18 @@ fn creating(provider: &str) -> &'static str {
     }
 }
 
-/// How many runs are timed.
+/// Decides how many runs are timed.
 struct Pace {
     seconds: f64,
 }
 
 impl Pace {
-    /// Percentiles of fewer runs say little.
+    /// The minimum number of runs for useful percentiles.
     const ENOUGH: usize = 20;
-    /// What a slow model gets at least.
+    /// The minimum number of runs for a slow model.
     const FEW: usize = 3;
 
-    /// The first run, and more until a seventh of the time has passed: caches and clocks have settled by then.
+    /// Returns whether to continue warming up. After a seventh of the time, caches and clock speeds are stable.
     fn warms_up(&self, elapsed: Duration) -> bool {
         elapsed.as_secs_f64() < self.seconds / 7.0
     }
@@ -189,7 +189,7 @@ impl Pace {
     }
 }
 
-/// As many threads as physical cores that this process may use: hyperthreads slow convolutions down.
+/// Returns the number of physical cores that this process may use. Hyperthreads slow down convolutions.
 fn threads() -> usize {
     let allowed = std::thread::available_parallelism().map_or(1, NonZero::get);
     sysinfo::System::physical_core_count()
@@ -197,7 +197,7 @@ fn threads() -> usize {
         .clamp(1, allowed)
 }
 
-/// Load libraries as the hook of the environment's Python does, and say which could not be, and why.
+/// Loads libraries like the hook of the environment's Python. Returns a message for each one that fails to load.
 fn preload(libraries: &[PathBuf]) -> Vec<String> {
     let not_loaded = |library: &PathBuf| {
         let error = keep_loaded(library).err()?;
@@ -206,16 +206,16 @@ fn preload(libraries: &[PathBuf]) -> Vec<String> {
     libraries.iter().filter_map(not_loaded).collect()
 }
 
-/// Load a library so that those loaded later find it by its name.
+/// Loads a library so that libraries loaded later find it by name.
 #[expect(unsafe_code, reason = "loading a library runs its constructors")]
 fn keep_loaded(library: &Path) -> Result<(), libloading::Error> {
-    // SAFETY: as in `version`, this process exists to survive what a library does.
+    // SAFETY: as in `version`, a crash ends only this process.
     #[cfg(unix)]
     let loaded = unsafe {
         use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
         Library::open(Some(library), RTLD_NOW | RTLD_GLOBAL)
     }?;
-    // SAFETY: the same. Beside itself a library finds what it needs from its own folder.
+    // SAFETY: the same. The flag makes Windows search the folder of the library for its dependencies.
     #[cfg(windows)]
     let loaded = unsafe {
         use libloading::os::windows::{LOAD_WITH_ALTERED_SEARCH_PATH, Library};
@@ -225,16 +225,16 @@ fn keep_loaded(library: &Path) -> Result<(), libloading::Error> {
     Ok(())
 }
 
-/// The version that the library itself states.
-#[expect(unsafe_code, reason = "ort keeps the version that it reads to itself")]
+/// Returns the version that the library reports.
+#[expect(unsafe_code, reason = "ort reads the version but does not expose it")]
 fn version(library: &Path) -> Result<String, Failure> {
     type Base = unsafe extern "C" fn() -> *const ort::sys::OrtApiBase;
-    // SAFETY: loading runs the library's constructors; this process exists to survive that for matenv. The symbol's
-    // type is ONNX Runtime's stable C entry point, and the string that it gives lives as long as the library,
-    // which ort loads again below.
+    // SAFETY: loading runs the library's constructors; a crash ends only this process. The type of the symbol is ONNX
+    // Runtime's stable C entry point, and the returned string lives as long as the library, which ort loads again
+    // later.
     unsafe {
         let library = libloading::Library::new(library)
-            // Which symbol or library is missing stands in the cause.
+            // The missing symbol or library is in the source of the error.
             .map_err(|error| during("load ONNX Runtime")(chain(&error)))?;
         let base: libloading::Symbol<'_, Base> = library
             .get(b"OrtGetApiBase")
@@ -243,13 +243,13 @@ fn version(library: &Path) -> Result<String, Failure> {
             .as_ref()
             .map_or(std::ptr::null(), |base| (base.GetVersionString)());
         if text.is_null() {
-            return Err(during("ask ONNX Runtime for its version")("it gave none"));
+            return Err(during("read the version of ONNX Runtime")("it returned none"));
         }
         Ok(CStr::from_ptr(text).to_string_lossy().into_owned())
     }
 }
 
-/// The model's inputs, read without optimising anything.
+/// Reads the inputs of a model, without optimizing the graph.
 fn inputs_of(environment: &Environment, model: &Path) -> Result<Vec<Input>, Failure> {
     let open = || -> ort::Result<Session> {
         Session::builder(environment)?
@@ -260,7 +260,7 @@ fn inputs_of(environment: &Environment, model: &Path) -> Result<Vec<Input>, Fail
     session.inputs().iter().map(Input::of).collect()
 }
 
-/// A session that runs on the one provider and nothing else, with every axis fixed, and whose first run is profiled.
+/// Creates a session that uses only the requested provider, with fixed axes, and that profiles its first run.
 fn session(
     environment: &Environment,
     request: &Request,
@@ -273,8 +273,8 @@ fn session(
         .with_intra_threads(threads)?
         .with_profiling(request.work.join("profile"))?;
     builder = with_provider(builder, request)?;
-    // The built-in model has fixed shapes, so no node of it belongs on the CPU. A model of the user's may compute shapes there:
-    // its profile is judged instead. Asked together with the CPU provider, ONNX Runtime refuses the session.
+    // The built-in model has fixed shapes, so none of its nodes needs the CPU. Other models may compute shapes on the
+    // CPU: their profile is checked instead. ONNX Runtime rejects this option together with the CPU provider.
     if request.reference.is_some() && request.provider != CPU {
         builder = builder.with_disable_cpu_fallback()?;
     }
@@ -289,19 +289,19 @@ fn session(
 fn with_provider(builder: SessionBuilder, request: &Request) -> ort::Result<SessionBuilder> {
     let provider = match request.provider.as_str() {
         CPU => ep::CPU::default().build(),
-        // TensorFloat-32 keeps 10 bits of a number: too few for the reference's tolerance.
+        // TensorFloat-32 keeps 10 bits of a number, too few for the tolerance of the reference.
         CUDA => ep::CUDA::default().with_tf32(request.reference.is_none()).build(),
         TENSORRT => ep::TensorRT::default().build(),
         CORE_ML => ep::CoreML::default().build(),
-        other => return Err(ort::Error::new(format!("{other} is not known here"))),
+        other => return Err(ort::Error::new(format!("unknown execution provider `{other}`"))),
     };
     Ok(builder.with_execution_providers([provider.error_on_failure()])?)
 }
 
-/// Run once. With a reference: the largest difference from it, `Some(None)` if that is no number.
+/// Runs the model once. With a reference, returns the largest difference, or `Some(None)` if it is not a number.
 #[expect(
     clippy::option_option,
-    reason = "compared or not, and if so with a number or without one"
+    reason = "outer: whether it was compared; inner: whether the difference is a number"
 )]
 fn run(
     session: &mut Session,
@@ -324,7 +324,8 @@ fn run(
     Ok(Some(difference(numbers, reference)))
 }
 
-/// The largest difference of any image of a batch from the reference; `None` if sizes differ or it is not a number.
+/// Returns the largest difference of any image in a batch from the reference, or `None` if the sizes do not match or a
+/// difference is not a number.
 fn difference(numbers: &[f32], reference: &[f32]) -> Option<f64> {
     if numbers.is_empty() || reference.is_empty() || !numbers.len().is_multiple_of(reference.len()) {
         return None;
@@ -345,7 +346,7 @@ fn floats(path: &Path) -> Result<Vec<f32>, Failure> {
     let bytes = fs_err::read(path).map_err(during("read the reference"))?;
     let (numbers, rest) = bytes.as_chunks::<4>();
     if !rest.is_empty() {
-        return Err(during("read the reference")("it ends within a number"));
+        return Err(during("read the reference")("file is truncated"));
     }
     Ok(numbers.iter().map(|number| f32::from_le_bytes(*number)).collect())
 }
@@ -358,8 +359,8 @@ fn during<E: Display>(doing: &str) -> impl FnOnce(E) -> Failure {
     }
 }
 
-fn tell(done: usize, total: usize, what: &str) {
-    // Nobody reads if this fails, and the report still counts.
+fn report_progress(done: usize, total: usize, what: &str) {
+    // If this fails, nobody reads the progress. The report still works.
     let _ = writeln!(std::io::stderr(), "{PROGRESS}{done}/{total} {what}");
 }
 
@@ -372,7 +373,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_output_that_is_no_number_or_too_short_is_a_difference() {
+    fn an_output_that_is_not_a_number_or_too_short_is_different() {
         assert_eq!(difference(&[1.0, 2.5, 1.0, 2.0], &[1.0, 2.0]), Some(0.5));
         assert_eq!(difference(&[f32::NAN, 2.0], &[1.0, 2.0]), None);
         assert_eq!(difference(&[f32::INFINITY, 2.0], &[1.0, 2.0]), None);
@@ -391,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_for_an_engine_is_said_to_be_one() {
+    fn progress_mentions_the_wait_for_an_engine() {
         assert!(creating(TENSORRT).contains("may take minutes"));
         assert_eq!(creating(CUDA), "create the session");
     }

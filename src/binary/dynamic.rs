@@ -10,34 +10,34 @@ use object::{
 
 use super::source::{Capped, invalid};
 
-/// What an ELF file tells its loader.
+/// The dynamic section of an ELF file, which the loader reads.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Dynamic {
-    /// The processor: `EM_X86_64` is 62, `EM_AARCH64` 183.
+    /// The processor: `EM_X86_64` is 62, `EM_AARCH64` is 183.
     pub machine: u16,
-    /// The name that other libraries know it by (`DT_SONAME`).
+    /// The name under which other libraries find it (`DT_SONAME`).
     pub soname: Option<String>,
-    /// The sonames that it needs, in order (`DT_NEEDED`).
+    /// The sonames of the libraries that it needs, in order (`DT_NEEDED`).
     pub needed: Vec<String>,
-    /// Folders of `DT_RPATH`: searched for its own needs and for those of what it loads.
+    /// The folders in `DT_RPATH`. They apply to its own libraries and to those that they load.
     pub rpath: Vec<String>,
-    /// Folders of `DT_RUNPATH`: searched for its own needs only, and then `DT_RPATH` counts for nothing.
+    /// The folders in `DT_RUNPATH`. They apply only to its own libraries, and the loader then ignores `DT_RPATH`.
     pub runpath: Option<Vec<String>>,
 }
 
 impl Dynamic {
-    /// Read the dynamic section of a file.
+    /// Reads the dynamic section of a file.
     ///
     /// # Errors
-    /// No 64-bit little-endian ELF file, or a damaged one.
+    /// Fails if the file is not 64-bit little-endian ELF, is damaged, or cannot be read.
     pub fn read(path: &Path) -> io::Result<Self> {
         Self::read_from(fs_err::File::open(path)?)
     }
 
-    /// Read the dynamic section from anything that can be read and sought.
+    /// Reads the dynamic section from a reader.
     ///
     /// # Errors
-    /// As [`Dynamic::read`].
+    /// Fails like [`Dynamic::read`].
     pub fn read_from<R: Read + Seek>(reader: R) -> io::Result<Self> {
         parse(&ReadCache::new(reader)).map_err(invalid)
     }
@@ -52,7 +52,7 @@ fn parse<R: Read + Seek>(cache: &ReadCache<R>) -> object::Result<Dynamic> {
         machine: header.e_machine(endian).0,
         ..Dynamic::default()
     };
-    // A static program has none, and needs nothing.
+    // A static program has no dynamic section and needs no libraries.
     let mut entries = None;
     for segment in segments {
         entries = entries.or(segment.dynamic(endian, data)?);
@@ -67,7 +67,7 @@ fn parse<R: Read + Seek>(cache: &ReadCache<R>) -> object::Result<Dynamic> {
     let (Some(address), Some(size)) = (value(elf::DT_STRTAB), value(elf::DT_STRSZ)) else {
         return Ok(found);
     };
-    // The table is named by its address in memory; the segment that is loaded there says where it lies in the file.
+    // The string table is given by its address in memory. The segment loaded there maps it to an offset in the file.
     let start = segments
         .iter()
         .filter(|segment| segment.p_type(endian) == elf::PT_LOAD)
@@ -110,7 +110,7 @@ mod tests {
     use crate::binary::made;
 
     #[test]
-    fn needs_names_and_search_folders_are_read() {
+    fn sonames_and_search_folders_are_read() {
         let file = made::Shared {
             soname: "libprovider.so",
             needed: &["libcurand.so.10", "libc.so.6"],
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn damaged_files_give_errors_or_less_and_never_a_panic() {
+    fn damaged_files_never_cause_a_panic() {
         let whole = made::Shared {
             needed: &["libcurand.so.10"],
             runpath: Some("$ORIGIN"),

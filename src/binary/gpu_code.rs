@@ -10,63 +10,63 @@ use serde::{Deserialize, Serialize};
 use super::source;
 use crate::profile::{CodeSupport, ComputeCapability};
 
-/// The sections that hold fat binaries: ELF's two, and the DLLs' (their names have eight bytes).
+/// The sections that contain fat binaries: two in ELF files, one in DLLs (section names there have eight bytes).
 const SECTIONS: [&[u8]; 3] = [b".nv_fatbin", b"__nv_relfatbin", b".nv_fatb"];
 
 const MAGIC: u32 = 0xBA55_ED50;
 
-/// Bytes of a fat binary's own header: magic (u32), version (u16), size of this header (u16), size of its entries (u64).
+/// Size of a fat binary's header in bytes: magic (u32), version (u16), header size (u16), size of all entries (u64).
 const HEAD: usize = 16;
 
-/// Bytes of an entry's header that are looked at: kind (u16), version (u16), size of this header (u32), size of what
-/// follows it (u64), three numbers that do not matter here (12 bytes), compute capability (u32, such as 89).
+/// Size of the part of an entry's header that is read, in bytes: kind (u16), version (u16), header size (u32), size of
+/// the data that follows (u64), three ignored numbers (12 bytes), compute capability (u32, such as 89).
 const ENTRY: usize = 32;
 
-/// Fat binaries lie at multiples of eight bytes, with zeros between them in builds for aarch64.
+/// Fat binaries are aligned to eight bytes. Builds for aarch64 have zeros between them.
 const ALIGNED: usize = 8;
 
-/// Zeros that may lie between two fat binaries. aarch64's onnxruntime-gpu 1.31.1 has 75 kB in all.
+/// The maximum size of the zeros between two fat binaries. onnxruntime-gpu 1.31.1 for aarch64 has 75 kB in total.
 const GAP: u64 = 1 << 20;
 
-/// More headers than any library has (torch 2.12.1: 3,000): a damaged one shall not keep the reader busy.
+/// The maximum number of headers, more than any library has (torch 2.12.1: 3,000). Limits the time for damaged files.
 const MOST: u64 = 1_000_000;
 
-/// The share of the most frequent capability's entries below which a capability counts as "a few kernels": one in 20.
-/// torch 2.12.1 has 448 entries for 8.0, 59 for 10.3, and one each for 8.9 and 12.1.
+/// A capability counts only if it has at least 1/20 of the entries of the most frequent capability. Fewer are single
+/// kernels: torch 2.12.1 has 448 entries for 8.0, 59 for 10.3, and one each for 8.9 and 12.1.
 const FEW: u64 = 20;
 
-/// The same share for PTX: one in two. PTX stands in for all kernels or helps nobody: the DLL of onnxruntime-gpu 1.31.1 has
-/// PTX for 12.0 in 38 of 308, and no GPU newer than that runs it.
+/// The same limit for PTX: 1/2. PTX helps only if it covers all kernels. The DLL of onnxruntime-gpu 1.31.1 has PTX for
+/// 12.0 in 38 of 308 entries, and no newer GPU runs it.
 const HALF: u64 = 2;
 
-/// For which GPUs a library holds code: entries of its fat binaries by compute capability.
+/// The GPU code in a library: the number of entries in its fat binaries, by compute capability.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GpuCode {
-    /// Machine code, by the capability that it was made for.
+    /// Machine code (SASS), by the capability that it was compiled for.
     pub sass: BTreeMap<ComputeCapability, u64>,
-    /// PTX, which the driver compiles for a newer GPU when it is first needed.
+    /// PTX, which the driver compiles for a newer GPU on first use.
     pub ptx: BTreeMap<ComputeCapability, u64>,
-    /// The section ends before its headers say so, or holds something else: there may be more.
+    /// Whether the section is truncated or contains unknown data. The counts may then be too low.
     pub damaged: bool,
 }
 
 impl GpuCode {
-    /// Read the fat binaries of a shared object or a DLL. One that has none gives an empty value.
+    /// Reads the fat binaries of a shared object or a DLL. Returns an empty value if there are none.
     ///
     /// # Errors
-    /// No 64-bit ELF or PE file, one whose section table is damaged, or one that cannot be read.
+    /// Fails if the file is not 64-bit ELF or PE, has a damaged section table, or cannot be read.
     pub fn read(path: &Path) -> io::Result<Self> {
         Self::read_from(fs_err::File::open(path)?)
     }
 
-    /// Read the fat binaries from anything that can be read and sought.
+    /// Reads the fat binaries from a reader.
     ///
     /// # Errors
-    /// As [`GpuCode::read`].
+    /// Fails like [`GpuCode::read`].
     pub fn read_from<R: Read + Seek>(mut reader: R) -> io::Result<Self> {
         let sections = source::sections(&mut reader, &SECTIONS)?;
         let length = reader.seek(SeekFrom::End(0))?;
-        // Small on purpose: each header is 100 kB of code away from the next.
+        // A small buffer is enough: there are about 100 kB of code between two headers.
         let mut reader = BufReader::with_capacity(256, reader);
         let mut code = Self::default();
         let mut headers = 0;
@@ -77,27 +77,27 @@ impl GpuCode {
         Ok(code)
     }
 
-    /// Whether there are no fat binaries.
+    /// Returns whether there are no fat binaries.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.sass.is_empty() && self.ptx.is_empty()
     }
 
-    /// The capabilities that it was built for with machine code: those that have one entry for every 20 of the most
-    /// frequent capability. Fewer are single kernels that someone tuned for one GPU.
+    /// Returns the capabilities that it was built for with machine code: those with at least 1/20 of the entries of the
+    /// most frequent capability. Fewer entries are single kernels that were tuned for one GPU.
     #[must_use]
     pub fn main_sass(&self) -> Vec<ComputeCapability> {
         self.main(&self.sass, FEW)
     }
 
-    /// The capabilities that it was built for with PTX: those that have half as many entries as the most
-    /// frequent one.
+    /// Returns the capabilities that it was built for with PTX: those with at least half of the entries of the most
+    /// frequent capability.
     #[must_use]
     pub fn main_ptx(&self) -> Vec<ComputeCapability> {
         self.main(&self.ptx, HALF)
     }
 
-    /// How its code gets onto a GPU of that kind; single kernels do not count.
+    /// Returns how the code runs on a GPU with capability `card`, if at all. Ignores single kernels.
     #[must_use]
     pub fn reach(&self, card: ComputeCapability) -> CodeSupport {
         card.served_by(&self.main_sass(), &self.main_ptx())
@@ -111,7 +111,7 @@ impl GpuCode {
             .collect()
     }
 
-    /// Step from header to header. Every step goes forward, so it ends.
+    /// Reads header after header. Each step moves forward, so the loop ends.
     fn walk<R: Read + Seek>(&mut self, reader: &mut R, section: Range<u64>, headers: &mut u64) -> io::Result<()> {
         let mut at = section.start;
         while at.saturating_add(HEAD as u64) <= section.end {
@@ -154,7 +154,7 @@ impl GpuCode {
             let kind = match u16_of(&entry, 0) {
                 1 => Some(&mut self.ptx),
                 2 => Some(&mut self.sass),
-                // Intermediate code for link-time optimisation, and whatever comes.
+                // Intermediate code for link-time optimization, and unknown kinds.
                 _ => None,
             };
             if let (Some(kind), Some(capability)) = (kind, ComputeCapability::from_arch(u32_of(&entry, 28))) {
@@ -166,7 +166,7 @@ impl GpuCode {
     }
 }
 
-/// Where the next fat binary begins, if it does after no more than a gap, and whether there are only zeros before it.
+/// Returns the start of the next fat binary, if one starts within [`GAP`], and whether only zeros precede it.
 fn next_magic<R: Read + Seek>(reader: &mut R, from: u64, end: u64) -> io::Result<(Option<u64>, bool)> {
     let mut gap = Vec::new();
     reader.seek(SeekFrom::Start(from))?;
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_few_kernels_are_not_code_for_the_card() {
+    fn a_few_kernels_do_not_count_as_code_for_a_gpu() {
         let code = GpuCode {
             sass: [
                 ("8.0", 448),
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn ptx_reaches_newer_cards_only() {
+    fn ptx_runs_only_on_newer_gpus() {
         let code = read(&made::fatbin(&[(2, 80), (1, 90)]));
         assert_eq!(code.reach(cc("12.0")), CodeSupport::Ptx);
         assert_eq!(code.reach(cc("7.5")), CodeSupport::Nothing);
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn damaged_files_end_and_say_so() {
+    fn damaged_files_are_detected_without_a_panic() {
         let mut section = made::fatbin(&[(2, 80), (1, 90)]);
         section.extend(made::fatbin(&[(2, 120)]));
         let whole = made::Shared {

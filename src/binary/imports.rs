@@ -13,47 +13,47 @@ use object::{
 
 use super::source::{Capped, invalid};
 
-/// More than any library needs; a damaged one shall not keep the reader busy.
+/// The maximum number of DLLs, more than any library needs. Limits the time for damaged files.
 const MOST: usize = 4096;
 
-/// The longest name or path that is read.
+/// The maximum length of a name or path in bytes.
 const LONGEST: u64 = 4096;
 
-/// Which system's loader a file is for.
+/// The format of a library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Kind {
     /// A DLL, or a `.pyd`.
     #[default]
     Dll,
-    /// A library or a bundle of macOS.
+    /// A macOS library or bundle.
     MachO,
 }
 
-/// What a library of Windows or macOS needs of others when it is loaded. What may be missing (delay-loaded DLLs, weak libraries) is
-/// left out.
+/// The libraries that a Windows or macOS library needs when it is loaded. Optional ones (delay-loaded DLLs, weak
+/// libraries) are not included.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Imports {
-    /// Whose loader it is for.
+    /// The format.
     pub kind: Kind,
-    /// Names of DLLs, or install names such as `@rpath/libc10.dylib`, in order.
+    /// The names of DLLs, or install names such as `@rpath/libc10.dylib`, in order.
     pub needed: Vec<String>,
-    /// Folders that stand for `@rpath` (`LC_RPATH`), as they are written.
+    /// The folders that replace `@rpath` (`LC_RPATH`), unresolved.
     pub rpath: Vec<String>,
 }
 
 impl Imports {
-    /// Read what a file needs; `None` of one that is neither a DLL nor a Mach-O file.
+    /// Reads the imports of a file. Returns `None` if it is neither a DLL nor a Mach-O file.
     ///
     /// # Errors
-    /// A damaged file, or one that cannot be read.
+    /// Fails if the file is damaged or cannot be read.
     pub fn read(path: &Path) -> io::Result<Option<Self>> {
         Self::read_from(fs_err::File::open(path)?)
     }
 
-    /// The same from anything that can be read and sought.
+    /// Reads the imports from a reader.
     ///
     /// # Errors
-    /// As [`Imports::read`].
+    /// Fails like [`Imports::read`].
     pub fn read_from<R: Read + Seek>(reader: R) -> io::Result<Option<Self>> {
         let cache = ReadCache::new(reader);
         let data = Capped::new(&cache);
@@ -76,7 +76,7 @@ impl Imports {
     }
 }
 
-/// Where the part for this machine's processor starts, or for Apple's own where this machine is none of theirs.
+/// Returns the offset of the part for this Mac's processor. On other systems, uses the part for Apple silicon.
 fn ours<Fat: FatArch>(parts: &[Fat]) -> u64 {
     let ours = if cfg!(target_arch = "x86_64") && cfg!(target_os = "macos") {
         macho::CPU_TYPE_X86_64
@@ -96,7 +96,7 @@ fn macho_at<'a, R: ReadRef<'a>>(data: R, at: u64) -> object::Result<Imports> {
         ..Imports::default()
     };
     while let Some(command) = commands.next()? {
-        let text = |string| command.string(endian, string).map(words);
+        let text = |string| command.string(endian, string).map(decode);
         match command.variant()? {
             LoadCommandVariant::Dylib(dylib) if command.cmd() != macho::LC_LOAD_WEAK_DYLIB => {
                 found.needed.push(text(dylib.dylib.name)?);
@@ -108,7 +108,7 @@ fn macho_at<'a, R: ReadRef<'a>>(data: R, at: u64) -> object::Result<Imports> {
     Ok(found)
 }
 
-/// The names of the import directory. Its section may be larger than is read at once, so each name is looked up where it lies.
+/// Reads the names in the import directory. Reads each name separately, because the section may exceed the read limit.
 fn dll<'a, R: ReadRef<'a>>(data: R) -> object::Result<Imports> {
     let mut offset = pe::ImageDosHeader::parse(data)?.nt_headers_offset().into();
     let (headers, directories) = pe::ImageNtHeaders64::parse(data, &mut offset)?;
@@ -127,12 +127,12 @@ fn dll<'a, R: ReadRef<'a>>(data: R) -> object::Result<Imports> {
             break;
         }
         let name = place(entry.name.get(LE)).and_then(|at| data.read_bytes_at_until(at..at + LONGEST, 0).ok());
-        found.needed.extend(name.map(words));
+        found.needed.extend(name.map(decode));
     }
     Ok(found)
 }
 
-fn words(bytes: &[u8]) -> String {
+fn decode(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_file_of_theirs_says_nothing() {
+    fn other_file_types_return_none() {
         for bytes in [&b""[..], b"\x7fELF\x02\x01\x01", b"#!/bin/sh\n"] {
             assert_eq!(Imports::read_from(Cursor::new(bytes)).expect("read"), None);
         }
@@ -151,20 +151,20 @@ mod tests {
     }
 
     #[test]
-    fn no_damage_makes_it_panic() {
+    fn damaged_files_never_cause_a_panic() {
         let starts = [
             b"MZ\0\0".to_vec(),
             macho::MH_MAGIC_64.to_le_bytes().to_vec(),
             macho::FAT_MAGIC.to_be_bytes().to_vec(),
             macho::FAT_MAGIC_64.to_be_bytes().to_vec(),
         ];
-        // A linear congruence: other numbers each time, and the same ones in each run.
+        // A linear congruential generator: the same numbers in each test run.
         let mut state = 12345_u32;
         for round in 0..4000 {
             let mut bytes = starts[round % starts.len()].clone();
             bytes.extend((0..200).map(|_| {
                 state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                // Small numbers name places within the file.
+                // Zeros keep many offsets small enough to be inside the file.
                 if state & 0x100 == 0 { 0 } else { state.to_be_bytes()[0] }
             }));
             let _ = Imports::read_from(Cursor::new(bytes));

@@ -1,6 +1,6 @@
-//! Shared objects made by hand, for tests: nothing of them runs.
+//! Fixtures: shared objects for tests. No code in them runs.
 
-/// A shared object's dynamic section and fat binaries.
+/// The content of a shared object.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Shared<'a> {
     pub(crate) soname: &'a str,
@@ -9,13 +9,13 @@ pub(crate) struct Shared<'a> {
     pub(crate) runpath: Option<&'a str>,
     /// The content of `.nv_fatbin`.
     pub(crate) fatbin: &'a [u8],
-    /// Dynamic symbols that others have to bring.
+    /// Dynamic symbols that it needs from other libraries.
     pub(crate) undefined: &'a [&'a str],
-    /// Dynamic symbols that it has.
+    /// Dynamic symbols that it defines.
     pub(crate) exported: &'a [&'a str],
-    /// Libraries and the versions that are needed of them.
+    /// Libraries with the symbol versions that it needs.
     pub(crate) needs: &'a [(&'a str, &'a str)],
-    /// Versions that it defines.
+    /// Symbol versions that it defines.
     pub(crate) defines: &'a [&'a str],
 }
 
@@ -24,7 +24,7 @@ const SEGMENT: usize = 56;
 const SECTION: usize = 64;
 
 impl Shared<'_> {
-    /// The file: header, two segments, strings, dynamic section, fat binaries, names of sections, table of sections.
+    /// Returns the file: header, two segments, strings, dynamic section, fat binaries, section names, section table.
     pub(crate) fn bytes(self) -> Vec<u8> {
         let mut strings = vec![0];
         let mut dynamic = Vec::new();
@@ -73,7 +73,7 @@ impl Shared<'_> {
         file.resize(16, 0);
         file.extend([3_u16, 62].iter().flat_map(|number| number.to_le_bytes()));
         file.extend(1_u32.to_le_bytes());
-        file.extend(words(&[0, FILE_HEADER, sections_at]));
+        file.extend(u64s(&[0, FILE_HEADER, sections_at]));
         file.extend(0_u32.to_le_bytes());
         let count = u16::try_from(tables.len() + 1).expect("a few tables");
         file.extend(
@@ -84,7 +84,7 @@ impl Shared<'_> {
         for (kind, at, size) in [(1_u32, 0, fatbin_at), (2, dynamic_at, dynamic.len())] {
             file.extend(kind.to_le_bytes());
             file.extend(4_u32.to_le_bytes());
-            file.extend(words(&[at, at, at, size, size, 8]));
+            file.extend(u64s(&[at, at, at, size, size, 8]));
         }
         file.extend(strings);
         file.extend(dynamic);
@@ -96,15 +96,15 @@ impl Shared<'_> {
         for table in &tables {
             file.extend(table.name.to_le_bytes());
             file.extend(table.kind.to_le_bytes());
-            file.extend(words(&[0, 0, table.at, table.bytes.len()]));
+            file.extend(u64s(&[0, 0, table.at, table.bytes.len()]));
             file.extend(table.link.to_le_bytes());
             file.extend(table.info.to_le_bytes());
-            file.extend(words(&[8, table.entry]));
+            file.extend(u64s(&[8, table.entry]));
         }
         file
     }
 
-    /// The tables of symbols and versions; none where there is nothing to say.
+    /// Returns the tables of symbols and versions. Leaves out empty ones.
     fn tables(self) -> Vec<Table> {
         let mut strings = vec![0];
         let mut entry = |text: &str| {
@@ -188,14 +188,14 @@ impl Table {
     }
 }
 
-fn words(numbers: &[usize]) -> Vec<u8> {
+fn u64s(numbers: &[usize]) -> Vec<u8> {
     numbers
         .iter()
         .flat_map(|number| (*number as u64).to_le_bytes())
         .collect()
 }
 
-/// A fat binary with entries of those kinds (1 PTX, 2 SASS) for those capabilities.
+/// Returns a fat binary with `entries`: kind (1 for PTX, 2 for SASS) and compute capability.
 pub(crate) fn fatbin(entries: &[(u16, u32)]) -> Vec<u8> {
     let mut body = Vec::new();
     for (kind, arch) in entries {
@@ -214,7 +214,7 @@ pub(crate) fn fatbin(entries: &[(u16, u32)]) -> Vec<u8> {
     whole
 }
 
-/// The file cut off at every length, with each byte set to each of four values, and with numbers of eight bytes blown up.
+/// Returns damaged copies of a file: truncated at every length, and with bytes and 8-byte numbers overwritten.
 pub(crate) fn damaged(whole: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
     let cut = (0..whole.len()).map(|length| whole[..length].to_vec());
     let bytes = (0..whole.len()).flat_map(move |at| {

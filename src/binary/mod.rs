@@ -1,8 +1,9 @@
-//! Binaries: what compiled libraries say, without loading them.
+//! Binaries: reads compiled libraries without loading them.
 //!
-//! In: an ELF shared object of Linux, a DLL, or a Mach-O file of macOS. Out: what its loader needs ([`Dynamic`], [`Versions`], of
-//! the others [`Imports`]), what it needs of others and offers ([`Symbols`]), and for which GPUs it holds code ([`GpuCode`]). Files are up to 1 GB, so headers are read by seeking, never the whole file. A damaged file gives an
-//! error or less, never a panic, and its sizes reserve no memory. Absent on purpose: judgement; see [`crate::audit`].
+//! Input: an ELF shared object, a DLL, or a Mach-O file. Output: the libraries and symbol versions that it needs
+//! ([`Dynamic`] and [`Versions`] for ELF, [`Imports`] for the others), its symbols ([`Symbols`]), and its GPU code
+//! ([`GpuCode`]). Files can be 1 GB, so only the headers are read. A damaged file causes an error or an incomplete
+//! result, but never a panic or a large allocation. This module only reads. The checks are in [`crate::audit`].
 
 mod dynamic;
 mod gpu_code;

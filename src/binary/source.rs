@@ -11,10 +11,10 @@ use object::{
     },
 };
 
-/// The largest table that is read at once. String tables and section tables of torch's libraries are below 1 MB.
+/// The maximum size of a single read in bytes. The string and section tables of torch's libraries are below 1 MB.
 const LARGEST: u64 = 16 << 20;
 
-/// A file whose tables are read where they lie; a size that only a damaged file names is refused, not reserved.
+/// A file with a size limit for each read, so that a damaged file cannot cause a huge allocation.
 pub(super) struct Capped<'a, R: Read + Seek>(&'a ReadCache<R>);
 
 impl<'a, R: Read + Seek> Capped<'a, R> {
@@ -51,19 +51,17 @@ impl<'a, R: Read + Seek> ReadRef<'a> for Capped<'a, R> {
     }
 }
 
-/// An error that says what is wrong with the file.
+/// Converts `error` to an I/O error for an invalid file.
 pub(super) fn invalid(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error)
 }
 
-/// Where the sections of those names lie in the file. Only 64-bit little-endian ELF and 64-bit PE files are read: no GPU
-/// library is anything else.
+/// Returns the file ranges of the sections with those names. Supports only 64-bit little-endian ELF and 64-bit PE
+/// files, the formats of all GPU libraries.
 pub(super) fn sections<R: Read + Seek>(reader: R, names: &[&[u8]]) -> io::Result<Vec<Range<u64>>> {
     let cache = ReadCache::new(reader);
     let data = Capped::new(&cache);
-    let start = data
-        .read_bytes_at(0, 4)
-        .map_err(|()| invalid("shorter than any library"))?;
+    let start = data.read_bytes_at(0, 4).map_err(|()| invalid("file is too short"))?;
     if start.starts_with(b"MZ") {
         pe_sections(data, names).map_err(invalid)
     } else {

@@ -11,30 +11,30 @@ use object::{
 
 use super::source::{Capped, invalid};
 
-/// The dynamic symbols of an ELF file, those that somebody asked for.
+/// The selected dynamic symbols of an ELF file.
 ///
-/// Their names are all that is looked at: a version that they are bound to is the loader's affair.
+/// Compares only names and ignores symbol versions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Symbols {
-    /// What it needs from other libraries and can't do without. Weak ones are left out: the loader lets them be missing.
+    /// The symbols that it needs from other libraries. Weak symbols are not included, because they may be missing.
     pub undefined: BTreeSet<String>,
-    /// What it offers to others.
+    /// The symbols that it defines for other libraries.
     pub exported: BTreeSet<String>,
 }
 
 impl Symbols {
-    /// Read the dynamic symbols whose names are `wanted`.
+    /// Reads the dynamic symbols that `wanted` selects by name.
     ///
     /// # Errors
-    /// No 64-bit little-endian ELF file, a damaged one, or one whose tables are larger than any library's.
+    /// Fails if the file is not 64-bit little-endian ELF, is damaged, has too large tables, or cannot be read.
     pub fn read(path: &Path, wanted: impl Fn(&str) -> bool) -> io::Result<Self> {
         Self::read_from(fs_err::File::open(path)?, wanted)
     }
 
-    /// Read the dynamic symbols from anything that can be read and sought.
+    /// Reads the dynamic symbols from a reader.
     ///
     /// # Errors
-    /// As [`Symbols::read`].
+    /// Fails like [`Symbols::read`].
     pub fn read_from<R: Read + Seek>(reader: R, wanted: impl Fn(&str) -> bool) -> io::Result<Self> {
         let cache = ReadCache::new(reader);
         parse(Capped::new(&cache), wanted).map_err(invalid)
@@ -46,7 +46,7 @@ fn parse<'a, R: ReadRef<'a>>(data: R, wanted: impl Fn(&str) -> bool) -> object::
     let endian = header.endian()?;
     let sections = header.sections(endian, data)?;
     let table = sections.symbols(endian, data, elf::SHT_DYNSYM)?;
-    // All names at once: each of libtorch_cpu.so's 70,000 symbols would be a read of its own.
+    // Read all names at once. Otherwise the 70,000 symbols of libtorch_cpu.so would need one read each.
     let strings = sections
         .section(table.string_section())
         .ok()
@@ -82,7 +82,7 @@ mod tests {
     use crate::binary::made;
 
     #[test]
-    fn what_is_asked_for_and_what_is_offered_are_told_apart() {
+    fn undefined_and_exported_symbols_are_separated() {
         let file = made::Shared {
             undefined: &["ncclAlltoAll", "ncclSend", "malloc"],
             exported: &["ncclSendLate", "other"],
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_library_without_symbols_has_none_and_damage_is_no_panic() {
+    fn a_library_without_symbols_has_none_and_damaged_files_never_cause_a_panic() {
         let whole = made::Shared::default().bytes();
         assert_eq!(
             Symbols::read_from(Cursor::new(whole), |_| true).expect("an ELF file"),

@@ -8,7 +8,7 @@ use object::{LittleEndian, ReadCache, ReadRef, elf, read::elf::FileHeader as _};
 
 use super::source::{Capped, invalid};
 
-/// A set of symbols that a file needs from a library, by the name that the library gave it: `GLIBC_2.38` of `libc.so.6`.
+/// A symbol version that a file needs from a library, such as `GLIBC_2.38` from `libc.so.6`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VersionNeed {
     /// The library's soname.
@@ -20,25 +20,25 @@ pub struct VersionNeed {
 /// The symbol versions that an ELF file needs and defines.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Versions {
-    /// What it needs, without what it can do without.
+    /// The versions that it needs, without optional ones.
     pub needs: Vec<VersionNeed>,
-    /// What it defines.
+    /// The versions that it defines.
     pub defines: BTreeSet<String>,
 }
 
 impl Versions {
-    /// Read the version tables of a file.
+    /// Reads the version tables of a file.
     ///
     /// # Errors
-    /// No 64-bit little-endian ELF file, or a damaged one.
+    /// Fails if the file is not 64-bit little-endian ELF, is damaged, or cannot be read.
     pub fn read(path: &Path) -> io::Result<Self> {
         Self::read_from(fs_err::File::open(path)?)
     }
 
-    /// Read the version tables from anything that can be read and sought.
+    /// Reads the version tables from a reader.
     ///
     /// # Errors
-    /// As [`Versions::read`].
+    /// Fails like [`Versions::read`].
     pub fn read_from<R: Read + Seek>(reader: R) -> io::Result<Self> {
         let cache = ReadCache::new(reader);
         parse(Capped::new(&cache)).map_err(invalid)
@@ -52,7 +52,7 @@ fn parse<'a, R: ReadRef<'a>>(data: R) -> object::Result<Versions> {
     let mut found = Versions::default();
     if let Some((mut needs, link)) = sections.gnu_verneed(endian, data)? {
         let strings = sections.strings(endian, data, link)?;
-        // A table that points at itself would go round for ever.
+        // Stops an endless loop if a damaged table points to itself.
         let mut left = MOST;
         while let Some((need, mut versions)) = needs.next()? {
             let library = text(need.file(endian, strings).ok());
@@ -76,7 +76,7 @@ fn parse<'a, R: ReadRef<'a>>(data: R) -> object::Result<Versions> {
     if let Some((mut definitions, link)) = sections.gnu_verdef(endian, data)? {
         let strings = sections.strings(endian, data, link)?;
         while let Some((_, mut names)) = definitions.next()? {
-            // The first is the version itself, the others those that it builds on.
+            // The first name is the version itself. The others are the versions that it extends.
             if let Some(name) = names.next()? {
                 found.defines.extend(text(name.name(endian, strings).ok()));
             }
@@ -85,7 +85,7 @@ fn parse<'a, R: ReadRef<'a>>(data: R) -> object::Result<Versions> {
     Ok(found)
 }
 
-/// More versions than any library asks for: `libtorch_cpu.so` has 40.
+/// The maximum number of versions, more than any library needs: `libtorch_cpu.so` has 40.
 const MOST: usize = 10_000;
 
 fn text(bytes: Option<&[u8]>) -> Option<String> {
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_library_without_versions_has_none_and_damage_is_no_panic() {
+    fn a_library_without_versions_has_none_and_damaged_files_never_cause_a_panic() {
         let whole = made::Shared::default().bytes();
         assert_eq!(
             Versions::read_from(Cursor::new(whole)).expect("an ELF file"),

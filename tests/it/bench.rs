@@ -270,7 +270,7 @@ async fn a_file_that_is_no_model_is_a_finding_with_the_runtimes_own_words() {
     let [finding] = &bench.findings[..] else {
         panic!("one finding, not {bench:?}");
     };
-    assert_eq!(finding.message, "the benchmark could not read the model");
+    assert_eq!(finding.message, "the benchmark failed to read the model");
     assert!(
         finding.evidence.iter().any(|line| line.contains("broken.onnx")),
         "{finding:?}"
@@ -400,7 +400,7 @@ async fn a_library_that_dies_while_it_is_loaded_is_a_finding() {
     let bench = bench(&prefix, folder.path(), Model::BuiltIn, &[1])
         .await
         .expect("a benchmark");
-    assert_eq!(bench.findings[0].message, "the benchmark could not load ONNX Runtime");
+    assert_eq!(bench.findings[0].message, "the benchmark failed to load ONNX Runtime");
 }
 
 /// Just enough of the ONNX format to write models of identities.

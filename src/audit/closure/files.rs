@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use crate::{binary::Dynamic, packages::preload::Present, profile::stack::Library};
 
-/// Folders below `site-packages` whose libraries the profiles' programs load.
+/// Folders, relative to `site-packages`, with libraries that the programs of a profile load.
 const FOLDERS: [&str; 7] = [
     "nvidia",
     "tensorrt_libs",
@@ -19,12 +19,12 @@ const FOLDERS: [&str; 7] = [
     "../lib-dynload",
 ];
 
-/// What a file says, or why it can't be loaded.
+/// The dynamic section of a file, or the reason why it cannot be loaded.
 pub(super) type Read = Arc<Result<Dynamic, String>>;
 
 /// The libraries of a prefix, each read once.
 pub(super) struct Files {
-    /// By folder.
+    /// The libraries, by folder.
     folders: BTreeMap<PathBuf, Vec<PathBuf>>,
     site_packages: PathBuf,
     present: Present,
@@ -32,13 +32,13 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// List and read them.
+    /// Lists and reads the libraries.
     pub(super) fn read(site_packages: &Path) -> Self {
         let mut folders = BTreeMap::new();
         for folder in FOLDERS {
             let depth = if folder == "nvidia" { 4 } else { 0 };
             let folder = match folder.strip_prefix("../") {
-                Some(beside) => site_packages.with_file_name(beside),
+                Some(sibling) => site_packages.with_file_name(sibling),
                 None => site_packages.join(folder),
             };
             list(&folder, depth, &mut folders);
@@ -53,20 +53,20 @@ impl Files {
         }
     }
 
-    /// Where a listed library lies: what is preloaded.
+    /// Returns the files of a library that is listed for preloading.
     pub(super) fn listed(&self, library: &Library) -> Vec<PathBuf> {
         let files = self.present.called(library);
         files.map(|path| self.site_packages.join(path)).collect()
     }
 
-    /// The libraries of a folder that are called so, in order.
+    /// Returns the libraries of a folder whose names match `called`, in order.
     pub(super) fn below(&self, folder: &Path, called: impl Fn(&str) -> bool) -> Vec<PathBuf> {
         let paths = self.folders.get(folder).map(Vec::as_slice).unwrap_or_default();
         let is_called = |path: &&PathBuf| path.file_name().and_then(|name| name.to_str()).is_some_and(&called);
         paths.iter().filter(is_called).cloned().collect()
     }
 
-    /// What a file says; `None` if there is no such file.
+    /// Reads the dynamic section of a file. Returns `None` if the file does not exist.
     pub(super) fn dynamic(&self, path: &Path) -> Option<Read> {
         let mut known = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = known.get(path) {
@@ -85,7 +85,7 @@ fn read(path: &Path) -> Read {
     Arc::new(Dynamic::read(path).map_err(|error| error.to_string()))
 }
 
-/// Put the libraries of a folder, and of those below it down to `depth`, into `folders`.
+/// Adds the libraries of a folder, and of subfolders down to `depth`, to `folders`.
 fn list(folder: &Path, depth: usize, folders: &mut BTreeMap<PathBuf, Vec<PathBuf>>) {
     let Ok(entries) = fs_err::read_dir(folder) else {
         return;

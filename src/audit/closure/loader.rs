@@ -14,13 +14,13 @@ use crate::{
     profile::stack::{Library, is_of_the_driver},
 };
 
-/// One process, as glibc's loader fills it: see `man 8 ld.so`, and `_dl_map_object` in its source.
+/// A simulated process that resolves libraries like glibc's loader. See `man 8 ld.so` and `_dl_map_object` in glibc.
 pub(super) struct Loader<'a> {
     pub(super) files: &'a Files,
     system: &'a [PathBuf],
     objects: Vec<Object>,
     program: Option<usize>,
-    /// Objects by soname and by the name that they were asked for.
+    /// Objects by soname and by the name under which they were requested.
     names: HashMap<String, usize>,
     paths: HashMap<PathBuf, usize>,
     driver: BTreeSet<String>,
@@ -31,7 +31,7 @@ pub(super) struct Loader<'a> {
 struct Object {
     path: PathBuf,
     read: Read,
-    /// Who made it be loaded; its `DT_RPATH` counts too.
+    /// The object that loaded it. Its `DT_RPATH` applies too.
     loader: Option<usize>,
 }
 
@@ -44,7 +44,7 @@ impl Object {
         folders(&self.path, listed)
     }
 
-    /// The folders of its `DT_RPATH`, which a `DT_RUNPATH` switches off.
+    /// Returns the folders of its `DT_RPATH`. The loader ignores `DT_RPATH` if there is a `DT_RUNPATH`.
     fn rpath(&self) -> Vec<PathBuf> {
         match self.dynamic() {
             Some(dynamic) if dynamic.runpath.is_none() => self.folders(&dynamic.rpath),
@@ -54,7 +54,7 @@ impl Object {
 }
 
 impl<'a> Loader<'a> {
-    /// An empty process.
+    /// Creates an empty process.
     pub(super) fn new(files: &'a Files, system: &'a [PathBuf]) -> Self {
         Self {
             files,
@@ -69,7 +69,7 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// Start the program. One that can't be read (a script that starts Python) has no folders of its own.
+    /// Starts the program. A program that is not ELF (a script that starts Python) adds no folders.
     pub(super) fn start(&mut self, program: &Path) {
         if self.files.dynamic(program).is_some_and(|read| read.is_ok()) {
             self.program = Some(self.objects.len());
@@ -77,19 +77,18 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// What `dlopen` does with a path, called by a loaded library or by the program itself; a file that is not there is
-    /// left out.
+    /// Loads a path like `dlopen`, called by a loaded library or by the program itself. Ignores a missing file.
     pub(super) fn open(&mut self, path: &Path, by: Option<&str>) {
         let by = by.and_then(|soname| self.names.get(soname)).copied();
         self.load(path.to_owned(), by);
     }
 
-    /// Note that nobody brings `library`.
-    pub(super) fn miss(&mut self, library: &str, told: String) {
-        self.missing.entry(library.to_owned()).or_default().push(told);
+    /// Records that `library` is missing.
+    pub(super) fn miss(&mut self, library: &str, reason: String) {
+        self.missing.entry(library.to_owned()).or_default().push(reason);
     }
 
-    /// Whether the system's own folders have it.
+    /// Returns whether the library is in a system folder, and loads it from there.
     pub(super) fn in_system(&mut self, library: &Library) -> bool {
         let called = |entry: fs_err::DirEntry| {
             entry
@@ -111,16 +110,16 @@ impl<'a> Loader<'a> {
         found.is_some()
     }
 
-    /// Whether a library of that soname is loaded.
+    /// Returns whether a library with that soname is loaded.
     pub(super) fn is_loaded(&self, soname: &str) -> bool {
         self.names.contains_key(soname)
     }
 
-    /// What came out.
+    /// Returns the result.
     pub(super) fn finish(self, site_packages: &Path) -> Closure {
-        // Whole paths of every folder would hide what matters.
+        // Full paths of every folder would make the message hard to read.
         let inside = format!("{}/", site_packages.display());
-        let short = |told: Vec<String>| told.iter().map(|line| line.replace(&inside, "")).collect();
+        let short = |reasons: Vec<String>| reasons.iter().map(|line| line.replace(&inside, "")).collect();
         let of_environment = |object: &&Object| object.path.starts_with(site_packages);
         let name = |object: &Object| {
             let name = object.path.file_name().unwrap_or_default();
@@ -138,13 +137,13 @@ impl<'a> Loader<'a> {
             missing: self
                 .missing
                 .into_iter()
-                .map(|(library, told)| (library, short(told)))
+                .map(|(library, reasons)| (library, short(reasons)))
                 .collect(),
             damaged: self.damaged,
         }
     }
 
-    /// Load a file and then, in breadth, all that it needs.
+    /// Loads a file and then everything that it needs, breadth-first.
     fn load(&mut self, path: PathBuf, by: Option<usize>) {
         let mut queue: VecDeque<usize> = self.map(path, by).into_iter().collect();
         while let Some(object) = queue.pop_front() {
@@ -164,14 +163,14 @@ impl<'a> Loader<'a> {
                     }
                 } else {
                     let asks = self.objects[object].path.clone();
-                    let looked = self.looked_in(object);
-                    self.miss(name, format!("{} needs {name}; looked in {looked}", asks.display()));
+                    let searched = self.describe_search(object);
+                    self.miss(name, format!("{} needs {name}; searched in {searched}", asks.display()));
                 }
             }
         }
     }
 
-    /// Put a file into the process, once.
+    /// Adds a file to the process, once.
     fn map(&mut self, path: PathBuf, loader: Option<usize>) -> Option<usize> {
         if let Some(known) = self.paths.get(&path) {
             return Some(*known);
@@ -181,7 +180,7 @@ impl<'a> Loader<'a> {
         let machine = self.machine();
         let why = match read.as_ref() {
             Ok(dynamic) if machine.is_none_or(|machine| dynamic.machine == machine) => None,
-            Ok(_) => Some("made for another processor".to_owned()),
+            Ok(_) => Some("built for another processor".to_owned()),
             Err(error) => Some(error.clone()),
         };
         let name = match (why, read.as_ref()) {
@@ -189,7 +188,7 @@ impl<'a> Loader<'a> {
             (None, Err(_)) => None,
             (Some(why), _) => {
                 self.damaged.insert(path.clone(), why);
-                // It is told of once, and not by everything that needs it as well.
+                // Report it once, and not again for every library that needs it.
                 path.file_name().map(|name| name.to_string_lossy().into_owned())
             }
         };
@@ -201,7 +200,7 @@ impl<'a> Loader<'a> {
         Some(index)
     }
 
-    /// The processor of what was loaded first.
+    /// Returns the processor of the first loaded object.
     fn machine(&self) -> Option<u16> {
         let mut read = self.objects.iter().filter_map(Object::dynamic);
         read.next().map(|dynamic| dynamic.machine)
@@ -215,7 +214,7 @@ impl<'a> Loader<'a> {
             .or_else(|| self.in_folders(self.system, name))
     }
 
-    /// Folders that an object's needs are looked for in before the system's.
+    /// Returns the folders that are searched for an object's libraries before the system folders.
     fn own_folders(&self, object: usize) -> Vec<PathBuf> {
         let asking = &self.objects[object];
         if let Some(runpath) = asking.dynamic().and_then(|dynamic| dynamic.runpath.as_ref()) {
@@ -227,7 +226,7 @@ impl<'a> Loader<'a> {
             folders.extend(self.objects[loader].rpath());
             above = self.objects[loader].loader;
         }
-        // The program's count as well, whoever asks.
+        // The folders of the program apply to every object.
         folders.extend(
             self.program
                 .map(|program| self.objects[program].rpath())
@@ -236,16 +235,16 @@ impl<'a> Loader<'a> {
         folders
     }
 
-    fn looked_in(&self, object: usize) -> String {
+    fn describe_search(&self, object: usize) -> String {
         let mut folders: Vec<_> = self.own_folders(object);
         let mut seen = HashSet::new();
         folders.retain(|folder| seen.insert(folder.clone()));
-        let mut words: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();
-        words.push("the system's folders".to_owned());
-        words.join(", ")
+        let mut names: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();
+        names.push("the system folders".to_owned());
+        names.join(", ")
     }
 
-    /// The first file of that name. One for another processor is passed over, as the loader does; a damaged one is not.
+    /// Returns the first file with that name. Like the loader, skips files for another processor but not damaged files.
     fn in_folders(&self, folders: &[PathBuf], name: &str) -> Option<PathBuf> {
         let machine = self
             .objects
@@ -258,7 +257,7 @@ impl<'a> Loader<'a> {
             };
             match read.as_ref() {
                 Ok(dynamic) => machine.is_none_or(|machine| dynamic.machine == machine),
-                // A 32-bit library of the system, or a linker's script: neither is loaded.
+                // In a system folder, it is a 32-bit library or a linker script. The loader skips both.
                 Err(_) => !self.system.iter().any(|folder| path.starts_with(folder)),
             }
         })

@@ -1,7 +1,8 @@
-//! Closure: whether everything that GPU libraries need or open is there, resolved as the system's loader would.
+//! Closure: checks whether every library that GPU libraries need or open is present, resolved like the system loader.
 //!
-//! In: a prefix and the list of what is preloaded. Out: a [`Closure`]. Absent on purpose: `LD_LIBRARY_PATH` and
-//! `LD_PRELOAD`, which matenv's programs start without; and systems other than Linux, whose libraries are not ELF.
+//! Input: a prefix and the list of preloaded libraries. Output: a [`Closure`]. Not included on purpose:
+//! `LD_LIBRARY_PATH` and `LD_PRELOAD`, which matenv removes for the programs that it starts, and systems other than
+//! Linux, whose libraries are not ELF.
 
 mod files;
 mod loader;
@@ -24,22 +25,22 @@ use crate::{
     profile::stack::{self, Library},
 };
 
-/// What the loader would find.
+/// The libraries that the loader would find, and those that it would not.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Closure {
-    /// How many libraries of the environment were followed.
+    /// The number of libraries in the environment that were resolved.
     pub libraries: usize,
-    /// What the NVIDIA driver brings.
+    /// Libraries that the NVIDIA driver installs.
     pub driver: BTreeSet<String>,
-    /// What the operating system brings.
+    /// Libraries of the operating system.
     pub base: BTreeSet<String>,
-    /// What nobody brings, by soname, with who asks for it and where it was looked for.
+    /// Missing libraries by soname, with the files that need them and the folders that were searched.
     pub missing: BTreeMap<String, Vec<String>>,
-    /// Files that are there and cannot be loaded, with the reason.
+    /// Files that exist but cannot be loaded, with the reason.
     pub damaged: BTreeMap<PathBuf, String>,
 }
 
-/// Follow what the profile's programs load.
+/// Resolves the libraries that the programs of a profile load.
 pub(super) fn closure(prefix: &Path, site_packages: &Path, subject: &Subject) -> Closure {
     if !cfg!(target_os = "linux") {
         return Closure::default();
@@ -54,15 +55,15 @@ pub(super) fn closure(prefix: &Path, site_packages: &Path, subject: &Subject) ->
     whole.libraries += torch.libraries;
     whole.driver.extend(torch.driver);
     whole.base.extend(torch.base);
-    for (library, told) in torch.missing {
+    for (library, reasons) in torch.missing {
         let known = whole.missing.entry(library).or_default();
-        known.extend(told);
+        known.extend(reasons);
     }
     whole.damaged.extend(torch.damaged);
     whole
 }
 
-/// A program that imports onnxruntime: Python, the preloaded libraries, ONNX Runtime.
+/// Simulates a program that imports onnxruntime: loads Python, the preloaded libraries, and ONNX Runtime.
 fn onnxruntime(prefix: &Path, site_packages: &Path, subject: &Subject, mut loader: Loader<'_>) -> Closure {
     let capi = site_packages.join("onnxruntime/capi");
     let cuda = capi.join("libonnxruntime_providers_cuda.so");
@@ -90,7 +91,7 @@ fn onnxruntime(prefix: &Path, site_packages: &Path, subject: &Subject, mut loade
     loader.finish(site_packages)
 }
 
-/// A program that imports torch alone: its libraries name their own folders, and nothing is preloaded.
+/// Simulates a program that imports only torch. Its libraries list their own folders, and nothing is preloaded.
 fn torch(prefix: &Path, site_packages: &Path, subject: &Subject, mut loader: Loader<'_>) -> Closure {
     let torch = site_packages.join("torch");
     let lib = torch.join("lib");
@@ -98,7 +99,7 @@ fn torch(prefix: &Path, site_packages: &Path, subject: &Subject, mut loader: Loa
         return Closure::default();
     }
     start_python(prefix, site_packages, &mut loader);
-    // `import torch` opens this one first, so that all others find what it needs.
+    // `import torch` opens this library first. The others find its dependencies already loaded.
     loader.open(&lib.join("libtorch_global_deps.so"), None);
     for module in loader.files.below(&torch, |name| name.starts_with("_C.")) {
         loader.open(&module, None);
@@ -106,14 +107,14 @@ fn torch(prefix: &Path, site_packages: &Path, subject: &Subject, mut loader: Loa
     for library in loader.files.below(&lib, |_| true) {
         loader.open(&library, None);
     }
-    // `_C_stable.so` from 0.29 on.
+    // `_C_stable.so` since 0.29.
     for module in loader
         .files
         .below(&site_packages.join("torchvision"), |name| name.starts_with("_C"))
     {
         loader.open(&module, None);
     }
-    // What cuDNN and others open beside themselves, whatever they are asked for.
+    // Libraries that cuDNN and others always open at run time.
     let listed = subject.cuda.map(|cuda| stack::libraries(cuda, subject.profile));
     for library in listed.unwrap_or_default() {
         if let Some(by) = library.dlopened_by.as_deref().filter(|by| loader.is_loaded(by)) {
@@ -123,10 +124,10 @@ fn torch(prefix: &Path, site_packages: &Path, subject: &Subject, mut loader: Loa
     loader.finish(site_packages)
 }
 
-/// The interpreter: its search folders count for all that it loads. zlib, which cuDNN needs, comes in with it.
+/// Starts the interpreter. Its search folders apply to everything that it loads. It also loads zlib, which cuDNN needs.
 fn start_python(prefix: &Path, site_packages: &Path, loader: &mut Loader<'_>) {
     let python = layout::python(prefix);
-    // The loader knows the program by its real place.
+    // The loader uses the resolved path of the program.
     loader.start(&fs_err::canonicalize(&python).unwrap_or(python));
     let modules = site_packages.with_file_name("lib-dynload");
     for module in loader.files.below(&modules, |name| name.starts_with("zlib.")) {
@@ -134,7 +135,7 @@ fn start_python(prefix: &Path, site_packages: &Path, loader: &mut Loader<'_>) {
     }
 }
 
-/// Load a listed library from the environment or the system, as `by` would or as the hook of the environment's Python does.
+/// Loads a listed library from the environment or the system, like `by` or the hook of the environment's Python.
 fn load(library: &Library, by: Option<&str>, loader: &mut Loader<'_>) {
     let files = loader.files.listed(library);
     for path in &files {
@@ -142,12 +143,12 @@ fn load(library: &Library, by: Option<&str>, loader: &mut Loader<'_>) {
     }
     if files.is_empty() && !loader.in_system(library) && !library.optional {
         let name = library.linux.as_str();
-        let told = match &library.dlopened_by {
-            Some(by) => format!("{by} opens {name} while it runs"),
+        let reason = match &library.dlopened_by {
+            Some(by) => format!("{by} opens {name} at run time"),
             None => format!("the profile loads {name}: {}", library.because),
         };
-        let folders = "site-packages/nvidia/**/lib, site-packages/tensorrt_libs, the system's folders";
-        loader.miss(name, format!("{told}; looked in {folders}"));
+        let folders = "site-packages/nvidia/**/lib, site-packages/tensorrt_libs, the system folders";
+        loader.miss(name, format!("{reason}; searched in {folders}"));
     }
 }
 

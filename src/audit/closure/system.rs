@@ -1,8 +1,8 @@
 use std::path::{Path, PathBuf};
 
-/// Where the loader looks when nothing else names a folder: what `/etc/ld.so.conf` lists, then its own four.
+/// Returns the system folders of the loader: those listed in `/etc/ld.so.conf`, then its four defaults.
 ///
-/// The list and not `ld.so.cache`, because both say the same after `ldconfig` and the list is text.
+/// Reads the list instead of `ld.so.cache`: both agree after `ldconfig`, and the list is plain text.
 pub(crate) fn folders() -> Vec<PathBuf> {
     let mut folders = Vec::new();
     configured(Path::new("/etc/ld.so.conf"), 0, &mut folders);
@@ -13,7 +13,7 @@ pub(crate) fn folders() -> Vec<PathBuf> {
 }
 
 fn configured(file: &Path, depth: usize, folders: &mut Vec<PathBuf>) {
-    // An `include` that names its own file ends here.
+    // Stops a file that includes itself.
     let Some(text) = (depth < 4).then(|| fs_err::read_to_string(file).ok()).flatten() else {
         return;
     };
@@ -34,9 +34,9 @@ fn configured(file: &Path, depth: usize, folders: &mut Vec<PathBuf>) {
     }
 }
 
-/// The files of a pattern that has one `*` at most, in its last part, as in `/etc/ld.so.conf.d/*.conf`.
-fn matching(pattern: &str, beside: &Path) -> Vec<PathBuf> {
-    let pattern = beside.with_file_name(pattern);
+/// Returns the files that match a pattern with at most one `*`, in its last part, such as `/etc/ld.so.conf.d/*.conf`.
+fn matching(pattern: &str, config: &Path) -> Vec<PathBuf> {
+    let pattern = config.with_file_name(pattern);
     let name = pattern.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let Some((before, after)) = name.split_once('*') else {
         return vec![pattern];
@@ -61,10 +61,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn included_files_name_folders_and_a_circle_ends() {
+    fn included_files_list_folders_and_a_cycle_ends() {
         let folder = tempfile::tempdir().expect("a folder");
         let conf = folder.path().join("ld.so.conf");
-        fs_err::create_dir(folder.path().join("ld.so.conf.d")).expect("made");
+        fs_err::create_dir(folder.path().join("ld.so.conf.d")).expect("created");
         fs_err::write(
             &conf,
             "include ld.so.conf.d/*.conf\ninclude ld.so.conf\n/opt/lib # ours\n",
