@@ -49,7 +49,7 @@ fn check_says_which_requirement_does_not_hold_and_opens_no_connection() {
     lab.env.has_no_environment();
     lab.install(&["--frozen"])
         .exits(0)
-        .says("the versions of matenv.lock are taken: demo-cpu");
+        .says("using the versions in matenv.lock: demo-cpu");
 }
 
 #[test]
