@@ -37,8 +37,8 @@ pub enum MeantError {
     },
 }
 
-/// Refuses an environment that cannot be proven on this machine without `--cross`, and one that would silently replace a
-/// better environment.
+/// Refuses an environment that cannot be proven on this machine without `--cross`, and one that would silently
+/// replace a better environment.
 pub(super) fn check_is_meant(ctx: &Context, store: &Store, plan: &Plan, request: &Request) -> Result<(), InstallError> {
     let cross = request.machine.cross;
     if !cross && plan.backend.cuda_major().is_some() && !runs(&Hardware::detect(&ctx.settings), plan) {

@@ -250,8 +250,8 @@ fn built_in(plan: &Plan) -> BenchRequest {
 }
 
 impl Proof {
-    /// Adds the results to the certificate, writes it to `prefix` and returns it. Failed smoke tests are returned but not
-    /// written: they are about the model more than the environment.
+    /// Adds the results to the certificate, writes it to `prefix` and returns it. Failed smoke tests are returned but
+    /// not written: they are about the model more than the environment.
     pub fn record(self, certificate: Certificate, prefix: &Path) -> Result<Certificate, InstallError> {
         let mut shown = certificate.clone();
         let mut written = certificate;

@@ -1,7 +1,7 @@
 //! Disk space: checks that the filesystems of the store and the caches have enough space and inodes.
 //!
-//! Input: a [`Need`], the store and the caches. Output: nothing, or an error with the numbers and the variables that set
-//! the folders.
+//! Input: a [`Need`], the store and the caches. Output: nothing, or an error with the numbers and the variables that
+//! set the folders.
 
 use std::{
     collections::BTreeMap,
@@ -44,7 +44,8 @@ pub enum RoomError {
     },
     /// Not enough disk space.
     #[error(
-        "not enough disk space in the filesystem of {}: about {} to write, {} free", folder.display(), bytes(*needed), bytes(*free)
+        "not enough disk space in the filesystem of {}: about {} to write, {} free",
+        folder.display(), bytes(*needed), bytes(*free)
     )]
     Space {
         /// A folder on the filesystem.

@@ -1,5 +1,5 @@
-//! A program's own source (`--source`): fetches it before planning, warns when a release replaces it, and removes unused
-//! clones.
+//! A program's own source (`--source`): fetches it before planning, warns when a release replaces it, and
+//! removes unused clones.
 
 use std::path::PathBuf;
 

@@ -146,7 +146,7 @@ impl Store {
         Ok(found)
     }
 
-    /// Creates a folder for a new generation. First removes the remains of crashed runs. The environment must be locked.
+    /// Creates a folder for a new generation and removes the remains of crashed runs. The environment must be locked.
     pub fn stage(&self, env: &EnvName) -> Result<Staged, StoreError> {
         fs_err::create_dir_all(self.store()).map_err(StoreError::Write)?;
         fs_err::create_dir_all(self.state()).map_err(StoreError::Write)?;
