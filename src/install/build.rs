@@ -257,14 +257,16 @@ fn switch(
     open_door(ctx, certificate);
     // The generation is current now. Problems from here on do not undo that, so they are only warnings.
     let pruned = store.prune(&plan.env).unwrap_or_else(|error| {
-        ctx.events.warn(format!("failed to remove old generations: {}", chain(&error)));
+        ctx.events
+            .warn(format!("failed to remove old generations: {}", chain(&error)));
         Vec::new()
     });
     clock.finish(Stage::Switch, describe_switch(certificate.generation, &pruned));
     certificate.timings = clock.timings();
     if let Err(error) = certificate.write(&prefix) {
         let because = chain(&error);
-        ctx.events.warn(format!("failed to add the last timing to the certificate: {because}"));
+        ctx.events
+            .warn(format!("failed to add the last timing to the certificate: {because}"));
     }
     Ok(())
 }

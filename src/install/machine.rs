@@ -35,7 +35,9 @@ impl Machine {
                     cpu: None,
                     memory_bytes: None,
                     // Set but empty means that there is no CUDA.
-                    gpus: override_cuda.filter(|override_cuda| override_cuda.trim().is_empty()).map(|_| Vec::new()),
+                    gpus: override_cuda
+                        .filter(|override_cuda| override_cuda.trim().is_empty())
+                        .map(|_| Vec::new()),
                     visible_devices: None,
                     scheduler: None,
                     nvidia_driver: None,

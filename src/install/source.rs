@@ -50,7 +50,8 @@ pub(super) fn prune_source(ctx: &Context, store: &Store, manifest: &EnvName) {
     };
     let pruned = used().and_then(|used| checkout::prune(&store.source(manifest), &used).map_err(InstallError::Records));
     if let Err(error) = pruned {
-        ctx.events.warn(format!("failed to remove old clones: {}", chain(&error)));
+        ctx.events
+            .warn(format!("failed to remove old clones: {}", chain(&error)));
     }
 }
 

@@ -252,7 +252,10 @@ impl LabLock {
             .render_to_string()
             .map_err(LockError::Io)?;
         let mut files = BTreeMap::new();
-        let environments = entries.iter().map(|entry| SidecarEntry::of(entry, &mut files)).collect();
+        let environments = entries
+            .iter()
+            .map(|entry| SidecarEntry::of(entry, &mut files))
+            .collect();
         let beside = Sidecar {
             schema: SCHEMA,
             environments,

@@ -17,7 +17,10 @@ pub fn unmet(plan: &Plan, entry: &LabEntry) -> Vec<String> {
         .parse()
         .is_ok_and(|version: Version| plan.python.supports(&version));
     if !supported {
-        unmet.push(format!("python {} does not match {}", entry.python, plan.python.supported));
+        unmet.push(format!(
+            "python {} does not match {}",
+            entry.python, plan.python.supported
+        ));
     }
     unmet.extend(
         plan.conda

@@ -163,7 +163,10 @@ mod tests {
             fs_err::write(prefix.path().join("pyvenv.cfg"), text).expect("written");
             recorded_version(prefix.path())
         };
-        assert_eq!(version_in("home = /usr/bin\nversion = 3.12.3\n").as_deref(), Some("3.12.3"));
+        assert_eq!(
+            version_in("home = /usr/bin\nversion = 3.12.3\n").as_deref(),
+            Some("3.12.3")
+        );
         assert_eq!(version_in("version_info = 3.11.7.final.0\n").as_deref(), Some("3.11.7"));
         assert_eq!(version_in("home = /usr/bin\n"), None);
     }

@@ -24,10 +24,7 @@ impl Lost {
     #[must_use]
     pub fn sentence(&self) -> String {
         if self.leads_to.is_dir() {
-            format!(
-                "matenv's record of `{}` is missing or damaged",
-                self.env
-            )
+            format!("matenv's record of `{}` is missing or damaged", self.env)
         } else {
             format!("the folder of `{}` is missing: it was moved or deleted", self.env)
         }

@@ -70,7 +70,10 @@ fn make(store: &Store) -> Generation {
 }
 
 /// Returns a command of another program that runs for a sleep_command.
-#[expect(clippy::disallowed_methods, reason = "not a program of matenv, and it outlives the call")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "not a program of matenv, and it outlives the call"
+)]
 fn sleep_command(program: &Path) -> std::process::Command {
     let mut command = std::process::Command::new(program);
     command.arg("60");
@@ -239,9 +242,9 @@ fn the_generation_before_the_current_one_and_used_ones_are_kept() {
     let uses: [fn(&Path, &Path) -> std::process::Command; 3] = [
         |program, _| sleep_command(program),
         |_, prefix| {
-            let mut elsewhere = sleep_command(Path::new("/bin/sleep"));
-            elsewhere.current_dir(prefix);
-            elsewhere
+            let mut inside = sleep_command(Path::new("/bin/sleep"));
+            inside.current_dir(prefix);
+            inside
         },
         |_, prefix| {
             let mut activated = sleep_command(Path::new("/bin/sleep"));
