@@ -1,59 +1,59 @@
-//! What the filesystem below a folder offers.
+//! Properties of the filesystem that contains a folder.
 
 use std::path::Path;
 
 use serde::Serialize;
 
-/// What the filesystem below a folder offers.
+/// The properties of the filesystem that contains a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Filesystem {
-    /// Tells one filesystem from another; hard links work within one.
+    /// Identifies the filesystem. Hard links work within one filesystem.
     pub device: u64,
-    /// Bytes that this user may still write.
+    /// The free space for this user, in bytes.
     pub free_bytes: u64,
-    /// Files that this user may still make; `None` where they are not counted.
+    /// The number of files that this user may still create, or `None` if the filesystem has no such limit.
     pub free_inodes: Option<u64>,
-    /// Programs may not run from it.
+    /// Whether the filesystem does not allow running programs.
     pub noexec: bool,
 }
 
 impl Filesystem {
-    /// The filesystem of the nearest folder above `folder` that is there.
+    /// Reads the properties at `folder`, or at its nearest parent folder that exists.
     ///
     /// # Errors
-    /// It does not tell.
+    /// If the filesystem cannot be queried.
     #[cfg(unix)]
     pub fn of(folder: &Path) -> std::io::Result<Self> {
         use std::os::unix::fs::MetadataExt as _;
-        let there = folder.ancestors().find(|path| path.exists()).unwrap_or(folder);
-        let found = rustix::fs::statvfs(there)?;
+        let existing = folder.ancestors().find(|path| path.exists()).unwrap_or(folder);
+        let found = rustix::fs::statvfs(existing)?;
         Ok(Self {
-            device: fs_err::metadata(there)?.dev(),
+            device: fs_err::metadata(existing)?.dev(),
             free_bytes: found.f_bavail.saturating_mul(found.f_frsize),
-            // btrfs and others count no files and say zero of zero.
+            // btrfs and others have no limit and report zero of zero.
             free_inodes: (found.f_files > 0).then_some(found.f_favail),
             noexec: found.f_flag.contains(rustix::fs::StatVfsMountFlags::NOEXEC),
         })
     }
 
-    /// The filesystem of the nearest folder above `folder` that is there. Windows has neither inodes nor noexec, and a
-    /// drive letter for a filesystem.
+    /// Reads the properties at `folder`, or at its nearest parent folder that exists. Windows has neither inodes nor
+    /// noexec. The drive letter identifies the filesystem.
     ///
     /// # Errors
-    /// It does not tell.
+    /// If the filesystem cannot be queried.
     #[cfg(not(unix))]
     pub fn of(folder: &Path) -> std::io::Result<Self> {
         use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-        let there = folder.ancestors().find(|path| path.exists()).unwrap_or(folder);
+        let existing = folder.ancestors().find(|path| path.exists()).unwrap_or(folder);
         let mut hasher = DefaultHasher::new();
-        there
+        existing
             .components()
             .next()
             .map(|drive| drive.as_os_str())
             .hash(&mut hasher);
         Ok(Self {
             device: hasher.finish(),
-            free_bytes: fs4::available_space(there)?,
+            free_bytes: fs4::available_space(existing)?,
             free_inodes: None,
             noexec: false,
         })
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_machine_tells_its_filesystems() {
+    fn this_machine_reports_its_filesystems() {
         let here = Filesystem::of(&std::env::temp_dir().join("not/there/yet")).expect("a filesystem");
         assert!(here.free_bytes > 0);
     }

@@ -1,8 +1,8 @@
-//! Where things lie inside a prefix, on each operating system.
+//! Paths inside a prefix on each operating system.
 
 use std::path::{Path, PathBuf};
 
-/// The environment's Python.
+/// Returns the path of the environment's Python.
 #[must_use]
 pub fn python(prefix: &Path) -> PathBuf {
     if cfg!(windows) {
@@ -17,7 +17,7 @@ pub fn python(prefix: &Path) -> PathBuf {
     }
 }
 
-/// Folders of executables, in the order of PATH.
+/// Returns the folders of executables, in the order of PATH.
 #[must_use]
 pub fn executable_dirs(prefix: &Path) -> Vec<PathBuf> {
     if cfg!(windows) {
@@ -37,7 +37,7 @@ pub fn executable_dirs(prefix: &Path) -> Vec<PathBuf> {
     }
 }
 
-/// `site-packages` below a prefix whose Python is `version` (such as `3.13`), with `/`.
+/// Returns the path of `site-packages` relative to a prefix with Python `version` (such as `3.13`), with `/`.
 #[must_use]
 pub fn site_packages_below(version: &str) -> String {
     if cfg!(windows) {
@@ -47,16 +47,16 @@ pub fn site_packages_below(version: &str) -> String {
     }
 }
 
-/// `site-packages` of a prefix whose Python is `version` (such as `3.13`).
+/// Returns `site-packages` of a prefix with Python `version` (such as `3.13`).
 #[must_use]
 pub fn site_packages(prefix: &Path, version: &str) -> PathBuf {
     prefix.join(site_packages_below(version))
 }
 
-/// `site-packages` of a prefix, by looking at it; `None` if there is no Python.
+/// Finds `site-packages` of a prefix. Returns `None` if there is no Python.
 #[must_use]
 pub fn site_packages_of(prefix: &Path) -> Option<PathBuf> {
-    // Windows has one folder for all versions, and a prefix whose version nothing records has it too.
+    // Windows uses one folder for all versions, so it works even if the version is unknown.
     let version = if cfg!(windows) {
         String::new()
     } else {
@@ -65,8 +65,10 @@ pub fn site_packages_of(prefix: &Path) -> Option<PathBuf> {
     Some(site_packages(prefix, &version)).filter(|folder| folder.is_dir())
 }
 
-/// `3.13` of a prefix, with a `t` where its Python has no lock. conda's Python has a link `lib/python3.1` beside its folder, and
-/// an exchanged Python leaves the old one's, so what is recorded counts before what is found.
+/// Returns the Python version of a prefix, such as `3.13`, or `3.13t` for a free-threaded Python.
+///
+/// The recorded version comes first. The folders alone are not reliable: conda's Python has an extra link
+/// `lib/python3.1`, and replacing Python leaves the folder of the old version.
 #[must_use]
 pub fn python_version(prefix: &Path) -> Option<String> {
     let recorded = recorded_version(prefix).and_then(|version| {
@@ -93,7 +95,7 @@ pub fn python_version(prefix: &Path) -> Option<String> {
     })
 }
 
-/// The version of the conda package `python`, or the one that a virtual environment names.
+/// Returns the version of the conda package `python`, or the one in `pyvenv.cfg` of a virtual environment.
 #[must_use]
 pub fn recorded_version(prefix: &Path) -> Option<String> {
     let of_conda = fs_err::read_dir(prefix.join("conda-meta")).ok().and_then(|entries| {
@@ -106,13 +108,14 @@ pub fn recorded_version(prefix: &Path) -> Option<String> {
             })
     });
     of_conda.or_else(|| {
-        // `venv` writes the first, virtualenv and uv the second, which may go on with `.final.0`.
+        // `venv` writes the first key, virtualenv and uv the second, which may end with `.final.0`.
         let version = of_virtual_environment(prefix, &["version", "version_info"])?;
         Some(version.split('.').take(3).collect::<Vec<_>>().join("."))
     })
 }
 
-/// What `pyvenv.cfg` says of the first of `keys` that it has; `None` where the prefix is no virtual environment.
+/// Returns the value of the first line in `pyvenv.cfg` that has one of `keys`. Returns `None` if the prefix is not a
+/// virtual environment.
 pub(crate) fn of_virtual_environment(prefix: &Path, keys: &[&str]) -> Option<String> {
     let text = fs_err::read_to_string(prefix.join("pyvenv.cfg")).ok()?;
     text.lines().find_map(|line| {
@@ -121,7 +124,7 @@ pub(crate) fn of_virtual_environment(prefix: &Path, keys: &[&str]) -> Option<Str
     })
 }
 
-/// matenv's own files of a generation: certificate, lock, plan.
+/// Returns the folder of matenv's own files in a generation: certificate, lock and plan.
 #[must_use]
 pub fn records(prefix: &Path) -> PathBuf {
     prefix.join("share").join("matenv")
@@ -154,14 +157,17 @@ mod tests {
     }
 
     #[test]
-    fn a_virtual_environment_says_its_version() {
+    fn the_version_of_a_virtual_environment_is_read() {
         let prefix = tempfile::tempdir().expect("a folder");
-        let said = |text: &str| {
+        let version_in = |text: &str| {
             fs_err::write(prefix.path().join("pyvenv.cfg"), text).expect("written");
             recorded_version(prefix.path())
         };
-        assert_eq!(said("home = /usr/bin\nversion = 3.12.3\n").as_deref(), Some("3.12.3"));
-        assert_eq!(said("version_info = 3.11.7.final.0\n").as_deref(), Some("3.11.7"));
-        assert_eq!(said("home = /usr/bin\n"), None);
+        assert_eq!(
+            version_in("home = /usr/bin\nversion = 3.12.3\n").as_deref(),
+            Some("3.12.3")
+        );
+        assert_eq!(version_in("version_info = 3.11.7.final.0\n").as_deref(), Some("3.11.7"));
+        assert_eq!(version_in("home = /usr/bin\n"), None);
     }
 }

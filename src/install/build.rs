@@ -1,7 +1,7 @@
-//! Building: a generation is filled with what a recipe names, proven, and made the current one if it is good.
+//! Builds a generation from a recipe, proves it, and makes it the current one if it is good.
 //!
-//! In: a [`Recipe`], and the environment held. Out: a [`Built`]; unless its verdict is good, nothing is left of it and the current
-//! generation stays as it was. Absent on purpose: what is asked for, and whether anything has to be built.
+//! Input: a [`Recipe`]; the environment must be locked. Output: a [`Built`]. If its verdict is not good, the new
+//! generation is removed and the current one stays as it was. This module does not decide whether a build is needed.
 
 use std::path::PathBuf;
 
@@ -29,25 +29,25 @@ use crate::{
     verify::Verification,
 };
 
-/// What a generation is built from.
+/// The input of a build.
 pub(crate) struct Recipe<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) packages: Packages<'a>,
     pub(crate) machine: &'a Machine,
     pub(crate) prove: &'a Prove,
-    /// What the next run compares its plan with.
+    /// The plan fingerprint that the next run compares its plan with.
     pub(crate) fingerprint: String,
 }
 
-/// What came of it.
+/// The result of a build.
 pub(crate) struct Built {
-    /// The proof of the new generation, or why it did not become the current one.
+    /// The proof of the new generation, or the reasons why it did not become the current one.
     pub(crate) certificate: Certificate,
-    /// Wheels that were changed in uv's cache, and were fetched again.
+    /// Wheels that were modified in uv's cache and were downloaded again.
     pub(crate) dropped: Vec<Altered>,
 }
 
-/// Build a generation, and make it the current one if it is good.
+/// Builds a generation and makes it the current one if it is good.
 pub(crate) async fn build(
     ctx: &Context,
     clock: &mut Clock,
@@ -59,7 +59,7 @@ pub(crate) async fn build(
         let staged = store.stage(&recipe.plan.env)?;
         match attempt(ctx, clock, store, &staged, recipe, &mut dropped).await {
             Ok(Some(certificate)) => break (staged, certificate),
-            // The cache handed on changed files, and holds none any more.
+            // The cache contained modified files. They are removed from it, so try again.
             Ok(None) => staged.remove(),
             Err(error) => {
                 staged.remove();
@@ -80,8 +80,8 @@ pub(crate) async fn build(
     })
 }
 
-/// Fill a staged generation and prove it, each file by its content; `None` if it has to be filled once more, because the changed
-/// files in it came from uv's cache and were `dropped` from there.
+/// Installs all packages into a staged generation and proves it, checking the content of each file. Returns `None` if
+/// the build has to be repeated because uv's cache contained modified files, which are now `dropped` from it.
 async fn attempt(
     ctx: &Context,
     clock: &mut Clock,
@@ -98,8 +98,7 @@ async fn attempt(
         if !seen.suspects.is_empty() {
             let wheels = &located.lock.pypi.wheels;
             if dropped.is_none() {
-                let found =
-                    crate::install::altered::drop_altered(ctx, &located.uv, &in_doubt(ctx, &seen, wheels)).await?;
+                let found = altered::drop_altered(ctx, &located.uv, &doubtful(ctx, &seen, wheels)).await?;
                 let again = !found.is_empty();
                 *dropped = Some(found);
                 if again {
@@ -126,18 +125,19 @@ async fn attempt(
     Ok(Some(certificate))
 }
 
-/// The wheels some of whose files are not as they were recorded, nor known to be published so.
-fn in_doubt(ctx: &Context, audit: &Audit, wheels: &[LockedWheel]) -> Vec<LockedWheel> {
-    let is_in_doubt = |wheel: &&LockedWheel| {
-        let mut suspects = of_wheel(audit, wheel);
-        let known = crate::install::altered::published_so(ctx, wheel);
+/// Returns the wheels with files that differ from their record and that are not known to be published that way.
+fn doubtful(ctx: &Context, audit: &Audit, wheels: &[LockedWheel]) -> Vec<LockedWheel> {
+    let is_doubtful = |wheel: &&LockedWheel| {
+        let mut suspects = suspects_of(audit, wheel);
+        let known = altered::published_so(ctx, wheel);
         suspects.any(|there| !known.contains(there))
     };
-    wheels.iter().filter(is_in_doubt).cloned().collect()
+    wheels.iter().filter(is_doubtful).cloned().collect()
 }
 
-/// What was unpacked from a checked archive a moment ago is what was published, whatever the record in it says. rattler has read
-/// the conda packages' files; of wheels what was `fetched` in this run counts, and what an earlier one wrote down.
+/// Returns the files that differ from their package's record but are as published, because they come from a verified
+/// archive. That holds for all files of conda packages, which rattler has read, for wheels that were `fetched` in this
+/// run, and for files that an earlier run noted.
 fn published(ctx: &Context, audit: &Audit, wheels: &[LockedWheel], fetched: &[&str]) -> Vec<Published> {
     let of_conda = audit
         .suspects
@@ -146,21 +146,21 @@ fn published(ctx: &Context, audit: &Audit, wheels: &[LockedWheel], fetched: &[&s
         .map(|one| one.there.clone());
     let mut published: Vec<Published> = of_conda.collect();
     for wheel in wheels {
-        if fetched.contains(&crate::install::altered::normal(&wheel.name).as_str()) {
-            let files: Vec<Published> = of_wheel(audit, wheel).cloned().collect();
-            crate::install::altered::note_published_so(ctx, wheel, &files);
+        if fetched.contains(&altered::normal(&wheel.name).as_str()) {
+            let files: Vec<Published> = suspects_of(audit, wheel).cloned().collect();
+            altered::note_published_so(ctx, wheel, &files);
             published.extend(files);
         } else {
-            let known = crate::install::altered::published_so(ctx, wheel);
-            published.extend(of_wheel(audit, wheel).filter(|there| known.contains(there)).cloned());
+            let known = altered::published_so(ctx, wheel);
+            published.extend(suspects_of(audit, wheel).filter(|there| known.contains(there)).cloned());
         }
     }
     published
 }
 
-/// The files of a wheel that are not as they were recorded.
-fn of_wheel<'a>(audit: &'a Audit, wheel: &LockedWheel) -> impl Iterator<Item = &'a Published> + use<'a> {
-    let name = crate::install::altered::normal(&wheel.name);
+/// Returns the files of a wheel that differ from their record.
+fn suspects_of<'a>(audit: &'a Audit, wheel: &LockedWheel) -> impl Iterator<Item = &'a Published> + use<'a> {
+    let name = altered::normal(&wheel.name);
     let suspects = audit
         .suspects
         .iter()
@@ -168,7 +168,7 @@ fn of_wheel<'a>(audit: &'a Audit, wheel: &LockedWheel) -> impl Iterator<Item = &
     suspects.map(|one| &one.there)
 }
 
-/// Link and install all that the recipe names.
+/// Links and installs all packages of the recipe.
 async fn fill(
     ctx: &Context,
     clock: &mut Clock,
@@ -185,7 +185,7 @@ async fn fill(
     Ok(located)
 }
 
-/// All that is known of a generation before it is proven.
+/// Creates the certificate of a generation before it is proven.
 fn certificate(ctx: &Context, staged: &Staged, recipe: &Recipe<'_>, located: Located) -> Certificate {
     let Recipe { plan, machine, .. } = *recipe;
     let Located { lock, mut findings, .. } = located;
@@ -225,7 +225,7 @@ fn certificate(ctx: &Context, staged: &Staged, recipe: &Recipe<'_>, located: Loc
     }
 }
 
-/// Make a proven generation the current one.
+/// Makes a proven generation the current one.
 fn switch(
     ctx: &Context,
     clock: &mut Clock,
@@ -254,21 +254,23 @@ fn switch(
     certificate.write(&prefix)?;
     store.commit(staged, &record)?;
     open_door(ctx, certificate);
-    // It is the current one: what goes wrong from here on does not undo that, so it is no error.
+    // The generation is current now. Problems from here on do not undo that, so they are only warnings.
     let pruned = store.prune(&plan.env).unwrap_or_else(|error| {
-        ctx.events.warn(format!("old generations stay: {}", chain(&error)));
+        ctx.events
+            .warn(format!("failed to remove old generations: {}", chain(&error)));
         Vec::new()
     });
-    clock.finish(Stage::Switch, switch_words(certificate.generation, &pruned));
+    clock.finish(Stage::Switch, describe_switch(certificate.generation, &pruned));
     certificate.timings = clock.timings();
     if let Err(error) = certificate.write(&prefix) {
-        let words = chain(&error);
-        ctx.events.warn(format!("the certificate lacks its last line: {words}"));
+        let because = chain(&error);
+        ctx.events
+            .warn(format!("failed to add the last timing to the certificate: {because}"));
     }
     Ok(())
 }
 
-/// What is less than good in its files though they are what was locked.
+/// Returns the warnings that the locked packages themselves cause.
 fn made_with(certificate: &Certificate) -> Vec<Known> {
     let seen = certificate.audit.findings.iter();
     let lasting = seen.filter(|finding| finding.scope == Scope::Environment && finding.severity == Severity::Warning);
@@ -279,10 +281,10 @@ fn made_with(certificate: &Certificate) -> Vec<Known> {
     known.collect()
 }
 
-/// Let conda find the environment. That it cannot is worth a warning; the environment is whole all the same.
+/// Creates the conda link. A failure is only a warning, because the environment itself is complete.
 pub(super) fn open_door(ctx: &Context, certificate: &mut Certificate) {
     let findings = &mut certificate.audit.findings;
-    // What was in the way last time may be gone.
+    // An earlier conflict may be resolved by now.
     findings.retain(|finding| finding.code != Code::CondaNameTaken);
     match door::open_door(&ctx.settings, &certificate.manifest, &certificate.env) {
         Ok(Door::Made(_) | Door::Kept(_)) => {}
@@ -300,7 +302,7 @@ pub(super) fn open_door(ctx: &Context, certificate: &mut Certificate) {
     }
 }
 
-fn switch_words(number: u64, pruned: &[PathBuf]) -> String {
+fn describe_switch(number: u64, pruned: &[PathBuf]) -> String {
     match pruned.len() {
         0 => format!("generation {number} is current"),
         1 => format!("generation {number} is current, 1 old one removed"),

@@ -8,17 +8,17 @@ use crate::{
     },
 };
 
-/// Times the stages and tells the reader.
+/// Measures how long each stage takes and sends progress events.
 pub struct Clock {
     ctx: Context,
     since: Instant,
     timings: Vec<Timing>,
-    /// Open while a stage runs, for `-vv` and `--timings`.
+    /// The tracing span of the running stage, for `-vv` and `--timings`.
     span: Option<tracing::Span>,
 }
 
 impl Clock {
-    /// A clock that starts now.
+    /// Returns a clock that starts now.
     #[must_use]
     pub fn new(ctx: &Context) -> Self {
         Self {
@@ -29,7 +29,7 @@ impl Clock {
         }
     }
 
-    /// How long each stage took.
+    /// Returns the time that each stage took.
     #[must_use]
     pub fn timings(&self) -> Vec<Timing> {
         self.timings.clone()

@@ -1,4 +1,4 @@
-//! What is there already: nothing is built, and what is new is proven in place.
+//! Handles environments that are already up to date: nothing is built, and new evidence is collected in place.
 
 use super::{
     Clock, InstallError, Installed, Prove, Request, build::open_door, locked::is_of, machine::absent, prove,
@@ -13,7 +13,7 @@ use crate::{
     store::{Generation, Store, drift::Drift},
 };
 
-/// The current generation, if it is what the plan asks for.
+/// Returns the current generation if it matches the plan.
 pub(super) fn is_done(
     store: &Store,
     plan: &Plan,
@@ -21,15 +21,15 @@ pub(super) fn is_done(
     request: &Request,
 ) -> Result<Option<Generation>, InstallError> {
     Ok(store.current(&plan.env)?.filter(|current| {
-        // What was made for another machine is proven as far as it goes; on that machine the rest is run.
+        // An environment for another machine is proven as far as possible here. That machine runs the rest.
         let cross = current.record.cross && (!request.prove.probes || was_probed(current));
         let enough = current.record.proven || cross || !request.prove.wanted();
-        // With a lock its packages count, whatever was asked for when they were installed.
+        // With a lock, only the packages count, not the requirements they were installed for.
         let same = match entry {
             Some(entry) => current.record.profile == plan.profile && is_of(entry, current),
             None => current.record.plan_fingerprint == plan.fingerprint(),
         };
-        // One whose Python cannot be started serves nobody.
+        // An environment whose Python does not start is useless.
         let starts = || which::which(layout::python(&current.prefix)).is_ok();
         !request.force && !request.upgrade && same && enough && starts()
     }))
@@ -40,7 +40,7 @@ fn was_probed(generation: &Generation) -> bool {
     certificate.is_ok_and(|certificate| !certificate.verification.probes.is_empty())
 }
 
-/// The certificate of the current generation, if it is what the plan asks for.
+/// Returns the certificate of the current generation if it matches the plan.
 pub(super) async fn nothing_to_do(
     ctx: &Context,
     store: &Store,
@@ -56,9 +56,9 @@ pub(super) async fn nothing_to_do(
         ctx.events.warn(drift.sentence(&current));
     }
     open_door(ctx, &mut certificate);
-    // The files of an editable folder may be others by now: what was proven of them counts no more.
+    // The files of an editable folder may have changed. Their earlier proof is not valid then.
     let other_files = certificate.source != plan.source;
-    // The machine that it was made for.
+    // This is the machine that the environment was created for.
     let arrived = current.record.cross && !request.machine.cross;
     if request.prove.model_dir.is_some() || other_files || arrived {
         certificate.source.clone_from(&plan.source);
@@ -77,7 +77,7 @@ pub(super) async fn nothing_to_do(
         let absent = absent(&ctx.settings, certificate.cross, plan);
         let proof = prove(ctx, &mut Clock::new(ctx), plan, &current.prefix, &again, absent).await?;
         if arrived {
-            // What goes wrong here is told, and the environment stays what it was: made for another machine.
+            // A failure is reported, and the environment still counts as created for another machine.
             proof.enter(&mut certificate);
             if certificate.verdict() == Verdict::Good && certificate.proven {
                 keep_plan(plan, &current.prefix)?;

@@ -20,57 +20,57 @@ use crate::{
     verify::VerifyError,
 };
 
-/// Why an environment could not be made; each stage's own error says more.
+/// An error of an installation. Each stage has its own error type.
 #[derive(Debug, thiserror::Error)]
 pub enum InstallError {
-    /// A profile is at fault.
+    /// Invalid profile.
     #[error(transparent)]
     Profile(Box<TomlError>),
     /// There is no plan for this machine.
     #[error(transparent)]
     Plan(#[from] PlanError),
-    /// The menu entry.
+    /// The menu entry could not be created.
     #[error(transparent)]
     Menu(#[from] MenuError),
-    /// Packages of one platform are not installed on another.
-    #[error("the environment would be for {theirs}, and this machine is {ours}")]
+    /// The requested platform is not the platform of this machine.
+    #[error("the environment is for {theirs}, but this machine is {ours}")]
     OtherPlatform {
-        /// The conda subdir that it would be for.
+        /// The conda subdir of the environment.
         theirs: String,
-        /// This machine's.
+        /// The conda subdir of this machine.
         ours: String,
     },
-    /// It may not be what is meant.
+    /// The request is probably a mistake and needs confirmation.
     #[error(transparent)]
     Meant(#[from] MeantError),
-    /// The program's own source.
+    /// The program's own source could not be fetched.
     #[error(transparent)]
     Checkout(#[from] CheckoutError),
-    /// There is no room, or a place cannot be used.
+    /// There is not enough disk space, or a folder cannot be used.
     #[error(transparent)]
     Room(#[from] RoomError),
-    /// The conda part.
+    /// The conda packages could not be resolved or installed.
     #[error(transparent)]
     Conda(#[from] CondaError),
-    /// uv itself.
+    /// uv could not be found or installed.
     #[error(transparent)]
     Uv(#[from] UvError),
-    /// The wheels.
+    /// The wheels could not be resolved or installed.
     #[error(transparent)]
     Pypi(#[from] PypiError),
-    /// A lab's lock cannot be obeyed.
+    /// The lab's lock cannot be used.
     #[error(transparent)]
     Locked(#[from] LockedError),
-    /// The lock of a generation, or of a lab.
+    /// The lock of a generation or of a lab could not be read or written.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// The store.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The hook that loads CUDA's libraries.
+    /// The hook that loads CUDA's libraries could not be installed.
     #[error(transparent)]
     Reach(#[from] ReachError),
-    /// The audit could not look.
+    /// The audit could not be run.
     #[error(transparent)]
     Audit(#[from] AuditError),
     /// The probes could not be run.
@@ -79,22 +79,22 @@ pub enum InstallError {
     /// The benchmark could not be run.
     #[error(transparent)]
     Bench(#[from] BenchError),
-    /// The certificate could not be kept.
+    /// The certificate could not be read or written.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
-    /// What was written down of an installed environment.
-    #[error("what matenv wrote down of an environment cannot be read: {}", path.display())]
+    /// The record of an installed environment could not be read.
+    #[error("failed to read matenv's record of the environment: {}", path.display())]
     Kept {
-        /// What makes the environment again, after `matenv install`.
+        /// The arguments of `matenv install` that create the environment again.
         typed: String,
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// matenv's own files of a generation.
-    #[error("cannot keep the environment's own records")]
+    /// matenv's own files of a generation could not be written.
+    #[error("failed to write the environment's records")]
     Records(#[source] std::io::Error),
 }
 

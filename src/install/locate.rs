@@ -1,7 +1,7 @@
-//! The packages of an environment: found, and installed.
+//! Finds and installs the packages of an environment.
 //!
-//! In: a plan and an empty prefix. Out: a [`Located`] with Python linked, then all wheels. Room is looked for before each
-//! part is fetched.
+//! Input: a plan and an empty prefix. Output: a [`Located`] with Python linked; [`wheels`] then installs the wheels.
+//! The free disk space is checked before each part is downloaded.
 
 use std::path::Path;
 
@@ -21,21 +21,21 @@ use crate::{
     store::Store,
 };
 
-/// Where the packages of a generation are taken from.
+/// The origin of a generation's packages.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Packages<'a> {
     /// The lab's lock.
     OfLab(&'a LabEntry),
-    /// The lock of another generation, as it is.
+    /// The lock of another generation, unchanged.
     Of(&'a Lock),
-    /// The current generation's lock if it is of the same plan, else the sources.
+    /// The current generation's lock if its plan is the same, otherwise the package sources.
     Found {
-        /// The sources, whatever is installed.
+        /// Whether to use the package sources in any case.
         upgrade: bool,
     },
 }
 
-/// The packages of `plan`.
+/// Finds the packages of `plan` and links Python into `prefix`.
 pub(super) async fn locate(
     ctx: &Context,
     clock: &mut Clock,
@@ -47,30 +47,30 @@ pub(super) async fn locate(
     let upgrade = match packages {
         Packages::OfLab(entry) => {
             ctx.events
-                .note(format!("the versions of matenv.lock are taken: {}", entry.name));
+                .note(format!("using the versions in matenv.lock: {}", entry.name));
             return from_lock(ctx, clock, prefix, entry.lock.clone()).await;
         }
         Packages::Of(lock) => return from_lock(ctx, clock, prefix, lock.clone()).await,
         Packages::Found { upgrade } => upgrade,
     };
     let current = store.current(&plan.env)?.filter(|_| !upgrade);
-    // A damaged lock is no reason to fail: it is made again.
+    // A damaged lock is not an error: it is written again.
     let lock = current
         .as_ref()
         .and_then(|current| Lock::read(&layout::records(&current.prefix)).ok());
     let same = current.is_some_and(|current| current.record.plan_fingerprint == plan.fingerprint());
     match lock {
-        // What stood in for a source may not have to now.
+        // A fallback that was necessary then may not be necessary now.
         Some(lock) if same && lock.fallbacks.is_empty() => {
-            ctx.events.note("the versions of the current generation are kept");
+            ctx.events.note("keeping the versions of the current generation");
             from_lock(ctx, clock, prefix, lock).await
         }
-        // An installed environment keeps what still holds.
+        // An installed environment keeps the versions that still satisfy the plan.
         lock => from_sources(ctx, clock, plan, lock.as_ref(), prefix).await,
     }
 }
 
-/// The packages of an environment, with Python linked into its prefix and nothing else yet.
+/// The packages of an environment. Python is linked into the prefix, but nothing else yet.
 pub(super) struct Located {
     pub(super) lock: Lock,
     pub(super) uv: Uv,
@@ -104,19 +104,19 @@ async fn from_sources(
     let solved = conda::solve(ctx, plan, keep.map_or(&[], |lock| &lock.conda)).await?;
     drop(at_work);
     let mut fallbacks = Vec::new();
-    let python_words = format!("python {}", solved.python);
+    let python_label = format!("python {}", solved.python);
     match &solved.host_python {
         Some(host) => {
             fallbacks.push(Fallback::HostPython);
-            clock.finish(Stage::Solve, format!("{python_words} of this machine"));
+            clock.finish(Stage::Solve, format!("{python_label} of this machine"));
             ctx.events.note(format!(
-                "fallback host-python: no conda channel answered, so {} stands in",
+                "fallback host-python: no conda channel answered, so {} is used instead",
                 host.executable.display()
             ));
         }
         None => clock.finish(
             Stage::Solve,
-            format!("{python_words}, {} packages", solved.records.len()),
+            format!("{python_label}, {} packages", solved.records.len()),
         ),
     }
     let conda = Need::of_conda(ctx, &solved.records).await;
@@ -141,10 +141,10 @@ async fn from_sources(
     if resolved.torch_from_pypi {
         fallbacks.push(Fallback::TorchFromPypi);
         ctx.events
-            .note("fallback torch-from-pypi: the torch index did not answer, so PyPI's torch stands in");
+            .note("fallback torch-from-pypi: the torch index did not answer, so PyPI's torch is used instead");
     }
     let wheels = Need::of_wheels(ctx, &resolved);
-    // Python is there by now: what is left to write is the wheels'.
+    // Python is installed already, so only the wheels need space.
     room::check_room(ctx, Need::default(), wheels)?;
     Ok(Located {
         lock: Lock {
@@ -168,7 +168,7 @@ async fn link(
     let _at_work = ctx.shared.machine.read().await;
     clock.start(Stage::Link);
     let linked = conda::link(ctx, prefix, records).await?;
-    clock.finish(Stage::Link, linked_words(&linked));
+    clock.finish(Stage::Link, describe_linked(&linked));
     Ok(linked.findings)
 }
 
@@ -188,7 +188,7 @@ pub(super) async fn wheels(
     Ok(())
 }
 
-fn linked_words(linked: &conda::Linked) -> String {
+fn describe_linked(linked: &conda::Linked) -> String {
     format!("{} conda packages, {} files", linked.packages, linked.files)
 }
 

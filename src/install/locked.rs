@@ -1,4 +1,4 @@
-//! A lab's lock in the place of the sources.
+//! Installs from a lab's lock instead of the package sources.
 
 use std::collections::BTreeSet;
 
@@ -13,58 +13,58 @@ use crate::{
     store::Generation,
 };
 
-/// How a lab's lock is used.
+/// How to use a lab's lock.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum LockMode {
-    /// If there is one and it holds what is asked for.
+    /// Use the lock if it exists and satisfies the plan.
     #[default]
     IfItHolds,
-    /// It has to be there and to hold (`--locked`).
+    /// The lock must exist and satisfy the plan (`--locked`).
     Locked,
-    /// It has to be there, and is not compared (`--frozen`).
+    /// The lock must exist, but is not compared with the plan (`--frozen`).
     Frozen,
-    /// The sources are asked (`--upgrade`).
+    /// Ignore the lock and use the package sources (`--upgrade`).
     Ignored,
 }
 
-/// Why a lock cannot be obeyed.
+/// Why a lab's lock cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LockedError {
-    /// There is none.
+    /// There is no lock.
     #[error("there is no matenv.lock here")]
     None {
-        /// Whether there is a lab to make one in.
+        /// Whether there is a lab to create one in.
         lab: bool,
     },
-    /// No combination of environment, profile, backend and platform is asked for.
-    #[error("nothing is asked for")]
+    /// No combination of environment, profile, backend and platform is selected.
+    #[error("no environment, profile or platform selected")]
     Nothing,
-    /// A package that is to move is nowhere.
+    /// A package to upgrade is not in the lock.
     #[error("matenv.lock has no package `{package}`")]
     NoPackage {
-        /// What was typed.
+        /// The requested package.
         package: String,
-        /// The closest that it has.
+        /// The package in the lock with the most similar name.
         similar: Option<String>,
-        /// It is an environment's name.
+        /// Whether the requested name is the name of an environment.
         is_env: bool,
     },
-    /// It lacks what is asked for.
+    /// The requested combination is not in the lock.
     #[error("matenv.lock has no {name} for {platform}; it has {}", .there.join(", "))]
     Missing {
         /// The environment's name in the lock.
         name: String,
-        /// The options that lock it.
+        /// The options of `matenv lock` that add it.
         options: String,
         /// The conda subdir.
         platform: String,
-        /// What it has for that environment.
+        /// The combinations that the lock has for that environment.
         there: Vec<String>,
     },
-    /// It no longer holds.
+    /// The lock does not satisfy the plan any more.
     #[error("matenv.lock is stale: {}", .unmet.join("; "))]
     Stale {
-        /// What does not hold.
+        /// The requirements that it does not satisfy.
         unmet: Vec<String>,
     },
 }
@@ -90,7 +90,7 @@ impl LabLocks {
         Ok(Self { lock })
     }
 
-    /// The profiles and backends that an environment was locked for on a platform; `None` if there is no lock.
+    /// Returns the profiles and backends that an environment is locked for on a platform, or `None` if there are none.
     pub(super) fn levels(&self, env: &str, platform: &str) -> Option<BTreeSet<(ProfileName, Backend)>> {
         let entries = &self.lock.as_ref()?.entries;
         let of_env = entries
@@ -100,7 +100,7 @@ impl LabLocks {
         (!levels.is_empty()).then_some(levels)
     }
 
-    /// The entry that `plan` is installed from; `None` if the sources are asked.
+    /// Returns the entry to install `plan` from, or `None` to use the package sources.
     pub(super) fn entry(
         &self,
         ctx: &Context,
@@ -117,8 +117,8 @@ impl LabLocks {
                     what: "versions".to_owned(),
                     chosen: format!("matenv.lock, {}", entry.name),
                     because: match mode {
-                        LockMode::Frozen => "--frozen: it is not compared with what is asked for",
-                        LockMode::IfItHolds | LockMode::Locked | LockMode::Ignored => "it holds what is asked for",
+                        LockMode::Frozen => "--frozen: not compared with the requirements",
+                        LockMode::IfItHolds | LockMode::Locked | LockMode::Ignored => "it satisfies the requirements",
                     }
                     .to_owned(),
                     rejected: Vec::new(),
@@ -134,7 +134,7 @@ impl LabLocks {
                     | LockedError::Stale { .. } => plan.env.to_string(),
                 };
                 ctx.events.warn(format!(
-                    "{error}: the sources are asked; to mend it: matenv lock {options}"
+                    "{error}; using the package sources instead; to fix it: matenv lock {options}"
                 ));
                 Ok(None)
             }
@@ -151,7 +151,7 @@ fn find(lock: &LabLock, plan: &Plan, mode: LockMode) -> Result<LabEntry, LockedE
             .map(|entry| format!("{} for {}", entry.name, entry.platform))
             .collect();
         if there.is_empty() {
-            there.push("none of this environment".to_owned());
+            there.push("nothing for this environment".to_owned());
         }
         let backend = plan
             .backend
@@ -180,7 +180,7 @@ fn find(lock: &LabLock, plan: &Plan, mode: LockMode) -> Result<LabEntry, LockedE
     Ok(entry.clone())
 }
 
-/// Whether a generation holds what an entry names, file for file.
+/// Returns whether a generation contains exactly the files of an entry.
 pub(super) fn is_of(entry: &LabEntry, generation: &Generation) -> bool {
     let Ok(lock) = Lock::read(&layout::records(&generation.prefix)) else {
         return false;

@@ -7,21 +7,21 @@ use crate::{
 
 use super::InstallError;
 
-/// The machine that environments are made for: this one, or another.
+/// The machine that environments are created for: this one or another one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Machine {
-    /// What decides every choice and every refusal.
+    /// The hardware on which all choices depend.
     pub hardware: Hardware,
-    /// It is another machine (`--cross`): what needs its GPU is not run here.
+    /// Whether it is another machine (`--cross`). Checks that need its GPU are skipped here.
     pub cross: bool,
 }
 
-/// The machine's GPU, in the words of a skipped probe.
+/// The reason that a skipped probe reports.
 const NEEDS_NVIDIA: &str = "needs an NVIDIA driver";
 
 impl Machine {
-    /// This machine, or what a hardware file says in its place. `cross` without a file: one of this platform of whose GPU
-    /// nothing is known but what `CONDA_OVERRIDE_CUDA` says.
+    /// Returns this machine, or the machine that a hardware file describes. `cross` without a file is a machine of this
+    /// platform with an unknown GPU. Only `CONDA_OVERRIDE_CUDA` gives its CUDA version.
     #[must_use]
     pub fn new(settings: &Settings, file: Option<Hardware>, cross: bool) -> Self {
         let hardware = match (file, cross) {
@@ -29,19 +29,21 @@ impl Machine {
             (None, false) => Hardware::detect(settings),
             (None, true) => {
                 let here = Hardware::detect(settings);
-                let told = settings.variables.as_set("CONDA_OVERRIDE_CUDA");
+                let override_cuda = settings.variables.as_set("CONDA_OVERRIDE_CUDA");
                 Hardware {
                     host: None,
                     cpu: None,
                     memory_bytes: None,
-                    // Set and empty: there is no CUDA.
-                    gpus: told.filter(|told| told.trim().is_empty()).map(|_| Vec::new()),
+                    // Set but empty means that there is no CUDA.
+                    gpus: override_cuda
+                        .filter(|override_cuda| override_cuda.trim().is_empty())
+                        .map(|_| Vec::new()),
                     visible_devices: None,
                     scheduler: None,
                     nvidia_driver: None,
-                    cuda_driver: here.cuda_driver.filter(|_| told.is_some()),
-                    // What is wrong with this machine's driver is gone by then; what is left is wrong with what was told.
-                    driver_problem: here.driver_problem.filter(|_| told.is_some()),
+                    cuda_driver: here.cuda_driver.filter(|_| override_cuda.is_some()),
+                    // A problem of this machine's driver does not matter. A problem of `CONDA_OVERRIDE_CUDA` does.
+                    driver_problem: here.driver_problem.filter(|_| override_cuda.is_some()),
                     ..here
                 }
             }
@@ -49,7 +51,7 @@ impl Machine {
         Self { hardware, cross }
     }
 
-    /// Whether environments for it can be made here: the platform is the same.
+    /// Checks that the machine has the platform of this machine, so that its environments can be installed here.
     pub(super) fn check_platform(&self) -> Result<(), InstallError> {
         let here = target_lexicon::HOST.to_string();
         let theirs = subdir(&self.hardware.triple)?;
@@ -64,13 +66,13 @@ impl Machine {
     }
 }
 
-/// What this machine lacks of the one that an environment was made for, if it was made for another.
+/// Returns what this machine is missing if an environment was created for another machine.
 #[must_use]
 pub(crate) fn absent(settings: &Settings, cross: bool, plan: &Plan) -> Option<&'static str> {
     (cross && !runs(&Hardware::detect(settings), plan)).then_some(NEEDS_NVIDIA)
 }
 
-/// Whether a machine has what a plan is made for: a driver of its CUDA major, and a GPU of its kind.
+/// Returns whether a machine can run a plan: it needs a driver for the plan's CUDA major version and a matching GPU.
 pub(crate) fn runs(here: &Hardware, plan: &Plan) -> bool {
     let Some(major) = plan.backend.cuda_major() else {
         return true;
@@ -79,7 +81,7 @@ pub(crate) fn runs(here: &Hardware, plan: &Plan) -> bool {
     let driver = here
         .cuda_driver
         .as_deref()
-        .and_then(|told| told.parse::<CudaVersion>().ok());
+        .and_then(|override_cuda| override_cuda.parse::<CudaVersion>().ok());
     let mut kinds = visible.iter().filter_map(|gpu| gpu.compute_capability);
     here.driver_problem.is_none()
         && !visible.is_empty()
@@ -94,15 +96,15 @@ mod tests {
     use super::*;
     use crate::{context::settings::Asked, process::Variables};
 
-    fn other(told: &str) -> Hardware {
-        let variables = Variables::from_pairs([("HOME", "/nowhere"), ("CONDA_OVERRIDE_CUDA", told)]);
+    fn other(override_cuda: &str) -> Hardware {
+        let variables = Variables::from_pairs([("HOME", "/nowhere"), ("CONDA_OVERRIDE_CUDA", override_cuda)]);
         let settings = Settings::resolve(Asked::default(), variables, Path::new("/")).expect("settings");
         Machine::new(&settings, None, true).hardware
     }
 
-    /// What was told of the other machine was dropped if it was empty or no version.
+    /// An empty or invalid `CONDA_OVERRIDE_CUDA` was ignored.
     #[test]
-    fn what_is_told_of_another_machines_cuda_counts() {
+    fn conda_override_cuda_describes_the_other_machine() {
         let bare = other("12");
         assert_eq!((bare.cuda_driver.as_deref(), bare.gpus), (Some("12.0"), None));
         let none = other("");

@@ -1,7 +1,7 @@
-//! Several environments in one run: side by side, each with its own certificate.
+//! Installs several environments in one run, in parallel, each with its own certificate.
 //!
-//! Downloads of one overlap with the work of another; the benchmark has the machine for itself. One that fails does
-//! not stop the others.
+//! The downloads of one environment overlap with the work for another. Each benchmark runs alone on the machine. If one
+//! environment fails, the others continue.
 
 use futures::future::join_all;
 
@@ -15,19 +15,19 @@ use crate::{
     run::menu,
 };
 
-/// What became of one of several environments.
+/// The result for one of several environments.
 #[derive(Debug)]
 pub struct Made {
     /// The environment.
     pub env: EnvName,
-    /// Its certificate, or why there is none.
+    /// The installed environment, or the error.
     pub result: Result<Installed, InstallError>,
 }
 
-/// Make the environments that are `selected`.
+/// Installs the `selected` environments.
 ///
 /// # Errors
-/// A source is for none of them; what goes wrong with one environment stands in its [`Made`].
+/// If a source matches none of them. An error of one environment is in its [`Made`].
 pub async fn install_many(
     ctx: &Context,
     selected: &[Selected<'_>],
@@ -51,10 +51,10 @@ pub async fn install_many(
     Ok(made.await)
 }
 
-/// Find out what [`install_many`] would do, one after the other.
+/// Does a dry run of [`install_many`], one environment after the other.
 ///
 /// # Errors
-/// The first thing that goes wrong.
+/// The first error of any environment.
 pub async fn rehearse_many(
     ctx: &Context,
     selected: &[Selected<'_>],
@@ -72,7 +72,7 @@ pub async fn rehearse_many(
     Ok(rehearsals)
 }
 
-/// Each source is for a manifest that is `selected`, and the only one for it.
+/// Checks that each source belongs to a `selected` manifest and is the only one for it.
 fn check_sources(selected: &[Selected<'_>], request: &Request) -> Result<(), InstallError> {
     for (at, source) in request.sources.iter().enumerate() {
         let env = source.env.clone();
@@ -86,10 +86,10 @@ fn check_sources(selected: &[Selected<'_>], request: &Request) -> Result<(), Ins
     Ok(())
 }
 
-/// Those that are `selected` and that this machine supports; the others are told.
+/// Returns the `selected` environments that this machine supports. Prints a note for each of the others.
 ///
 /// # Errors
-/// It supports none, or a plan could not be made for another reason.
+/// If the machine supports none of them, or planning fails for another reason.
 pub fn supported<'a>(
     ctx: &Context,
     selected: Vec<Selected<'a>>,
@@ -101,7 +101,7 @@ pub fn supported<'a>(
         match plan(ctx, one.manifest, &request.of(&one)) {
             Ok(_) => supported.push(one),
             Err(InstallError::Plan(error @ PlanError::Unsupported(_))) => {
-                ctx.events.note(format!("{} is left out: {error}", one.env));
+                ctx.events.note(format!("skipping {}: {error}", one.env));
                 refused.get_or_insert(InstallError::Plan(error));
             }
             Err(error) => return Err(error),

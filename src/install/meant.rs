@@ -1,4 +1,4 @@
-//! What is asked for may not be what is meant.
+//! Refuses requests that are probably a mistake.
 
 use super::{InstallError, Request, machine::runs};
 use crate::{
@@ -9,35 +9,36 @@ use crate::{
     store::Store,
 };
 
-/// What is asked for may not be what is meant.
+/// A request that is probably a mistake.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MeantError {
-    /// It cannot be proven on this machine.
-    #[error("{env} with the profile {profile} would be for another machine: this one has no NVIDIA GPU that runs it")]
+    /// The environment cannot be proven on this machine.
+    #[error("{env} with the profile {profile} needs another machine: this one has no NVIDIA GPU that can run it")]
     NeedsCross {
         /// The environment.
         env: EnvName,
         /// The profile.
         profile: ProfileName,
     },
-    /// It would take the place of an environment that is worth more.
+    /// The installation would replace a more capable or proven environment.
     #[error(
-        "{env} is {} for the profile {was}, and an environment for the profile {profile} would take its place",
-        if *.proven { "proven" } else { "made" }
+        "{env} is {} for the profile {was}, and an environment for the profile {profile} would replace it",
+        if *.proven { "proven" } else { "installed" }
     )]
     Replaces {
         /// The environment.
         env: EnvName,
-        /// Its profile.
+        /// The profile of the installed environment.
         was: ProfileName,
-        /// Whether it is proven.
+        /// Whether the installed environment is proven.
         proven: bool,
-        /// The profile that would take its place.
+        /// The profile of the new environment.
         profile: ProfileName,
     },
 }
 
-/// Refuse what cannot be proven here without being asked for, and what would replace an environment by a lesser one in passing.
+/// Refuses an environment that cannot be proven on this machine without `--cross`, and one that would silently
+/// replace a better environment.
 pub(super) fn check_is_meant(ctx: &Context, store: &Store, plan: &Plan, request: &Request) -> Result<(), InstallError> {
     let cross = request.machine.cross;
     if !cross && plan.backend.cuda_major().is_some() && !runs(&Hardware::detect(&ctx.settings), plan) {
@@ -54,10 +55,10 @@ pub(super) fn check_is_meant(ctx: &Context, store: &Store, plan: &Plan, request:
         return Ok(());
     };
     let was = current.record.profile;
-    // Nobody named the lesser profile.
-    let lesser = request.profile.is_none() && current.record.cross && plan.profile < was;
-    let unproven = cross && current.record.proven && plan.profile != was;
-    if lesser || unproven {
+    // The lower profile was not requested explicitly.
+    let is_downgrade = request.profile.is_none() && current.record.cross && plan.profile < was;
+    let replaces_proven = cross && current.record.proven && plan.profile != was;
+    if is_downgrade || replaces_proven {
         return Err(MeantError::Replaces {
             env: plan.env.clone(),
             was,

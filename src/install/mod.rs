@@ -1,7 +1,8 @@
-//! The pipeline: the stages in order, from a manifest to a certificate.
+//! The pipeline: all stages in order, from a manifest to a certificate.
 //!
-//! In: what is asked for. Out: an [`Installed`] with its certificate. A generation is built beside the current one
-//! and becomes current only after audit, verification and benchmark; whatever goes wrong before leaves the old one.
+//! Input: a [`Request`]. Output: an [`Installed`] with its certificate. A new generation is built next to the current
+//! one and becomes current only after audit, verification and benchmark. If anything fails before that, the old
+//! generation stays current.
 
 pub(crate) mod altered;
 mod build;
@@ -63,35 +64,35 @@ use crate::{
     verify,
 };
 
-/// What is asked of an installation.
+/// The options of an installation.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// What the environments are made for.
+    /// The machine that the environments are created for.
     pub machine: Machine,
-    /// The accelerator level; `None` means the best that there is.
+    /// The accelerator level. `None` selects the best supported one.
     pub profile: Option<ProfileName>,
-    /// A name for the environment that differs from the manifest's.
+    /// A name for the environment, if it differs from the manifest's.
     pub name: Option<EnvName>,
-    /// Build a new generation even if nothing changed.
+    /// Whether to build a new generation even if nothing changed.
     pub force: bool,
-    /// How it is proven.
+    /// The checks to run.
     pub prove: Prove,
-    /// Put its program into the system's menu.
+    /// Whether to add its program to the system's menu.
     pub menu: bool,
-    /// Programs that come from a folder or a git repository instead of a release.
+    /// Programs to install from a folder or a git repository instead of a release.
     pub sources: Vec<Source>,
-    /// Profiles that are not to be taken if none is named, with the reason.
+    /// Profiles that may not be selected by default, with the reason.
     pub excluded: BTreeMap<ProfileName, String>,
-    /// How the lab's lock is used.
+    /// How to use the lab's lock.
     pub lock: LockMode,
-    /// Take the newest versions, whatever is installed.
+    /// Whether to install the newest versions, whatever is installed now.
     pub upgrade: bool,
     /// The lab that the environments belong to.
     pub lab: Option<Arc<Lab>>,
 }
 
 impl Request {
-    /// The same for one of the environments that are asked for.
+    /// Returns the request for one of the selected environments.
     #[must_use]
     pub fn of(&self, selected: &Selected<'_>) -> Self {
         Self {
@@ -109,16 +110,16 @@ impl Request {
     }
 }
 
-/// An environment that is there now.
+/// An installed environment.
 #[derive(Debug, Clone)]
 pub struct Installed {
-    /// What proves it, or why it was not made the current one.
+    /// The proof of the environment, or the reasons why it did not become the current one.
     pub certificate: Certificate,
-    /// Whether a generation was built.
+    /// Whether a new generation was built.
     pub changed: bool,
 }
 
-/// Make the choices for `manifest`. A program's own source is left aside: it may have to be fetched.
+/// Makes the plan for `manifest`. Ignores a program's own source, which may have to be fetched.
 pub fn plan(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<Plan, InstallError> {
     plan_with(ctx, manifest, request, None)
 }
@@ -153,9 +154,9 @@ fn plan_with(
         plan::plan(manifest, &profiles, &machine.hardware, &request)
     };
     match with(locked.clone()) {
-        // What the lock lacks may be had from the sources.
+        // A combination that is missing in the lock may be available from the package sources.
         Err(_) if locked.is_some() && request.lock == LockMode::IfItHolds => Ok(with(None)?),
-        // What can be had and was not locked is the lock's fault.
+        // If the package sources support it, the error is in the lock: report that it is missing there.
         Err(error @ PlanError::Unsupported(_)) if locked.is_some() => match with(None) {
             Ok(mut plan) => {
                 locks.entry(ctx, &mut plan, request.lock)?;
@@ -167,20 +168,20 @@ fn plan_with(
     }
 }
 
-/// What `plan`'s environment holds, if an earlier generation of the same plan was audited; opens no connection.
+/// Returns the size of `plan`'s environment if a generation of the same plan was already audited. Opens no connection.
 pub fn known_size(ctx: &Context, plan: &Plan) -> Option<Size> {
-    // Only a number for people: a damaged record is no reason to refuse a plan.
+    // The size is only for information, so a damaged record is not an error.
     let current = Store::open(&ctx.settings).ok()?.current(&plan.env).ok()??;
     let same = current.record.plan_fingerprint == plan.fingerprint();
     let certificate = Certificate::read(&plan.env, &current.prefix).ok()?;
     certificate.size.filter(|_| same)
 }
 
-/// Make `manifest`'s environment, or find that nothing is to be done. Where nobody named a profile, one whose index does not
-/// answer is left.
+/// Installs `manifest`'s environment if it is not up to date. If no profile was requested and NVIDIA's index does not
+/// answer, falls back to a profile without TensorRT.
 pub async fn install(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<Installed, InstallError> {
     let made = Box::pin(make(ctx, manifest, request)).await;
-    // `--strict` takes what it was asked for or nothing.
+    // `torch_from_pypi` is false with `--strict`, which allows no fallback.
     if let Err(InstallError::Pypi(PypiError::Unreachable {
         source_name: SourceName::Nvidia,
         because,
@@ -191,23 +192,23 @@ pub async fn install(ctx: &Context, manifest: &Manifest, request: &Request) -> R
     {
         let because = format!("NVIDIA's index does not answer: {because}");
         ctx.events
-            .warn(format!("{} is made without TensorRT: {because}", manifest.name));
-        let plainer = Request {
+            .warn(format!("installing {} without TensorRT: {because}", manifest.name));
+        let fallback = Request {
             excluded: BTreeMap::from([(ProfileName::GpuTrt, because)]),
             ..request.clone()
         };
-        return Box::pin(make(ctx, manifest, &plainer)).await;
+        return Box::pin(make(ctx, manifest, &fallback)).await;
     }
     made
 }
 
 async fn make(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<Installed, InstallError> {
     if let Some(model_dir) = &request.prove.model_dir {
-        // It is needed last, and a typo in it should not cost an installation.
+        // Check it first: it is needed last, and a typo should not waste an installation.
         verify::check_model_dir(model_dir, &manifest.model_files)?;
         if manifest.smoke.is_empty() {
             ctx.events.note(format!(
-                "{} has no smoke tests: --model-dir does nothing",
+                "{} has no smoke tests: --model-dir has no effect",
                 manifest.name
             ));
         }
@@ -229,7 +230,7 @@ async fn make(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<I
 
     places::check_places(ctx).await?;
     let _held = store.lock(&ctx.events, &plan.env).await?;
-    // Another matenv may have made it while this one waited.
+    // Another matenv process may have installed it while this one waited.
     if let Some(done) = nothing_to_do(ctx, &store, &plan, entry, request).await? {
         return Ok(done);
     }
@@ -239,7 +240,7 @@ async fn make(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<I
         packages: request.packages(entry),
         machine: &request.machine,
         prove: &request.prove,
-        // What was not compared is not what a plan asks for.
+        // A frozen lock was not compared with the plan, so the generation may not match it.
         fingerprint: match request.lock {
             LockMode::Frozen => String::new(),
             LockMode::IfItHolds | LockMode::Locked | LockMode::Ignored => plan.fingerprint(),

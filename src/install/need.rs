@@ -7,26 +7,26 @@ use crate::{
     packages::{conda, pypi},
 };
 
-/// Bytes as people read them, in powers of ten like disks and downloads.
+/// Formats bytes in powers of ten, as disks and downloads are measured.
 #[must_use]
 pub(super) fn bytes(bytes: u64) -> String {
     indicatif::DecimalBytes(bytes).to_string()
 }
 
-/// What a set of packages takes: all of it, and what the caches do not hold yet.
+/// The downloads and disk space that a set of packages needs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Need {
-    /// Every package.
+    /// The need of all packages.
     pub all: Footprint,
-    /// Those that have to be fetched.
+    /// The need of the packages that are not in the caches yet.
     pub fresh: Footprint,
 }
 
 impl Need {
-    /// What linking `records` takes.
+    /// Returns the need of linking `records`.
     pub async fn of_conda(ctx: &Context, records: &[RepoDataRecord]) -> Self {
         let growth = growth().conda;
-        // A cache that cannot be read holds nothing.
+        // A cache that cannot be read counts as empty.
         let cached = conda::cached(ctx).await.ok();
         records.iter().fold(Self::default(), |need, record| {
             let is_cached = cached.as_ref().is_some_and(|cached| cached.contains_record(record));
@@ -34,7 +34,7 @@ impl Need {
         })
     }
 
-    /// What installing `locked` takes.
+    /// Returns the need of installing `locked`.
     #[must_use]
     pub fn of_wheels(ctx: &Context, locked: &LockedPypi) -> Self {
         let growth = growth();
@@ -44,7 +44,7 @@ impl Need {
         })
     }
 
-    /// Both together.
+    /// Returns the sum.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
         Self {
@@ -53,7 +53,7 @@ impl Need {
         }
     }
 
-    /// The same without what has to be fetched.
+    /// Returns the need without downloads.
     #[must_use]
     pub(super) fn without_fresh(self) -> Self {
         Self {
@@ -73,7 +73,7 @@ impl Need {
         }
     }
 
-    /// In words: `up to 1.90 GB to download, about 5.10 GB and 52000 files to write`.
+    /// Formats the need: `up to 1.90 GB to download, about 5.10 GB and 52000 files to write`.
     #[must_use]
     pub fn words(&self) -> String {
         let fetch = match (self.fresh.download_bytes, self.fresh.unknown) {
@@ -83,8 +83,8 @@ impl Need {
         };
         let unknown = match self.all.unknown {
             0 => String::new(),
-            1 => ", and 1 package whose index tells no size".to_owned(),
-            more => format!(", and {more} packages whose index tells no sizes"),
+            1 => ", and 1 package of unknown size".to_owned(),
+            more => format!(", and {more} packages of unknown size"),
         };
         format!(
             "{fetch}, about {} and {} files to write{unknown}",
@@ -99,13 +99,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_an_index_tells_no_size_of_is_said() {
+    fn packages_of_unknown_size_are_counted() {
         let growth = growth();
         let unpacked = |size| growth.wheel(size).unpacked(size);
         let need = Need::default()
             .with(unpacked(Some(1_000_000)), false)
             .with(unpacked(Some(2_000_000)), true)
             .with(unpacked(None), false);
-        insta::assert_snapshot!(need.words(), @"1.00 MB or more to download, about 10.80 MB and 240 files to write, and 1 package whose index tells no size");
+        insta::assert_snapshot!(need.words(), @"1.00 MB or more to download, about 10.80 MB and 240 files to write, and 1 package of unknown size");
     }
 }

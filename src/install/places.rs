@@ -1,4 +1,4 @@
-//! Where an installation writes: the store and the caches, and what their filesystems offer.
+//! The folders that an installation writes to (the store and the caches) and the properties of their filesystems.
 
 use std::{
     io::Write as _,
@@ -11,13 +11,13 @@ use serde::Serialize;
 use super::{RoomError, need::bytes};
 use crate::{context::Context, files::Filesystem};
 
-/// The variable that moves the store.
+/// The variable that sets the store's folder.
 const STORE: &str = "MATENV_HOME";
 
-/// A filesystem that does not say within this time whether it locks a file never will (NFS without its lock daemon).
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The time limit for locking a file. On NFS without its lock daemon, the call never returns.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Where an installation writes, and the variable that moves each place.
+/// The folders that an installation writes to.
 pub(super) struct Places {
     pub(super) store: PathBuf,
     pub(super) wheels: PathBuf,
@@ -42,8 +42,8 @@ impl Places {
     }
 }
 
-/// Whether the store and the caches can be written to and locked, and the store may run programs. Before the first
-/// byte is fetched, and before a lock is waited for.
+/// Checks that the store and the caches can be written to and locked, and that programs can run from the store. This
+/// comes before the first download and before waiting for a lock.
 pub(crate) async fn check_places(ctx: &Context) -> Result<(), RoomError> {
     let places = Places::of(ctx);
     for (folder, variable) in places.all() {
@@ -56,21 +56,21 @@ pub(crate) async fn check_places(ctx: &Context) -> Result<(), RoomError> {
     Ok(())
 }
 
-/// A place of an installation, for people.
+/// A folder that an installation writes to, for reports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PlaceFacts {
-    /// The variable that moves it.
+    /// The variable that sets the folder.
     pub variable: &'static str,
     /// The folder.
     pub folder: PathBuf,
-    /// What its filesystem offers; absent if it does not tell.
+    /// The properties of its filesystem, or `None` if they cannot be read.
     pub filesystem: Option<Filesystem>,
-    /// Whether it is on the store's filesystem, so that files of the caches are linked and not copied.
+    /// Whether it is on the store's filesystem, so that files are linked from the caches and not copied.
     pub shares_with_store: bool,
 }
 
 impl PlaceFacts {
-    /// The store and the caches.
+    /// Returns the store and the caches.
     #[must_use]
     pub fn all(ctx: &Context) -> Vec<Self> {
         let places = Places::of(ctx);
@@ -87,11 +87,11 @@ impl PlaceFacts {
         places.all().into_iter().map(facts).collect()
     }
 
-    /// In words: `MATENV_HOME /home/you/.matenv: 79.00 GB and 5000000 files free`.
+    /// Formats the facts: `MATENV_HOME /home/you/.matenv: 79.00 GB and 5000000 files free`.
     #[must_use]
     pub fn words(&self) -> String {
         let free = match self.filesystem {
-            None => "its filesystem does not tell".to_owned(),
+            None => "free space unknown".to_owned(),
             Some(filesystem) => match filesystem.free_inodes {
                 Some(files) => format!("{} and {files} files free", bytes(filesystem.free_bytes)),
                 None => format!("{} free", bytes(filesystem.free_bytes)),
@@ -100,30 +100,30 @@ impl PlaceFacts {
         let links = if self.shares_with_store {
             ""
         } else {
-            ", on another filesystem than the store: files are copied, not linked"
+            ", on a different filesystem than the store: files are copied, not linked"
         };
         format!("{} {}: {free}{links}", self.variable, self.folder.display())
     }
 }
 
 fn writable(folder: &Path, variable: &'static str) -> Result<(), RoomError> {
-    let tried = || -> std::io::Result<()> {
+    let write = || -> std::io::Result<()> {
         fs_err::create_dir_all(folder)?;
         let mut file = tempfile::Builder::new().prefix(".matenv-").tempfile_in(folder)?;
         file.write_all(b"matenv")
     };
-    tried().map_err(|source| RoomError::NotWritable {
+    write().map_err(|source| RoomError::NotWritable {
         folder: folder.to_owned(),
         variable,
         source,
     })
 }
 
-/// Whether files can be locked in `folder`.
+/// Checks that files can be locked in `folder`.
 async fn locks(folder: &Path, variable: &'static str) -> Result<(), RoomError> {
     let because = match try_lock(folder).await {
         Ok(Locked::Yes) => return Ok(()),
-        // The store goes on without locks, and says so when it would take one.
+        // The store works without locks and warns when it needs one.
         Ok(Locked::Refused(error)) if variable == STORE && error.kind() == std::io::ErrorKind::Unsupported => {
             return Ok(());
         }
@@ -146,7 +146,7 @@ async fn locks(folder: &Path, variable: &'static str) -> Result<(), RoomError> {
 
 const NO_ANSWER: &str = "no answer within 5 seconds";
 
-/// Why the filesystem of `folder` locks no files; `None` where it does, and where nobody can try.
+/// Returns why files cannot be locked in `folder`. Returns `None` if they can, or if no file can be created to try.
 pub(crate) async fn lock_refused(folder: &Path) -> Option<String> {
     match try_lock(folder).await {
         Ok(Locked::Yes) | Err(_) => None,
@@ -155,23 +155,25 @@ pub(crate) async fn lock_refused(folder: &Path) -> Option<String> {
     }
 }
 
-/// How a lock ended.
+/// The result of locking a file.
 enum Locked {
     Yes,
     Refused(std::io::Error),
     NoAnswer,
 }
 
-/// A lock is tried in a thread of its own: where the lock daemon of NFS is gone, the call never comes back. An error means
-/// that there is no file to lock.
+/// Tries to lock a file, in a separate thread because the call never returns on NFS without its lock daemon.
+///
+/// # Errors
+/// If the file to lock cannot be created.
 async fn try_lock(folder: &Path) -> std::io::Result<Locked> {
     let file = tempfile::Builder::new().prefix(".matenv-").tempfile_in(folder)?;
-    let (tell, told) = tokio::sync::oneshot::channel();
+    let (sender, receiver) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
-        // Nobody listens any more after PATIENCE.
-        let _ = tell.send(file.as_file().lock());
+        // Sending fails after the time limit, which is fine.
+        let _ = sender.send(file.as_file().lock());
     });
-    Ok(match tokio::time::timeout(PATIENCE, told).await {
+    Ok(match tokio::time::timeout(LOCK_TIMEOUT, receiver).await {
         Ok(Ok(Ok(()))) => Locked::Yes,
         Ok(Ok(Err(error))) => Locked::Refused(error),
         Ok(Err(_)) | Err(_) => Locked::NoAnswer,

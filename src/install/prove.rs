@@ -1,4 +1,4 @@
-//! The later stages: audit, probes, smoke tests and benchmark of one prefix.
+//! The proving stages: audit, probes, smoke tests and benchmark of one prefix.
 
 use std::{
     collections::BTreeMap,
@@ -19,17 +19,17 @@ use crate::{
 /// Batch sizes of the built-in benchmark.
 const BATCHES: [u64; 3] = [1, 4, 8];
 
-/// Seconds that each batch size is timed for.
+/// The duration of the benchmark for each batch size, in seconds.
 const SECONDS: f64 = 2.0;
 
-/// What is run to prove an environment.
+/// The checks to run on an environment.
 #[derive(Debug, Clone)]
 pub struct Prove {
-    /// Audit and probes.
+    /// Whether to run the audit and the probes.
     pub probes: bool,
-    /// The benchmark.
+    /// Whether to run the benchmark.
     pub bench: bool,
-    /// How closely the files of an installed environment are looked at; what is built is always read whole.
+    /// How deeply to check the files of an installed environment. A new one is always checked completely.
     pub depth: Depth,
     /// A trained model for the smoke tests.
     pub model_dir: Option<PathBuf>,
@@ -47,14 +47,14 @@ impl Default for Prove {
 }
 
 impl Prove {
-    /// Whether all that makes an environment proven is wanted.
+    /// Returns whether all checks are selected that make an environment proven.
     #[must_use]
     pub fn wanted(&self) -> bool {
         self.probes && self.bench
     }
 }
 
-/// What came out. Absent parts were not run.
+/// The results of the checks. Missing parts were not run.
 #[derive(Debug, Clone, Default)]
 pub struct Proof {
     /// The static audit.
@@ -63,14 +63,14 @@ pub struct Proof {
     pub verification: Option<Verification>,
     /// The smoke tests.
     pub smoke: Option<Vec<ProbeResult>>,
-    /// The benchmark of the built-in model, with others inside.
+    /// The benchmark of the built-in model, which contains those of other models.
     pub bench: Option<Benchmark>,
     /// The benchmark of the model that the smoke tests exported.
     pub exported: Option<Benchmark>,
 }
 
-/// Audit, probe, smoke-test and time the environment at `prefix`. What needs the device that is `absent` here is skipped,
-/// with that reason.
+/// Runs the audit, probes, smoke tests and benchmark of the environment at `prefix`. If `absent` is set, checks that
+/// need a GPU are skipped with that reason.
 pub async fn prove(
     ctx: &Context,
     clock: &mut Clock,
@@ -87,7 +87,7 @@ pub async fn prove(
     prove_audited(ctx, clock, plan, prefix, wanted, absent, audit).await
 }
 
-/// Audit the environment at `prefix`.
+/// Audits the environment at `prefix`.
 pub(super) async fn look(
     ctx: &Context,
     clock: &mut Clock,
@@ -98,19 +98,19 @@ pub(super) async fn look(
     let _at_work = ctx.shared.machine.read().await;
     clock.start(Stage::Audit);
     let (prefix, typed, subject) = (prefix.to_owned(), plan.typed(), Subject::of_plan(plan));
-    // It takes seconds, and Ctrl-C does not wait for it.
+    // The audit takes seconds. In its own thread it does not delay Ctrl-C.
     let audit = tokio::task::spawn_blocking(move || audit::audit(&prefix, &typed, &subject, depth))
         .await
         .map_err(|error| InstallError::Records(error.into()))??;
-    let words = match audit.findings.len() {
+    let summary = match audit.findings.len() {
         1 => "1 finding".to_owned(),
         count => format!("{count} findings"),
     };
-    clock.finish(Stage::Audit, words);
+    clock.finish(Stage::Audit, summary);
     Ok(audit)
 }
 
-/// The rest of [`prove`] after the audit; without one, no probes.
+/// Runs the rest of [`prove`] after the audit. Without an audit, no probes are run.
 pub(super) async fn prove_audited(
     ctx: &Context,
     clock: &mut Clock,
@@ -125,13 +125,13 @@ pub(super) async fn prove_audited(
         let at_work = ctx.shared.machine.read().await;
         clock.start(Stage::Verify);
         let verification = verify::verify(ctx, prefix, &plan.typed(), &plan.probes, absent).await?;
-        clock.finish(Stage::Verify, probe_words(&verification.probes));
+        clock.finish(Stage::Verify, describe_probes(&verification.probes));
         drop(at_work);
         let blocked = audit.findings.iter().any(crate::finding::Finding::blocks) || verification.blocks();
         proof.audit = Some(audit);
         proof.verification = Some(verification);
         if blocked {
-            // A broken environment is not timed: its numbers would mean nothing.
+            // Skip the benchmark of a broken environment: its numbers would be meaningless.
             return Ok(proof);
         }
     }
@@ -143,7 +143,7 @@ pub(super) async fn prove_audited(
         let at_work = ctx.shared.machine.read().await;
         clock.start(Stage::Smoke);
         let smoke = verify::smoke(ctx, prefix, &plan.typed(), &plan.smoke, model_dir, work.path(), absent).await?;
-        clock.finish(Stage::Smoke, probe_words(&smoke.probes));
+        clock.finish(Stage::Smoke, describe_probes(&smoke.probes));
         drop(at_work);
         proof.smoke = Some(smoke.probes);
         if let Some(path) = smoke.model {
@@ -162,14 +162,14 @@ pub(super) async fn prove_audited(
     Ok(proof)
 }
 
-/// Audit and probe an installed environment, and write down what was found.
+/// Audits and probes an installed environment and records the results.
 pub async fn prove_again(ctx: &Context, generation: &Generation, wanted: &Prove) -> Result<Certificate, InstallError> {
     let plan = super::kept_plan(generation)?;
     if let Some(model_dir) = &wanted.model_dir {
         verify::check_model_dir(model_dir, &plan.model_files)?;
         if plan.smoke.is_empty() {
             ctx.events
-                .note(format!("{} has no smoke tests: --model-dir does nothing", plan.env));
+                .note(format!("{} has no smoke tests: --model-dir has no effect", plan.env));
         }
     }
     let certificate = Certificate::read(&generation.env, &generation.prefix)?;
@@ -178,18 +178,19 @@ pub async fn prove_again(ctx: &Context, generation: &Generation, wanted: &Prove)
     proof.record(certificate, &generation.prefix)
 }
 
-/// What is to be timed.
+/// The options of a benchmark.
 #[derive(Debug, Clone, Default)]
 pub struct Timed {
-    /// A model; `None` means the built-in one.
+    /// The model, or `None` for the built-in one.
     pub model: Option<PathBuf>,
     /// Shapes of inputs with dynamic axes.
     pub shapes: BTreeMap<String, Vec<u64>>,
-    /// Batch sizes; empty means the usual ones.
+    /// Batch sizes. If empty, the default ones are used.
     pub batches: Vec<u64>,
 }
 
-/// Time an installed environment, and write the numbers down; those of another model stand beside the built-in one's.
+/// Runs the benchmark of an installed environment and records the numbers. Those of another model are added to the
+/// benchmark of the built-in model.
 pub async fn time_again(ctx: &Context, generation: &Generation, wanted: &Timed) -> Result<Certificate, InstallError> {
     let plan = super::kept_plan(generation)?;
     let mut certificate = Certificate::read(&generation.env, &generation.prefix)?;
@@ -218,7 +219,7 @@ pub async fn time_again(ctx: &Context, generation: &Generation, wanted: &Timed) 
     Ok(certificate)
 }
 
-/// Time a model while nothing else of this run works.
+/// Runs a benchmark while all other work of this run waits.
 async fn timed(
     ctx: &Context,
     clock: &mut Clock,
@@ -233,11 +234,11 @@ async fn timed(
     let _alone = ctx.shared.machine.write().await;
     clock.start(Stage::Bench);
     let bench = bench::bench(ctx, prefix, request).await?;
-    clock.finish(Stage::Bench, bench_words(&bench));
+    clock.finish(Stage::Bench, describe_bench(&bench));
     Ok(bench)
 }
 
-/// The benchmark that every environment gets.
+/// Returns the default benchmark of an environment.
 fn built_in(plan: &Plan) -> BenchRequest {
     BenchRequest {
         model: Model::BuiltIn,
@@ -248,11 +249,11 @@ fn built_in(plan: &Plan) -> BenchRequest {
 }
 
 impl Proof {
-    /// Put what was run into the certificate, and write that down at `prefix`. Smoke tests that failed are told and not
-    /// kept: they say more of the model than of the environment.
+    /// Adds the results to the certificate, writes it to `prefix` and returns it. Failed smoke tests are returned but
+    /// not written: they are about the model more than the environment.
     pub fn record(self, certificate: Certificate, prefix: &Path) -> Result<Certificate, InstallError> {
-        let mut told = certificate.clone();
-        let mut kept = certificate;
+        let mut shown = certificate.clone();
+        let mut written = certificate;
         let failed = self
             .smoke
             .as_ref()
@@ -261,17 +262,17 @@ impl Proof {
             smoke: self.smoke.clone().filter(|_| !failed),
             ..self.clone()
         };
-        lasting.enter(&mut kept);
-        kept.write(prefix)?;
-        self.enter(&mut told);
-        Ok(told)
+        lasting.enter(&mut written);
+        written.write(prefix)?;
+        self.enter(&mut shown);
+        Ok(shown)
     }
 
-    /// Put what was run into the certificate, and leave what was not.
+    /// Adds the results to the certificate. Leaves the parts that were not run unchanged.
     pub fn enter(self, certificate: &mut Certificate) {
         let ran_all = self.audit.is_some() && self.verification.is_some() && self.bench.is_some();
         if let Some(audit) = self.audit {
-            // What the earlier stages noticed stays; what an earlier audit saw is replaced by what is seen now.
+            // Findings of earlier stages stay. Findings of an earlier audit are replaced by the new ones.
             certificate
                 .audit
                 .findings
@@ -297,11 +298,11 @@ impl Proof {
     }
 }
 
-fn probe_words(probes: &[ProbeResult]) -> String {
+fn describe_probes(probes: &[ProbeResult]) -> String {
     Tally::of(probes).words(" probes")
 }
 
-fn bench_words(bench: &Benchmark) -> String {
+fn describe_bench(bench: &Benchmark) -> String {
     match (bench.rows.first(), &bench.skipped) {
         (_, Some(reason)) => format!("{}: skipped: {reason}", bench.model),
         (Some(row), None) => format!(

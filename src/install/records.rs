@@ -1,4 +1,4 @@
-//! What a generation keeps of its making: the lock and the plan.
+//! The lock and the plan that are stored in each generation.
 
 use std::path::Path;
 
@@ -17,13 +17,13 @@ pub(super) fn keep_records(plan: &Plan, lock: &Lock, prefix: &Path) -> Result<()
 pub(super) fn keep_plan(plan: &Plan, prefix: &Path) -> Result<(), InstallError> {
     let text = serde_json::to_string_pretty(plan).map_err(|error| InstallError::Records(error.into()))?;
     let path = layout::records(prefix).join(PLAN_FILE);
-    // Whole or not at all: verify and bench read it.
+    // Write atomically, because verify and bench may read it at the same time.
     let new = path.with_extension("new");
     fs_err::write(&new, text).map_err(InstallError::Records)?;
     fs_err::rename(new, path).map_err(InstallError::Records)
 }
 
-/// The plan that a generation was made from.
+/// Reads the plan that a generation was built from.
 pub fn kept_plan(generation: &Generation) -> Result<Plan, InstallError> {
     let path = layout::records(&generation.prefix).join(PLAN_FILE);
     let read = || -> std::io::Result<Plan> { Ok(serde_json::from_str(&fs_err::read_to_string(&path)?)?) };

@@ -1,4 +1,4 @@
-//! `--dry-run`: what an installation would do and take.
+//! `--dry-run`: reports what an installation would do, without doing it.
 
 use super::{
     Clock, InstallError, Need, PlaceFacts, Request, done::is_done, locate::locate, locked::LabLocks, places,
@@ -6,21 +6,21 @@ use super::{
 };
 use crate::{certificate::Package, context::Context, manifest::Manifest, plan::Plan, store::Store};
 
-/// What an installation would do and take.
+/// The result of a dry run.
 #[derive(Debug, Clone)]
 pub struct Rehearsal {
-    /// The choices.
+    /// The plan.
     pub plan: Plan,
-    /// What would be installed; empty if nothing is to be done.
+    /// The packages that would be installed, or none if the environment is up to date.
     pub packages: Vec<Package>,
-    /// What it takes.
+    /// The downloads and disk space that it would need.
     pub need: Need,
-    /// Where it would be written.
+    /// The folders that it would write to.
     pub places: Vec<PlaceFacts>,
 }
 
-/// Find out what [`install`](super::install()) would do, and whether there is room for it. Python is linked into a folder that is
-/// removed again, for the wheels are resolved with it.
+/// Does a dry run of [`install`](super::install()), including the check for disk space. Links Python into a temporary
+/// folder, because resolving the wheels needs it.
 pub async fn rehearse(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<Rehearsal, InstallError> {
     request.machine.check_platform()?;
     let mut clock = Clock::new(ctx);

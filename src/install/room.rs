@@ -1,7 +1,7 @@
-//! Room: whether the filesystems below the store and the caches have what an installation takes.
+//! Disk space: checks that the filesystems of the store and the caches have enough space and inodes.
 //!
-//! In: a [`Need`], the store, the caches. Out: nothing, or the refusal with its numbers and the variables that move what
-//! is in the way.
+//! Input: a [`Need`], the store and the caches. Output: nothing, or an error with the numbers and the variables that
+//! set the folders.
 
 use std::{
     collections::BTreeMap,
@@ -12,67 +12,68 @@ use std::{
 use super::{Need, need::bytes, places::Places};
 use crate::{context::Context, files::Filesystem, lock::Footprint};
 
-/// Why there is no room for an environment.
+/// Not enough disk space, or a folder that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RoomError {
     /// A folder cannot be written to.
-    #[error("cannot write to {}", folder.display())]
+    #[error("failed to write to {}", folder.display())]
     NotWritable {
         /// The folder.
         folder: PathBuf,
-        /// The variable that names another.
+        /// The variable that sets another folder.
         variable: &'static str,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// The store's filesystem refuses to run programs.
-    #[error("{} is on a filesystem that may not run programs (noexec)", folder.display())]
+    /// The store's filesystem does not allow running programs.
+    #[error("{} is on a filesystem that does not allow running programs (noexec)", folder.display())]
     NoExec {
         /// The folder.
         folder: PathBuf,
     },
-    /// A filesystem locks no files.
-    #[error("the filesystem of {} locks no files: {because}", folder.display())]
+    /// A filesystem does not support file locks.
+    #[error("the filesystem of {} does not support file locks: {because}", folder.display())]
     NoLocks {
         /// The folder.
         folder: PathBuf,
-        /// The variable that names another.
+        /// The variable that sets another folder.
         variable: &'static str,
-        /// What was seen.
+        /// The system's error message.
         because: String,
     },
-    /// Not enough space.
+    /// Not enough disk space.
     #[error(
-        "the filesystem of {} is too full: about {} to write, {} free", folder.display(), bytes(*needed), bytes(*free)
+        "not enough disk space in the filesystem of {}: about {} to write, {} free",
+        folder.display(), bytes(*needed), bytes(*free)
     )]
     Space {
-        /// A folder on it.
+        /// A folder on the filesystem.
         folder: PathBuf,
-        /// The variables that move what has to be written, as they are typed: `MATENV_HOME=DIR UV_CACHE_DIR=DIR`.
+        /// The variables that move the folders, as on a command line: `MATENV_HOME=DIR UV_CACHE_DIR=DIR`.
         variables: String,
-        /// Bytes.
+        /// Bytes to write.
         needed: u64,
-        /// Bytes.
+        /// Free bytes.
         free: u64,
     },
     /// Not enough inodes.
     #[error(
-        "the filesystem of {} has too few inodes: about {needed} files to write, {free} free", folder.display()
+        "not enough inodes in the filesystem of {}: about {needed} files to write, {free} free", folder.display()
     )]
     Inodes {
-        /// A folder on it.
+        /// A folder on the filesystem.
         folder: PathBuf,
-        /// The variables that move what has to be written, as they are typed: `MATENV_HOME=DIR UV_CACHE_DIR=DIR`.
+        /// The variables that move the folders, as on a command line: `MATENV_HOME=DIR UV_CACHE_DIR=DIR`.
         variables: String,
-        /// Files.
+        /// Files to write.
         needed: u64,
-        /// Inodes.
+        /// Free inodes.
         free: u64,
     },
 }
 
-/// Bytes and files that one filesystem has to take, and who wants them.
+/// The bytes and files to write to one filesystem, in total and by folder.
 #[derive(Debug, Default)]
 struct Load {
     sum: Footprint,
@@ -120,10 +121,10 @@ impl Load {
     }
 }
 
-/// Whether there is room for `conda` and `wheels`, in the caches and in the store.
+/// Checks that there is enough disk space for `conda` and `wheels` in the caches and the store.
 ///
-/// What may lie in uv's cache already, without matenv having put it there, is warned of and not refused: a disk that is
-/// full in the middle of it is found out as well.
+/// If uv's cache may already contain the wheels, too little space for them is only a warning. A disk that gets full
+/// during the installation is reported as well.
 pub(super) fn check_room(ctx: &Context, conda: Need, wheels: Need) -> Result<(), RoomError> {
     let unsure = holds_wheels(&ctx.settings.uv_cache);
     let certain = if unsure { wheels.without_fresh() } else { wheels };
@@ -138,9 +139,9 @@ pub(super) fn check_room(ctx: &Context, conda: Need, wheels: Need) -> Result<(),
         }
     };
     if unsure {
-        warn(conda, wheels, "unless uv's cache holds the wheels");
+        warn(conda, wheels, "unless uv's cache already contains the wheels");
     }
-    // The environments of one run write at the same time, and each of them alone may fit.
+    // The environments of one run are written at the same time. Each alone may fit, but not all together.
     let mut promised = ctx.shared.promised.lock().unwrap_or_else(PoisonError::into_inner);
     let others = promised.len();
     promised.push((conda, certain));
@@ -148,12 +149,12 @@ pub(super) fn check_room(ctx: &Context, conda: Need, wheels: Need) -> Result<(),
         let sum = promised.iter().fold((Need::default(), Need::default()), |sum, one| {
             (sum.0.plus(one.0), sum.1.plus(one.1))
         });
-        warn(sum.0, sum.1, "with the other environment that is being made");
+        warn(sum.0, sum.1, "together with the other environments of this run");
     }
     Ok(())
 }
 
-/// Whether uv's cache holds unpacked wheels.
+/// Returns whether uv's cache contains unpacked wheels.
 fn holds_wheels(cache: &Path) -> bool {
     fs_err::read_dir(cache).is_ok_and(|entries| {
         entries
@@ -162,7 +163,7 @@ fn holds_wheels(cache: &Path) -> bool {
     })
 }
 
-/// What each filesystem has to take. One that tells nothing is found full only when it is.
+/// Returns what will be written to each filesystem. A filesystem whose properties cannot be read is not checked.
 fn loads(ctx: &Context, conda: Need, wheels: Need) -> Vec<(Load, Filesystem)> {
     let places = Places::of(ctx);
     let store = Filesystem::of(&places.store).ok();
@@ -183,7 +184,7 @@ fn loads(ctx: &Context, conda: Need, wheels: Need) -> Vec<(Load, Filesystem)> {
         add(cache, variable, need.fresh);
         let cache = Filesystem::of(cache).ok();
         let in_store = if cache.map(|cache| cache.device) == store.map(|store| store.device) {
-            // The store's files are links to the cache's; its folders are its own: about one for ten files.
+            // The store links the cache's files but has its own folders, about one for every ten files.
             Footprint {
                 files: need.all.files / 10,
                 ..Footprint::default()
@@ -207,7 +208,7 @@ mod tests {
         noexec: false,
     };
 
-    /// A cache and a store on one filesystem.
+    /// Returns the load of a cache and a store on one filesystem.
     fn load(write_bytes: u64, files: u64) -> Load {
         let mut load = Load::default();
         let footprint = |write_bytes, files| Footprint {
@@ -229,9 +230,9 @@ mod tests {
         load
     }
 
-    /// The folder named was the first one asked, though nothing was to be written there.
+    /// The error named the first folder, even though nothing was to be written there.
     #[test]
-    fn a_refusal_says_the_numbers_and_what_to_move() {
+    fn the_error_has_the_numbers_and_the_variables() {
         let refused = |load: Load| match load.fits(SMALL).expect_err("too much") {
             error @ (RoomError::Space { .. } | RoomError::Inodes { .. }) => {
                 let (RoomError::Space { variables, .. } | RoomError::Inodes { variables, .. }) = &error else {
@@ -243,17 +244,17 @@ mod tests {
         };
         insta::assert_snapshot!(
             refused(load(5_100_000_000, 10)),
-            @"the filesystem of /home/you/.cache/uv is too full: about 5.10 GB to write, 1.00 GB free; MATENV_HOME=DIR UV_CACHE_DIR=DIR"
+            @"not enough disk space in the filesystem of /home/you/.cache/uv: about 5.10 GB to write, 1.00 GB free; MATENV_HOME=DIR UV_CACHE_DIR=DIR"
         );
         insta::assert_snapshot!(
             refused(load(10, 52_000)),
-            @"the filesystem of /home/you/.cache/uv has too few inodes: about 57200 files to write, 500 free; MATENV_HOME=DIR UV_CACHE_DIR=DIR"
+            @"not enough inodes in the filesystem of /home/you/.cache/uv: about 57200 files to write, 500 free; MATENV_HOME=DIR UV_CACHE_DIR=DIR"
         );
         assert!(load(10, 10).fits(SMALL).is_ok());
     }
 
     #[test]
-    fn a_filesystem_that_counts_no_files_takes_any_number() {
+    fn a_filesystem_without_an_inode_limit_takes_any_number_of_files() {
         let uncounted = Filesystem {
             free_inodes: None,
             ..SMALL

@@ -1,4 +1,5 @@
-//! A program's own source (`--source`): fetched before the plan, told of when a release replaces it, removed when unused.
+//! A program's own source (`--source`): fetches it before planning, warns when a release replaces it, and
+//! removes unused clones.
 
 use std::path::PathBuf;
 
@@ -14,7 +15,8 @@ use crate::{
     store::{EnvLock, Store},
 };
 
-/// Get the program's own source, if one is asked for, and make the choices with it. The clones are held with the plan.
+/// Fetches the program's own source, if requested, and makes the plan with it. Returns the plan and the lock of the
+/// clones.
 pub(super) async fn plan_from_source(
     ctx: &Context,
     store: &Store,
@@ -24,7 +26,7 @@ pub(super) async fn plan_from_source(
     let Some(asked) = request.sources.iter().find(|source| source.env == manifest.name) else {
         return Ok((plan(ctx, manifest, request)?, None));
     };
-    // A machine that does not support the profile needs no clone to say so.
+    // An unsupported profile should fail before anything is cloned.
     let plan = plan(ctx, manifest, request)?;
     let held = match asked.place {
         Place::Git { .. } => Some(store.lock_source(&ctx.events, &manifest.name).await?),
@@ -36,7 +38,7 @@ pub(super) async fn plan_from_source(
     Ok((plan, held))
 }
 
-/// Remove the clones of commits that no generation stands on any more. What stays is only in the way.
+/// Removes the clones of commits that no generation uses any more. A failure is only a warning.
 pub(super) fn prune_source(ctx: &Context, store: &Store, manifest: &EnvName) {
     let used = || -> Result<Vec<PathBuf>, InstallError> {
         let mut used = Vec::new();
@@ -49,11 +51,12 @@ pub(super) fn prune_source(ctx: &Context, store: &Store, manifest: &EnvName) {
     };
     let pruned = used().and_then(|used| checkout::prune(&store.source(manifest), &used).map_err(InstallError::Records));
     if let Err(error) = pruned {
-        ctx.events.warn(format!("old clones stay: {}", chain(&error)));
+        ctx.events
+            .warn(format!("failed to remove old clones: {}", chain(&error)));
     }
 }
 
-/// Say that a release takes the place of the user's own source, and how to keep that.
+/// Warns that a release replaces the user's own source, and says how to keep the source.
 pub(super) fn tell_of_replaced_source(ctx: &Context, store: &Store, plan: &Plan) {
     let current = store.current(&plan.env).ok().flatten();
     let kept = current.and_then(|current| kept_plan(&current).ok());
@@ -65,7 +68,7 @@ pub(super) fn tell_of_replaced_source(ctx: &Context, store: &Store, plan: &Plan)
     ) = (kept, &plan.source)
     {
         ctx.events.warn(format!(
-            "a release takes the place of {source}; to keep that: matenv install {} --source {}={}",
+            "a release replaces {source}; to keep your own source: matenv install {} --source {}={}",
             plan.typed(),
             plan.manifest,
             source.place()

@@ -1,5 +1,5 @@
-//! A lock on disk: `matenv.lock`, which `rattler_lock` reads and writes, and `lock.json` with what its format has no
-//! field for. Both say which wheels there are; a pair that disagrees is damaged.
+//! A lock on disk. `rattler_lock` reads and writes `matenv.lock`. The sidecar `lock.json` contains the data for which
+//! that format has no field. Both list the wheels. If they differ, the lock is damaged.
 
 use std::{
     collections::BTreeSet,
@@ -19,45 +19,45 @@ use super::{Fallback, Lock, LockedPypi, LockedWheel};
 use crate::names::{Backend, EnvName};
 
 const LOCK: &str = "matenv.lock";
-const BESIDE: &str = "lock.json";
+const SIDECAR: &str = "lock.json";
 
-/// Why a lock could not be kept or read.
+/// An error when a lock is read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// A file could not be read or written.
-    #[error("cannot read or write the lock")]
+    #[error("failed to read or write the lock")]
     Io(#[source] std::io::Error),
-    /// Nothing can be written beside the lab's recipe.
-    #[error("the lock cannot be written in {}", folder.display())]
+    /// No file can be created in the lab's folder.
+    #[error("failed to write the lock to {}", folder.display())]
     Folder {
         /// The lab's folder.
         folder: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// A file is no lock, or the two files disagree.
+    /// A file is not a valid lock, or the two files differ.
     #[error("{} is damaged: {because}", path.display())]
     Damaged {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// How.
+        /// The damage.
         because: String,
     },
-    /// A newer matenv, or another tool, wrote it.
-    #[error("{} has version {found} of the form, which this matenv does not read", path.display())]
+    /// A newer matenv or another tool wrote the file.
+    #[error("{} has format version {found}, which this version of matenv cannot read", path.display())]
     Newer {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Its version.
+        /// The version of the file format.
         found: String,
     },
 }
 
-/// What `rattler_lock` has no field for.
+/// The data for which `rattler_lock` has no field.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Beside {
+struct Sidecar {
     schema: u32,
     environment: String,
     subdir: String,
@@ -67,7 +67,7 @@ struct Beside {
 }
 
 impl Lock {
-    /// Write the lock of `env` for `subdir` into `folder`.
+    /// Writes the lock of `env` for `subdir` into `folder`.
     pub fn write(&self, folder: &Path, env: &EnvName, subdir: &str) -> Result<(), LockError> {
         let environment = format!("{env}-{}", self.backend);
         let path = folder.join(LOCK);
@@ -78,7 +78,7 @@ impl Lock {
         let file = lock_file(&[(&environment, subdir, self)]).map_err(&damaged)?;
         let text = file.render_to_string().map_err(LockError::Io)?;
         fs_err::write(&path, text).map_err(LockError::Io)?;
-        let beside = Beside {
+        let sidecar = Sidecar {
             schema: 1,
             environment,
             subdir: subdir.to_owned(),
@@ -86,21 +86,21 @@ impl Lock {
             fallbacks: self.fallbacks.clone(),
             pypi: self.pypi.clone(),
         };
-        let text = serde_json::to_string_pretty(&beside).map_err(|error| damaged(error.to_string()))?;
-        fs_err::write(folder.join(BESIDE), text).map_err(LockError::Io)
+        let text = serde_json::to_string_pretty(&sidecar).map_err(|error| damaged(error.to_string()))?;
+        fs_err::write(folder.join(SIDECAR), text).map_err(LockError::Io)
     }
 
-    /// Whether both files of a lock are in `folder`.
+    /// Returns whether both files of a lock are in `folder`.
     #[must_use]
     pub fn is_at(folder: &Path) -> bool {
-        folder.join(LOCK).exists() && folder.join(BESIDE).exists()
+        folder.join(LOCK).exists() && folder.join(SIDECAR).exists()
     }
 
-    /// Read the lock in `folder`.
+    /// Reads the lock in `folder`.
     pub fn read(folder: &Path) -> Result<Self, LockError> {
-        let path = folder.join(BESIDE);
+        let path = folder.join(SIDECAR);
         let text = fs_err::read_to_string(&path).map_err(LockError::Io)?;
-        let beside: Beside = serde_json::from_str(&text).map_err(|error| LockError::Damaged {
+        let sidecar: Sidecar = serde_json::from_str(&text).map_err(|error| LockError::Damaged {
             path,
             because: error.to_string(),
         })?;
@@ -113,69 +113,69 @@ impl Lock {
             ParseCondaLockError::IoError(error) => LockError::Io(error),
             other => damaged(other.to_string()),
         })?;
-        let (conda, wheels) = contents(&file, &beside.environment, &beside.subdir).map_err(&damaged)?;
-        same_wheels(&beside.pypi.wheels, &wheels).map_err(&damaged)?;
+        let (conda, wheels) = contents(&file, &sidecar.environment, &sidecar.subdir).map_err(&damaged)?;
+        same_wheels(&sidecar.pypi.wheels, &wheels).map_err(&damaged)?;
         Ok(Self {
             conda,
-            pypi: beside.pypi,
-            backend: beside.backend,
-            fallbacks: beside.fallbacks,
+            pypi: sidecar.pypi,
+            backend: sidecar.backend,
+            fallbacks: sidecar.fallbacks,
         })
     }
 }
 
-/// `rattler_lock`'s file of locks, each with the name of its environment and the conda subdir that it is for.
+/// Returns the `rattler_lock` file of several locks. Each has the name of its environment and its conda subdir.
 pub(super) fn lock_file(locks: &[(&str, &str, &Lock)]) -> Result<LockFile, String> {
-    let words = |error: &dyn std::fmt::Display| error.to_string();
+    let to_text = |error: &dyn std::fmt::Display| error.to_string();
     let subdirs: BTreeSet<&str> = locks.iter().map(|(_, subdir, _)| *subdir).collect();
     let platforms = subdirs
         .into_iter()
         .map(|subdir| {
             Ok(PlatformData {
-                name: PlatformName::try_from(subdir.to_owned()).map_err(|error| words(&error))?,
-                subdir: Subdir::from_str(subdir).map_err(|error| words(&error))?,
+                name: PlatformName::try_from(subdir.to_owned()).map_err(|error| to_text(&error))?,
+                subdir: Subdir::from_str(subdir).map_err(|error| to_text(&error))?,
                 virtual_packages: Vec::new(),
             })
         })
         .collect::<Result<Vec<_>, String>>()?;
     let mut builder = LockFile::builder()
         .with_platforms(platforms)
-        .map_err(|error| words(&error))?;
+        .map_err(|error| to_text(&error))?;
     for (environment, subdir, lock) in locks {
         let channels: BTreeSet<String> = lock.conda.iter().filter_map(|record| record.channel.clone()).collect();
         builder.set_channels(*environment, channels.into_iter().map(Channel::from));
         for record in &lock.conda {
             builder
                 .add_conda_package(*environment, subdir, record.clone().into())
-                .map_err(|error| words(&error))?;
+                .map_err(|error| to_text(&error))?;
         }
         for wheel in &lock.pypi.wheels {
             builder
                 .add_pypi_package(*environment, subdir, distribution(wheel)?)
-                .map_err(|error| words(&error))?;
+                .map_err(|error| to_text(&error))?;
         }
     }
     Ok(builder.finish())
 }
 
-/// A wheel as `rattler_lock` holds it. What comes from PyPI is located by its file name alone, so that the lock is the
-/// same whichever mirror served it and names no host.
+/// Converts a wheel to `rattler_lock`'s form. A file from PyPI is located by its name alone, so that the lock names no
+/// host and is the same for every mirror.
 fn distribution(wheel: &LockedWheel) -> Result<PypiPackageData, String> {
     let location = match &wheel.url {
-        Some(url) => UrlOrPath::Url(url.parse().map_err(|_| format!("`{url}` is no URL"))?),
+        Some(url) => UrlOrPath::Url(url.parse().map_err(|_| format!("invalid URL `{url}`"))?),
         None => UrlOrPath::Path(format!("./pypi/{}", wheel.file).into()),
     };
     let sha256 =
-        parse_digest_from_hex::<Sha256>(&wheel.sha256).ok_or_else(|| format!("`{}` is no SHA-256", wheel.sha256))?;
+        parse_digest_from_hex::<Sha256>(&wheel.sha256).ok_or_else(|| format!("invalid SHA-256 `{}`", wheel.sha256))?;
     Ok(PypiPackageData::Distribution(Box::new(PypiDistributionData {
         name: wheel
             .name
             .parse()
-            .map_err(|_| format!("`{}` is no package name", wheel.name))?,
+            .map_err(|_| format!("invalid package name `{}`", wheel.name))?,
         version: wheel
             .version
             .parse()
-            .map_err(|_| format!("`{}` is no version", wheel.version))?,
+            .map_err(|_| format!("invalid version `{}`", wheel.version))?,
         location: Verbatim::new(location),
         index_url: None,
         hash: Some(PackageHashes::Sha256(sha256)),
@@ -184,7 +184,7 @@ fn distribution(wheel: &LockedWheel) -> Result<PypiPackageData, String> {
     })))
 }
 
-/// Name, hash and place of a wheel.
+/// Name, hash and location of a wheel.
 pub(super) type Identity = (String, Option<Sha256Hash>, String);
 
 fn identity(wheel: &LockedWheel) -> Identity {
@@ -192,12 +192,12 @@ fn identity(wheel: &LockedWheel) -> Identity {
     (wheel.name.clone(), sha256, place(wheel))
 }
 
-/// Where a wheel lies: what comes from PyPI is named by its file alone.
+/// Returns the location of a wheel: its URL, or only its file name if it comes from PyPI.
 pub(super) fn place(wheel: &LockedWheel) -> String {
     wheel.url.clone().unwrap_or_else(|| format!("./pypi/{}", wheel.file))
 }
 
-/// Why what one file says of wheels is not what the other says.
+/// Checks that both files list the same wheels. `expected` are those of the sidecar.
 pub(super) fn same_wheels(expected: &[LockedWheel], there: &BTreeSet<Identity>) -> Result<(), String> {
     let expected: BTreeSet<_> = expected.iter().map(identity).collect();
     let Some((name, sha256, _)) = expected.symmetric_difference(there).next() else {
@@ -205,16 +205,16 @@ pub(super) fn same_wheels(expected: &[LockedWheel], there: &BTreeSet<Identity>) 
     };
     let of_name = |set: &BTreeSet<Identity>| set.iter().find(|(other, ..)| other == name).cloned();
     Err(match (of_name(&expected), of_name(there)) {
-        (Some(_), None) => format!("it lacks the wheel of `{name}`"),
-        (None, _) => format!("it names a wheel of `{name}`, which nothing asks for"),
+        (Some(_), None) => format!("the wheel of `{name}` is missing"),
+        (None, _) => format!("unexpected wheel of `{name}`"),
         (Some((_, one, _)), Some((_, other, _))) if one == other && one == *sha256 => {
-            format!("the two files place `{name}` differently")
+            format!("the two files have different locations for `{name}`")
         }
-        (Some(_), Some(_)) => format!("the two files name different wheels of `{name}`"),
+        (Some(_), Some(_)) => format!("the two files have different wheels of `{name}`"),
     })
 }
 
-/// The conda packages and wheels of an environment on a platform.
+/// Returns the conda packages and wheels of an environment on a platform.
 pub(super) fn contents(
     file: &LockFile,
     environment: &str,
@@ -222,10 +222,10 @@ pub(super) fn contents(
 ) -> Result<(Vec<RepoDataRecord>, BTreeSet<Identity>), String> {
     let environment = file
         .environment(environment)
-        .ok_or_else(|| format!("it has no environment `{environment}`"))?;
+        .ok_or_else(|| format!("the environment `{environment}` is missing"))?;
     let platform = file
         .platform(subdir)
-        .ok_or_else(|| format!("it has no platform `{subdir}`"))?;
+        .ok_or_else(|| format!("the platform `{subdir}` is missing"))?;
     let conda = environment
         .conda_repodata_records(platform)
         .map_err(|error| error.to_string())?

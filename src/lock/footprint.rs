@@ -1,29 +1,29 @@
-//! What packages take: bytes to fetch, bytes and files to write.
+//! The disk footprint of packages: bytes to download, bytes and files to write.
 
 use serde::{Deserialize, Serialize};
 
 use crate::files::toml_file::TomlFile;
 
-/// A wheel of more bytes than this holds libraries, which pack less well.
+/// A wheel larger than this contains libraries, which compress less well. In bytes.
 const LARGE: u64 = 50_000_000;
 
 const GROWTH: &str = include_str!("../../profiles/footprint.toml");
 
-/// What an installation takes: bytes and files.
+/// The bytes and files of an installation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Footprint {
-    /// Bytes to download, at most: what the caches hold already is not fetched again.
+    /// Bytes to download at most. Files in the caches are not downloaded again.
     pub download_bytes: u64,
     /// Bytes to write.
     pub write_bytes: u64,
     /// Files to write.
     pub files: u64,
-    /// Packages whose index tells no size: the numbers are a lower bound then.
+    /// Number of packages of unknown size. If there are any, the other numbers are lower bounds.
     pub unknown: u64,
 }
 
 impl Footprint {
-    /// Both together.
+    /// Returns the sum.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
         Self {
@@ -35,20 +35,20 @@ impl Footprint {
     }
 }
 
-/// How archives grow when they are unpacked (`profiles/footprint.toml`).
+/// The growth of archives when they are unpacked (`profiles/footprint.toml`).
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Table {
     #[expect(dead_code, reason = "there is one version so far")]
     schema: u32,
-    /// Of conda archives.
+    /// The growth of conda archives.
     pub conda: Growth,
     wheel: Growth,
     large_wheel: Growth,
 }
 
 impl Table {
-    /// How a wheel of `size` bytes grows.
+    /// Returns the growth of a wheel of `size` bytes.
     #[must_use]
     pub fn wheel(&self, size: Option<u64>) -> &Growth {
         match size {
@@ -58,13 +58,13 @@ impl Table {
     }
 }
 
-/// How one kind of archive grows.
+/// The growth of one kind of archive.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Growth {
-    /// Bytes that come out of one byte.
+    /// Unpacked bytes per byte.
     pub unpacked_per_byte: f64,
-    /// Files that come out of a million bytes.
+    /// Files per million bytes.
     pub files_per_megabyte: f64,
     #[expect(dead_code, reason = "read by people")]
     source: String,
@@ -73,7 +73,7 @@ pub struct Growth {
 }
 
 impl Growth {
-    /// What an archive of `size` bytes takes.
+    /// Returns the footprint of an archive of `size` bytes.
     #[must_use]
     #[expect(
         clippy::cast_possible_truncation,
@@ -96,7 +96,7 @@ impl Growth {
     }
 }
 
-/// The table of the data file.
+/// Reads the built-in table.
 #[must_use]
 pub fn growth() -> Table {
     TomlFile::new("built-in: profiles/footprint.toml", GROWTH)

@@ -1,7 +1,7 @@
-//! Lock: the exact conda records and wheels of an environment.
+//! The lock: the exact conda packages and wheels of an environment.
 //!
-//! In: what both resolvers found. Out: a [`Lock`], stored in the generation through `rattler_lock`, with what its
-//! format has no field for in a file beside it. Absent on purpose: mirrors. URLs in a lock are canonical.
+//! Input: the results of both resolvers. Output: a [`Lock`], which `rattler_lock` stores in the generation. A sidecar
+//! file contains the data for which its format has no field. URLs in a lock are canonical and never name a mirror.
 
 mod agree;
 mod file;
@@ -22,27 +22,27 @@ use serde::{Deserialize, Serialize};
 
 use crate::{context::sources::SourceName, finding::Finding, names::Backend};
 
-/// A wheel, or an sdist that is on the manifest's list, pinned by hash.
+/// A wheel, or an sdist that the manifest allows, pinned by hash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LockedWheel {
     /// Normalized name.
     pub name: String,
-    /// Exact version, local part included.
+    /// Exact version, including the local part.
     pub version: String,
     /// File name of the wheel or sdist.
     pub file: String,
-    /// Which source it comes from, a fallback or another source's name already applied.
+    /// The source that it comes from, after fallbacks and redirects.
     pub source: SourceName,
-    /// Canonical URL, for what comes from an explicit index only; PyPI's files are found through the index.
+    /// Canonical URL, only for files of an explicit index. PyPI's files are found through the index.
     pub url: Option<String>,
     /// SHA-256 of the file, 64 hex digits.
     pub sha256: String,
-    /// Size in bytes, where the index tells it.
+    /// Size in bytes, if the index reports it.
     pub size: Option<u64>,
 }
 
 impl LockedWheel {
-    /// Whether it has to be built.
+    /// Returns whether it has to be built.
     #[must_use]
     pub fn is_sdist(&self) -> bool {
         std::path::Path::new(&self.file)
@@ -61,41 +61,41 @@ pub enum PackageKind {
     Pypi,
 }
 
-/// A fallback that was taken (design section 4).
+/// A fallback that was used (design section 4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fallback {
-    /// No conda channel answered: the host's Python stands in.
+    /// No conda channel answered, so the host's Python is used instead.
     HostPython,
-    /// The torch index did not answer: PyPI's torch stands in.
+    /// The torch index did not answer, so PyPI's torch is used instead.
     TorchFromPypi,
 }
 
-/// The wheels of an environment, and how they were found.
+/// The wheels of an environment and how they were resolved.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LockedPypi {
     /// The wheels.
     pub wheels: Vec<LockedWheel>,
-    /// What the builds of sdists need, pinned by hash.
+    /// The build requirements of sdists, pinned by hash.
     pub build: Vec<LockedWheel>,
-    /// Whether PyPI's torch had to stand in.
+    /// Whether PyPI's torch is used as a fallback.
     pub torch_from_pypi: bool,
-    /// What was noticed on the way, such as a torch of another backend.
+    /// Findings of the resolution, such as a torch of another backend.
     pub findings: Vec<Finding>,
-    /// Files whose SHA-256 was computed from what came, for their index lists none.
+    /// Files whose SHA-256 was computed from the download, because the index does not list it.
     #[serde(default)]
     pub computed: BTreeSet<String>,
 }
 
-/// Everything that an environment is made of.
+/// All packages of an environment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Lock {
     /// The conda packages; URLs are canonical.
     pub conda: Vec<RepoDataRecord>,
     /// The wheels.
     pub pypi: LockedPypi,
-    /// The backend that was asked for.
+    /// The requested backend.
     pub backend: Backend,
-    /// Fallbacks that were taken.
+    /// The fallbacks that were used.
     pub fallbacks: Vec<Fallback>,
 }

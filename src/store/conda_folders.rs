@@ -1,7 +1,8 @@
-//! The folders in which conda looks for environments by name, beside `~/.conda/envs`.
+//! The folders other than `~/.conda/envs` in which conda looks for environments by name.
 //!
-//! In: the user's condarc files and variables, the usual places of conda installations. Out: folders, each with whether
-//! conda asks it before `~/.conda/envs`. Absent on purpose: running `conda info`, which takes a second or more.
+//! Input: the user's condarc files and variables, and the usual folders of conda installations. Output: a list of
+//! folders, each with whether conda searches it before `~/.conda/envs`. This module does not run `conda info`, which
+//! takes a second or more.
 
 use std::path::{Path, PathBuf};
 
@@ -9,16 +10,16 @@ use serde::Deserialize;
 
 use crate::context::settings::Settings;
 
-/// A folder of environments that have names.
+/// A folder whose environments conda finds by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct EnvsFolder {
     /// The folder.
     pub(super) path: PathBuf,
-    /// Whether `-n NAME` takes what is here before what is in `~/.conda/envs`.
+    /// Whether `-n NAME` prefers an environment in this folder to one in `~/.conda/envs`.
     pub(super) asked_first: bool,
 }
 
-/// Every such folder that may exist, in conda's order.
+/// Returns every such folder that may exist, in conda's search order.
 pub(super) fn all(settings: &Settings) -> Vec<EnvsFolder> {
     let home = &settings.user_home;
     let bases = bases(settings);
@@ -34,7 +35,7 @@ pub(super) fn all(settings: &Settings) -> Vec<EnvsFolder> {
         }
     }
     for file in condarcs(settings, &bases) {
-        // A file that is no YAML names none: conda refuses it, and that is its to say.
+        // Invalid YAML is ignored here: conda itself reports it.
         let text = fs_err::read_to_string(file).unwrap_or_default();
         for folder in envs_dirs(&text) {
             let path = match folder.strip_prefix('~') {
@@ -45,7 +46,7 @@ pub(super) fn all(settings: &Settings) -> Vec<EnvsFolder> {
         }
     }
     for base in bases {
-        // conda asks its own folder first if the user may write there; a lab-wide one comes after the user's.
+        // conda searches its own folder first if the user may write there. A shared one comes after the user's.
         let asked_first = may_write(&base);
         add(base.join("envs"), asked_first);
     }
@@ -55,7 +56,8 @@ pub(super) fn all(settings: &Settings) -> Vec<EnvsFolder> {
     folders
 }
 
-/// Where conda and its kin are usually installed, and where this user's variables say they are.
+/// Returns the folders where conda, mamba and micromamba may be installed, from this user's variables and the usual
+/// locations.
 fn bases(settings: &Settings) -> Vec<PathBuf> {
     let mut bases = Vec::new();
     for name in ["CONDA_EXE", "MAMBA_EXE"] {
@@ -78,7 +80,7 @@ fn bases(settings: &Settings) -> Vec<PathBuf> {
     bases
 }
 
-/// The configuration files that this user's conda reads.
+/// Returns the configuration files that this user's conda reads.
 fn condarcs(settings: &Settings, bases: &[PathBuf]) -> Vec<PathBuf> {
     let home = &settings.user_home;
     let config = settings
@@ -102,17 +104,17 @@ fn condarcs(settings: &Settings, bases: &[PathBuf]) -> Vec<PathBuf> {
     files
 }
 
-/// A conda of this user's, and what configures it.
+/// A conda installation of this user, and its configuration files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CondaInstallation {
-    /// Its folder.
+    /// The installation's folder.
     pub base: PathBuf,
-    /// The files that it would read; not all are there.
+    /// The configuration files that it would read. Some may not exist.
     pub condarcs: Vec<PathBuf>,
 }
 
 impl CondaInstallation {
-    /// The one that this user's shell would find first.
+    /// Returns the installation that this user's shell would find first.
     #[must_use]
     pub fn find(settings: &Settings) -> Option<Self> {
         let program = if cfg!(windows) {
@@ -127,7 +129,7 @@ impl CondaInstallation {
     }
 }
 
-/// `envs_dirs` of a condarc: a list, or one folder.
+/// Returns `envs_dirs` of a condarc, which is a list or one folder.
 fn envs_dirs(text: &str) -> Vec<String> {
     #[derive(Deserialize)]
     struct Condarc {
@@ -165,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn envs_dirs_are_read_from_what_condarcs_look_like() {
+    fn envs_dirs_are_read_from_typical_condarcs() {
         for (text, expected) in [
             ("envs_dirs:\n  - ~/a\n  - /b c\n", vec!["~/a", "/b c"]),
             ("channels: [conda-forge]\nenvs_dirs: [/a] #!final\n", vec!["/a"]),

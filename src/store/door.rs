@@ -1,8 +1,8 @@
-//! The conda door: how conda, the host program and people find an environment by name.
+//! The conda link: the link by which conda, the host program and people find an environment by name.
 //!
-//! In: a generation, and the settings. Out: what conda wants to see inside the prefix ([`furnish`]) and one link in
-//! `~/.conda/envs` ([`open_door`]). Absent on purpose: `environments.txt` and `.condarc`, which belong to the user, and
-//! anything that is not a link of ours, which is never touched.
+//! Input: a generation and the settings. Output: the files that conda needs inside the prefix ([`furnish`]) and one
+//! link in `~/.conda/envs` ([`open_door`]). This module never changes `environments.txt` and `.condarc`, which belong
+//! to the user, nor anything else that is not a link of matenv.
 
 use std::path::{Path, PathBuf};
 
@@ -18,44 +18,45 @@ use crate::{
     names::{EnvName, typed},
 };
 
-/// What became of the door.
+/// The state of the conda link after [`open_door`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Door {
-    /// The link is there now.
+    /// The link was created.
     Made(PathBuf),
-    /// conda finds the environment here already.
+    /// conda already finds the environment at this path.
     Kept(PathBuf),
-    /// Something else has the name, so no link was made.
+    /// Something else has the name, so no link was created.
     Taken(Box<Finding>),
-    /// The link is there, and another folder of conda's has an environment of that name too.
+    /// The link exists, but another of conda's folders also has an environment of that name.
     Shadowed {
-        /// The link.
+        /// The conda link.
         door: PathBuf,
-        /// Who wins.
+        /// A warning that says which environment conda uses.
         finding: Box<Finding>,
     },
 }
 
-/// The link that conda finds.
+/// Returns the path of the conda link.
 #[must_use]
 pub fn link(user_home: &Path, env: &EnvName) -> PathBuf {
     user_home.join(".conda").join("envs").join(env.as_str())
 }
 
-/// Put into the generation what conda wants to see, before its link moves; and last of all what makes conda, pip and uv
-/// refuse to change it.
+/// Writes the files that conda needs into the generation, before its link moves. The last ones are the files that make
+/// conda, pip and uv refuse to change it.
 pub fn furnish(settings: &Settings, prefix: &Path, env: &EnvName) -> Result<(), StoreError> {
     let meta = prefix.join("conda-meta");
     fs_err::create_dir_all(&meta).map_err(StoreError::Write)?;
     readable_by_all(&meta)?;
     let links = [link(&settings.user_home, env), envs_link(&settings.home, env)];
     activate::write(prefix, &links).map_err(StoreError::Write)?;
-    // A regular file, even an empty one, makes a folder an environment for conda.
+    // conda accepts a folder as an environment if this file exists, even if it is empty.
     fs_err::write(meta.join("history"), "").map_err(StoreError::Write)?;
     guard::write(prefix, env).map_err(StoreError::Write)
 }
 
-/// rattler writes its records for the owner alone, and then another user's conda stops at them.
+/// Makes rattler's records readable by all users. By default only the owner may read them, and another user's conda
+/// fails.
 #[cfg(unix)]
 fn readable_by_all(meta: &Path) -> Result<(), StoreError> {
     use std::os::unix::fs::PermissionsExt;
@@ -73,7 +74,7 @@ fn readable_by_all(_meta: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Make the link that conda finds, once. What already has the name is left alone and told.
+/// Creates the conda link if it is missing. Leaves anything else that has the name alone, and reports it.
 pub fn open_door(settings: &Settings, manifest: &EnvName, env: &EnvName) -> Result<Door, StoreError> {
     let failed = |source| StoreError::Door {
         env: env.clone(),
@@ -94,7 +95,7 @@ pub fn open_door(settings: &Settings, manifest: &EnvName, env: &EnvName) -> Resu
         At::Nothing => {
             if let Some(other) = namesakes.foreign.first() {
                 return Ok(Door::Taken(Box::new(
-                    taken_elsewhere(env, &other.path).with_remedy(ways_on(manifest, env, &other.path)),
+                    taken_elsewhere(env, &other.path).with_remedy(rename_commands(manifest, env, &other.path)),
                 )));
             }
             if let Some(ours) = namesakes.ours {
@@ -108,20 +109,20 @@ pub fn open_door(settings: &Settings, manifest: &EnvName, env: &EnvName) -> Resu
         }
         At::Link(_) | At::Thing => {
             return Ok(Door::Taken(Box::new(
-                taken_here(env, &door, &at).with_remedy(ways_on(manifest, env, &door)),
+                taken_here(env, &door, &at).with_remedy(rename_commands(manifest, env, &door)),
             )));
         }
     };
     Ok(match (opened, namesakes.foreign.first()) {
         (Door::Made(door) | Door::Kept(door), Some(other)) => Door::Shadowed {
-            finding: Box::new(shadowed(env, &door, other).with_remedy(ways_on(manifest, env, &other.path))),
+            finding: Box::new(shadowed(env, &door, other).with_remedy(rename_commands(manifest, env, &other.path))),
             door,
         },
         (opened, _) => opened,
     })
 }
 
-/// What is wrong with the door of an installed environment, without touching it.
+/// Checks the conda link of an installed environment without changing it, and returns the problem if there is one.
 pub fn look(settings: &Settings, manifest: &EnvName, env: &EnvName) -> Result<Option<Finding>, StoreError> {
     let failed = |source| StoreError::Door {
         env: env.clone(),
@@ -135,9 +136,9 @@ pub fn look(settings: &Settings, manifest: &EnvName, env: &EnvName) -> Result<Op
     Ok(match (&at, other) {
         (At::Link(found), _) if is_of_gone_home(found, &settings.home, env) => Some(
             warning(
-                format!("the link by which conda finds `{env}` leads to where matenv's folder was"),
+                format!("the link by which conda finds `{env}` points to an old location of matenv's folder"),
                 [format!(
-                    "{} is a link to {}, which is not there",
+                    "{} is a link to {}, which does not exist",
                     door.display(),
                     found.display()
                 )],
@@ -145,28 +146,28 @@ pub fn look(settings: &Settings, manifest: &EnvName, env: &EnvName) -> Result<Op
             .with_remedy(format!("matenv install {}", typed(manifest, env))),
         ),
         (At::Link(found), _) if !leads_to(found, &target) && !is_ours(found, &settings.home, env) => {
-            Some(taken_here(env, &door, &at).with_remedy(ways_on(manifest, env, &door)))
+            Some(taken_here(env, &door, &at).with_remedy(rename_commands(manifest, env, &door)))
         }
-        (At::Thing, _) => Some(taken_here(env, &door, &at).with_remedy(ways_on(manifest, env, &door))),
+        (At::Thing, _) => Some(taken_here(env, &door, &at).with_remedy(rename_commands(manifest, env, &door))),
         (At::Link(_), Some(other)) => {
-            Some(shadowed(env, &door, other).with_remedy(ways_on(manifest, env, &other.path)))
+            Some(shadowed(env, &door, other).with_remedy(rename_commands(manifest, env, &other.path)))
         }
         (At::Nothing, Some(other)) => {
-            Some(taken_elsewhere(env, &other.path).with_remedy(ways_on(manifest, env, &other.path)))
+            Some(taken_elsewhere(env, &other.path).with_remedy(rename_commands(manifest, env, &other.path)))
         }
         (At::Nothing, None) if namesakes.ours.is_none() => Some(
             warning(
-                format!("the link by which conda finds `{env}` is gone"),
-                [format!("{} is not there", door.display())],
+                format!("the link by which conda finds `{env}` is missing"),
+                [format!("{} does not exist", door.display())],
             )
-            // It makes the link again and leaves the rest.
+            // The command only creates the link again.
             .with_remedy(format!("matenv install {}", typed(manifest, env))),
         ),
         (At::Link(_) | At::Nothing, None) => None,
     })
 }
 
-/// Remove the link that conda finds, if it is ours. `~/.conda` stays: it is conda's.
+/// Removes the conda link if matenv created it. `~/.conda` stays, because it belongs to conda.
 pub fn close_door(settings: &Settings, env: &EnvName) -> Result<Option<PathBuf>, StoreError> {
     close(&settings.home, &settings.user_home, env)
 }
@@ -190,7 +191,7 @@ fn envs_link(home: &Path, env: &EnvName) -> PathBuf {
     home.join("envs").join(env.as_str())
 }
 
-/// Whether `found` is `target`, if by other words (a home folder behind a link, `..`).
+/// Returns whether `found` is `target`, even if written differently (a home folder behind a link, `..`).
 fn leads_to(found: &Path, target: &Path) -> bool {
     let folder_of = |path: &Path| path.parent().and_then(|folder| fs_err::canonicalize(folder).ok());
     found == target
@@ -198,13 +199,13 @@ fn leads_to(found: &Path, target: &Path) -> bool {
             && folder_of(found).is_some_and(|folder| Some(folder) == folder_of(target)))
 }
 
-/// Whether `found` is a link of ours that leads to the wrong place.
+/// Returns whether `found` is the target of a matenv link that has to be replaced.
 fn is_stale(found: &Path, home: &Path, env: &EnvName) -> bool {
     is_ours(found, home, env) || is_of_gone_home(found, home, env)
 }
 
-/// Whether `found` is the link of `env` in a `MATENV_HOME` that was moved: a generation that came along says that it was made
-/// there. One whose disk is away for a while looks the same, and has no generation here.
+/// Returns whether `found` is the link of `env` in a `MATENV_HOME` that was moved. The proof is a generation in the new
+/// folder whose certificate names the old one. A folder on a disk that is not mounted has no such generation here.
 fn is_of_gone_home(found: &Path, home: &Path, env: &EnvName) -> bool {
     let gone = found
         .parent()
@@ -213,20 +214,20 @@ fn is_of_gone_home(found: &Path, home: &Path, env: &EnvName) -> bool {
     let Some(gone) = gone.filter(|_| found.ends_with(env.as_str())) else {
         return false;
     };
-    // One that cannot be looked at may be there.
+    // A folder that cannot be checked may exist.
     if !matches!(gone.try_exists(), Ok(false)) {
         return false;
     }
     let store = home.join("store");
-    let was_made_there = |name: &String| {
+    let was_created_there = |name: &String| {
         let folder = Folder::named(name, env, &store);
         let certificate = folder.and_then(|folder| Certificate::read(env, &folder.prefix).ok());
         certificate.is_some_and(|certificate| certificate.prefix.parent().and_then(Path::parent) == Some(gone))
     };
-    names_in(&store).unwrap_or_default().iter().any(was_made_there)
+    names_in(&store).unwrap_or_default().iter().any(was_created_there)
 }
 
-/// Whether `found` is a generation of `env`: our link, pointing past the one that moves.
+/// Returns whether `found` is a generation of `env`, so that the conda link bypasses the link in `envs`.
 fn is_ours(found: &Path, home: &Path, env: &EnvName) -> bool {
     let store = home.join("store");
     found.file_name().and_then(|name| name.to_str()).is_some_and(|name| {
@@ -234,11 +235,11 @@ fn is_ours(found: &Path, home: &Path, env: &EnvName) -> bool {
     })
 }
 
-/// Environments of the same name in other folders of conda's.
+/// Environments of the same name in conda's other folders.
 struct Namesakes {
-    /// Ours, which conda finds there because the user configured it so.
+    /// matenv's own environment, if the user configured conda to search matenv's folder.
     ours: Option<PathBuf>,
-    /// Somebody else's.
+    /// Environments that matenv did not create.
     foreign: Vec<Namesake>,
 }
 
@@ -274,22 +275,22 @@ impl Namesakes {
 
 fn taken_here(env: &EnvName, door: &Path, at: &At) -> Finding {
     let what = match at {
-        At::Link(target) => format!("a link to {}", target.display()),
-        At::Nothing | At::Thing => "not made by matenv".to_owned(),
+        At::Link(target) => format!("is a link to {}", target.display()),
+        At::Nothing | At::Thing => "was not created by matenv".to_owned(),
     };
     warning(
         format!(
-            "conda's name `{env}` means {} already, so conda does not find this environment",
+            "the name `{env}` already belongs to {}, so conda does not find this environment",
             door.display()
         ),
-        [format!("{} is {what}", door.display())],
+        [format!("{} {what}", door.display())],
     )
 }
 
 fn taken_elsewhere(env: &EnvName, other: &Path) -> Finding {
     warning(
         format!(
-            "conda's name `{env}` means {} already, so conda does not find this environment",
+            "the name `{env}` already belongs to {}, so conda does not find this environment",
             other.display()
         ),
         [other.display().to_string()],
@@ -300,7 +301,7 @@ fn shadowed(env: &EnvName, door: &Path, other: &Namesake) -> Finding {
     let winner = if other.asked_first { &other.path } else { door };
     warning(
         format!(
-            "conda knows two environments named `{env}`; `conda run -n {env}` takes {}",
+            "conda finds two environments named `{env}`; `conda run -n {env}` uses {}",
             winner.display()
         ),
         [door.display().to_string(), other.path.display().to_string()],
@@ -311,8 +312,8 @@ fn warning(message: String, evidence: impl IntoIterator<Item = String>) -> Findi
     Finding::new(Code::CondaNameTaken, Severity::Warning, Scope::Host, message).with_evidence(evidence)
 }
 
-/// Another name for ours, or another name for theirs.
-fn ways_on(manifest: &EnvName, env: &EnvName, other: &Path) -> String {
+/// Returns the remedy: rename the new environment or the existing one.
+fn rename_commands(manifest: &EnvName, env: &EnvName, other: &Path) -> String {
     let theirs = if other.join("conda-meta").is_dir() {
         format!("conda rename -p \"{}\" {env}-old", other.display())
     } else {

@@ -2,30 +2,29 @@ use std::path::PathBuf;
 
 use crate::names::EnvName;
 
-/// Why the store could not do something.
+/// An error of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Something could not be read. Exit 1; the source names the file.
-    #[error("cannot read the store")]
+    /// A file could not be read. Exit 1; the source names the file.
+    #[error("failed to read the store")]
     Read(#[source] std::io::Error),
-    /// Something could not be written: space, permission. Exit 1; help: set `MATENV_HOME` to another folder.
-    #[error("cannot write to the store")]
+    /// A file could not be written (disk space, permissions). Exit 1; help: set `MATENV_HOME` to another folder.
+    #[error("failed to write to the store")]
     Write(#[source] std::io::Error),
-    /// Something that is no link stands where an environment's link belongs. Exit 1; help: move it away.
+    /// A file or folder is in the place of an environment's link. Exit 1; help: move it away.
     #[error("{} is not a link", path.display())]
     NotALink {
-        /// Where the link belongs.
+        /// The path of the link.
         path: PathBuf,
     },
-    /// A prefix would be longer than the space that conda packages leave for it. Exit 1; help: set `MATENV_HOME` to a
-    /// shorter path.
-    #[error("the path of the environment has {length} bytes, conda packages have room for {room}: {}", prefix.display())]
+    /// A prefix would be longer than conda packages allow. Exit 1; help: set `MATENV_HOME` to a shorter path.
+    #[error("the path of the environment is too long ({length} bytes, at most {room}): {}", prefix.display())]
     TooLong {
         /// The prefix.
         prefix: PathBuf,
         /// Its length in bytes.
         length: usize,
-        /// The longest that fits.
+        /// The longest allowed length in bytes.
         room: usize,
     },
     /// A generation's record is damaged. Exit 5; help: `matenv install ENV --force`.
@@ -33,16 +32,16 @@ pub enum StoreError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// How.
+        /// The parse error.
         #[source]
         source: serde_json::Error,
     },
-    /// The lock of an environment cannot be had. Exit 1; help: set `MATENV_HOME` to a folder on another filesystem.
-    #[error("cannot lock `{env}`")]
+    /// An environment could not be locked. Exit 1; help: set `MATENV_HOME` to a folder on another filesystem.
+    #[error("failed to lock `{env}`")]
     Lock {
-        /// The environment, or whose clones.
+        /// The environment, or the name of the lock of a program's clones.
         env: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
@@ -56,35 +55,35 @@ pub enum StoreError {
         /// The generation that it uses.
         prefix: PathBuf,
     },
-    /// The conda door could not be made, looked at or removed. Exit 1; the environment itself is not touched by it.
-    #[error("cannot make conda find `{env}` by name")]
+    /// The conda link could not be created, read or removed. Exit 1; the environment itself is not affected.
+    #[error("failed to update the link by which conda finds `{env}`")]
     Door {
         /// The environment.
         env: EnvName,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// The environment's own Python is gone, or may not be run.
-    #[error("the Python of `{env}` is gone or cannot be started")]
+    /// The environment's own Python is missing or not executable.
+    #[error("the Python of `{env}` is missing or not executable")]
     NoPython {
         /// The environment.
         env: EnvName,
     },
-    /// A command is not to be found. Exit 2; help: `matenv run ENV -- python --version` runs what is there.
+    /// A command was not found. Exit 2; help: list the installed packages.
     #[error("there is no command `{command}` in `{env}`")]
     NoCommand {
-        /// What was asked for.
+        /// The command.
         command: String,
         /// The environment.
         env: EnvName,
     },
     /// A command could not be started. Exit 1.
-    #[error("cannot start `{command}`")]
+    #[error("failed to start `{command}`")]
     Start {
-        /// What was asked for.
+        /// The command.
         command: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },

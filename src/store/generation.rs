@@ -1,4 +1,4 @@
-//! A generation, and what is written down of it.
+//! A generation and its record.
 
 use std::{
     io::Write,
@@ -14,46 +14,46 @@ use crate::{
     names::{EnvName, ProfileName, typed},
 };
 
-/// What is written down of a generation (`share/matenv/generation.json`). Where it is missing, the folder is unfinished.
+/// The record of a generation (`share/matenv/generation.json`). Without it, the folder counts as unfinished.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GenerationRecord {
-    /// Version of the form.
+    /// Version of the file format.
     pub schema: u32,
     /// The environment.
     pub env: EnvName,
-    /// Its manifest.
+    /// The manifest that it was built from.
     pub manifest: EnvName,
     /// The accelerator level.
     pub profile: ProfileName,
-    /// Counts from 1 for each environment.
+    /// The generation's number. Each environment counts from 1.
     pub number: u64,
-    /// What it was made from, see [`Plan::fingerprint`](crate::plan::Plan::fingerprint).
+    /// The fingerprint of its plan, see [`Plan::fingerprint`](crate::plan::Plan::fingerprint).
     pub plan_fingerprint: String,
-    /// When, RFC 3339.
+    /// The creation time, as RFC 3339.
     pub created: String,
     /// Whether audit, probes and benchmark ran.
     pub proven: bool,
-    /// Whether they found nothing that blocks.
+    /// Whether they found nothing that blocks the environment.
     pub ok: bool,
-    /// It was made for another machine, and what needs that one did not run yet.
+    /// Whether it was created for another machine and the checks that need that machine did not run yet.
     #[serde(default)]
     pub cross: bool,
-    /// What its audit found that does not block: the locked packages bring it, and no repair mends it.
+    /// Findings of its audit that do not block. The locked packages cause them, so a repair cannot fix them.
     #[serde(default)]
     pub made_with: Vec<Known>,
 }
 
-/// A finding that was there from the start.
+/// A finding that the environment has had since it was created.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Known {
-    /// Its code, as text: an older matenv may not know it.
+    /// The finding's code, as text: an older matenv may not know it.
     pub code: String,
-    /// Its sentence.
+    /// The finding's message.
     pub message: String,
 }
 
 impl Known {
-    /// Whether `finding` is it.
+    /// Returns whether `finding` is this finding.
     #[must_use]
     pub fn is(&self, finding: &Finding) -> bool {
         self.code == finding.code.as_str() && self.message == finding.message
@@ -65,16 +65,16 @@ impl Known {
 pub struct Generation {
     /// The environment.
     pub env: EnvName,
-    /// Counts from 1.
+    /// The generation's number, counted from 1.
     pub number: u64,
-    /// Its folder.
+    /// The generation's folder.
     pub prefix: PathBuf,
-    /// What is written down of it.
+    /// The generation's record.
     pub record: GenerationRecord,
 }
 
 impl GenerationRecord {
-    /// Write the record into the generation at `prefix`, whole or not at all.
+    /// Writes the record into the generation at `prefix` atomically.
     pub(super) fn write(&self, prefix: &Path) -> Result<(), StoreError> {
         let file = path(prefix);
         let text = serde_json::to_string_pretty(self).map_err(|error| StoreError::Write(error.into()))?;
@@ -83,7 +83,7 @@ impl GenerationRecord {
             let unfinished = file.with_extension("new");
             let mut new = fs_err::File::create(&unfinished)?;
             new.write_all(text.as_bytes())?;
-            // What says that the generation is whole must be on the disk before the link is.
+            // The record marks the generation as complete, so it must be on the disk before the link.
             new.sync_all()?;
             fs_err::rename(&unfinished, &file)?;
             link::sync_folder(&file)
@@ -93,7 +93,7 @@ impl GenerationRecord {
 }
 
 impl GenerationRecord {
-    /// What is typed after `matenv install` to make the environment again.
+    /// Returns the arguments of `matenv install` that create the environment again.
     #[must_use]
     pub fn typed(&self) -> String {
         format!("{} --profile {}", typed(&self.manifest, &self.env), self.profile)
@@ -101,7 +101,7 @@ impl GenerationRecord {
 }
 
 impl Generation {
-    /// Write down that the machine is there that it was made for, and what was proven on it.
+    /// Records that the environment is now on the machine that it was created for, and the results of the checks.
     pub fn arrived(&self, proven: bool, ok: bool) -> Result<(), StoreError> {
         let record = GenerationRecord {
             proven,
@@ -112,13 +112,14 @@ impl Generation {
         record.write(&self.prefix)
     }
 
-    /// The generation at `prefix`; `None` if it is not finished, not matenv's, or its record cannot be read.
+    /// Returns the generation at `prefix`, or `None` if it is unfinished, not created by matenv, or its record cannot
+    /// be read.
     #[must_use]
     pub fn of_prefix(prefix: &Path) -> Option<Self> {
         Self::read(prefix.to_owned()).ok().flatten()
     }
 
-    /// The generation in the folder at `prefix`; `None` if it is not finished.
+    /// Reads the generation in the folder at `prefix`. Returns `None` if it is unfinished.
     pub(super) fn read(prefix: PathBuf) -> Result<Option<Self>, StoreError> {
         let path = path(&prefix);
         let text = match fs_err::read_to_string(&path) {

@@ -1,52 +1,53 @@
-//! What makes other programs refuse to change an environment: conda reads `conda-meta/frozen` (CEP 22), pip and uv
-//! `EXTERNALLY-MANAGED` beside the standard library (PEP 668). Both hold the same sentence.
+//! Files that make other programs refuse to change an environment. conda reads `conda-meta/frozen` (CEP 22). pip and uv
+//! read `EXTERNALLY-MANAGED` next to the standard library (PEP 668). Both contain the same message.
 //!
-//! On the host's Python pip and uv see a virtual environment, in which they look for no such file; there only conda refuses.
+//! If the environment uses the host's Python, pip and uv see a virtual environment and do not check for the file. Then
+//! only conda refuses.
 
 use std::path::{Path, PathBuf};
 
 use crate::files::layout;
 use crate::names::EnvName;
 
-/// What pip and uv look for.
+/// The name of the file that pip and uv check.
 const MARKER: &str = "EXTERNALLY-MANAGED";
 
-/// The file that makes pip and uv refuse, in a prefix with a Python.
+/// Returns the path of the file that makes pip and uv refuse, or `None` if the prefix has no Python.
 fn marker(prefix: &Path) -> Option<PathBuf> {
     Some(layout::site_packages_of(prefix)?.parent()?.join(MARKER))
 }
 
-/// What conda looks for.
+/// Returns the path of the file that conda checks.
 fn frozen(prefix: &Path) -> PathBuf {
     prefix.join("conda-meta").join("frozen")
 }
 
-/// Write both files, after everything that uv or rattler put there: they would refuse as well.
+/// Writes both files. This must come after uv and rattler are done, because they would refuse as well.
 pub(super) fn write(prefix: &Path, env: &EnvName) -> std::io::Result<()> {
-    let sentence = sentence(env);
+    let message = message(env);
     if let Some(marker) = marker(prefix) {
-        // Lines that go on with the value are indented.
-        let text = format!("[externally-managed]\nError={}\n", sentence.join("\n "));
-        whole(&marker, &text)?;
+        // Continuation lines of a value are indented.
+        let text = format!("[externally-managed]\nError={}\n", message.join("\n "));
+        write_atomically(&marker, &text)?;
     }
-    whole(
+    write_atomically(
         &frozen(prefix),
-        &serde_json::json!({ "message": sentence.join("\n") }).to_string(),
+        &serde_json::json!({ "message": message.join("\n") }).to_string(),
     )
 }
 
-/// What is wrong, and what to type instead. No character of it has a meaning in an ini file.
-fn sentence(env: &EnvName) -> [String; 4] {
+/// Returns the message: what is wrong and what to run instead. It has no characters that are special in an ini file.
+fn message(env: &EnvName) -> [String; 4] {
     [
-        format!("matenv made the environment {env} and proved it as it is, so packages are added through matenv."),
-        "In the lab's folder (without one, make it first with `matenv init lab` and go there):".to_owned(),
+        format!("matenv created and proved the environment {env}, so only matenv may change its packages."),
+        "To add a package, run in the lab folder (create one with `matenv init lab` and change into it):".to_owned(),
         format!("matenv add {env} PKG"),
         format!("matenv install {env}"),
     ]
 }
 
-/// Write a file by renaming: one that a package brought shares its bytes with rattler's cache.
-fn whole(path: &Path, text: &str) -> std::io::Result<()> {
+/// Writes a file and renames it into place: a file of a package may be a hard link into rattler's cache.
+fn write_atomically(path: &Path, text: &str) -> std::io::Result<()> {
     let unfinished = path.with_added_extension("new");
     fs_err::write(&unfinished, text)?;
     fs_err::rename(unfinished, path)
@@ -69,14 +70,14 @@ mod tests {
     }
 
     #[test]
-    fn pip_and_conda_get_the_same_sentence() {
+    fn pip_and_conda_get_the_same_message() {
         let prefix = prefix();
         write(prefix.path(), &env()).expect("written");
         let text = fs_err::read_to_string(marker(prefix.path()).expect("a Python")).expect("read");
         insta::assert_snapshot!(text, @"
         [externally-managed]
-        Error=matenv made the environment sleap and proved it as it is, so packages are added through matenv.
-         In the lab's folder (without one, make it first with `matenv init lab` and go there):
+        Error=matenv created and proved the environment sleap, so only matenv may change its packages.
+         To add a package, run in the lab folder (create one with `matenv init lab` and change into it):
          matenv add sleap PKG
          matenv install sleap
         ");
@@ -87,10 +88,10 @@ mod tests {
         assert_eq!(message["message"], unindented.join("\n"));
     }
 
-    /// `;` and `#` begin a comment for some readers, `%` a reference for others.
+    /// `;` and `#` start a comment for some parsers, and `%` is a reference for others.
     #[test]
-    fn no_reader_of_ini_files_cuts_the_sentence() {
-        let text = sentence(&env()).concat();
+    fn no_ini_parser_cuts_the_message() {
+        let text = message(&env()).concat();
         assert!(!text.contains([';', '#', '%', '=']) && text.is_ascii(), "{text}");
     }
 

@@ -1,6 +1,6 @@
-//! Which folders of the store running programs use.
+//! Finds the folders of the store that running programs use.
 //!
-//! Absent on purpose: processes that may not be looked at. They are other users', and keep what they have open.
+//! Processes of other users cannot be inspected and are not included. They keep the files that they have open.
 
 use std::{
     ffi::OsStr,
@@ -12,15 +12,16 @@ use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
 /// A process that uses a folder of the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct User {
-    /// Its number.
+    /// The process id.
     pub(super) pid: u32,
-    /// Name of the folder right below the store.
+    /// The name of the folder directly inside the store.
     pub(super) folder: String,
 }
 
-/// Every process but this one that runs from, is in, has mapped or was activated for a folder below `store`.
+/// Returns every other process that uses a folder inside `store`: as its program, its working directory, a mapped file
+/// or its activated environment.
 pub(super) fn users(store: &Path) -> Vec<User> {
-    // The kernel tells paths with links resolved; variables and command lines have them as they were typed.
+    // The kernel reports paths with links resolved. Variables and command lines keep them as the user wrote them.
     let mut roots = vec![store.to_owned()];
     roots.extend(fs_err::canonicalize(store).ok().filter(|real| real != store));
     let Ok(mut system) = System::new() else {
@@ -43,14 +44,14 @@ pub(super) fn users(store: &Path) -> Vec<User> {
             let text = variable.to_str()?;
             text.strip_prefix("CONDA_PREFIX=").map(PathBuf::from)
         });
-        // A host interpreter behind `bin/python` runs from elsewhere; its command line has the prefix.
-        let called = process.cmd().first().map(PathBuf::from);
+        // If `bin/python` is a link to the host's Python, only the command line contains the prefix.
+        let command = process.cmd().first().map(PathBuf::from);
         let mut folders: Vec<String> = process
             .exe()
             .into_iter()
             .chain(process.cwd())
             .map(PathBuf::from)
-            .chain(called)
+            .chain(command)
             .chain(activated)
             .chain(mapped(pid))
             .filter_map(|path| folder_of(&path, &roots))
@@ -62,13 +63,13 @@ pub(super) fn users(store: &Path) -> Vec<User> {
     users
 }
 
-/// The name right below one of `roots`.
+/// Returns the first path component below one of `roots`.
 fn folder_of(path: &Path, roots: &[PathBuf]) -> Option<String> {
     let below = roots.iter().find_map(|root| path.strip_prefix(root).ok())?;
     below.iter().next().and_then(OsStr::to_str).map(str::to_owned)
 }
 
-/// The files that a process has mapped: a library stays in use when the executable is the host's.
+/// Returns the files that a process has mapped: libraries may be in use although the executable is the host's.
 #[cfg(target_os = "linux")]
 fn mapped(pid: u32) -> Vec<PathBuf> {
     use std::os::unix::ffi::OsStrExt;
@@ -84,7 +85,7 @@ fn mapped(pid: u32) -> Vec<PathBuf> {
     files
 }
 
-/// Other systems tell nobody else's mapped files.
+/// Other systems do not report the mapped files of other processes.
 #[cfg(not(target_os = "linux"))]
 fn mapped(_pid: u32) -> Vec<PathBuf> {
     Vec::new()

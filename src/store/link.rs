@@ -1,24 +1,24 @@
-//! Links to folders: symbolic links, and on Windows junctions, which need no administrator.
+//! Links to folders: symbolic links, or junctions on Windows, which need no administrator rights.
 
 use std::path::{Path, PathBuf};
 
-/// What stands at a path.
+/// The type of file at a path.
 #[derive(Debug)]
 pub(super) enum At {
-    /// Nothing.
+    /// The path does not exist.
     Nothing,
-    /// A link, and where it points; the target need not exist.
+    /// A link and its target, which may not exist.
     Link(PathBuf),
     /// A folder or a file.
     Thing,
 }
 
-/// Look at `path` itself, not through it.
+/// Inspects `path` itself without following a link.
 pub(super) fn at(path: &Path) -> std::io::Result<At> {
     match fs_err::symlink_metadata(path) {
         Ok(metadata) if metadata.is_symlink() => {
             let target = fs_err::read_link(path)?;
-            // A relative target counts from the link's folder; an absolute one replaces it.
+            // `join` resolves a relative target against the link's folder and keeps an absolute one.
             Ok(At::Link(path.parent().unwrap_or(path).join(target)))
         }
         Ok(_) => Ok(At::Thing),
@@ -27,47 +27,48 @@ pub(super) fn at(path: &Path) -> std::io::Result<At> {
     }
 }
 
-/// Make a link where nothing stands.
+/// Creates a link at a path that does not exist.
 #[cfg(unix)]
 pub(super) fn make(target: &Path, link: &Path) -> std::io::Result<()> {
     fs_err::os::unix::fs::symlink(target, link)
 }
 
-/// Make a junction where nothing stands.
+/// Creates a junction at a path that does not exist.
 #[cfg(windows)]
 pub(super) fn make(target: &Path, link: &Path) -> std::io::Result<()> {
     junction::create(target, link)
 }
 
-/// Remove a link, never what it points to.
+/// Removes a link, but not its target.
 pub(super) fn remove(link: &Path) -> std::io::Result<()> {
     if cfg!(windows) {
-        // A junction is a folder to Windows; this removes the junction alone.
+        // Windows treats a junction as a folder. This call removes only the junction.
         fs_err::remove_dir(link)
     } else {
         fs_err::remove_file(link)
     }
 }
 
-/// Put a link to `target` in the place of `link`, in one step: a reader sees the old one or the new one.
+/// Replaces `link` with a link to `target` in one step: a reader sees either the old or the new link.
 #[cfg(unix)]
 pub(super) fn replace(target: &Path, link: &Path) -> std::io::Result<()> {
     let name = link.file_name().unwrap_or_default().to_string_lossy();
-    // No environment's name starts with a dot. A crash leaves at most this one, and the next switch takes it away.
+    // No environment's name starts with a dot. After a crash, the next call removes this link.
     let temporary = link.with_file_name(format!(".{name}.new"));
     if !matches!(at(&temporary)?, At::Nothing) {
         remove(&temporary)?;
     }
     make(target, &temporary)?;
     if let Err(error) = fs_err::rename(&temporary, link) {
-        // The error counts; the next switch takes away what cannot be removed now.
+        // The rename error matters more. The next call removes the link if this fails.
         let _ = remove(&temporary);
         return Err(error);
     }
     sync_folder(link)
 }
 
-/// Junctions cannot be renamed over each other; the environment is held, so nothing else switches meanwhile.
+/// Replaces `link` in two steps, because a junction cannot be renamed over another one. The environment is locked, so
+/// no other matenv process changes the link at the same time.
 #[cfg(windows)]
 pub(super) fn replace(target: &Path, link: &Path) -> std::io::Result<()> {
     if let At::Link(_) = at(link)? {
@@ -76,7 +77,7 @@ pub(super) fn replace(target: &Path, link: &Path) -> std::io::Result<()> {
     make(target, link)
 }
 
-/// Wait until the name of `path` is on the disk.
+/// Waits until the directory entry of `path` is on the disk.
 #[cfg(unix)]
 pub(super) fn sync_folder(path: &Path) -> std::io::Result<()> {
     match path.parent() {
@@ -85,7 +86,7 @@ pub(super) fn sync_folder(path: &Path) -> std::io::Result<()> {
     }
 }
 
-/// Windows has no such call for folders.
+/// Does nothing: Windows has no such call for folders.
 #[cfg(windows)]
 pub(super) fn sync_folder(_path: &Path) -> std::io::Result<()> {
     Ok(())

@@ -8,16 +8,16 @@ use std::{
 use super::StoreError;
 use crate::context::event::Events;
 
-/// How often a waiting installation looks again.
-const AGAIN: Duration = Duration::from_millis(50);
-/// How long it waits before it says so: what is over sooner needs no words.
-const PATIENCE: Duration = Duration::from_millis(300);
+/// The interval at which a waiting process tries to take the lock.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
+/// How long a process waits before it prints a note.
+const NOTE_AFTER: Duration = Duration::from_millis(300);
 
-/// An environment that this process holds, until it is dropped or the process ends.
+/// The lock of an environment. It is released when it is dropped or the process ends.
 #[derive(Debug)]
 pub struct EnvLock {
-    // The operating system releases the lock with the file. The file itself stays: who removes it lets a third
-    // process lock a new one while a second still waits for the old.
+    // The operating system releases the lock when the file is closed. The file itself stays: if it were removed, a
+    // third process could lock a new file while a second one still waits for the old file.
     _file: fs_err::File,
 }
 
@@ -31,22 +31,22 @@ impl EnvLock {
             .open(state.join(format!("{env}.lock")))
             .map_err(StoreError::Write)?;
         let began = Instant::now();
-        let mut said = false;
+        let mut noted = false;
         loop {
             match file.file().try_lock() {
                 Ok(()) => return Ok(Self { _file: file }),
                 Err(TryLockError::WouldBlock) => {
-                    if !said && began.elapsed() >= PATIENCE {
-                        events.note(format!("another matenv works on `{env}`: waiting for it"));
-                        said = true;
+                    if !noted && began.elapsed() >= NOTE_AFTER {
+                        events.note(format!("another matenv process is working on `{env}`: waiting for it"));
+                        noted = true;
                     }
-                    // Polled and not blocked on, so that Ctrl-C ends the wait.
-                    tokio::time::sleep(AGAIN).await;
+                    // Polling instead of blocking lets Ctrl-C end the wait.
+                    tokio::time::sleep(POLL_INTERVAL).await;
                 }
-                // Some cluster filesystems are mounted without locks; an environment there is better than none.
+                // Some cluster filesystems do not support locks. Installing without a lock is better than failing.
                 Err(TryLockError::Error(source)) if source.kind() == ErrorKind::Unsupported => {
                     events.warn(format!(
-                        "{} has no locks: make sure that no other matenv works on `{env}`",
+                        "{} does not support file locks: make sure that no other matenv process works on `{env}`",
                         state.display()
                     ));
                     return Ok(Self { _file: file });
@@ -61,7 +61,7 @@ impl EnvLock {
         }
     }
 
-    /// The lock if nobody else has it; `None` too where it cannot be asked for.
+    /// Takes the lock without waiting. Returns `None` if another process has it or locking fails.
     pub(super) fn at_once(state: &Path, env: &str) -> Option<Self> {
         let file = fs_err::OpenOptions::new()
             .create(true)

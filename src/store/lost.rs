@@ -1,49 +1,48 @@
-//! Environments whose link leads to no generation: somebody moved, renamed or deleted its folder, or its record.
+//! Environments whose link does not lead to a generation, because somebody moved, renamed or deleted its folder or its
+//! record.
 
 use std::path::PathBuf;
 
 use super::{At, Generation, Store, StoreError, link, names_in};
 use crate::names::{EnvName, typed};
 
-/// An environment that was installed, by what is left of it.
+/// An environment that was installed and is broken now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lost {
     /// The environment.
     pub env: EnvName,
     /// The link to its current generation.
     pub link: PathBuf,
-    /// Where that leads.
+    /// The target of the link.
     pub leads_to: PathBuf,
-    /// The newest generation that is still in the store.
+    /// The newest intact generation in the store, if there is one.
     pub newest: Option<Generation>,
 }
 
 impl Lost {
-    /// What is wrong.
+    /// Returns a message that describes the problem.
     #[must_use]
     pub fn sentence(&self) -> String {
         if self.leads_to.is_dir() {
-            format!(
-                "what makes the folder of `{}` an environment of matenv's is gone or damaged",
-                self.env
-            )
+            format!("matenv's record of `{}` is missing or damaged", self.env)
         } else {
-            format!("the folder of `{}` is gone: it was moved or deleted", self.env)
+            format!("the folder of `{}` is missing: it was moved or deleted", self.env)
         }
     }
 
-    /// What shows it.
+    /// Returns the evidence: the link and its target.
     #[must_use]
     pub fn evidence(&self) -> String {
         let (link, leads_to) = (self.link.display(), self.leads_to.display());
         if self.leads_to.is_dir() {
-            format!("{link} leads to {leads_to}, in which share/matenv/generation.json is missing or damaged")
+            format!("{link} points to {leads_to}, in which share/matenv/generation.json is missing or damaged")
         } else {
-            format!("{link} leads to {leads_to}, which is not there")
+            format!("{link} points to {leads_to}, which does not exist")
         }
     }
 
-    /// What helps. Where no generation is left that names the manifest, the environment's name may be one.
+    /// Returns the commands that fix it. `has_manifest` is whether there is a manifest with the environment's name. It
+    /// is used if no generation is left that names the real one.
     #[must_use]
     pub fn remedy(&self, has_manifest: bool) -> String {
         let env = &self.env;
@@ -55,14 +54,14 @@ impl Lost {
         let back = if self.leads_to.is_dir() {
             ""
         } else {
-            "move it back, or make it again: "
+            "move it back, or install it again: "
         };
         format!("{back}matenv install {again}   or   matenv remove {env}")
     }
 }
 
 impl Store {
-    /// What is left of an environment whose link leads to no generation; `None` if it does, or there is no link.
+    /// Returns the broken environment, or `None` if its link leads to a generation or there is no link.
     pub fn lost(&self, env: &EnvName) -> Result<Option<Lost>, StoreError> {
         let link = self.link(env);
         let At::Link(leads_to) = link::at(&link).map_err(StoreError::Read)? else {
@@ -79,7 +78,7 @@ impl Store {
         }))
     }
 
-    /// Every such environment, by name. One that cannot be looked at leaves the others.
+    /// Returns every broken environment, by name. Skips environments that cannot be read.
     pub fn all_lost(&self) -> Result<Vec<Lost>, StoreError> {
         let mut names: Vec<EnvName> = names_in(&self.home.join("envs"))?
             .iter()

@@ -1,18 +1,17 @@
-//! Store: generations, the links to them, and the conda door.
+//! The store: generations, the links to them, and the conda links.
 //!
-//! In: a prefix that was proven. Out: the current [`Generation`] of an environment. A generation lies where it was
-//! built and is never moved; it becomes the current one by one rename of a link. Absent on purpose: what is inside a
-//! prefix, which is the other rooms' business but for the conda door's own files and what makes other programs refuse
-//! to change it.
+//! Input: a prefix that was proven. Output: the current [`Generation`] of an environment. A generation stays where it
+//! was built and is never moved. Renaming one link makes it the current one. Other modules write the contents of a
+//! prefix. The store writes only the files for conda and the files that make other programs refuse to change it.
 //!
 //! ```text
 //! MATENV_HOME/store/sleap-3.0f4a21/             one generation: environment, number, stamp
 //! MATENV_HOME/envs/sleap                        the link to the current one
-//! MATENV_HOME/src/x-anylabeling/                clones of its program, made by `--source`
-//! MATENV_HOME/state/sleap.lock                  held by the matenv that changes the environment
-//! MATENV_HOME/state/logs/sleap.log              what the program said that was launched last
-//! MATENV_HOME/state/sleap-3.0f4a21.unfinished   stands while that generation is being built
-//! ~/.conda/envs/sleap                           the conda door: a link to envs/sleap
+//! MATENV_HOME/src/x-anylabeling/                clones of its program, created by `--source`
+//! MATENV_HOME/state/sleap.lock                  locked by the matenv process that changes the environment
+//! MATENV_HOME/state/logs/sleap.log              the output of the program at its last launch
+//! MATENV_HOME/state/sleap-3.0f4a21.unfinished   exists while that generation is being built
+//! ~/.conda/envs/sleap                           the conda link: a link to envs/sleap
 //! ```
 
 mod activate;
@@ -50,27 +49,27 @@ use crate::{
 };
 use link::At;
 
-/// The room that conda packages leave for the prefix, in bytes.
-const ROOM_FOR_PREFIX: usize = 255;
+/// The longest prefix that conda packages allow, in bytes.
+const MAX_PREFIX_LENGTH: usize = 255;
 
-/// Generations, links and state below `MATENV_HOME`.
+/// The generations, links and state in `MATENV_HOME`.
 #[derive(Debug, Clone)]
 pub struct Store {
     home: PathBuf,
     user_home: PathBuf,
 }
 
-/// What was removed.
+/// The paths that [`Store::remove`] removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Removed {
     /// The generations' folders.
     pub generations: Vec<PathBuf>,
-    /// The conda door, if it was ours.
+    /// The conda link, if matenv created it.
     pub door: Option<PathBuf>,
 }
 
 impl Store {
-    /// The store of these settings; nothing is created before it is needed.
+    /// Returns the store for these settings. Folders are created when they are needed.
     pub fn open(settings: &Settings) -> Result<Self, StoreError> {
         Ok(Self {
             home: settings.home.clone(),
@@ -78,35 +77,35 @@ impl Store {
         })
     }
 
-    /// The link to the current generation.
+    /// Returns the path of the link to the current generation.
     #[must_use]
     pub fn link(&self, env: &EnvName) -> PathBuf {
         self.home.join("envs").join(env.as_str())
     }
 
-    /// Where a launched program's output goes.
+    /// Returns the log file of a launched program's output.
     #[must_use]
     pub fn log(&self, env: &EnvName) -> PathBuf {
         self.state().join("logs").join(format!("{env}.log"))
     }
 
-    /// Hold the environment: one installation at a time. A second one waits, and says so.
+    /// Locks the environment, so that only one process changes it. A second process prints a note and waits.
     pub async fn lock(&self, events: &Events, env: &EnvName) -> Result<EnvLock, StoreError> {
         EnvLock::acquire(&self.state(), events, env.as_str()).await
     }
 
-    /// Where the clones of a manifest's program lie.
+    /// Returns the folder of the clones of a manifest's program.
     #[must_use]
     pub fn source(&self, manifest: &EnvName) -> PathBuf {
         self.home.join("src").join(manifest.as_str())
     }
 
-    /// Hold the clones of a manifest's program, until a generation that stands on them is finished.
+    /// Locks the clones of a manifest's program until a generation that uses them is finished.
     pub async fn lock_source(&self, events: &Events, manifest: &EnvName) -> Result<EnvLock, StoreError> {
         EnvLock::acquire(&self.state(), events, &format!("src-{manifest}")).await
     }
 
-    /// The current generation; one whose record is gone or damaged is none, see [`Store::lost`].
+    /// Returns the current generation, or `None` if its record is missing or damaged (see [`Store::lost`]).
     pub fn current(&self, env: &EnvName) -> Result<Option<Generation>, StoreError> {
         match self.current_prefix(env)?.map_or(Ok(None), Generation::read) {
             Err(StoreError::Damaged { .. }) => Ok(None),
@@ -114,7 +113,7 @@ impl Store {
         }
     }
 
-    /// Every finished generation of an environment, the oldest first. A damaged one leaves the good ones.
+    /// Returns every finished generation of an environment, oldest first. Skips damaged ones with a warning.
     pub fn generations(&self, env: &EnvName) -> Result<Vec<Generation>, StoreError> {
         let mut found = Vec::new();
         for folder in self.folders(env)? {
@@ -131,7 +130,7 @@ impl Store {
         Ok(found)
     }
 
-    /// The current generation of every environment, by name. A damaged one leaves the good ones.
+    /// Returns the current generation of every environment, by name. Skips damaged ones.
     pub fn list(&self) -> Result<Vec<Generation>, StoreError> {
         let mut names: Vec<EnvName> = names_in(&self.home.join("envs"))?
             .iter()
@@ -149,7 +148,7 @@ impl Store {
         Ok(found)
     }
 
-    /// A folder for a new generation. What a crashed run left is removed first; the environment must be held.
+    /// Creates a folder for a new generation and removes the remains of crashed runs. The environment must be locked.
     pub fn stage(&self, env: &EnvName) -> Result<Staged, StoreError> {
         fs_err::create_dir_all(self.store()).map_err(StoreError::Write)?;
         fs_err::create_dir_all(self.state()).map_err(StoreError::Write)?;
@@ -159,11 +158,11 @@ impl Store {
         let stamp = jiff::Timestamp::now().as_millisecond() & 0xff_ffff;
         let prefix = self.store().join(format!("{env}-{number}.{stamp:06x}"));
         let length = prefix.as_os_str().len();
-        if length > ROOM_FOR_PREFIX {
+        if length > MAX_PREFIX_LENGTH {
             return Err(StoreError::TooLong {
                 prefix,
                 length,
-                room: ROOM_FOR_PREFIX,
+                room: MAX_PREFIX_LENGTH,
             });
         }
         let mark = self.mark(&prefix);
@@ -173,19 +172,19 @@ impl Store {
         Ok(staged)
     }
 
-    /// Make a staged generation the current one.
+    /// Makes a staged generation the current one.
     pub fn commit(&self, staged: Staged, record: &GenerationRecord) -> Result<Generation, StoreError> {
         let record = GenerationRecord {
             env: staged.env.clone(),
             number: staged.number,
             ..record.clone()
         };
-        // Without it nobody is told of later changes, which is no reason to throw a good generation away.
+        // Without a fingerprint, later changes cannot be detected. That is no reason to discard a good generation.
         if let Err(error) = Fingerprint::take(&staged.prefix).and_then(|taken| match taken {
             Some(fingerprint) => fingerprint.write(&staged.prefix),
             None => Ok(()),
         }) {
-            tracing::warn!("changes in {} will not be noticed: {error}", staged.prefix.display());
+            tracing::warn!("changes in {} will not be detected: {error}", staged.prefix.display());
         }
         record.write(&staged.prefix)?;
         let link = self.link(&staged.env);
@@ -202,7 +201,7 @@ impl Store {
         })
     }
 
-    /// Remove old generations: the current one, the one before it and those that a process uses stay.
+    /// Removes old generations. Keeps the current one, the one before it, and those that a process uses.
     pub fn prune(&self, env: &EnvName) -> Result<Vec<PathBuf>, StoreError> {
         let Some(current) = self.current(env)? else {
             return Ok(Vec::new());
@@ -224,8 +223,8 @@ impl Store {
         Ok(removed)
     }
 
-    /// Remove an environment: its conda door if it is ours, its link, its generations. A running program that uses it
-    /// is in the way, unless `force`. The environment must be held.
+    /// Removes an environment: its conda link if matenv created it, its link and its generations. Fails if a running
+    /// program uses it, unless `force` is set. The environment must be locked.
     pub fn remove(&self, env: &EnvName, force: bool) -> Result<Removed, StoreError> {
         let folders = self.folders(env)?;
         if !force {
@@ -264,14 +263,14 @@ impl Store {
         Ok(Removed { generations, door })
     }
 
-    /// Remove the clones of a manifest's program, if no environment is left that may stand on them and none is being made.
+    /// Removes the clones of a manifest's program if no environment uses them and none that would is being installed.
     fn forget_source(&self, manifest: &EnvName) -> Result<(), StoreError> {
         let Some(_held) = EnvLock::at_once(&self.state(), &format!("src-{manifest}")) else {
             return Ok(());
         };
         for name in names_in(&self.home.join("envs"))? {
             let Ok(env) = name.parse() else { continue };
-            // One whose record cannot be read may stand on them too.
+            // An environment whose record cannot be read may use them too.
             let uses = self.current(&env).map_or(true, |current| {
                 current.is_some_and(|other| other.record.manifest == *manifest)
             });
@@ -285,18 +284,18 @@ impl Store {
         }
     }
 
-    /// Remove what crashed runs left of `env`: unfinished generations, and those that were being removed.
+    /// Removes the remains of crashed runs of `env`: unfinished and half-removed generations.
     fn sweep(&self, env: &EnvName) -> Result<(), StoreError> {
         let current = self.current_prefix(env)?;
         for Folder { prefix, .. } in self.folders(env)? {
             let mark = self.mark(&prefix);
             if current.as_ref() == Some(&prefix) {
-                // The crash came after the link was moved, so this one is whole.
+                // The crash came after the link was moved, so this generation is complete.
                 unmark(&mark);
             } else if mark.exists() || matches!(Generation::read(prefix.clone()), Ok(None)) {
                 match staged::discard(&prefix) {
                     Ok(()) => unmark(&mark),
-                    Err(error) => tracing::warn!("what a crashed run left stays: {error}"),
+                    Err(error) => tracing::warn!("failed to remove files of a crashed run: {error}"),
                 }
             }
         }
@@ -305,13 +304,13 @@ impl Store {
                 .strip_prefix(staged::TRASH)
                 .is_some_and(|name| Folder::named(name, env, &self.store()).is_some());
             if ours && let Err(error) = fs_err::remove_dir_all(self.store().join(name)) {
-                tracing::warn!("what a crashed run left stays: {error}");
+                tracing::warn!("failed to remove files of a crashed run: {error}");
             }
         }
         Ok(())
     }
 
-    /// Where the link of `env` points, if into the store.
+    /// Returns the target of the link of `env` if it is in the store.
     fn current_prefix(&self, env: &EnvName) -> Result<Option<PathBuf>, StoreError> {
         let link = self.link(env);
         match link::at(&link).map_err(StoreError::Read)? {
@@ -324,7 +323,7 @@ impl Store {
         }
     }
 
-    /// Every folder of the store that belongs to `env`, finished or not, the oldest first.
+    /// Returns every folder of the store that belongs to `env`, finished or not, oldest first.
     fn folders(&self, env: &EnvName) -> Result<Vec<Folder>, StoreError> {
         let store = self.store();
         let mut folders: Vec<Folder> = names_in(&store)?
@@ -343,21 +342,21 @@ impl Store {
         self.home.join("state")
     }
 
-    /// The file that stands while the generation at `prefix` is being built.
+    /// Returns the marker file that exists while the generation at `prefix` is being built.
     fn mark(&self, prefix: &Path) -> PathBuf {
         let name = prefix.file_name().unwrap_or_default().to_string_lossy();
         self.state().join(format!("{name}.unfinished"))
     }
 }
 
-/// A generation's folder, by its name alone.
+/// The folder of a generation, known from its name alone.
 struct Folder {
     number: u64,
     prefix: PathBuf,
 }
 
 impl Folder {
-    /// `sleap-3.0f4a21` as a generation of `sleap`: `sleap-gpu-3.0f4a21` is none.
+    /// Parses the name of a generation of `env`: `sleap-3.0f4a21` is one of `sleap`, `sleap-gpu-3.0f4a21` is not.
     fn named(name: &str, env: &EnvName, store: &Path) -> Option<Self> {
         let id = name.strip_prefix(env.as_str())?.strip_prefix('-')?;
         let (number, stamp) = id.split_once('.')?;
@@ -370,7 +369,7 @@ impl Folder {
     }
 }
 
-/// The names in a folder that may not be there yet.
+/// Returns the names in a folder, which may not exist yet.
 fn names_in(folder: &Path) -> Result<Vec<String>, StoreError> {
     let entries = match fs_err::read_dir(folder) {
         Ok(entries) => entries,
@@ -390,7 +389,7 @@ pub fn previous_log(log: &Path) -> PathBuf {
     log.with_added_extension("1")
 }
 
-/// Take a mark or a log away. One that stays is looked at again by the next run.
+/// Removes a marker file or a log. If that fails, the next run tries again.
 fn unmark(file: &Path) {
     match fs_err::remove_file(file) {
         Ok(()) => {}
@@ -399,7 +398,7 @@ fn unmark(file: &Path) {
     }
 }
 
-// They start POSIX shells and programs of `/bin`.
+// The tests start POSIX shells and programs of `/bin`.
 #[cfg(test)]
 #[cfg(unix)]
 mod tests;

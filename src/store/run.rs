@@ -1,4 +1,4 @@
-//! Programs of an environment, started so that they see nothing of other programs' libraries.
+//! Runs programs of an environment, isolated from the libraries of other programs.
 
 use std::{
     collections::BTreeMap,
@@ -10,18 +10,18 @@ use std::{
 use super::{Generation, StoreError};
 use crate::context::settings::Settings;
 
-/// A command of an environment, found and not started yet.
+/// A command of an environment that was found but not started yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     /// The program's path.
     pub program: PathBuf,
-    /// Its arguments.
+    /// The arguments.
     pub arguments: Vec<OsString>,
-    /// The variables it gets, and no others.
+    /// The complete set of its environment variables.
     pub variables: BTreeMap<OsString, OsString>,
 }
 
-/// Find a command, in the environment first and then where the shell would look.
+/// Finds a command, first in the environment and then on the PATH.
 pub fn find(settings: &Settings, generation: &Generation, argv: &[OsString]) -> Result<Found, StoreError> {
     let missing = |name: &OsString| StoreError::NoCommand {
         command: name.to_string_lossy().into_owned(),
@@ -30,7 +30,7 @@ pub fn find(settings: &Settings, generation: &Generation, argv: &[OsString]) -> 
     let (name, arguments) = argv.split_first().ok_or_else(|| missing(&OsString::new()))?;
     let variables = variables(settings, generation);
     let search = variables.get(std::ffi::OsStr::new("PATH"));
-    // A name with a separator counts from the working folder; a removed one leaves absolute paths.
+    // A name with a separator is relative to the working directory. If that was removed, absolute paths still work.
     let cwd = std::env::current_dir().unwrap_or_default();
     let is_python = ["python", "python3"].iter().any(|own| name == own);
     let no_python = || StoreError::NoPython {
@@ -38,7 +38,7 @@ pub fn find(settings: &Settings, generation: &Generation, argv: &[OsString]) -> 
     };
     let program =
         which::which_in(name, search, cwd).map_err(|_| if is_python { no_python() } else { missing(name) })?;
-    // Another program's Python is the last thing that is meant.
+    // The user does not want the Python of another program.
     if is_python && !program.starts_with(&generation.prefix) {
         return Err(no_python());
     }
@@ -49,8 +49,8 @@ pub fn find(settings: &Settings, generation: &Generation, argv: &[OsString]) -> 
     })
 }
 
-/// Start a command of the environment. On Unix it replaces this process, so that signals reach it and its exit code is
-/// the caller's; elsewhere its exit code is passed on.
+/// Starts a command of the environment. On Unix the command replaces this process: it receives the signals, and the
+/// caller gets its exit code. On other systems the exit code is returned.
 pub fn exec(settings: &Settings, generation: &Generation, argv: &[OsString]) -> Result<ExitCode, StoreError> {
     let found = find(settings, generation, argv)?;
     start(&found.program, &found.arguments, &found.variables).map_err(|source| StoreError::Start {
@@ -59,7 +59,7 @@ pub fn exec(settings: &Settings, generation: &Generation, argv: &[OsString]) -> 
     })
 }
 
-/// What an activated shell has too: `conda deactivate` in a shell that was started so finds its way back.
+/// Returns the variables of an activated shell, so that `conda deactivate` works in a shell that was started this way.
 fn variables(settings: &Settings, generation: &Generation) -> BTreeMap<OsString, OsString> {
     let mut variables = settings.variables.inside(&generation.prefix);
     variables.insert("CONDA_DEFAULT_ENV".into(), generation.env.as_str().into());

@@ -1,4 +1,4 @@
-//! How much a folder holds.
+//! The size of a folder.
 
 use std::{
     collections::HashSet,
@@ -10,32 +10,32 @@ use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Bytes and files below a folder.
+/// The total bytes and number of files in a folder, with its subfolders.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Size {
-    /// Bytes of its files; a file with several names in the folder counts once.
+    /// The bytes of its files. A file with several hard links in the folder counts once.
     pub bytes: u64,
-    /// Its files and links, each name counted: what an inode allowance sees is at most this.
+    /// The number of files and links. Each name counts, so the number of inodes is at most this.
     pub files: u64,
 }
 
 impl Size {
-    /// Look below `folder`; what is not there or cannot be read holds nothing.
+    /// Measures `folder`. Files that do not exist or cannot be read count as empty.
     #[must_use]
     pub fn of(folder: &Path) -> Self {
-        let (bytes, files) = below(folder, &Mutex::default());
+        let (bytes, files) = measure(folder, &Mutex::default());
         Self { bytes, files }
     }
 }
 
-/// Bytes and files below a folder. Links are counted and not followed.
-fn below(folder: &Path, seen: &Mutex<HashSet<(u64, u64)>>) -> (u64, u64) {
-    // A folder that vanishes or refuses meanwhile holds nothing for us.
+/// Counts the bytes and files in a folder. Links are counted but not followed.
+fn measure(folder: &Path, seen: &Mutex<HashSet<(u64, u64)>>) -> (u64, u64) {
+    // A folder that disappears meanwhile or cannot be read counts as empty.
     let entries: Vec<_> = fs_err::read_dir(folder).into_iter().flatten().flatten().collect();
     entries
         .par_iter()
         .map(|entry| match entry.file_type() {
-            Ok(kind) if kind.is_dir() => below(&entry.path(), seen),
+            Ok(kind) if kind.is_dir() => measure(&entry.path(), seen),
             Ok(_) => entry
                 .metadata()
                 .map_or((0, 0), |metadata| (new_bytes(&metadata, seen), 1)),
@@ -44,7 +44,7 @@ fn below(folder: &Path, seen: &Mutex<HashSet<(u64, u64)>>) -> (u64, u64) {
         .reduce(|| (0, 0), |a, b| (a.0 + b.0, a.1 + b.1))
 }
 
-/// The bytes of a file, or nothing if another name of it was met.
+/// Returns the bytes of a file, or 0 if another hard link to it was already counted.
 #[cfg(unix)]
 fn new_bytes(metadata: &std::fs::Metadata, seen: &Mutex<HashSet<(u64, u64)>>) -> u64 {
     use std::os::unix::fs::MetadataExt;
@@ -56,7 +56,7 @@ fn new_bytes(metadata: &std::fs::Metadata, seen: &Mutex<HashSet<(u64, u64)>>) ->
     if is_new { metadata.len() } else { 0 }
 }
 
-/// Elsewhere std does not tell which names are one file.
+/// Returns the bytes of a file. On other systems std cannot detect hard links.
 #[cfg(not(unix))]
 fn new_bytes(metadata: &std::fs::Metadata, _seen: &Mutex<HashSet<(u64, u64)>>) -> u64 {
     metadata.len()

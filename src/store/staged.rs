@@ -8,16 +8,18 @@ use std::{
 use super::unmark;
 use crate::names::EnvName;
 
-/// What the name of a folder that is being removed starts with.
+/// The prefix of the name of a folder that is being removed.
 pub(super) const TRASH: &str = ".removed-";
 
-/// A generation that is being built. Dropping it before [`Store::commit`](super::Store::commit) takes it away, as
-/// Ctrl-C does, and leaves files that take too long to remove to the next run; [`Staged::remove`] takes its time.
+/// A generation that is being built.
+///
+/// Dropping it before [`Store::commit`](super::Store::commit) removes it, for example after Ctrl-C. Files that take too
+/// long to remove are left to the next run. [`Staged::remove`] waits until all files are removed.
 #[derive(Debug)]
 pub struct Staged {
-    /// Its folder, where it will stay.
+    /// The generation's folder. It is never moved.
     pub prefix: PathBuf,
-    /// Its number.
+    /// The generation's number.
     pub number: u64,
     pub(super) env: EnvName,
     mark: PathBuf,
@@ -35,24 +37,24 @@ impl Staged {
         }
     }
 
-    /// It is the current generation now.
+    /// Marks it as finished and returns its folder.
     pub(super) fn finish(mut self) -> PathBuf {
         self.finished = true;
         unmark(&self.mark);
         self.prefix.clone()
     }
 
-    /// Remove it, however long that takes.
+    /// Removes it and waits until that is done.
     pub fn remove(mut self) {
         self.finished = true;
-        self.withdraw(None);
+        self.remove_within(None);
     }
 
-    fn withdraw(&self, within: Option<Duration>) {
-        match withdraw(&self.prefix, within) {
-            Ok(Gone::Whole) => unmark(&self.mark),
-            Ok(Gone::Renamed) => tracing::debug!("what was linked so far is removed by the next run"),
-            Err(error) => tracing::warn!("an unfinished generation is left to the next run: {error}"),
+    fn remove_within(&self, within: Option<Duration>) {
+        match remove_within(&self.prefix, within) {
+            Ok(Removal::Complete) => unmark(&self.mark),
+            Ok(Removal::Renamed) => tracing::debug!("the next run removes the files linked so far"),
+            Err(error) => tracing::warn!("failed to remove an unfinished generation, left to the next run: {error}"),
         }
     }
 }
@@ -60,36 +62,36 @@ impl Staged {
 impl Drop for Staged {
     fn drop(&mut self) {
         if !self.finished {
-            self.withdraw(Some(AT_ONCE));
+            self.remove_within(Some(INTERRUPT_LIMIT));
         }
     }
 }
 
-/// How long the end of an interrupted run may wait for files to be removed: the prompt is due within a second.
-const AT_ONCE: Duration = Duration::from_millis(200);
+/// The time limit for removing files after an interruption: the prompt should return within a second.
+const INTERRUPT_LIMIT: Duration = Duration::from_millis(200);
 
-/// How far a folder is gone.
-enum Gone {
-    /// Nothing of it is left.
-    Whole,
-    /// It has another name, under which it is no generation.
+/// The result of removing a folder.
+enum Removal {
+    /// All files are removed.
+    Complete,
+    /// The folder was renamed, so that it is not a generation any more.
     Renamed,
 }
 
-/// How often a folder that comes again is removed; a full disk that takes no file ends it too.
+/// How often a folder is removed that other threads create again. The limit also ends the loop on a full disk.
 const ATTEMPTS: usize = 10;
 
-/// Remove the folder of a generation that threads may still link files into: after Ctrl-C nobody waits for them.
-fn withdraw(prefix: &Path, within: Option<Duration>) -> std::io::Result<Gone> {
+/// Removes the folder of a generation while threads may still link files into it, as after Ctrl-C.
+fn remove_within(prefix: &Path, within: Option<Duration>) -> std::io::Result<Removal> {
     let trash = trash_for(prefix);
     if fs_err::rename(prefix, &trash).is_err() {
-        return discard(prefix).map(|()| Gone::Whole);
+        return discard(prefix).map(|()| Removal::Complete);
     }
-    // A file in the folder's place: no thread can make that folder again. One that was quicker is removed first.
+    // A file in the folder's place stops threads from creating the folder again. If one was faster, remove it first.
     let blocked = (0..ATTEMPTS).any(|_| {
         let blocked = fs_err::write(prefix, "").is_ok();
         if !blocked {
-            // The next attempt tells whether that helped.
+            // The next attempt shows whether this worked.
             let _ = fs_err::remove_dir_all(prefix);
         }
         blocked
@@ -97,19 +99,19 @@ fn withdraw(prefix: &Path, within: Option<Duration>) -> std::io::Result<Gone> {
     match within {
         None => fs_err::remove_dir_all(&trash)?,
         Some(within) => {
-            let (tell, told) = std::sync::mpsc::channel();
-            // Nobody listens after `within`; the end of the process ends the thread too.
-            std::thread::spawn(move || tell.send(fs_err::remove_dir_all(&trash)));
-            match told.recv_timeout(within) {
+            let (sender, receiver) = std::sync::mpsc::channel();
+            // Sending fails after `within`, which is fine. The thread ends with the process.
+            std::thread::spawn(move || sender.send(fs_err::remove_dir_all(&trash)));
+            match receiver.recv_timeout(within) {
                 Ok(removed) => removed?,
-                Err(_) => return Ok(Gone::Renamed),
+                Err(_) => return Ok(Removal::Renamed),
             }
         }
     }
     if blocked {
         fs_err::remove_file(prefix)?;
     }
-    Ok(Gone::Whole)
+    Ok(Removal::Complete)
 }
 
 fn trash_for(prefix: &Path) -> PathBuf {
@@ -117,17 +119,17 @@ fn trash_for(prefix: &Path) -> PathBuf {
     prefix.with_file_name(format!("{TRASH}{name}"))
 }
 
-/// Remove a generation's folder, under another name first: a crash then leaves no half generation.
+/// Renames a generation's folder and then removes it, so that a crash does not leave half a generation.
 pub(super) fn discard(prefix: &Path) -> std::io::Result<()> {
     if prefix.is_file() {
-        // A crash in the middle of `withdraw`.
+        // This file is left from a crash during `remove_within`.
         return fs_err::remove_file(prefix);
     }
     let trash = trash_for(prefix);
     match fs_err::rename(prefix, &trash) {
         Ok(()) => fs_err::remove_dir_all(&trash),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        // Windows does not rename a folder with an open file in it, but may empty it.
+        // Windows cannot rename a folder with an open file in it, but may be able to empty it.
         Err(_) => fs_err::remove_dir_all(prefix),
     }
 }

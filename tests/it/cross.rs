@@ -149,7 +149,7 @@ fn another_platforms_machine_can_be_planned_and_not_installed() {
     insta::assert_snapshot!(gpu.refuses(8, "gpu", &[]), @"
     install::other_platform
 
-      × the environment would be for win-64, and this machine is linux-64
+      × the environment is for win-64, but this machine is linux-64
       help: show the plan for it: matenv plan ENV --hardware FILE; install it on a machine of that platform
     ");
 }

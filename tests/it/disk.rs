@@ -20,7 +20,7 @@ const DISK: &str = "size=32m";
 const TOO_MUCH: usize = 48_000_000;
 
 const FULL: [&str; 2] = ["No space left", "free"];
-const NOT_WRITABLE: [&str; 4] = ["Permission denied", "Read-only", "writable", "cannot write"];
+const NOT_WRITABLE: [&str; 5] = ["Permission denied", "Read-only", "writable", "cannot write", "failed to write"];
 
 fn small() -> Index {
     Index::serve(&[Wheel::new("demo-app", "1.0")], Options::default())
@@ -300,7 +300,7 @@ fn one_disk_for_all_is_refused_before_the_first_byte_with_all_that_moves_it() {
     }
     env.install_demo_from(&channel, NO_INDEX, &[])
         .exits(1)
-        .says("is too full: about")
+        .says("not enough disk space in the filesystem of")
         .says("home/rattler")
         .says("MATENV_HOME=DIR RATTLER_CACHE_DIR=DIR");
     env.has_no_environment();

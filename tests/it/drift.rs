@@ -100,7 +100,7 @@ fn pip_and_uv_refuse_with_our_sentence_and_what_is_forced_past_it_is_named() {
         assert_ne!(refused.code, Some(0), "{refused}");
         let mut refused = refused.says("externally managed");
         for words in [
-            "matenv made the environment demo and proved it as it is",
+            "matenv created and proved the environment demo",
             "matenv init lab",
             "matenv add demo PKG",
             "matenv install demo",

@@ -51,14 +51,14 @@ fn an_environment_whose_folder_is_gone_is_told_everywhere_and_made_again() {
         assert_eq!(
             one["evidence"],
             json!([format!(
-                "{} leads to {}, which is not there",
+                "{} points to {}, which does not exist",
                 link.display(),
                 folder.display()
             )])
         );
         assert_eq!(
             one["remedy"],
-            "move it back, or make it again: matenv install demo   or   matenv remove demo"
+            "move it back, or install it again: matenv install demo   or   matenv remove demo"
         );
     }
     let listed = env.matenv(&["list", "--json"]).exits(0);
@@ -67,7 +67,7 @@ fn an_environment_whose_folder_is_gone_is_told_everywhere_and_made_again() {
         [&row["env"], &row["ok"], &row["prefix"], &row["profile"]],
         [&json!("demo"), &json!(false), &json!(folder), &Value::Null]
     );
-    assert!(row["broken"].as_str().unwrap().contains("is gone"), "{row}");
+    assert!(row["broken"].as_str().unwrap().contains("is missing"), "{row}");
     env.matenv(&["list"]).exits(0).says("broken").says("matenv remove demo");
     let program = ["--", "python", "-c", "print('of another')"];
     for words in [
@@ -80,7 +80,7 @@ fn an_environment_whose_folder_is_gone_is_told_everywhere_and_made_again() {
     ] {
         env.matenv(words)
             .exits(6)
-            .says("which is not there")
+            .says("which does not exist")
             .says("matenv remove demo");
     }
 

@@ -39,7 +39,7 @@ fn check_says_which_requirement_does_not_hold_and_opens_no_connection() {
     fs_err::write(lab.root.join("manifests/demo.toml"), manifest("demo-app>=2")).unwrap();
     lab.run(&["lock", "--check"])
         .exits(3)
-        .says("`demo-app>=2` does not hold: the lock has 1.0")
+        .says("`demo-app>=2` is not satisfied: the lock has 1.0")
         .says("matenv lock");
     assert_eq!(lab.index.requests(), Vec::<String>::new());
     lab.install(&["--locked"])
@@ -49,7 +49,7 @@ fn check_says_which_requirement_does_not_hold_and_opens_no_connection() {
     lab.env.has_no_environment();
     lab.install(&["--frozen"])
         .exits(0)
-        .says("the versions of matenv.lock are taken: demo-cpu");
+        .says("using the versions in matenv.lock: demo-cpu");
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn a_platform_that_was_not_locked_is_named() {
     let lab = Lab::of_two();
     lab.change("matenv.toml", |text| text.replace("linux-64", "win-64"));
     // This channel has nothing for Windows.
-    lab.run(&["lock"]).exits(3).says("demo-cpu for win-64 cannot be locked");
+    lab.run(&["lock"]).exits(3).says("failed to lock demo-cpu for win-64");
     lab.change("matenv.toml", |text| text.replace("win-64", "linux-64"));
     lab.run(&["lock"]).exits(0);
     lab.change("matenv-lock.json", |text| text.replace("linux-64", "win-64"));

@@ -44,9 +44,9 @@ mod tests {
         insta::assert_snapshot!(
             [remedy(newest, false), remedy(None, true), remedy(None, false)].join("\n"),
             @r"
-        move it back, or make it again: matenv install sleap --name rig   or   matenv remove rig
-        move it back, or make it again: matenv install rig   or   matenv remove rig
-        move it back, or make it again: matenv install MANIFEST --name rig   or   matenv remove rig
+        move it back, or install it again: matenv install sleap --name rig   or   matenv remove rig
+        move it back, or install it again: matenv install rig   or   matenv remove rig
+        move it back, or install it again: matenv install MANIFEST --name rig   or   matenv remove rig
         "
         );
     }

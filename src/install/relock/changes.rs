@@ -7,20 +7,20 @@ use crate::lock::{LabEntry, LabLock};
 /// A package that differs between two locks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Change {
-    /// The package.
+    /// The package's name.
     pub package: String,
-    /// Its version before; absent if it came.
+    /// The old version, or `None` if the package is new.
     pub before: Option<String>,
-    /// Its version now, which is the one before where only its file differs; absent if it went.
+    /// The new version, or `None` if the package was removed. It equals the old one if only the file differs.
     pub after: Option<String>,
-    /// Where: `sleap-cpu linux-64`.
+    /// The environments and platforms, such as `sleap-cpu linux-64`.
     pub environments: Vec<String>,
 }
 
-/// A version, and the SHA-256 of its file.
+/// A version and the SHA-256 of its file.
 type Locked = (String, String);
 
-/// What differs, by package.
+/// Returns the differences between two locks, by package.
 pub(super) fn changes(old: &LabLock, new: &LabLock) -> Vec<Change> {
     let mut found: BTreeMap<(String, Option<String>, Option<String>), Vec<String>> = BTreeMap::new();
     let mut places: Vec<(&str, &str)> = old

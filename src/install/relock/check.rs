@@ -3,18 +3,18 @@ use serde::Serialize;
 use super::{Wanted, jobs::jobs, unmet};
 use crate::{context::Context, install::InstallError, lock::LabLock};
 
-/// What a lock lacks for one environment and platform.
+/// The unmet requirements of one environment and platform.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Unmet {
     /// The environment's name in the lock.
     pub name: String,
     /// The conda subdir.
     pub platform: String,
-    /// What does not hold, one sentence each.
+    /// One message for each unmet requirement.
     pub unmet: Vec<String>,
 }
 
-/// Whether a lock holds all that is wanted: nothing is returned if it does. Opens no connection.
+/// Checks whether a lock satisfies all `wanted` environments. Returns those that it does not. Opens no connection.
 pub fn check(ctx: &Context, wanted: &Wanted<'_>, lock: &LabLock) -> Result<Vec<Unmet>, InstallError> {
     let (jobs, _) = jobs(ctx, wanted)?;
     let mut found = Vec::new();

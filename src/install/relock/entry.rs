@@ -1,4 +1,4 @@
-//! One combination, resolved: conda's records, then the wheels beside them.
+//! Resolves one combination: first the conda packages, then the wheels.
 
 use rattler_conda_types::RepoDataRecord;
 
@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// Resolve one combination.
+/// Resolves one combination into an entry of the lock.
 pub(super) async fn entry(
     ctx: &Context,
     uv: &Uv,
@@ -26,7 +26,7 @@ pub(super) async fn entry(
     let known = old.get(&job.name, subdir);
     let resolved = resolved(ctx, uv, python, job, known, upgrade).await;
     if resolved.is_err() {
-        ctx.events.warn(format!("{} for {subdir} cannot be locked", job.name));
+        ctx.events.warn(format!("failed to lock {} for {subdir}", job.name));
     }
     let (python, lock) = resolved?;
     ctx.events.note(format!(
@@ -87,7 +87,7 @@ async fn resolved(
     };
     let mut pypi = pypi::resolve(ctx, uv, &request).await?;
     if let Some(known) = known.filter(|_| ctx.settings.offline) {
-        // Offline nobody says which hashes the index lists.
+        // Offline it is unknown which hashes the index lists, so take that from the old lock.
         let computed = known.lock.pypi.computed.iter();
         pypi.computed = computed
             .filter(|file| pypi.wheels.iter().any(|wheel| wheel.file == **file))
@@ -103,7 +103,7 @@ async fn resolved(
     Ok((solved.python.to_string(), lock))
 }
 
-/// Names and versions of what conda installs into `site-packages`.
+/// Returns the names and versions of the packages that conda installs into `site-packages`.
 fn python_packages(records: &[RepoDataRecord]) -> Vec<(String, String)> {
     let mut found: Vec<_> = records
         .iter()

@@ -1,4 +1,4 @@
-//! Whether a lock still holds what a plan asks for: no connection is opened.
+//! Checks whether a lock still satisfies a plan. Opens no connection.
 
 use std::str::FromStr as _;
 
@@ -8,7 +8,7 @@ use rattler_conda_types::{MatchSpec, Matches as _, ParseMatchSpecOptions};
 
 use crate::{lock::LabEntry, plan::Plan};
 
-/// What `plan` asks for and `entry` does not hold, one sentence each; empty if it holds.
+/// Returns one message for each requirement of `plan` that `entry` does not satisfy.
 #[must_use]
 pub fn unmet(plan: &Plan, entry: &LabEntry) -> Vec<String> {
     let mut unmet = Vec::new();
@@ -17,7 +17,10 @@ pub fn unmet(plan: &Plan, entry: &LabEntry) -> Vec<String> {
         .parse()
         .is_ok_and(|version: Version| plan.python.supports(&version));
     if !supported {
-        unmet.push(format!("python {} is not {}", entry.python, plan.python.supported));
+        unmet.push(format!(
+            "python {} does not match {}",
+            entry.python, plan.python.supported
+        ));
     }
     unmet.extend(
         plan.conda
@@ -36,7 +39,7 @@ pub fn unmet(plan: &Plan, entry: &LabEntry) -> Vec<String> {
     unmet
 }
 
-/// What PEP 508's markers see in an entry's environment.
+/// Returns the values of PEP 508 markers in an entry's environment.
 fn markers(entry: &LabEntry) -> Option<MarkerEnvironment> {
     let (os_name, sys_platform, platform_system, platform_machine) = match entry.platform.as_str() {
         "linux-64" => ("posix", "linux", "Linux", "x86_64"),
@@ -69,7 +72,8 @@ fn has_conda(entry: &LabEntry, spec: &str) -> bool {
     entry.lock.conda.iter().any(|record| spec.matches(record))
 }
 
-/// Why a requirement does not hold; `asked` if it has to be there at all.
+/// Returns why a requirement is not satisfied. `asked` is whether the package must be in the lock; a bound only limits
+/// its version.
 fn requirement(text: &str, asked: bool, entry: &LabEntry) -> Option<String> {
     let wanted = Requirement::<VerbatimUrl>::from_str(text).ok()?;
     let name = wanted.name.to_string();
@@ -84,7 +88,7 @@ fn requirement(text: &str, asked: bool, entry: &LabEntry) -> Option<String> {
         .chain(by_conda)
         .find(|(known, _)| *known == name);
     if markers(entry).is_some_and(|markers| !wanted.marker.evaluate(&markers, &[])) {
-        // It is another platform's.
+        // The requirement is for another platform.
         return None;
     }
     let Some((_, version)) = locked else {
@@ -93,9 +97,9 @@ fn requirement(text: &str, asked: bool, entry: &LabEntry) -> Option<String> {
     if let Some(VersionOrUrl::VersionSpecifier(range)) = &wanted.version_or_url
         && !version.parse::<Version>().is_ok_and(|version| range.contains(&version))
     {
-        return Some(format!("`{text}` does not hold: the lock has {version}"));
+        return Some(format!("`{text}` is not satisfied: the lock has {version}"));
     }
-    // Extras that were not asked for when it was locked may lack what they need.
+    // The dependencies of an extra that was not requested before may be missing in the lock.
     let known = entry
         .requirements
         .iter()
@@ -172,14 +176,14 @@ mod tests {
         }
     }
 
-    /// What no longer holds once the manifest is changed.
+    /// Returns the unmet requirements after a change of the manifest.
     fn after(change: impl FnOnce(&mut Manifest)) -> String {
         let entry = locked(&planned(|_| {}));
         unmet(&planned(change), &entry).join("; ")
     }
 
     #[test]
-    fn what_was_locked_holds() {
+    fn a_fresh_lock_is_satisfied() {
         assert_eq!(after(|_| {}), "");
         assert_eq!(
             after(|manifest| manifest.pypi[0].requirement = "numpy>=2.1".to_owned()),
@@ -188,11 +192,11 @@ mod tests {
     }
 
     #[test]
-    fn each_thing_that_does_not_hold_is_named() {
-        insta::assert_snapshot!(after(|manifest| manifest.pypi[0].requirement = "numpy>=3".to_owned()), @"`numpy>=3` does not hold: the lock has 2.4.6");
+    fn each_unmet_requirement_is_reported() {
+        insta::assert_snapshot!(after(|manifest| manifest.pypi[0].requirement = "numpy>=3".to_owned()), @"`numpy>=3` is not satisfied: the lock has 2.4.6");
         insta::assert_snapshot!(after(|manifest| manifest.pypi[0].requirement = "scipy; python_version >= '3.9'".to_owned()), @"`scipy; python_version >= '3.9'` is not in the lock");
         insta::assert_snapshot!(after(|manifest| manifest.pypi[0].requirement = "scipy".to_owned()), @"`scipy` is not in the lock");
-        insta::assert_snapshot!(after(|manifest| manifest.python.supported = ">=3.11,<3.13".to_owned()), @"python 3.13.5 is not >=3.11,<3.13");
+        insta::assert_snapshot!(after(|manifest| manifest.python.supported = ">=3.11,<3.13".to_owned()), @"python 3.13.5 does not match >=3.11,<3.13");
         insta::assert_snapshot!(after(|manifest| manifest.conda = vec!["ffmpeg >=6".to_owned()]), @"the conda package `ffmpeg >=6` is not in the lock");
         insta::assert_snapshot!(after(|manifest| {
             let profile = crate::names::ProfileName::Cpu;

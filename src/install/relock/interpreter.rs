@@ -7,23 +7,24 @@ use crate::{
     packages::conda::{self, host_python},
 };
 
-/// An interpreter for uv to run, and what it stands on.
+/// A Python interpreter for uv. A temporary one is removed when this value is dropped.
 #[derive(Debug)]
 pub struct Interpreter {
-    /// Its executable.
+    /// The path of the executable.
     pub path: PathBuf,
     _folder: Option<tempfile::TempDir>,
 }
 
 impl Interpreter {
-    /// One that is there.
+    /// Returns an existing interpreter.
     #[must_use]
     pub fn at(path: PathBuf) -> Self {
         Self { path, _folder: None }
     }
 }
 
-/// Any CPython of this machine, else the channel's, which is linked into a folder that is removed again.
+/// Returns any CPython of this machine. If there is none, installs one from the conda channel into a
+/// temporary folder.
 pub async fn interpreter(ctx: &Context) -> Result<Interpreter, InstallError> {
     let any = PythonRange {
         preferred: "3.13".to_owned(),

@@ -1,4 +1,4 @@
-//! What there is to resolve: each environment for each profile, backend and platform.
+//! The combinations to resolve: each environment for each profile, backend and platform.
 
 use super::{Wanted, WantedEnv};
 use crate::{
@@ -18,7 +18,7 @@ pub(super) struct Job<'a> {
     pub(super) plan: Plan,
 }
 
-/// The combinations that can be had, and a line for each that cannot.
+/// Returns the supported combinations, and a line for each unsupported one.
 pub(super) fn jobs<'a>(ctx: &Context, wanted: &'a Wanted<'_>) -> Result<(Vec<Job<'a>>, Vec<String>), InstallError> {
     let profiles = Profiles::load()?;
     let mut jobs = Vec::new();
@@ -40,7 +40,7 @@ pub(super) fn jobs<'a>(ctx: &Context, wanted: &'a Wanted<'_>) -> Result<(Vec<Job
                         jobs.push(Job { name, target, plan });
                     }
                     Ok(plan) => left_out.push(format!(
-                        "{name} for {}: it would be {} on {}",
+                        "{name} for {}: the plan falls back to {} on {}",
                         target.subdir, plan.profile, plan.backend
                     )),
                     Err(PlanError::Unsupported(error)) => {
@@ -58,7 +58,7 @@ pub(super) fn jobs<'a>(ctx: &Context, wanted: &'a Wanted<'_>) -> Result<(Vec<Job
     }
 }
 
-/// The plan for a machine of the target whose driver serves the backend.
+/// Makes the plan for a machine of the target platform whose driver supports the backend.
 fn planned(
     ctx: &Context,
     one: &WantedEnv<'_>,

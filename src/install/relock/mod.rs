@@ -1,7 +1,7 @@
-//! Locking: a lab's environments, resolved for every profile, backend and platform that it asks for, on any machine.
+//! Locking: resolves a lab's environments for every requested profile, backend and platform, on any machine.
 //!
-//! In: what is [`Wanted`] and the lock that there is. Out: a [`Locked`] whose versions are those of before where they still hold.
-//! Absent on purpose: fallbacks, which depend on the machine, and this machine's hardware.
+//! Input: a [`Wanted`] and the existing lock. Output: a [`Locked`] that keeps the old versions if they still satisfy
+//! the requirements. The result must not depend on this machine, so locking uses neither its hardware nor fallbacks.
 
 mod changes;
 mod check;
@@ -30,21 +30,21 @@ use crate::{
 use entry::entry;
 use jobs::jobs;
 
-/// A new lock.
+/// The result of locking.
 #[derive(Debug, Clone)]
 pub struct Locked {
-    /// All of it: what was asked for now, and what the old lock had besides.
+    /// The complete new lock: the requested entries and the unchanged entries of the old lock.
     pub lock: LabLock,
-    /// What differs from the old lock.
+    /// The differences from the old lock.
     pub changes: Vec<Change>,
-    /// A line for each combination that cannot be had.
+    /// A line for each combination that is not supported.
     pub left_out: Vec<String>,
 }
 
-/// Resolve what is `wanted`.
+/// Resolves the `wanted` environments.
 ///
 /// # Errors
-/// Nothing of what is wanted can be had, or something cannot be resolved or reached.
+/// If no combination is supported, or one cannot be resolved or a source does not answer.
 pub async fn lock(
     ctx: &Context,
     wanted: &Wanted<'_>,
@@ -59,7 +59,7 @@ pub async fn lock(
     upgrade.check(old)?;
     let python = interpreter(ctx).await?;
     let uv = Uv::find(ctx, &python.path, true).await?;
-    // uv and the solver keep more than one core busy by themselves.
+    // uv and the solver each use more than one core.
     let at_once = std::thread::available_parallelism()
         .map_or(2, std::num::NonZero::get)
         .max(2);
@@ -81,7 +81,7 @@ pub async fn lock(
     })
 }
 
-/// A fallback stands for this machine, and a lock for all.
+/// Turns off fallbacks: they depend on this machine, but a lock is for all machines.
 fn without_fallbacks(ctx: &Context) -> Context {
     let settings = Settings {
         host_python: false,

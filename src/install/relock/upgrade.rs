@@ -1,19 +1,19 @@
 use crate::{install::LockedError, lock::LabLock, names::closest};
 
-/// Which versions may move.
+/// The packages whose versions may change.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Upgrade {
-    /// Only those that no longer hold.
+    /// Only packages that do not satisfy the requirements any more.
     #[default]
     Nothing,
-    /// Those of these packages.
+    /// These packages.
     Packages(Vec<String>),
-    /// All.
+    /// All packages.
     Everything,
 }
 
 impl Upgrade {
-    /// Each package that is to move is somewhere in the lock.
+    /// Checks that each package to upgrade is in the lock.
     pub(super) fn check(&self, old: &LabLock) -> Result<(), LockedError> {
         let Self::Packages(packages) = self else {
             return Ok(());

@@ -9,21 +9,21 @@ use crate::{
     profile::stack::Backends,
 };
 
-/// What is to be locked.
+/// The environments, platforms and backends to lock.
 #[derive(Debug, Clone)]
 pub struct Wanted<'a> {
     /// The environments.
     pub environments: Vec<WantedEnv<'a>>,
     /// The platforms.
     pub targets: Vec<Target>,
-    /// torch's backends, for the GPU profiles.
+    /// The torch backends, for the GPU profiles.
     pub backends: Vec<Backend>,
-    /// It is all that the lab wants: what else the lock has is dropped.
+    /// Whether this is the whole lab. Other entries of the lock are removed then.
     pub whole: bool,
 }
 
 impl Wanted<'_> {
-    /// Whether an entry of the old lock stays as it is: it is not asked for in this run, and this run is not for all.
+    /// Returns whether an entry of the old lock stays unchanged because this run does not cover it.
     pub(super) fn leaves(&self, entry: &LabEntry) -> bool {
         let env = |one: &WantedEnv<'_>| one.env == entry.env && one.profiles.contains(&entry.profile);
         let asked = self.environments.iter().any(env)
@@ -36,12 +36,12 @@ impl Wanted<'_> {
     }
 }
 
-/// An environment that is to be locked.
+/// An environment to lock.
 #[derive(Debug, Clone)]
 pub struct WantedEnv<'a> {
-    /// Its name.
+    /// The environment's name.
     pub env: EnvName,
-    /// Its manifest.
+    /// The environment's manifest.
     pub manifest: &'a Manifest,
     /// The profiles.
     pub profiles: Vec<ProfileName>,
@@ -49,7 +49,7 @@ pub struct WantedEnv<'a> {
     pub packages: Vec<String>,
 }
 
-/// What is named on the command line; what is not is the lab's.
+/// The selection on the command line. Empty lists mean the values of the lab.
 #[derive(Debug, Clone, Default)]
 pub struct Ask {
     /// Environments.
@@ -58,20 +58,20 @@ pub struct Ask {
     pub profiles: Vec<ProfileName>,
     /// conda subdirs.
     pub platforms: Vec<String>,
-    /// torch's backends.
+    /// torch backends.
     pub backends: Vec<Backend>,
 }
 
-/// Why it cannot be told what is to be locked.
+/// An invalid selection of what to lock.
 #[derive(Debug, thiserror::Error)]
 pub enum WantedError {
-    /// An environment that the lab does not have, or one without a manifest.
+    /// The lab does not have the environment, or it has no manifest.
     #[error(transparent)]
     Lab(Box<LabError>),
-    /// A platform that cannot be locked for.
+    /// A platform that matenv cannot lock for.
     #[error(transparent)]
     Target(#[from] TargetError),
-    /// A backend that torch has no builds for.
+    /// torch has no builds for the backend.
     #[error("torch has no build `{0}`")]
     Backend(Backend),
 }
@@ -82,7 +82,7 @@ impl From<LabError> for WantedError {
     }
 }
 
-/// What a lab wants locked, or the part of it that is asked for.
+/// Returns what to lock: the whole lab, or the part that `ask` selects.
 pub fn wanted<'a>(lab: &Lab, manifests: &'a Manifests, ask: &Ask) -> Result<Wanted<'a>, WantedError> {
     if let Some(odd) = ask
         .backends
@@ -121,7 +121,7 @@ pub fn wanted<'a>(lab: &Lab, manifests: &'a Manifests, ask: &Ask) -> Result<Want
     })
 }
 
-/// The lab's platforms, or those that are asked for with what the lab says of them.
+/// Returns the lab's platforms, or the requested ones with the lab's settings for them.
 fn targets(lab: &Lab, asked: &[String]) -> Result<Vec<Target>, TargetError> {
     let target = |one: &LabPlatform| {
         Target::new(
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_asked_for_stays_unless_all_is_asked_for() {
+    fn entries_that_are_not_selected_stay_unless_the_whole_lab_is_locked() {
         let manifests = Manifests::load(None).expect("sound");
         let mut wanted = Wanted {
             environments: vec![WantedEnv {

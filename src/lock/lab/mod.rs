@@ -1,7 +1,8 @@
-//! A lab's lock: every environment for every profile, backend and platform that the lab asks for.
+//! A lab's lock: every environment for every profile, backend and platform of the lab.
 //!
-//! `matenv.lock` is `rattler_lock`'s; `matenv-lock.json` beside it holds what that format has no field for: what was asked and
-//! why, files' names and sizes, build requirements. Both say which wheels there are; a pair that disagrees is damaged.
+//! `matenv.lock` has `rattler_lock`'s format. The sidecar `matenv-lock.json` contains the data for which that format
+//! has no field: the requirements with their reasons, file names and sizes, and build requirements. Both list the
+//! wheels. If they differ, the lock is damaged.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,66 +22,66 @@ use crate::{
     plan::PlannedRequirement,
 };
 
-/// The lock that other tools read.
+/// The lock in `rattler_lock`'s format, which other tools can read.
 pub const LAB_LOCK: &str = "matenv.lock";
-/// What is matenv's own.
+/// The sidecar, which only matenv reads.
 pub const LAB_BESIDE: &str = "matenv-lock.json";
 
-/// The version of [`LAB_BESIDE`]'s form.
-/// What a file with git's marks is called.
-pub const CONFLICT: &str = "a merge conflict of git's";
+/// How an error describes a line with git's conflict marker.
+pub const CONFLICT: &str = "a git merge conflict marker";
 
+/// The format version of [`LAB_BESIDE`].
 const SCHEMA: u32 = 1;
 
 /// One environment of a lab's lock, for one platform.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LabEntry {
-    /// Its name in the lock: `sleap-cpu`, `sleap-gpu-cu130`, `sleap-gpu-trt-cu130`.
+    /// The entry's name in the lock: `sleap-cpu`, `sleap-gpu-cu130`, `sleap-gpu-trt-cu130`.
     pub name: String,
     /// The environment.
     pub env: EnvName,
     /// The accelerator level.
     pub profile: ProfileName,
-    /// torch's backend.
+    /// The torch backend.
     pub backend: Backend,
     /// The conda subdir, such as `linux-64`.
     pub platform: String,
     /// Python's version, such as `3.13.5`.
     pub python: String,
-    /// What was asked of the wheel indexes, with the reasons.
+    /// The requirements of wheels, with the reasons.
     pub requirements: Vec<PlannedRequirement>,
-    /// Its packages.
+    /// The packages.
     pub lock: Lock,
 }
 
 /// A lab's lock.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LabLock {
-    /// By name, then platform.
+    /// The entries, sorted by name and then platform.
     pub entries: Vec<LabEntry>,
 }
 
-/// The two files of a lock as text.
+/// The text of the two files of a lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LabText {
-    /// [`LAB_LOCK`].
+    /// The text of [`LAB_LOCK`].
     pub lock: String,
-    /// [`LAB_BESIDE`].
+    /// The text of [`LAB_BESIDE`].
     pub beside: String,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Beside {
+struct Sidecar {
     schema: u32,
-    environments: Vec<BesideEntry>,
-    /// By place, a URL or `./pypi/FILE`: most wheels are in many environments.
-    files: BTreeMap<String, BesideFile>,
+    environments: Vec<SidecarEntry>,
+    /// By location, a URL or `./pypi/FILE`: most wheels are in many environments.
+    files: BTreeMap<String, SidecarFile>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct BesideEntry {
+struct SidecarEntry {
     name: String,
     env: EnvName,
     profile: ProfileName,
@@ -90,7 +91,7 @@ struct BesideEntry {
     requirements: Vec<PlannedRequirement>,
     /// SHA-256 by URL.
     conda: BTreeMap<String, String>,
-    /// By place, as `files` has them.
+    /// By location, as in `files`.
     wheels: Vec<String>,
     build: Vec<String>,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
@@ -101,7 +102,7 @@ struct BesideEntry {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct BesideFile {
+struct SidecarFile {
     file: String,
     name: String,
     version: String,
@@ -119,7 +120,7 @@ struct Head {
 }
 
 impl LabEntry {
-    /// The name of an environment in the lock.
+    /// Returns the name of an environment in the lock.
     #[must_use]
     pub fn name_of(env: &EnvName, profile: ProfileName, backend: &Backend) -> String {
         match profile {
@@ -130,12 +131,12 @@ impl LabEntry {
 }
 
 impl LabLock {
-    /// The entries of an environment, of every profile, backend and platform.
+    /// Returns the entries of an environment for every profile, backend and platform.
     pub fn of<'a>(&'a self, env: &'a EnvName) -> impl Iterator<Item = &'a LabEntry> {
         self.entries.iter().filter(move |entry| entry.env == *env)
     }
 
-    /// The entry of a name for a platform.
+    /// Returns the entry with a name for a platform.
     #[must_use]
     pub fn get(&self, name: &str, platform: &str) -> Option<&LabEntry> {
         self.entries
@@ -143,7 +144,7 @@ impl LabLock {
             .find(|entry| entry.name == name && entry.platform == platform)
     }
 
-    /// The lock in a lab's folder; `None` if there is none.
+    /// Reads the lock in a lab's folder. Returns `None` if there is none.
     pub fn read(root: &Path) -> Result<Option<Self>, LockError> {
         let path = root.join(LAB_LOCK);
         let beside = root.join(LAB_BESIDE);
@@ -160,7 +161,7 @@ impl LabLock {
         };
         let lost = |path: &Path| LockError::Damaged {
             path: path.to_owned(),
-            because: "it is missing, and the file beside it is there".to_owned(),
+            because: "the file is missing, but the other file of the lock exists".to_owned(),
         };
         match (text(&path)?, text(&beside)?) {
             (None, None) => Ok(None),
@@ -170,7 +171,7 @@ impl LabLock {
         }
     }
 
-    /// Write the lock into a lab's folder, each file whole or not at all; `false` if it stands there already.
+    /// Writes the lock into a lab's folder, each file atomically. Returns `false` if both were up to date.
     pub fn write(&self, root: &Path) -> Result<bool, LockError> {
         let text = self.text()?;
         let mut changed = false;
@@ -191,7 +192,7 @@ impl LabLock {
         Ok(changed)
     }
 
-    /// Understand both files; `root` is named in errors.
+    /// Parses both files. `root` is used only in error messages.
     pub fn parse(text: &LabText, root: &Path) -> Result<Self, LockError> {
         let damaged = |name: &str, because: String| LockError::Damaged {
             path: root.join(name),
@@ -210,7 +211,7 @@ impl LabLock {
                 found: head.schema.to_string(),
             });
         }
-        let beside: Beside =
+        let beside: Sidecar =
             serde_json::from_str(&text.beside).map_err(|error| damaged(LAB_BESIDE, error.to_string()))?;
         let path = root.join(LAB_LOCK);
         let file = LockFile::from_str_with_base_directory(&text.lock, None).map_err(|error| match error {
@@ -223,18 +224,18 @@ impl LabLock {
         let mut entries = Vec::new();
         for one in beside.environments {
             entries.push(
-                one.whole(&beside.files, &file)
+                one.into_entry(&beside.files, &file)
                     .map_err(|because| damaged(LAB_LOCK, because))?,
             );
         }
         let known: BTreeSet<_> = entries.iter().map(|entry| entry.name.as_str()).collect();
         if let Some((name, _)) = file.environments().find(|(name, _)| !known.contains(name)) {
-            return Err(damaged(LAB_BESIDE, format!("it lacks the environment `{name}`")));
+            return Err(damaged(LAB_BESIDE, format!("the environment `{name}` is missing")));
         }
         Ok(Self { entries })
     }
 
-    /// Both files, the same bytes for the same lock.
+    /// Returns the text of both files. Equal locks have equal text.
     pub fn text(&self) -> Result<LabText, LockError> {
         let written = |because: String| LockError::Damaged {
             path: LAB_LOCK.into(),
@@ -251,8 +252,11 @@ impl LabLock {
             .render_to_string()
             .map_err(LockError::Io)?;
         let mut files = BTreeMap::new();
-        let environments = entries.iter().map(|entry| BesideEntry::of(entry, &mut files)).collect();
-        let beside = Beside {
+        let environments = entries
+            .iter()
+            .map(|entry| SidecarEntry::of(entry, &mut files))
+            .collect();
+        let beside = Sidecar {
             schema: SCHEMA,
             environments,
             files,
@@ -262,14 +266,14 @@ impl LabLock {
     }
 }
 
-impl BesideEntry {
-    fn of(entry: &LabEntry, files: &mut BTreeMap<String, BesideFile>) -> Self {
+impl SidecarEntry {
+    fn of(entry: &LabEntry, files: &mut BTreeMap<String, SidecarFile>) -> Self {
         let mut names = |wheels: &[LockedWheel]| {
             let mut names: Vec<String> = Vec::new();
             for wheel in wheels {
                 let place = file::place(wheel);
                 names.push(place.clone());
-                files.entry(place).or_insert_with(|| BesideFile {
+                files.entry(place).or_insert_with(|| SidecarFile {
                     file: wheel.file.clone(),
                     name: wheel.name.clone(),
                     version: wheel.version.clone(),
@@ -299,14 +303,14 @@ impl BesideEntry {
         }
     }
 
-    fn whole(self, files: &BTreeMap<String, BesideFile>, file: &LockFile) -> Result<LabEntry, String> {
+    fn into_entry(self, files: &BTreeMap<String, SidecarFile>, file: &LockFile) -> Result<LabEntry, String> {
         let wheels = |names: &[String]| -> Result<Vec<LockedWheel>, String> {
             names
                 .iter()
                 .map(|name| {
                     let file = files
                         .get(name)
-                        .ok_or_else(|| format!("{LAB_BESIDE} lacks the file {name}"))?;
+                        .ok_or_else(|| format!("the file {name} is missing in {LAB_BESIDE}"))?;
                     Ok(LockedWheel {
                         name: file.name.clone(),
                         version: file.version.clone(),
@@ -330,9 +334,9 @@ impl BesideEntry {
         file::same_wheels(&pypi.wheels, &there)
             .map_err(|because| format!("{} for {}: {because}", self.name, self.platform))?;
         let there = hashes(&conda);
-        let odd = self.conda.iter().find(|(url, sha256)| there.get(*url) != Some(sha256));
-        let odd = odd.or_else(|| there.iter().find(|(url, _)| !self.conda.contains_key(*url)));
-        if let Some((url, _)) = odd {
+        let different = self.conda.iter().find(|(url, sha256)| there.get(*url) != Some(sha256));
+        let different = different.or_else(|| there.iter().find(|(url, _)| !self.conda.contains_key(*url)));
+        if let Some((url, _)) = different {
             return Err(format!(
                 "{} for {}: the two files differ in the conda package {url}",
                 self.name, self.platform
@@ -356,7 +360,7 @@ impl BesideEntry {
     }
 }
 
-/// SHA-256 of conda packages by URL; empty where a record has none, which no lock of matenv's lacks.
+/// Returns the SHA-256 of conda packages by URL. It is empty for a record without one, but matenv never writes those.
 fn hashes(records: &[RepoDataRecord]) -> BTreeMap<String, String> {
     let hash = |record: &RepoDataRecord| record.package_record.sha256.map(hex::encode).unwrap_or_default();
     records
@@ -365,7 +369,7 @@ fn hashes(records: &[RepoDataRecord]) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// A temporary file is its owner's alone, and a lock is everybody's.
+/// Makes a new file readable by all users. By default only the owner may read a temporary file.
 fn readable(file: &tempfile::NamedTempFile) -> std::io::Result<()> {
     #[cfg(unix)]
     {

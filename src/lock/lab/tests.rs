@@ -87,14 +87,14 @@ fn the_same_lock_is_the_same_bytes() {
 }
 
 #[test]
-fn it_names_no_index_of_wheels() {
+fn it_does_not_name_the_index_of_wheels() {
     let text = lock().text().expect("text").lock;
     assert!(text.contains("./pypi/numpy-2.4.6-py3-none-any.whl"), "{text}");
     assert!(!text.contains("indexes"), "{text}");
 }
 
 #[test]
-fn what_somebody_changed_is_named() {
+fn a_changed_file_is_reported() {
     let good = lock().text().expect("text");
     let changed = |change: &dyn Fn(&mut LabText)| {
         let mut text = good.clone();
@@ -103,24 +103,24 @@ fn what_somebody_changed_is_named() {
     };
     let numpy = hex::encode([5_u8; 32]);
     insta::assert_snapshot!(changed(&|text| text.lock = text.lock.replace(&numpy, &"ef".repeat(32))),
-        @"lab/matenv.lock is damaged: sleap-cpu for linux-64: the two files name different wheels of `numpy`");
+        @"lab/matenv.lock is damaged: sleap-cpu for linux-64: the two files have different wheels of `numpy`");
     insta::assert_snapshot!(changed(&|text| text.beside = text.beside.replace(&numpy, &"ef".repeat(32))),
-        @"lab/matenv.lock is damaged: sleap-cpu for linux-64: the two files name different wheels of `numpy`");
+        @"lab/matenv.lock is damaged: sleap-cpu for linux-64: the two files have different wheels of `numpy`");
     insta::assert_snapshot!(changed(&|text| text.lock = text.lock.replace("torch.example.org", "evil.example.org")),
-        @"lab/matenv.lock is damaged: sleap-cpu for linux-64: the two files place `torch` differently");
+        @"lab/matenv.lock is damaged: sleap-cpu for linux-64: the two files have different locations for `torch`");
     insta::assert_snapshot!(changed(&|text| text.lock = text.lock.replace("      - pypi: ./pypi/numpy-2.4.6-py3-none-any.whl\n", "")),
-        @"lab/matenv.lock is damaged: sleap-cpu for linux-64: it lacks the wheel of `numpy`");
+        @"lab/matenv.lock is damaged: sleap-cpu for linux-64: the wheel of `numpy` is missing");
     insta::assert_snapshot!(changed(&|text| text.lock = text.lock.replacen("version: ", "version: 9", 1)),
-        @"lab/matenv.lock has version 97 of the form, which this matenv does not read");
+        @"lab/matenv.lock has format version 97, which this version of matenv cannot read");
     insta::assert_snapshot!(changed(&|text| text.beside = text.beside.replacen("\"schema\": 1", "\"schema\": 2", 1)),
-        @"lab/matenv-lock.json has version 2 of the form, which this matenv does not read");
-    insta::assert_snapshot!(changed(&|text| text.lock.insert_str(0, "<<<<<<< HEAD\n")), @"lab/matenv.lock is damaged: line 1 is a merge conflict of git's");
+        @"lab/matenv-lock.json has format version 2, which this version of matenv cannot read");
+    insta::assert_snapshot!(changed(&|text| text.lock.insert_str(0, "<<<<<<< HEAD\n")), @"lab/matenv.lock is damaged: line 1 is a git merge conflict marker");
     insta::assert_snapshot!(changed(&|text| text.lock.truncate(text.lock.len() / 2)), @"lab/matenv.lock is damaged: expected at least `conda`, `conda_source`, or `pypi` field");
     insta::assert_snapshot!(changed(&|text| text.beside.truncate(text.beside.len() / 2)), @"lab/matenv-lock.json is damaged: EOF while parsing an object at line 68 column 13");
 }
 
 #[test]
-fn no_cut_and_no_flipped_byte_is_taken_for_another_lock_or_panics() {
+fn cut_files_and_flipped_bytes_never_panic_or_change_the_lock() {
     let good = lock().text().expect("text");
     for at in (0..good.lock.len()).step_by(7) {
         let mut cut = good.clone();
@@ -133,7 +133,7 @@ fn no_cut_and_no_flipped_byte_is_taken_for_another_lock_or_panics() {
                 lock: text,
                 beside: good.beside.clone(),
             };
-            // A byte of a comment or of a field that nothing is installed by may change.
+            // A byte of a comment or of a field that the installation does not use may change.
             if let Ok(lock) = parse(&text) {
                 let wheels = |lock: &LabLock| {
                     lock.entries

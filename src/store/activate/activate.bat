@@ -1,4 +1,4 @@
-@REM Made by matenv. An activated shell keeps to one generation and sees no other program's Python.
+@REM Created by matenv. Pins the activated shell to one generation and hides the Python files of other programs.
 @IF DEFINED _MATENV_SAVED_@ID@ @GOTO :matenv_saved
 @SET "_MATENV_SAVED_@ID@=1"
 @SET "_MATENV_SAVED_@ID@_PYTHONPATH=%PYTHONPATH%"

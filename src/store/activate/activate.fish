@@ -1,7 +1,7 @@
-# Made by matenv. An activated shell keeps to one generation and sees no other program's libraries.
+# Created by matenv. Pins the activated shell to one generation and hides the libraries of other programs.
 set -l store @STORE@
 if not set -q _MATENV_SAVED_@ID@
-    # conda runs this again without deactivating in between (--stack): what is aside by then is not the user's.
+    # With --stack, conda runs this again without deactivating first. The user's values are saved by then.
     set -gx _MATENV_SAVED_@ID@ 1
     for name in LD_LIBRARY_PATH LD_PRELOAD PYTHONPATH PYTHONHOME ORT_DISABLE_TELEMETRY PYTHONNOUSERSITE
         if set -q $name
@@ -13,7 +13,7 @@ if not set -q _MATENV_SAVED_@ID@
 end
 for name in LD_LIBRARY_PATH LD_PRELOAD PYTHONPATH PYTHONHOME
     set -e -g $name
-    # A universal variable is the user's in every shell: it is hidden here, not erased.
+    # A universal variable belongs to all of the user's shells: hide it here, do not erase it.
     if set -q -U $name
         set -g --unexport $name
     end

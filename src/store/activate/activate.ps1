@@ -1,4 +1,4 @@
-# Made by matenv. An activated shell keeps to one generation and sees no other program's libraries.
+# Created by matenv. Pins the activated shell to one generation and hides the libraries of other programs.
 & {
     $store = @STORE@
     $saved = '_MATENV_SAVED_@ID@'
@@ -6,7 +6,7 @@
     $slash = [string][IO.Path]::DirectorySeparatorChar
     $aside = 'LD_LIBRARY_PATH', 'LD_PRELOAD', 'PYTHONPATH', 'PYTHONHOME'
     if ($null -eq [Environment]::GetEnvironmentVariable($saved)) {
-        # conda runs this again without deactivating in between (--stack): what is aside by then is not the user's.
+        # With --stack, conda runs this again without deactivating first. The user's values are saved by then.
         [Environment]::SetEnvironmentVariable($saved, '1')
         foreach ($name in $aside + 'ORT_DISABLE_TELEMETRY', 'PYTHONNOUSERSITE') {
             [Environment]::SetEnvironmentVariable("${saved}_$name", [Environment]::GetEnvironmentVariable($name))

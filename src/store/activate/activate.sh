@@ -1,7 +1,7 @@
-# Made by matenv. An activated shell keeps to one generation and sees no other program's libraries.
+# Created by matenv. Pins the activated shell to one generation and hides the libraries of other programs.
 _matenv_store=@STORE@
 if [ -z "${_MATENV_SAVED_@ID@+x}" ]; then
-  # conda runs this again without deactivating in between (--stack): what is aside by then is not the user's.
+  # With --stack, conda runs this again without deactivating first. The user's values are saved by then.
   export _MATENV_SAVED_@ID@=1
   for _matenv_name in LD_LIBRARY_PATH LD_PRELOAD PYTHONPATH PYTHONHOME ORT_DISABLE_TELEMETRY PYTHONNOUSERSITE; do
     eval "_matenv_set=\${$_matenv_name+x}"

@@ -1,4 +1,4 @@
-@REM Made by matenv: what activation set aside comes back. PATH and CONDA_PREFIX are set by conda itself.
+@REM Created by matenv. Restores the variables that activation saved. conda itself sets PATH and CONDA_PREFIX.
 @IF NOT DEFINED _MATENV_SAVED_@ID@ @GOTO :EOF
 @SET "PYTHONPATH=%_MATENV_SAVED_@ID@_PYTHONPATH%"
 @SET "PYTHONHOME=%_MATENV_SAVED_@ID@_PYTHONHOME%"

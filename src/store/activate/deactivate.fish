@@ -1,4 +1,4 @@
-# Made by matenv: what activation set aside comes back.
+# Created by matenv. Restores the variables that activation saved.
 if set -q _MATENV_SAVED_@ID@
     set -l store @STORE@
     for name in LD_LIBRARY_PATH LD_PRELOAD PYTHONPATH PYTHONHOME ORT_DISABLE_TELEMETRY PYTHONNOUSERSITE

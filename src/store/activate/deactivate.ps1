@@ -1,4 +1,4 @@
-# Made by matenv: what activation set aside comes back.
+# Created by matenv. Restores the variables that activation saved.
 & {
     $store = @STORE@
     $saved = '_MATENV_SAVED_@ID@'

@@ -1,4 +1,4 @@
-//! The scripts, sourced by every shell that is here, with the environment compared as a child sees it.
+//! Tests that source the scripts in every installed shell and compare the variables that a child process sees.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ struct Shell {
     suffix: &'static str,
 }
 
-/// The shells of this machine, strict where they can be.
+/// Returns the shells of this machine, in strict mode where possible.
 fn shells() -> Vec<Shell> {
     let wanted: [(&str, &'static [&'static str], &'static str); 7] = [
         ("sh", &["-e", "-c"], "sh"),
@@ -78,7 +78,7 @@ impl Stage {
         door::link(self.bench.folder.path(), &env()).display().to_string()
     }
 
-    /// The variables that a child of the shell sees at the start and after each step.
+    /// Returns the variables that a child of the shell sees at the start and after each step.
     async fn walk(&self, shell: &Shell, variables: &[(&str, &str)], steps: &[Step]) -> Vec<Variables> {
         let seen = tempfile::tempdir().expect("a temp folder");
         let look = |number: usize| {
@@ -101,7 +101,7 @@ impl Stage {
         let mut all: BTreeMap<OsString, OsString> = [
             ("HOME".into(), self.bench.folder.path().into()),
             ("PATH".into(), "/usr/bin:/bin".into()),
-            // fish 3 garbles an umlaut in any variable before its first line if there is no UTF-8 locale.
+            // Without a UTF-8 locale, fish 3 garbles umlauts in variables at its start.
             ("LC_ALL".into(), "C.UTF-8".into()),
         ]
         .into();
@@ -125,11 +125,11 @@ impl Stage {
         assert!(ended.success(), "{}: {}", shell.program.display(), ended.stderr);
         (0..=steps.len())
             .map(|number| {
-                let bytes = fs_err::read(seen.path().join(number.to_string())).expect("the shell looked");
+                let bytes = fs_err::read(seen.path().join(number.to_string())).expect("written by the shell");
                 let text = String::from_utf8(bytes).expect("text");
                 text.split_terminator('\0')
                     .filter_map(|line| line.split_once('='))
-                    // These differ from one child to the next by themselves.
+                    // These differ between any two child processes.
                     .filter(|(name, _)| !matches!(*name, "_" | "SHLVL" | "PWD" | "OLDPWD"))
                     .map(|(name, value)| (name.to_owned(), value.to_owned()))
                     .collect()
@@ -172,8 +172,8 @@ async fn an_activated_shell_keeps_to_the_generation_and_deactivation_restores_it
     }
 }
 
-/// The orders in which conda sources the scripts: `activate --stack` and back runs `activate.d` again without
-/// `deactivate.d` in between, and a shell that was started inside (`matenv run`) deactivates what it never activated.
+/// conda sources the scripts in different orders. `activate --stack` and the way back run `activate.d` again without
+/// `deactivate.d` in between. A shell that `matenv run` started deactivates an environment that it never activated.
 #[tokio::test]
 async fn deactivation_restores_after_every_order_that_conda_uses() {
     let stage = Stage::new();

@@ -35,7 +35,7 @@ fn conda_finds_what_it_wants_inside_a_generation() {
 }
 
 #[test]
-fn the_door_is_made_once_kept_and_removed() {
+fn the_conda_link_is_created_once_kept_and_removed() {
     let bench = Bench::new();
     let settings = bench.settings();
     let store = bench.store();
@@ -56,7 +56,7 @@ fn the_door_is_made_once_kept_and_removed() {
     assert!(door.parent().is_some_and(Path::is_dir), "~/.conda/envs is conda's");
 }
 
-/// What stands at the door or elsewhere, and what becomes of it.
+/// Nothing that matenv did not create is changed, whether it is at the path of the conda link or elsewhere.
 #[test]
 fn nothing_that_is_not_ours_is_touched() {
     let folder = |path: &Path| {
@@ -110,7 +110,7 @@ fn nothing_that_is_not_ours_is_touched() {
 }
 
 #[test]
-fn a_link_of_ours_in_other_words_is_kept_or_repaired() {
+fn a_link_of_ours_that_is_written_differently_is_kept_or_repaired() {
     let bench = Bench::new();
     let settings = bench.settings();
     let current = make(&bench.store());
@@ -133,7 +133,7 @@ fn a_link_of_ours_in_other_words_is_kept_or_repaired() {
     );
 }
 
-/// After `mv ~/.matenv …` the old link was taken for somebody else's, and conda never found the environment again.
+/// After `mv ~/.matenv …` matenv left the old link alone as foreign, and conda never found the environment again.
 #[test]
 fn a_link_to_a_home_that_was_moved_is_replaced() {
     let bench = Bench::new();
@@ -149,9 +149,9 @@ fn a_link_to_a_home_that_was_moved_is_replaced() {
     let opened = || open_door(&settings, &env(), &env()).expect("looked");
     assert!(
         matches!(opened(), Door::Taken(_)),
-        "its disk may be away for a while, or it is another machine's"
+        "its disk may not be mounted, or it belongs to another machine"
     );
-    // The generation came along.
+    // The generation was moved along.
     let certificate = serde_json::json!({
         "schema": 1, "matenv": "0.1.0", "ok": true, "proven": true, "env": "sleap", "manifest": "sleap",
         "profile": "cpu", "backend": "cpu", "generation": 1, "prefix": gone.join("store/sleap-1.000000"),
@@ -169,7 +169,7 @@ fn a_link_to_a_home_that_was_moved_is_replaced() {
     fs_err::create_dir_all(&gone).expect("created");
     assert!(
         matches!(opened(), Door::Taken(_)),
-        "that home is there, and its own matenv looks after it"
+        "that home exists and has its own matenv"
     );
     fs_err::remove_dir(&gone).expect("removed");
     assert_eq!(opened(), Door::Made(door.clone()));
@@ -184,7 +184,7 @@ fn a_link_to_a_home_that_was_moved_is_replaced() {
 }
 
 #[test]
-fn a_name_that_conda_knows_from_elsewhere_is_told() {
+fn a_name_that_conda_finds_in_another_folder_is_reported() {
     let bench = Bench::new();
     let home = bench.folder.path();
     let settings = bench.settings();
@@ -228,9 +228,9 @@ fn a_name_that_conda_knows_from_elsewhere_is_told() {
     assert!(matches!(open_door(&named, &env(), &env()), Ok(Door::Kept(_))));
 }
 
-/// Some users add `~/.matenv/envs` to `envs_dirs`: then conda has the name already, and a door would give it twice.
+/// Some users add `~/.matenv/envs` to `envs_dirs`. conda then has the name already, and a link would add it twice.
 #[test]
-fn a_user_who_configured_our_folder_needs_no_door() {
+fn no_conda_link_is_created_if_conda_searches_our_folder() {
     let bench = Bench::new();
     let settings = bench.settings();
     let staged = bench.store().stage(&env()).expect("staged");

@@ -1,4 +1,4 @@
-//! The store on a real file system, with real links, locks and processes.
+//! Tests of the store on a real filesystem, with real links, locks and processes.
 
 mod activation;
 mod door;
@@ -10,7 +10,7 @@ use super::*;
 use crate::{context::settings::Asked, files::layout, names::ProfileName, process::Variables};
 
 struct Bench {
-    // Spaces, an umlaut and a quote are what real home folders have.
+    // Real home folders have spaces, umlauts and quotes.
     folder: tempfile::TempDir,
 }
 
@@ -69,9 +69,12 @@ fn make(store: &Store) -> Generation {
     store.commit(staged, &record(number)).expect("committed")
 }
 
-/// A stranger's program that runs for a minute.
-#[expect(clippy::disallowed_methods, reason = "not one of ours, and it outlives the call")]
-fn minute(program: &Path) -> std::process::Command {
+/// Returns a command of another program that runs for a sleep_command.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "not a program of matenv, and it outlives the call"
+)]
+fn sleep_command(program: &Path) -> std::process::Command {
     let mut command = std::process::Command::new(program);
     command.arg("60");
     command
@@ -80,7 +83,7 @@ fn minute(program: &Path) -> std::process::Command {
 fn start(mut command: std::process::Command) -> std::process::Child {
     loop {
         match command.spawn() {
-            // A test beside this one forked while the program was being written.
+            // A parallel test forked while the program was being written.
             Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => std::thread::yield_now(),
             started => return started.expect("it starts"),
         }
@@ -91,7 +94,7 @@ fn start(mut command: std::process::Command) -> std::process::Child {
 fn a_generation_is_current_only_after_it_is_committed() {
     let bench = Bench::new();
     let store = bench.store();
-    assert!(!bench.settings().home.exists(), "opening the store made something");
+    assert!(!bench.settings().home.exists(), "opening the store created something");
     assert_eq!(store.current(&env()).expect("read"), None);
     let first = make(&store);
     let staged = store.stage(&env()).expect("staged");
@@ -106,7 +109,7 @@ fn a_generation_is_current_only_after_it_is_committed() {
 }
 
 #[test]
-fn the_record_tells_the_generation_that_was_staged() {
+fn the_record_has_the_number_of_the_staged_generation() {
     let bench = Bench::new();
     let store = bench.store();
     make(&store);
@@ -143,7 +146,7 @@ fn what_a_crash_left_is_removed_by_the_next_run() {
     assert_eq!(store.current(&env()).expect("read"), Some(first));
 }
 
-/// Ctrl-C puts a file in the folder's place while it removes it, and may be followed by a harder end.
+/// After Ctrl-C, matenv puts a file in the folder's place while it removes it. The process may be killed then.
 #[test]
 fn a_crash_while_an_interrupted_generation_is_removed_leaves_nothing_after_the_next_run() {
     let bench = Bench::new();
@@ -154,14 +157,14 @@ fn a_crash_while_an_interrupted_generation_is_removed_leaves_nothing_after_the_n
     fs_err::remove_dir(&leftover).expect("removed");
     fs_err::write(&leftover, "").expect("written");
     assert_eq!(store.generations(&env()).expect("read"), []);
-    // The new generation may have the old one's name.
+    // The new generation may have the same name as the old one.
     drop(store.stage(&env()).expect("staged"));
     assert!(!leftover.exists() && !mark.exists(), "the leftover stayed");
     let left = fs_err::read_dir(leftover.parent().expect("a folder")).expect("read");
     assert_eq!(left.count(), 0, "something stayed");
 }
 
-/// Threads that link conda packages are not waited for after Ctrl-C, and some make the folders that they miss.
+/// After Ctrl-C, matenv does not wait for threads that link conda packages, and they create missing folders.
 #[test]
 fn a_thread_that_still_links_cannot_make_the_folder_again() {
     let bench = Bench::new();
@@ -173,13 +176,13 @@ fn a_thread_that_still_links_cannot_make_the_folder_again() {
     }
     let folder = prefix.join("bin");
     let linker = std::thread::spawn(move || {
-        // Until it is stopped for the first time, as a linking thread is by its first error.
+        // Like a linking thread, it stops at its first error.
         while fs_err::create_dir_all(&folder).is_ok() {}
     });
     drop(staged);
     linker.join().expect("joined");
-    // A file may stand there: what is not removed within its time is left to the next run.
-    assert!(!prefix.is_dir(), "the folder is there again");
+    // A file may be there: files that are not removed in time are left to the next run.
+    assert!(!prefix.is_dir(), "the folder exists again");
     drop(store.stage(&env()).expect("staged"));
     assert!(!prefix.exists(), "the file stayed");
 }
@@ -209,7 +212,7 @@ fn a_current_generation_without_a_record_is_replaced_and_not_removed_first() {
     fs_err::write(&file, "{").expect("written");
     assert_eq!(store.current(&env()).expect("read"), None);
     assert_eq!(store.list().expect("a damaged one is left out"), []);
-    assert_eq!(store.all_lost().expect("read").len(), 1, "and told as what it is");
+    assert_eq!(store.all_lost().expect("read").len(), 1, "and reported as broken");
     assert_eq!(make(&store).number, 2);
 }
 
@@ -228,7 +231,7 @@ fn a_folder_in_the_place_of_the_link_is_not_touched() {
 #[test]
 fn the_generation_before_the_current_one_and_used_ones_are_kept() {
     let bench = Bench::new();
-    // The kernel tells a program's path with links resolved, and homes are often behind one.
+    // The kernel reports a program's path with links resolved, and home folders are often behind a link.
     let link = bench.folder.path().join("link");
     link::make(bench.folder.path(), &link).expect("linked");
     let home = link.join("home");
@@ -237,14 +240,14 @@ fn the_generation_before_the_current_one_and_used_ones_are_kept() {
     let program = first.prefix.join("sleep");
     fs_err::copy("/bin/sleep", &program).expect("copied");
     let uses: [fn(&Path, &Path) -> std::process::Command; 3] = [
-        |program, _| minute(program),
+        |program, _| sleep_command(program),
         |_, prefix| {
-            let mut elsewhere = minute(Path::new("/bin/sleep"));
-            elsewhere.current_dir(prefix);
-            elsewhere
+            let mut inside = sleep_command(Path::new("/bin/sleep"));
+            inside.current_dir(prefix);
+            inside
         },
         |_, prefix| {
-            let mut activated = minute(Path::new("/bin/sleep"));
+            let mut activated = sleep_command(Path::new("/bin/sleep"));
             activated.env("CONDA_PREFIX", prefix);
             activated
         },
@@ -276,7 +279,7 @@ fn remove_takes_everything_of_one_environment() {
     let (first, second) = (make(&store), make(&store));
     let program = first.prefix.join("sleep");
     fs_err::copy("/bin/sleep", &program).expect("copied");
-    let mut child = start(minute(&program));
+    let mut child = start(sleep_command(&program));
     let removed = store.remove(&env(), true).expect("removed by force");
     child.kill().expect("killed");
     child.wait().expect("gone");
@@ -326,7 +329,7 @@ fn a_reader_never_sees_the_link_missing_while_it_is_switched() {
 }
 
 #[tokio::test]
-async fn a_second_installation_waits_and_says_so() {
+async fn a_second_installation_prints_a_note_and_waits() {
     let bench = Bench::new();
     let store = bench.store();
     let (sender, said) = std::sync::mpsc::channel();

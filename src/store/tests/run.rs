@@ -3,7 +3,7 @@ use std::os::unix::fs::PermissionsExt;
 use super::*;
 use crate::process::Job;
 
-/// Not called by its name: the test below starts this test binary once more with it, for `exec` does not return.
+/// The test below starts this test binary with only this test, because `exec` does not return.
 #[test]
 #[ignore = "replaces the process; run by the test below"]
 fn replaced() {

@@ -109,8 +109,8 @@ fn a_door_that_is_gone_or_became_a_folder_is_told_and_left_alone() {
     let ran = doctor(&env, &["demo"], &[]).exits(0);
     let kept: Vec<String> = words(&env, &ran).lines().take(3).map(ToOwned::to_owned).collect();
     insta::assert_snapshot!(kept.join("\n"), @r"
-      warning   ME022 the link by which conda finds `demo` is gone
-                $ROOT/home/.conda/envs/demo is not there
+      warning   ME022 the link by which conda finds `demo` is missing
+                $ROOT/home/.conda/envs/demo does not exist
                 do: matenv install demo
     ");
     fs_err::create_dir_all(door.join("conda-meta")).unwrap();
