@@ -281,7 +281,8 @@ fn ordered(mut findings: Vec<Finding>) -> Vec<Finding> {
         let same = |other: &Finding| {
             other.code == finding.code
                 && (other.message == finding.message
-                    || finding.code == crate::finding::Code::SystemLibraryMissing && name_the_same_library(other, &finding))
+                    || finding.code == crate::finding::Code::SystemLibraryMissing
+                        && name_the_same_library(other, &finding))
         };
         if !kept.iter().any(same) {
             kept.push(finding);

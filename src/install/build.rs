@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use super::{
-    Clock, InstallError, Machine, Prove,
+    Clock, InstallError, Machine, Prove, altered,
     locate::{Located, Packages, locate, wheels},
     machine::absent,
     prove::{look, prove_audited},

@@ -20,7 +20,13 @@ const DISK: &str = "size=32m";
 const TOO_MUCH: usize = 48_000_000;
 
 const FULL: [&str; 2] = ["No space left", "free"];
-const NOT_WRITABLE: [&str; 5] = ["Permission denied", "Read-only", "writable", "cannot write", "failed to write"];
+const NOT_WRITABLE: [&str; 5] = [
+    "Permission denied",
+    "Read-only",
+    "writable",
+    "cannot write",
+    "failed to write",
+];
 
 fn small() -> Index {
     Index::serve(&[Wheel::new("demo-app", "1.0")], Options::default())
