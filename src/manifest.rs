@@ -1,7 +1,8 @@
 //! Manifests: the definitions of environments.
 //!
-//! In: a TOML file of `manifests/`, built in or from a folder. Out: a [`Manifest`] in which every match spec and every
-//! requirement is valid. Absent on purpose: choices. [`crate::plan`] combines manifests with profiles and hardware.
+//! In: a TOML file of `manifests/`, built in or from a folder. Out: a [`Manifest`] in which every match spec and
+//! every requirement is valid. Absent on purpose: choices. [`crate::plan`] combines manifests with profiles and
+//! hardware.
 
 mod form;
 
@@ -167,7 +168,8 @@ pub struct SourceTree {
     pub package: String,
     /// Build requirements, pinned by hash when the environment is resolved.
     pub build_requires: Vec<String>,
-    /// For source trees that are not a Python project: scripts that may start the program. The first existing one is used.
+    /// For source trees that are not a Python project: scripts that may start the program. The first existing one
+    /// is used.
     pub scripts: Vec<String>,
     /// For such trees: the name of the command that starts the script.
     pub command: String,
@@ -194,7 +196,8 @@ pub struct Check {
     /// The profiles that run this check. Empty means all.
     #[serde(default)]
     pub profiles: BTreeSet<ProfileName>,
-    /// Whether the check opens a window. If it fails because a library of the operating system is missing, that is only a warning.
+    /// Whether the check opens a window. If it fails because a library of the operating system is missing, that
+    /// is only a warning.
     #[serde(default)]
     pub window: bool,
     /// Whether the check also works for a program that is started as a script (`--source` of an older source tree).
@@ -203,7 +206,8 @@ pub struct Check {
     /// A model that the check writes to `{work_dir}` and that the benchmark runs. With `NAME.onnx` it may also write
     /// `NAME.shapes.json`, which maps input names to shapes.
     pub produces: Option<String>,
-    /// The ONNX Runtime execution provider that it tests. The check is left out if the plan does not use this provider.
+    /// The ONNX Runtime execution provider that it tests. The check is left out if the plan does not use this
+    /// provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
     /// The hardware that the check needs. Without it, the check is skipped.

@@ -1,8 +1,8 @@
 //! Plan: the choices for an environment, from manifest, profile and hardware, each with its reason.
 //!
-//! In: a [`Manifest`], a [`Profile`](crate::profile::Profile), [`Hardware`]. Out: a [`Plan`], or a sentence that says why there is
-//! none.
-//! **Invariant:** planning opens no socket and no file, so a plan for another machine is the same call.
+//! In: a [`Manifest`], a [`Profile`](crate::profile::Profile), [`Hardware`]. Out: a [`Plan`], or a sentence that
+//! says why there is none. **Invariant:** planning opens no socket and no file, so a plan for another machine is
+//! the same call.
 
 mod cards;
 mod choices;
@@ -228,7 +228,8 @@ impl Plan {
             &self.redirects,
             self.source.as_ref().map(Checkout::identity),
         );
-        // Names and texts always serialize. An empty text would only disable the shortcut for an unchanged environment.
+        // Names and texts always serialize. An empty text would only disable the shortcut for an unchanged
+        // environment.
         let text = serde_json::to_string(&deciding).unwrap_or_default();
         hex::encode(compute_bytes_digest::<Sha256>(text.as_bytes()))
     }

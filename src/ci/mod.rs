@@ -1,8 +1,8 @@
 //! CI: a workflow that installs a lab's environments from its lock and stores their certificates.
 //!
-//! In: jobs, one for each environment, profile and platform ([`jobs`]), and the wheels of matenv itself. Out: the text of
-//! a workflow, a pipeline or a matrix ([`render`]). Absent on purpose: sockets, and the names that the services use: they
-//! are in `profiles/services.toml`.
+//! In: jobs, one for each environment, profile and platform ([`jobs`]), and the wheels of matenv itself. Out: the
+//! text of a workflow, a pipeline or a matrix ([`render`]). Absent on purpose: sockets, and the names that the
+//! services use: they are in `profiles/services.toml`.
 
 mod github;
 mod gitlab;
@@ -127,8 +127,8 @@ impl Job {
         format!("{entry} {}", self.platform)
     }
 
-    /// Returns the additional flags of `matenv install`. Runners have no GPU, so GPU environments need `--cross`, which skips
-    /// the checks that need one.
+    /// Returns the additional flags of `matenv install`. Runners have no GPU, so GPU environments need `--cross`,
+    /// which skips the checks that need one.
     fn flags(&self) -> &'static str {
         if self.profile == ProfileName::Cpu {
             ""

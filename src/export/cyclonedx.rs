@@ -1,5 +1,5 @@
-//! A bill of materials, `CycloneDX` 1.6 as JSON. The same packages give the same bytes: the serial number is a hash of them,
-//! and there is a timestamp only if `SOURCE_DATE_EPOCH` is set.
+//! A bill of materials, `CycloneDX` 1.6 as JSON. The same packages give the same bytes: the serial number is a
+//! hash of them, and there is a timestamp only if `SOURCE_DATE_EPOCH` is set.
 
 use purl::GenericPurlBuilder;
 use rattler_conda_types::RepoDataRecord;
@@ -221,8 +221,8 @@ fn pypi_component(wheel: &LockedWheel) -> Result<Component, ExportError> {
     })
 }
 
-/// Lists the packages of the environment and the dependencies between conda packages. The lock does not contain the dependencies
-/// of wheels. In this format, a component that is not listed here has unknown dependencies.
+/// Lists the packages of the environment and the dependencies between conda packages. The lock does not contain
+/// the dependencies of wheels. In this format, a component that is not listed here has unknown dependencies.
 fn dependencies(entry: &LabEntry, components: &[Component]) -> Vec<Depends> {
     let refs = |components: &[Component]| components.iter().filter_map(|one| one.bom_ref.clone()).collect();
     let mut all = vec![Depends {

@@ -57,7 +57,8 @@ pub(super) fn environment_yml(entry: &LabEntry) -> Result<String, ExportError> {
     ))
 }
 
-/// Formats a wheel for pip. The `pip` section cannot set an index for a single package, so wheels of other indexes are given by URL.
+/// Formats a wheel for pip. The `pip` section cannot set an index for a single package, so wheels of other
+/// indexes are given by URL.
 fn requirement(wheel: &LockedWheel) -> String {
     match &wheel.url {
         Some(url) => format!("{} @ {url}#sha256={}", wheel.name, wheel.sha256),
@@ -65,8 +66,8 @@ fn requirement(wheel: &LockedWheel) -> String {
     }
 }
 
-/// Lists the channels. conda-forge is given by name, so that a lab's conda configuration can mirror it. Others are given by URL.
-/// conda's default channels are excluded.
+/// Lists the channels. conda-forge is given by name, so that a lab's conda configuration can mirror it. Others
+/// are given by URL. conda's default channels are excluded.
 fn channels(entry: &LabEntry) -> Vec<String> {
     let conda_forge = Sources::new(Vec::new(), None).default_url(SourceName::CondaForge, &Backend::cpu());
     let mut channels: Vec<String> = Vec::new();

@@ -19,8 +19,8 @@ pub(super) fn explicit(entry: &LabEntry) -> String {
     text
 }
 
-/// Returns the hash as a URL fragment. conda, mamba and rattler all accept the prefix `sha256:`. Without it, mamba reads the hash as
-/// MD5.
+/// Returns the hash as a URL fragment. conda, mamba and rattler all accept the prefix `sha256:`. Without it,
+/// mamba reads the hash as MD5.
 fn fragment(record: &RepoDataRecord) -> String {
     let record = &record.package_record;
     match (record.sha256, record.md5) {

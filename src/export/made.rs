@@ -1,4 +1,5 @@
-//! A fixture: an entry with conda packages with and without Python, a wheel, a wheel of an explicit index, and an sdist.
+//! A fixture: an entry with conda packages with and without Python, a wheel, a wheel of an explicit index, and an
+//! sdist.
 
 use rattler_conda_types::RepoDataRecord;
 use serde_json::json;

@@ -1,9 +1,10 @@
 //! Export: the packages of an environment in the format of another tool.
 //!
-//! In: a [`LabEntry`], from an installed generation ([`from_generation`]) or a lab's lock. Out: text, one
-//! module per format. Each is a pure function, except that a pylock needs the URLs of the files from the machine's index
-//! ([`crate::pypi::locations`]). Absent on purpose: the parts of a prefix that are not packages (activation, the preload of
-//! the CUDA libraries, the proof). An environment that another tool installs from an export is not proven.
+//! In: a [`LabEntry`], from an installed generation ([`from_generation`]) or a lab's lock. Out: text, one module
+//! per format. Each is a pure function, except that a pylock needs the URLs of the files from the machine's index
+//! ([`crate::pypi::locations`]). Absent on purpose: the parts of a prefix that are not packages (activation, the
+//! preload of the CUDA libraries, the proof). An environment that another tool installs from an export is not
+//! proven.
 
 mod cyclonedx;
 mod environment_yml;
@@ -160,12 +161,12 @@ pub fn from_generation(generation: &Generation) -> Result<LabEntry, ExportError>
     })
 }
 
-/// Whether the lab's own manifests have to come along.
+/// Returns whether a recipe must also copy the lab's own manifests.
 fn has_manifests(ctx: &Context) -> bool {
     ctx.settings.lab.as_ref().is_some_and(|lab| lab.manifests().is_some())
 }
 
-/// What the lab's lock has of an environment; empty if there is no lab, no lock or nothing of it.
+/// Returns the entries of the lab's lock for an environment. Empty if there is no lab, no lock or no entry.
 pub fn from_lab(ctx: &Context, env: &EnvName) -> Result<Vec<LabEntry>, ExportError> {
     let Some(lab) = &ctx.settings.lab else {
         return Ok(Vec::new());
@@ -174,7 +175,7 @@ pub fn from_lab(ctx: &Context, env: &EnvName) -> Result<Vec<LabEntry>, ExportErr
     Ok(lock.of(env).cloned().collect())
 }
 
-/// `entry` in that format. `python` runs uv where the machine's index has to be asked.
+/// Writes `entry` in that format. `python` is the interpreter for uv, if the machine's index has to be queried.
 pub async fn export(ctx: &Context, entry: &LabEntry, format: Format, python: &Path) -> Result<String, ExportError> {
     if entry.lock.fallbacks.contains(&Fallback::HostPython) {
         return Err(ExportError::MachineBound { env: entry.env.clone() });

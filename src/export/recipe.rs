@@ -1,4 +1,5 @@
-//! Container recipes for the lab's lock: `matenv install --locked` installs and proves the environment while the image is built.
+//! Container recipes for the lab's lock: `matenv install --locked` installs and proves the environment while the
+//! image is built.
 
 use super::{ExportError, headline};
 use crate::{

@@ -15,7 +15,8 @@ pub struct Wanted {
     pub backend: Option<Backend>,
 }
 
-/// Selects the entry of `env` that matches the options. An installed environment has one entry, a lab's lock may have several.
+/// Selects the entry of `env` that matches the options. An installed environment has one entry, a lab's lock may
+/// have several.
 ///
 /// # Errors
 /// No entry or several entries match.

@@ -8,8 +8,9 @@ use crate::{
     store::Generation,
 };
 
-/// Returns for each generation a sentence about how this machine affects it, or `None` if it does not. The machine is inspected
-/// once. Generations with an unreadable certificate are reported by other code, and get `None` here.
+/// Returns for each generation a sentence about how this machine affects it, or `None` if it does not. The
+/// machine is inspected once. Generations with an unreadable certificate are reported by other code, and get
+/// `None` here.
 #[must_use]
 pub fn changes(settings: &Settings, generations: &[Generation]) -> Vec<Option<String>> {
     if generations.is_empty() {
@@ -25,8 +26,9 @@ pub fn changes(settings: &Settings, generations: &[Generation]) -> Vec<Option<St
         .collect()
 }
 
-/// Describes a difference to the machine `now` that makes the proof invalid or a better profile available, and says what to do.
-/// More memory, another name for the same kind of GPU and a newer driver do not count as differences.
+/// Describes a difference to the machine `now` that makes the proof invalid or a better profile available, and
+/// says what to do. More memory, another name for the same kind of GPU and a newer driver do not count as
+/// differences.
 #[must_use]
 pub fn change(certificate: &Certificate, now: &Hardware) -> Option<String> {
     let then = &certificate.hardware;
@@ -52,8 +54,8 @@ pub fn change(certificate: &Certificate, now: &Hardware) -> Option<String> {
         })
 }
 
-/// Describes what another machine lacks to run an environment, and says what to do. Another kind of GPU does not count: the
-/// libraries themselves show whether they contain code for it.
+/// Describes what another machine lacks to run an environment, and says what to do. Another kind of GPU does not
+/// count: the libraries themselves show whether they contain code for it.
 #[must_use]
 pub fn lack(certificate: &Certificate, there: &Hardware) -> Option<String> {
     let change = Change {

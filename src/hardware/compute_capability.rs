@@ -31,13 +31,15 @@ pub enum Reach {
 pub struct InvalidComputeCapability(String);
 
 impl ComputeCapability {
-    /// Returns whether a GPU of this capability runs machine code (SASS) for `code`: same major, equal or lower minor.
+    /// Returns whether a GPU of this capability runs machine code (SASS) for `code`: same major, equal or lower
+    /// minor.
     #[must_use]
     pub fn runs_sass(self, code: Self) -> bool {
         self.major == code.major && code.minor <= self.minor
     }
 
-    /// Returns whether the driver can compile PTX for `code` on a GPU of this capability. The PTX must not be newer than the GPU.
+    /// Returns whether the driver can compile PTX for `code` on a GPU of this capability. The PTX must not be
+    /// newer than the GPU.
     #[must_use]
     pub fn compiles_ptx(self, code: Self) -> bool {
         code <= self

@@ -105,8 +105,8 @@ impl Hardware {
     }
 }
 
-/// Converts the bytes to UTF-8 without a byte order mark. PowerShell's `>` adds a byte order mark, and Windows PowerShell 5.1
-/// writes UTF-16.
+/// Converts the bytes to UTF-8 without a byte order mark. PowerShell's `>` adds a byte order mark, and Windows
+/// PowerShell 5.1 writes UTF-16.
 fn decoded(bytes: &[u8]) -> Cow<'_, [u8]> {
     let utf16 = |rest: &[u8], unit: fn([u8; 2]) -> u16| {
         let (pairs, _) = rest.as_chunks::<2>();

@@ -38,7 +38,8 @@ pub struct Hardware {
     /// Free disk space for environments and packages.
     #[serde(default)]
     pub disk: Option<Disk>,
-    /// GPUs of any vendor, in the driver's order. Each MIG slice is a separate entry. Empty means that there are no GPUs.
+    /// GPUs of any vendor, in the driver's order. Each MIG slice is a separate entry. Empty means that there are
+    /// no GPUs.
     #[serde(default)]
     pub gpus: Option<Vec<Gpu>>,
     /// The value of `CUDA_VISIBLE_DEVICES`. An empty value hides every NVIDIA GPU.

@@ -1,8 +1,9 @@
 //! Hardware: a description of a machine.
 //!
-//! In: the operating system, the NVIDIA driver and the environment variables, or a hardware file. Out: a [`Hardware`]
-//! value, in which an absent field means unknown; or a sentence that says how this machine differs from the machine of a
-//! certificate. Absent on purpose: choices, and detection errors. What cannot be detected is unknown.
+//! In: the operating system, the NVIDIA driver and the environment variables, or a hardware file. Out: a
+//! [`Hardware`] value, in which an absent field means unknown; or a sentence that says how this machine differs
+//! from the machine of a certificate. Absent on purpose: choices, and detection errors. What cannot be detected
+//! is unknown.
 
 mod changed;
 mod compute_capability;
@@ -80,8 +81,8 @@ impl Hardware {
         }
     }
 
-    /// Detects only what decides whether an environment still runs on this machine. This runs before each of its programs,
-    /// so it starts no program and does not wait for a slow driver. All other fields are unknown.
+    /// Detects only what decides whether an environment still runs on this machine. This runs before each of its
+    /// programs, so it starts no program and does not wait for a slow driver. All other fields are unknown.
     #[must_use]
     pub fn glance(settings: &Settings) -> Self {
         Self::look(&settings.variables, Effort::Glance)
@@ -170,8 +171,8 @@ impl Hardware {
 }
 
 impl Hardware {
-    /// Returns the newest CUDA version that the driver supports: the one that the driver reports, or else the one that follows
-    /// from the driver's version. `None` if both are unknown.
+    /// Returns the newest CUDA version that the driver supports: the one that the driver reports, or else the one
+    /// that follows from the driver's version. `None` if both are unknown.
     #[must_use]
     pub fn served_cuda(&self) -> Option<CudaVersion> {
         let reported = self

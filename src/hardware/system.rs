@@ -13,8 +13,8 @@ pub(super) fn os() -> Os {
     }
 }
 
-/// Detects the C library that the system's own programs are linked to. Both glibc and musl may be installed, so the loader of
-/// `sh` decides.
+/// Detects the C library that the system's own programs are linked to. Both glibc and musl may be installed, so
+/// the loader of `sh` decides.
 pub(super) fn libc(variables: &Variables) -> Option<Libc> {
     if !cfg!(target_os = "linux") {
         return None;

@@ -3,11 +3,12 @@
 use super::{Gpu, Hardware};
 
 impl Hardware {
-    /// Returns the NVIDIA GPUs that CUDA programs see, in the order in which they number them. `None` if the GPUs are unknown.
+    /// Returns the NVIDIA GPUs that CUDA programs see, in the order in which they number them. `None` if the GPUs
+    /// are unknown.
     ///
-    /// `CUDA_VISIBLE_DEVICES` selects GPUs by index or by the beginning of an identifier. Entries after an invalid one are
-    /// ignored. Indices follow the driver's order, as with `CUDA_DEVICE_ORDER=PCI_BUS_ID`. The index or identifier of a GPU with
-    /// MIG slices selects its first slice.
+    /// `CUDA_VISIBLE_DEVICES` selects GPUs by index or by the beginning of an identifier. Entries after an
+    /// invalid one are ignored. Indices follow the driver's order, as with `CUDA_DEVICE_ORDER=PCI_BUS_ID`. The
+    /// index or identifier of a GPU with MIG slices selects its first slice.
     /// <https://docs.nvidia.com/datacenter/tesla/mig-user-guide/#cuda-device-enumeration>
     #[must_use]
     pub fn visible_gpus(&self) -> Option<Vec<&Gpu>> {
@@ -27,7 +28,8 @@ impl Hardware {
     }
 }
 
-/// Returns the GPU of an entry. `None` for `-1`, `NoDevFiles`, an empty entry, and the beginning of several identifiers.
+/// Returns the GPU of an entry. `None` for `-1`, `NoDevFiles`, an empty entry, and the beginning of several
+/// identifiers.
 fn pick<'a>(all: &[&'a Gpu], entry: &str) -> Option<&'a Gpu> {
     if let Ok(index) = entry.parse::<usize>() {
         let mut cut: Vec<&str> = Vec::new();

@@ -2,7 +2,8 @@
 
 use toml_edit::{Array, Value};
 
-/// The text between two elements: the rest of the previous element's line, and the part that belongs to the next element.
+/// The text between two elements: the rest of the previous element's line, and the part that belongs to the next
+/// element.
 struct Between {
     before: String,
     after: String,

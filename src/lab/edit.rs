@@ -30,7 +30,8 @@ pub struct Edited {
     pub file: std::path::PathBuf,
     /// The environment.
     pub env: EnvName,
-    /// Whether it is the first listed environment, so that `matenv install` without a name no longer installs the default ones.
+    /// Whether it is the first listed environment, so that `matenv install` without a name no longer installs the
+    /// default ones.
     pub alone: bool,
     /// The change to each package, in the given order.
     pub changes: Vec<Change>,

@@ -32,8 +32,8 @@ pub(super) struct Lab {
     /// The platforms and backends to lock for.
     #[serde(default)]
     lock: Lock,
-    /// Replacements for sources. The key is the name of a source (`conda-forge`, `pypi`, `torch`, `nvidia`) or the beginning of a
-    /// URL. The value is a URL or the name of another source.
+    /// Replacements for sources. The key is the name of a source (`conda-forge`, `pypi`, `torch`, `nvidia`) or
+    /// the beginning of a URL. The value is a URL or the name of another source.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, String>")]
     mirrors: BTreeMap<String, Spanned<String>>,
@@ -58,8 +58,8 @@ struct Environment {
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Lock {
-    /// The platforms to lock for: a conda subdir such as `linux-64`, or a table with minimum versions. This machine's platform if
-    /// omitted.
+    /// The platforms to lock for: a conda subdir such as `linux-64`, or a table with minimum versions. This
+    /// machine's platform if omitted.
     #[schemars(with = "Option<Vec<Platform>>")]
     platforms: Option<Spanned<Vec<Spanned<Platform>>>>,
     /// The GPU builds of torch to lock for. `cu130` and `cu128` if omitted.
@@ -303,7 +303,7 @@ fn backends(rows: Option<Vec<Spanned<Backend>>>, file: &TomlFile) -> Result<Vec<
         let fault = if name.is_cpu() {
             "`cpu` is always locked for the profile cpu: list only GPU builds, such as cu130".to_owned()
         } else if Backends::table().get(&name).is_none() {
-            format!("unknown torch build `{name}`: use one such as cu130")
+            format!("torch has no build `{name}`: use another one, such as cu130")
         } else if backends.contains(&name) {
             format!("`{name}` is listed twice")
         } else {

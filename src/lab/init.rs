@@ -27,7 +27,8 @@ packages = []  # additional packages from PyPI: matenv add NAME PKG
 
 const REST: &str = r#"
 [lock]
-# Platforms to lock for, or tables with minimum versions: { platform = "linux-64", glibc = "2.28" }, { platform = "win-64", cuda = "12.8" }
+# Platforms to lock for: a name, or a table with minimum versions, such as
+# { platform = "linux-64", glibc = "2.28" } or { platform = "win-64", cuda = "12.8" }.
 platforms = ["SUBDIR"]
 # GPU builds of torch to lock for.
 backends = ["cu130", "cu128"]
@@ -51,8 +52,8 @@ pub struct Created {
     pub manifests: Vec<PathBuf>,
 }
 
-/// Creates a lab in `folder`: a file for the manifests of these names, or for the default ones if there are none. With `copies`,
-/// also copies the built-in manifests.
+/// Creates a lab in `folder`: a file for the manifests of these names, or for the default ones if there are none.
+/// With `copies`, also copies the built-in manifests.
 ///
 /// # Errors
 /// A file already exists, a manifest is unknown, or a file cannot be written.

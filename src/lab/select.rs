@@ -21,8 +21,9 @@ pub fn knows(lab: Option<&Lab>, manifests: &Manifests, env: &EnvName) -> bool {
     select(lab, manifests, &[env.to_string()], None).is_ok()
 }
 
-/// Selects the environments of `names`, each once, from the lab or the manifests. Without names, selects all environments of the
-/// lab, or the default manifests if the lab lists none. If exactly one environment is selected, `name` replaces its name.
+/// Selects the environments of `names`, each once, from the lab or the manifests. Without names, selects all
+/// environments of the lab, or the default manifests if the lab lists none. If exactly one environment is
+/// selected, `name` replaces its name.
 ///
 /// # Errors
 /// A name is unknown, or an environment of the lab names an unknown manifest.

@@ -102,7 +102,7 @@ fn each_error_names_file_line_and_key() {
     insta::assert_snapshot!(lock("platforms = [64]"), @r#"matenv.toml:2: invalid type: integer `64`, expected a platform, such as "linux-64" or { platform = "win-64", cuda = "12.8" }"#);
     insta::assert_snapshot!(lock("platforms = \"linux-64\""), @r#"matenv.toml:2: invalid type: string "linux-64", expected a sequence"#);
     insta::assert_snapshot!(lock("backends = [\"cu13\"]"), @"matenv.toml:2: `cu13` is not a valid torch backend: use `cpu` or `cu` and three digits, such as `cu130`");
-    insta::assert_snapshot!(lock("backends = [\"cu999\"]"), @"matenv.toml:2: `lock.backends`: unknown torch build `cu999`: use one such as cu130");
+    insta::assert_snapshot!(lock("backends = [\"cu999\"]"), @"matenv.toml:2: `lock.backends`: torch has no build `cu999`: use another one, such as cu130");
     insta::assert_snapshot!(lock("backends = [\"cpu\"]"), @"matenv.toml:2: `lock.backends`: `cpu` is always locked for the profile cpu: list only GPU builds, such as cu130");
     insta::assert_snapshot!(lock("backends = [\"cu130\", \"cu130\"]"), @"matenv.toml:2: `lock.backends`: `cu130` is listed twice");
     insta::assert_snapshot!(lock("exclude-newer = \"yesterday\""), @r#"matenv.toml:2: `lock.exclude-newer`: `yesterday` is not a date, such as "2026-11-01""#);
@@ -121,7 +121,10 @@ fn invalid_utf8_is_reported_with_its_line() {
     let file = folder.path().join(LAB_FILE);
     fs_err::write(&file, b"[lock]\n# \xff\n").expect("written");
     let message = Lab::find(folder.path()).expect_err("no text").to_string();
-    assert_eq!(message, format!("{}:2: not UTF-8: save the file as UTF-8", file.display()));
+    assert_eq!(
+        message,
+        format!("{}:2: not UTF-8: save the file as UTF-8", file.display())
+    );
 }
 
 #[test]

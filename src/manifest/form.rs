@@ -343,7 +343,10 @@ impl Tree {
         if !pypi.iter().any(asked) {
             return Err(file.error(
                 Some(self.package.span()),
-                format!("`source.package`: no `[[pypi]]` entry requires `{}`", self.package.get_ref()),
+                format!(
+                    "`source.package`: no `[[pypi]]` entry requires `{}`",
+                    self.package.get_ref()
+                ),
             ));
         }
         for requirement in &self.build_requires {

@@ -58,7 +58,8 @@ pub(super) fn choices(
         choices.push(Choice {
             what: "nccl".to_owned(),
             chosen: "the version that torch's metadata pins".to_owned(),
-            because: "the packages of both CUDA majors install the same file, and an older version lacks symbols".to_owned(),
+            because: "the packages of both CUDA majors install the same file, and an older version lacks symbols"
+                .to_owned(),
             rejected: Vec::new(),
         });
     }

@@ -127,7 +127,8 @@ impl<'a> Stand<'a> {
         Ok(level)
     }
 
-    /// Like [`Self::level`], for a profile that the user did not choose: it does not rely on a GPU that may be missing.
+    /// Like [`Self::level`], for a profile that the user did not choose: it does not rely on a GPU that may be
+    /// missing.
     pub(super) fn known_level(&self, profile: &'a Profile) -> Result<Level<'a>, Refusal> {
         let hardware = self.hardware;
         let unknown = hardware.gpus.is_none() && hardware.cuda_driver.is_none() && hardware.nvidia_driver.is_none();
@@ -201,8 +202,7 @@ impl<'a> Stand<'a> {
     /// Checks that programs can see an NVIDIA GPU. Unknown GPUs are accepted.
     fn nvidia_is_there(&self) -> Result<(), Refusal> {
         if self.subdir == "osx-arm64" {
-            let because =
-                "a Mac has no NVIDIA GPU; use the profile cpu, whose torch uses the Apple GPU through mps";
+            let because = "a Mac has no NVIDIA GPU; use the profile cpu, whose torch uses the Apple GPU through mps";
             return Err(because.to_owned().into());
         }
         if let Some(problem) = &self.hardware.driver_problem {
@@ -234,7 +234,8 @@ impl<'a> Stand<'a> {
     fn arm_can(&self, profile: &Profile, torch: bool) -> Result<(), Refusal> {
         let kernel = self.hardware.os.as_ref().and_then(|os| os.kernel.as_deref());
         if kernel.is_some_and(|kernel| kernel.contains("tegra")) {
-            let because = "it is a Jetson, whose CUDA comes with JetPack; the aarch64 builds of the torch index are for servers";
+            let because =
+                "it is a Jetson, whose CUDA comes with JetPack; the aarch64 builds of the torch index are for servers";
             return Err(because.to_owned().into());
         }
         if profile.name == ProfileName::GpuTrt {

@@ -127,8 +127,8 @@ fn bare(requirement: &str) -> bool {
     !requirement.contains(['<', '>', '=', '~', '!'])
 }
 
-/// Converts a requirement of the manifest. If the program is installed from its own source, returns the requirements of that
-/// source instead.
+/// Converts a requirement of the manifest. If the program is installed from its own source, returns the
+/// requirements of that source instead.
 fn planned(wanted: &Wanted, profile: ProfileName, subdir: &str, source: Option<&Checkout>) -> Vec<PlannedRequirement> {
     let extras = wanted.extras.get(&profile);
     let name = name_of(&wanted.requirement);
@@ -157,8 +157,8 @@ fn planned(wanted: &Wanted, profile: ProfileName, subdir: &str, source: Option<&
     }
 }
 
-/// Returns the manifest's build exceptions and those of the program's own source: the project itself, or the sdists that an older
-/// source tree pins.
+/// Returns the manifest's build exceptions and those of the program's own source: the project itself, or the
+/// sdists that an older source tree pins.
 fn build(
     manifest: &Manifest,
     source: Option<&Checkout>,
@@ -205,7 +205,8 @@ pub(crate) fn name_of(requirement: &str) -> &str {
     &requirement[..ends]
 }
 
-/// Joins two requirements of one package, with the extras and the bounds of both. `None` if one of them has a marker or a URL.
+/// Joins two requirements of one package, with the extras and the bounds of both. `None` if one of them has a
+/// marker or a URL.
 fn joined(one: &str, other: &str) -> Option<String> {
     let parsed = |text: &str| text.parse::<Requirement<VerbatimUrl>>().ok();
     let (first, second) = (parsed(one)?, parsed(other)?);

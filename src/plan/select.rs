@@ -1,8 +1,8 @@
 //! Chooses the CUDA backend that fits the driver and the cards, with reasons for and against each backend.
 //!
-//! CUDA majors are tried from the newest that the driver supports down to older ones. Within a major, the highest minor version
-//! that is not above the driver's own comes first. Higher minor versions follow, the lowest first: they run by CUDA's
-//! minor-version compatibility.
+//! CUDA majors are tried from the newest that the driver supports down to older ones. Within a major, the highest
+//! minor version that is not above the driver's own comes first. Higher minor versions follow, the lowest first:
+//! they run by CUDA's minor-version compatibility.
 
 use std::collections::BTreeSet;
 
@@ -270,10 +270,7 @@ impl Selector<'_> {
         let Some(last) = there.iter().rposition(|version| serves(version)) else {
             return Err(match row.code(newest, self.subdir) {
                 Some(code) => Card::why_not(cards, &code.sass, &format!("{} builds", row.name)),
-                None => format!(
-                    "it is not documented which GPUs its torch supports on {}",
-                    self.subdir
-                ),
+                None => format!("it is not documented which GPUs its torch supports on {}", self.subdir),
             });
         };
         let first = (0..=last)

@@ -176,7 +176,10 @@ fn an_update_is_not_advised_where_it_would_not_help() {
     let (refused, _) = for_cards(ProfileName::Gpu, "11.4", &[RTX_3090]);
     assert!(refused.ends_with("update the driver"), "{refused}");
     let (_, left_out) = for_cards(ProfileName::Gpu, "12.8", &[("Tesla K80", "3.7"), RTX_3090]);
-    assert_eq!(left_out, ["Tesla K80 (sm_37) is not used: no stack for gpu supports it"]);
+    assert_eq!(
+        left_out,
+        ["Tesla K80 (sm_37) is not used: no stack for gpu supports it"]
+    );
 }
 
 /// Regression: a plan for musl used wheels for glibc if the C library was unknown.

@@ -1,9 +1,10 @@
 use std::{collections::BTreeMap, ffi::OsString, path::Path, process::Stdio};
 
-/// Starts a program that keeps running after matenv and its terminal end. It has no input, and its output goes to `log`.
+/// Starts a program that keeps running after matenv and its terminal end. It has no input, and its output goes to
+/// `log`.
 ///
-/// On Unix, it runs in its own session, so Ctrl-C and closing the terminal do not stop it. On Windows, it has its own process group
-/// and its own hidden console.
+/// On Unix, it runs in its own session, so Ctrl-C and closing the terminal do not stop it. On Windows, it has its
+/// own process group and its own hidden console.
 ///
 /// # Errors
 /// The program could not be started.

@@ -67,8 +67,8 @@ impl Variables {
         self.0.iter().map(|(k, v)| (k.as_os_str(), v.as_os_str()))
     }
 
-    /// Returns the variables for a program inside an environment: without the foreign ones, and with variables that disable ONNX
-    /// Runtime's telemetry and Python's user site-packages.
+    /// Returns the variables for a program inside an environment: without the foreign ones, and with variables
+    /// that disable ONNX Runtime's telemetry and Python's user site-packages.
     pub fn clean(&self) -> BTreeMap<OsString, OsString> {
         let mut clean: BTreeMap<_, _> = self
             .iter()

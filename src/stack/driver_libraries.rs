@@ -1,5 +1,5 @@
-/// Libraries that the driver's installer installs, by the beginning of their names. They exist only with the driver, and no
-/// environment can contain them.
+/// Libraries that the driver's installer installs, by the beginning of their names. They exist only with the
+/// driver, and no environment can contain them.
 const OF_THE_DRIVER: [&str; 7] = [
     "libcuda.so",
     "libnvidia-",

@@ -98,7 +98,8 @@ impl Platforms {
             .find(|row| (torch || row.package != "torch") && *glibc < row.least)
     }
 
-    /// Returns the first package of an environment, with or without torch, that no longer has wheels for a conda subdir.
+    /// Returns the first package of an environment, with or without torch, that no longer has wheels for a conda
+    /// subdir.
     #[must_use]
     pub fn gone(&self, subdir: &str, torch: bool) -> Option<&GoneRow> {
         self.gone

@@ -1,5 +1,5 @@
-//! NVIDIA GPUs and their driver. NVML reports most. If NVML cannot be loaded, `nvidia-smi` is used instead. If the driver does not
-//! answer, the kernel's own files are read.
+//! NVIDIA GPUs and their driver. NVML reports most. If NVML cannot be loaded, `nvidia-smi` is used instead. If
+//! the driver does not answer, the kernel's own files are read.
 
 mod kernel;
 mod nvml;
@@ -130,8 +130,8 @@ impl Nvidia {
 }
 
 impl Place<'_> {
-    /// Returns whether the machine may have an NVIDIA card. Linux lists the cards on the PCI bus, but WSL hides them, and the GPU of
-    /// a Jetson is not on that bus.
+    /// Returns whether the machine may have an NVIDIA card. Linux lists the cards on the PCI bus, but WSL hides
+    /// them, and the GPU of a Jetson is not on that bus.
     fn may_have_a_card(&self) -> bool {
         let is_listed = cfg!(target_os = "linux") && self.root.join("sys/bus/pci/devices").exists();
         let jetson = self.root.join("etc/nv_tegra_release").exists();
@@ -188,7 +188,11 @@ mod tests {
         let found = Nvidia::without_answer(&Trouble::Mismatch, &place(&variables), Some(module()), Effort::Whole);
         assert_eq!(found.gpus.map(|gpus| gpus.len()), Some(1));
         assert_eq!(found.driver.as_deref(), Some("550.54.14"));
-        assert!(found.problem.is_some_and(|problem| problem.contains("a reboot is required")));
+        assert!(
+            found
+                .problem
+                .is_some_and(|problem| problem.contains("a reboot is required"))
+        );
 
         let blind = Nvidia::without_answer(&Trouble::Mismatch, &place(&variables), None, Effort::Whole);
         assert_eq!(blind.gpus, None);

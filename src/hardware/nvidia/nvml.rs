@@ -85,9 +85,7 @@ fn all(nvml: &Nvml) -> Result<Nvidia, Trouble> {
             }
             // The GPU is not assigned to this user, container or job.
             Err(NvmlError::NoPermission) => {}
-            Err(error) => wrong.push(format!(
-                "GPU {index} does not answer ({error}): a reboot may fix it."
-            )),
+            Err(error) => wrong.push(format!("GPU {index} does not answer ({error}): a reboot may fix it.")),
         }
     }
     Ok(found.with_wrong(&wrong))

@@ -82,7 +82,8 @@ struct Row {
     driver: Option<String>,
 }
 
-/// Parses one GPU per line. Fields are recognized by their format. `[N/A]` means that the driver does not know the value.
+/// Parses one GPU per line. Fields are recognized by their format. `[N/A]` means that the driver does not know
+/// the value.
 fn rows(text: &str) -> Vec<Row> {
     text.lines().filter_map(row).collect()
 }

@@ -46,11 +46,9 @@ impl Trouble {
                                no CUDA program works (Driver/library version mismatch)."
                     .to_owned()
             }
-            Self::NotLoaded => {
-                "The NVIDIA driver is installed but not running: reboot, and if that does not help, \
+            Self::NotLoaded => "The NVIDIA driver is installed but not running: reboot, and if that does not help, \
                                 reinstall the driver."
-                    .to_owned()
-            }
+                .to_owned(),
             Self::Slow => {
                 "The NVIDIA driver did not answer within 5 seconds: a GPU may hang, and a reboot may fix it.".to_owned()
             }

@@ -32,7 +32,8 @@ pub(super) struct RawCheck {
     /// The profiles that run this check. All profiles if omitted.
     #[serde(default)]
     profiles: BTreeSet<ProfileName>,
-    /// Whether the check opens a window. If it fails because a library of the operating system is missing, that is only a warning.
+    /// Whether the check opens a window. If it fails because a library of the operating system is missing, that
+    /// is only a warning.
     #[serde(default)]
     window: bool,
     /// Whether the check also works for a program that is started as a script (`--source` of an older source tree).
@@ -41,10 +42,11 @@ pub(super) struct RawCheck {
     /// A model that the check writes to `{work_dir}` and that the benchmark runs. With `NAME.onnx` it may also write
     /// `NAME.shapes.json`, which maps input names to shapes.
     produces: Option<String>,
-    /// The ONNX Runtime execution provider that it tests. The check is left out if the plan does not use this provider, as on
-    /// Linux aarch64.
+    /// The ONNX Runtime execution provider that it tests. The check is left out if the plan does not use this
+    /// provider, as on Linux aarch64.
     provider: Option<String>,
-    /// The hardware that the check needs. Without it, the check is skipped. Checks that depend on it should need the same.
+    /// The hardware that the check needs. Without it, the check is skipped. Checks that depend on it should need
+    /// the same.
     #[serde(default)]
     needs: Needs,
 }
