@@ -81,7 +81,7 @@ while [ -z "$port" ]; do
   sleep 0.1
   port=$(sed -n 's/.*port \([0-9]*\).*/\1/p' "$work/nvidia.log")
 done
-# torch 2.12 asks for setuptools below 82, which the small conda channel does not have.
+# torch 2.12 requires setuptools below 82, which the small conda channel does not have.
 "$matenv" install sleap --profile gpu-trt --cross --mirror torch=pypi --mirror "nvidia=http://127.0.0.1:$port" \
   --mirror "conda-forge=file://$work/none"
 "$matenv" report sleap --json >"$work/trt.json"

@@ -1,4 +1,4 @@
-//! The machine of today against the one that an environment was proven on.
+//! Differences between this machine and the machine that an environment was proven on.
 
 use crate::{
     certificate::Certificate,
@@ -11,8 +11,9 @@ use crate::{
     profile::ComputeCapability,
 };
 
-/// For each generation the sentence how this machine matters to it, after one glance at the machine. One whose certificate cannot be
-/// read has none: others say that.
+/// Returns for each generation a sentence about how this machine affects it, or `None` if it does not. The
+/// machine is inspected once. Generations with an unreadable certificate are reported by other code, and get
+/// `None` here.
 #[must_use]
 pub fn changes(settings: &Settings, generations: &[Generation]) -> Vec<Option<String>> {
     if generations.is_empty() {
@@ -28,12 +29,13 @@ pub fn changes(settings: &Settings, generations: &[Generation]) -> Vec<Option<St
         .collect()
 }
 
-/// What differs `now` so that the proof may not hold, or a better profile fits, with what to do. More memory, another name
-/// for the same kind of GPU or a newer driver are no change.
+/// Describes a difference to the machine `now` that makes the proof invalid or a better profile available, and
+/// says what to do. More memory, another name for the same kind of GPU and a newer driver do not count as
+/// differences.
 #[must_use]
 pub fn change(certificate: &Certificate, now: &Hardware) -> Option<String> {
     let then = &certificate.hardware;
-    // Certificates from before GPUs were looked at say too little.
+    // Old certificates do not list the GPUs.
     let seen_then = then.visible_gpus().or_else(|| certificate.cross.then(Vec::new))?;
     let change = Change {
         certificate,
@@ -55,8 +57,8 @@ pub fn change(certificate: &Certificate, now: &Hardware) -> Option<String> {
         })
 }
 
-/// What a machine that is not this one lacks of what an environment was made for, with what to do. Another kind of GPU is no
-/// lack: whether the libraries hold code for it is told by themselves.
+/// Describes what another machine lacks to run an environment, and says what to do. Another kind of GPU does not
+/// count: the libraries themselves show whether they contain code for it.
 #[must_use]
 pub fn lack(certificate: &Certificate, there: &Hardware) -> Option<String> {
     let change = Change {
@@ -73,7 +75,7 @@ pub fn lack(certificate: &Certificate, there: &Hardware) -> Option<String> {
 struct Change<'a> {
     certificate: &'a Certificate,
     now: &'a Hardware,
-    /// What sentences call it.
+    /// The name of the machine in sentences.
     here: &'static str,
     seen_then: Vec<&'a Gpu>,
 }
@@ -91,7 +93,7 @@ impl Change<'_> {
         let lost = then.contains(&"avx2".to_owned()) && !now.contains(&"avx2".to_owned());
         lost.then(|| {
             format!(
-                "proven on a processor with AVX2{}; {}'s has none, so programs may end with an illegal instruction: {}",
+                "proven on a processor with AVX2{}; {}'s has none, so programs may crash with an illegal instruction: {}",
                 self.host(),
                 self.here,
                 self.again()
@@ -99,7 +101,7 @@ impl Change<'_> {
         })
     }
 
-    /// What is linked to one C library does not run on another.
+    /// Programs that are linked to one C library do not run with another.
     fn library(&self) -> Option<String> {
         let family = |hardware: &Hardware| hardware.libc.as_ref().map(|libc| libc.family.clone());
         let (then, now) = (family(&self.certificate.hardware)?, family(self.now)?);
@@ -117,7 +119,7 @@ impl Change<'_> {
             return None;
         }
         let first = *self.now.visible_gpus()?.first()?;
-        // No backend is built for an older one, so the advice would be refused.
+        // No backend is built for older CUDA versions, so installing the profile would fail.
         self.now.served_cuda().filter(|served| served.major >= 12)?;
         Some(format!(
             "proven for CPU{}; this node has an {}: {}",
@@ -127,7 +129,7 @@ impl Change<'_> {
         ))
     }
 
-    /// What was made for another machine is perhaps on that machine now.
+    /// An environment that was made for another machine may be on that machine now.
     fn arrived(&self) -> Option<String> {
         let first = *self.now.visible_gpus()?.first()?;
         self.now.driver_problem.is_none().then(|| {
@@ -143,7 +145,7 @@ impl Change<'_> {
         let made = if self.certificate.cross { "made" } else { "proven" };
         let proven = format!("{made} for {}{}", gpu_or_trt(self.certificate.profile), self.host());
         if let Some(problem) = &self.now.driver_problem {
-            return Some(format!("{proven}; not so here: {problem}"));
+            return Some(format!("{proven}; the GPU does not work on {}: {problem}", self.here));
         }
         if !self.now.visible_gpus()?.is_empty() {
             return None;
@@ -189,7 +191,7 @@ impl Change<'_> {
         ))
     }
 
-    /// Where it was proven, if that is known.
+    /// The host on which it was proven, if that is known.
     fn host(&self) -> String {
         let host = self.certificate.hardware.host.as_deref();
         host.map(|host| format!(" on {host}")).unwrap_or_default()
@@ -200,7 +202,7 @@ impl Change<'_> {
         format!("matenv install {what} --profile {profile}")
     }
 
-    /// The same profile, proven here.
+    /// The command that installs and proves the same profile again.
     fn again(&self) -> String {
         format!("{} --force", self.install(self.certificate.profile))
     }
@@ -214,7 +216,7 @@ fn gpu_or_trt(profile: ProfileName) -> &'static str {
     }
 }
 
-/// `NVIDIA H100`, once NVIDIA's, and whether it is a slice.
+/// The name of a GPU, such as `NVIDIA H100`, with its MIG profile.
 fn named(gpu: &Gpu) -> String {
     let name = gpu.name.as_deref().unwrap_or("GPU");
     let maker = if name.starts_with("NVIDIA") { "" } else { "NVIDIA " };
@@ -261,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_made_for_another_machine_is_proven_on_that_one() {
+    fn an_environment_for_another_machine_is_to_be_proven_there() {
         let mut unknown = machine(&json!([]));
         unknown["gpus"] = Value::Null;
         let mut made = certificate("gpu", "cu130", &unknown);
@@ -277,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gpu_that_came_is_worth_a_profile() {
+    fn a_new_gpu_suggests_the_gpu_profile() {
         let sentence = said("cpu", "cpu", &machine(&json!([])), h100());
         assert_eq!(
             sentence.as_deref(),
@@ -286,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn who_chose_the_cpu_beside_a_gpu_is_left_alone() {
+    fn the_cpu_profile_on_a_gpu_machine_is_no_change() {
         assert_eq!(said("cpu", "cpu", &h100(), h100()), None);
         let mut hidden = h100();
         hidden["visible_devices"] = json!("");
@@ -303,12 +305,12 @@ mod tests {
         assert_eq!(
             said("cpu", "cpu", &machine(&json!([])), old),
             None,
-            "what is advised would be refused"
+            "the GPU profile would be refused"
         );
     }
 
     #[test]
-    fn a_gpu_that_went_is_told_with_its_reason() {
+    fn a_missing_gpu_is_reported_with_its_reason() {
         let gone = said("gpu", "cu130", &h100(), machine(&json!([]))).expect("a sentence");
         assert_eq!(
             gone,
@@ -342,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn a_driver_that_serves_an_older_cuda_is_told() {
+    fn a_driver_for_an_older_cuda_is_reported() {
         let mut older = h100();
         older["cuda_driver"] = json!("12.8");
         let sentence = said("gpu", "cu130", &h100(), older.clone()).expect("a sentence");
@@ -363,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn another_platform_or_a_processor_without_avx2_is_told() {
+    fn another_platform_or_a_processor_without_avx2_is_reported() {
         let mut arm = machine(&json!([]));
         arm["triple"] = json!("aarch64-unknown-linux-gnu");
         let sentence = said("cpu", "cpu", &machine(&json!([])), arm).expect("a sentence");

@@ -1,5 +1,5 @@
-//! A bill of materials, `CycloneDX` 1.6 as JSON. Same packages, same bytes: its serial number is a hash of them, and a
-//! time stands in it only where `SOURCE_DATE_EPOCH` gives one.
+//! A bill of materials, `CycloneDX` 1.6 as JSON. The same packages give the same bytes: the serial number is a
+//! hash of them, and there is a timestamp only if `SOURCE_DATE_EPOCH` is set.
 
 use purl::GenericPurlBuilder;
 use rattler_conda_types::RepoDataRecord;
@@ -66,7 +66,7 @@ struct Hash {
     content: String,
 }
 
-/// conda's texts are no SPDX expressions throughout, so each is a name.
+/// Not all license texts of conda packages are SPDX expressions, so each is written as a name.
 #[derive(Serialize)]
 struct License {
     license: Named,
@@ -94,11 +94,11 @@ struct Property {
 #[serde(rename_all = "camelCase")]
 struct Depends {
     #[serde(rename = "ref")]
-    of: String,
+    component: String,
     depends_on: Vec<String>,
 }
 
-/// The packages of an entry; `epoch` is what `SOURCE_DATE_EPOCH` holds.
+/// Writes the packages of an entry. `epoch` is the value of `SOURCE_DATE_EPOCH`.
 pub(super) fn sbom(entry: &LabEntry, epoch: Option<&str>) -> Result<String, ExportError> {
     let conda = entry.lock.conda.iter().map(conda_component);
     let pypi = entry.lock.pypi.wheels.iter().map(pypi_component);
@@ -147,7 +147,7 @@ fn conda_component(record: &RepoDataRecord) -> Result<Component, ExportError> {
     let package = &record.package_record;
     let file = record.identifier.to_string();
     let kind = if file.ends_with("bz2") { "tar.bz2" } else { "conda" };
-    // purl's word for a channel is its name.
+    // A purl contains the name of the channel, not its URL.
     let channel = record.channel.as_deref().unwrap_or_default().trim_end_matches('/');
     let channel = channel.rsplit('/').next().unwrap_or_default();
     let purl = GenericPurlBuilder::new("conda".to_owned(), package.name.as_normalized())
@@ -190,12 +190,12 @@ fn conda_component(record: &RepoDataRecord) -> Result<Component, ExportError> {
 fn pypi_component(wheel: &LockedWheel) -> Result<Component, ExportError> {
     let mut builder =
         GenericPurlBuilder::new("pypi".to_owned(), wheel.name.as_str()).with_version(wheel.version.as_str());
-    let mut place = ("file_name", wheel.file.as_str());
+    let mut qualifier = ("file_name", wheel.file.as_str());
     if let (Some(url), true) = (&wheel.url, wheel.source != SourceName::Pypi) {
-        place = ("download_url", url);
+        qualifier = ("download_url", url);
     }
     builder = builder
-        .with_qualifier(place.0, place.1)
+        .with_qualifier(qualifier.0, qualifier.1)
         .map_err(|error| ExportError::Form(error.to_string()))?;
     let purl = builder
         .build()
@@ -221,12 +221,12 @@ fn pypi_component(wheel: &LockedWheel) -> Result<Component, ExportError> {
     })
 }
 
-/// What the environment holds, and what conda's packages want of each other. Of wheels the lock does not say it, and
-/// what is not listed here is unknown to a reader of the format.
+/// Lists the packages of the environment and the dependencies between conda packages. The lock does not contain
+/// the dependencies of wheels. In this format, a component that is not listed here has unknown dependencies.
 fn dependencies(entry: &LabEntry, components: &[Component]) -> Vec<Depends> {
     let refs = |components: &[Component]| components.iter().filter_map(|one| one.bom_ref.clone()).collect();
     let mut all = vec![Depends {
-        of: entry.name.clone(),
+        component: entry.name.clone(),
         depends_on: refs(components),
     }];
     // conda's components come first, in the order of the lock.
@@ -238,14 +238,14 @@ fn dependencies(entry: &LabEntry, components: &[Component]) -> Vec<Depends> {
         };
         let wanted = conda.iter().filter(|other| wants(&other.name));
         all.push(Depends {
-            of: component.bom_ref.clone().unwrap_or_default(),
+            component: component.bom_ref.clone().unwrap_or_default(),
             depends_on: wanted.filter_map(|other| other.bom_ref.clone()).collect(),
         });
     }
     all
 }
 
-/// A UUID of version 8 (RFC 9562): of the writer's own making.
+/// Returns a UUID of version 8 (RFC 9562), which allows a custom hash.
 fn serial_number(text: &str) -> String {
     let digest = compute_bytes_digest::<Sha256>(text.as_bytes());
     let mut bytes = [0; 16];
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_told_only_where_one_is_given() {
+    fn a_timestamp_needs_source_date_epoch() {
         let text = sbom(&made::entry(), Some("86400")).expect("JSON");
         assert!(text.contains(r#""timestamp": "1970-01-02T00:00:00Z""#), "{text}");
         assert!(matches!(

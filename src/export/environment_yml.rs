@@ -1,4 +1,4 @@
-//! conda's `environment.yml`: names, versions, builds, and pip's part.
+//! conda's `environment.yml`: names, versions and builds of conda packages, and a `pip` section.
 
 use serde::Serialize;
 
@@ -23,7 +23,7 @@ enum Dependency {
     Pip { pip: Vec<String> },
 }
 
-/// All packages of an entry.
+/// Writes all packages of an entry.
 pub(super) fn environment_yml(entry: &LabEntry) -> Result<String, ExportError> {
     let mut dependencies: Vec<Dependency> = entry
         .lock
@@ -38,7 +38,7 @@ pub(super) fn environment_yml(entry: &LabEntry) -> Result<String, ExportError> {
         let has_pip =
             |record: &rattler_conda_types::RepoDataRecord| record.package_record.name.as_normalized() == "pip";
         if !entry.lock.conda.iter().any(has_pip) {
-            // conda runs the environment's own, and warns where it is not asked for.
+            // conda runs the environment's own pip, and warns if it is not listed.
             dependencies.push(Dependency::Conda("pip".to_owned()));
         }
         dependencies.push(Dependency::Pip {
@@ -52,12 +52,13 @@ pub(super) fn environment_yml(entry: &LabEntry) -> Result<String, ExportError> {
     })
     .map_err(|error| ExportError::Form(error.to_string()))?;
     Ok(format!(
-        "# {}\n# Names and versions; the hashes stand in `explicit`, `requirements` and `pylock`.\n{text}",
+        "# {}\n# Names and versions only. The formats `explicit`, `requirements` and `pylock` contain hashes.\n{text}",
         headline(entry)
     ))
 }
 
-/// pip reads no index for one package alone here, so what comes from an explicit index goes by its URL.
+/// Formats a wheel for pip. The `pip` section cannot set an index for a single package, so wheels of other
+/// indexes are given by URL.
 fn requirement(wheel: &LockedWheel) -> String {
     match &wheel.url {
         Some(url) => format!("{} @ {url}#sha256={}", wheel.name, wheel.sha256),
@@ -65,7 +66,8 @@ fn requirement(wheel: &LockedWheel) -> String {
     }
 }
 
-/// conda-forge by its name, which a lab's own conda configuration may mirror; others by URL; none of conda's defaults.
+/// Lists the channels. conda-forge is given by name, so that a lab's conda configuration can mirror it. Others
+/// are given by URL. conda's default channels are excluded.
 fn channels(entry: &LabEntry) -> Vec<String> {
     let conda_forge = Sources::new(Vec::new(), None).default_url(SourceName::CondaForge, &Backend::cpu());
     let mut channels: Vec<String> = Vec::new();

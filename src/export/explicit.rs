@@ -7,10 +7,10 @@ use rattler_conda_types::{PackageRecord, RepoDataRecord};
 use super::headline;
 use crate::lock::LabEntry;
 
-/// The conda packages of an entry.
+/// Writes the conda packages of an entry.
 pub(super) fn explicit(entry: &LabEntry) -> String {
     let mut text = format!("# {}\n", headline(entry));
-    text.push_str("# conda packages only: the wheels stand in `requirements` and `pylock`.\n");
+    text.push_str("# conda packages only. The formats `requirements` and `pylock` contain the wheels.\n");
     // Writing into a String cannot fail.
     let _ = writeln!(text, "# platform: {}\n@EXPLICIT", entry.platform);
     for record in PackageRecord::sort_topologically(entry.lock.conda.clone()) {
@@ -19,7 +19,8 @@ pub(super) fn explicit(entry: &LabEntry) -> String {
     text
 }
 
-/// `sha256:` in front is what conda, mamba and rattler all take: mamba reads a bare one as MD5.
+/// Returns the hash as a URL fragment. conda, mamba and rattler all accept the prefix `sha256:`. Without it,
+/// mamba reads the hash as MD5.
 fn fragment(record: &RepoDataRecord) -> String {
     let record = &record.package_record;
     match (record.sha256, record.md5) {

@@ -1,5 +1,5 @@
-//! A made-up entry that has one of each: a conda package without and with Python, a wheel, a wheel of an explicit
-//! index, an sdist.
+//! A fixture: an entry with conda packages with and without Python, a wheel, a wheel of an explicit index, and an
+//! sdist.
 
 use rattler_conda_types::RepoDataRecord;
 use serde_json::json;
@@ -10,7 +10,7 @@ use crate::{
     names::{Backend, ProfileName},
 };
 
-/// A text as a snapshot keeps it: neither the next version of matenv nor another address of the channel changes one.
+/// Replaces matenv's version and the URL of the channel, so that snapshots do not depend on them.
 pub(super) fn shown(text: &str) -> String {
     let lines = text
         .replace(env!("CARGO_PKG_VERSION"), "[VERSION]")
@@ -97,7 +97,7 @@ fn wheel(name: &str, version: &str, file: &str, digit: char, url: Option<&str>) 
     }
 }
 
-/// Some channels say nothing, in an empty text.
+/// Some channels use an empty text if there is no license.
 fn without_license(mut record: RepoDataRecord) -> RepoDataRecord {
     record.package_record.license = Some(String::new());
     record

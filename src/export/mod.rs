@@ -1,9 +1,10 @@
-//! Export: the packages of an environment in the words of another tool.
+//! Export: the packages of an environment in the format of another tool.
 //!
-//! In: a [`LabEntry`], from an installed generation ([`from_generation`]) or a lab's lock. Out: text, one room a format.
-//! Each is a pure function; only a pylock asks the machine's index where its files lie ([`crate::packages::pypi::locations`]).
-//! Absent on purpose: what matenv adds to a prefix beside packages (activation, the hook that finds CUDA's libraries,
-//! the proof). What another tool makes of an export is not proven.
+//! In: a [`LabEntry`], from an installed generation ([`from_generation`]) or a lab's lock. Out: text, one module
+//! per format. Each is a pure function, except that a pylock needs the URLs of the files from the machine's index
+//! ([`crate::packages::pypi::locations`]). Absent on purpose: the parts of a prefix that are not packages (activation, the
+//! preload of the CUDA libraries, the proof). An environment that another tool installs from an export is not
+//! proven.
 
 pub mod ci;
 mod cyclonedx;
@@ -57,19 +58,19 @@ pub enum Format {
     Cyclonedx,
 }
 
-/// Why there is no export.
+/// An error while exporting.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    /// The environment stands on the machine's Python.
+    /// The environment uses the machine's own Python.
     #[error(
-        "`{env}` stands on this machine's own Python (fallback host-python), whose conda package is of use nowhere else"
+        "`{env}` uses this machine's own Python (fallback host-python), which cannot be installed on other machines"
     )]
     MachineBound {
         /// The environment.
         env: EnvName,
     },
     /// The program comes from a folder or a repository.
-    #[error("the program of `{env}` comes from {place}, and no package says so")]
+    #[error("the program of `{env}` was installed from {place}, not from a package")]
     OwnSource {
         /// The environment.
         env: EnvName,
@@ -78,32 +79,32 @@ pub enum ExportError {
         /// The folder or the URL.
         place: String,
     },
-    /// Nothing fits the options.
-    #[error("`{env}` is not there for {wanted}; there is {there}")]
+    /// No entry matches the options.
+    #[error("no `{env}` for {wanted}, available: {there}")]
     NoSuch {
         /// The environment.
         env: EnvName,
-        /// What the options ask for.
+        /// The requested options.
         wanted: String,
-        /// What there is.
+        /// The available entries.
         there: String,
     },
-    /// Several fit the options.
-    #[error("`{env}` is there more than once: {there}")]
+    /// Several entries match the options.
+    #[error("several entries for `{env}`: {there}")]
     Ambiguous {
         /// The environment.
         env: EnvName,
-        /// What there is.
+        /// The available entries.
         there: String,
     },
-    /// A recipe for a platform that containers are not made for.
+    /// A recipe for a platform without containers.
     #[error("there are no containers for {platform}")]
     NoContainer {
-        /// conda's name of it.
+        /// The conda subdir.
         platform: String,
     },
     /// The index no longer lists a locked file.
-    #[error("the index lists no file of `{package}` {version} whose SHA-256 is {sha256}")]
+    #[error("the index lists no file of `{package}` {version} with the SHA-256 {sha256}")]
     NotListed {
         /// The package.
         package: String,
@@ -112,14 +113,14 @@ pub enum ExportError {
         /// The hash in the lock.
         sha256: String,
     },
-    /// `SOURCE_DATE_EPOCH` is no time.
-    #[error("SOURCE_DATE_EPOCH is `{given}`, which is no number of seconds since 1970")]
+    /// `SOURCE_DATE_EPOCH` is invalid.
+    #[error("invalid SOURCE_DATE_EPOCH `{given}`, expected seconds since 1970")]
     Epoch {
-        /// What it holds.
+        /// The value of the variable.
         given: String,
     },
-    /// What is locked cannot be written in that format.
-    #[error("the packages cannot be written in this format: {0}")]
+    /// The packages cannot be written in this format.
+    #[error("failed to write the packages in this format: {0}")]
     Form(String),
     /// The environment's lock cannot be read.
     #[error(transparent)]
@@ -127,15 +128,15 @@ pub enum ExportError {
     /// The environment's records cannot be read.
     #[error(transparent)]
     Records(Box<InstallError>),
-    /// There is no uv to ask the index with.
+    /// uv, which queries the index, is not available.
     #[error(transparent)]
     Uv(#[from] UvError),
-    /// The index cannot be asked.
+    /// The query to the index failed.
     #[error(transparent)]
     Pypi(#[from] PypiError),
 }
 
-/// What is installed in a generation, as an entry of a lock.
+/// Returns the installed packages of a generation as an entry of a lock.
 pub fn from_generation(generation: &Generation) -> Result<LabEntry, ExportError> {
     let plan = install::kept_plan(generation).map_err(|error| ExportError::Records(Box::new(error)))?;
     if let Some(source) = &plan.source {
@@ -164,7 +165,7 @@ pub fn from_generation(generation: &Generation) -> Result<LabEntry, ExportError>
     })
 }
 
-/// What the lab's lock has of an environment; empty if there is no lab, no lock or nothing of it.
+/// Returns the entries of the lab's lock for an environment. Empty if there is no lab, no lock or no entry.
 pub fn from_lab(lab: Option<&Lab>, env: &EnvName) -> Result<Vec<LabEntry>, ExportError> {
     let Some(lab) = lab else {
         return Ok(Vec::new());
@@ -173,7 +174,8 @@ pub fn from_lab(lab: Option<&Lab>, env: &EnvName) -> Result<Vec<LabEntry>, Expor
     Ok(lock.of(env).cloned().collect())
 }
 
-/// `entry` in that format. `python` runs uv where the machine's index has to be asked. A recipe copies the manifests of `lab`.
+/// Writes `entry` in that format. `python` is the interpreter for uv, if the machine's index has to be queried. A recipe also
+/// copies the manifests of `lab`.
 pub async fn export(
     ctx: &Context,
     lab: Option<&Lab>,
@@ -200,19 +202,19 @@ pub async fn export(
     }
 }
 
-/// `3.13` of `3.13.5`.
+/// Returns the minor version: `3.13` of `3.13.5`.
 fn minor(python: &str) -> &str {
     let end = python.match_indices('.').nth(1).map_or(python.len(), |(at, _)| at);
     &python[..end]
 }
 
-/// Lines as comments of YAML, TOML, requirements lists and recipes.
+/// Formats lines as comments for YAML, TOML, requirements lists and recipes.
 fn comments(lines: &[String]) -> String {
     let marked: Vec<String> = lines.iter().map(|line| format!("# {line}")).collect();
     marked.join("\n") + "\n"
 }
 
-/// The first line of every comment.
+/// Returns the first comment line of every format.
 fn headline(entry: &LabEntry) -> String {
     format!(
         "{} for {} and Python {}, written by matenv {}",
@@ -223,7 +225,7 @@ fn headline(entry: &LabEntry) -> String {
     )
 }
 
-/// The Python packages that conda brings: they are in no list of wheels.
+/// Lists the Python packages from conda, which are in no list of wheels.
 fn pythons_by_conda(entry: &LabEntry) -> Vec<String> {
     let depends_on_python = |record: &PackageRecord| {
         let mut depends = record.depends.iter();
@@ -239,12 +241,12 @@ fn pythons_by_conda(entry: &LabEntry) -> Vec<String> {
     named
 }
 
-/// What a list of wheels does not say, as lines of comments.
+/// Returns comment lines about packages that a list of wheels does not contain.
 fn about_wheels(entry: &LabEntry) -> Vec<String> {
     let mut lines = vec![headline(entry)];
     let by_conda = pythons_by_conda(entry);
     if !by_conda.is_empty() {
-        lines.push(format!("From conda, and not in this list: {}", by_conda.join(", ")));
+        lines.push(format!("Installed by conda, not in this list: {}", by_conda.join(", ")));
     }
     let built: Vec<&str> = (entry.lock.pypi.wheels.iter())
         .filter(|wheel| wheel.is_sdist())

@@ -10,7 +10,7 @@ use crate::{
     packages::pypi::{Pylock, PylockPackage},
 };
 
-/// The wheels of an entry; `located` says by SHA-256 where the files of the machine's index lie.
+/// Writes the wheels of an entry. `located` maps SHA-256 to the URL of the file on the machine's index.
 pub(super) fn pylock(entry: &LabEntry, located: &BTreeMap<String, Url>) -> Result<String, ExportError> {
     let packages = entry.lock.pypi.wheels.iter().map(|wheel| package(wheel, located));
     let text = Pylock::new(packages.collect::<Result<_, _>>()?)
@@ -24,7 +24,7 @@ pub(super) fn pylock(entry: &LabEntry, located: &BTreeMap<String, Url>) -> Resul
 
 fn package(wheel: &LockedWheel, located: &BTreeMap<String, Url>) -> Result<PylockPackage, ExportError> {
     let url = match &wheel.url {
-        Some(url) => Url::parse(url).map_err(|_| ExportError::Form(format!("`{url}` is no URL")))?,
+        Some(url) => Url::parse(url).map_err(|_| ExportError::Form(format!("invalid URL `{url}`")))?,
         None => located
             .get(&wheel.sha256)
             .cloned()
@@ -37,7 +37,7 @@ fn package(wheel: &LockedWheel, located: &BTreeMap<String, Url>) -> Result<Pyloc
     Ok(PylockPackage::of_index(wheel, url, None))
 }
 
-/// The platform as an environment marker: an installer refuses the file elsewhere.
+/// Returns the platform as an environment marker, so that an installer refuses the file on other platforms.
 fn marker(platform: &str) -> Option<String> {
     let (system, machine) = match platform {
         "linux-64" => ("linux", "x86_64"),
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_the_index_lost_is_named() {
+    fn a_file_that_the_index_no_longer_lists_is_named() {
         let error = pylock(&made::entry(), &BTreeMap::new()).expect_err("nothing is listed");
         assert!(
             error.to_string().contains("no file of `antlr4-python3-runtime` 4.9.3"),

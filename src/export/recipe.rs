@@ -1,4 +1,5 @@
-//! Recipes of containers that obey the lab's lock: `matenv install --locked` proves the environment while it is built.
+//! Container recipes for the lab's lock: `matenv install --locked` installs and proves the environment while the
+//! image is built.
 
 use super::{ExportError, headline};
 use crate::{
@@ -6,26 +7,26 @@ use crate::{
     lock::LabEntry,
 };
 
-/// What stands at the top of both recipes.
+/// Returns the comments at the top of both recipes.
 fn comments(entry: &LabEntry) -> String {
     let gpu = if entry.backend.is_cpu() {
         ""
     } else {
-        "# No GPU is there while it is built, so what needs one is skipped; on the machine: matenv verify ENV.\n"
+        "# The build has no GPU, so checks that need one are skipped. On a machine with a GPU, run: matenv verify ENV\n"
     };
     format!(
-        "# {}; it was not built here.\n# Beside this file: the lab's matenv.toml, matenv.lock and matenv-lock.json (and manifests, if it has them), and matenv's own wheel \
+        "# {}; not tested by building it.\n# Put next to this file: the lab's matenv.toml, matenv.lock and matenv-lock.json (and manifests, if it has them), and matenv's own wheel \
          for Linux in dist/.\n{gpu}",
         headline(entry)
     )
 }
 
-/// The command that makes the environment.
+/// Returns the command that installs the environment.
 fn install(entry: &LabEntry) -> String {
     let (env, profile) = (&entry.env, entry.profile);
     match entry.backend.cuda_version() {
         None => format!("matenv install {env} --profile {profile} --locked"),
-        // Without a driver the variable says which of the lock's backends is meant.
+        // There is no driver, so the variable selects the backend of the lock.
         Some(cuda) => format!("CONDA_OVERRIDE_CUDA={cuda} matenv install {env} --profile {profile} --locked --cross"),
     }
 }
@@ -39,7 +40,7 @@ fn platform<'a>(entry: &LabEntry, services: &'a Services) -> Result<&'a str, Exp
         })
 }
 
-/// A recipe for Docker and Podman.
+/// Writes a recipe for Docker and Podman.
 pub(super) fn dockerfile(entry: &LabEntry, manifests: bool) -> Result<String, ExportError> {
     let services = Services::load();
     let platform = platform(entry, &services)?;
@@ -54,7 +55,7 @@ COPY dist/matenv-{version}-*.whl /opt/wheel/
 RUN python -m pip install --no-cache-dir --no-index /opt/wheel/matenv-*.whl
 WORKDIR /lab
 COPY matenv.toml matenv.lock matenv-lock.json ./
-{copied}# One layer: what the caches hold is removed before it is kept.
+{copied}# One layer, so that the image does not contain the caches.
 RUN export UV_CACHE_DIR=/opt/cache/uv RATTLER_CACHE_DIR=/opt/cache/rattler \
  && {install} \
  && rm -rf /opt/cache
@@ -64,7 +65,7 @@ CMD ["python"]
     ))
 }
 
-/// A recipe for Apptainer and Singularity.
+/// Writes a recipe for Apptainer and Singularity.
 pub(super) fn apptainer(entry: &LabEntry, manifests: bool) -> Result<String, ExportError> {
     let services = Services::load();
     platform(entry, &services)?;
@@ -119,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gpu_is_not_there_while_it_is_built() {
+    fn a_gpu_environment_is_built_without_a_gpu() {
         let entry = LabEntry {
             profile: ProfileName::Gpu,
             backend: "cu128".parse().expect("a backend"),
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn there_are_no_containers_of_windows() {
+    fn there_are_no_containers_for_windows() {
         let entry = LabEntry {
             platform: "win-64".to_owned(),
             ..made::entry()

@@ -3,7 +3,7 @@
 use super::{about_wheels, comments};
 use crate::{lock::LabEntry, packages::pypi};
 
-/// The wheels of an entry.
+/// Writes the wheels of an entry.
 pub(super) fn requirements(entry: &LabEntry) -> String {
     let mut lines = about_wheels(entry);
     lines.push("uv pip install --no-deps --require-hashes -r FILE (or pip with the same options)".to_owned());

@@ -4,18 +4,22 @@ use crate::{
     names::{Backend, EnvName, ProfileName},
 };
 
-/// Which of an environment's entries is meant; what is absent may be any.
+/// The options that select an entry of an environment. Absent means any.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wanted {
-    /// conda's platform, such as `linux-64`.
+    /// The conda subdir, such as `linux-64`.
     pub platform: Option<String>,
     /// The accelerator level.
     pub profile: Option<ProfileName>,
-    /// torch's backend.
+    /// The torch backend.
     pub backend: Option<Backend>,
 }
 
-/// The one entry of `env` that is meant: of an installed environment there is one, of a lab's lock there may be many.
+/// Selects the entry of `env` that matches the options. An installed environment has one entry, a lab's lock may
+/// have several.
+///
+/// # Errors
+/// No entry or several entries match.
 pub fn select<'a>(
     entries: impl IntoIterator<Item = &'a LabEntry>,
     env: &EnvName,
@@ -27,7 +31,7 @@ pub fn select<'a>(
         [one] => Ok(one),
         [] => Err(ExportError::NoSuch {
             env: env.clone(),
-            wanted: wanted.words(),
+            wanted: wanted.describe(),
             there: named(&all),
         }),
         many => Err(ExportError::Ambiguous {
@@ -46,8 +50,8 @@ impl Wanted {
             && self.backend.as_ref().is_none_or(|backend| *backend == entry.backend)
     }
 
-    fn words(&self) -> String {
-        let words: Vec<String> = [
+    fn describe(&self) -> String {
+        let parts: Vec<String> = [
             self.profile.map(|profile| format!("profile {profile}")),
             self.backend.as_ref().map(|backend| format!("backend {backend}")),
             self.platform.clone(),
@@ -55,7 +59,7 @@ impl Wanted {
         .into_iter()
         .flatten()
         .collect();
-        words.join(", ")
+        parts.join(", ")
     }
 }
 
@@ -90,15 +94,15 @@ mod tests {
         let error = of(&Wanted::default()).expect_err("two").to_string();
         assert_eq!(
             error,
-            "`demo` is there more than once: demo-cpu for linux-64, demo-gpu-cu130 for linux-64"
+            "several entries for `demo`: demo-cpu for linux-64, demo-gpu-cu130 for linux-64"
         );
-        let elsewhere = Wanted {
+        let on_windows = Wanted {
             platform: Some("win-64".to_owned()),
             ..gpu
         };
-        let error = of(&elsewhere).expect_err("none").to_string();
+        let error = of(&on_windows).expect_err("none").to_string();
         assert!(
-            error.starts_with("`demo` is not there for profile gpu, win-64; there is demo-cpu"),
+            error.starts_with("no `demo` for profile gpu, win-64, available: demo-cpu"),
             "{error}"
         );
     }

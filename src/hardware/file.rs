@@ -1,4 +1,4 @@
-//! Hardware files: a machine that is not this one.
+//! Hardware files: descriptions of other machines.
 
 use std::{
     borrow::Cow,
@@ -10,63 +10,63 @@ use serde::Deserialize;
 use super::Hardware;
 use crate::profile::{CudaVersion, InvalidCudaVersion};
 
-/// The version of the form that is written, and the newest that is read.
+/// The schema version that is written, and the only one that is read.
 pub(super) const SCHEMA: u32 = 1;
 
-/// Why a hardware file could not be read.
+/// An error while reading a hardware file.
 #[derive(Debug, thiserror::Error)]
 pub enum HardwareFileError {
-    /// It is not there or may not be read.
-    #[error("cannot read the hardware file")]
+    /// The file is missing or cannot be read.
+    #[error("failed to read the hardware file")]
     Read(#[source] std::io::Error),
-    /// It is not JSON, or not of this form; the source names line and column.
-    #[error("{} is no hardware file", path.display())]
+    /// The file is not JSON or does not match the schema. The source names line and column.
+    #[error("{} is not a valid hardware file", path.display())]
     Syntax {
         /// The file.
         path: PathBuf,
-        /// The line of the fault, from 1.
+        /// The line of the error, from 1.
         line: usize,
-        /// Its column.
+        /// The column of the error.
         column: usize,
-        /// What is wrong.
+        /// The parse error.
         #[source]
         source: serde_json::Error,
     },
-    /// A newer matenv wrote it, or it says no version that was ever written.
-    #[error("{} has version {found} of the form, and this matenv reads version {SCHEMA}", path.display())]
+    /// A newer matenv wrote the file, or its schema version is invalid.
+    #[error("{} has schema version {found}, but this matenv reads version {SCHEMA}", path.display())]
     Schema {
         /// The file.
         path: PathBuf,
-        /// Its version.
+        /// The schema version in the file.
         found: u32,
     },
-    /// The platform is none.
-    #[error("{} names the platform `{triple}`, which is none, such as `x86_64-unknown-linux-gnu`", path.display())]
+    /// The platform is invalid.
+    #[error("invalid platform `{triple}` in {}, expected one such as `x86_64-unknown-linux-gnu`", path.display())]
     Triple {
         /// The file.
         path: PathBuf,
-        /// What it names.
+        /// The invalid platform.
         triple: String,
     },
-    /// What it says of the driver's CUDA is no version.
-    #[error("{} has no version in `cuda_driver`", path.display())]
+    /// The CUDA version of the driver is invalid.
+    #[error("invalid `cuda_driver` in {}", path.display())]
     CudaDriver {
         /// The file.
         path: PathBuf,
-        /// What it says.
+        /// The parse error of the version.
         #[source]
         source: InvalidCudaVersion,
     },
 }
 
-/// Read first: a later form may differ in all the rest.
+/// The part that is read first, because a later schema version may change everything else.
 #[derive(Deserialize)]
 struct Head {
     schema: u32,
 }
 
 impl Hardware {
-    /// Read a hardware file, as `matenv hardware --json` writes it.
+    /// Reads a hardware file, as `matenv hardware --json` writes it.
     pub fn read(path: &Path) -> Result<Self, HardwareFileError> {
         let bytes = fs_err::read(path).map_err(HardwareFileError::Read)?;
         Self::parse(&bytes, path)
@@ -105,7 +105,8 @@ impl Hardware {
     }
 }
 
-/// The text in UTF-8 without the byte order mark that PowerShell's `>` puts before it; that of Windows' own writes UTF-16.
+/// Converts the bytes to UTF-8 without a byte order mark. PowerShell's `>` adds a byte order mark, and Windows
+/// PowerShell 5.1 writes UTF-16.
 fn decoded(bytes: &[u8]) -> Cow<'_, [u8]> {
     let utf16 = |rest: &[u8], unit: fn([u8; 2]) -> u16| {
         let (pairs, _) = rest.as_chunks::<2>();
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_says_what_it_knows_and_the_rest_is_unknown() {
+    fn absent_fields_are_unknown() {
         let rig = parse(GOOD).expect("a hardware file");
         assert_eq!(rig.visible_gpus().map(|gpus| gpus.len()), Some(1));
         assert_eq!((rig.host, rig.driver_problem), (None, None));
@@ -147,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_names_its_place() {
+    fn a_syntax_error_names_line_and_column() {
         let error = parse("{\n  \"schema\": 1,\n  \"triple\": 7 }").expect_err("no text");
         let HardwareFileError::Syntax { line, column, .. } = error else {
             panic!("{error:?}");
@@ -161,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn later_forms_and_unknown_platforms_are_refused() {
+    fn later_schemas_and_unknown_platforms_are_refused() {
         for schema in [0, 2, 4_000_000_000_u32] {
             let text = format!("{{\"schema\": {schema}, \"of tomorrow\": true}}");
             assert!(matches!(parse(text), Err(HardwareFileError::Schema { found, .. }) if found == schema));
@@ -170,9 +171,9 @@ mod tests {
         assert!(matches!(parse(vax), Err(HardwareFileError::Triple { triple, .. }) if triple == "vax vms"));
     }
 
-    /// Windows PowerShell 5.1 writes UTF-16, which was no JSON.
+    /// Regression: Windows PowerShell 5.1 writes UTF-16, which was rejected as invalid JSON.
     #[test]
-    fn what_powershell_writes_is_read() {
+    fn utf16_files_from_powershell_are_read() {
         let rig = parse(GOOD).expect("a hardware file");
         let text = format!("\u{feff}{GOOD}\r\n");
         let units = || text.encode_utf16();
@@ -183,7 +184,7 @@ mod tests {
         assert!(parse(&little[..little.len() / 2]).is_err(), "cut");
     }
 
-    /// Scripts write null and leave out what they do not know; the rest of the form takes it for unknown.
+    /// Scripts write null or leave out what they do not know. Both mean unknown, as in the other fields.
     #[test]
     fn an_environment_of_null_and_a_libc_without_version_are_unknown() {
         let text = GOOD
@@ -203,7 +204,7 @@ mod tests {
         );
     }
 
-    /// `"cuda_driver": "12"` was taken as unknown, and so was any word.
+    /// Regression: `"cuda_driver": "12"` and any other text were treated as unknown.
     #[test]
     fn the_drivers_cuda_is_a_version() {
         parse(GOOD.replace("13.0", "12")).expect("12 is 12.0");
@@ -214,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_not_there_is_named() {
+    fn a_missing_file_is_named() {
         let error = Hardware::read(Path::new("/nowhere/rig.json")).expect_err("not there");
         let HardwareFileError::Read(source) = error else {
             panic!("{error:?}");
@@ -223,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn no_damage_to_a_file_is_more_than_an_error() {
+    fn a_damaged_file_never_panics() {
         for end in 0..GOOD.len() {
             assert!(parse(&GOOD.as_bytes()[..end]).is_err(), "cut at {end}");
         }

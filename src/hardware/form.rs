@@ -1,4 +1,4 @@
-//! The form of a hardware file.
+//! The format of a hardware file.
 
 use std::collections::BTreeMap;
 
@@ -7,12 +7,12 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::profile::ComputeCapability;
 
-/// What a machine is. Absent or null fields are unknown; unknown fields are ignored.
+/// A description of a machine. Absent or null means unknown. Unknown fields are ignored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Hardware {
-    /// Version of the form.
+    /// Version of the schema.
     pub schema: u32,
-    /// The machine's name in its network.
+    /// The host name.
     #[serde(default)]
     pub host: Option<String>,
     /// Platform, such as `x86_64-unknown-linux-gnu`.
@@ -23,10 +23,10 @@ pub struct Hardware {
     /// The C library.
     #[serde(default)]
     pub libc: Option<Libc>,
-    /// Whether it is the Windows Subsystem for Linux.
+    /// Whether this is the Windows Subsystem for Linux.
     #[serde(default)]
     pub wsl: Option<bool>,
-    /// The kind of container that it is, such as `docker`.
+    /// The kind of container that matenv runs in, such as `docker`.
     #[serde(default)]
     pub container: Option<String>,
     /// The processor.
@@ -35,31 +35,32 @@ pub struct Hardware {
     /// Memory in bytes.
     #[serde(default)]
     pub memory_bytes: Option<u64>,
-    /// Free room where environments and packages are kept.
+    /// Free disk space for environments and packages.
     #[serde(default)]
     pub disk: Option<Disk>,
-    /// GPUs of any vendor, in the driver's order; a MIG slice is one of its own. Empty: there are none.
+    /// GPUs of any vendor, in the driver's order. Each MIG slice is a separate entry. Empty means that there are
+    /// no GPUs.
     #[serde(default)]
     pub gpus: Option<Vec<Gpu>>,
-    /// `CUDA_VISIBLE_DEVICES` as it is set; empty hides every NVIDIA GPU.
+    /// The value of `CUDA_VISIBLE_DEVICES`. An empty value hides every NVIDIA GPU.
     #[serde(default)]
     pub visible_devices: Option<String>,
-    /// The batch system that was found, such as `slurm`.
+    /// The batch system, such as `slurm`.
     #[serde(default)]
     pub scheduler: Option<String>,
-    /// Version of NVIDIA's driver, such as `580.65.06`.
+    /// Version of the NVIDIA driver, such as `580.65.06`.
     #[serde(default)]
     pub nvidia_driver: Option<String>,
-    /// The CUDA version that the driver serves, such as `13.0`.
+    /// The newest CUDA version that the driver supports, such as `13.0`.
     #[serde(default)]
     pub cuda_driver: Option<String>,
-    /// Why the NVIDIA driver does not answer, as a sentence with what to do; null if it does, or if there is none.
+    /// Why the NVIDIA driver does not work and what to do, as a sentence. Null if it works or is not installed.
     #[serde(default)]
     pub driver_problem: Option<String>,
-    /// What is wrong with some of the GPUs while the driver and the others answer; null if nothing is.
+    /// A problem with some of the GPUs while the driver and the other GPUs work. Null if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub driver_warning: Option<String>,
-    /// Library paths that another program left in this shell.
+    /// Variables of this shell that change which libraries programs load, such as `LD_LIBRARY_PATH`.
     #[serde(default, deserialize_with = "null_is_none")]
     pub environment: BTreeMap<String, Option<String>>,
 }
@@ -67,20 +68,20 @@ pub struct Hardware {
 /// An operating system.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Os {
-    /// Such as `debian`.
+    /// Its name, such as `debian`.
     pub name: Option<String>,
-    /// Such as `12`.
+    /// Its version, such as `12`.
     pub version: Option<String>,
-    /// Such as `6.8.0`.
+    /// The kernel version, such as `6.8.0`.
     pub kernel: Option<String>,
 }
 
 /// A C library.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Libc {
-    /// Such as `glibc` or `musl`.
+    /// `glibc` or `musl`.
     pub family: String,
-    /// Such as `2.39`; empty if it is unknown.
+    /// Its version, such as `2.39`. Empty if it is unknown.
     #[serde(default, deserialize_with = "null_is_none")]
     pub version: String,
 }
@@ -88,25 +89,25 @@ pub struct Libc {
 /// A processor.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Cpu {
-    /// Such as `AMD Ryzen 9 7950X`.
+    /// The model name, such as `AMD Ryzen 9 7950X`.
     pub model: Option<String>,
-    /// Logical cores.
+    /// Number of logical cores.
     pub cores: Option<u64>,
-    /// Vector extensions: `avx`, `avx2`, `avx512f`; null if they are unknown.
+    /// Vector extensions: `avx`, `avx2`, `avx512f`. Null if they are unknown.
     #[serde(default)]
     pub features: Option<Vec<String>>,
 }
 
-/// Free room, in bytes.
+/// Free disk space, in bytes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Disk {
-    /// Where the environments are.
+    /// Free space in the folder of the environments.
     #[serde(default)]
     pub store_free_bytes: Option<u64>,
-    /// Where rattler's cache is.
+    /// Free space in rattler's cache folder.
     #[serde(default)]
     pub rattler_cache_free_bytes: Option<u64>,
-    /// Where uv's cache is.
+    /// Free space in uv's cache folder.
     #[serde(default)]
     pub uv_cache_free_bytes: Option<u64>,
 }
@@ -116,27 +117,27 @@ pub struct Disk {
 pub struct Gpu {
     /// `nvidia`, `amd`, `apple` or `intel`.
     pub vendor: String,
-    /// Such as `NVIDIA GeForce RTX 4090`.
+    /// The name, such as `NVIDIA GeForce RTX 4090`.
     #[serde(default)]
     pub name: Option<String>,
-    /// Its memory, or the slice's, in bytes.
+    /// Memory of the GPU, or of the MIG slice, in bytes.
     #[serde(default)]
     pub memory_bytes: Option<u64>,
     /// NVIDIA's compute capability, such as `8.9`.
     #[serde(default)]
     pub compute_capability: Option<ComputeCapability>,
-    /// The profile of a MIG slice, such as `1g.10gb`; null for a whole GPU.
+    /// The profile of a MIG slice, such as `1g.10gb`. Null for a whole GPU.
     #[serde(default)]
     pub mig: Option<String>,
     /// NVIDIA's identifier, such as `GPU-8f6d…` or `MIG-…`.
     #[serde(default)]
     pub uuid: Option<String>,
-    /// The identifier of the GPU that a MIG slice is a part of.
+    /// The identifier of the GPU that a MIG slice belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
 }
 
-/// Null is what an absent field is.
+/// Reads null as the default value, like an absent field.
 fn null_is_none<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,

@@ -1,8 +1,9 @@
-//! Hardware: what this machine is.
+//! Hardware: a description of a machine.
 //!
-//! In: the operating system, the NVIDIA driver and the variables. Out: a [`Hardware`] value in the form of a hardware file, in
-//! which absent means unknown; or one that was read from such a file; or the sentence how this machine differs from the
-//! one of a certificate. Absent on purpose: choices, and errors: what cannot be found out is unknown.
+//! In: the operating system, the NVIDIA driver and the environment variables, or a hardware file. Out: a
+//! [`Hardware`] value, in which an absent field means unknown; or a sentence that says how this machine differs
+//! from the machine of a certificate. Absent on purpose: choices, and detection errors. What cannot be detected
+//! is unknown.
 
 mod file;
 mod form;
@@ -27,7 +28,7 @@ use crate::{
 use nvidia::{Effort, Nvidia};
 use pci::Vendor;
 
-/// Variables that put libraries of another program before an environment's own.
+/// Variables that make programs load foreign libraries before the environment's own.
 const INJECTING: [&str; 2] = ["LD_LIBRARY_PATH", "LD_PRELOAD"];
 const INJECTING_ON_MACOS: [&str; 3] = [
     "DYLD_LIBRARY_PATH",
@@ -36,7 +37,7 @@ const INJECTING_ON_MACOS: [&str; 3] = [
 ];
 
 impl Hardware {
-    /// A machine of which only the platform is known.
+    /// Returns a machine of which only the platform is known.
     #[must_use]
     pub fn unknown(triple: &str) -> Self {
         Self {
@@ -61,7 +62,7 @@ impl Hardware {
         }
     }
 
-    /// Look at this machine.
+    /// Detects the hardware of this machine.
     #[must_use]
     pub fn detect(settings: &Settings) -> Self {
         let free = |folder: &Path| Filesystem::of(folder).ok().map(|filesystem| filesystem.free_bytes);
@@ -77,8 +78,8 @@ impl Hardware {
         }
     }
 
-    /// Look at this machine for what decides whether an environment still runs here, before each of its programs starts:
-    /// no program is started, a driver that does not answer at once is left alone, and the rest is unknown.
+    /// Detects only what decides whether an environment still runs on this machine. This runs before each of its
+    /// programs, so it starts no program and does not wait for a slow driver. All other fields are unknown.
     #[must_use]
     pub fn glance(settings: &Settings) -> Self {
         Self::look(&settings.variables, Effort::Glance)
@@ -131,16 +132,16 @@ impl Hardware {
                 .map(|name| (name.to_owned(), variables.text(name).map(ToOwned::to_owned)))
                 .collect(),
         };
-        if let Some(told) = variables.as_set("CONDA_OVERRIDE_CUDA") {
-            hardware.override_cuda(told);
+        if let Some(given) = variables.as_set("CONDA_OVERRIDE_CUDA") {
+            hardware.override_cuda(given);
         }
         hardware
     }
 
-    /// What the user says of CUDA counts more than what was found, as for conda.
-    fn override_cuda(&mut self, told: &str) {
-        let told = told.trim();
-        if told.is_empty() {
+    /// Applies `CONDA_OVERRIDE_CUDA`, which takes precedence over the detected version, as in conda.
+    fn override_cuda(&mut self, given: &str) {
+        let given = given.trim();
+        if given.is_empty() {
             self.cuda_driver = None;
             self.driver_problem = None;
             if let Some(gpus) = &mut self.gpus {
@@ -148,7 +149,7 @@ impl Hardware {
             }
             return;
         }
-        match CudaVersion::told(told) {
+        match CudaVersion::told(given) {
             Ok(version) => {
                 self.cuda_driver = Some(version.to_string());
                 self.driver_problem = None;
@@ -167,21 +168,22 @@ impl Hardware {
 }
 
 impl Hardware {
-    /// The newest CUDA that the driver serves: its own word, or what its version stands for; `None` if both are unknown.
+    /// Returns the newest CUDA version that the driver supports: the one that the driver reports, or else the one
+    /// that follows from the driver's version. `None` if both are unknown.
     #[must_use]
     pub fn served_cuda(&self) -> Option<CudaVersion> {
-        let told = self
+        let reported = self
             .cuda_driver
             .as_deref()
-            .and_then(|told| CudaVersion::told(told).ok());
+            .and_then(|version| CudaVersion::told(version).ok());
         let by_driver = || {
             let driver = self.nvidia_driver.as_deref()?.parse().ok()?;
             Backends::table().served_by(&driver, self.has_windows_driver())
         };
-        told.or_else(by_driver)
+        reported.or_else(by_driver)
     }
 
-    /// Whether its driver is numbered as on Windows; below WSL lies that one.
+    /// Returns whether the driver has a Windows version number. WSL uses the Windows driver.
     #[must_use]
     pub fn has_windows_driver(&self) -> bool {
         self.triple.contains("-windows") || self.wsl == Some(true)
@@ -189,7 +191,7 @@ impl Hardware {
 }
 
 impl Gpu {
-    /// Whether CUDA programs may use it.
+    /// Returns whether CUDA programs can use this GPU.
     #[must_use]
     pub fn is_nvidia(&self) -> bool {
         self.vendor == "nvidia"
@@ -231,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_list_of_devices_is_told_from_none() {
+    fn an_empty_list_of_devices_differs_from_none() {
         assert_eq!(with(&[]).visible_devices, None);
         assert_eq!(
             with(&[("CUDA_VISIBLE_DEVICES", "")]).visible_devices.as_deref(),
@@ -245,16 +247,16 @@ mod tests {
         here.driver_problem = Some("a reboot is due".to_owned());
         here.override_cuda("13.0");
         assert_eq!(here.cuda_driver.as_deref(), Some("13.0"));
-        assert_eq!(here.driver_problem, None, "who says so knows better than the driver");
+        assert_eq!(here.driver_problem, None, "the override counts more than the driver");
         assert_eq!(here.gpus.map(|gpus| gpus.len()), Some(2));
 
         let mut without = rig();
         without.gpus = Some(Vec::new());
         without.override_cuda("13.0");
-        assert_eq!(without.gpus, None, "nobody can say which GPU is meant");
+        assert_eq!(without.gpus, None, "the GPUs are unknown");
     }
 
-    /// A number without a minor version was written down and then not understood.
+    /// Regression: a number without a minor version was stored and then could not be parsed.
     #[test]
     fn an_override_is_a_version_or_a_problem() {
         let mut here = rig();
@@ -264,7 +266,7 @@ mod tests {
         assert_eq!(here.cuda_driver, None);
         assert_eq!(
             here.driver_problem.as_deref(),
-            Some("CONDA_OVERRIDE_CUDA: `abc` is no version of CUDA, such as 13.0")
+            Some("CONDA_OVERRIDE_CUDA: `abc` is not a CUDA version, such as 13.0")
         );
     }
 
@@ -278,11 +280,11 @@ mod tests {
     }
 
     #[test]
-    fn looking_takes_no_time_worth_a_word() {
+    fn detection_is_fast() {
         with(&[]);
         let since = std::time::Instant::now();
         let here = with(&[]);
-        // Measured: 5 ms. A driver's own time is not ours.
+        // Measured: 5 ms. The time that a driver takes does not count.
         if here.nvidia_driver.is_none() {
             assert!(since.elapsed().as_millis() < 500, "{:?}", since.elapsed());
         }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::Gpu;
 
-/// Who made a card.
+/// The vendor of a graphics card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Vendor {
     Nvidia,
@@ -12,7 +12,7 @@ pub(super) enum Vendor {
     Intel,
 }
 
-/// A card.
+/// A graphics card.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Card {
     pub(super) vendor: Vendor,
@@ -20,7 +20,7 @@ pub(super) struct Card {
 }
 
 impl Card {
-    /// The GPU, if no driver of NVIDIA tells more of it.
+    /// Returns the card as a GPU, except for NVIDIA cards: their driver reports more about them.
     pub(super) fn other_gpu(self) -> Option<Gpu> {
         let vendor = match self.vendor {
             Vendor::Nvidia => return None,
@@ -39,7 +39,7 @@ impl Card {
     }
 }
 
-/// The cards below `root`, in the bus's order; none where there is no such list.
+/// Lists the cards below `root`, in bus order. The list is empty if the system has no such folder.
 pub(super) fn cards(root: &Path) -> Vec<Card> {
     let entries = fs_err::read_dir(root.join("sys/bus/pci/devices")).into_iter().flatten();
     let mut folders: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
@@ -52,7 +52,7 @@ fn card(folder: &Path) -> Option<Card> {
         let text = fs_err::read_to_string(folder.join(name)).ok()?;
         Some(text.trim().to_owned()).filter(|text| !text.is_empty())
     };
-    // 0x03 is the class of displays; 0x0380 and 0x0302 are cards without a screen.
+    // 0x03 is the class of display controllers; 0x0380 and 0x0302 are cards without a screen.
     if !read("class")?.starts_with("0x03") {
         return None;
     }
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cards_are_told_from_other_devices() {
+    fn only_graphics_cards_are_listed() {
         let root = tempfile::tempdir().expect("a temp folder");
         for (slot, class, vendor, name) in [
             ("0000:00:02.0", "0x030000", "0x8086", ""),

@@ -1,4 +1,4 @@
-//! The operating system, the C library, the processor, and what the machine runs in.
+//! The operating system, the C library, the processor, the container and the batch system.
 
 use std::{io::Read as _, path::Path, time::Duration};
 
@@ -13,13 +13,14 @@ pub(super) fn os() -> Os {
     }
 }
 
-/// The C library that the system's own programs are linked to. Both may lie side by side, so what `sh` asks for decides.
+/// Detects the C library that the system's own programs are linked to. Both glibc and musl may be installed, so
+/// the loader of `sh` decides.
 pub(super) fn libc(variables: &Variables) -> Option<Libc> {
     if !cfg!(target_os = "linux") {
         return None;
     }
     if let Some(loader) = musl_loader(Path::new("/bin/sh")) {
-        // The loader itself tells its version, on standard error and with exit code 1.
+        // The loader prints its version on standard error, with exit code 1.
         let answer = ask(Path::new(&loader), &[], variables, Duration::from_secs(1));
         return Some(Libc {
             family: "musl".to_owned(),
@@ -36,18 +37,18 @@ pub(super) fn libc(variables: &Variables) -> Option<Libc> {
     })
 }
 
-/// Whether a program is linked to musl. One that is a script, or not there, is run by the system's own programs.
+/// Returns whether a program is linked to musl. For a script or a missing program, `/bin/sh` is checked instead.
 pub(crate) fn is_musl(program: &Path) -> bool {
     let mut magic = [0; 4];
     let is_elf = fs_err::File::open(program)
         .and_then(|mut file| file.read_exact(&mut magic))
         .is_ok()
         && magic == *b"\x7fELF";
-    let witness = if is_elf { program } else { Path::new("/bin/sh") };
-    cfg!(target_os = "linux") && musl_loader(witness).is_some()
+    let checked = if is_elf { program } else { Path::new("/bin/sh") };
+    cfg!(target_os = "linux") && musl_loader(checked).is_some()
 }
 
-/// musl's loader, if that is what `program` names as its own within its first page.
+/// Returns the path of musl's loader if `program` names it in its first 4096 bytes.
 fn musl_loader(program: &Path) -> Option<String> {
     let mut head = Vec::new();
     fs_err::File::open(program)
@@ -65,12 +66,12 @@ fn musl_version(text: &str) -> Option<String> {
     Some(version.trim().to_owned())
 }
 
-/// Windows Subsystem for Linux: its kernel says who built it.
+/// Returns whether this is the Windows Subsystem for Linux. The kernel version names Microsoft.
 pub(super) fn is_wsl(root: &Path, kernel: &str) -> bool {
     kernel.to_ascii_lowercase().contains("microsoft") || root.join("proc/sys/fs/binfmt_misc/WSLInterop").exists()
 }
 
-/// The kind of container that this is.
+/// Detects the kind of container that matenv runs in.
 pub(super) fn container(root: &Path, variables: &Variables) -> Option<String> {
     let set = |name: &str| variables.text(name).is_some();
     if set("APPTAINER_CONTAINER") || set("APPTAINER_NAME") {
@@ -79,7 +80,7 @@ pub(super) fn container(root: &Path, variables: &Variables) -> Option<String> {
     if set("SINGULARITY_CONTAINER") || set("SINGULARITY_NAME") {
         return Some("singularity".to_owned());
     }
-    // systemd's convention, which podman and lxc keep; WSL sets it as well and is none.
+    // systemd's convention, which podman and lxc follow. WSL sets it too, but is not a container.
     if let Some(kind) = variables.text("container").filter(|kind| *kind != "wsl") {
         return Some(kind.to_owned());
     }
@@ -104,7 +105,7 @@ pub(super) fn container(root: &Path, variables: &Variables) -> Option<String> {
     .map(|(_, kind)| kind.to_owned())
 }
 
-/// The batch system: of this job, or the one whose commands are here.
+/// Detects the batch system of this job, or else the one that is installed.
 pub(super) fn scheduler(root: &Path, variables: &Variables) -> Option<String> {
     let kinds = [
         ("slurm", "SLURM_", &["sbatch", "squeue", "scontrol"][..], "etc/slurm"),
@@ -153,7 +154,7 @@ pub(super) fn cpu() -> Cpu {
 }
 
 #[cfg(target_arch = "x86_64")]
-#[expect(clippy::unnecessary_wraps, reason = "on other processors the extensions are unknown")]
+#[expect(clippy::unnecessary_wraps, reason = "the extensions are unknown on other processors")]
 fn features() -> Option<Vec<String>> {
     let extensions = [
         ("avx", std::arch::is_x86_feature_detected!("avx")),
@@ -169,7 +170,7 @@ fn features() -> Option<Vec<String>> {
     None
 }
 
-/// On Apple's processors the GPU is a part of the chip and shares its name and memory.
+/// Returns the GPU of an Apple processor. It is part of the chip and shares its name and memory.
 pub(super) fn apple_gpu(cpu: &Cpu) -> Option<Gpu> {
     cfg!(all(target_os = "macos", target_arch = "aarch64")).then(|| Gpu {
         vendor: "apple".to_owned(),
@@ -191,18 +192,18 @@ mod tests {
     }
 
     #[test]
-    fn wsl_is_known_by_its_kernel() {
+    fn wsl_is_detected_by_its_kernel() {
         let root = tempfile::tempdir().expect("a temp folder");
         assert!(is_wsl(root.path(), "5.15.167.4-microsoft-standard-WSL2"));
         assert!(!is_wsl(root.path(), "6.8.0-49-generic"));
         let interop = root.path().join("proc/sys/fs/binfmt_misc");
         fs_err::create_dir_all(&interop).expect("made");
         fs_err::write(interop.join("WSLInterop"), "").expect("written");
-        assert!(is_wsl(root.path(), "6.6.0-mine"), "a kernel of one's own");
+        assert!(is_wsl(root.path(), "6.6.0-mine"), "a custom kernel");
     }
 
     #[test]
-    fn a_container_is_known_by_what_its_engine_leaves() {
+    fn a_container_is_detected_by_its_variables_and_files() {
         let root = tempfile::tempdir().expect("a temp folder");
         let kind = |variables: &Variables| container(root.path(), variables);
         assert_eq!(kind(&none()), None);
@@ -223,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_system_is_known_by_its_job_its_commands_or_its_folder() {
+    fn a_batch_system_is_detected_by_its_job_its_commands_or_its_folder() {
         let root = tempfile::tempdir().expect("a temp folder");
         assert_eq!(scheduler(root.path(), &none()), None);
         let job = Variables::from_pairs([("PBS_JOBID", "12.head")]);
@@ -236,12 +237,12 @@ mod tests {
         assert_eq!(
             scheduler(root.path(), &job).as_deref(),
             Some("pbs"),
-            "the job is the better witness"
+            "the variables of the job count more"
         );
     }
 
     #[test]
-    fn musl_is_known_by_the_loader_that_sh_asks_for() {
+    fn musl_is_detected_by_the_loader_of_sh() {
         let folder = tempfile::tempdir().expect("a temp folder");
         let sh = folder.path().join("sh");
         fs_err::write(&sh, b"\x7fELF\x02\0\xff\0/lib/ld-musl-x86_64.so.1\0more").expect("written");

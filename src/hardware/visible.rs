@@ -1,13 +1,14 @@
-//! Which GPUs CUDA programs see.
+//! The GPUs that are visible to CUDA programs.
 
 use super::{Gpu, Hardware};
 
 impl Hardware {
-    /// The NVIDIA GPUs that CUDA programs see, in the order in which they number them: `CUDA_VISIBLE_DEVICES` picks by
-    /// index or by the beginning of an identifier, and what follows a wrong entry is not seen. `None` if the GPUs are unknown.
+    /// Returns the NVIDIA GPUs that CUDA programs see, in the order in which they number them. `None` if the GPUs
+    /// are unknown.
     ///
-    /// Indices count in the driver's order, as with `CUDA_DEVICE_ORDER=PCI_BUS_ID`. Of a GPU that is cut into MIG slices, its
-    /// index or its identifier shows the first one.
+    /// `CUDA_VISIBLE_DEVICES` selects GPUs by index or by the beginning of an identifier. Entries after an
+    /// invalid one are ignored. Indices follow the driver's order, as with `CUDA_DEVICE_ORDER=PCI_BUS_ID`. The
+    /// index or identifier of a GPU with MIG slices selects its first slice.
     /// <https://docs.nvidia.com/datacenter/tesla/mig-user-guide/#cuda-device-enumeration>
     #[must_use]
     pub fn visible_gpus(&self) -> Option<Vec<&Gpu>> {
@@ -18,7 +19,7 @@ impl Hardware {
         let mut seen: Vec<&Gpu> = Vec::new();
         for entry in wanted.split(',') {
             match pick(&all, entry.trim()) {
-                // The same one twice ends the list too.
+                // A repeated GPU ends the list too.
                 Some(gpu) if !seen.iter().any(|known| std::ptr::eq(*known, gpu)) => seen.push(gpu),
                 _ => break,
             }
@@ -27,7 +28,8 @@ impl Hardware {
     }
 }
 
-/// The GPU of an entry; none for `-1`, `NoDevFiles`, an empty one, and an identifier that fits two.
+/// Returns the GPU of an entry. `None` for `-1`, `NoDevFiles`, an empty entry, and the beginning of several
+/// identifiers.
 fn pick<'a>(all: &[&'a Gpu], entry: &str) -> Option<&'a Gpu> {
     if let Ok(index) = entry.parse::<usize>() {
         let mut cut: Vec<&str> = Vec::new();
@@ -51,14 +53,14 @@ fn pick<'a>(all: &[&'a Gpu], entry: &str) -> Option<&'a Gpu> {
         .collect();
     fitting.sort();
     fitting.dedup();
-    let meant = fitting
+    let matched = fitting
         .iter()
         .find(|name| *name == entry)
         .or(match fitting.as_slice() {
             [only] => Some(only),
             _ => None,
         })?;
-    all.iter().copied().find(|gpu| names(gpu).any(|name| name == *meant))
+    all.iter().copied().find(|gpu| names(gpu).any(|name| name == *matched))
 }
 
 #[cfg(test)]
@@ -91,14 +93,14 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_list_and_words_for_it_hide_all() {
+    fn an_empty_list_and_its_synonyms_hide_all() {
         for nothing in ["", "-1", "NoDevFiles", "none", " "] {
             assert_eq!(seen(Some(nothing)), Vec::<String>::new(), "{nothing:?}");
         }
     }
 
     #[test]
-    fn indices_count_nvidia_gpus_in_the_order_that_is_asked_for() {
+    fn indices_count_nvidia_gpus_in_the_given_order() {
         assert_eq!(seen(Some("1,0")), ["GPU-aa22", "GPU-aa11"]);
         assert_eq!(seen(Some(" 0 , 2 ")), ["GPU-aa11", "MIG-1111"]);
     }
@@ -113,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn identifiers_may_be_shortened_as_long_as_one_is_meant() {
+    fn identifiers_may_be_shortened_if_they_stay_unique() {
         assert_eq!(seen(Some("GPU-aa2")), ["GPU-aa22"]);
         assert_eq!(seen(Some("GPU-aa")), Vec::<String>::new());
     }
@@ -124,7 +126,7 @@ mod tests {
         assert_eq!(seen(Some("MIG-1,GPU-aa1")), ["MIG-1111", "GPU-aa11"]);
     }
 
-    /// Slurm names the card that it gave; the environment was then for the processor.
+    /// Regression: Slurm names the whole card, and the environment was then planned for the CPU.
     #[test]
     fn the_identifier_of_a_card_with_slices_shows_the_first() {
         let mut rig: Hardware = serde_json::from_str(

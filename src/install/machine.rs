@@ -114,7 +114,7 @@ mod tests {
         assert!(
             wrong
                 .driver_problem
-                .is_some_and(|problem| problem.contains("`abc` is no version"))
+                .is_some_and(|problem| problem.contains("`abc` is not a CUDA version"))
         );
     }
 }

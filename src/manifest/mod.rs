@@ -1,7 +1,8 @@
-//! Manifests: what an environment is.
+//! Manifests: the definitions of environments.
 //!
 //! In: a TOML file of `manifests/`, built in or from a folder. Out: a [`Manifest`] in which every match spec and
-//! every requirement has been parsed once. Absent on purpose: choices. Profiles and hardware meet in [`crate::plan`].
+//! every requirement is valid. Absent on purpose: choices. [`crate::plan`] combines manifests with profiles and
+//! hardware.
 
 pub mod checkout;
 mod form;
@@ -24,35 +25,35 @@ use crate::{
     profile::Needs,
 };
 
-/// The manifests in the binary, by file name.
+/// The built-in manifests: file names and texts.
 const BUILT_IN: &[(&str, &str)] = &[
     ("runtime.toml", include_str!("../../manifests/runtime.toml")),
     ("sleap.toml", include_str!("../../manifests/sleap.toml")),
     ("x-anylabeling.toml", include_str!("../../manifests/x-anylabeling.toml")),
 ];
 
-/// The manifests in the binary: file names and texts.
+/// Returns the built-in manifests: file names and texts.
 pub(crate) fn built_in() -> &'static [(&'static str, &'static str)] {
     BUILT_IN
 }
 
-/// Why a manifest is not to be had.
+/// An error while loading a manifest.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
-    /// The file is at fault.
+    /// The file is invalid.
     #[error(transparent)]
     Toml(Box<TomlError>),
     /// The folder or file could not be read.
-    #[error("cannot read the manifests")]
+    #[error("failed to read the manifests")]
     Read(#[source] std::io::Error),
     /// No manifest has that name.
-    #[error("there is no environment `{asked}`")]
+    #[error("unknown environment `{asked}`")]
     Unknown {
-        /// What was asked for.
+        /// The requested name.
         asked: String,
-        /// The closest name that there is.
+        /// The closest known name.
         similar: Option<String>,
-        /// Every name that there is.
+        /// All known names.
         known: Vec<String>,
     },
 }
@@ -63,69 +64,69 @@ impl From<TomlError> for ManifestError {
     }
 }
 
-/// What an environment is.
+/// The definition of an environment.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Manifest {
-    /// Its name.
+    /// The name.
     pub name: EnvName,
-    /// One sentence.
+    /// A one-sentence description.
     pub description: String,
-    /// Whether a bare `install` makes it.
+    /// Whether `matenv install` without a name installs it.
     pub default: bool,
-    /// The profiles that it is made for.
+    /// The supported profiles.
     pub profiles: BTreeSet<ProfileName>,
-    /// Profiles that mean another one here.
+    /// Profiles that are replaced by another one.
     pub instead: BTreeMap<ProfileName, Instead>,
-    /// The command that opens its program; words are separated by spaces.
+    /// The command that starts the program. Words are separated by spaces.
     pub launch: Option<String>,
-    /// Which Python it wants.
+    /// The Python versions.
     pub python: PythonRange,
-    /// Sources of conda packages, in order.
+    /// The conda channels, in order of priority.
     pub channels: Vec<SourceName>,
-    /// conda packages beside Python.
+    /// Match specs of conda packages other than Python.
     pub conda: Vec<String>,
-    /// Wheels that it asks for.
+    /// Required wheels.
     pub pypi: Vec<Wanted>,
     /// Distributions that may be built from source.
     pub build: Vec<BuildException>,
-    /// How its program is made from a folder or a git repository (`--source`).
+    /// How the program is installed from a folder or a git repository (`--source`).
     pub source: Option<SourceTree>,
-    /// What proves it.
+    /// Checks that prove the environment.
     pub probes: Vec<Check>,
-    /// What proves it on a trained model (`--model-dir`), in order.
+    /// Checks that prove it with a trained model (`--model-dir`), in order.
     pub smoke: Vec<Check>,
-    /// Files that a trained model's folder holds.
+    /// Files that the folder of a trained model contains.
     pub model_files: Vec<String>,
 }
 
-/// What a profile means where a manifest has nothing of its own for it.
+/// The replacement for a profile that a manifest does not support.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Instead {
-    /// The profile that is taken.
+    /// The profile that is used instead.
     pub profile: ProfileName,
-    /// Why.
+    /// The reason.
     pub because: String,
 }
 
-/// The Pythons that a manifest supports.
+/// The Python versions that a manifest supports.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PythonRange {
-    /// The minor version to take if there is a choice, such as `3.13`.
+    /// The preferred minor version, such as `3.13`.
     pub preferred: String,
     /// The supported versions, such as `>=3.11,<3.14`.
     pub supported: String,
 }
 
 impl PythonRange {
-    /// Whether `version` is supported.
+    /// Returns whether `version` is supported.
     #[must_use]
     pub fn supports(&self, version: &Version) -> bool {
         VersionSpecifiers::from_str(&self.supported).is_ok_and(|range| range.contains(version))
     }
 }
 
-/// A requirement with the reason why it stands there.
+/// A requirement with its reason.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Wanted {
     /// The requirement as PEP 508 text, without extras.
@@ -133,82 +134,85 @@ pub struct Wanted {
     /// Extras by profile.
     #[serde(default)]
     pub extras: BTreeMap<ProfileName, Vec<String>>,
-    /// The profiles that want it; empty means all.
+    /// The profiles that require it. Empty means all.
     #[serde(default)]
     pub profiles: BTreeSet<ProfileName>,
-    /// The CUDA majors that want it; empty means all, and no CUDA too.
+    /// The CUDA majors that require it. Empty means always, even without CUDA.
     #[serde(default)]
     pub cuda: BTreeSet<u32>,
-    /// Where it comes from.
+    /// The source of the wheel.
     pub source: SourceName,
-    /// Why it stands there.
+    /// The reason for the requirement.
     pub because: String,
 }
 
 /// A distribution that exists only as an sdist and may be built.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BuildException {
-    /// Its name.
+    /// Name of the distribution.
     pub package: String,
-    /// What its build needs, pinned by hash when the environment is resolved.
+    /// Build requirements, pinned by hash when the environment is resolved.
     pub requires: Vec<String>,
-    /// The profiles that need it; empty means all.
+    /// The profiles that need it. Empty means all.
     #[serde(default)]
     pub profiles: BTreeSet<ProfileName>,
-    /// The CUDA majors that need it; empty means all, and no CUDA too.
+    /// The CUDA majors that need it. Empty means always, even without CUDA.
     #[serde(default)]
     pub cuda: BTreeSet<u32>,
-    /// Why there is no wheel.
+    /// The reason why there is no wheel.
     pub because: String,
 }
 
-/// How a program is made from its source instead of a released wheel.
+/// How a program is installed from its source instead of a released wheel.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SourceTree {
-    /// The distribution that the source is of; it takes the place of the requirement of that name.
+    /// The distribution that the source belongs to. It replaces the requirement of that name.
     pub package: String,
-    /// What its build needs, pinned by hash when the environment is resolved.
+    /// Build requirements, pinned by hash when the environment is resolved.
     pub build_requires: Vec<String>,
-    /// In trees without a `pyproject.toml` of their own: the scripts that may start the program, the first that is there.
+    /// For source trees that are not a Python project: scripts that may start the program. The first existing one
+    /// is used.
     pub scripts: Vec<String>,
-    /// In such trees: the name of the command that starts the script.
+    /// For such trees: the name of the command that starts the script.
     pub command: String,
-    /// In such trees: requirements files by profile.
+    /// For such trees: requirements files by profile.
     pub requirements: BTreeMap<ProfileName, Vec<String>>,
-    /// In such trees: distributions that exist only as an sdist in the versions that those files pin.
+    /// For such trees: distributions that exist only as an sdist in the versions that those files pin.
     pub sdists: Vec<String>,
 }
 
-/// Something to run inside the environment that proves a part of it.
+/// A check that runs inside the environment and proves a part of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Check {
-    /// Its name, in the certificate and in messages.
+    /// Name of the check in the certificate and in messages.
     pub name: String,
-    /// Python code to run; exit code 0 means proven, what it prints is kept.
+    /// Python code to run. Exit code 0 means proven. Its output is kept.
     pub python: Option<String>,
-    /// A command to run, by name from the environment's own folder. `{model_dir}`, `{work_dir}` are filled in.
+    /// A command of the environment to run. `{model_dir}` and `{work_dir}` are replaced.
     pub command: Option<Vec<String>>,
-    /// Variables to set.
+    /// Environment variables to set.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
-    /// Seconds that it may take.
+    /// Time limit in seconds.
     pub timeout_s: u64,
-    /// The profiles that want it; empty means all.
+    /// The profiles that run this check. Empty means all.
     #[serde(default)]
     pub profiles: BTreeSet<ProfileName>,
-    /// It opens a window: a library that only the operating system can bring is a warning if it is missing.
+    /// Whether the check opens a window. If it fails because a library of the operating system is missing, that
+    /// is only a warning.
     #[serde(default)]
     pub window: bool,
-    /// It fits a program that is started as a script too (`--source` of an older tree).
+    /// Whether the check also works for a program that is started as a script (`--source` of an older source tree).
     #[serde(default = "yes")]
     pub scripts: bool,
-    /// A model in `{work_dir}` that it leaves and that the bench times. Beside `NAME.onnx` it may leave
-    /// `NAME.shapes.json`: shapes by input name.
+    /// A model that the check writes to `{work_dir}` and that the benchmark runs. With `NAME.onnx` it may also write
+    /// `NAME.shapes.json`, which maps input names to shapes.
     pub produces: Option<String>,
-    /// ONNX Runtime's execution provider that it is about: where the plan has none of it, it is left out.
+    /// The ONNX Runtime execution provider that it tests. The check is left out if the plan does not use this
+    /// provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
-    /// The hardware that it needs: where that is absent it is skipped.
+    /// The hardware that the check needs. Without it, the check is skipped.
     #[serde(default, skip_serializing_if = "Needs::is_nothing")]
     pub needs: Needs,
 }
@@ -218,15 +222,15 @@ fn yes() -> bool {
 }
 
 impl Manifest {
-    /// Read a manifest.
+    /// Parses a manifest.
     ///
     /// # Errors
-    /// The file is at fault; the error says where.
+    /// The file is invalid. The error names the line.
     pub fn parse(file: &TomlFile) -> Result<Self, TomlError> {
         file.parse::<form::Manifest>()?.checked(file)
     }
 
-    /// Whether the environment of a profile has torch.
+    /// Returns whether the environment of a profile has torch.
     #[must_use]
     pub fn has_torch(&self, profile: ProfileName) -> bool {
         self.pypi.iter().any(|wanted| {
@@ -236,21 +240,21 @@ impl Manifest {
     }
 }
 
-/// The JSON Schema of a manifest's file.
+/// Returns the JSON Schema of a manifest file.
 #[must_use]
 pub fn schema(generator: schemars::SchemaGenerator) -> schemars::Schema {
     generator.into_root_schema_for::<form::Manifest>()
 }
 
-/// The manifests at hand, by name.
+/// The available manifests, by name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Manifests(BTreeMap<EnvName, Manifest>);
 
 impl Manifests {
-    /// The built-in ones, or those of `folder` if one is given.
+    /// Loads the manifests of `folder`, or the built-in ones if it is `None`.
     ///
     /// # Errors
-    /// A file that cannot be read or is at fault.
+    /// A file cannot be read or is invalid.
     pub fn load(folder: Option<&Path>) -> Result<Self, ManifestError> {
         let files = match folder {
             None => BUILT_IN
@@ -267,10 +271,10 @@ impl Manifests {
         Ok(Self(manifests))
     }
 
-    /// The manifest of that name.
+    /// Returns the manifest of that name.
     ///
     /// # Errors
-    /// There is none; the error names the closest one.
+    /// The name is unknown. The error contains the closest known name.
     pub fn get(&self, name: &str) -> Result<&Manifest, ManifestError> {
         self.0
             .values()
@@ -282,10 +286,10 @@ impl Manifests {
             })
     }
 
-    /// Those of `names`, each once, or the default ones if there are none.
+    /// Returns the manifests of `names`, each once, or the default manifests if `names` is empty.
     ///
     /// # Errors
-    /// A name that no manifest has.
+    /// A name is unknown.
     pub fn select(&self, names: &[String]) -> Result<Vec<&Manifest>, ManifestError> {
         if names.is_empty() {
             return Ok(self.iter().filter(|manifest| manifest.default).collect());
@@ -300,7 +304,7 @@ impl Manifests {
         Ok(selected)
     }
 
-    /// Every manifest.
+    /// Returns all manifests.
     pub fn iter(&self) -> impl Iterator<Item = &Manifest> {
         self.0.values()
     }
@@ -345,41 +349,41 @@ because = "arrays"
     }
 
     #[test]
-    fn the_built_in_manifests_are_sound() {
-        let manifests = Manifests::load(None).expect("sound");
+    fn the_built_in_manifests_are_valid() {
+        let manifests = Manifests::load(None).expect("valid");
         let names: Vec<_> = manifests.iter().map(|manifest| manifest.name.as_str()).collect();
         assert_eq!(names, ["runtime", "sleap", "x-anylabeling"]);
         assert!(manifests.iter().all(|manifest| !manifest.probes.is_empty()));
     }
 
     #[test]
-    fn each_fault_names_file_line_and_key() {
+    fn each_error_names_file_line_and_key() {
         assert!(parse(GOOD).is_ok());
         insta::assert_snapshot!(refused(&GOOD.replace("packages", "pakages")), @"demo.toml:9: unknown field `pakages`, expected `channels` or `packages`");
         insta::assert_snapshot!(refused(&GOOD.replace("\"pip\"", "\"pip >= <2\"")), @"demo.toml:9: `conda.packages`: not a match spec: unable to parse version spec: >= <2");
         insta::assert_snapshot!(refused(&GOOD.replace("numpy>=2", "numpy>=>2")), @r#"demo.toml:11: `pypi.requirement`: not a PEP 508 requirement: no such comparison operator ">=>", must be one of ~= == != <= >= < > ==="#);
         insta::assert_snapshot!(refused(&GOOD.replace("\"3.13\"", "\"3.14\"")), @r#"demo.toml:5: `python.preferred` must be a minor version, such as "3.13", within `python.supported` (>=3.11, <3.14)"#);
         insta::assert_snapshot!(refused(&GOOD.replace("because", "source = \"conda-forge\"\nbecause")), @"demo.toml:12: `pypi.source` must be a wheel index: `pypi`, `torch` or `nvidia`");
-        insta::assert_snapshot!(refused(&GOOD.replace("numpy>=2", "numpy[x]>=2")), @"demo.toml:11: `pypi.requirement` must not have extras: name them by profile in `extras`");
-        insta::assert_snapshot!(refused(&GOOD.replace("[python]", "launch = \" \"\n[python]")), @"demo.toml:4: `launch` is empty: name a command, or leave it out");
+        insta::assert_snapshot!(refused(&GOOD.replace("numpy>=2", "numpy[x]>=2")), @"demo.toml:11: `pypi.requirement` must not have extras: list them by profile in `extras`");
+        insta::assert_snapshot!(refused(&GOOD.replace("[python]", "launch = \" \"\n[python]")), @"demo.toml:4: `launch` is empty: set a command or remove the key");
         insta::assert_snapshot!(refused(&format!("{GOOD}[[probe]]\nname = \"nothing\"\n")), @r#"demo.toml:13: `probe` "nothing" needs either `python` or `command`"#);
     }
 
     #[test]
-    fn a_check_says_what_hardware_it_needs() {
+    fn a_check_may_need_hardware() {
         let probe = "[[probe]]\nname = \"gpu\"\npython = \"import torch\"\n";
-        let without = parse(&format!("{GOOD}{probe}")).expect("sound");
+        let without = parse(&format!("{GOOD}{probe}")).expect("valid");
         assert_eq!(without.probes[0].needs, Needs::Nothing);
-        let with = parse(&format!("{GOOD}{probe}needs = \"nvidia\"\n")).expect("sound");
+        let with = parse(&format!("{GOOD}{probe}needs = \"nvidia\"\n")).expect("valid");
         assert_eq!(with.probes[0].needs, Needs::Nvidia);
         let kept = serde_json::to_string(&without.probes[0]).expect("JSON");
-        // Plans that were kept before there was such a field keep their fingerprint.
+        // Plans that were stored before this field existed keep their fingerprint.
         assert!(!kept.contains("needs"), "{kept}");
     }
 
     #[test]
-    fn an_unknown_environment_names_the_closest() {
-        let manifests = Manifests::load(None).expect("sound");
+    fn an_unknown_environment_suggests_the_closest() {
+        let manifests = Manifests::load(None).expect("valid");
         let Err(ManifestError::Unknown { similar, .. }) = manifests.get("sleep") else {
             panic!("`sleep` was found");
         };

@@ -24,13 +24,13 @@ pub(crate) fn parse(text: &str) -> Result<Requirement<VerbatimUrl>, String> {
         .map_err(|error: pep508_rs::Pep508Error<VerbatimUrl>| error.message.to_string())
 }
 
-/// Whether two names mean one package: `Typing_Extensions` is `typing-extensions`.
+/// Returns whether two names are the same package: `Typing_Extensions` is `typing-extensions`.
 pub(crate) fn same_package(one: &str, other: &str) -> bool {
     let name = |text: &str| text.parse::<pep508_rs::PackageName>().ok();
     name(one).is_some_and(|one| Some(one) == name(other))
 }
 
-/// The name at the start of a requirement.
+/// Returns the package name at the start of a requirement.
 pub(crate) fn name_of(requirement: &str) -> &str {
     let ends = requirement
         .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')))

@@ -1,10 +1,10 @@
-//! The NVIDIA GPUs that a plan has to serve.
+//! The NVIDIA GPUs that a plan has to support.
 
 use std::fmt;
 
 use crate::{hardware::Gpu, profile::ComputeCapability};
 
-/// The first generation that CUDA 12 serves.
+/// The first GPU generation that CUDA 12 supports.
 const MAXWELL: ComputeCapability = ComputeCapability { major: 5, minor: 0 };
 
 /// A GPU whose compute capability is known.
@@ -28,35 +28,35 @@ impl Card {
         })
     }
 
-    /// Whether no driver that serves today's CUDA knows it: CUDA 12 begins with Maxwell.
+    /// Returns whether the card is too old for all drivers that support CUDA 12, which starts with Maxwell.
     pub(super) fn is_bygone(&self) -> bool {
         self.capability < MAXWELL
     }
 
-    /// Whether there is machine code for it, or what a driver can compile for it.
+    /// Returns whether there is machine code for the card, or PTX that a driver can compile for it.
     pub(super) fn runs(&self, sass: &[ComputeCapability], ptx: &[ComputeCapability]) -> bool {
         sass.iter().any(|code| self.capability.runs_sass(*code))
             || ptx.iter().any(|code| self.capability.compiles_ptx(*code))
     }
 
-    /// Why builds with code for `sass` do not serve `cards`.
+    /// Returns why builds with code for `sass` do not support `cards`.
     pub(super) fn why_not(cards: &[Self], sass: &[ComputeCapability], builds: &str) -> String {
         let Some(card) = cards.iter().find(|card| !card.runs(sass, &[])) else {
-            return format!("{builds} do not serve these GPUs together");
+            return format!("{builds} do not support these GPUs together");
         };
         match (sass.iter().min(), sass.iter().max()) {
-            (Some(first), _) if card.capability < *first => format!("{card}, {builds} start at {}", first.sm()),
-            (_, Some(last)) if card.capability > *last => format!("{card}, {builds} end at {}", last.sm()),
-            _ => format!("{card}, which {builds} hold no code for"),
+            (Some(first), _) if card.capability < *first => format!("{card}, but {builds} start at {}", first.sm()),
+            (_, Some(last)) if card.capability > *last => format!("{card}, but {builds} end at {}", last.sm()),
+            _ => format!("{card}, but {builds} contain no code for it"),
         }
     }
 
-    /// `GTX 1080 Ti (sm_61)`.
+    /// Returns name and compute capability: `GTX 1080 Ti (sm_61)`.
     pub(super) fn named(&self) -> String {
         format!("{} ({})", self.name, self.capability.sm())
     }
 
-    /// `8 x H100 80GB HBM3 (sm_90)`: each kind once, in their order.
+    /// Returns each kind of card once, in order: `8 x H100 80GB HBM3 (sm_90)`.
     pub(super) fn kinds(cards: &[Self]) -> Vec<String> {
         let mut kinds: Vec<(&Self, usize)> = Vec::new();
         for card in cards {
@@ -72,17 +72,17 @@ impl Card {
         kinds.into_iter().map(named).collect()
     }
 
-    /// `sm_75 and sm_89`.
+    /// Returns the compute capabilities: `sm_75 and sm_89`.
     pub(super) fn sms(cards: &[Self]) -> String {
         let mut all: Vec<_> = cards.iter().map(|card| card.capability).collect();
         all.sort();
         all.dedup();
-        let words: Vec<_> = all.into_iter().map(ComputeCapability::sm).collect();
-        words.join(" and ")
+        let names: Vec<_> = all.into_iter().map(ComputeCapability::sm).collect();
+        names.join(" and ")
     }
 }
 
-/// `GTX 1080 Ti is sm_61`.
+/// Writes `GTX 1080 Ti is sm_61`.
 impl fmt::Display for Card {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} is {}", self.name, self.capability.sm())

@@ -4,29 +4,29 @@ use serde::{Deserialize, Serialize};
 use super::{PlannedRequirement, Request, level::Level, requirements::Wheels};
 use crate::{context::sources::SourceName, manifest::Manifest};
 
-/// A choice that was made, and why.
+/// A choice and its reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Choice {
-    /// What was to be chosen.
+    /// The subject of the choice, such as `profile` or `backend`.
     pub what: String,
-    /// What was chosen.
+    /// The chosen option.
     pub chosen: String,
-    /// Why.
+    /// The reason.
     pub because: String,
-    /// What was not.
+    /// The rejected options.
     pub rejected: Vec<Rejected>,
 }
 
-/// An option that was not taken, and why.
+/// A rejected option and the reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Rejected {
     /// The option.
     pub option: String,
-    /// Why not.
+    /// The reason for the rejection.
     pub because: String,
 }
 
-/// Every choice of a plan with its reason.
+/// Lists every choice of a plan with its reason.
 pub(super) fn choices(
     manifest: &Manifest,
     level: &Level<'_>,
@@ -57,8 +57,9 @@ pub(super) fn choices(
     if torch && level.selection.is_some() && subdir.starts_with("linux") {
         choices.push(Choice {
             what: "nccl".to_owned(),
-            chosen: "the one that torch's own metadata pins".to_owned(),
-            because: "the packages of both CUDA majors write one file, and an older one lacks symbols".to_owned(),
+            chosen: "the version that torch's metadata pins".to_owned(),
+            because: "the packages of both CUDA majors install the same file, and an older version lacks symbols"
+                .to_owned(),
             rejected: Vec::new(),
         });
     }
@@ -72,10 +73,10 @@ pub(super) fn choices(
         ),
         rejected: Vec::new(),
     }));
-    choices.extend(request.redirects.iter().map(|(source, stand_in)| Choice {
+    choices.extend(request.redirects.iter().map(|(source, replacement)| Choice {
         what: format!("source {source}"),
-        chosen: stand_in.to_string(),
-        because: "a mirror names it".to_owned(),
+        chosen: replacement.to_string(),
+        because: "a mirror replaces it".to_owned(),
         rejected: Vec::new(),
     }));
     let used = |name: &SourceName| match name {
@@ -85,11 +86,11 @@ pub(super) fn choices(
     let replaced = request
         .sources
         .iter()
-        .filter(|(name, words)| used(name) && *words != "default" && !request.redirects.contains_key(name));
-    choices.extend(replaced.map(|(name, words)| Choice {
+        .filter(|(name, mirror)| used(name) && *mirror != "default" && !request.redirects.contains_key(name));
+    choices.extend(replaced.map(|(name, mirror)| Choice {
         what: format!("source {name}"),
-        chosen: words.clone(),
-        because: "it is asked instead of the default".to_owned(),
+        chosen: mirror.clone(),
+        because: "it is used instead of the default".to_owned(),
         rejected: Vec::new(),
     }));
     let listed = |what: &'static str, wanted: &PlannedRequirement| Choice {
@@ -104,7 +105,7 @@ pub(super) fn choices(
     choices
 }
 
-/// torch's backend, and the CUDA version with it.
+/// Returns the choice of the torch backend, which includes the CUDA version.
 fn backend(level: &Level<'_>, torch: bool, subdir: &str) -> Option<Choice> {
     match &level.selection {
         Some(selection) => Some(selection.choice.clone()),
@@ -115,7 +116,7 @@ fn backend(level: &Level<'_>, torch: bool, subdir: &str) -> Option<Choice> {
             because: if subdir.starts_with("osx") {
                 "macOS has one build of torch, which uses the Apple GPU through mps".to_owned()
             } else {
-                format!("the profile {} takes torch without GPU code", level.profile.name)
+                format!("the profile {} uses torch without GPU code", level.profile.name)
             },
             rejected: Vec::new(),
         }),

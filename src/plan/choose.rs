@@ -1,4 +1,4 @@
-//! Which profile: the one that was asked for, or the best that hardware and manifest support.
+//! Chooses the profile: the requested one, or the best that hardware and manifest support.
 
 use super::{
     Choice, PlanError, Rejected, Request,
@@ -10,23 +10,23 @@ use crate::{
     profile::Profiles,
 };
 
-/// A profile that is refused.
+/// The error for a profile that is not supported.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{env} cannot have the profile `{profile}` here: {because}")]
+#[error("the profile `{profile}` is not available for {env}: {because}")]
 pub struct Unsupported {
     /// The manifest.
     pub env: EnvName,
     /// The profile.
     pub profile: ProfileName,
-    /// Why not.
+    /// The reason.
     pub because: String,
-    /// The best profile that can be had.
+    /// The best supported profile below it.
     pub instead: Option<ProfileName>,
-    /// What was considered.
+    /// The choices that were considered.
     pub choices: Vec<Choice>,
 }
 
-/// The level that was asked for, or the best that there is.
+/// Chooses the requested level, or the best one that is supported.
 pub(super) fn choose<'a>(
     stand: &Stand<'a>,
     profiles: &'a Profiles,
@@ -39,21 +39,21 @@ pub(super) fn choose<'a>(
         because: if asked.is_some() {
             "you asked for it".to_owned()
         } else {
-            "the best that this machine and the manifest support; name another with --profile".to_owned()
+            "the best that this machine and the manifest support; choose another with --profile".to_owned()
         },
         rejected: Vec::new(),
     };
     let manifest = stand.manifest;
     if let Some(because) = stand.refused_everywhere() {
         let profile = asked.unwrap_or(ProfileName::Cpu);
-        "no profile can be had on this machine".clone_into(&mut choice.because);
+        "no profile is supported on this machine".clone_into(&mut choice.because);
         return Err(refused(manifest, profile, Refusal::from(because), choice, None));
     }
     if let Some(asked) = asked {
         let instead = manifest.instead.get(&asked);
         let name = instead.map_or(asked, |instead| instead.profile);
         if let Some(instead) = instead {
-            choice.because = format!("{asked} means {name} here: {}", instead.because);
+            choice.because = format!("{name} is used instead of {asked}: {}", instead.because);
         }
         choice.chosen = name.to_string();
         return match stand.level(profiles.get(name)) {
@@ -67,7 +67,7 @@ pub(super) fn choose<'a>(
             }
         };
     }
-    let mut last = Refusal::from(format!("{} is made for no profile", manifest.name));
+    let mut last = Refusal::from(format!("{} supports no profile", manifest.name));
     for name in ProfileName::ALL.into_iter().rev() {
         let level = match (manifest.instead.get(&name), request.excluded.get(&name)) {
             (Some(instead), _) => Err(Refusal::from(instead.because.clone())),
@@ -95,7 +95,7 @@ pub(super) fn choose<'a>(
     Err(refused(manifest, ProfileName::Cpu, last, choice, None))
 }
 
-/// The level, unless it leaves a GPU out that a plainer one serves.
+/// Returns the level, unless it leaves out a GPU that a lower level supports.
 fn serves_all<'a>(stand: &Stand<'a>, profiles: &'a Profiles, level: Level<'a>) -> Result<Level<'a>, Refusal> {
     let left_out = |level: &Level<'_>| level.selection.as_ref().map_or(0, |selection| selection.left_out.len());
     let name = level.profile.name;
@@ -108,7 +108,7 @@ fn serves_all<'a>(stand: &Stand<'a>, profiles: &'a Profiles, level: Level<'a>) -
         Some(plainer) => {
             let more = plainer.profile.name;
             Err(Refusal::from(format!(
-                "it leaves a GPU unused that the profile {more} serves"
+                "it does not use a GPU that the profile {more} supports"
             )))
         }
         None => Ok(level),

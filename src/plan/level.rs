@@ -1,4 +1,4 @@
-//! Whether a machine and a manifest support a profile, and what follows.
+//! Checks whether a machine and a manifest support a profile, and derives the resulting choices.
 
 use std::collections::BTreeSet;
 
@@ -17,25 +17,25 @@ use crate::{
     profile::{Needs, Platforms, Profile},
 };
 
-/// Why a GPU is not counted on.
+/// The reason for not using a GPU that may be missing.
 const NOT_KNOWN: &str = "it is not known whether there is an NVIDIA GPU";
 
-/// What a profile means on a machine.
+/// A profile, resolved for a machine.
 #[derive(Debug, Clone)]
 pub(super) struct Level<'a> {
     pub(super) profile: &'a Profile,
-    /// The profile whose packages the environment takes: `cpu` where only torch can use the GPU.
+    /// The profile whose packages are installed: `cpu` if only torch can use the GPU.
     pub(super) packages: ProfileName,
-    /// CUDA; absent without a GPU.
+    /// The CUDA backend. Absent without a GPU.
     pub(super) selection: Option<Selection>,
     /// ONNX Runtime's execution providers, the best first.
     pub(super) providers: Vec<String>,
-    /// Why the providers are these, where that is no matter of course, and which is left out.
+    /// The reason for the providers and the rejected provider, if they differ from the profile's.
     pub(super) provider_choice: Option<(String, Rejected)>,
     pub(super) warnings: Vec<Finding>,
 }
 
-/// Why a profile is refused.
+/// The reason why a profile is refused.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Refusal {
     pub(super) because: String,
@@ -60,52 +60,52 @@ impl From<NoBackend> for Refusal {
     }
 }
 
-/// What is looked at.
+/// The input: manifest, hardware and lock.
 #[derive(Clone, Copy)]
 pub(super) struct Stand<'a> {
     pub(super) manifest: &'a Manifest,
     pub(super) hardware: &'a Hardware,
     pub(super) subdir: &'a str,
-    /// What a lab's lock has; `None` is no matter.
+    /// The profiles and backends in the lab's lock. `None` allows all.
     pub(super) locked: Option<&'a BTreeSet<(ProfileName, Backend)>>,
 }
 
 impl<'a> Stand<'a> {
-    /// Why no profile at all can be had here.
+    /// Returns the reason why this machine supports no profile, if there is one.
     pub(super) fn refused_everywhere(&self) -> Option<String> {
         let torch = self.manifest.has_torch(ProfileName::Cpu);
         let platforms = Platforms::table();
         if let Some(row) = platforms.gone(self.subdir, torch) {
             return Some(format!(
-                "{} has no wheels for Intel Macs any more, {} was the last with one",
+                "{} no longer has wheels for Intel Macs; {} was the last release with one",
                 row.package, row.last
             ));
         }
         let libc = self.hardware.libc.as_ref();
         let is_musl = libc.map_or_else(
-            // A program for musl runs on others as well, so what is known of the library counts first.
+            // matenv's musl build also runs on glibc systems, so a detected C library counts first.
             || self.hardware.triple.contains("-musl"),
             |libc| libc.family == "musl",
         );
         if is_musl {
             return Some(
-                "its C library is musl, and the wheels of ONNX Runtime and torch are built for glibc".to_owned(),
+                "its C library is musl, but the wheels of ONNX Runtime and torch are built for glibc".to_owned(),
             );
         }
         let libc = libc?;
         let version: Version = libc.version.parse().ok()?;
         let row = platforms.too_old(&version, torch).filter(|_| libc.family == "glibc")?;
         Some(format!(
-            "{}'s wheels need glibc {} or newer, and this machine has {}",
+            "the wheels of {} need glibc {} or newer, but this machine has {}",
             row.package, row.least, libc.version
         ))
     }
 
-    /// What `profile` means here.
+    /// Resolves `profile` for this machine.
     pub(super) fn level(&self, profile: &'a Profile) -> Result<Level<'a>, Refusal> {
         if !self.manifest.profiles.contains(&profile.name) {
             let known: Vec<_> = self.manifest.profiles.iter().map(ToString::to_string).collect();
-            return Err(format!("{} is made for {}", self.manifest.name, known.join(", ")).into());
+            return Err(format!("{} supports only {}", self.manifest.name, known.join(", ")).into());
         }
         if self
             .locked
@@ -126,7 +126,8 @@ impl<'a> Stand<'a> {
         Ok(level)
     }
 
-    /// The same where nobody named the profile: a GPU that may not be there is not counted on.
+    /// Like [`Self::level`], for a profile that the user did not choose: it does not rely on a GPU that may be
+    /// missing.
     pub(super) fn known_level(&self, profile: &'a Profile) -> Result<Level<'a>, Refusal> {
         let hardware = self.hardware;
         let unknown = hardware.gpus.is_none() && hardware.cuda_driver.is_none() && hardware.nvidia_driver.is_none();
@@ -144,10 +145,10 @@ impl<'a> Stand<'a> {
             selection: None,
             providers: profile.providers.clone(),
             provider_choice: apple.then(|| {
-                let because = "torch uses the Apple GPU through mps, ONNX Runtime the processor".to_owned();
+                let because = "torch uses the Apple GPU through mps; ONNX Runtime uses the CPU".to_owned();
                 let rejected = Rejected {
                     option: "CoreMLExecutionProvider".to_owned(),
-                    because: "ONNX Runtime's wheel has it, and programs may ask for it; it is not what is proven"
+                    because: "ONNX Runtime's wheel contains it and programs may use it, but matenv does not check it"
                         .to_owned(),
                 };
                 (because, rejected)
@@ -174,13 +175,13 @@ impl<'a> Stand<'a> {
         let selection = selector.select()?;
         let mut warnings: Vec<Finding> = selection.left_out.iter().map(|sentence| unused(sentence)).collect();
         let (packages, providers, provider_choice) = if arm {
-            let because = "sleap-nn and X-AnyLabeling ask for ONNX Runtime with CUDA on x86-64 only".to_owned();
+            let because = "sleap-nn and X-AnyLabeling require ONNX Runtime with CUDA on x86-64 only".to_owned();
             warnings.push(unused(
-                "torch uses the GPU, ONNX Runtime the processor: exported models run slowly here",
+                "torch uses the GPU, but ONNX Runtime uses the CPU: exported models run slowly on this machine",
             ));
             let rejected = Rejected {
                 option: "CUDAExecutionProvider".to_owned(),
-                because: "no set with it was proven on aarch64".to_owned(),
+                because: "no set of packages with it has been tested on aarch64".to_owned(),
             };
             let cpu = vec![bench::CPU.to_owned()];
             (ProfileName::Cpu, cpu, Some((because, rejected)))
@@ -197,11 +198,10 @@ impl<'a> Stand<'a> {
         })
     }
 
-    /// There is an NVIDIA GPU that programs see, or nobody knows.
+    /// Checks that programs can see an NVIDIA GPU. Unknown GPUs are accepted.
     fn nvidia_is_there(&self) -> Result<(), Refusal> {
         if self.subdir == "osx-arm64" {
-            let because =
-                "a Mac has no NVIDIA GPU; the profile cpu is the one for it, its torch uses the Apple GPU through mps";
+            let because = "a Mac has no NVIDIA GPU; use the profile cpu, whose torch uses the Apple GPU through mps";
             return Err(because.to_owned().into());
         }
         if let Some(problem) = &self.hardware.driver_problem {
@@ -221,23 +221,24 @@ impl<'a> Stand<'a> {
                 format!("CUDA_VISIBLE_DEVICES={set:?} hides every NVIDIA GPU")
             }
             (false, Some(gpu)) => format!(
-                "its GPU is {}, and these packages need CUDA, which only NVIDIA's run",
-                gpu.name.as_deref().unwrap_or("AMD's")
+                "its GPU is {}, but these packages need CUDA, which requires an NVIDIA GPU",
+                gpu.name.as_deref().unwrap_or("from AMD")
             ),
             (false, None) => "there is no NVIDIA GPU".to_owned(),
         }
         .into())
     }
 
-    /// Linux on aarch64: torch has builds for servers, and nothing else has any that were proven.
+    /// Checks what works on Linux aarch64: only torch has tested GPU builds, and they are for servers.
     fn arm_can(&self, profile: &Profile, torch: bool) -> Result<(), Refusal> {
         let kernel = self.hardware.os.as_ref().and_then(|os| os.kernel.as_deref());
         if kernel.is_some_and(|kernel| kernel.contains("tegra")) {
-            let because = "it is a Jetson, whose CUDA comes with JetPack; the index's aarch64 builds are for servers";
+            let because =
+                "it is a Jetson, whose CUDA comes with JetPack; the aarch64 builds of the torch index are for servers";
             return Err(because.to_owned().into());
         }
         if profile.name == ProfileName::GpuTrt {
-            let because = "on Linux aarch64 ONNX Runtime runs on the processor, so TensorRT has nothing to do";
+            let because = "on Linux aarch64 ONNX Runtime runs on the CPU, so TensorRT is not used";
             return Err(because.to_owned().into());
         }
         if !torch {
@@ -250,7 +251,7 @@ impl<'a> Stand<'a> {
         Ok(())
     }
 
-    /// torch without AVX2.
+    /// Returns a warning if torch runs on a processor without AVX2.
     fn old_processor(&self) -> Option<Finding> {
         let cpu = self.hardware.cpu.as_ref()?;
         let features = cpu.features.as_ref()?;
@@ -259,15 +260,15 @@ impl<'a> Stand<'a> {
             return None;
         }
         let model = cpu.model.as_deref().unwrap_or("the processor");
-        let message = format!("{model} has no AVX2: torch runs slowly on it, and its quantized operators not at all");
+        let message = format!("{model} has no AVX2: torch runs slowly on it, and quantized operators do not work");
         Some(
             Finding::new(Code::ProcessorTooOld, Severity::Warning, Scope::Host, message)
-                .with_evidence([format!("it has {}", words(features))])
-                .with_remedy("use a processor of 2013 or newer (Haswell, Zen)"),
+                .with_evidence([format!("it has {}", describe(features))])
+                .with_remedy("use a processor from 2013 or later (Haswell, Zen)"),
         )
     }
 
-    /// What `auto` says when it takes the processor although that may not be meant.
+    /// Returns the warning for an automatically chosen CPU profile that may not be intended.
     pub(super) fn cpu_in_doubt(&self, why_no_gpu: Option<&str>) -> Option<Finding> {
         let Hardware {
             gpus,
@@ -280,25 +281,25 @@ impl<'a> Stand<'a> {
         let nvidia = gpus.as_ref().map(|gpus| gpus.iter().any(Gpu::is_nvidia));
         if let (Some(scheduler), Some(false)) = (scheduler, nvidia) {
             let but = match driver_problem {
-                Some(problem) => format!("; if it should have one: {problem}"),
+                Some(problem) => format!("; if it should have a GPU: {problem}"),
                 None => String::new(),
             };
             let finding = unused(&format!(
-                "this looks like a login node ({scheduler}, no GPU), so the environment is for the processor{but}"
+                "this looks like a login node ({scheduler}, no GPU), so the environment uses the CPU{but}"
             ));
             return Some(finding.with_remedy(format!(
-                "on a node with a GPU: matenv hardware --json > gpu.json; here: matenv install {} --profile gpu --hardware gpu.json --cross",
+                "on a node with a GPU: matenv hardware --json > gpu.json; then here: matenv install {} --profile gpu --hardware gpu.json --cross",
                 self.manifest.name
             )));
         }
         let why = why_no_gpu?;
         if nvidia.is_none() && why == NOT_KNOWN && self.subdir != "osx-arm64" {
-            let finding = unused("nothing is known of the GPU that it is for, so the environment is for the processor");
-            return Some(finding.with_remedy("name --profile gpu, or --hardware FILE"));
+            let finding = unused("it is not known which GPU the target machine has, so the environment uses the CPU");
+            return Some(finding.with_remedy("use --profile gpu or --hardware FILE"));
         }
         let by_driver = cuda_driver.is_some() || nvidia_driver.is_some();
         let may_be_there = nvidia.unwrap_or(by_driver) || driver_problem.is_some();
-        may_be_there.then(|| unused(&format!("the GPU stays unused: {why}")))
+        may_be_there.then(|| unused(&format!("the GPU is not used: {why}")))
     }
 }
 
@@ -306,7 +307,7 @@ fn unused(sentence: &str) -> Finding {
     Finding::new(Code::GpuUnused, Severity::Warning, Scope::Host, sentence)
 }
 
-fn words(features: &[String]) -> String {
+fn describe(features: &[String]) -> String {
     if features.is_empty() {
         "none of AVX, AVX2, AVX-512".to_owned()
     } else {

@@ -1,7 +1,8 @@
-//! Plan: manifest x profile x hardware, all choices made, each with its reason.
+//! Plan: the choices for an environment, from manifest, profile and hardware, each with its reason.
 //!
-//! In: a [`Manifest`], a [`Profile`](crate::profile::Profile), [`Hardware`]. Out: a [`Plan`], or the sentence why there can be none.
-//! **Invariant:** planning opens no socket and no file, so a plan for another machine is the same call.
+//! In: a [`Manifest`], a [`Profile`](crate::profile::Profile), [`Hardware`]. Out: a [`Plan`], or a sentence that
+//! says why there is none. **Invariant:** planning opens no socket and no file, so a plan for another machine is
+//! the same call.
 
 mod cards;
 mod choices;
@@ -30,18 +31,18 @@ use choose::choose;
 use level::Stand;
 use requirements::Wheels;
 
-/// A wheel requirement of the plan.
+/// A requirement for a wheel.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PlannedRequirement {
-    /// PEP 508 text with extras.
+    /// The requirement as PEP 508 text, with extras.
     pub requirement: String,
-    /// Where it comes from.
+    /// The source of the wheel.
     pub source: SourceName,
-    /// Why it stands there.
+    /// The reason for the requirement.
     pub because: String,
 }
 
-/// What will be made, all choices taken.
+/// An environment to build, with all choices made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// Name of the environment.
@@ -50,90 +51,90 @@ pub struct Plan {
     pub manifest: EnvName,
     /// The accelerator level.
     pub profile: ProfileName,
-    /// torch's backend, and with it the CUDA version.
+    /// The torch backend, which includes the CUDA version.
     pub backend: Backend,
-    /// The GPUs that it serves; empty means that they are not known, or that it uses none.
+    /// The GPUs that the plan supports. Empty if they are unknown or if no GPU is used.
     #[serde(default)]
     pub cards: Vec<ComputeCapability>,
-    /// conda's platform, such as `linux-64`.
+    /// The conda subdir, such as `linux-64`.
     pub subdir: String,
-    /// The Pythons that may be taken.
+    /// The allowed Python versions.
     pub python: PythonRange,
-    /// conda channels, in order.
+    /// The conda channels, in order of priority.
     pub channels: Vec<SourceName>,
-    /// conda match specs beside Python's.
+    /// Match specs of conda packages, without Python.
     pub conda: Vec<String>,
-    /// Wheels.
+    /// Requirements for wheels.
     pub requirements: Vec<PlannedRequirement>,
-    /// Bounds on wheels that others ask for.
+    /// Bounds on the versions of dependencies.
     #[serde(default)]
     pub bounds: Vec<PlannedRequirement>,
     /// Distributions that may be built from source.
     pub build: Vec<BuildException>,
-    /// The program's own source, where it takes the place of a released wheel.
+    /// The program's own source (`--source`), if it replaces a released wheel.
     #[serde(default)]
     pub source: Option<Checkout>,
-    /// What proves the environment.
+    /// Checks that prove the environment.
     pub probes: Vec<Check>,
-    /// What proves it on a trained model.
+    /// Checks that prove the environment with a trained model.
     pub smoke: Vec<Check>,
-    /// Files that a trained model's folder holds.
+    /// Files that the folder of a trained model contains.
     #[serde(default)]
     pub model_files: Vec<String>,
-    /// Execution providers to bench, the best first.
+    /// Execution providers to benchmark, the best first.
     pub providers: Vec<String>,
-    /// The command that opens its program; words are separated by spaces.
+    /// The command that starts the program. Words are separated by spaces.
     #[serde(default)]
     pub launch: Option<String>,
-    /// Nothing published later is taken.
+    /// Packages published after this date are ignored.
     pub exclude_newer: Option<String>,
-    /// Sources that another source stands in for.
+    /// Sources that are replaced by another source.
     pub redirects: BTreeMap<SourceName, SourceName>,
-    /// What of the machine goes unused, or may not do.
+    /// Warnings about the machine, such as a GPU that is not used.
     #[serde(default)]
     pub warnings: Vec<Finding>,
-    /// Each choice with its reason.
+    /// The choices, each with its reason.
     pub choices: Vec<Choice>,
 }
 
-/// Why there is no plan.
+/// An error while planning.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
-    /// The machine, or the manifest, does not support the profile.
+    /// The machine or the manifest does not support the profile.
     #[error(transparent)]
     Unsupported(Box<Unsupported>),
-    /// conda knows no packages for this machine.
+    /// conda has no packages for this platform.
     #[error(transparent)]
     Platform(#[from] UnsupportedPlatform),
 }
 
-/// How a plan is asked for, beside manifest and hardware.
+/// The options for a plan, in addition to manifest and hardware.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Request {
-    /// The accelerator level; `None` is the best that the hardware and the manifest support.
+    /// The accelerator level. `None` chooses the best that the hardware and the manifest support.
     pub profile: Option<ProfileName>,
-    /// `--name`.
+    /// The name of the environment (`--name`).
     pub name: Option<EnvName>,
-    /// `--exclude-newer`.
+    /// Ignore packages published after this date (`--exclude-newer`).
     pub exclude_newer: Option<String>,
-    /// Sources that a mirror replaces by another source, such as torch by pypi.
+    /// Sources that a mirror replaces with another source, such as torch with pypi.
     pub redirects: BTreeMap<SourceName, SourceName>,
-    /// What stands in for each source on this machine, in words; `default` where nothing does.
+    /// A description of the mirror of each source on this machine, or `default` if it has none.
     pub sources: BTreeMap<SourceName, String>,
-    /// The program's own source (`--source`), where one is asked for.
+    /// The program's own source (`--source`).
     pub source: Option<Checkout>,
-    /// Only these profiles and backends, which a lab's lock has; `None` is all.
+    /// The profiles and backends in the lab's lock. Others are not used. `None` allows all.
     pub locked: Option<BTreeSet<(ProfileName, Backend)>>,
-    /// Profiles that are not to be taken if none is named, with the reason.
+    /// Profiles that are not chosen automatically, with the reason.
     pub excluded: BTreeMap<ProfileName, String>,
-    /// Packages from PyPI that the lab's file adds, as PEP 508 texts.
+    /// Packages from PyPI that `matenv.toml` adds, as PEP 508 texts.
     pub packages: Vec<String>,
 }
 
-/// Make all choices.
+/// Plans an environment: makes all choices.
 ///
 /// # Errors
-/// The hardware, or the manifest, does not support the profile.
+/// The hardware or the manifest does not support the profile.
 pub fn plan(
     manifest: &Manifest,
     profiles: &Profiles,
@@ -201,7 +202,7 @@ pub fn plan(
 }
 
 impl Plan {
-    /// A hash over everything that decides which packages are installed: hex, 64 characters.
+    /// Returns a hash of everything that decides which packages are installed: 64 hex digits.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         let deciding = (
@@ -220,27 +221,49 @@ impl Plan {
             &self.redirects,
             self.source.as_ref().map(Checkout::identity),
         );
-        // Plain names and texts always serialize; an empty text would only cost a no-op its shortcut.
+        // Names and texts always serialize. An empty text would only disable the shortcut for an unchanged
+        // environment.
         let text = serde_json::to_string(&deciding).unwrap_or_default();
         hex::encode(compute_bytes_digest::<Sha256>(text.as_bytes()))
     }
 
-    /// What is typed after `matenv install` to make the environment again.
+    /// Returns the arguments of `matenv install` that install the same environment again.
     #[must_use]
     pub fn typed(&self) -> String {
-        // Without it the best profile of the machine would be taken, which need not be this one.
-        let typed = format!("{} --profile {}", typed(&self.manifest, &self.env), self.profile);
+        // Without `--profile`, matenv would choose the best profile of the machine, which may be another one.
+        let arguments = format!("{} --profile {}", typed(&self.manifest, &self.env), self.profile);
         match &self.source {
-            Some(source) => format!("{typed} --source {}={}", self.manifest, source.place()),
-            None => typed,
+            Some(source) => format!("{arguments} --source {}={}", self.manifest, source.place()),
+            None => arguments,
         }
     }
 
-    /// Whether any wheel comes from that source.
+    /// Returns whether any wheel comes from that source.
     #[must_use]
     pub fn wants(&self, source: SourceName) -> bool {
         self.requirements.iter().any(|wanted| wanted.source == source)
     }
+}
+
+/// Returns the conda subdir of a target triple.
+pub(crate) fn subdir(triple: &str) -> Result<Subdir, PlanError> {
+    let unknown = || PlanError::Platform {
+        triple: triple.to_owned(),
+    };
+    let parsed: target_lexicon::Triple = triple.parse().map_err(|_| unknown())?;
+    let os = match parsed.operating_system {
+        target_lexicon::OperatingSystem::Linux => "linux",
+        target_lexicon::OperatingSystem::Darwin(_) | target_lexicon::OperatingSystem::MacOSX(_) => "osx",
+        target_lexicon::OperatingSystem::Windows => "win",
+        _ => return Err(unknown()),
+    };
+    let arch = match parsed.architecture {
+        target_lexicon::Architecture::X86_64 => "64",
+        target_lexicon::Architecture::Aarch64(_) if os == "linux" => "aarch64",
+        target_lexicon::Architecture::Aarch64(_) => "arm64",
+        _ => return Err(unknown()),
+    };
+    format!("{os}-{arch}").parse().map_err(|_| unknown())
 }
 
 #[cfg(test)]

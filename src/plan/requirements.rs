@@ -1,4 +1,4 @@
-//! The wheels of a plan: what the manifest asks for, within the bounds of the stack.
+//! The wheels of a plan: the requirements of the manifest, within the bounds of the stack.
 
 use std::collections::BTreeSet;
 
@@ -18,12 +18,12 @@ use crate::{
     profile::stack::{Setting, Stacks},
 };
 
-/// Requirements, and bounds on what only comes with them.
+/// The requirements, and the bounds on their dependencies.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Wheels {
     pub(super) requirements: Vec<PlannedRequirement>,
     pub(super) bounds: Vec<PlannedRequirement>,
-    /// conda packages beside the manifest's, as match specs.
+    /// Match specs of conda packages, in addition to the manifest's.
     pub(super) conda: Vec<PlannedRequirement>,
     pub(super) build: Vec<BuildException>,
 }
@@ -50,7 +50,7 @@ impl Wheels {
         wheels
     }
 
-    /// Hold everything within the stack, and ask for what nobody else asks for.
+    /// Applies the bounds of the stack, and adds packages that nothing else requires.
     fn bound(&mut self, level: &Level<'_>, subdir: &str, torch: bool) {
         let Some(selection) = &level.selection else {
             return;
@@ -70,7 +70,7 @@ impl Wheels {
         };
         let with_onnxruntime = selection.onnxruntime.is_some();
         for bound in Stacks::table().bounds(selection.cuda.major, &setting) {
-            // Where ONNX Runtime stays on the processor, nothing needs more than torch brings.
+            // If ONNX Runtime runs on the CPU, torch's dependencies are enough.
             if bound.ask.is_none() || with_onnxruntime {
                 let versions = bound.versions_for(selection.cuda);
                 self.hold(&bound.package, &versions, &bound.because, bound.ask);
@@ -78,7 +78,7 @@ impl Wheels {
         }
     }
 
-    /// Ask for what the lab's file adds too: beside the others, or within their bounds.
+    /// Adds the packages of the lab's file, as new requirements or as bounds on existing ones.
     pub(super) fn add(&mut self, packages: &[String]) {
         const BECAUSE: &str = "matenv.toml adds it";
         for package in packages {
@@ -127,16 +127,17 @@ impl Wheels {
     }
 }
 
-/// Whether a requirement names no version yet.
+/// Returns whether a requirement has no version bounds yet.
 fn bare(requirement: &str) -> bool {
     !requirement.contains(['<', '>', '=', '~', '!'])
 }
 
-/// A requirement of the manifest as it is asked of the index, or what its program's own source asks instead.
+/// Converts a requirement of the manifest. If the program is installed from its own source, returns the
+/// requirements of that source instead.
 fn planned(wanted: &Wanted, profile: ProfileName, subdir: &str, source: Option<&Checkout>) -> Vec<PlannedRequirement> {
     let extras = wanted.extras.get(&profile);
     let name = name_of(&wanted.requirement);
-    // PyPI has the one build of torch that there is for macOS.
+    // The only build of torch for macOS is on PyPI.
     let mac = wanted.source == SourceName::Torch && subdir.starts_with("osx");
     let one = |requirement: String, because: String| PlannedRequirement {
         requirement,
@@ -151,7 +152,7 @@ fn planned(wanted: &Wanted, profile: ProfileName, subdir: &str, source: Option<&
     match source.filter(|source| source.package == name) {
         None => vec![one(with_extras(&wanted.requirement, extras), because)],
         Some(source) => match &source.kind {
-            // Its own version counts, whatever the manifest's bounds say of releases.
+            // The version in the source counts. The manifest's bounds are for releases.
             Kind::Project { .. } => vec![one(with_extras(name, extras), format!("from {source}"))],
             Kind::Scripts { requirements, .. } => requirements
                 .iter()
@@ -161,7 +162,8 @@ fn planned(wanted: &Wanted, profile: ProfileName, subdir: &str, source: Option<&
     }
 }
 
-/// The manifest's exceptions, and those of the program's own source: a project itself, or what an older tree pins.
+/// Returns the manifest's build exceptions and those of the program's own source: the project itself, or the
+/// sdists that an older source tree pins.
 fn build(
     manifest: &Manifest,
     source: Option<&Checkout>,
@@ -194,8 +196,8 @@ fn build(
     build
 }
 
-/// Two requirements of one package as one, with the extras and the bounds of both; none where a marker or a URL says when
-/// or where only one of them counts.
+/// Joins two requirements of one package, with the extras and the bounds of both. `None` if one of them has a
+/// marker or a URL.
 fn joined(one: &str, other: &str) -> Option<String> {
     let parsed = |text: &str| text.parse::<Requirement<VerbatimUrl>>().ok();
     let (first, second) = (parsed(one)?, parsed(other)?);
@@ -225,7 +227,7 @@ fn joined(one: &str, other: &str) -> Option<String> {
     ))
 }
 
-/// `numpy>=2` and `[a, b]` make `numpy[a,b]>=2`.
+/// Adds extras: `numpy>=2` and `[a, b]` become `numpy[a,b]>=2`.
 fn with_extras(requirement: &str, extras: Option<&Vec<String>>) -> String {
     let Some(extras) = extras.filter(|extras| !extras.is_empty()) else {
         return requirement.to_owned();
@@ -249,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_lab_adds_stands_beside_the_others_or_within_their_bounds() {
+    fn packages_of_the_lab_are_added_or_joined() {
         let mut wheels = Wheels::default();
         for (requirement, source) in [
             ("sleap[nn]>=1.6,<2", SourceName::Pypi),
@@ -272,12 +274,12 @@ mod tests {
             "pywin32>=300; sys_platform == 'win32'",
         ];
         wheels.add(&added.map(ToOwned::to_owned));
-        let told: Vec<String> = wheels
+        let texts: Vec<String> = wheels
             .requirements
             .iter()
             .map(|one| format!("{} from {}: {}", one.requirement, one.source, one.because))
             .collect();
-        insta::assert_snapshot!(told.join("\n"), @r#"
+        insta::assert_snapshot!(texts.join("\n"), @r#"
         sleap[nn,jupyter]>=1.6,<2,<1.6.4 from pypi: the manifest; matenv.toml adds it
         torch>=2.6 from torch: the manifest; matenv.toml adds it
         Typing_Extensions>=4 from pypi: the manifest; matenv.toml adds it
@@ -289,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bound_joins_the_requirement_or_stands_alone() {
+    fn a_bound_joins_the_requirement_or_is_separate() {
         let mut wheels = Wheels::default();
         wheels.requirements.push(PlannedRequirement {
             requirement: "torch".to_owned(),

@@ -1,7 +1,8 @@
-//! Which CUDA: the backend whose builds, driver and cards fit, and why not the others.
+//! Chooses the CUDA backend that fits the driver and the cards, with reasons for and against each backend.
 //!
-//! CUDA majors from the newest that the driver serves downwards; within a major the highest minor version that is not above the
-//! driver's own, else the lowest higher one, which runs by CUDA's minor-version compatibility.
+//! CUDA majors are tried from the newest that the driver supports down to older ones. Within a major, the highest
+//! minor version that is not above the driver's own comes first. Higher minor versions follow, the lowest first:
+//! they run by CUDA's minor-version compatibility.
 
 use std::collections::BTreeSet;
 
@@ -19,33 +20,33 @@ use crate::{
 
 const ONNXRUNTIME: &str = "onnxruntime-gpu";
 
-/// What is chosen for a GPU environment.
+/// The backend of a GPU environment.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Selection {
-    /// With its reason and the rejected ones.
+    /// The choice, with its reason and the rejected backends.
     pub(super) choice: Choice,
-    /// torch's backend; without torch it stands for the CUDA version alone.
+    /// The torch backend. Without torch, it only determines the CUDA version.
     pub(super) backend: Backend,
-    /// Its CUDA.
+    /// The CUDA version of the backend.
     pub(super) cuda: CudaVersion,
-    /// What the cards ask of torch beside the stack's own bounds, such as `<2.11`; may be empty.
+    /// Bounds on torch that the cards require in addition to the stack's own, such as `<2.11`. May be empty.
     pub(super) torch: String,
-    /// The releases of ONNX Runtime, such as `>=1.27,<1.32`, and why; absent where it runs on the processor.
+    /// The versions of ONNX Runtime, such as `>=1.27,<1.32`, and the reason. Absent if it runs on the CPU.
     pub(super) onnxruntime: Option<(String, String)>,
-    /// The GPUs that it serves; empty means that they are not known.
+    /// The GPUs that the backend supports. Empty if they are unknown.
     pub(super) cards: Vec<ComputeCapability>,
-    /// A sentence about each GPU that it does not serve.
+    /// A sentence for each GPU that is not used.
     pub(super) left_out: Vec<String>,
 }
 
-/// No backend serves this machine.
+/// No backend supports this machine.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct NoBackend {
     pub(super) because: String,
     pub(super) rejected: Vec<Rejected>,
 }
 
-/// What is selected for.
+/// The machine and the environment to select a backend for.
 pub(super) struct Selector<'a> {
     pub(super) profile: &'a Profile,
     pub(super) hardware: &'a Hardware,
@@ -54,18 +55,18 @@ pub(super) struct Selector<'a> {
     pub(super) torch: bool,
     /// Whether its ONNX Runtime uses the GPU.
     pub(super) onnxruntime: bool,
-    /// What a lab's lock has; `None` is no matter.
+    /// The profiles and backends in the lab's lock. `None` allows all.
     pub(super) locked: Option<&'a BTreeSet<(ProfileName, Backend)>>,
 }
 
-/// A backend that fits.
+/// The version bounds for a backend that fits.
 struct Fit {
     torch: String,
     onnxruntime: Option<(String, String)>,
 }
 
 impl Selector<'_> {
-    /// Select for all GPUs that programs see, else for all but the oldest that no stack serves together with the others.
+    /// Selects a backend for all visible GPUs. If no stack supports all of them, leaves out the oldest ones.
     pub(super) fn select(&self) -> Result<Selection, NoBackend> {
         let gpus = self.hardware.visible_gpus().unwrap_or_default();
         let cards: Vec<Card> = gpus.into_iter().filter_map(Card::of).collect();
@@ -88,21 +89,21 @@ impl Selector<'_> {
         Err(refused)
     }
 
-    /// A sentence about each kind of card that is not served, with those for which it is dropped.
+    /// Returns a sentence for each kind of card that is left out, with the cards that it conflicts with.
     fn left_out(&self, others: &[Card], served: &[Card]) -> Vec<String> {
         let mut sentences = Vec::new();
         for card in others {
             let why = if self.for_cards(std::slice::from_ref(card)).is_err() {
-                format!("no stack for {} serves it", self.profile.name)
+                format!("no stack for {} supports it", self.profile.name)
             } else {
                 let apart = |other: &&Card| self.for_cards(&[card.clone(), (*other).clone()]).is_err();
                 let rivals: Vec<Card> = served.iter().filter(apart).cloned().collect();
-                // Each pair may be served, and not all at once.
+                // Each pair may be supported, but not all cards together.
                 let rivals = if rivals.is_empty() { served } else { &rivals };
                 let rivals = Card::kinds(rivals).join(" and ");
-                format!("no stack serves it together with {rivals}")
+                format!("no stack supports it together with {rivals}")
             };
-            let sentence = format!("{} stays unused: {why}", card.named());
+            let sentence = format!("{} is not used: {why}", card.named());
             if !sentences.contains(&sentence) {
                 sentences.push(sentence);
             }
@@ -143,7 +144,7 @@ impl Selector<'_> {
         })
     }
 
-    /// The profile's backends that the driver serves, the best first.
+    /// Lists the profile's backends that the driver supports, the best first.
     fn candidates(
         &self,
         served: Option<CudaVersion>,
@@ -160,7 +161,7 @@ impl Selector<'_> {
             })
             .collect();
         let Some(served) = served else {
-            // Nobody knows the driver: the profile's own order counts.
+            // The driver is unknown, so the order of the profile counts.
             let at = |name| self.profile.backends.iter().position(|backend| backend == name);
             let mut by_profile = offered;
             by_profile.sort_by_key(|(row, _)| at(&row.name));
@@ -207,7 +208,7 @@ impl Selector<'_> {
         if !stacks.has(cuda.major, &setting) {
             let with = if self.torch { " with torch" } else { "" };
             return Err(format!(
-                "no set of packages for {}{with} is known that fits together on CUDA {}",
+                "no compatible set of packages for {}{with} is known on CUDA {}",
                 self.profile.name, cuda.major
             ));
         }
@@ -215,13 +216,13 @@ impl Selector<'_> {
             && let Some(card) = cards.iter().find(|card| card.capability < least.compute_capability)
         {
             return Err(format!(
-                "{} needs {} or newer, {card}",
+                "{} needs {} or newer, but {card}",
                 least.package,
                 least.compute_capability.sm()
             ));
         }
         let torch = if self.torch {
-            // A driver compiles no PTX of a newer CUDA than its own.
+            // A driver cannot compile PTX of a newer CUDA version than its own.
             let compiles = served.is_none_or(|served| cuda <= served);
             self.torch(row, cuda, &setting, cards, compiles)?
         } else {
@@ -235,7 +236,7 @@ impl Selector<'_> {
         Ok(Fit { torch, onnxruntime })
     }
 
-    /// What has to be asked of torch's version beside the stack's bounds, so that its code serves the cards.
+    /// Returns the bounds on torch, in addition to the stack's own, so that its code supports the cards.
     fn torch(
         &self,
         row: &BackendRow,
@@ -271,10 +272,7 @@ impl Selector<'_> {
         let Some(last) = there.iter().rposition(|version| serves(version)) else {
             return Err(match row.code(newest, self.subdir) {
                 Some(code) => Card::why_not(cards, &code.sass, &format!("{} builds", row.name)),
-                None => format!(
-                    "no document says which GPUs its torch holds code for on {}",
-                    self.subdir
-                ),
+                None => format!("it is not documented which GPUs its torch supports on {}", self.subdir),
             });
         };
         let first = (0..=last)
@@ -292,7 +290,7 @@ impl Selector<'_> {
         Ok(extra.join(","))
     }
 
-    /// The releases of ONNX Runtime for a CUDA major whose code serves the cards, and why these.
+    /// Returns the versions of ONNX Runtime for a CUDA major that support the cards, and the reason.
     fn onnxruntime(&self, major: u32, cards: &[Card]) -> Result<(String, String), String> {
         let rows = Stacks::table().code(ONNXRUNTIME, major, self.subdir);
         let serves = |row: &&WheelCode| cards.iter().all(|card| card.runs(&row.sass, &row.ptx));
@@ -318,7 +316,7 @@ impl Selector<'_> {
             .unwrap_or_default();
         let code = match cards {
             [] => String::new(),
-            cards => format!(" that hold code for {}", Card::sms(cards)),
+            cards => format!(" that contain code for {}", Card::sms(cards)),
         };
         Ok((
             format!(">={least},<{below}"),
@@ -332,7 +330,7 @@ impl Selector<'_> {
             None => "the driver".to_owned(),
         };
         let driver = match served {
-            None => "the driver is not known, and the profile names it first".to_owned(),
+            None => "the driver is unknown, and the profile lists this backend first".to_owned(),
             Some(served) if cuda <= served => format!("{driver} serves CUDA {served}"),
             Some(served) => {
                 format!("{driver} serves CUDA {served} and runs {cuda} by minor-version compatibility")
@@ -342,7 +340,7 @@ impl Selector<'_> {
             [] => driver,
             cards => {
                 let kinds = Card::kinds(cards);
-                format!("{driver}, and its builds hold code for {}", kinds.join(", "))
+                format!("{driver}, and its builds contain code for {}", kinds.join(", "))
             }
         }
     }
@@ -355,8 +353,8 @@ impl Selector<'_> {
             .filter_map(|name| Backends::table().get(name)?.cuda)
             .min();
         if let Some(card) = cards.iter().find(|card| card.is_bygone()) {
-            // Newer drivers are without it, so an update would not help.
-            return format!("{card}, and no stack has code for it");
+            // Newer drivers do not support it, so an update would not help.
+            return format!("{card}, but no stack contains code for it");
         }
         match (served, oldest) {
             (Some(served), Some(oldest)) if served.major < oldest.major => {

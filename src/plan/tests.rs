@@ -31,7 +31,7 @@ fn platforms_map_to_conda_subdirs() {
 }
 
 #[test]
-fn sleap_on_cpu_asks_for_the_export_extras_and_keeps_the_host_programs_api() {
+fn sleap_on_cpu_requires_the_export_extras_and_keeps_the_host_programs_api() {
     let plan = planned(ProfileName::Cpu, "x86_64-unknown-linux-gnu").expect("a plan");
     let requirements: Vec<_> = plan
         .requirements
@@ -51,11 +51,11 @@ fn sleap_on_cpu_asks_for_the_export_extras_and_keeps_the_host_programs_api() {
 #[test]
 fn the_fingerprint_follows_what_is_installed_and_nothing_else() {
     let plan = planned(ProfileName::Cpu, "x86_64-unknown-linux-gnu").expect("a plan");
-    let mut other_words = plan.clone();
-    other_words.choices.clear();
-    other_words.requirements[0].because.push('!');
-    other_words.launch = None;
-    assert_eq!(plan.fingerprint(), other_words.fingerprint());
+    let mut other_texts = plan.clone();
+    other_texts.choices.clear();
+    other_texts.requirements[0].because.push('!');
+    other_texts.launch = None;
+    assert_eq!(plan.fingerprint(), other_texts.fingerprint());
     let mut other_packages = plan.clone();
     other_packages.requirements[0].requirement.push_str("<9");
     assert_ne!(plan.fingerprint(), other_packages.fingerprint());
@@ -64,7 +64,7 @@ fn the_fingerprint_follows_what_is_installed_and_nothing_else() {
     assert_ne!(plan.fingerprint(), other_bounds.fingerprint());
 }
 
-/// What `auto` warns of on a machine with these fields.
+/// Returns the warnings of `auto` on a machine with these fields.
 fn warned(fields: &serde_json::Value) -> Vec<String> {
     let mut machine = serde_json::json!({ "schema": 1, "triple": "x86_64-unknown-linux-gnu" });
     machine
@@ -78,22 +78,22 @@ fn warned(fields: &serde_json::Value) -> Vec<String> {
     plan.warnings.into_iter().map(|finding| finding.message).collect()
 }
 
-/// `auto` took the processor and said nothing.
+/// Regression: `auto` chose the CPU without a warning.
 #[test]
-fn the_processor_instead_of_a_gpu_is_told() {
+fn the_cpu_instead_of_a_gpu_is_reported() {
     let card = serde_json::json!([{ "vendor": "nvidia", "name": "NVIDIA H100", "compute_capability": "9.0" }]);
     assert_eq!(
         warned(&serde_json::json!({ "gpus": card, "cuda_driver": "13.0", "visible_devices": "-1" })),
-        ["the GPU stays unused: CUDA_VISIBLE_DEVICES=\"-1\" hides every NVIDIA GPU"]
+        ["the GPU is not used: CUDA_VISIBLE_DEVICES=\"-1\" hides every NVIDIA GPU"]
     );
     assert_eq!(
         warned(&serde_json::json!({})),
-        ["nothing is known of the GPU that it is for, so the environment is for the processor"]
+        ["it is not known which GPU the target machine has, so the environment uses the CPU"]
     );
     assert_eq!(
         warned(&serde_json::json!({ "cuda_driver": "11.4" })),
         [
-            "the GPU stays unused: the driver serves CUDA 11.4 (CUDA 12 needs driver 525.60.13 or newer): update the driver"
+            "the GPU is not used: the driver serves CUDA 11.4 (CUDA 12 needs driver 525.60.13 or newer): update the driver"
         ]
     );
     assert_eq!(
@@ -103,7 +103,7 @@ fn the_processor_instead_of_a_gpu_is_told() {
     assert_eq!(warned(&serde_json::json!({ "gpus": [] })), [""; 0]);
 }
 
-/// What was chosen for these cards, what is left out, and the refusal if there is one.
+/// Returns the chosen backend for these cards, or the error, and the warnings.
 fn for_cards(profile: ProfileName, driver: &str, cards: &[(&str, &str)]) -> (String, Vec<String>) {
     let gpus: Vec<_> = cards
         .iter()
@@ -137,22 +137,22 @@ const GTX_1080: (&str, &str) = ("GTX 1080", "6.1");
 const RTX_3090: (&str, &str) = ("RTX 3090", "8.6");
 const RTX_5090: (&str, &str) = ("RTX 5090", "12.0");
 
-/// The RTX 3090 was called unused beside the 5090, although the builds that were chosen serve both.
+/// Regression: the RTX 3090 was reported as not used next to the 5090, although the chosen builds support both.
 #[test]
-fn only_the_cards_that_are_not_served_are_left_out() {
+fn only_unsupported_cards_are_left_out() {
     let (backend, left_out) = for_cards(ProfileName::Gpu, "13.0", &[GTX_1080, RTX_3090, GTX_1080, RTX_5090]);
     assert_eq!(
         backend,
-        "cu130: the driver serves CUDA 13.0, and its builds hold code for RTX 3090 (sm_86), RTX 5090 (sm_120)"
+        "cu130: the driver serves CUDA 13.0, and its builds contain code for RTX 3090 (sm_86), RTX 5090 (sm_120)"
     );
     assert_eq!(
         left_out,
-        ["GTX 1080 (sm_61) stays unused: no stack serves it together with RTX 5090 (sm_120)"]
+        ["GTX 1080 (sm_61) is not used: no stack supports it together with RTX 5090 (sm_120)"]
     );
     let (_, left_out) = for_cards(ProfileName::GpuTrt, "13.0", &[GTX_1080, RTX_3090]);
     assert_eq!(
         left_out,
-        ["GTX 1080 (sm_61) stays unused: no stack for gpu-trt serves it"]
+        ["GTX 1080 (sm_61) is not used: no stack for gpu-trt supports it"]
     );
 }
 
@@ -160,47 +160,50 @@ fn only_the_cards_that_are_not_served_are_left_out() {
 fn cards_of_a_kind_are_counted() {
     let (backend, _) = for_cards(ProfileName::Gpu, "13.0", &[("H100", "9.0"); 8]);
     assert!(
-        backend.ends_with("its builds hold code for 8 x H100 (sm_90)"),
+        backend.ends_with("its builds contain code for 8 x H100 (sm_90)"),
         "{backend}"
     );
 }
 
-/// A Kepler card was told to update its driver, and newer drivers are without Kepler.
+/// Regression: users of a Kepler card were advised to update the driver, but newer drivers do not support Kepler.
 #[test]
 fn an_update_is_not_advised_where_it_would_not_help() {
     let (refused, _) = for_cards(ProfileName::Gpu, "11.4", &[("Tesla K80", "3.7")]);
     assert_eq!(
         refused,
-        "sleap cannot have the profile `gpu` here: Tesla K80 is sm_37, and no stack has code for it"
+        "the profile `gpu` is not available for sleap: Tesla K80 is sm_37, but no stack contains code for it"
     );
     let (refused, _) = for_cards(ProfileName::Gpu, "11.4", &[RTX_3090]);
     assert!(refused.ends_with("update the driver"), "{refused}");
     let (_, left_out) = for_cards(ProfileName::Gpu, "12.8", &[("Tesla K80", "3.7"), RTX_3090]);
-    assert_eq!(left_out, ["Tesla K80 (sm_37) stays unused: no stack for gpu serves it"]);
+    assert_eq!(
+        left_out,
+        ["Tesla K80 (sm_37) is not used: no stack for gpu supports it"]
+    );
 }
 
-/// Without a word about the C library a plan for musl was made with wheels for glibc.
+/// Regression: a plan for musl used wheels for glibc if the C library was unknown.
 #[test]
 fn a_platform_of_musl_is_refused() {
     let refused = planned(ProfileName::Cpu, "x86_64-unknown-linux-musl").expect_err("refused");
     assert!(refused.to_string().contains("its C library is musl"), "{refused}");
 }
 
-/// A login node with the driver's libraries was told to reboot.
+/// Regression: the user of a login node with the driver's libraries was advised to reboot.
 #[test]
-fn a_login_node_is_one_whatever_its_driver_says() {
-    let told = warned(&serde_json::json!({ "gpus": [], "scheduler": "slurm", "driver_problem": "reboot" }));
+fn a_login_node_is_recognized_despite_a_driver_problem() {
+    let warnings = warned(&serde_json::json!({ "gpus": [], "scheduler": "slurm", "driver_problem": "reboot" }));
     assert_eq!(
-        told,
+        warnings,
         [
-            "this looks like a login node (slurm, no GPU), so the environment is for the processor; if it should have one: reboot"
+            "this looks like a login node (slurm, no GPU), so the environment uses the CPU; if it should have a GPU: reboot"
         ]
     );
 }
 
-/// Every kind of card with every driver: what is chosen holds code for it, and the driver runs it.
+/// For every card and every driver, the chosen builds contain code for the card and run with the driver.
 #[test]
-fn whatever_is_chosen_serves_the_card_and_the_driver() {
+fn every_chosen_backend_supports_the_card_and_the_driver() {
     let manifests = Manifests::load(None).expect("sound");
     let profiles = Profiles::load().expect("sound");
     let cards = [
@@ -229,7 +232,7 @@ fn whatever_is_chosen_serves_the_card_and_the_driver() {
                 };
                 let manifest = manifests.get(env).expect("there");
                 let Ok(plan) = plan(manifest, &profiles, &hardware, &request) else {
-                    assert!(profile.is_some(), "auto is refused nothing");
+                    assert!(profile.is_some(), "auto is never refused");
                     continue;
                 };
                 if plan.profile == ProfileName::Cpu {
@@ -247,7 +250,7 @@ fn whatever_is_chosen_serves_the_card_and_the_driver() {
     assert!(chosen > 300, "{chosen}");
 }
 
-/// By the tables themselves, without the code that chose from them.
+/// Checks a plan against the tables, without the code that chose from them.
 fn serves(plan: &Plan, card: ComputeCapability, driver: crate::profile::CudaVersion) {
     use crate::profile::stack::{Backends, Stacks};
     let what = format!("{} {} on sm {card}, CUDA {driver}", plan.manifest, plan.backend);

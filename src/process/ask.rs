@@ -8,25 +8,25 @@ use std::{
 
 use super::Variables;
 
-/// How long a killed program is waited for: one that hangs in a driver cannot be killed at all.
+/// How long to wait for a killed program. A program that hangs in a driver cannot be killed.
 const GONE_WITHIN: Duration = Duration::from_millis(300);
 
-/// What a program said, output and errors in the order in which they came.
+/// The answer of a program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// Whether it exited with 0.
+    /// Whether the exit code was 0.
     pub success: bool,
-    /// Its words.
+    /// Standard output and standard error, in the order in which they were written.
     pub text: String,
 }
 
-/// Ask a small program of the system for a few lines, where no runtime is at hand.
+/// Runs a small system program and returns its output. It needs no async runtime.
 ///
 /// # Errors
-/// It could not be started, or it took longer than `limit`.
+/// The program could not be started, or it took longer than `limit`.
 #[expect(
     clippy::disallowed_methods,
-    reason = "a Job needs a runtime, and looking at the machine is a plain call"
+    reason = "a Job needs an async runtime, but hardware detection is synchronous"
 )]
 pub fn ask(program: &Path, arguments: &[&str], variables: &Variables, limit: Duration) -> std::io::Result<Answer> {
     let until = Instant::now() + limit;
@@ -43,16 +43,16 @@ pub fn ask(program: &Path, arguments: &[&str], variables: &Variables, limit: Dur
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     let mut child = command.spawn()?;
-    // It holds the writing end, and the reader waits for the last one to be closed.
+    // It keeps the write end of the pipe open, and the reader waits until all write ends are closed.
     drop(command);
-    let (sender, words) = mpsc::channel();
+    let (sender, output) = mpsc::channel();
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
-        // Half an answer is no worse than none.
+        // On a read error, a part of the output is still useful.
         let _ = reader.read_to_end(&mut bytes);
         let _ = sender.send(String::from_utf8_lossy(&bytes).into_owned());
     });
-    let text = words.recv_timeout(limit);
+    let text = output.recv_timeout(limit);
     while let Ok(text) = &text {
         if let Some(status) = child.try_wait()? {
             return Ok(Answer {
@@ -72,7 +72,7 @@ pub fn ask(program: &Path, arguments: &[&str], variables: &Variables, limit: Dur
 fn kill(child: &mut Child) {
     #[cfg(unix)]
     if let Some(pid) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
-        // The group may be gone already: then there is nothing to kill.
+        // The group may have ended already.
         let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
     }
     let _ = child.kill();
@@ -96,13 +96,13 @@ mod tests {
     }
 
     #[test]
-    fn both_streams_are_heard_and_the_exit_code_is_told() {
+    fn both_streams_and_the_exit_code_are_returned() {
         let answer = sh("echo out; echo err >&2; exit 18", Duration::from_secs(20)).expect("an answer");
         assert_eq!((answer.success, answer.text.as_str()), (false, "out\nerr\n"));
     }
 
     #[test]
-    fn a_program_that_hangs_is_not_waited_for() {
+    fn a_program_that_hangs_is_killed() {
         let since = Instant::now();
         let late = sh("sleep 30 & wait", Duration::from_millis(100));
         assert_eq!(late.expect_err("late").kind(), std::io::ErrorKind::TimedOut);

@@ -1,15 +1,16 @@
 use std::{collections::BTreeMap, ffi::OsString, path::Path, process::Stdio};
 
-/// Start a program that outlives this one and its terminal: no input, output and errors into `log`.
+/// Starts a program that keeps running after matenv and its terminal end. It has no input, and its output goes to
+/// `log`.
 ///
-/// On Unix it leads a session of its own, so neither Ctrl-C nor the end of the terminal reaches it; on Windows it has a
-/// process group and an unseen console of its own.
+/// On Unix, it runs in its own session, so Ctrl-C and closing the terminal do not stop it. On Windows, it has its
+/// own process group and its own hidden console.
 ///
 /// # Errors
 /// The program could not be started.
 #[expect(
     clippy::disallowed_methods,
-    reason = "a Job dies with its caller, and this one must not"
+    reason = "a Job is killed with its caller, and this program must not be"
 )]
 pub fn detach(
     program: &Path,
@@ -32,7 +33,7 @@ pub fn detach(
 #[cfg(unix)]
 #[expect(
     unsafe_code,
-    reason = "std's own setsid is not stable yet (rust-lang/rust#105376), and a process group alone keeps the terminal"
+    reason = "std's own setsid is not stable yet (rust-lang/rust#105376), and a process group alone does not detach from the terminal"
 )]
 fn leave_the_terminal(command: &mut std::process::Command) {
     use std::os::unix::process::CommandExt;
@@ -46,7 +47,7 @@ fn leave_the_terminal(command: &mut std::process::Command) {
 fn leave_the_terminal(command: &mut std::process::Command) {
     use std::os::windows::process::CommandExt;
     const CREATE_NEW_PROCESS_GROUP: u32 = 0x0000_0200;
-    // Not DETACHED_PROCESS: the launchers in Scripts start python.exe, which would then open a console window.
+    // Not DETACHED_PROCESS: with it, the launchers in Scripts start python.exe, which would open a console window.
     const CREATE_NO_WINDOW: u32 = 0x0800_0000;
     command.creation_flags(CREATE_NEW_PROCESS_GROUP | CREATE_NO_WINDOW);
 }

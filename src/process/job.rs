@@ -8,49 +8,49 @@ use std::{
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 
-/// How often a watched program is looked at.
+/// The interval of the `tick` calls for a watched program.
 pub const TICK: Duration = Duration::from_millis(200);
 
-/// A program to run to its end, with its output kept.
+/// A program to run to its end. Its output is captured.
 #[derive(Debug, Clone)]
 pub struct Job {
-    /// Program, by path or by name.
+    /// The program, as a path or a name.
     pub program: PathBuf,
-    /// Arguments.
+    /// The arguments.
     pub args: Vec<OsString>,
-    /// The variables it gets, and no others.
+    /// The environment variables. The program gets no others.
     pub variables: BTreeMap<OsString, OsString>,
-    /// The folder it runs in.
+    /// The working directory.
     pub cwd: Option<PathBuf>,
-    /// How long it may run.
+    /// The time limit.
     pub limit: Option<Duration>,
 }
 
-/// How a program ended.
+/// The result of a program.
 #[derive(Debug, Clone)]
 pub struct Ended {
-    /// Its exit status; `None` if it was stopped at the time limit.
+    /// The exit status. `None` if the program was stopped at the time limit.
     pub status: Option<ExitStatus>,
-    /// Its standard output.
+    /// Standard output.
     pub stdout: Vec<u8>,
-    /// Its standard error, as text.
+    /// Standard error, as text.
     pub stderr: String,
 }
 
 impl Ended {
-    /// Whether it exited with 0.
+    /// Returns whether the exit code was 0.
     #[must_use]
     pub fn success(&self) -> bool {
         self.status.is_some_and(|status| status.success())
     }
 
-    /// Standard output as text.
+    /// Returns standard output as text.
     #[must_use]
     pub fn stdout_text(&self) -> String {
         String::from_utf8_lossy(&self.stdout).into_owned()
     }
 
-    /// How it ended, in words: `exit code 2`, `signal 9`, `time limit`.
+    /// Describes how the program ended, such as `exit code 2` or `stopped at the time limit`.
     #[must_use]
     pub fn how(&self) -> String {
         match self.status {
@@ -60,7 +60,7 @@ impl Ended {
     }
 }
 
-/// An exit status in words.
+/// Describes an exit status.
 #[must_use]
 pub fn describe(status: ExitStatus) -> String {
     #[cfg(unix)]
@@ -83,7 +83,7 @@ pub fn describe(status: ExitStatus) -> String {
 }
 
 impl Job {
-    /// `program` with `variables` and nothing else.
+    /// Creates a job for `program` with only these `variables`.
     pub fn new(program: impl Into<PathBuf>, variables: BTreeMap<OsString, OsString>) -> Self {
         Self {
             program: program.into(),
@@ -94,35 +94,35 @@ impl Job {
         }
     }
 
-    /// Add arguments.
+    /// Adds arguments.
     #[must_use]
     pub fn args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
         self.args.extend(args.into_iter().map(Into::into));
         self
     }
 
-    /// Set a variable.
+    /// Sets a variable.
     #[must_use]
     pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.variables.insert(name.into(), value.into());
         self
     }
 
-    /// Run in `folder`.
+    /// Sets the working directory.
     #[must_use]
     pub fn cwd(mut self, folder: impl Into<PathBuf>) -> Self {
         self.cwd = Some(folder.into());
         self
     }
 
-    /// Stop it after `limit`.
+    /// Sets the time limit.
     #[must_use]
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = Some(limit);
         self
     }
 
-    /// Run to the end.
+    /// Runs the program to its end.
     ///
     /// # Errors
     /// The program could not be started.
@@ -130,7 +130,7 @@ impl Job {
         self.run_with(|_| {}).await
     }
 
-    /// Run to the end and hand each line of standard error to `line` as it comes.
+    /// Runs the program to its end, and calls `line` with each line of standard error.
     ///
     /// # Errors
     /// The program could not be started.
@@ -138,7 +138,7 @@ impl Job {
         self.run_watched(line, |_| {}).await
     }
 
-    /// [`Self::run_with`], and call `tick` with the process's number every [`TICK`] as well.
+    /// Like [`Self::run_with`], but also calls `tick` with the process ID every [`TICK`].
     ///
     /// # Errors
     /// The program could not be started.
@@ -204,7 +204,7 @@ impl Job {
         })
     }
 
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that starts children")]
+    #[expect(clippy::disallowed_methods, reason = "this is the only place that starts jobs")]
     fn spawn(self) -> std::io::Result<Group> {
         let mut command = tokio::process::Command::new(&self.program);
         command
@@ -227,11 +227,11 @@ impl Job {
     }
 }
 
-/// How long a killed child is waited for: one that hangs in the kernel must not hold up the end of this program.
+/// How long to wait for a killed child. A child that hangs in the kernel must not block matenv's exit.
 #[cfg(unix)]
 const GONE_WITHIN: Duration = Duration::from_millis(300);
 
-/// A child and its own children; dropping it before the end kills them all.
+/// A child and its own children. All are killed if this is dropped before the child ends.
 struct Group {
     child: tokio::process::Child,
     finished: bool,
@@ -247,9 +247,9 @@ impl Drop for Group {
                 .and_then(|id| i32::try_from(id).ok())
                 .and_then(rustix::process::Pid::from_raw)
         {
-            // The group may be gone already: then there is nothing to kill.
+            // The group may have ended already.
             let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
-            // Its threads write until they are really gone, and what they write to is removed next.
+            // The child may still write until it has really ended, and its files are removed next.
             let killed = std::time::Instant::now();
             while killed.elapsed() < GONE_WITHIN && matches!(self.child.try_wait(), Ok(None)) {
                 std::thread::sleep(Duration::from_millis(2));
@@ -277,6 +277,6 @@ mod tests {
             .expect("sh starts");
         assert!(ended.status.is_none());
         tokio::time::sleep(Duration::from_millis(1200)).await;
-        assert!(!file.exists(), "the grandchild lived on");
+        assert!(!file.exists(), "the grandchild was not killed");
     }
 }

@@ -1,7 +1,7 @@
-//! Other programs, started clean: without the library and Python paths that another program left behind.
+//! Processes: starts other programs without foreign variables, such as library paths and Python paths.
 //!
 //! In: a program, its arguments and the variables that matenv was started with. Out: its exit status and output.
-//! A child runs in a process group of its own and is killed with all its children when the caller is dropped,
+//! A child runs in its own process group. When the caller is dropped, the child and all its children are killed,
 //! so that Ctrl-C leaves nothing running.
 
 mod ask;

@@ -1,4 +1,4 @@
-/// A word that a POSIX shell takes as it is.
+/// Quotes a word for a POSIX shell.
 pub(crate) fn posix_quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-/// Variables of another program, conda environment or Python that must not reach a child.
+/// Variables of other programs, conda environments or Pythons that must not be passed to a child.
 pub(crate) const FOREIGN: &[&str] = &[
     "LD_LIBRARY_PATH",
     "LD_PRELOAD",
@@ -18,24 +18,24 @@ pub(crate) const FOREIGN: &[&str] = &[
 ];
 pub(crate) const FOREIGN_PREFIXES: &[&str] = &["DYLD_", "PYTHON", "CONDA_", "_CE_", "MAMBA_", "PIXI_", "PYENV_VERSION"];
 
-/// The process variables, read once when the program starts.
+/// The environment variables, read once when matenv starts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Variables(Arc<BTreeMap<OsString, OsString>>);
 
 impl Variables {
-    /// The variables of this process.
+    /// Returns the variables of this process.
     #[must_use]
     pub fn of_this_process() -> Self {
         Self(Arc::new(std::env::vars_os().collect()))
     }
 
-    /// Given variables: for tests and for planning as somebody else.
+    /// Creates variables from pairs, for tests.
     #[must_use]
     pub fn from_pairs<K: Into<OsString>, V: Into<OsString>>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
         Self(Arc::new(pairs.into_iter().map(|(k, v)| (k.into(), v.into())).collect()))
     }
 
-    /// A variable that is set and not empty.
+    /// Returns a variable that is set and not empty.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&OsStr> {
         self.0
@@ -44,31 +44,31 @@ impl Variables {
             .filter(|value| !value.is_empty())
     }
 
-    /// A variable as text; `None` if it is unset, empty or not Unicode.
+    /// Returns a variable as text. `None` if it is unset, empty or not Unicode.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
         self.get(name).and_then(OsStr::to_str)
     }
 
-    /// A variable as text where an empty one says something too; `None` if it is unset or not Unicode.
+    /// Returns a variable as text, which may be empty. `None` if it is unset or not Unicode.
     #[must_use]
     pub fn as_set(&self, name: &str) -> Option<&str> {
         self.0.get(OsStr::new(name)).and_then(|value| value.to_str())
     }
 
-    /// A variable as a path.
+    /// Returns a variable as a path.
     #[must_use]
     pub fn path(&self, name: &str) -> Option<PathBuf> {
         self.get(name).map(PathBuf::from)
     }
 
-    /// Every variable.
+    /// Returns all variables.
     pub fn iter(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
         self.0.iter().map(|(k, v)| (k.as_os_str(), v.as_os_str()))
     }
 
-    /// What a program inside an environment gets: these variables less the foreign ones, plus those that keep
-    /// ONNX Runtime from writing telemetry and Python from reading the user's own packages.
+    /// Returns the variables for a program inside an environment: without the foreign ones, and with variables
+    /// that disable ONNX Runtime's telemetry and Python's user site-packages.
     pub fn clean(&self) -> BTreeMap<OsString, OsString> {
         let mut clean: BTreeMap<_, _> = self
             .iter()
@@ -80,14 +80,14 @@ impl Variables {
         clean
     }
 
-    /// [`Self::clean`] with the environment at `prefix` in front of PATH and as `CONDA_PREFIX`.
+    /// Like [`Self::clean`], with the environment at `prefix` first in PATH and as `CONDA_PREFIX`.
     pub fn inside(&self, prefix: &Path) -> BTreeMap<OsString, OsString> {
         let mut inside = self.clean();
         let mut search = crate::files::layout::executable_dirs(prefix);
         if let Some(path) = self.get("PATH") {
             search.extend(std::env::split_paths(path));
         }
-        // A folder whose name holds the separator cannot stand in PATH at all; the environment still works by path.
+        // A folder whose name contains the separator cannot be in PATH. The environment still works with full paths.
         if let Ok(joined) = std::env::join_paths(search) {
             inside.insert("PATH".into(), joined);
         }

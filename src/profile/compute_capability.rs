@@ -7,43 +7,45 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ComputeCapability {
-    /// The generation.
+    /// The major number: the GPU generation.
     pub major: u8,
-    /// Its member.
+    /// The minor number: the variant within the generation.
     pub minor: u8,
 }
 
-/// How code gets onto a GPU.
+/// How a GPU can run the code of a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CodeSupport {
-    /// There is machine code that runs there.
+    /// The build contains machine code for the GPU.
     Sass,
-    /// The driver compiles PTX: the first run takes minutes.
+    /// The driver compiles PTX for the GPU. The first run takes minutes.
     Ptx,
-    /// `cudaErrorNoKernelImageForDevice`.
+    /// The GPU cannot run the build (`cudaErrorNoKernelImageForDevice`).
     Nothing,
 }
 
-/// A text that is no compute capability.
+/// The error for a text that is not a compute capability.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a compute capability, such as 8.9")]
 pub struct InvalidComputeCapability(String);
 
 impl ComputeCapability {
-    /// Whether a GPU of this kind runs machine code (SASS) for `code`: the same major, no higher minor.
+    /// Returns whether a GPU of this capability runs machine code (SASS) for `code`: same major, equal or lower
+    /// minor.
     #[must_use]
     pub fn runs_sass(self, code: Self) -> bool {
         self.major == code.major && code.minor <= self.minor
     }
 
-    /// Whether the driver can compile PTX for `code` for a GPU of this kind: nothing newer than the GPU.
+    /// Returns whether the driver can compile PTX for `code` on a GPU of this capability. The PTX must not be
+    /// newer than the GPU.
     #[must_use]
     pub fn compiles_ptx(self, code: Self) -> bool {
         code <= self
     }
 
-    /// How something that was built with machine code for `sass` and PTX for `ptx` gets onto a GPU of this kind.
+    /// Returns how a GPU of this capability runs a build with machine code for `sass` and PTX for `ptx`.
     #[must_use]
     pub fn served_by(self, sass: &[Self], ptx: &[Self]) -> CodeSupport {
         if sass.iter().any(|code| self.runs_sass(*code)) {
@@ -55,13 +57,13 @@ impl ComputeCapability {
         }
     }
 
-    /// As compilers name it: `sm_89`.
+    /// Returns the compiler's name for it, such as `sm_89`.
     #[must_use]
     pub fn sm(self) -> String {
         format!("sm_{}{}", self.major, self.minor)
     }
 
-    /// The number of a fat binary's entry, 89, as a capability.
+    /// Converts the architecture number of a fat binary's entry, such as 89, to a capability.
     #[must_use]
     pub fn from_arch(arch: u32) -> Option<Self> {
         Some(Self {
@@ -143,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn machine_code_serves_a_card_before_what_the_driver_compiles() {
+    fn machine_code_is_preferred_to_ptx() {
         let (sass, ptx) = ([cc("7.5"), cc("8.0")], [cc("8.0")]);
         for (card, reach) in [
             ("8.9", CodeSupport::Sass),

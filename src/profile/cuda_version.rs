@@ -2,23 +2,23 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// A version of CUDA, such as 13.0.
+/// A CUDA version, such as 13.0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct CudaVersion {
-    /// Libraries of another major do not fit.
+    /// The major number. Libraries of another major are not compatible.
     pub major: u32,
-    /// A driver of the same major runs machine code of a higher minor, but compiles no PTX of it.
+    /// The minor number. A driver of the same major runs machine code of a higher minor, but cannot compile its PTX.
     pub minor: u32,
 }
 
-/// A text that is no version of CUDA.
+/// The error for a text that is not a CUDA version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no version of CUDA, such as 13.0")]
+#[error("`{0}` is not a CUDA version, such as 13.0")]
 pub struct InvalidCudaVersion(String);
 
 impl CudaVersion {
-    /// What people say that a driver serves: 12 is 12.0, which every driver of that major serves.
+    /// Parses a version that a user gave. 12 means 12.0, which every driver of that major supports.
     pub fn told(text: &str) -> Result<Self, InvalidCudaVersion> {
         match text.trim().parse() {
             Ok(major) => Ok(Self { major, minor: 0 }),
@@ -36,7 +36,7 @@ impl fmt::Display for CudaVersion {
 impl FromStr for CudaVersion {
     type Err = InvalidCudaVersion;
 
-    /// Parts after the minor are left aside.
+    /// Parses `major.minor`. Further parts are ignored.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut parts = text.trim().split('.').map(str::parse);
         match (parts.next(), parts.next()) {
@@ -69,12 +69,12 @@ mod tests {
         let version = |text: &str| text.parse::<CudaVersion>();
         assert_eq!(version("13.0").map(String::from), Ok("13.0".to_owned()));
         assert_eq!(version("12.8.93").map(String::from), Ok("12.8".to_owned()));
-        let told = |text: &str| CudaVersion::told(text).map(String::from);
+        let given = |text: &str| CudaVersion::told(text).map(String::from);
         assert_eq!(
-            (told(" 12 "), told("12.8")),
+            (given(" 12 "), given("12.8")),
             (Ok("12.0".to_owned()), Ok("12.8".to_owned()))
         );
-        assert!(told("twelve").is_err() && told("13.").is_err());
+        assert!(given("twelve").is_err() && given("13.").is_err());
         assert!(version("12.10").ok() > version("12.9").ok());
         for wrong in ["", "13", "13.", ".0", "twelve.1", "-1.0"] {
             assert!(version(wrong).is_err(), "{wrong}");

@@ -1,6 +1,6 @@
-//! Profiles: what an accelerator level means.
+//! Profiles: the accelerator levels and what they require.
 //!
-//! In: the TOML files of `profiles/`. Out: [`Profile`]s. Absent on purpose: this machine; see [`crate::hardware`].
+//! In: the TOML files of `profiles/`. Out: [`Profile`]s. Absent on purpose: this machine, see [`crate::hardware`].
 
 mod compute_capability;
 mod cuda_version;
@@ -26,7 +26,7 @@ const BUILT_IN: [(&str, &str); 3] = [
     ("gpu-trt.toml", include_str!("../../profiles/gpu-trt.toml")),
 ];
 
-/// The hardware that a profile, or a check, needs.
+/// The hardware that a profile or a check needs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Needs {
@@ -38,31 +38,31 @@ pub enum Needs {
 }
 
 impl Needs {
-    /// Whether any machine has it.
+    /// Returns whether any machine is enough.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
         *self == Self::Nothing
     }
 }
 
-/// What an accelerator level means.
+/// An accelerator level.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
-    /// Version of the file's form.
+    /// Version of the file's schema.
     pub schema: u32,
-    /// Its name.
+    /// The name.
     pub name: ProfileName,
-    /// One sentence.
+    /// A one-sentence description.
     pub description: String,
     /// Other names for it.
     #[serde(default)]
     pub aliases: Vec<String>,
-    /// What the machine must have.
+    /// The hardware that the profile needs.
     pub needs: Needs,
-    /// torch backends, the best first.
+    /// The torch backends, the best first.
     pub backends: Vec<Backend>,
-    /// ONNX Runtime's execution providers, the best first.
+    /// The execution providers of ONNX Runtime, the best first.
     pub providers: Vec<String>,
 }
 
@@ -77,15 +77,15 @@ impl Profile {
     }
 }
 
-/// Every profile.
+/// All profiles.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Profiles(Vec<Profile>);
 
 impl Profiles {
-    /// The built-in ones.
+    /// Loads the built-in profiles.
     ///
     /// # Errors
-    /// A built-in file is at fault; a test reads them all.
+    /// A built-in file is invalid. A test parses all of them.
     pub fn load() -> Result<Self, TomlError> {
         ProfileName::ALL
             .into_iter()
@@ -94,10 +94,10 @@ impl Profiles {
             .map(Self)
     }
 
-    /// The profile of that name.
+    /// Returns the profile of that name.
     #[must_use]
     pub fn get(&self, name: ProfileName) -> &Profile {
-        // They were loaded in the order of their names.
+        // `load` keeps the order of `ProfileName::ALL`.
         &self.0[name as usize]
     }
 }
@@ -107,8 +107,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_built_in_profiles_are_sound() {
-        let profiles = Profiles::load().expect("sound");
+    fn the_built_in_profiles_are_valid() {
+        let profiles = Profiles::load().expect("valid");
         for name in ProfileName::ALL {
             let profile = profiles.get(name);
             assert_eq!(profile.name, name);

@@ -1,4 +1,4 @@
-//! `profiles/platforms.toml`: what the wheels ask of a platform.
+//! `profiles/platforms.toml`: what the wheels require of a platform.
 
 use std::sync::LazyLock;
 
@@ -12,18 +12,18 @@ const FILE: &str = include_str!("../../profiles/platforms.toml");
 static TABLE: LazyLock<Platforms> =
     LazyLock::new(|| toml::from_str(FILE).expect("tested: profiles/platforms.toml parses"));
 
-/// What the wheels ask of a platform.
+/// The requirements of the wheels on a platform.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Platforms {
-    #[expect(dead_code, reason = "there is one version so far")]
+    #[expect(dead_code, reason = "there is only one version so far")]
     schema: u32,
     glibc: Vec<GlibcRow>,
     gone: Vec<GoneRow>,
     target: Vec<TargetRow>,
 }
 
-/// What a lock for a platform counts on.
+/// The system that a lock for a platform assumes.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TargetRow {
@@ -34,11 +34,11 @@ pub struct TargetRow {
     pub linux: Option<Version>,
     /// The oldest macOS.
     pub macos: Option<Version>,
-    /// uv's name for it; `{glibc}` in it is filled in with `_` for the point.
+    /// uv's name for the platform. `{glibc}` is replaced by the glibc version, with `_` instead of the dot.
     pub uv: String,
-    /// Where it was read.
+    /// The source of the data.
     pub source: String,
-    /// When.
+    /// When the source was read.
     pub seen: toml::value::Datetime,
 }
 
@@ -48,51 +48,51 @@ pub struct TargetRow {
 pub struct GlibcRow {
     /// The package.
     pub package: String,
-    /// The oldest.
+    /// The oldest supported glibc.
     pub least: Version,
-    /// Where it was read.
+    /// The source of the data.
     pub source: String,
-    /// When.
+    /// When the source was read.
     pub seen: toml::value::Datetime,
 }
 
-/// A platform that a package has no wheels for any more.
+/// A platform that a package no longer has wheels for.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GoneRow {
     platform: String,
     /// The package.
     pub package: String,
-    /// The last release that had one.
+    /// The last release with a wheel.
     pub last: Version,
-    /// Where it was read.
+    /// The source of the data.
     pub source: String,
-    /// When.
+    /// When the source was read.
     pub seen: toml::value::Datetime,
 }
 
 impl Platforms {
-    /// The table that is compiled in.
+    /// Returns the built-in table.
     ///
     /// # Panics
-    /// Never in a released program: a test reads it.
+    /// Never in a released program: a test parses the table.
     #[must_use]
     pub fn table() -> &'static Self {
         &TABLE
     }
 
-    /// What a lock for a conda subdir counts on.
+    /// Returns the system that a lock for a conda subdir assumes.
     #[must_use]
     pub fn target(&self, subdir: &str) -> Option<&TargetRow> {
         self.target.iter().find(|row| row.platform == subdir)
     }
 
-    /// Every conda subdir that can be locked for.
+    /// Returns the conda subdirs that a lock can be made for.
     pub fn targets(&self) -> impl Iterator<Item = &str> {
         self.target.iter().map(|row| row.platform.as_str())
     }
 
-    /// The first package of an environment, with torch or without, that needs a newer glibc.
+    /// Returns the first package of an environment, with or without torch, that needs a newer glibc.
     #[must_use]
     pub fn too_old(&self, glibc: &Version, torch: bool) -> Option<&GlibcRow> {
         self.glibc
@@ -100,7 +100,8 @@ impl Platforms {
             .find(|row| (torch || row.package != "torch") && *glibc < row.least)
     }
 
-    /// The first package of an environment, with torch or without, that a conda subdir has no wheels of any more.
+    /// Returns the first package of an environment, with or without torch, that no longer has wheels for a conda
+    /// subdir.
     #[must_use]
     pub fn gone(&self, subdir: &str, torch: bool) -> Option<&GoneRow> {
         self.gone
@@ -143,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_row_says_where_it_was_read() {
+    fn every_row_names_its_source() {
         let table = Platforms::table();
         let glibc = table.glibc.iter().map(|row| &row.source);
         let gone = table.gone.iter().map(|row| &row.source);

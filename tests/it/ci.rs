@@ -12,7 +12,7 @@ fn a_workflow_names_the_wheel_by_its_hash() {
         .says("lock::no_lock_file")
         .says("create it: matenv lock");
     lab.run(&["lock"]).exits(0);
-    ci("github", &[]).exits(2).says("no wheel of matenv is named for");
+    ci("github", &[]).exits(2).says("no wheel of matenv given for");
     ci("github", &["--wheel", wheel]).exits(2).says("cannot read");
     fs_err::write(lab.root.join(wheel), "wheel").unwrap();
     for kind in ["github", "gitlab"] {

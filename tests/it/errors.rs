@@ -9,7 +9,7 @@ fn an_unknown_environment_names_the_closest() {
     TestEnv::new()
         .matenv(&["install", "slep"])
         .exits(2)
-        .says("there is no environment `slep`")
+        .says("unknown environment `slep`")
         .says("did you mean `sleap`?");
 }
 
@@ -185,7 +185,7 @@ fn an_error_is_one_json_document_with_json() {
           "error": {
             "code": "environment::unknown",
             "exit": 2,
-            "message": "there is no environment `slep`",
+            "message": "unknown environment `slep`",
             "help": "did you mean `sleap`? Known environments: runtime, sleap, x-anylabeling",
             "causes": []
           }

@@ -148,7 +148,7 @@ fn what_is_not_there_is_said_beside_what_is() {
     let (env, index) = made();
     env.matenv(&["export", "demo", "--format", "explicit", "--profile", "gpu"])
         .exits(2)
-        .says("`demo` is not there for profile gpu; there is demo-cpu for ");
+        .says("no `demo` for profile gpu, available: demo-cpu for ");
     env.matenv(&["export", "demo", "--format", "conda-lock"]).exits(2);
     let other = Index::pypi(&[]);
     let mirror = format!("pypi={}", other.url());

@@ -158,7 +158,7 @@ fn an_updated_driver_says_that_a_reboot_is_due() {
         &mut env,
         "echo 'Failed to initialize NVML: Driver/library version mismatch'; echo 'NVML library version: 550.90'; exit 18",
     );
-    env.matenv(&["hardware"]).exits(0).says("a reboot is due");
+    env.matenv(&["hardware"]).exits(0).says("a reboot is required");
     let found = hardware(&env);
     assert_eq!(found["gpus"], Value::Null);
     assert!(
@@ -168,7 +168,7 @@ fn an_updated_driver_says_that_a_reboot_is_due() {
 
     // NVML's own number for the same.
     if fake_nvml(&mut env, 18).is_some() {
-        env.matenv(&["hardware"]).exits(0).says("a reboot is due");
+        env.matenv(&["hardware"]).exits(0).says("a reboot is required");
     }
 }
 

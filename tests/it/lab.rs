@@ -39,7 +39,7 @@ fn init_then_add_then_plan_shows_the_package_with_its_reason() {
         .says("next: cd 'the lab' && matenv install");
     within(&env, &root, &["init"])
         .exits(2)
-        .says("matenv.toml is there already")
+        .says("matenv.toml already exists")
         .says("matenv add ENV PKG");
     within(&env, &root, &["add", "sleap", "ipykernel>=6", "sleap-nn<0.2.9"])
         .exits(0)
@@ -82,7 +82,7 @@ fn a_bare_command_takes_the_environments_that_are_listed() {
     within(&env, &below, &["plan", "sleap", "--profile", "cpu"]).exits(0);
     within(&env, &below, &["plan", "lables"])
         .exits(2)
-        .says("there is no environment `lables`")
+        .says("unknown environment `lables`")
         .says("did you mean `labels`? Known environments: labels, runtime, sleap, x-anylabeling");
     within(&env, &below, &["run", "labels", "--", "python"])
         .exits(2)
@@ -223,7 +223,7 @@ fn init_copies_the_manifests_to_be_edited() {
     fs_err::remove_file(root.join("matenv.toml")).unwrap();
     within(&env, &root, &["init", "--manifests"])
         .exits(2)
-        .says("is there already");
+        .says("already exists");
     within(&env, &root, &["init", "--env", "runtme"])
         .exits(2)
         .says("did you mean `runtime`?");
@@ -242,11 +242,11 @@ fn faults_name_the_line_and_the_next_command() {
     let (root, below) = lab(&env, "[environments.sleap]\npackages = [\"ipykernel\"]\n");
     within(&env, &below, &["remove-package", "sleap", "ipykernal"])
         .exits(2)
-        .says("adds no package `ipykernal` to sleap")
+        .says("does not add `ipykernal` to sleap")
         .says("did you mean: matenv remove-package sleap ipykernel");
     within(&env, &below, &["add", "sleap", "tqdm=4"])
         .exits(2)
-        .says("`tqdm=4` is no PEP 508 requirement")
+        .says("`tqdm=4` is not a valid PEP 508 requirement")
         .says("matenv add ENV \"ipykernel>=6\"");
     within(&env, &below, &["add", "slaep", "tqdm"])
         .exits(2)
@@ -264,6 +264,6 @@ fn faults_name_the_line_and_the_next_command() {
     fs_err::write(root.join("matenv.toml"), "[environments.mine]\n").unwrap();
     within(&env, &below, &["install"])
         .exits(2)
-        .says("wants the manifest `mine`, and there is none of that name")
+        .says("unknown manifest `mine`")
         .says("set one in [environments.mine]: manifest = ");
 }

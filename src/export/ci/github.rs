@@ -1,4 +1,4 @@
-//! A workflow of GitHub Actions, and its matrix alone.
+//! The workflow for GitHub Actions, and its matrix.
 
 use std::collections::BTreeMap;
 
@@ -66,7 +66,7 @@ struct Matrix<'a> {
 struct Row<'a> {
     #[serde(flatten)]
     job: &'a Job,
-    /// The version to plan for on a runner without a driver; an empty one means no CUDA.
+    /// The CUDA version to plan for on a runner without a driver. Empty means no CUDA.
     cuda: String,
     flags: &'static str,
     runner: &'a str,
@@ -110,11 +110,11 @@ const PATHS: Paths = Paths {
     ],
 };
 
-/// The install that is wanted: its exit code is the job's, its document the artifact.
+/// The installation. Its exit code is the exit code of the job, its JSON output is the artifact.
 const INSTALL: &str =
     "matenv install \"$ENVIRONMENT\" --profile \"$PROFILE\" $FLAGS --locked --json > certificate.json";
 
-/// What failed stands in the certificate, or is an error; what is proven is reported.
+/// The summary: the report of a proven environment, or else the error or the findings in the certificate.
 const SUMMARY: &str = r####"{
   echo "### $ENVIRONMENT, profile $PROFILE, $PLATFORM"
   echo '```text'
@@ -138,7 +138,7 @@ pub(super) fn workflow(jobs: &[Job], wheels: &[MatenvWheel], services: &Services
         on: Triggers {
             push: PATHS,
             pull_request: PATHS,
-            // Sources vanish without a change of the lab's own.
+            // Sources may disappear without a change in the lab.
             schedule: [Schedule { cron: "17 3 * * 1" }],
             workflow_dispatch: None,
         },
@@ -159,7 +159,7 @@ pub(super) fn workflow(jobs: &[Job], wheels: &[MatenvWheel], services: &Services
                     ("CONDA_OVERRIDE_CUDA", "${{ matrix.cuda }}"),
                     ("ENVIRONMENT", "${{ matrix.env }}"),
                     ("FLAGS", "${{ matrix.flags }}"),
-                    // On the disk of the caches, so that files are linked.
+                    // On the same disk as the caches, so that files can be linked.
                     ("MATENV_HOME", "${{ github.workspace }}/.matenv"),
                     ("NO_COLOR", "1"),
                     ("PLATFORM", "${{ matrix.platform }}"),
@@ -192,7 +192,7 @@ fn steps(services: &Services) -> Vec<Step<'_>> {
         Step {
             condition: Some("matrix.profile == 'cpu'"),
             uses: Some(&actions.cache),
-            // Without restore-keys: what an older lock left would be carried along for ever.
+            // No restore-keys: the cache would keep the packages of old locks forever.
             with: BTreeMap::from([
                 (
                     "key",
@@ -208,7 +208,7 @@ fn steps(services: &Services) -> Vec<Step<'_>> {
             ..Step::default()
         },
         Step {
-            name: Some("Install the environment by the lock and prove it"),
+            name: Some("Install the environment from the lock and prove it"),
             run: Some(INSTALL),
             ..Step::default()
         },
@@ -239,7 +239,7 @@ pub(super) fn matrix(jobs: &[Job], wheels: &[MatenvWheel], services: &Services) 
     serde_json::to_string(&Matrix { include }).map_err(|error| CiError::Form(error.to_string()))
 }
 
-/// The rows of the matrix; without a wheel where none is named for the platform.
+/// Returns the rows of the matrix. A row has no wheel if none is given for its platform.
 fn rows<'a>(jobs: &'a [Job], wheels: &'a [MatenvWheel], services: &'a Services) -> Result<Vec<Row<'a>>, CiError> {
     let row = |job: &'a Job| {
         let platform = services.platform(&job.platform).ok_or_else(|| CiError::NoRunner {

@@ -1,4 +1,4 @@
-//! A pipeline of GitLab: one hidden job that says how, and one job for each environment that says which.
+//! The pipeline for GitLab: a hidden job with the script, and one job for each environment with its variables.
 
 use std::collections::BTreeMap;
 
@@ -85,7 +85,7 @@ fn hidden(services: &Services) -> Hidden<'_> {
         image: &services.python.image,
         timeout: "1h",
         variables: BTreeMap::from([
-            // On the disk of the caches, so that files are linked.
+            // On the same disk as the caches, so that files can be linked.
             ("MATENV_HOME", "$CI_PROJECT_DIR/.matenv"),
             ("NO_COLOR", "1"),
             ("RATTLER_CACHE_DIR", "$CI_PROJECT_DIR/.cache/rattler"),
@@ -108,7 +108,7 @@ fn hidden(services: &Services) -> Hidden<'_> {
             when: "always",
             paths: ["certificate.json"],
         },
-        // 4: a source does not answer. Nothing else gets better by itself.
+        // 4: a source does not answer. Other errors do not go away with a retry.
         retry: Retry {
             max: 1,
             exit_codes: [4],

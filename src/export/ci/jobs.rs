@@ -1,7 +1,7 @@
 use super::Job;
 use crate::lock::{LabEntry, LabLock};
 
-/// One job for each entry of the lab's lock.
+/// Returns one job for each entry of the lab's lock.
 #[must_use]
 pub fn jobs(lock: &LabLock) -> Vec<Job> {
     let of_entry = |entry: &LabEntry| Job {

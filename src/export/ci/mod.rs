@@ -1,8 +1,8 @@
-//! CI: a workflow that installs a lab's environments by its lock and keeps their certificates.
+//! CI: a workflow that installs a lab's environments from its lock and stores their certificates.
 //!
-//! In: jobs, one for each environment, profile and platform ([`jobs`]), and the wheels that bring matenv itself. Out:
-//! the text of a workflow, a pipeline or a matrix ([`render`]). Absent on purpose: sockets; the services' own names stand
-//! in `profiles/services.toml`.
+//! In: jobs, one for each environment, profile and platform ([`jobs`]), and the wheels of matenv itself. Out: the
+//! text of a workflow, a pipeline or a matrix ([`render`]). Absent on purpose: sockets, and the names that the
+//! services use: they are in `profiles/services.toml`.
 
 mod github;
 mod gitlab;
@@ -21,80 +21,83 @@ use crate::{
     names::{Backend, EnvName, ProfileName},
 };
 
-/// What is written.
+/// The kind of file to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// A workflow of GitHub Actions
+    /// A workflow for GitHub Actions
     Github,
-    /// A pipeline of GitLab
+    /// A pipeline for GitLab
     Gitlab,
-    /// The jobs as one line of JSON, for a workflow of your own
+    /// The jobs as one line of JSON, for your own workflow
     Matrix,
 }
 
-/// One job.
+/// A CI job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Job {
     /// The environment.
     pub env: EnvName,
     /// The accelerator level.
     pub profile: ProfileName,
-    /// torch's backend.
+    /// The torch backend.
     pub backend: Backend,
-    /// conda's platform, such as `linux-64`.
+    /// The conda subdir, such as `linux-64`.
     pub platform: String,
 }
 
-/// What was written, and what not.
+/// The rendered text and its jobs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Rendered {
     /// The text.
     pub text: String,
-    /// The jobs that are in it.
+    /// The jobs in the text.
     pub jobs: Vec<Job>,
-    /// The jobs that the service has no runner for.
+    /// The jobs that were left out because the service has no runner for them.
     pub left_out: Vec<Job>,
 }
 
-/// Why nothing could be written.
+/// An error while rendering a CI file.
 #[derive(Debug, thiserror::Error)]
 pub enum CiError {
-    /// No wheel brings matenv to a platform.
-    #[error("no wheel of matenv is named for {platform}")]
+    /// There is no wheel of matenv for a platform.
+    #[error("no wheel of matenv given for {platform}")]
     NoWheel {
-        /// conda's name of it.
+        /// The conda subdir.
         platform: String,
     },
-    /// A wheel is named in a way that a job cannot use.
-    #[error("`{given}` cannot be the wheel of matenv: {because}")]
+    /// A job cannot use the given wheel.
+    #[error("invalid wheel of matenv `{given}`: {because}")]
     Wheel {
-        /// What was given.
+        /// The given text.
         given: String,
-        /// Why not.
+        /// The reason.
         because: &'static str,
     },
     /// A wheel cannot be read.
-    #[error("cannot read {}", path.display())]
+    #[error("failed to read {}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// A platform that no service has a runner for.
-    #[error("no runner is known for {platform}")]
+    /// The service has no runner for a platform.
+    #[error("no known runner for {platform}")]
     NoRunner {
-        /// conda's name of it.
+        /// The conda subdir.
         platform: String,
     },
-    /// The text could not be made.
-    #[error("the text cannot be made: {0}")]
+    /// The text could not be rendered.
+    #[error("failed to render the file: {0}")]
     Form(String),
 }
 
-/// Write `jobs` for a service. The wheels are needed where the text installs matenv.
+/// Renders `jobs` for a service. `wheels` may be empty for [`Kind::Matrix`].
+///
+/// # Errors
+/// A wheel or a runner is missing for a platform.
 pub fn render(kind: Kind, jobs: &[Job], wheels: &[MatenvWheel]) -> Result<Rendered, CiError> {
     let services = Services::load();
     let (shown, left_out): (Vec<Job>, Vec<Job>) = jobs.iter().cloned().partition(|job| {
@@ -118,13 +121,14 @@ pub fn render(kind: Kind, jobs: &[Job], wheels: &[MatenvWheel]) -> Result<Render
 }
 
 impl Job {
-    /// `sleap-gpu-cu130 linux-64`, as the lock names it.
+    /// Returns the name of the lock's entry and the platform: `sleap-gpu-cu130 linux-64`.
     fn title(&self) -> String {
         let entry = crate::lock::LabEntry::name_of(&self.env, self.profile, &self.backend);
         format!("{entry} {}", self.platform)
     }
 
-    /// Runners have no GPU: what needs one is skipped, and the certificate says so.
+    /// Returns the additional flags of `matenv install`. Runners have no GPU, so GPU environments need `--cross`,
+    /// which skips the checks that need one.
     fn flags(&self) -> &'static str {
         if self.profile == ProfileName::Cpu {
             ""
@@ -134,10 +138,10 @@ impl Job {
     }
 }
 
-/// What both files begin with.
+/// The beginning of the workflow and of the pipeline.
 pub const HEAD: &str = "# Written by `matenv ci ";
 
-/// The top of the git repository that a lab lies in, if that is another folder.
+/// Returns the root of the git repository that contains the lab, if it is another folder.
 #[must_use]
 pub fn repository_above(root: &Path) -> Option<PathBuf> {
     let root = fs_err::canonicalize(root).ok()?;
@@ -145,12 +149,12 @@ pub fn repository_above(root: &Path) -> Option<PathBuf> {
     (top != root).then(|| top.to_owned())
 }
 
-/// The first lines of both files.
+/// Returns the first lines of the workflow and of the pipeline.
 fn comments(kind: &str) -> String {
     format!(
-        "{HEAD}{kind}`, matenv {}; it was not run. Write it again when the lab's environments change.\n\
-         # matenv comes from a wheel, pinned by hash. Cached is what matenv.lock names, on the processor only: a few GPU\n\
-         # environments would fill the 10 GB that a repository has.\n",
+        "{HEAD}{kind}`, matenv {}; not tested by running it. Run the command again when the lab's environments change.\n\
+         # matenv is installed from a wheel, pinned by hash. Only packages of CPU environments are cached: a few GPU environments\n\
+         # would fill the 10 GB that a repository has.\n",
         env!("CARGO_PKG_VERSION")
     )
 }
@@ -188,7 +192,7 @@ mod tests {
         ]
     }
 
-    /// As a snapshot keeps it: the next version of matenv changes none.
+    /// Replaces matenv's version, so that snapshots do not depend on it.
     fn shown(rendered: &Rendered) -> String {
         let version = concat!("matenv ", env!("CARGO_PKG_VERSION"));
         rendered.text.replace(version, "matenv [VERSION]")
@@ -201,17 +205,17 @@ mod tests {
     }
 
     #[test]
-    fn a_pipeline_leaves_out_what_the_service_has_no_runner_for() {
+    fn a_pipeline_leaves_out_jobs_without_a_runner() {
         let rendered = render(Kind::Gitlab, &all(), &wheels()).expect("a pipeline");
         assert_eq!(rendered.left_out, all()[2..]);
         insta::assert_snapshot!("gitlab", shown(&rendered));
     }
 
-    /// A pipeline of nothing but a hidden job is refused by the service.
+    /// GitLab refuses a pipeline with only a hidden job.
     #[test]
-    fn what_no_runner_can_take_is_no_pipeline() {
+    fn a_pipeline_without_jobs_is_an_error() {
         let error = render(Kind::Gitlab, &all()[2..], &wheels()).expect_err("no runner for Windows");
-        assert_eq!(error.to_string(), "no runner is known for win-64");
+        assert_eq!(error.to_string(), "no known runner for win-64");
     }
 
     #[test]
@@ -223,6 +227,6 @@ mod tests {
     #[test]
     fn a_platform_without_a_wheel_is_named() {
         let error = render(Kind::Github, &all(), &wheels()[..1]).expect_err("no wheel for Windows");
-        assert_eq!(error.to_string(), "no wheel of matenv is named for win-64");
+        assert_eq!(error.to_string(), "no wheel of matenv given for win-64");
     }
 }

@@ -6,29 +6,32 @@ use url::Url;
 use super::{CiError, Job};
 use crate::export::services::Services;
 
-/// A wheel that brings matenv to a runner.
+/// A wheel of matenv, to install it on a runner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MatenvWheel {
-    /// As pip takes it: a URL, or a path that begins with `./` from the root of the repository.
+    /// The argument for pip: a URL, or a path relative to the root of the repository that begins with `./`.
     pub place: String,
-    /// The name of its file.
+    /// The file name.
     pub file: String,
     /// SHA-256 of the file, 64 hex digits.
     pub sha256: String,
 }
 
-/// What a job runs to have matenv: pip reads a hash from a list only.
+/// The commands that install matenv in a job. pip accepts a hash only in a requirements file.
 pub(super) const INSTALL_LINES: [&str; 2] = [
     "echo \"$WHEEL --hash=sha256:$SHA256\" > matenv-wheel.txt",
     "python -m pip install --no-deps --require-hashes -r matenv-wheel.txt",
 ];
 
-/// The same in one text.
+/// [`INSTALL_LINES`] as one text.
 pub(super) const INSTALL: &str = "echo \"$WHEEL --hash=sha256:$SHA256\" > matenv-wheel.txt\n\
                                   python -m pip install --no-deps --require-hashes -r matenv-wheel.txt\n";
 
 impl MatenvWheel {
-    /// The wheel that `given` names: `URL#sha256=HEX`, or a file of the repository whose root is `root`.
+    /// Reads the wheel `given`: `URL#sha256=HEX`, or a file in the repository `root`.
+    ///
+    /// # Errors
+    /// The wheel is invalid or cannot be read.
     pub fn find(given: &str, root: &Path) -> Result<Self, CiError> {
         let wrong = |because| CiError::Wheel {
             given: given.split('#').next().unwrap_or(given).to_owned(),
@@ -40,15 +43,15 @@ impl MatenvWheel {
         };
         let is_wheel = Path::new(&file).extension().is_some_and(|ending| ending == "whl");
         if !is_wheel || !file.starts_with("matenv-") {
-            return Err(wrong("its name is not matenv-VERSION-….whl"));
+            return Err(wrong("its file name is not matenv-VERSION-….whl"));
         }
         if place.contains(char::is_whitespace) {
-            return Err(wrong("pip takes no path with a space in it"));
+            return Err(wrong("pip does not support paths with spaces here"));
         }
         Ok(Self { place, file, sha256 })
     }
 
-    /// The one of `wheels` that runs where `job` does.
+    /// Returns the one of `wheels` that runs on the platform of `job`.
     pub(super) fn of<'a>(job: &Job, wheels: &'a [Self], services: &Services) -> Result<&'a Self, CiError> {
         let platform = services.platform(&job.platform);
         wheels
@@ -62,13 +65,13 @@ impl MatenvWheel {
 
 fn of_url(mut url: Url) -> Result<(String, String, String), &'static str> {
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("it holds credentials, and the file is for everybody");
+        return Err("it contains credentials, which everybody could read in the file");
     }
     let sha256 = url
         .fragment()
         .and_then(|fragment| fragment.strip_prefix("sha256="))
         .filter(|hex| hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
-        .ok_or("write URL#sha256=HEX, with its 64 digits")?
+        .ok_or("expected URL#sha256=HEX with 64 hex digits")?
         .to_ascii_lowercase();
     url.set_fragment(None);
     let file = url
@@ -87,7 +90,7 @@ fn of_file(given: &str, root: &Path) -> Result<(String, String, String), CiError
     let path = fs_err::canonicalize(given).map_err(unreadable)?;
     let inside = path.strip_prefix(&root).map_err(|_| CiError::Wheel {
         given: given.to_owned(),
-        because: "it lies outside of the lab's folder, so a job does not see it",
+        because: "it is outside the lab's folder, so a job cannot access it",
     })?;
     let parts: Vec<_> = inside.iter().map(|part| part.to_string_lossy()).collect();
     let sha256 = compute_file_digest::<Sha256>(&path).map_err(unreadable)?;
@@ -118,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wheel_elsewhere_needs_a_hash_and_no_password() {
+    fn a_wheel_by_url_needs_a_hash_and_no_password() {
         let root = Path::new(".");
         let hash = "A".repeat(64);
         let found = MatenvWheel::find(&format!("https://wheels.example.org/{FILE}#sha256={hash}"), root);
@@ -131,7 +134,7 @@ mod tests {
             format!("https://wheels.example.org/other-1.0.whl#sha256={hash}"),
         ] {
             let error = MatenvWheel::find(&bad, root).expect_err("refused").to_string();
-            assert!(error.contains("cannot be the wheel of matenv"), "{error}");
+            assert!(error.contains("invalid wheel of matenv"), "{error}");
         }
     }
 }

@@ -1,23 +1,23 @@
-//! What Linux knows of NVIDIA's kernel module: `/proc/driver/nvidia`.
+//! NVIDIA's kernel module on Linux, read from `/proc/driver/nvidia`.
 
 use std::path::Path;
 
 use super::{gpu, is_driver_version};
 use crate::hardware::Gpu;
 
-/// The module that is loaded.
+/// The loaded kernel module.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Module {
     pub(super) version: Option<String>,
     pub(super) gpus: Vec<Gpu>,
-    /// Its device files are here, so programs reach the GPUs.
+    /// Whether the device files exist, so that programs can use the GPUs.
     pub(super) is_reachable: bool,
 }
 
 /// A GPU and the number of its device file.
 type Numbered = (Gpu, Option<u32>);
 
-/// The module below `root`; `None` if none is loaded.
+/// Reads the module below `root`. `None` if none is loaded.
 pub(super) fn module(root: &Path) -> Option<Module> {
     let folder = root.join("proc/driver/nvidia");
     let version = version(&fs_err::read_to_string(folder.join("version")).ok()?);
@@ -73,7 +73,7 @@ mod tests {
                                Device Minor: \t 0\n";
 
     #[test]
-    fn both_kinds_of_module_tell_their_version() {
+    fn both_kinds_of_module_report_their_version() {
         for (text, expected) in [
             (
                 "NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.104.05  Sat Aug 19 01:15:15 UTC 2023\nGCC version:  gcc 12.2.0\n",
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn gpus_without_a_device_file_are_anothers() {
+    fn gpus_without_a_device_file_are_left_out() {
         let root = tempfile::tempdir().expect("a temp folder");
         assert_eq!(module(root.path()), None);
         let folder = root.path().join("proc/driver/nvidia");

@@ -1,5 +1,5 @@
-//! NVIDIA's GPUs and driver: NVML tells most, `nvidia-smi` the same where NVML cannot be loaded, and the kernel's own files what
-//! there is while the driver does not answer.
+//! NVIDIA GPUs and their driver. NVML reports most. If NVML cannot be loaded, `nvidia-smi` is used instead. If
+//! the driver does not answer, the kernel's own files are read.
 
 mod kernel;
 mod nvml;
@@ -13,53 +13,53 @@ use crate::process::Variables;
 use kernel::Module;
 use trouble::Trouble;
 
-/// How long a driver may think. Waking several GPUs takes a second or two.
+/// How long to wait for the driver. Waking several GPUs takes a second or two.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The same before each program of an environment, where 50 ms are noticed.
+/// How long to wait for the driver before each program of an environment, where 50 ms are noticeable.
 const NO_PATIENCE: Duration = Duration::from_millis(35);
 
-/// How closely to look.
+/// How thorough the detection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Effort {
-    /// As closely as can be.
+    /// Detect everything.
     Whole,
-    /// Start no program and wait for nothing.
+    /// Start no program and do not wait.
     Glance,
 }
 
-/// Where to look.
+/// The system to inspect.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place<'a> {
     pub(super) root: &'a Path,
     pub(super) variables: &'a Variables,
     pub(super) wsl: bool,
     pub(super) in_container: bool,
-    /// A card of NVIDIA is on the PCI bus.
+    /// Whether an NVIDIA card is on the PCI bus.
     pub(super) on_the_bus: bool,
 }
 
-/// What was found.
+/// The detected GPUs and driver.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Nvidia {
-    /// `None` if nobody can say.
+    /// The GPUs. `None` if they are unknown.
     pub(super) gpus: Option<Vec<Gpu>>,
     pub(super) driver: Option<String>,
     pub(super) cuda: Option<String>,
     pub(super) problem: Option<String>,
-    /// What is wrong with some of the GPUs.
+    /// A problem with some of the GPUs.
     pub(super) warning: Option<String>,
 }
 
 impl Nvidia {
     pub(super) fn find(place: &Place, effort: Effort) -> Self {
-        // Apple's systems have had no driver of NVIDIA since 2018.
+        // macOS has had no NVIDIA driver since 2018.
         if cfg!(target_os = "macos") {
             return Self::nothing();
         }
         let answer = match (nvml::ask(effort), effort) {
             (Err(Trouble::Absent), Effort::Whole) => smi::ask(place),
-            // It would answer, but only a program could ask it.
+            // The driver may answer, but only `nvidia-smi` could ask it.
             (Err(Trouble::Absent), Effort::Glance) if smi::program(place).is_some() => return Self::default(),
             (answer, _) => answer,
         };
@@ -76,7 +76,7 @@ impl Nvidia {
         }
     }
 
-    /// What is `wrong` with single GPUs: a problem only if none is left.
+    /// Adds the problems of single GPUs: as a warning if other GPUs work, else as the problem of the driver.
     fn with_wrong(mut self, wrong: &[String]) -> Self {
         if wrong.is_empty() {
             return self;
@@ -90,7 +90,7 @@ impl Nvidia {
         self
     }
 
-    /// What the kernel knows, and why the driver does not tell more.
+    /// Returns what the kernel reports, with the reason why the driver does not answer.
     fn without_answer(trouble: &Trouble, place: &Place, module: Option<Module>, effort: Effort) -> Self {
         let Some(module) = module else {
             return match trouble {
@@ -99,7 +99,7 @@ impl Nvidia {
                     ..Self::nothing()
                 },
                 Trouble::Absent | Trouble::NoDevice => Self::nothing(),
-                // The libraries are there for the nodes that have cards, as on a cluster's login node.
+                // A cluster's login node has the libraries of the GPU nodes, but no card.
                 Trouble::NotLoaded if !place.may_have_a_card() => Self::nothing(),
                 Trouble::Slow if effort == Effort::Glance => Self::default(),
                 _ => Self {
@@ -109,7 +109,7 @@ impl Nvidia {
             };
         };
         if place.in_container && !module.is_reachable {
-            // The kernel is the host's, so it tells of GPUs that nobody gave to this container.
+            // The kernel is the host's, so it also lists GPUs that this container may not use.
             return Self {
                 problem: Some(trouble::not_in_container(module.version.as_deref())),
                 ..Self::nothing()
@@ -130,7 +130,8 @@ impl Nvidia {
 }
 
 impl Place<'_> {
-    /// Whether a card may be there: Linux lists those of the PCI bus; WSL and others hide them, and a Jetson's is on no bus.
+    /// Returns whether the machine may have an NVIDIA card. Linux lists the cards on the PCI bus, but WSL hides
+    /// them, and the GPU of a Jetson is not on that bus.
     fn may_have_a_card(&self) -> bool {
         let is_listed = cfg!(target_os = "linux") && self.root.join("sys/bus/pci/devices").exists();
         let jetson = self.root.join("etc/nv_tegra_release").exists();
@@ -138,7 +139,7 @@ impl Place<'_> {
     }
 }
 
-/// Whether a text is a version of the driver, such as `580.65.06` or `572.60`.
+/// Returns whether a text is a driver version, such as `580.65.06` or `572.60`.
 fn is_driver_version(text: &str) -> bool {
     let parts: Vec<&str> = text.split('.').collect();
     let numbers = parts
@@ -182,12 +183,16 @@ mod tests {
     }
 
     #[test]
-    fn a_mismatch_keeps_what_the_kernel_knows() {
+    fn a_mismatch_keeps_what_the_kernel_reports() {
         let variables = Variables::default();
         let found = Nvidia::without_answer(&Trouble::Mismatch, &place(&variables), Some(module()), Effort::Whole);
         assert_eq!(found.gpus.map(|gpus| gpus.len()), Some(1));
         assert_eq!(found.driver.as_deref(), Some("550.54.14"));
-        assert!(found.problem.is_some_and(|problem| problem.contains("a reboot is due")));
+        assert!(
+            found
+                .problem
+                .is_some_and(|problem| problem.contains("a reboot is required"))
+        );
 
         let blind = Nvidia::without_answer(&Trouble::Mismatch, &place(&variables), None, Effort::Whole);
         assert_eq!(blind.gpus, None);
@@ -195,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn gpus_of_the_host_are_not_the_containers() {
+    fn gpus_of_the_host_are_not_visible_in_the_container() {
         let variables = Variables::default();
         let inside = Place {
             in_container: true,
@@ -213,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_card_without_a_driver_is_told() {
+    fn a_card_without_a_driver_is_reported() {
         let variables = Variables::default();
         let found = Nvidia::without_answer(&Trouble::Absent, &place(&variables), None, Effort::Whole);
         assert_eq!(found.gpus, Some(Vec::new()));
@@ -226,10 +231,10 @@ mod tests {
         assert_eq!(found, Nvidia::nothing());
     }
 
-    /// A login node has the driver's libraries and no card; it was told to reboot.
+    /// Regression: a login node has the driver's libraries but no card, and its user was advised to reboot.
     #[test]
     #[cfg(target_os = "linux")]
-    fn libraries_without_a_card_are_no_trouble() {
+    fn libraries_without_a_card_are_no_problem() {
         let variables = Variables::default();
         let root = tempfile::tempdir().expect("a temp folder");
         let found = |on_the_bus| {
@@ -240,7 +245,7 @@ mod tests {
             };
             Nvidia::without_answer(&Trouble::NotLoaded, &place, None, Effort::Whole)
         };
-        assert!(found(false).problem.is_some(), "nobody lists the bus");
+        assert!(found(false).problem.is_some(), "there is no list of the bus");
         fs_err::create_dir_all(root.path().join("sys/bus/pci/devices")).expect("made");
         assert_eq!(found(false), Nvidia::nothing());
         let there = found(true);
@@ -251,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_glance_waits_for_no_driver_and_blames_none() {
+    fn a_glance_reports_no_slow_driver() {
         let variables = Variables::default();
         let glance = |module| Nvidia::without_answer(&Trouble::Slow, &place(&variables), module, Effort::Glance);
         assert_eq!(glance(None), Nvidia::default());
@@ -259,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_of_the_driver_are_known() {
+    fn driver_versions_are_recognized() {
         for good in ["572.60", "580.65.06", "304.137"] {
             assert!(is_driver_version(good), "{good}");
         }

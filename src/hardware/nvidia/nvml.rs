@@ -1,4 +1,4 @@
-//! NVIDIA's management library, loaded while the program runs.
+//! NVML, NVIDIA's management library, loaded at run time.
 
 use std::{ffi::OsStr, sync::mpsc, thread};
 
@@ -7,7 +7,7 @@ use nvml_wrapper::{Device, Nvml, cuda_driver_version_major, cuda_driver_version_
 use super::{Effort, NO_PATIENCE, Nvidia, PATIENCE, Trouble, gpu, trouble};
 use crate::{hardware::Gpu, profile::ComputeCapability};
 
-/// By name first; then where WSL and distributions put it without telling the loader.
+/// The name first, then the paths of WSL and of distributions that the loader does not search.
 #[cfg(target_os = "linux")]
 const LIBRARIES: &[&str] = &[
     "libnvidia-ml.so.1",
@@ -20,7 +20,7 @@ const LIBRARIES: &[&str] = &["nvml.dll", r"C:\Program Files\NVIDIA Corporation\N
 #[cfg(not(any(target_os = "linux", windows)))]
 const LIBRARIES: &[&str] = &[];
 
-/// Ask in a thread of its own: a driver whose GPU hangs never returns.
+/// Queries NVML in a separate thread, because a driver whose GPU hangs never returns.
 pub(super) fn ask(effort: Effort) -> Result<Nvidia, Trouble> {
     let (sender, answer) = mpsc::channel();
     let limit = match effort {
@@ -29,7 +29,7 @@ pub(super) fn ask(effort: Effort) -> Result<Nvidia, Trouble> {
     };
     let thread = thread::Builder::new().name("nvml".to_owned());
     let started = thread.spawn(move || {
-        // Who asked may be gone.
+        // The receiver may have timed out already.
         let _ = sender.send(listen());
     });
     started.map_err(|error| Trouble::Other(error.to_string()))?;
@@ -42,7 +42,7 @@ fn listen() -> Result<Nvidia, Trouble> {
         match Nvml::builder().lib_path(OsStr::new(library)).init() {
             Ok(nvml) => return all(&nvml),
             Err(NvmlError::LibloadingError(_) | NvmlError::FailedToLoadSymbol(_)) => {}
-            // One that is there and refuses says more than another that is not.
+            // An error of an installed library says more than a missing library.
             Err(error) => {
                 trouble = troubled(&error);
                 break;
@@ -83,17 +83,15 @@ fn all(nvml: &Nvml) -> Result<Nvidia, Trouble> {
                 }
                 found.gpus.get_or_insert_default().extend(all);
             }
-            // Not given to this user, this container or this job.
+            // The GPU is not assigned to this user, container or job.
             Err(NvmlError::NoPermission) => {}
-            Err(error) => wrong.push(format!(
-                "GPU {index} does not answer ({error}): a reboot may bring it back."
-            )),
+            Err(error) => wrong.push(format!("GPU {index} does not answer ({error}): a reboot may fix it.")),
         }
     }
     Ok(found.with_wrong(&wrong))
 }
 
-/// A GPU, or its slices.
+/// Returns the GPU, or its MIG slices.
 fn one(device: &Device) -> Vec<Gpu> {
     let whole = Gpu {
         memory_bytes: device.memory_info().ok().map(|memory| memory.total),
@@ -106,7 +104,7 @@ fn one(device: &Device) -> Vec<Gpu> {
         uuid: device.uuid().ok(),
         ..gpu(device.name().ok())
     };
-    // Cards without MIG answer that they do not know it.
+    // Cards without MIG answer with an error.
     if !device.mig_mode().is_ok_and(|mode| mode.current == 1) {
         return vec![whole];
     }
@@ -128,7 +126,7 @@ fn one(device: &Device) -> Vec<Gpu> {
         .collect()
 }
 
-/// `1g.10gb` of a slice's name, `NVIDIA H100 80GB HBM3 MIG 1g.10gb`.
+/// Returns the profile in a slice's name: `1g.10gb` of `NVIDIA H100 80GB HBM3 MIG 1g.10gb`.
 fn mig_profile(name: &str) -> Option<String> {
     let (_, profile) = name.rsplit_once(" MIG ")?;
     Some(profile.trim().to_owned()).filter(|profile| !profile.is_empty())

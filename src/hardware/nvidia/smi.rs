@@ -1,17 +1,17 @@
-//! NVIDIA's own program, asked where its library cannot be loaded.
+//! `nvidia-smi`, the fallback if NVML cannot be loaded.
 
 use std::path::PathBuf;
 
 use super::{Nvidia, PATIENCE, Place, Trouble, gpu, is_driver_version};
 use crate::{hardware::Gpu, process::ask as ask_program};
 
-/// Drivers before 510 do not know `compute_cap` and then answer nothing.
+/// Drivers before 510 do not know `compute_cap`, and then the whole query fails.
 const QUERIES: [&str; 2] = [
     "--query-gpu=name,memory.total,compute_cap,uuid,driver_version",
     "--query-gpu=name,memory.total,uuid,driver_version",
 ];
 
-/// The program, if it is there.
+/// Finds `nvidia-smi`.
 pub(super) fn program(place: &Place) -> Option<PathBuf> {
     let wsl = place.root.join("usr/lib/wsl/lib");
     let windows = place
@@ -44,10 +44,10 @@ pub(super) fn ask(place: &Place) -> Result<Nvidia, Trouble> {
         let rows = rows(&answer.text);
         let trouble = Trouble::in_words(&answer.text);
         if !rows.is_empty() {
-            // One GPU of several is lost.
+            // One GPU of several does not answer.
             let wrong = match trouble {
-                Some(Trouble::Other(words)) => {
-                    vec![format!("A GPU does not answer ({words}): a reboot may bring it back.")]
+                Some(Trouble::Other(message)) => {
+                    vec![format!("A GPU does not answer ({message}): a reboot may fix it.")]
                 }
                 _ => Vec::new(),
             };
@@ -63,7 +63,7 @@ pub(super) fn ask(place: &Place) -> Result<Nvidia, Trouble> {
     }
     let (rows, wrong) = found.ok_or_else(|| Trouble::Other("`nvidia-smi` failed".to_owned()))?;
     let driver = rows.iter().find_map(|row| row.driver.clone());
-    // What these two would add is no reason to forget the rest.
+    // If these two queries fail, the rest is still valid.
     let slices = say(&["-L"]).map(|answer| slices(&answer.text)).unwrap_or_default();
     let cuda = say(&[]).ok().and_then(|answer| cuda_version(&answer.text));
     Ok(Nvidia {
@@ -75,14 +75,15 @@ pub(super) fn ask(place: &Place) -> Result<Nvidia, Trouble> {
     .with_wrong(&wrong))
 }
 
-/// A line of the answer.
+/// A line of the query's output.
 #[derive(Debug, Clone, PartialEq)]
 struct Row {
     gpu: Gpu,
     driver: Option<String>,
 }
 
-/// One GPU a line. Each field is known by its looks: what a driver cannot tell it answers with `[N/A]`.
+/// Parses one GPU per line. Fields are recognized by their format. `[N/A]` means that the driver does not know
+/// the value.
 fn rows(text: &str) -> Vec<Row> {
     text.lines().filter_map(row).collect()
 }
@@ -112,12 +113,12 @@ fn row(line: &str) -> Option<Row> {
             row.gpu.name = Some(field.to_owned());
         }
     }
-    // A complaint has a name at most.
+    // An error message would be parsed as a name alone.
     let is_gpu = row.gpu.uuid.is_some() || row.gpu.memory_bytes.is_some() || row.driver.is_some();
     (row.gpu.name.is_some() && is_gpu).then_some(row)
 }
 
-/// The CUDA version in the head of the table that `nvidia-smi` prints.
+/// Returns the CUDA version in the header of the table that `nvidia-smi` prints.
 fn cuda_version(text: &str) -> Option<String> {
     let (_, rest) = text.split_once("CUDA Version:")?;
     let word = rest.split_whitespace().next()?;
@@ -125,28 +126,28 @@ fn cuda_version(text: &str) -> Option<String> {
         .then(|| word.to_owned())
 }
 
-/// A MIG slice and the GPU that it is a part of.
+/// A MIG slice and the GPU that it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Slice {
-    of: String,
+    gpu: String,
     profile: String,
     uuid: String,
 }
 
-/// The slices in the list that `nvidia-smi -L` prints: each stands below its GPU.
+/// Parses the slices in the output of `nvidia-smi -L`. Each slice is listed below its GPU.
 fn slices(text: &str) -> Vec<Slice> {
     let mut slices = Vec::new();
-    let mut of = None;
+    let mut gpu = None;
     for line in text.lines() {
         let Some((head, rest)) = line.split_once("(UUID:") else {
             continue;
         };
         let uuid = rest.trim().trim_end_matches(')').to_owned();
         let mut words = head.split_whitespace();
-        match (words.next(), words.next(), &of) {
-            (Some("GPU"), _, _) => of = Some(uuid),
-            (Some("MIG"), Some(profile), Some(of)) => slices.push(Slice {
-                of: of.clone(),
+        match (words.next(), words.next(), &gpu) {
+            (Some("GPU"), _, _) => gpu = Some(uuid),
+            (Some("MIG"), Some(profile), Some(gpu)) => slices.push(Slice {
+                gpu: gpu.clone(),
                 profile: profile.to_owned(),
                 uuid,
             }),
@@ -156,19 +157,19 @@ fn slices(text: &str) -> Vec<Slice> {
     slices
 }
 
-/// Each GPU, or its slices in its place.
+/// Replaces each GPU that has slices by its slices.
 fn with_slices(gpus: impl Iterator<Item = Gpu>, slices: &[Slice]) -> Vec<Gpu> {
     let mut all = Vec::new();
     for gpu in gpus {
         let before = all.len();
         let own = slices
             .iter()
-            .filter(|slice| gpu.uuid.as_deref() == Some(slice.of.as_str()));
+            .filter(|slice| gpu.uuid.as_deref() == Some(slice.gpu.as_str()));
         all.extend(own.map(|slice| Gpu {
             memory_bytes: None,
             mig: Some(slice.profile.clone()),
             uuid: Some(slice.uuid.clone()),
-            parent: Some(slice.of.clone()),
+            parent: Some(slice.gpu.clone()),
             ..gpu.clone()
         }));
         if all.len() == before {
@@ -182,7 +183,7 @@ fn with_slices(gpus: impl Iterator<Item = Gpu>, slices: &[Slice]) -> Vec<Gpu> {
 mod tests {
     use super::*;
 
-    /// The driver's version was once read from the whole answer, so that two GPUs had `572.60\n572.60`.
+    /// Regression: the driver's version was read from the whole output, so two GPUs had `572.60\n572.60`.
     #[test]
     fn two_gpus_under_wsl_have_one_driver() {
         let text = "NVIDIA GeForce RTX 4090, 24564 MiB, 8.9, GPU-8f6d2c11-aaaa, 572.60\r\n\
@@ -201,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_driver_cannot_tell_is_unknown() {
+    fn fields_without_a_value_are_unknown() {
         let rows = rows("Tesla K80, [N/A], [Not Supported], GPU-77, 470.223.02\n");
         assert_eq!(rows[0].gpu.name.as_deref(), Some("Tesla K80"));
         assert_eq!((rows[0].gpu.memory_bytes, rows[0].gpu.compute_capability), (None, None));
@@ -216,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_tells_the_cuda_version() {
+    fn the_cuda_version_is_in_the_table() {
         let head = "| NVIDIA-SMI 570.86.10    Driver Version: 572.60    CUDA Version: 12.8     |\n";
         assert_eq!(cuda_version(head).as_deref(), Some("12.8"));
         assert_eq!(cuda_version("CUDA Version: N/A |"), None);

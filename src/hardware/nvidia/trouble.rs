@@ -1,64 +1,64 @@
-/// Why a driver tells nothing.
+/// Why the driver gives no information.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Trouble {
-    /// There is nobody to ask.
+    /// There is no driver.
     Absent,
-    /// It answers, and has no GPU.
+    /// The driver answers but has no GPU.
     NoDevice,
-    /// Its libraries are newer than the part that the kernel has loaded.
+    /// The driver's libraries are newer than the loaded kernel module.
     Mismatch,
-    /// Its libraries are there, and the kernel has loaded no driver.
+    /// The driver's libraries are installed, but the kernel module is not loaded.
     NotLoaded,
-    /// It took too long.
+    /// The driver did not answer in time.
     Slow,
-    /// Something else, in its own words.
+    /// Another error, with its message.
     Other(String),
 }
 
-/// A card whose maker's driver is missing.
+/// The message for an NVIDIA card without a driver.
 pub(super) const NO_DRIVER: &str =
-    "This machine has an NVIDIA GPU but not NVIDIA's driver: install the driver and reboot.";
+    "This machine has an NVIDIA GPU but no NVIDIA driver: install the driver and reboot.";
 
-/// A container whose host has GPUs.
+/// Returns the message for a container without the GPUs of its host.
 pub(super) fn not_in_container(version: Option<&str>) -> String {
-    let driver = version.map_or_else(|| "an NVIDIA driver".to_owned(), |it| format!("NVIDIA's driver {it}"));
+    let driver = version.map_or_else(|| "an NVIDIA driver".to_owned(), |it| format!("the NVIDIA driver {it}"));
     format!(
         "The host has {driver}, but this container was started without its GPUs: start it with `--gpus all` \
          (docker, podman) or `--nv` (apptainer)."
     )
 }
 
-/// A GPU that is cut up and of which no slice is given.
+/// Returns the message for a GPU with MIG enabled but without a slice.
 pub(super) fn mig_without_slices(index: u32, name: &str) -> String {
     format!(
-        "GPU {index} ({name}) has MIG switched on, and no slice of it is here: make one (`nvidia-smi mig -cgi PROFILE -C`), ask \
-         for one, or switch MIG off (`nvidia-smi -i {index} -mig 0`)."
+        "GPU {index} ({name}) has MIG enabled but no MIG slice: create one (`nvidia-smi mig -cgi PROFILE -C`), request one, or \
+         disable MIG (`nvidia-smi -i {index} -mig 0`)."
     )
 }
 
 impl Trouble {
-    /// What it means and what to do; `None` where nothing is wrong.
+    /// Returns a sentence with the problem and what to do. `None` if nothing is wrong.
     pub(super) fn sentence(&self) -> Option<String> {
         Some(match self {
             Self::Absent | Self::NoDevice => return None,
             Self::Mismatch => {
-                "The NVIDIA driver was updated while the old one was in use, so a reboot is due: until then \
+                "The NVIDIA driver was updated while the old one was in use, so a reboot is required: until then \
                                no CUDA program works (Driver/library version mismatch)."
                     .to_owned()
             }
-            Self::NotLoaded => {
-                "The NVIDIA driver is installed but not running: reboot, and if that does not help, install \
-                                the driver anew."
-                    .to_owned()
-            }
+            Self::NotLoaded => "The NVIDIA driver is installed but not running: reboot, and if that does not help, \
+                                reinstall the driver."
+                .to_owned(),
             Self::Slow => {
-                "The NVIDIA driver did not answer within 5 seconds: a GPU may hang, which a reboot mends.".to_owned()
+                "The NVIDIA driver did not answer within 5 seconds: a GPU may hang, and a reboot may fix it.".to_owned()
             }
-            Self::Other(words) => format!("The NVIDIA driver does not answer ({words}): `nvidia-smi` may say more."),
+            Self::Other(message) => {
+                format!("The NVIDIA driver does not answer ({message}): run `nvidia-smi` for details.")
+            }
         })
     }
 
-    /// What `nvidia-smi` says instead of an answer, if it does.
+    /// Recognizes an error message in the output of `nvidia-smi`.
     pub(super) fn in_words(text: &str) -> Option<Self> {
         let lower = text.to_lowercase();
         if lower.contains("version mismatch") {
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_words_of_nvidia_smi_are_understood() {
+    fn errors_of_nvidia_smi_are_recognized() {
         let mismatch = "Failed to initialize NVML: Driver/library version mismatch\nNVML library version: 550.90\n";
         assert_eq!(Trouble::in_words(mismatch), Some(Trouble::Mismatch));
         let unloaded = "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. Make sure that the \
@@ -104,9 +104,9 @@ mod tests {
     }
 
     #[test]
-    fn a_mismatch_says_that_a_reboot_is_due() {
+    fn a_mismatch_requires_a_reboot() {
         let sentence = Trouble::Mismatch.sentence().expect("a sentence");
-        assert!(sentence.contains("driver was updated") && sentence.contains("a reboot is due"));
+        assert!(sentence.contains("driver was updated") && sentence.contains("a reboot is required"));
         assert_eq!(Trouble::NoDevice.sentence(), None);
     }
 }

@@ -11,39 +11,42 @@ use crate::{
     profile::Needs,
 };
 
-/// Something to run inside the environment that proves a part of it: either `python` or `command`.
+/// A check that runs inside the environment and proves a part of it: either `python` or `command`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Check", extend("oneOf" = [{ "required": ["python"] }, { "required": ["command"] }]))]
 pub(super) struct RawCheck {
-    /// Its name, in the certificate and in messages.
+    /// Name of the check in the certificate and in messages.
     name: String,
-    /// Python code to run; exit code 0 means proven, what it prints is kept.
+    /// Python code to run. Exit code 0 means proven. Its output is kept.
     python: Option<String>,
-    /// A command to run, by name from the environment's own folder. `{model_dir}` and `{work_dir}` are filled in.
+    /// A command of the environment to run. `{model_dir}` and `{work_dir}` are replaced.
     command: Option<Vec<String>>,
-    /// Variables to set.
+    /// Environment variables to set.
     #[serde(default)]
     environment: BTreeMap<String, String>,
-    /// Seconds that it may take.
+    /// Time limit in seconds.
     #[serde(default = "minute")]
     #[schemars(range(min = 1))]
     timeout_s: u64,
-    /// The profiles that want it; all if left out.
+    /// The profiles that run this check. All profiles if omitted.
     #[serde(default)]
     profiles: BTreeSet<ProfileName>,
-    /// It opens a window: a library that only the operating system can bring is a warning if it is missing.
+    /// Whether the check opens a window. If it fails because a library of the operating system is missing, that
+    /// is only a warning.
     #[serde(default)]
     window: bool,
-    /// It fits a program that is started as a script too (`--source` of an older tree).
+    /// Whether the check also works for a program that is started as a script (`--source` of an older source tree).
     #[serde(default = "yes")]
     scripts: bool,
-    /// A model in `{work_dir}` that it leaves and that the bench times. Beside `NAME.onnx` it may leave
-    /// `NAME.shapes.json`: shapes by input name.
+    /// A model that the check writes to `{work_dir}` and that the benchmark runs. With `NAME.onnx` it may also write
+    /// `NAME.shapes.json`, which maps input names to shapes.
     produces: Option<String>,
-    /// ONNX Runtime's execution provider that it is about: left out where ONNX Runtime runs on another, as on Linux aarch64.
+    /// The ONNX Runtime execution provider that it tests. The check is left out if the plan does not use this
+    /// provider, as on Linux aarch64.
     provider: Option<String>,
-    /// The hardware that it needs: where that is absent it is skipped, and so should be what builds on it.
+    /// The hardware that the check needs. Without it, the check is skipped. Checks that depend on it should need
+    /// the same.
     #[serde(default)]
     needs: Needs,
 }
@@ -58,7 +61,7 @@ pub(super) fn checked(key: &str, row: Spanned<RawCheck>, file: &TomlFile) -> Res
     let fault = match (&row.python, &row.command) {
         (Some(_), Some(_)) | (None, None) => Some("needs either `python` or `command`"),
         (None, Some(command)) if command.is_empty() => Some("has an empty `command`"),
-        _ if row.timeout_s == 0 => Some("has no time: `timeout_s` must be at least 1"),
+        _ if row.timeout_s == 0 => Some("has an invalid `timeout_s`: it must be at least 1"),
         _ => None,
     };
     if let Some(fault) = fault {

@@ -1,4 +1,4 @@
-//! The file's own form, before its strings are understood, and what is wrong in it.
+//! The format of a manifest file, before its strings are parsed, and the checks on it.
 
 mod check;
 
@@ -23,62 +23,62 @@ use crate::{
     names::{EnvName, ProfileName, requirement},
 };
 
-// Doc comments here are what editors show: they are the descriptions of the JSON Schema.
+// The doc comments here become the descriptions in the JSON Schema, which editors show.
 
-/// What an environment is: a manifest of matenv.
+/// A manifest of matenv: the definition of an environment.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Manifest {
-    /// Version of the file's form: 1, the only one so far.
+    /// Version of the file's schema. Only 1 is supported.
     #[schemars(with = "u32", extend("const" = 1))]
     schema: Spanned<u32>,
-    /// Name of the environment: lower-case letters, digits, `.`, `_` and `-`.
+    /// Name of the environment: lowercase letters, digits, `.`, `_` and `-`.
     name: EnvName,
-    /// One sentence; a menu entry shows it too.
+    /// A one-sentence description, also used for menu entries.
     description: String,
-    /// Whether `matenv install` without a name makes it.
+    /// Whether `matenv install` without a name installs it.
     #[serde(default)]
     default: bool,
-    /// The profiles that it is made for; `cpu` alone if left out.
+    /// The supported profiles. Only `cpu` if omitted.
     #[serde(default = "cpu")]
     #[schemars(with = "Vec<ProfileName>")]
     profiles: Spanned<BTreeSet<ProfileName>>,
-    /// Profiles that mean another one here, with the reason.
+    /// Profiles that are replaced by another one, with the reason.
     #[serde(default)]
     instead: BTreeMap<ProfileName, Instead>,
-    /// The command that `matenv launch` starts; words are separated by spaces.
+    /// The command that `matenv launch` starts. Words are separated by spaces.
     #[schemars(with = "Option<String>")]
     launch: Option<Spanned<String>>,
-    /// Which Python it wants.
+    /// The Python versions.
     python: Python,
     /// The conda packages.
     conda: Conda,
-    /// Wheels that it asks for, each with its reason.
+    /// Required wheels, each with its reason.
     #[serde(default)]
     pypi: Vec<Pypi>,
-    /// Distributions that exist only as an sdist and may be built; every other must be a wheel.
+    /// Distributions that exist only as an sdist and may be built. All others must be wheels.
     #[serde(default)]
     build: Vec<Build>,
-    /// How its program is made from a folder or a git repository (`--source`).
+    /// How the program is installed from a folder or a git repository (`--source`).
     source: Option<Tree>,
-    /// Files that the folder of a trained model holds (`--model-dir`).
+    /// Files that the folder of a trained model contains (`--model-dir`).
     #[serde(default)]
     model_files: Vec<String>,
-    /// What proves the environment.
+    /// Checks that prove the environment.
     #[serde(default, rename = "probe")]
     #[schemars(with = "Vec<RawCheck>")]
     probes: Vec<Spanned<RawCheck>>,
-    /// What proves it on a trained model (`--model-dir`), in order.
+    /// Checks that prove it with a trained model (`--model-dir`), in order.
     #[serde(default)]
     #[schemars(with = "Vec<RawCheck>")]
     smoke: Vec<Spanned<RawCheck>>,
 }
 
-/// The Pythons that the environment supports.
+/// The Python versions that the environment supports.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Python {
-    /// The minor version to take if there is a choice, such as `3.13`.
+    /// The preferred minor version, such as `3.13`.
     #[schemars(with = "String")]
     preferred: Spanned<String>,
     /// The supported versions, such as `>=3.11,<3.14`.
@@ -90,16 +90,16 @@ struct Python {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Conda {
-    /// Where they come from: `conda-forge`.
+    /// The channels. Only `conda-forge` is supported.
     #[schemars(with = "Vec<SourceName>")]
     channels: Spanned<Vec<SourceName>>,
-    /// Match specs beside Python's, such as `pip` or `ffmpeg >=6`.
+    /// Match specs other than Python, such as `pip` or `ffmpeg >=6`.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     packages: Vec<Spanned<String>>,
 }
 
-/// A requirement with the reason why it stands there.
+/// A requirement with its reason.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Pypi {
@@ -109,17 +109,17 @@ struct Pypi {
     /// Extras by profile.
     #[serde(default)]
     extras: BTreeMap<ProfileName, Vec<String>>,
-    /// The profiles that want it; all if left out.
+    /// The profiles that require it. All profiles if omitted.
     #[serde(default)]
     profiles: BTreeSet<ProfileName>,
-    /// The CUDA majors that want it, such as 12; all, and no CUDA too, if left out.
+    /// The CUDA majors that require it, such as 12. If omitted, it is always required, even without CUDA.
     #[serde(default)]
     cuda: BTreeSet<u32>,
-    /// Where it comes from: `pypi`, `torch` or `nvidia`.
+    /// The source: `pypi`, `torch` or `nvidia`.
     #[serde(default = "pypi")]
     #[schemars(with = "SourceName", extend("default" = "pypi"))]
     source: Spanned<SourceName>,
-    /// Why it stands there, and why with these bounds.
+    /// The reason for the requirement and for its bounds.
     because: String,
 }
 
@@ -135,43 +135,43 @@ fn pypi() -> Spanned<SourceName> {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Build {
-    /// Its name.
+    /// Name of the distribution.
     #[schemars(with = "String")]
     package: Spanned<String>,
-    /// What its build needs, as PEP 508 texts.
+    /// Build requirements, as PEP 508 texts.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     requires: Vec<Spanned<String>>,
-    /// The profiles that need it; all if left out.
+    /// The profiles that need it. All profiles if omitted.
     #[serde(default)]
     profiles: BTreeSet<ProfileName>,
-    /// The CUDA majors that need it, such as 12; all, and no CUDA too, if left out.
+    /// The CUDA majors that need it, such as 12. If omitted, it is always needed, even without CUDA.
     #[serde(default)]
     cuda: BTreeSet<u32>,
-    /// Why there is no wheel.
+    /// The reason why there is no wheel.
     because: String,
 }
 
-/// How a program is made from its source instead of a released wheel (`--source`).
+/// How a program is installed from its source instead of a released wheel (`--source`).
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Tree {
-    /// The distribution that the source is of; it takes the place of the requirement of that name.
+    /// The distribution that the source belongs to. It replaces the requirement of that name.
     #[schemars(with = "String")]
     package: Spanned<String>,
-    /// What its build needs, pinned by hash when the environment is resolved.
+    /// Build requirements, pinned by hash when the environment is resolved.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     build_requires: Vec<Spanned<String>>,
-    /// In trees without a `pyproject.toml` of their own: the scripts that may start the program.
+    /// For source trees that are not a Python project: scripts that may start the program.
     #[serde(default)]
     scripts: Vec<String>,
-    /// In such trees: the name of the command that starts the script.
+    /// For such trees: the name of the command that starts the script.
     command: String,
-    /// In such trees: requirements files by profile.
+    /// For such trees: requirements files by profile.
     #[serde(default)]
     requirements: BTreeMap<ProfileName, Vec<String>>,
-    /// In such trees: distributions that exist only as an sdist in the versions that those files pin.
+    /// For such trees: distributions that exist only as an sdist in the versions that those files pin.
     #[serde(default)]
     sdists: Vec<String>,
 }
@@ -186,17 +186,17 @@ impl Manifest {
         {
             return Err(file.error(
                 Some(launch.span()),
-                "`launch` is empty: name a command, or leave it out",
+                "`launch` is empty: set a command or remove the key",
             ));
         }
         let profiles = self.profiles.get_ref();
-        let vain = self
+        let invalid = self
             .instead
             .iter()
             .find(|(name, instead)| profiles.contains(name) || !profiles.contains(&instead.profile));
-        if let Some((name, instead)) = vain {
+        if let Some((name, instead)) = invalid {
             let fault = format!(
-                "`instead.{name}`: `profiles` must name {} and leave {name} out",
+                "`instead.{name}`: `profiles` must contain {} and must not contain {name}",
                 instead.profile
             );
             return Err(file.error(Some(self.profiles.span()), fault));
@@ -205,7 +205,7 @@ impl Manifest {
         if channels.get_ref().iter().any(|name| *name != SourceName::CondaForge) {
             return Err(file.error(
                 Some(channels.span()),
-                "`conda.channels` may name `conda-forge` only: the others are wheel indexes",
+                "`conda.channels` may contain only `conda-forge`: the other sources are wheel indexes",
             ));
         }
         let conda = self.conda.packages;
@@ -281,7 +281,7 @@ impl Pypi {
         if !parsed.extras.is_empty() {
             return Err(file.error(
                 Some(span),
-                "`pypi.requirement` must not have extras: name them by profile in `extras`",
+                "`pypi.requirement` must not have extras: list them by profile in `extras`",
             ));
         }
         if parsed
@@ -289,14 +289,14 @@ impl Pypi {
             .as_ref()
             .is_some_and(|given| matches!(given, pep508_rs::VersionOrUrl::Url(_)))
         {
-            return Err(file.error(Some(span), "`pypi.requirement` must not be a URL: name a `source`"));
+            return Err(file.error(Some(span), "`pypi.requirement` must not be a URL: set `source`"));
         }
         if !self.profiles.is_empty()
             && let Some(profile) = self.extras.keys().find(|profile| !self.profiles.contains(profile))
         {
             return Err(file.error(
                 Some(span),
-                format!("`extras.{profile}` can never be used: `profiles` leaves {profile} out"),
+                format!("`extras.{profile}` is never used: `profiles` does not contain {profile}"),
             ));
         }
         if *self.source.get_ref() == SourceName::CondaForge {
@@ -342,7 +342,10 @@ impl Tree {
         if !pypi.iter().any(asked) {
             return Err(file.error(
                 Some(self.package.span()),
-                format!("`source.package`: no `[[pypi]]` asks for `{}`", self.package.get_ref()),
+                format!(
+                    "`source.package`: no `[[pypi]]` entry requires `{}`",
+                    self.package.get_ref()
+                ),
             ));
         }
         for requirement in &self.build_requires {
@@ -353,7 +356,7 @@ impl Tree {
         if !is_name(&self.command) || !self.scripts.iter().all(|script| inside(script)) {
             return Err(file.error(
                 Some(self.package.span()),
-                "`source.command` must be a name, and `source.scripts` paths inside the tree",
+                "`source.command` must be a name, and `source.scripts` must be paths inside the source tree",
             ));
         }
         Ok(SourceTree {

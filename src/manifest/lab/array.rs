@@ -1,8 +1,9 @@
-//! Arrays of texts in a TOML file, changed without losing the comments between their elements.
+//! Edits arrays of texts in a TOML file and keeps the comments between their elements.
 
 use toml_edit::{Array, Value};
 
-/// What stands between two elements: the rest of the line of the one before, and what belongs to the one after.
+/// The text between two elements: the rest of the previous element's line, and the part that belongs to the next
+/// element.
 struct Between {
     before: String,
     after: String,
@@ -17,7 +18,7 @@ impl Between {
         }
     }
 
-    /// As one text; a comment ends with its line.
+    /// Joins both parts. A comment needs a line break after it.
     fn joined(&self) -> String {
         let newline = if self.before.contains('#') && !self.after.starts_with('\n') {
             "\n"
@@ -38,7 +39,7 @@ fn text(raw: Option<&toml_edit::RawString>) -> String {
         .to_owned()
 }
 
-/// Add an element at the end, on a line of its own where the others have one.
+/// Adds an element at the end, on its own line if the others have their own lines.
 pub(super) fn push(array: &mut Array, element: &str) {
     let mut value = Value::from(element);
     let trailing = text(Some(array.trailing()));
@@ -54,7 +55,7 @@ pub(super) fn push(array: &mut Array, element: &str) {
     });
     let closing = format!("{}{trailing}", after_last.clone().unwrap_or_default());
     match (closing.rsplit_once('\n'), indentation) {
-        // What stands before the bracket is the last element's comment, or a comment of its own.
+        // The text before the bracket is the last element's comment, or a separate comment.
         (Some((comments, end)), indentation) => {
             let indentation = indentation.unwrap_or_else(|| "  ".to_owned());
             value
@@ -75,7 +76,7 @@ pub(super) fn push(array: &mut Array, element: &str) {
     array.push_formatted(value);
 }
 
-/// Put another text in the place of an element.
+/// Replaces the text of an element.
 pub(super) fn replace(array: &mut Array, index: usize, element: &str) {
     if let Some(old) = array.get_mut(index) {
         let decor = old.decor().clone();
@@ -84,7 +85,7 @@ pub(super) fn replace(array: &mut Array, index: usize, element: &str) {
     }
 }
 
-/// Remove an element with the comments above it and beside it; those of its neighbours stay.
+/// Removes an element with the comments above it and on its line. The comments of its neighbors are kept.
 pub(super) fn remove(array: &mut Array, index: usize) {
     if index >= array.len() {
         return;
@@ -103,7 +104,7 @@ pub(super) fn remove(array: &mut Array, index: usize) {
         }
         .joined()
     } else if index == 0 || index >= array.len() {
-        // `["a", "b"]` without its first or last element has no blank there.
+        // `["a", "b"]` without its first or last element has no space there.
         String::new()
     } else {
         next
@@ -112,7 +113,7 @@ pub(super) fn remove(array: &mut Array, index: usize) {
         next.decor_mut().set_prefix(rest);
         return;
     }
-    // What is now last has a line, as the one after it had.
+    // The new last element keeps its own line.
     let is_line = rest.contains('\n');
     array.set_trailing(rest);
     array.set_trailing_comma(!array.is_empty() && (is_line || array.trailing_comma()));
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn an_element_is_added_where_a_person_would_write_it() {
+    fn an_element_is_added_in_the_style_of_the_array() {
         for (before, after) in [
             ("[]", r#"["new"]"#),
             ("[ ]", r#"["new"]"#),
@@ -153,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn an_element_goes_with_its_own_comments_only() {
+    fn an_element_is_removed_with_its_own_comments_only() {
         for (before, index, after) in [
             (r#"["a"]"#, 0, "[]"),
             (r#"["a", "b", "c"]"#, 0, r#"["b", "c"]"#),

@@ -1,4 +1,4 @@
-//! Packages are added to a lab's file and taken out of it; what people wrote beside them stays.
+//! Adds packages to a lab's file and removes them. Comments and formatting are kept.
 
 use std::io::Write as _;
 
@@ -16,12 +16,12 @@ use crate::{
     },
 };
 
-/// What became of one package.
+/// The change to one package.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Change {
-    /// As it stood in the file; absent if it did not.
+    /// The requirement in the file before the change. Absent if there was none.
     pub before: Option<String>,
-    /// As it stands there now; absent if it does not.
+    /// The requirement in the file now. Absent if it was removed.
     pub after: Option<String>,
 }
 
@@ -32,18 +32,19 @@ pub struct Edited {
     pub file: std::path::PathBuf,
     /// The environment.
     pub env: EnvName,
-    /// It is the first one that is listed, so that a bare `matenv install` no longer makes the default ones.
+    /// Whether it is the first listed environment, so that `matenv install` without a name no longer installs the
+    /// default ones.
     pub alone: bool,
-    /// What became of each package, in the order in which they were named.
+    /// The change to each package, in the given order.
     pub changes: Vec<Change>,
-    /// The command that puts it into effect.
+    /// The command that applies the change.
     pub next: String,
 }
 
-/// Add packages to an environment; one that is there gets other bounds.
+/// Adds packages to an environment. A package that is already listed gets the new bounds.
 ///
 /// # Errors
-/// An unknown environment, a text that is no package of an index, a file that cannot be read or written.
+/// The environment is unknown, a package is invalid, or the file cannot be read or written.
 pub fn add(lab: &Lab, manifests: &Manifests, env: &EnvName, packages: &[String]) -> Result<Edited, LabError> {
     lab.check_known(env, manifests)?;
     for package in packages {
@@ -57,10 +58,10 @@ pub fn add(lab: &Lab, manifests: &Manifests, env: &EnvName, packages: &[String])
     })
 }
 
-/// Take packages out of an environment.
+/// Removes packages from an environment.
 ///
 /// # Errors
-/// An unknown environment, a package that is not there, a file that cannot be read or written.
+/// The environment is unknown, a package is not listed, or the file cannot be read or written.
 pub fn remove(lab: &Lab, manifests: &Manifests, env: &EnvName, packages: &[String]) -> Result<Edited, LabError> {
     lab.check_known(env, manifests)?;
     edit(lab, env, |array| {
@@ -102,7 +103,7 @@ fn take(array: &mut Array, package: &str, lab: &Lab, env: &EnvName) -> Result<Ch
     Ok(Change { before, after: None })
 }
 
-/// Where the package of that name stands, whatever its bounds.
+/// Returns the position of the package of that name, with any bounds.
 fn position(array: &Array, package: &str) -> Option<usize> {
     let name = name_of(package);
     array.iter().position(|value| {
@@ -116,7 +117,7 @@ fn text_at(array: &Array, at: usize) -> Option<String> {
     array.get(at).and_then(Value::as_str).map(ToOwned::to_owned)
 }
 
-/// Read the file, change the packages of `env`, and write it if that changed anything.
+/// Reads the file, changes the packages of `env`, and writes the file if it changed.
 fn edit(
     lab: &Lab,
     env: &EnvName,
@@ -124,7 +125,7 @@ fn edit(
 ) -> Result<Edited, LabError> {
     let file = super::read(&lab.file())?;
     let (text, changes) = edited(&file, env, change)?;
-    // What is written can be read, whatever the file looked like.
+    // Never write a file that matenv cannot read.
     form::parse(&TomlFile::new(&file.path, &text), &lab.root)?;
     if changes.iter().any(|change| change.before != change.after) {
         write(&file, &text).map_err(LabError::Write)?;
@@ -143,13 +144,13 @@ fn edit(
     })
 }
 
-/// The text of `file` with the packages of `env` changed.
+/// Returns the text of `file` with the packages of `env` changed.
 pub(super) fn edited(
     file: &TomlFile,
     env: &EnvName,
     change: impl FnOnce(&mut Array) -> Result<Vec<Change>, LabError>,
 ) -> Result<(String, Vec<Change>), LabError> {
-    let fault = |words: &str| LabError::from(file.error(None, words));
+    let fault = |message: &str| LabError::from(file.error(None, message));
     let mut document: DocumentMut = file
         .text
         .parse()
@@ -159,7 +160,7 @@ pub(super) fn edited(
     let environments = document.entry("environments").or_insert(Item::Table(table));
     let environments = environments
         .as_table_like_mut()
-        .ok_or_else(|| fault("`environments` is no table"))?;
+        .ok_or_else(|| fault("`environments` is not a table"))?;
     let Some(one) = environments.get_mut(env.as_str()) else {
         let mut array = Array::new();
         let changes = change(&mut array)?;
@@ -170,16 +171,16 @@ pub(super) fn edited(
     };
     let array = one
         .as_table_like_mut()
-        .ok_or_else(|| fault("`environments` holds something other than tables"))?
+        .ok_or_else(|| fault("`environments` must contain only tables"))?
         .entry("packages")
         .or_insert(Item::Value(Array::new().into()))
         .as_array_mut()
-        .ok_or_else(|| fault("`packages` is no array"))?;
+        .ok_or_else(|| fault("`packages` is not an array"))?;
     let changes = change(array)?;
     Ok((with_line_ends(document.to_string(), &file.text), changes))
 }
 
-/// Lines end as they did: an editor on Windows wrote `\r\n`.
+/// Keeps `\r\n` line endings of files from Windows.
 fn with_line_ends(text: String, old: &str) -> String {
     if old.contains("\r\n") {
         text.replace("\r\n", "\n").replace('\n', "\r\n")
@@ -188,9 +189,9 @@ fn with_line_ends(text: String, old: &str) -> String {
     }
 }
 
-/// Put `text` in the place of the file, whole or not at all.
+/// Replaces the content of the file atomically.
 fn write(file: &TomlFile, text: &str) -> std::io::Result<()> {
-    // The file that a link points to, not the link.
+    // Replace the target of a symbolic link, not the link.
     let path = fs_err::canonicalize(&file.path)?;
     let folder = path.parent().unwrap_or(&path);
     let mut new = tempfile::NamedTempFile::new_in(folder)?;

@@ -1,4 +1,4 @@
-//! The file's own form, before its strings are understood, and what is wrong in it.
+//! The format of the lab's file, before its strings are parsed, and the checks on it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,20 +19,20 @@ use crate::{
     profile::{CudaVersion, Platforms, stack::Backends},
 };
 
-// Doc comments here are what editors show: they are the descriptions of the JSON Schema.
+// The doc comments here become the descriptions in the JSON Schema, which editors show.
 
-/// A lab's recipe: `matenv.toml`.
+/// The recipe of a lab: `matenv.toml`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Lab {
-    /// The environments by name; those of the default manifests if none is listed.
+    /// The environments by name. If none is listed, those of the default manifests.
     #[serde(default)]
     environments: BTreeMap<EnvName, Environment>,
-    /// What a lock is made for.
+    /// The platforms and backends to lock for.
     #[serde(default)]
     lock: Lock,
-    /// What is asked instead of a source: by a source's name (`conda-forge`, `pypi`, `torch`, `nvidia`) or the beginning of a
-    /// URL, a URL or another source's name.
+    /// Replacements for sources. The key is the name of a source (`conda-forge`, `pypi`, `torch`, `nvidia`) or
+    /// the beginning of a URL. The value is a URL or the name of another source.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, String>")]
     mirrors: BTreeMap<String, Spanned<String>>,
@@ -42,28 +42,29 @@ pub(super) struct Lab {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Environment {
-    /// The manifest that it is made from, if that has another name.
+    /// The manifest to use, if it has another name.
     manifest: Option<EnvName>,
-    /// Those of the manifest's profiles that the lab wants; all if left out. One alone is taken without `--profile`.
+    /// The profiles to use. All profiles of the manifest if omitted. A single one is the default for `--profile`.
     #[schemars(with = "Option<Vec<ProfileName>>")]
     profiles: Option<Spanned<Vec<ProfileName>>>,
-    /// Packages from PyPI beside the manifest's, as PEP 508 texts such as `ipykernel>=6`.
+    /// Additional packages from PyPI, as PEP 508 texts such as `ipykernel>=6`.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     packages: Vec<Spanned<String>>,
 }
 
-/// What a lock is made for.
+/// The platforms and backends to lock for.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Lock {
-    /// The platforms: a conda subdir such as `linux-64`, or a table with what can be counted on there; this machine's if left out.
+    /// The platforms to lock for: a conda subdir such as `linux-64`, or a table with minimum versions. This
+    /// machine's platform if omitted.
     #[schemars(with = "Option<Vec<Platform>>")]
     platforms: Option<Spanned<Vec<Spanned<Platform>>>>,
-    /// torch's builds for GPUs; `cu130` and `cu128` if left out.
+    /// The GPU builds of torch to lock for. `cu130` and `cu128` if omitted.
     #[schemars(with = "Option<Vec<Backend>>")]
     backends: Option<Vec<Spanned<Backend>>>,
-    /// Nothing published later is taken: a date such as `2026-11-01`.
+    /// Packages published after this date are ignored, such as `2026-11-01`.
     #[schemars(with = "Option<String>")]
     exclude_newer: Option<Spanned<Date>>,
 }
@@ -76,31 +77,31 @@ enum Date {
     Toml(toml::value::Datetime),
 }
 
-/// A platform: its name alone, or with what can be counted on there.
+/// A platform: its name, or a table with minimum versions.
 #[derive(JsonSchema)]
 #[serde(untagged)]
-#[expect(dead_code, reason = "the schema has to tell both forms; they are read as one")]
+#[expect(dead_code, reason = "only for the schema, which lists both forms")]
 enum PlatformSchema {
     /// A conda subdir, such as `linux-64`.
     Name(String),
-    /// A conda subdir with what can be counted on there.
+    /// A conda subdir with minimum versions.
     Table(PlatformTable),
 }
 
 /// A platform in either form.
 struct Platform(PlatformTable);
 
-/// A platform with what can be counted on there.
+/// A platform with minimum versions.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct PlatformTable {
     /// A conda subdir, such as `linux-64`.
     platform: String,
-    /// The oldest glibc that has to do, on Linux, such as `2.28`.
+    /// The oldest glibc to support, on Linux, such as `2.28`.
     glibc: Option<String>,
-    /// The oldest macOS that has to do, such as `14.0`.
+    /// The oldest macOS to support, such as `14.0`.
     macos: Option<String>,
-    /// The CUDA that the drivers there serve, such as `12.8`.
+    /// The CUDA version that the drivers support, such as `12.8`.
     cuda: Option<String>,
 }
 
@@ -118,7 +119,7 @@ impl JsonSchema for Platform {
     }
 }
 
-// By hand: serde's untagged enums say neither the key nor the line.
+// Not derived: errors of serde's untagged enums contain neither the key nor the line.
 impl<'de> Deserialize<'de> for Platform {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Either;
@@ -146,7 +147,7 @@ impl<'de> Deserialize<'de> for Platform {
     }
 }
 
-/// The file as a lab in `root`, with its mirrors.
+/// Parses the file of the lab in `root`. Returns the lab and its mirrors.
 pub(super) fn parse(file: &TomlFile, root: &Path) -> Result<(super::Lab, Vec<Mirror>), TomlError> {
     let form: Lab = file.parse()?;
     let mirrors = mirrors(&form.mirrors, file)?;
@@ -180,8 +181,8 @@ impl Environment {
         if let Some(profiles) = &self.profiles {
             let names = profiles.get_ref();
             let fault = match names.len() {
-                0 => Some("is empty: name a profile, or leave it out"),
-                count if names.iter().collect::<BTreeSet<_>>().len() < count => Some("names a profile twice"),
+                0 => Some("is empty: list a profile or remove the key"),
+                count if names.iter().collect::<BTreeSet<_>>().len() < count => Some("lists a profile twice"),
                 _ => None,
             };
             if let Some(fault) = fault {
@@ -190,11 +191,11 @@ impl Environment {
         }
         let mut seen = BTreeSet::new();
         for package in &self.packages {
-            let fault = |words: &str| file.error(Some(package.span()), format!("{}: {words}", key("packages")));
+            let fault = |message: &str| file.error(Some(package.span()), format!("{}: {message}", key("packages")));
             let parsed = self::package(package.get_ref())
                 .map_err(|because| fault(&format!("`{}` {because}", package.get_ref())))?;
             if !seen.insert(parsed.name.clone()) {
-                return Err(fault(&format!("{} stands there twice: join its bounds", parsed.name)));
+                return Err(fault(&format!("{} is listed twice: combine its bounds", parsed.name)));
             }
         }
         Ok(LabEnvironment {
@@ -205,11 +206,11 @@ impl Environment {
     }
 }
 
-/// A package from PyPI, or why it is none, to be read after the text.
+/// Parses a package from PyPI. The error message is written to follow the given text.
 pub(super) fn package(text: &str) -> Result<Requirement<VerbatimUrl>, String> {
-    let parsed = requirement::parse(text).map_err(|fault| format!("is no PEP 508 requirement: {fault}"))?;
+    let parsed = requirement::parse(text).map_err(|fault| format!("is not a valid PEP 508 requirement: {fault}"))?;
     match parsed.version_or_url {
-        Some(VersionOrUrl::Url(_)) => Err("names a URL: packages come from PyPI, or from a mirror of it".to_owned()),
+        Some(VersionOrUrl::Url(_)) => Err("contains a URL: packages must come from PyPI or a mirror of it".to_owned()),
         _ => Ok(parsed),
     }
 }
@@ -225,7 +226,7 @@ fn platforms(rows: Option<Spanned<Vec<Spanned<Platform>>>>, file: &TomlFile) -> 
     if rows.get_ref().is_empty() {
         return Err(file.error(
             Some(rows.span()),
-            "`lock.platforms` is empty: name a platform, or leave it out",
+            "`lock.platforms` is empty: list a platform or remove the key",
         ));
     }
     let mut platforms: Vec<LabPlatform> = Vec::new();
@@ -233,20 +234,20 @@ fn platforms(rows: Option<Spanned<Vec<Spanned<Platform>>>>, file: &TomlFile) -> 
         let span = row.span();
         let Platform(row) = row.into_inner();
         let name = &row.platform;
-        let fault = |words: String| file.error(Some(span.clone()), format!("`lock.platforms`: {words}"));
+        let fault = |message: String| file.error(Some(span.clone()), format!("`lock.platforms`: {message}"));
         let known: Vec<&str> = Platforms::table().targets().collect();
         if !known.contains(&name.as_str()) {
             let similar = closest(name, known.iter().copied());
             let similar = similar.map(|similar| format!(" (did you mean `{similar}`?)"));
-            let words = format!(
-                "no packages for `{name}`{}: there are {}",
+            let message = format!(
+                "unknown platform `{name}`{}: expected one of {}",
                 similar.unwrap_or_default(),
                 known.join(", ")
             );
-            return Err(fault(words));
+            return Err(fault(message));
         }
         if platforms.iter().any(|other| other.platform == *name) {
-            return Err(fault(format!("`{name}` stands there twice")));
+            return Err(fault(format!("`{name}` is listed twice")));
         }
         let counted_on = [
             ("glibc", &row.glibc, name.starts_with("linux")),
@@ -256,7 +257,7 @@ fn platforms(rows: Option<Spanned<Vec<Spanned<Platform>>>>, file: &TomlFile) -> 
         for (key, version, fits) in counted_on {
             let Some(version) = version else { continue };
             if !fits {
-                return Err(fault(format!("`{key}` says nothing of `{name}`")));
+                return Err(fault(format!("`{key}` does not apply to `{name}`")));
             }
             let is_version = match key {
                 "cuda" => version.parse::<CudaVersion>().is_ok(),
@@ -265,7 +266,7 @@ fn platforms(rows: Option<Spanned<Vec<Spanned<Platform>>>>, file: &TomlFile) -> 
             if !is_version {
                 let such_as = if key == "cuda" { "12.8" } else { "2.28" };
                 return Err(fault(format!(
-                    "`{key} = \"{version}\"` is no version, such as \"{such_as}\""
+                    "`{key} = \"{version}\"` is not a version, such as \"{such_as}\""
                 )));
             }
         }
@@ -299,11 +300,11 @@ fn backends(rows: Option<Vec<Spanned<Backend>>>, file: &TomlFile) -> Result<Vec<
         let span = row.span();
         let name = row.into_inner();
         let fault = if name.is_cpu() {
-            "`cpu` is always there for the profile cpu: name builds for GPUs, such as cu130".to_owned()
+            "`cpu` is always locked for the profile cpu: list only GPU builds, such as cu130".to_owned()
         } else if Backends::table().get(&name).is_none() {
-            format!("torch has no build `{name}`: name one that has, such as cu130")
+            format!("torch has no build `{name}`: use another one, such as cu130")
         } else if backends.contains(&name) {
-            format!("`{name}` stands there twice")
+            format!("`{name}` is listed twice")
         } else {
             backends.push(name);
             continue;
@@ -321,8 +322,8 @@ fn date(given: Option<Spanned<Date>>, file: &TomlFile) -> Result<Option<String>,
         Date::Toml(date) => date.to_string(),
     };
     if text.parse::<jiff::Timestamp>().is_err() && text.parse::<jiff::civil::Date>().is_err() {
-        let words = format!("`lock.exclude-newer`: `{text}` is no date, such as \"2026-11-01\"");
-        return Err(file.error(Some(span), words));
+        let message = format!("`lock.exclude-newer`: `{text}` is not a date, such as \"2026-11-01\"");
+        return Err(file.error(Some(span), message));
     }
     Ok(Some(text))
 }

@@ -13,27 +13,28 @@ use crate::{
 };
 
 const HEAD: &str = "\
-# One recipe for the whole lab. In this folder, or in one below it, `matenv install` makes the environments that
-# stand here. `matenv schema lab` prints what can be said.
+# The recipe for the whole lab. In this folder, or in one below it, `matenv install` installs the environments that are
+# listed here. `matenv schema lab` prints all possible keys.
 ";
 
 const ENVIRONMENT: &str = r#"
 [environments.NAME]
-# manifest = "NAME"  # the manifest that it is made from, if that has another name
-# profiles = ["cpu", "gpu"]  # those that the lab wants; one alone is taken without --profile
-packages = []  # more packages from PyPI: matenv add NAME PKG
+# manifest = "NAME"  # the manifest to use, if it has another name
+# profiles = ["cpu", "gpu"]  # the profiles to use; a single one is the default for --profile
+packages = []  # additional packages from PyPI: matenv add NAME PKG
 "#;
 
 const REST: &str = r#"
 [lock]
-# Platforms, or what can be counted on there: { platform = "linux-64", glibc = "2.28" }, { platform = "win-64", cuda = "12.8" }
+# Platforms to lock for: a name, or a table with minimum versions, such as
+# { platform = "linux-64", glibc = "2.28" } or { platform = "win-64", cuda = "12.8" }.
 platforms = ["SUBDIR"]
-# torch's builds for GPUs.
+# GPU builds of torch to lock for.
 backends = ["cu130", "cu128"]
-# Nothing that was published later:
+# Ignore packages that were published later:
 # exclude-newer = "2026-11-01"
 
-# What is asked instead of conda-forge, pypi, torch or nvidia: a URL, or another one's name.
+# Replacements for conda-forge, pypi, torch or nvidia: a URL, or the name of another source.
 [mirrors]
 # conda-forge = "https://proxy.example.org/conda-forge"
 # torch = "pypi"
@@ -46,31 +47,31 @@ pub struct Created {
     pub file: PathBuf,
     /// Its environments.
     pub environments: Vec<EnvName>,
-    /// The manifests that lie beside it to be edited.
+    /// The editable copies of the manifests.
     pub manifests: Vec<PathBuf>,
 }
 
-/// Make `folder` a lab's: a file for the manifests of these names, the default ones if there are none, and `copies` of the
-/// built-in manifests.
+/// Creates a lab in `folder`: a file for the manifests of these names, or for the default ones if there are none.
+/// With `copies`, also copies the built-in manifests.
 ///
 /// # Errors
-/// A file is there already, a manifest is not, or nothing can be written there.
+/// A file already exists, a manifest is unknown, or a file cannot be written.
 pub fn init(folder: &Path, names: &[String], copies: bool) -> Result<Created, LabError> {
     let file = folder.join(LAB_FILE);
-    let beside = folder.join("manifests");
+    let copies_folder = folder.join("manifests");
     let copied: Vec<(PathBuf, &str)> = if copies {
         let built_in = manifest::built_in().iter();
-        built_in.map(|(name, text)| (beside.join(name), *text)).collect()
+        built_in.map(|(name, text)| (copies_folder.join(name), *text)).collect()
     } else {
         Vec::new()
     };
     let mut wanted = std::iter::once(&file).chain(copied.iter().map(|(path, _)| path));
-    // A link to nowhere is something too.
+    // A broken symbolic link counts as an existing file.
     if let Some(path) = wanted.find(|path| path.symlink_metadata().is_ok()) {
         return Err(LabError::Exists { path: path.clone() });
     }
-    let own = beside.is_dir() && !copies;
-    let manifests = Manifests::load(own.then_some(beside.as_path()))?;
+    let own = copies_folder.is_dir() && !copies;
+    let manifests = Manifests::load(own.then_some(copies_folder.as_path()))?;
     let environments: Vec<EnvName> = manifests
         .select(names)?
         .into_iter()
@@ -80,7 +81,7 @@ pub fn init(folder: &Path, names: &[String], copies: bool) -> Result<Created, La
     form::parse(&TomlFile::new(&file, &text), folder)?;
     fs_err::create_dir_all(folder).map_err(LabError::Write)?;
     for (path, text) in &copied {
-        fs_err::create_dir_all(&beside).map_err(LabError::Write)?;
+        fs_err::create_dir_all(&copies_folder).map_err(LabError::Write)?;
         create(path, text)?;
     }
     create(&file, &text)?;
@@ -91,7 +92,7 @@ pub fn init(folder: &Path, names: &[String], copies: bool) -> Result<Created, La
     })
 }
 
-/// Write a file that must not be there yet.
+/// Writes a file that must not exist yet.
 fn create(path: &Path, text: &str) -> Result<(), LabError> {
     let mut file = fs_err::File::create_new(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::AlreadyExists => LabError::Exists { path: path.to_owned() },
@@ -101,7 +102,7 @@ fn create(path: &Path, text: &str) -> Result<(), LabError> {
 }
 
 fn text(environments: &[EnvName]) -> String {
-    // A machine that has no packages can still hold a lab for others.
+    // A lab can be created on a machine that conda has no packages for.
     let here = crate::profile::subdir(&target_lexicon::HOST.to_string());
     let subdir = here.map_or_else(|_| "linux-64".to_owned(), |subdir| subdir.to_string());
     let mut text = HEAD.to_owned();

@@ -1,7 +1,8 @@
-//! Lab: one recipe for everybody, `matenv.toml`, and how it is written.
+//! Lab: the shared recipe of a team, `matenv.toml`, and edits to it.
 //!
-//! In: a folder; the file is found in it or in one above it. Out: a [`Lab`], or the file with one change ([`add`], [`remove`],
-//! [`init`]). Absent on purpose: manifests are only named here, and whether what it asks for can be had is [`crate::plan`]'s.
+//! In: a folder; the file is in this folder or in one above it. Out: a [`Lab`], or the changed file ([`add`],
+//! [`remove`], [`init`]). Absent on purpose: the content of manifests, and checks whether the recipe can be
+//! installed, see [`crate::plan`].
 
 mod array;
 mod edit;
@@ -27,74 +28,74 @@ use crate::{
     names::{Backend, EnvName, ProfileName},
 };
 
-/// Name of the file.
+/// Name of the lab's file.
 pub const LAB_FILE: &str = "matenv.toml";
 
-/// A lab: its environments, and what they are locked for.
+/// A lab: its environments and the platforms to lock them for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Lab {
-    /// The folder of `matenv.toml`.
+    /// The folder that contains `matenv.toml`.
     pub root: PathBuf,
-    /// The environments; none means those of the default manifests.
+    /// The environments. Empty means those of the default manifests.
     pub environments: BTreeMap<EnvName, LabEnvironment>,
-    /// The platforms that a lock is made for, each once.
+    /// The platforms to lock for, without duplicates.
     pub platforms: Vec<LabPlatform>,
-    /// torch's backends that a lock is made for, beside the one without GPU code.
+    /// The torch backends to lock for, in addition to `cpu`.
     pub backends: Vec<Backend>,
-    /// Nothing published later is taken: a date or a time stamp.
+    /// Packages published after this date or time stamp are ignored.
     pub exclude_newer: Option<String>,
 }
 
 /// An environment of a lab.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LabEnvironment {
-    /// The manifest that it is made from.
+    /// The manifest of the environment.
     pub manifest: EnvName,
-    /// Those of the manifest's profiles that the lab wants; absent means all.
+    /// The profiles that the lab uses. Absent means all profiles of the manifest.
     pub profiles: Option<Vec<ProfileName>>,
-    /// PEP 508 texts beside the manifest's requirements, each package once.
+    /// Packages in addition to the manifest's, as PEP 508 texts, each once.
     pub packages: Vec<String>,
 }
 
-/// A platform that a lock is made for.
+/// A platform to lock for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LabPlatform {
-    /// conda's name of it, such as `linux-64`.
+    /// The conda subdir, such as `linux-64`.
     pub platform: String,
-    /// The oldest glibc that has to do.
+    /// The oldest glibc to support.
     pub glibc: Option<String>,
-    /// The oldest macOS that has to do.
+    /// The oldest macOS to support.
     pub macos: Option<String>,
-    /// The CUDA that the drivers there serve.
+    /// The CUDA version that the drivers support.
     pub cuda: Option<String>,
 }
 
-/// Why a lab cannot be had, or be changed.
+/// An error while reading or changing a lab.
 #[derive(Debug, thiserror::Error)]
 pub enum LabError {
-    /// The file is at fault.
+    /// The file is invalid.
     #[error(transparent)]
     Toml(Box<TomlError>),
     /// The file could not be read.
-    #[error("cannot read the lab's file")]
+    #[error("failed to read the lab's file")]
     Read(#[source] std::io::Error),
     /// A file could not be written.
-    #[error("cannot write the lab's files")]
+    #[error("failed to write the lab's files")]
     Write(#[source] std::io::Error),
-    /// There is no lab.
-    #[error("there is no {LAB_FILE} in this folder or above it")]
+    /// There is no lab's file.
+    #[error("no {LAB_FILE} found in this folder or above it")]
     Missing,
-    /// `init` would write over a file.
-    #[error("{} is there already", path.display())]
+    /// `init` would overwrite a file.
+    #[error("{} already exists", path.display())]
     Exists {
         /// The file.
         path: PathBuf,
     },
-    /// An environment that is neither in the file nor a manifest, or a manifest at fault.
+    /// An environment that is neither in the file nor a manifest, or an invalid manifest.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
-    /// An environment of the file wants a manifest that there is not.
-    #[error("the environment `{env}` of {} wants the manifest `{manifest}`, and there is none of that name", path.display())]
+    /// An environment of the file names an unknown manifest.
+    #[error("unknown manifest `{manifest}` for the environment `{env}` in {}", path.display())]
     NoManifest {
         /// The file.
         path: PathBuf,
@@ -102,21 +103,21 @@ pub enum LabError {
         env: EnvName,
         /// The manifest.
         manifest: EnvName,
-        /// The closest name that there is.
+        /// The closest known name.
         similar: Option<String>,
-        /// Every name that there is.
+        /// All known names.
         known: Vec<String>,
     },
-    /// What is to be added or removed is no package.
+    /// The text to add is not a valid package.
     #[error("`{given}` {because}")]
     Package {
-        /// What was typed.
+        /// The given text.
         given: String,
-        /// Why it is none.
+        /// Why it is invalid.
         because: String,
     },
-    /// A package that is to be removed is not there.
-    #[error("{} adds no package `{package}` to {env}", path.display())]
+    /// The package to remove is not in the file.
+    #[error("{} does not add `{package}` to {env}", path.display())]
     NotThere {
         /// The file.
         path: PathBuf,
@@ -124,9 +125,9 @@ pub enum LabError {
         env: EnvName,
         /// The package.
         package: String,
-        /// The closest one that is there.
+        /// The closest package in the file.
         similar: Option<String>,
-        /// Those that are there.
+        /// All packages in the file.
         known: Vec<String>,
     },
 }
@@ -138,7 +139,7 @@ impl From<TomlError> for LabError {
 }
 
 impl Lab {
-    /// The lab of a folder, from the nearest `matenv.toml` in it or above it, with the settings in that file.
+    /// Finds the lab of a folder, from the nearest `matenv.toml` in it or above it, with the settings in that file.
     ///
     /// # Errors
     /// The file cannot be read or is invalid.
@@ -157,34 +158,34 @@ impl Lab {
         Ok(Some((lab, settings)))
     }
 
-    /// The lab's file.
+    /// Returns the path of the lab's file.
     #[must_use]
     pub fn file(&self) -> PathBuf {
         self.root.join(LAB_FILE)
     }
 
-    /// What the lab adds to an environment, as PEP 508 texts.
+    /// Returns the packages that the lab adds to an environment, as PEP 508 texts.
     #[must_use]
     pub fn packages(&self, env: &EnvName) -> &[String] {
         self.environments.get(env).map_or(&[], |one| &one.packages)
     }
 
-    /// Folder of manifests that takes the place of the built-in ones, if the lab has one.
+    /// Returns the lab's own folder of manifests, which replaces the built-in ones, if it exists.
     #[must_use]
     pub fn manifests(&self) -> Option<PathBuf> {
         Some(self.root.join("manifests")).filter(|folder| folder.is_dir())
     }
 
-    /// Whether `env` is the name of an environment that this lab can have.
+    /// Checks that `env` is an environment of the lab or a manifest.
     ///
     /// # Errors
-    /// It is neither listed nor a manifest's name; the error names the closest one.
+    /// The name is unknown. The error contains the closest known name.
     fn check_known(&self, env: &EnvName, manifests: &Manifests) -> Result<(), LabError> {
         select(Some(self), manifests, &[env.to_string()], None).map(|_| ())
     }
 }
 
-/// The file's text; bytes that are none are a fault with a place, as any other.
+/// Reads the file. Invalid UTF-8 is reported with its line, like any other error.
 fn read(path: &Path) -> Result<TomlFile, LabError> {
     let bytes = fs_err::read(path).map_err(LabError::Read)?;
     String::from_utf8(bytes)
@@ -196,7 +197,7 @@ fn read(path: &Path) -> Result<TomlFile, LabError> {
         })
 }
 
-/// The JSON Schema of the file.
+/// Returns the JSON Schema of the file.
 #[must_use]
 pub fn schema(generator: schemars::SchemaGenerator) -> schemars::Schema {
     generator.into_root_schema_for::<form::Lab>()

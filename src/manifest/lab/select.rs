@@ -4,28 +4,29 @@ use crate::{
     names::{EnvName, ProfileName, closest},
 };
 
-/// An environment that is asked for.
+/// A selected environment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Selected<'a> {
-    /// Its name.
+    /// The name of the environment.
     pub env: EnvName,
-    /// What it is made from.
+    /// The manifest of the environment.
     pub manifest: &'a Manifest,
-    /// The one profile that the lab wants, where it wants one alone.
+    /// The profile, if the lab lists exactly one for this environment.
     pub profile: Option<ProfileName>,
 }
 
-/// Whether `matenv install` knows an environment by its name: the lab has it, or a manifest is called so.
+/// Returns whether `env` is the name of an environment of the lab or of a manifest.
 #[must_use]
 pub fn knows(lab: Option<&Lab>, manifests: &Manifests, env: &EnvName) -> bool {
     select(lab, manifests, &[env.to_string()], None).is_ok()
 }
 
-/// The environments of `names`, each once: those of the lab, or of manifests. Without names those that the lab lists, or the
-/// default manifests' where it lists none. `name` is what one alone is to be called instead.
+/// Selects the environments of `names`, each once, from the lab or the manifests. Without names, selects all
+/// environments of the lab, or the default manifests if the lab lists none. If exactly one environment is
+/// selected, `name` replaces its name.
 ///
 /// # Errors
-/// A name that neither has, or an environment of the lab without a manifest.
+/// A name is unknown, or an environment of the lab names an unknown manifest.
 pub fn select<'a>(
     lab: Option<&Lab>,
     manifests: &'a Manifests,
@@ -84,7 +85,7 @@ fn manifest_of<'a>(lab: &Lab, env: &EnvName, manifests: &'a Manifests) -> Result
     })
 }
 
-/// An unknown name may be a slip for one that the lab lists.
+/// Adds the environments of the lab to the known names of the error, for its suggestion.
 fn with_listed(error: ManifestError, lab: Option<&Lab>) -> ManifestError {
     let ManifestError::Unknown { asked, mut known, .. } = error else {
         return error;

@@ -1,4 +1,4 @@
-//! `profiles/backends.toml`: what the torch index offers, and which driver serves it.
+//! `profiles/backends.toml`: the backends of the torch index, and the drivers that support them.
 
 use std::sync::LazyLock;
 
@@ -13,11 +13,11 @@ const FILE: &str = include_str!("../../../profiles/backends.toml");
 static TABLE: LazyLock<Backends> =
     LazyLock::new(|| toml::from_str(FILE).expect("tested: profiles/backends.toml parses"));
 
-/// The torch index's backends and the drivers that serve them.
+/// The backends of the torch index and the drivers that support them.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Backends {
-    #[expect(dead_code, reason = "there is one version so far")]
+    #[expect(dead_code, reason = "there is only one version so far")]
     schema: u32,
     driver: Vec<DriverRow>,
     minor_compatibility: Vec<MinorCompatibilityRow>,
@@ -30,9 +30,9 @@ struct DriverRow {
     cuda: CudaVersion,
     linux: Option<Version>,
     windows: Option<Version>,
-    #[cfg_attr(not(test), expect(dead_code, reason = "read by people"))]
+    #[cfg_attr(not(test), expect(dead_code, reason = "for readers of the file"))]
     source: String,
-    #[expect(dead_code, reason = "read by people")]
+    #[expect(dead_code, reason = "for readers of the file")]
     seen: toml::value::Datetime,
 }
 
@@ -42,9 +42,9 @@ struct MinorCompatibilityRow {
     major: u32,
     linux: Version,
     windows: Version,
-    #[cfg_attr(not(test), expect(dead_code, reason = "read by people"))]
+    #[cfg_attr(not(test), expect(dead_code, reason = "for readers of the file"))]
     source: String,
-    #[expect(dead_code, reason = "read by people")]
+    #[expect(dead_code, reason = "for readers of the file")]
     seen: toml::value::Datetime,
 }
 
@@ -52,49 +52,49 @@ struct MinorCompatibilityRow {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BackendRow {
-    /// Its name, as in the index's path.
+    /// The name, as in the path of the index.
     pub name: Backend,
-    /// The CUDA that it is built for; absent for cpu.
+    /// The CUDA version that it is built for. Absent for cpu.
     pub cuda: Option<CudaVersion>,
-    /// The releases of torch that it has, the oldest first.
+    /// The releases of torch in the index, the oldest first.
     pub torch: Vec<Version>,
-    /// The conda subdirs that it has wheels for.
+    /// The conda subdirs with wheels.
     pub platforms: Vec<String>,
     #[serde(default)]
     code: Vec<TorchCodeRow>,
-    /// Where it was read.
+    /// The source of the data.
     pub source: String,
-    /// When.
+    /// When the source was read.
     pub seen: toml::value::Datetime,
 }
 
-/// The GPUs that a range of torch releases holds code for.
+/// The GPU code that a range of torch releases contains.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TorchCodeRow {
     torch: VersionSpecifiers,
     platforms: Vec<String>,
-    /// What there is machine code for.
+    /// The compute capabilities with machine code.
     pub sass: Vec<ComputeCapability>,
-    /// What a driver can compile newer code from.
+    /// The compute capabilities with PTX, which a driver can compile for newer GPUs.
     pub ptx: Vec<ComputeCapability>,
-    /// Where it was read.
+    /// The source of the data.
     pub source: String,
-    /// When.
+    /// When the source was read.
     pub seen: toml::value::Datetime,
 }
 
 impl Backends {
-    /// The table that is compiled in.
+    /// Returns the built-in table.
     ///
     /// # Panics
-    /// Never in a released program: a test reads it.
+    /// Never in a released program: a test parses the table.
     #[must_use]
     pub fn table() -> &'static Self {
         &TABLE
     }
 
-    /// Those for CUDA, the newest first.
+    /// Returns the CUDA backends, the newest first.
     #[must_use]
     pub fn on_cuda(&self) -> Vec<(&BackendRow, CudaVersion)> {
         let mut rows: Vec<_> = self.backend.iter().filter_map(|row| Some((row, row.cuda?))).collect();
@@ -102,20 +102,20 @@ impl Backends {
         rows
     }
 
-    /// The backend of that name.
+    /// Returns the backend of that name.
     #[must_use]
     pub fn get(&self, name: &Backend) -> Option<&BackendRow> {
         self.backend.iter().find(|row| row.name == *name)
     }
 
-    /// The newest CUDA that a driver serves.
+    /// Returns the newest CUDA version that a driver supports.
     #[must_use]
     pub fn served_by(&self, driver: &Version, windows: bool) -> Option<CudaVersion> {
         let by_minor = self.driver.iter().filter_map(|row| {
             let least = if windows { &row.windows } else { &row.linux };
             least.as_ref().is_some_and(|least| driver >= least).then_some(row.cuda)
         });
-        // A driver serves a whole major from its first minor version on.
+        // A driver supports all minor versions of a major (minor-version compatibility).
         let by_major = self.minor_compatibility.iter().filter_map(|row| {
             let least = if windows { &row.windows } else { &row.linux };
             let cuda = CudaVersion {
@@ -127,7 +127,7 @@ impl Backends {
         by_minor.chain(by_major).max()
     }
 
-    /// The oldest driver for a CUDA major.
+    /// Returns the oldest driver for a CUDA major.
     #[must_use]
     pub fn least_driver(&self, major: u32, windows: bool) -> Option<&Version> {
         self.minor_compatibility
@@ -138,7 +138,7 @@ impl Backends {
 }
 
 impl BackendRow {
-    /// What a release of torch holds code for on a platform; `None` where no document says.
+    /// Returns the GPU code of a torch release on a platform. `None` if it is not documented.
     #[must_use]
     pub fn code(&self, torch: &Version, subdir: &str) -> Option<&TorchCodeRow> {
         self.code
@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_row_says_where_it_was_read() {
+    fn every_row_names_its_source() {
         let table = Backends::table();
         let backends = table.backend.iter().map(|row| &row.source);
         let code = table.backend.iter().flat_map(|row| &row.code).map(|row| &row.source);
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_backends_name_is_its_cuda() {
+    fn a_backend_is_named_after_its_cuda_version() {
         for (row, cuda) in Backends::table().on_cuda() {
             assert_eq!(row.name.to_string(), format!("cu{}{}", cuda.major, cuda.minor));
             assert!(row.torch.is_sorted(), "{}", row.name);
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_driver_serves_what_its_table_says() {
+    fn a_driver_supports_what_its_table_says() {
         let served = |driver: &str, windows| {
             let driver = driver.parse().expect("a version");
             Backends::table().served_by(&driver, windows).map(String::from)

@@ -1,5 +1,5 @@
-/// What the driver's installer puts on the machine, by the beginning of its name. It's there with the driver, not before, and
-/// no environment can bring it.
+/// Libraries that the driver's installer installs, by the beginning of their names. They exist only with the
+/// driver, and no environment can contain them.
 const OF_THE_DRIVER: [&str; 7] = [
     "libcuda.so",
     "libnvidia-",
@@ -10,7 +10,7 @@ const OF_THE_DRIVER: [&str; 7] = [
     "nvcuda.dll",
 ];
 
-/// Whether NVIDIA's driver brings the library of that soname, or DLL.
+/// Returns whether the NVIDIA driver installs the library or DLL of that name.
 #[must_use]
 pub fn is_of_the_driver(library: &str) -> bool {
     OF_THE_DRIVER.iter().any(|name| library.starts_with(name))
@@ -21,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cudas_own_libraries_are_not_the_drivers() {
+    fn cuda_libraries_do_not_belong_to_the_driver() {
         for name in ["libcuda.so.1", "libnvidia-ml.so.1", "libnvcuvid.so.1", "nvcuda.dll"] {
             assert!(is_of_the_driver(name), "{name}");
         }

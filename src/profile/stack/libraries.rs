@@ -12,37 +12,37 @@ static LIBRARIES: LazyLock<Vec<Library>> = LazyLock::new(|| {
     file.library
 });
 
-/// A library that a GPU environment's programs load.
+/// A library that the programs of a GPU environment load.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Library {
-    /// CUDA's major versions that it belongs to.
+    /// The CUDA majors that it belongs to.
     pub cuda: Vec<u32>,
-    /// The profiles that load it; empty means every GPU profile.
+    /// The profiles that load it. Empty means every GPU profile.
     #[serde(default)]
     pub profiles: Vec<ProfileName>,
-    /// Its soname on Linux, such as `libcudart.so.13`.
+    /// The soname on Linux, such as `libcudart.so.13`.
     #[serde(deserialize_with = "pattern")]
     pub linux: Pattern,
-    /// Its file on Windows, such as `cudart64_13.dll`; absent where it is not known.
+    /// The file name on Windows, such as `cudart64_13.dll`. Absent if it is unknown.
     #[serde(default, deserialize_with = "some_pattern")]
     pub windows: Option<Pattern>,
-    /// The file that opens it by name while it runs; absent where a loader's table names it (`DT_NEEDED`).
+    /// The file that opens it at run time (`dlopen`). Absent if it is linked (`DT_NEEDED`).
     #[serde(default)]
     pub dlopened_by: Option<String>,
     /// Whether an environment may lack it.
     #[serde(default)]
     pub optional: bool,
-    /// Who loads it and how that is known.
+    /// The reason: what loads it.
     pub because: String,
-    /// What it was read off.
+    /// The source of the data.
     pub source: String,
-    /// When.
+    /// When the source was read.
     pub seen: toml::value::Datetime,
 }
 
 impl Library {
-    /// Whether a file is called as this library is on this operating system.
+    /// Returns whether a file has the name of this library on this operating system.
     #[must_use]
     pub fn matches(&self, file_name: &str) -> bool {
         let name = if cfg!(windows) {
@@ -57,7 +57,7 @@ impl Library {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    #[expect(dead_code, reason = "there is one version so far")]
+    #[expect(dead_code, reason = "there is only one version so far")]
     schema: u32,
     library: Vec<Library>,
 }
@@ -70,10 +70,10 @@ fn some_pattern<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Pat
     pattern(deserializer).map(Some)
 }
 
-/// The libraries of a profile on a CUDA major, each after those that it needs; none for `cpu`.
+/// Returns the libraries of a profile on a CUDA major, each after its own dependencies. Empty for `cpu`.
 ///
 /// # Panics
-/// Never in a released program: the data file is compiled in and a test reads it.
+/// Never in a released program: a test parses the built-in data file.
 #[must_use]
 pub fn libraries(cuda: u32, profile: ProfileName) -> Vec<Library> {
     LIBRARIES
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_library_says_where_it_is_known_from_and_who_opens_it() {
+    fn every_library_names_its_source_and_what_opens_it() {
         for cuda in [12, 13] {
             let libraries = libraries(cuda, ProfileName::GpuTrt);
             for library in &libraries {
@@ -122,7 +122,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_minor_version_may_be_any_and_another_name_is_not_taken() {
+    fn any_minor_version_matches_but_no_other_name() {
         let libraries = libraries(13, ProfileName::Gpu);
         let taken = |name: &str| libraries.iter().filter(|library| library.matches(name)).count();
         assert_eq!(taken("libnvrtc-builtins.so.13.2"), 1);

@@ -1,7 +1,7 @@
-//! Stacks: which GPU packages fit each other, the driver and the card.
+//! Stacks: GPU packages that are compatible with each other, the driver and the card.
 //!
 //! In: the TOML files `profiles/backends.toml`, `profiles/stacks.toml`, `profiles/platforms.toml` and
-//! `profiles/libraries.toml`. Out: their rows. Absent on purpose: choices; see [`crate::plan`].
+//! `profiles/libraries.toml`. Out: their rows. Absent on purpose: choices, see [`crate::plan`].
 
 mod backends;
 mod driver_libraries;

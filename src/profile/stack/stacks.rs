@@ -1,4 +1,4 @@
-//! `profiles/stacks.toml`: which versions fit each other and which card.
+//! `profiles/stacks.toml`: package versions that are compatible with each other and with the card.
 
 use std::{collections::BTreeSet, sync::LazyLock};
 
@@ -12,11 +12,11 @@ const FILE: &str = include_str!("../../../profiles/stacks.toml");
 
 static TABLE: LazyLock<Stacks> = LazyLock::new(|| toml::from_str(FILE).expect("tested: profiles/stacks.toml parses"));
 
-/// Version bounds that belong together, with the code that the wheels hold.
+/// Version bounds that belong together, and the GPU code of the wheels.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stacks {
-    #[expect(dead_code, reason = "there is one version so far")]
+    #[expect(dead_code, reason = "there is only one version so far")]
     schema: u32,
     onnxruntime: Vec<String>,
     stack: Vec<StackRow>,
@@ -36,22 +36,22 @@ struct StackRow {
     torch: Option<bool>,
 }
 
-/// The oldest GPU that a profile's package runs on.
+/// The oldest GPU that a profile supports.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CardRow {
     profiles: BTreeSet<ProfileName>,
     /// The lowest compute capability.
     pub compute_capability: ComputeCapability,
-    /// What asks for it.
+    /// The package that requires it.
     pub package: String,
-    /// Where it was read.
+    /// The source of the data.
     pub source: String,
-    /// When.
+    /// When the source was read.
     pub seen: toml::value::Datetime,
 }
 
-/// The versions of a package that a stack may take.
+/// The versions of a package that a stack allows.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bound {
@@ -62,21 +62,21 @@ pub struct Bound {
     platforms: BTreeSet<String>,
     torch: Option<bool>,
     below: Option<ComputeCapability>,
-    /// Its name, with extras.
+    /// The name of the package, with extras.
     pub package: String,
-    /// A version range; `{cuda}` in it is the backend's CUDA version.
+    /// The version range. `{cuda}` is replaced by the backend's CUDA version.
     pub versions: String,
-    /// The index that it is asked of though nobody else wants it.
+    /// The source of the package, if the stack requires it itself. Otherwise the row only bounds a dependency.
     pub ask: Option<SourceName>,
-    /// Why.
+    /// The reason for the bound.
     pub because: String,
-    /// Where it was read.
+    /// The source of the data.
     pub source: String,
-    /// When.
+    /// When the source was read.
     pub seen: toml::value::Datetime,
 }
 
-/// What a range of releases of a wheel holds code for.
+/// The GPU code of a range of wheel releases.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WheelCode {
@@ -85,35 +85,35 @@ pub struct WheelCode {
     pub versions: VersionSpecifiers,
     platforms: BTreeSet<String>,
     cuda: u32,
-    /// The major of TensorRT's library that its provider needs.
+    /// The major of the TensorRT library that the TensorRT provider needs.
     pub tensorrt: u32,
-    /// What there is machine code for.
+    /// The compute capabilities with machine code.
     pub sass: Vec<ComputeCapability>,
-    /// What a driver can compile newer code from.
+    /// The compute capabilities with PTX, which a driver can compile for newer GPUs.
     pub ptx: Vec<ComputeCapability>,
-    /// The releases that were looked at.
+    /// The releases that were examined.
     pub read: Vec<Version>,
-    /// Where it was read.
+    /// The source of the data.
     pub source: String,
-    /// When.
+    /// When the source was read.
     pub seen: toml::value::Datetime,
 }
 
-/// A release of torch as PyPI serves it.
+/// A torch release on PyPI.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TorchRow {
-    /// torch.
+    /// The torch version.
     pub version: Version,
-    /// The torchvision that was made for it.
+    /// The torchvision version that is built for it.
     pub torchvision: Version,
-    /// What it is built for.
+    /// The CUDA version that it is built for.
     pub cuda: CudaVersion,
-    /// The NCCL that it pins.
+    /// The NCCL version that it pins.
     pub nccl: String,
-    /// The cuDNN that it pins.
+    /// The cuDNN version that it pins.
     pub cudnn: String,
-    /// Whether it asks for cuRAND, which ONNX Runtime needs.
+    /// Whether it requires cuRAND, which ONNX Runtime needs.
     pub curand: bool,
 }
 
@@ -124,29 +124,29 @@ pub struct Setting<'a> {
     pub profile: ProfileName,
     /// The conda subdir.
     pub subdir: &'a str,
-    /// Whether it has torch.
+    /// Whether the environment has torch.
     pub torch: bool,
-    /// The GPUs that it must serve; empty means that they are not known.
+    /// The GPUs that it must support. Empty if they are unknown.
     pub cards: &'a [ComputeCapability],
 }
 
 impl Stacks {
-    /// The table that is compiled in.
+    /// Returns the built-in table.
     ///
     /// # Panics
-    /// Never in a released program: a test reads it.
+    /// Never in a released program: a test parses the table.
     #[must_use]
     pub fn table() -> &'static Self {
         &TABLE
     }
 
-    /// The distributions that install the folder `onnxruntime`: two of them overwrite each other.
+    /// Returns the distributions that install the folder `onnxruntime`. Two of them overwrite each other.
     #[must_use]
     pub fn onnxruntime(&self) -> &[String] {
         &self.onnxruntime
     }
 
-    /// Whether there is a stack for a CUDA major.
+    /// Returns whether there is a stack for a CUDA major.
     #[must_use]
     pub fn has(&self, major: u32, setting: &Setting<'_>) -> bool {
         self.stack.iter().any(|row| {
@@ -157,13 +157,13 @@ impl Stacks {
         })
     }
 
-    /// What a card must be for a profile.
+    /// Returns the oldest GPU that a profile supports.
     #[must_use]
     pub fn card(&self, profile: ProfileName) -> Option<&CardRow> {
         self.card.iter().find(|row| row.profiles.contains(&profile))
     }
 
-    /// The bounds of a stack, those of one package side by side.
+    /// Returns the bounds of a stack. A package may have several bounds, and all of them apply.
     pub fn bounds<'a>(&'a self, major: u32, setting: &'a Setting<'_>) -> impl Iterator<Item = &'a Bound> {
         self.bound.iter().filter(move |row| {
             row.cuda.is_none_or(|cuda| cuda == major)
@@ -176,7 +176,7 @@ impl Stacks {
         })
     }
 
-    /// The releases of a wheel for a CUDA major and what they hold code for, the newest first.
+    /// Returns the releases of a wheel for a CUDA major with their GPU code, the newest first.
     #[must_use]
     pub fn code(&self, package: &str, major: u32, subdir: &str) -> Vec<&WheelCode> {
         let mut rows: Vec<_> = self
@@ -184,12 +184,12 @@ impl Stacks {
             .iter()
             .filter(|row| row.package == package && row.cuda == major && row.platforms.contains(subdir))
             .collect();
-        // The file has the oldest first.
+        // The file lists the oldest first.
         rows.reverse();
         rows
     }
 
-    /// The same as a version range each, where this machine has wheels: `>=1.21,<1.27`.
+    /// Returns the same rows for this machine's platform, each with its version range, such as `>=1.21,<1.27`.
     pub fn releases(&self, package: &str, major: u32) -> impl Iterator<Item = (String, &WheelCode)> {
         let subdir = if cfg!(windows) { "win-64" } else { "linux-64" };
         let range = |row: &WheelCode| {
@@ -204,7 +204,7 @@ impl Stacks {
             .map(move |row| (range(row), row))
     }
 
-    /// What the release of ONNX Runtime needs, whichever its platform.
+    /// Returns the row of a wheel's release, on any platform.
     #[must_use]
     pub fn wheel(&self, package: &str, version: &Version) -> Option<&WheelCode> {
         self.code
@@ -212,14 +212,14 @@ impl Stacks {
             .find(|row| row.package == package && row.versions.contains(version))
     }
 
-    /// The oldest release of torch that PyPI has for a CUDA major.
+    /// Returns the oldest torch release on PyPI for a CUDA major.
     #[must_use]
     pub fn least_torch(&self, major: u32) -> Option<&Version> {
         let of_major = self.torch.iter().filter(|row| row.cuda.major == major);
         of_major.map(|row| &row.version).min()
     }
 
-    /// The releases of torch that were looked at.
+    /// Returns the torch releases that were examined.
     #[must_use]
     pub fn torch(&self) -> &[TorchRow] {
         &self.torch
@@ -227,7 +227,7 @@ impl Stacks {
 }
 
 impl WheelCode {
-    /// The CUDA major that it is built for.
+    /// Returns the CUDA major that the wheel is built for.
     #[must_use]
     pub fn cuda_major(&self) -> u32 {
         self.cuda
@@ -235,13 +235,13 @@ impl WheelCode {
 }
 
 impl Bound {
-    /// The version range for a backend's CUDA.
+    /// Returns the version range for a backend's CUDA version.
     #[must_use]
     pub fn versions_for(&self, cuda: CudaVersion) -> String {
         self.versions.replace("{cuda}", &cuda.to_string())
     }
 
-    /// The package's name without extras.
+    /// Returns the package name without extras.
     #[must_use]
     pub fn name(&self) -> &str {
         self.package.split('[').next().unwrap_or(&self.package)
@@ -253,7 +253,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_row_says_where_it_was_read() {
+    fn every_row_names_its_source() {
         let table = Stacks::table();
         let bounds = table.bound.iter().map(|row| &row.source);
         let code = table.code.iter().map(|row| &row.source);
@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn every_bound_is_a_requirement() {
-        let cuda = "13.0".parse().expect("a version of CUDA");
+        let cuda = "13.0".parse().expect("a CUDA version");
         for row in &Stacks::table().bound {
             let requirement = format!("{}{}", row.package, row.versions_for(cuda));
             let parsed = requirement.parse::<pep508_rs::Requirement<pep508_rs::VerbatimUrl>>();
@@ -284,9 +284,9 @@ mod tests {
         }
     }
 
-    /// Its numbers were read off Linux wheels, and a plan for Windows took them.
+    /// Regression: a plan for Windows used versions that were only tested with Linux wheels.
     #[test]
-    fn tensorrt_is_known_to_fit_on_linux_alone() {
+    fn tensorrt_stacks_are_for_linux_only() {
         let table = Stacks::table();
         for torch in [true, false] {
             assert!(table.has(13, &on("linux-64", ProfileName::GpuTrt, torch)));
@@ -296,9 +296,9 @@ mod tests {
         assert!(!table.has(12, &on("win-64", ProfileName::GpuTrt, false)));
     }
 
-    /// What bounds torch-tensorrt was the reason given where there is no torch.
+    /// Regression: plans without torch gave torch-tensorrt as the reason for a bound.
     #[test]
-    fn without_torch_no_bound_rests_on_torch_tensorrt() {
+    fn without_torch_no_reason_names_torch_tensorrt() {
         for (cuda, package) in [(13, "tensorrt-cu13-libs"), (12, "tensorrt-cu12-libs")] {
             let setting = on("linux-64", ProfileName::GpuTrt, false);
             let rows: Vec<_> = Stacks::table().bounds(cuda, &setting).collect();
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_looked_at_lies_in_its_row() {
+    fn examined_releases_are_within_the_range_of_their_row() {
         for row in &Stacks::table().code {
             assert!(!row.read.is_empty() && row.read.iter().all(|version| row.versions.contains(version)));
         }
