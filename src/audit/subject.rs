@@ -1,6 +1,5 @@
 use crate::{
-    bench,
-    names::{Backend, ProfileName},
+    names::{Backend, ExecutionProvider, ProfileName},
     plan::Plan,
     profile::{
         ComputeCapability,
@@ -37,7 +36,11 @@ impl Subject {
     #[must_use]
     pub fn of_plan(plan: &Plan) -> Self {
         let mut subject = Self::of(plan.profile, &plan.backend, plan.cards.clone());
-        if plan.providers.first().is_none_or(|provider| provider == bench::CPU) {
+        if plan
+            .providers
+            .first()
+            .is_none_or(|provider| *provider == ExecutionProvider::Cpu)
+        {
             subject.libraries.clear();
         }
         subject

@@ -1,6 +1,6 @@
 //! Finds the usual causes of a failure in the error messages of ONNX Runtime, with a remedy for each.
 
-use crate::{finding::Scope, profile::stack::is_of_the_driver};
+use crate::{finding::Scope, names::ExecutionProvider, profile::stack::is_of_the_driver};
 
 /// The cause of a failure.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ const DRIVER: &str = "install or update the NVIDIA driver (`nvidia-smi` shows it
 const REINSTALL: &str = "reinstall the environment with `--force`";
 
 /// Returns the cause of a failure on `provider`, from its error message, or `None` if the cause is unknown.
-pub(super) fn of(message: &str, provider: &str) -> Option<Cause> {
+pub(super) fn of(message: &str, provider: ExecutionProvider) -> Option<Cause> {
     if let Some(library) = missing_library(message) {
         if is_of_the_driver(library) {
             return Some(host(format!("this machine has no NVIDIA driver ({library})"), DRIVER));
@@ -109,9 +109,9 @@ fn of_cuda(number: u32) -> Cause {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::{CORE_ML, CUDA, TENSORRT};
+    use crate::names::ExecutionProvider;
 
-    fn explain(message: &str, provider: &str) -> (String, Scope) {
+    fn explain(message: &str, provider: ExecutionProvider) -> (String, Scope) {
         let cause = of(message, provider).expect("a known cause");
         assert!(!cause.remedy.is_empty());
         (cause.says, cause.scope)
@@ -125,35 +125,47 @@ mod tests {
             /env/capi/libonnxruntime_providers_cuda.so with error: libcublasLt.so.13: cannot open shared object file: No \
             such file or directory\n";
         let expected = ("libcublasLt.so.13 is missing".to_owned(), Scope::Environment);
-        assert_eq!(explain(cuda, CUDA), expected);
+        assert_eq!(explain(cuda, ExecutionProvider::Cuda), expected);
         let tensorrt = cuda.replace("libcublasLt.so.13", "libnvinfer.so.10");
-        assert_eq!(explain(&tensorrt, TENSORRT).0, "libnvinfer.so.10 is missing");
+        assert_eq!(
+            explain(&tensorrt, ExecutionProvider::TensorRt).0,
+            "libnvinfer.so.10 is missing"
+        );
         let driver = cuda.replace("libcublasLt.so.13", "libcuda.so.1");
         let expected = "this machine has no NVIDIA driver (libcuda.so.1)";
-        assert_eq!(explain(&driver, CUDA), (expected.to_owned(), Scope::Host));
+        assert_eq!(
+            explain(&driver, ExecutionProvider::Cuda),
+            (expected.to_owned(), Scope::Host)
+        );
         // The audit knew that this library belongs to the driver, but the benchmark suggested a reinstallation.
         let debugger = cuda.replace("libcublasLt.so.13", "libcudadebugger.so.1");
-        assert_eq!(explain(&debugger, CUDA).1, Scope::Host);
+        assert_eq!(explain(&debugger, ExecutionProvider::Cuda).1, Scope::Host);
         let windows = "Error loading \"onnxruntime_providers_tensorrt.dll\" which depends on \"cublas64_12.dll\" which is \
             missing. (Error 126: The specified module could not be found.)";
-        assert_eq!(explain(windows, TENSORRT).0, "cublas64_12.dll is missing");
+        assert_eq!(
+            explain(windows, ExecutionProvider::TensorRt).0,
+            "cublas64_12.dll is missing"
+        );
     }
 
     #[test]
     fn a_cuda_driver_error_is_a_problem_of_the_host() {
         let text = "CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version ; GPU=-1 ; hostname=lab \
             ; file=cuda_execution_provider.cc ; line=336 ; expr=cudaSetDevice(info_.device_id); ";
-        let (says, scope) = explain(text, CUDA);
+        let (says, scope) = explain(text, ExecutionProvider::Cuda);
         assert!(says.contains("driver is missing, or too old"), "{says}");
         assert_eq!(scope, Scope::Host);
         let none = "CUDA failure 100: no CUDA-capable device is detected ; GPU=-1 ; hostname=lab";
-        assert_eq!(explain(none, CUDA).0, "the NVIDIA driver finds no GPU");
+        assert_eq!(
+            explain(none, ExecutionProvider::Cuda).0,
+            "the NVIDIA driver finds no GPU"
+        );
     }
 
     #[test]
     fn a_build_without_the_provider_is_reported() {
         let text = "CoreML execution provider is not supported in this build. ";
-        let (says, scope) = explain(text, CORE_ML);
+        let (says, scope) = explain(text, ExecutionProvider::CoreMl);
         assert_eq!(says, "this ONNX Runtime was built without CoreMLExecutionProvider");
         assert_eq!(scope, Scope::Environment);
     }
@@ -162,13 +174,20 @@ mod tests {
     fn a_part_that_only_the_cpu_can_run_is_reported() {
         let text = "This session contains graph nodes that are assigned to the default CPU EP, but fallback to CPU EP has \
             been explicitly disabled by the user.";
-        assert!(explain(text, TENSORRT).0.contains("cannot run a part of the model"));
+        assert!(
+            explain(text, ExecutionProvider::TensorRt)
+                .0
+                .contains("cannot run a part of the model")
+        );
     }
 
     #[test]
     fn unknown_messages_have_no_cause() {
         assert_eq!(
-            of("Load model from broken.onnx failed: Protobuf parsing failed.", CUDA),
+            of(
+                "Load model from broken.onnx failed: Protobuf parsing failed.",
+                ExecutionProvider::Cuda
+            ),
             None
         );
     }

@@ -3,16 +3,11 @@
 /// An error that prevents a benchmark.
 #[derive(Debug, thiserror::Error)]
 pub enum BenchError {
-    /// The first provider of the profile is unknown.
+    /// The plan has no execution provider.
     ///
-    /// Exit 2; help: use one of `known` in the profile.
-    #[error("unknown execution provider `{provider}`: expected one of {known}")]
-    UnknownProvider {
-        /// The provider in the profile; empty if there is none.
-        provider: String,
-        /// The known providers.
-        known: String,
-    },
+    /// Exit 2; help: set one in the profile.
+    #[error("the profile has no execution provider")]
+    NoProvider,
     /// There is no batch size, or a batch size of 0.
     ///
     /// Exit 2; help: `--batch 1,4,8`.

@@ -127,7 +127,7 @@ fn illegal_instruction(ended: &Ended) -> bool {
 pub(super) fn of_failure(failure: Failure, asked: &Request) -> Result<Finding, BenchError> {
     match failure {
         Failure::Runtime { doing, message } => {
-            let (says, remedy, scope) = match cause::of(&message, &asked.provider) {
+            let (says, remedy, scope) = match cause::of(&message, asked.provider) {
                 Some(cause) => (format!(": {}", cause.says), cause.remedy, cause.scope),
                 None => (
                     String::new(),

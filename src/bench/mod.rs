@@ -44,19 +44,13 @@ use crate::{
         event::{Stage, Unit},
     },
     finding::Finding,
+    names::ExecutionProvider,
     packages::preload,
     process::{Ended, Job},
 };
 
 /// The first argument that starts this program as the worker of the benchmark.
 pub const WORKER_WORD: &str = "bench-worker";
-
-/// The execution provider of ONNX Runtime for the CPU.
-pub const CPU: &str = "CPUExecutionProvider";
-const CUDA: &str = "CUDAExecutionProvider";
-const TENSORRT: &str = "TensorrtExecutionProvider";
-const CORE_ML: &str = "CoreMLExecutionProvider";
-const PROVIDERS: [&str; 4] = [CPU, CUDA, TENSORRT, CORE_ML];
 
 const UNET: &[u8] = include_bytes!("../../assets/bench/unet.onnx");
 const UNET_REFERENCE: &[u8] = include_bytes!("../../assets/bench/unet-reference.f32");
@@ -82,8 +76,8 @@ pub enum Model {
 pub struct BenchRequest {
     /// The model to time.
     pub model: Model,
-    /// Execution providers, by their names in ONNX Runtime. Only the first one is used.
-    pub providers: Vec<String>,
+    /// Execution providers. Only the first one is used.
+    pub providers: Vec<ExecutionProvider>,
     /// Batch sizes, in order. A model with a fixed batch size is timed only with that size.
     pub batches: Vec<u64>,
     /// The time for each batch size in seconds. A slow model gets up to twice as long, for enough runs.
@@ -124,7 +118,7 @@ impl Benchmark {
     /// Creates the result of a benchmark that is skipped for `reason`.
     #[must_use]
     pub fn skipped(request: &BenchRequest, reason: &str) -> Self {
-        let provider = request.providers.first().map_or("", String::as_str);
+        let provider = request.providers.first().map_or("", |provider| provider.as_str());
         Self {
             skipped: Some(reason.to_owned()),
             ..Self::unmeasured(request, provider)
@@ -201,18 +195,18 @@ pub async fn bench_with(
     request: &BenchRequest,
     program: &Path,
 ) -> Result<Benchmark, BenchError> {
-    let provider = known_provider(request)?;
+    let provider = *request.providers.first().ok_or(BenchError::NoProvider)?;
     if request.batches.is_empty() || request.batches.contains(&0) {
         return Err(BenchError::Batch);
     }
-    let mut benchmark = Benchmark::unmeasured(request, provider);
+    let mut benchmark = Benchmark::unmeasured(request, provider.as_str());
     let work = tempfile::tempdir().map_err(BenchError::Work)?;
     let mut asked = Request {
         library: PathBuf::new(),
         preload: Vec::new(),
         model: work.path().join("unet.onnx"),
         reference: None,
-        provider: provider.to_owned(),
+        provider,
         shapes: BTreeMap::new(),
         batches: request.batches.clone(),
         seconds: request.seconds,
@@ -234,7 +228,7 @@ pub async fn bench_with(
     match Runtime::find(prefix) {
         Runtime::Library { path, version } => {
             asked.library = std::path::absolute(path).map_err(BenchError::Work)?;
-            if [CUDA, TENSORRT].contains(&provider) {
+            if [ExecutionProvider::Cuda, ExecutionProvider::TensorRt].contains(&provider) {
                 // Preload the same libraries as the environment's Python.
                 let prefix = std::path::absolute(prefix).map_err(BenchError::Work)?;
                 asked.preload = preload::installed(&prefix);
@@ -262,21 +256,10 @@ pub async fn bench_with(
     Ok(benchmark)
 }
 
-fn known_provider(request: &BenchRequest) -> Result<&'static str, BenchError> {
-    let asked = request.providers.first().map_or("", String::as_str);
-    PROVIDERS
-        .into_iter()
-        .find(|known| *known == asked)
-        .ok_or_else(|| BenchError::UnknownProvider {
-            provider: asked.to_owned(),
-            known: PROVIDERS.join(", "),
-        })
-}
-
 /// Returns the time limit. It only stops a worker that hangs: a slow machine needs far less.
-fn limit(model: &Model, provider: &str) -> Duration {
+fn limit(model: &Model, provider: ExecutionProvider) -> Duration {
     // TensorRT builds an engine for each batch size, which takes minutes on a slow GPU.
-    match (model, provider == TENSORRT) {
+    match (model, provider == ExecutionProvider::TensorRt) {
         (Model::BuiltIn, false) => Duration::from_mins(3),
         (Model::File { .. }, false) => Duration::from_mins(10),
         (Model::BuiltIn, true) => Duration::from_mins(15),
@@ -288,7 +271,7 @@ fn limit(model: &Model, provider: &str) -> Duration {
 fn variables(asked: &Request) -> Option<(&'static str, &'static str)> {
     // TensorFloat-32 is too imprecise for the tolerance of the reference, and ONNX Runtime cannot disable it for
     // TensorRT (https://github.com/microsoft/onnxruntime/issues/26029). NVIDIA's libraries read this when they load.
-    (asked.reference.is_some() && [CUDA, TENSORRT].contains(&asked.provider.as_str()))
+    (asked.reference.is_some() && [ExecutionProvider::Cuda, ExecutionProvider::TensorRt].contains(&asked.provider))
         .then_some(("NVIDIA_TF32_OVERRIDE", "0"))
 }
 
@@ -360,9 +343,9 @@ fn apply_report(ctx: &Context, benchmark: &mut Benchmark, report: Report, asked:
     if let Some(main) = report.placement.main() {
         main.clone_into(&mut benchmark.provider);
     }
-    if let Some(stray) = report.placement.stray(&asked.provider) {
+    if let Some(stray) = report.placement.stray(asked.provider) {
         benchmark.findings.push(findings::stray(asked, &stray));
-    } else if let count @ 1.. = report.placement.elsewhere(&asked.provider) {
+    } else if let count @ 1.. = report.placement.elsewhere(asked.provider) {
         let text = format!(
             "{count} light operators of {} did not run on {}, as expected",
             benchmark.model, asked.provider

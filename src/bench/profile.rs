@@ -1,6 +1,7 @@
 //! Reads ONNX Runtime's profile of a run: which provider ran which operator. The options of a session only request a
 //! provider.
 
+use crate::names::ExecutionProvider;
 use std::{collections::BTreeMap, path::Path};
 
 use serde::{Deserialize, Serialize};
@@ -86,12 +87,12 @@ impl Placement {
     }
 
     /// Returns the number of nodes that ran on another provider than `asked`.
-    pub(super) fn elsewhere(&self, asked: &str) -> u64 {
+    pub(super) fn elsewhere(&self, asked: ExecutionProvider) -> u64 {
         count(self.others(asked).flat_map(|(_, operators)| operators.values()))
     }
 
     /// Returns the operators on other providers than `asked`, if one of them is heavy or they took too much time.
-    pub(super) fn stray(&self, asked: &str) -> Option<Stray> {
+    pub(super) fn stray(&self, asked: ExecutionProvider) -> Option<Stray> {
         let all = time(self.0.values().flat_map(BTreeMap::values));
         let mut operators: BTreeMap<&str, Ran> = BTreeMap::new();
         for (name, ran) in self.others(asked).flat_map(|(_, operators)| operators) {
@@ -104,7 +105,7 @@ impl Placement {
             .max_by_key(|(_, operators)| (time(operators.values()), count(operators.values())))?;
         let percent = percent(time(operators.values()), all);
         let heavy = operators.keys().any(|name| is_heavy(name));
-        let nothing_as_asked = self.0.get(asked).is_none_or(BTreeMap::is_empty);
+        let nothing_as_asked = self.0.get(asked.as_str()).is_none_or(BTreeMap::is_empty);
         if !heavy && !nothing_as_asked && percent <= ELSEWHERE_PERCENT {
             return None;
         }
@@ -121,8 +122,8 @@ impl Placement {
         })
     }
 
-    fn others(&self, asked: &str) -> impl Iterator<Item = (&String, &BTreeMap<String, Ran>)> {
-        self.0.iter().filter(move |(provider, _)| *provider != asked)
+    fn others(&self, asked: ExecutionProvider) -> impl Iterator<Item = (&String, &BTreeMap<String, Ran>)> {
+        self.0.iter().filter(move |(provider, _)| *provider != asked.as_str())
     }
 }
 
@@ -148,7 +149,7 @@ fn percent(part: u64, whole: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::{CPU, CUDA};
+    use crate::names::ExecutionProvider;
 
     /// Profiles of onnxruntime 1.32.0 on a CPU, without unused arguments. `mixed` is a small network that resizes to a
     /// size computed with Shape, Gather and Concat. `unet` is the built-in model.
@@ -166,10 +167,17 @@ mod tests {
 
     /// Moves everything except the operators in `stay` to CUDA, like a session on that provider.
     fn on_cuda_but(mut placement: Placement, stay: &[&str]) -> Placement {
-        let ran = placement.0.remove(CPU).expect("it ran on the CPU");
+        let ran = placement
+            .0
+            .remove(ExecutionProvider::Cpu.as_str())
+            .expect("it ran on the CPU");
         for (name, ran) in ran {
-            let provider = if stay.contains(&name.as_str()) { CPU } else { CUDA };
-            placement.0.entry(provider.to_owned()).or_default().insert(name, ran);
+            let provider = if stay.contains(&name.as_str()) {
+                ExecutionProvider::Cpu
+            } else {
+                ExecutionProvider::Cuda
+            };
+            placement.0.entry(provider.to_string()).or_default().insert(name, ran);
         }
         placement
     }
@@ -177,23 +185,29 @@ mod tests {
     #[test]
     fn nodes_are_counted_once_by_the_provider_that_ran_them() {
         let placement = read(MIXED);
-        let cpu = &placement.0[CPU];
+        let cpu = &placement.0[ExecutionProvider::Cpu.as_str()];
         let counts: Vec<_> = ["Conv", "ConvTranspose", "Shape", "Gather"]
             .iter()
             .map(|name| cpu[*name].count)
             .collect();
         assert_eq!(counts, [2, 1, 2, 2]);
         assert!(cpu["Conv"].ns > cpu["Shape"].ns, "{cpu:?}");
-        assert_eq!((placement.main(), placement.elsewhere(CPU)), (Some(CPU), 0));
+        assert_eq!(
+            (placement.main(), placement.elsewhere(ExecutionProvider::Cpu)),
+            (Some("CPUExecutionProvider"), 0)
+        );
     }
 
     #[test]
     fn a_run_on_the_cpu_does_not_count_as_a_run_on_cuda() {
         for text in [MIXED, UNET] {
             let placement = read(text);
-            assert_eq!(placement.stray(CPU), None);
-            let stray = placement.stray(CUDA).expect("nothing ran on CUDA");
-            assert_eq!((stray.provider.as_str(), stray.percent), (CPU, 100.0));
+            assert_eq!(placement.stray(ExecutionProvider::Cpu), None);
+            let stray = placement.stray(ExecutionProvider::Cuda).expect("nothing ran on CUDA");
+            assert_eq!(
+                (stray.provider.as_str(), stray.percent),
+                ("CPUExecutionProvider", 100.0)
+            );
             let first = &stray.operators[0].0;
             assert!(is_heavy(first), "{first}");
         }
@@ -202,24 +216,32 @@ mod tests {
     #[test]
     fn shapes_computed_on_the_cpu_are_allowed() {
         let placement = on_cuda_but(read(MIXED), &["Shape", "Gather", "Concat"]);
-        assert_eq!(placement.stray(CUDA), None, "{placement:?}");
-        assert_eq!((placement.main(), placement.elsewhere(CUDA)), (Some(CUDA), 6));
+        assert_eq!(placement.stray(ExecutionProvider::Cuda), None, "{placement:?}");
+        assert_eq!(
+            (placement.main(), placement.elsewhere(ExecutionProvider::Cuda)),
+            (Some("CUDAExecutionProvider"), 6)
+        );
     }
 
     #[test]
     fn one_heavy_operator_on_the_cpu_is_a_failure_even_if_it_is_short() {
         let placement = on_cuda_but(read(MIXED), &["Shape", "Gather", "Concat", "MatMul"]);
-        let stray = placement.stray(CUDA).expect("the MatMul");
+        let stray = placement.stray(ExecutionProvider::Cuda).expect("the MatMul");
         assert!(stray.percent < ELSEWHERE_PERCENT, "{stray:?}");
         assert_eq!(stray.operators[0].0, "MatMul");
         let unet = on_cuda_but(read(UNET), &["FusedConv"]);
-        assert_eq!(unet.stray(CUDA).expect("a fused one").operators[0].0, "FusedConv");
+        assert_eq!(
+            unet.stray(ExecutionProvider::Cuda).expect("a fused one").operators[0].0,
+            "FusedConv"
+        );
     }
 
     #[test]
     fn light_operators_are_a_failure_if_they_take_long() {
         let placement = on_cuda_but(read(MIXED), &["Shape", "Gather", "Add"]);
-        let stray = placement.stray(CUDA).expect("the Add works on whole images");
+        let stray = placement
+            .stray(ExecutionProvider::Cuda)
+            .expect("the Add works on whole images");
         assert!(stray.percent > ELSEWHERE_PERCENT, "{stray:?}");
         assert_eq!((stray.operators[0].0.as_str(), stray.operators.len()), ("Add", 3));
     }

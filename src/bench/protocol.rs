@@ -1,5 +1,6 @@
 //! The messages between the benchmark and its worker process: one JSON document in each direction.
 
+use crate::names::ExecutionProvider;
 use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -18,8 +19,8 @@ pub struct Request {
     pub model: PathBuf,
     /// The file with the expected output for the built-in image, as little-endian float32. `None` if it is unknown.
     pub reference: Option<PathBuf>,
-    /// The execution provider, by its name in ONNX Runtime.
-    pub provider: String,
+    /// The execution provider.
+    pub provider: ExecutionProvider,
     /// The shapes of inputs by name, as in [`super::Model::File`].
     pub shapes: BTreeMap<String, Vec<u64>>,
     /// Batch sizes, in the order in which they are measured.

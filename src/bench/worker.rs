@@ -4,6 +4,7 @@
 //! error. It is a separate process, so that a library that crashes, hangs or uses an unsupported CPU instruction does
 //! not stop matenv.
 
+use crate::names::{ExecutionProvider, causes::chain};
 use std::{
     ffi::{CStr, OsString, c_char},
     fmt::Display,
@@ -25,12 +26,11 @@ use ort::{
 };
 
 use super::{
-    CORE_ML, CPU, CUDA, Row, TENSORRT,
+    Row,
     input::{self, Input},
     protocol::{Failure, Report, Request},
     statistics::percentiles,
 };
-use crate::names::causes::chain;
 
 /// The prefix of progress lines on standard error. `DONE/TOTAL` follows.
 pub(super) const PROGRESS: &str = "matenv-bench: ";
@@ -95,7 +95,7 @@ fn measure(request: &Request, report: &mut Report) -> Result<(), Failure> {
             continue;
         }
         let at = |what: &str| report_progress(done, total, &format!("batch {images}: {what}"));
-        at(creating(&request.provider));
+        at(creating(request.provider));
         let started = Instant::now();
         let mut session = session(&environment, request, &inputs, &shapes, threads)
             .map_err(during(&format!("create a session on {}", request.provider)))?;
@@ -157,8 +157,8 @@ fn measure(request: &Request, report: &mut Report) -> Result<(), Failure> {
 }
 
 /// Returns the progress text for the creation of a session.
-fn creating(provider: &str) -> &'static str {
-    if provider == TENSORRT {
+fn creating(provider: ExecutionProvider) -> &'static str {
+    if provider == ExecutionProvider::TensorRt {
         "create the session (TensorRT builds an engine, which may take minutes)"
     } else {
         "create the session"
@@ -275,7 +275,7 @@ fn session(
     builder = with_provider(builder, request)?;
     // The built-in model has fixed shapes, so none of its nodes needs the CPU. Other models may compute shapes on the
     // CPU: their profile is checked instead. ONNX Runtime rejects this option together with the CPU provider.
-    if request.reference.is_some() && request.provider != CPU {
+    if request.reference.is_some() && request.provider != ExecutionProvider::Cpu {
         builder = builder.with_disable_cpu_fallback()?;
     }
     for (input, shape) in inputs.iter().zip(shapes) {
@@ -287,13 +287,12 @@ fn session(
 }
 
 fn with_provider(builder: SessionBuilder, request: &Request) -> ort::Result<SessionBuilder> {
-    let provider = match request.provider.as_str() {
-        CPU => ep::CPU::default().build(),
+    let provider = match request.provider {
+        ExecutionProvider::Cpu => ep::CPU::default().build(),
         // TensorFloat-32 keeps 10 bits of a number, too few for the tolerance of the reference.
-        CUDA => ep::CUDA::default().with_tf32(request.reference.is_none()).build(),
-        TENSORRT => ep::TensorRT::default().build(),
-        CORE_ML => ep::CoreML::default().build(),
-        other => return Err(ort::Error::new(format!("unknown execution provider `{other}`"))),
+        ExecutionProvider::Cuda => ep::CUDA::default().with_tf32(request.reference.is_none()).build(),
+        ExecutionProvider::TensorRt => ep::TensorRT::default().build(),
+        ExecutionProvider::CoreMl => ep::CoreML::default().build(),
     };
     Ok(builder.with_execution_providers([provider.error_on_failure()])?)
 }
@@ -371,6 +370,7 @@ fn milliseconds(duration: Duration) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::names::ExecutionProvider;
 
     #[test]
     fn an_output_that_is_not_a_number_or_too_short_is_different() {
@@ -393,8 +393,8 @@ mod tests {
 
     #[test]
     fn progress_mentions_the_wait_for_an_engine() {
-        assert!(creating(TENSORRT).contains("may take minutes"));
-        assert_eq!(creating(CUDA), "create the session");
+        assert!(creating(ExecutionProvider::TensorRt).contains("may take minutes"));
+        assert_eq!(creating(ExecutionProvider::Cuda), "create the session");
     }
 
     #[test]

@@ -3,12 +3,10 @@
 use crate::{
     certificate::Certificate,
     context::settings::Settings,
-    names::{ProfileName, typed},
-    store::Generation,
-};
-use crate::{
     hardware::{Gpu, Hardware},
+    names::{ProfileName, typed},
     profile::ComputeCapability,
+    store::Generation,
 };
 
 /// Returns for each generation a sentence about how this machine affects it, or `None` if it does not. The

@@ -22,7 +22,7 @@ fn probe(name: &str, ok: bool, skipped: Option<&str>) -> ProbeResult {
 fn request() -> BenchRequest {
     BenchRequest {
         model: Model::BuiltIn,
-        providers: vec!["CUDAExecutionProvider".to_owned()],
+        providers: vec![crate::names::ExecutionProvider::Cuda],
         batches: vec![1],
         seconds: 1.0,
     }

@@ -10,8 +10,8 @@ use crate::{
     export::{self, Format, Wanted},
     files::layout,
     install::relock::{self, Interpreter},
-    lock::{LAB_BESIDE, LAB_LOCK, LabEntry},
-    manifest::lab::LAB_FILE,
+    lock::{LAB_BESIDE, LabEntry},
+    manifest::lab::{LAB_FILE, LAB_LOCK},
     names::{Backend, EnvName, ProfileName},
 };
 

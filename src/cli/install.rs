@@ -6,7 +6,8 @@ use super::{Exit, Failure, HardwareFile, ProfileChoice, Session, error::Document
 use crate::{
     certificate::{Certificate, Package, Row, Verdict, headlines, overview, told},
     context::settings::Asked,
-    install::{self, Installed, LockMode, Machine, Made, Need, PlaceFacts, Prove, Rehearsal, Request},
+    files::Need,
+    install::{self, Installed, LockMode, Machine, Made, PlaceFacts, Prove, Rehearsal, Request},
     manifest::{checkout::Source, lab::Selected},
     names::{EnvName, ProfileName},
 };
@@ -301,7 +302,7 @@ fn dry_run(args: &Args, selected: &[Selected<'_>], request: &Request, session: &
             packages: &one.packages,
             need: one.need,
             places: &one.places,
-            words: one.need.words(),
+            words: one.need.describe(),
         })
         .collect();
     match (shown.as_slice(), args.env.len()) {
@@ -319,7 +320,7 @@ fn render_dry_run(rehearsal: &Rehearsal) -> String {
     let doing = if rehearsal.packages.is_empty() {
         "nothing to do: it is already installed".to_owned()
     } else {
-        format!("{} packages: {}", rehearsal.packages.len(), rehearsal.need.words())
+        format!("{} packages: {}", rehearsal.packages.len(), rehearsal.need.describe())
     };
     let places: Vec<String> = rehearsal.places.iter().map(PlaceFacts::words).collect();
     let plan = super::plan::table(&rehearsal.plan);

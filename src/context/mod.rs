@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, RwLock, Semaphore};
 
 use crate::{
     context::{event::Events, settings::Settings},
-    install::Need,
+    files::Need,
     names::EnvName,
     net::Client,
 };

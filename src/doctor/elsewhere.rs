@@ -3,10 +3,10 @@
 
 use std::path::Path;
 
-use crate::finding::{Code, Finding, Scope};
 use crate::{
     audit::{Installed, Subject},
     context::Context,
+    finding::{Code, Finding, Scope},
     hardware::Hardware,
     manifest::{Check, Manifests},
     names::ProfileName,

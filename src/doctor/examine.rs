@@ -14,10 +14,10 @@ use super::{
     process::ProcessFacts,
     target::{Seen, Target, lost, patients},
 };
-use crate::finding::{Code, Finding, Scope, Severity};
 use crate::{
     audit::{self, AuditError, Depth, Installed, Subject},
     context::{Context, settings::Settings},
+    finding::{Code, Finding, Scope, Severity},
     hardware::Hardware,
     install::{self, InstallError},
     manifest::{

@@ -9,8 +9,11 @@ use super::{
     patient::Patient,
     process::{BINDINGS, Trial},
 };
-use crate::finding::{Code, Finding, Scope, Severity};
-use crate::{context::Context, files::layout};
+use crate::{
+    context::Context,
+    files::layout,
+    finding::{Code, Finding, Scope, Severity},
+};
 
 /// The modules to import, each with the folder that shows that it is installed.
 const MODULES: [(&str, &str); 3] = [("onnxruntime", "onnxruntime"), ("torch", "torch"), ("cv2", "cv2")];

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::{Described, DoctorError, elsewhere, patient::Patient};
-use crate::finding::{Code, Finding, Scope, Severity};
 use crate::{
     audit::{AuditError, Installed},
     context::Context,
     files::layout,
+    finding::{Code, Finding, Scope, Severity},
     names::causes::chain,
     store::{Generation, Lost, Store},
 };

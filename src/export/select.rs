@@ -32,11 +32,11 @@ pub fn select<'a>(
         [] => Err(ExportError::NoSuch {
             env: env.clone(),
             wanted: wanted.describe(),
-            there: named(&all),
+            there: list(&all),
         }),
         many => Err(ExportError::Ambiguous {
             env: env.clone(),
-            there: named(many),
+            there: list(many),
         }),
     }
 }
@@ -63,7 +63,7 @@ impl Wanted {
     }
 }
 
-fn named(entries: &[&LabEntry]) -> String {
+fn list(entries: &[&LabEntry]) -> String {
     let names: Vec<String> = entries
         .iter()
         .map(|entry| format!("{} for {}", entry.name, entry.platform))

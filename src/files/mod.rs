@@ -1,7 +1,12 @@
 //! Files: where things are in a prefix, facts of a file system, and TOML with errors that show the line.
 
 mod filesystem;
+mod footprint;
 pub mod layout;
+mod need;
 pub mod toml_file;
 
 pub use filesystem::Filesystem;
+pub use footprint::{Footprint, Growth, GrowthTable, growth};
+pub use need::Need;
+pub(crate) use need::bytes;

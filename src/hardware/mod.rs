@@ -74,7 +74,7 @@ impl Hardware {
                 rattler_cache_free_bytes: free(&settings.rattler_cache),
                 uv_cache_free_bytes: free(&settings.uv_cache),
             }),
-            ..Self::look(&settings.variables, Effort::Whole)
+            ..Self::inspect(&settings.variables, Effort::Whole)
         }
     }
 
@@ -82,10 +82,10 @@ impl Hardware {
     /// programs, so it starts no program and does not wait for a slow driver. All other fields are unknown.
     #[must_use]
     pub fn glance(settings: &Settings) -> Self {
-        Self::look(&settings.variables, Effort::Glance)
+        Self::inspect(&settings.variables, Effort::Glance)
     }
 
-    fn look(variables: &Variables, effort: Effort) -> Self {
+    fn inspect(variables: &Variables, effort: Effort) -> Self {
         let root = Path::new("/");
         let os = system::os();
         let kernel = os.kernel.clone().unwrap_or_default();

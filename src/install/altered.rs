@@ -22,11 +22,11 @@ use rattler_digest::{Sha256, compute_file_digest};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::packages::pypi::{PypiError, Uv, environment};
 use crate::{
     audit::Published,
     context::Context,
     lock::{LockedWheel, PackageKind},
+    packages::pypi::{PypiError, Uv, environment},
     process::Job,
 };
 

@@ -245,6 +245,7 @@ fn switch(
         number: staged.number,
         plan_fingerprint: recipe.fingerprint.clone(),
         created: certificate.created.clone(),
+        prefix: Some(prefix.clone()),
         proven: certificate.proven,
         ok: certificate.ok,
         cross: certificate.cross,

@@ -3,14 +3,9 @@
 //! Input: a plan and an empty prefix. Output: a [`Located`] with Python linked; [`wheels`] then installs the wheels.
 //! The free disk space is checked before each part is downloaded.
 
-use std::path::Path;
-
-use rattler_conda_types::RepoDataRecord;
-
-use super::{Clock, InstallError, Need, room};
 use crate::{
     context::{Context, event::Stage},
-    files::layout,
+    files::{Need, layout},
     finding::Finding,
     lock::{Fallback, LabEntry, Lock},
     packages::{
@@ -19,6 +14,15 @@ use crate::{
     },
     plan::Plan,
     store::Store,
+};
+use std::path::Path;
+
+use rattler_conda_types::RepoDataRecord;
+
+use super::{
+    Clock, InstallError,
+    need::{conda_need, wheels_need},
+    room,
 };
 
 /// The origin of a generation's packages.
@@ -79,8 +83,8 @@ pub(super) struct Located {
 }
 
 async fn from_lock(ctx: &Context, clock: &mut Clock, prefix: &Path, lock: Lock) -> Result<Located, InstallError> {
-    let conda = Need::of_conda(ctx, &lock.conda).await;
-    let wheels = Need::of_wheels(ctx, &lock.pypi);
+    let conda = conda_need(ctx, &lock.conda).await;
+    let wheels = wheels_need(ctx, &lock.pypi);
     room::check_room(ctx, conda, wheels)?;
     let findings = link(ctx, clock, prefix, &lock.conda).await?;
     let uv = Uv::find(ctx, &layout::python(prefix), true).await?;
@@ -119,7 +123,7 @@ async fn from_sources(
             format!("{python_label}, {} packages", solved.records.len()),
         ),
     }
-    let conda = Need::of_conda(ctx, &solved.records).await;
+    let conda = conda_need(ctx, &solved.records).await;
     room::check_room(ctx, conda, Need::default())?;
     let findings = link(ctx, clock, prefix, &solved.records).await?;
 
@@ -143,7 +147,7 @@ async fn from_sources(
         ctx.events
             .note("fallback torch-from-pypi: the torch index did not answer, so PyPI's torch is used instead");
     }
-    let wheels = Need::of_wheels(ctx, &resolved);
+    let wheels = wheels_need(ctx, &resolved);
     // Python is installed already, so only the wheels need space.
     room::check_room(ctx, Need::default(), wheels)?;
     Ok(Located {
@@ -180,7 +184,7 @@ pub(super) async fn wheels(
     located: &Located,
 ) -> Result<(), InstallError> {
     let locked = &located.lock.pypi;
-    ctx.events.note(located.need.words());
+    ctx.events.note(located.need.describe());
     let _at_work = ctx.shared.machine.read().await;
     clock.start(Stage::Wheels);
     pypi::install(ctx, &located.uv, prefix, plan, locked).await?;

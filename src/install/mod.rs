@@ -31,7 +31,6 @@ pub use locked::{LockMode, LockedError};
 pub use machine::Machine;
 pub use many::{Made, install_many, rehearse_many, supported};
 pub use meant::MeantError;
-pub use need::Need;
 pub use places::PlaceFacts;
 pub(crate) use places::{check_places, lock_refused};
 pub use prove::{Proof, Prove, Timed, prove, prove_again, time_again};

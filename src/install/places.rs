@@ -8,8 +8,11 @@ use std::{
 
 use serde::Serialize;
 
-use super::{RoomError, need::bytes};
-use crate::{context::Context, files::Filesystem};
+use super::RoomError;
+use crate::{
+    context::Context,
+    files::{Filesystem, bytes},
+};
 
 /// The variable that sets the store's folder.
 const STORE: &str = "MATENV_HOME";

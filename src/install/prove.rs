@@ -1,20 +1,21 @@
 //! The proving stages: audit, probes, smoke tests and benchmark of one prefix.
 
+use crate::{
+    audit::{self, Audit, Depth, Subject},
+    bench::{self, BenchRequest, Benchmark, Model},
+    certificate::Certificate,
+    context::{Context, event::Stage},
+    names::ExecutionProvider,
+    plan::Plan,
+    store::Generation,
+    verify::{self, ProbeResult, Tally, Verification},
+};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
 };
 
 use super::{Clock, InstallError, machine::absent};
-use crate::{
-    audit::{self, Audit, Depth, Subject},
-    bench::{self, BenchRequest, Benchmark, Model},
-    certificate::Certificate,
-    context::{Context, event::Stage},
-    plan::Plan,
-    store::Generation,
-    verify::{self, ProbeResult, Tally, Verification},
-};
 
 /// Batch sizes of the built-in benchmark.
 const BATCHES: [u64; 3] = [1, 4, 8];
@@ -227,7 +228,10 @@ async fn timed(
     request: &BenchRequest,
     absent: Option<&str>,
 ) -> Result<Benchmark, InstallError> {
-    let on_processor = request.providers.first().is_none_or(|provider| provider == bench::CPU);
+    let on_processor = request
+        .providers
+        .first()
+        .is_none_or(|provider| *provider == ExecutionProvider::Cpu);
     if let Some(reason) = absent.filter(|_| !on_processor) {
         return Ok(Benchmark::skipped(request, reason));
     }

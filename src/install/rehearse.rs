@@ -1,10 +1,10 @@
 //! `--dry-run`: reports what an installation would do, without doing it.
 
 use super::{
-    Clock, InstallError, Need, PlaceFacts, Request, done::is_done, locate::locate, locked::LabLocks, places,
+    Clock, InstallError, PlaceFacts, Request, done::is_done, locate::locate, locked::LabLocks, places,
     source::plan_from_source,
 };
-use crate::{certificate::Package, context::Context, manifest::Manifest, plan::Plan, store::Store};
+use crate::{certificate::Package, context::Context, files::Need, manifest::Manifest, plan::Plan, store::Store};
 
 /// The result of a dry run.
 #[derive(Debug, Clone)]

@@ -9,8 +9,12 @@ use std::{
     sync::PoisonError,
 };
 
-use super::{Need, need::bytes, places::Places};
-use crate::{context::Context, files::Filesystem, lock::Footprint};
+use super::places::Places;
+use crate::{
+    context::Context,
+    files::Footprint,
+    files::{Filesystem, Need, bytes},
+};
 
 /// Not enough disk space, or a folder that cannot be used.
 #[derive(Debug, thiserror::Error)]

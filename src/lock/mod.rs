@@ -5,14 +5,12 @@
 
 mod agree;
 mod file;
-mod footprint;
 mod lab;
 
 pub use agree::{Disagreement, Fault, Party};
 pub(crate) use agree::{contradiction, contradictions, cuda_major};
 pub use file::LockError;
-pub use footprint::{Footprint, Growth, Table as GrowthTable, growth};
-pub use lab::{CONFLICT, LAB_BESIDE, LAB_LOCK, LabEntry, LabLock, LabText};
+pub use lab::{CONFLICT, LAB_BESIDE, LabEntry, LabLock, LabText};
 
 use std::collections::BTreeSet;
 

@@ -8,6 +8,12 @@ pub mod checkout;
 mod form;
 pub mod lab;
 
+use crate::{
+    context::sources::SourceName,
+    files::toml_file::{TomlError, TomlFile},
+    names::{EnvName, ExecutionProvider, ProfileName, closest},
+    profile::Needs,
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
@@ -17,13 +23,6 @@ use std::{
 use pep440_rs::{Version, VersionSpecifiers};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::{
-    context::sources::SourceName,
-    files::toml_file::{TomlError, TomlFile},
-    names::{EnvName, ProfileName, closest},
-    profile::Needs,
-};
 
 /// The built-in manifests: file names and texts.
 const BUILT_IN: &[(&str, &str)] = &[
@@ -211,7 +210,7 @@ pub struct Check {
     /// The ONNX Runtime execution provider that it tests. The check is left out if the plan does not use this
     /// provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub provider: Option<String>,
+    pub provider: Option<ExecutionProvider>,
     /// The hardware that the check needs. Without it, the check is skipped.
     #[serde(default, skip_serializing_if = "Needs::is_nothing")]
     pub needs: Needs,

@@ -1,7 +1,10 @@
 //! Names that could be confused with each other, each with its own type.
 
 pub(crate) mod causes;
+mod execution_provider;
 pub(crate) mod requirement;
+
+pub use execution_provider::ExecutionProvider;
 
 use std::{borrow::Cow, fmt, str::FromStr};
 

@@ -49,7 +49,7 @@ pub(super) fn choices(
     if let Some((because, rejected)) = &level.provider_choice {
         choices.push(Choice {
             what: "execution provider".to_owned(),
-            chosen: level.providers.first().cloned().unwrap_or_default(),
+            chosen: level.providers.first().map(ToString::to_string).unwrap_or_default(),
             because: because.clone(),
             rejected: vec![rejected.clone()],
         });

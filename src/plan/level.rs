@@ -1,5 +1,12 @@
 //! Checks whether a machine and a manifest support a profile, and derives the resulting choices.
 
+use crate::{
+    finding::{Code, Finding, Scope, Severity},
+    hardware::{Gpu, Hardware},
+    manifest::Manifest,
+    names::{Backend, ExecutionProvider, ProfileName},
+    profile::{Needs, Platforms, Profile},
+};
 use std::collections::BTreeSet;
 
 use pep440_rs::Version;
@@ -7,14 +14,6 @@ use pep440_rs::Version;
 use super::{
     Rejected,
     select::{NoBackend, Selection, Selector},
-};
-use crate::{
-    bench,
-    finding::{Code, Finding, Scope, Severity},
-    hardware::{Gpu, Hardware},
-    manifest::Manifest,
-    names::{Backend, ProfileName},
-    profile::{Needs, Platforms, Profile},
 };
 
 /// The reason for not using a GPU that may be missing.
@@ -29,7 +28,7 @@ pub(super) struct Level<'a> {
     /// The CUDA backend. Absent without a GPU.
     pub(super) selection: Option<Selection>,
     /// ONNX Runtime's execution providers, the best first.
-    pub(super) providers: Vec<String>,
+    pub(super) providers: Vec<ExecutionProvider>,
     /// The reason for the providers and the rejected provider, if they differ from the profile's.
     pub(super) provider_choice: Option<(String, Rejected)>,
     pub(super) warnings: Vec<Finding>,
@@ -147,7 +146,7 @@ impl<'a> Stand<'a> {
             provider_choice: apple.then(|| {
                 let because = "torch uses the Apple GPU through mps; ONNX Runtime uses the CPU".to_owned();
                 let rejected = Rejected {
-                    option: "CoreMLExecutionProvider".to_owned(),
+                    option: ExecutionProvider::CoreMl.to_string(),
                     because: "ONNX Runtime's wheel contains it and programs may use it, but matenv does not check it"
                         .to_owned(),
                 };
@@ -180,10 +179,10 @@ impl<'a> Stand<'a> {
                 "torch uses the GPU, but ONNX Runtime uses the CPU: exported models run slowly on this machine",
             ));
             let rejected = Rejected {
-                option: "CUDAExecutionProvider".to_owned(),
+                option: ExecutionProvider::Cuda.to_string(),
                 because: "no set of packages with it has been tested on aarch64".to_owned(),
             };
-            let cpu = vec![bench::CPU.to_owned()];
+            let cpu = vec![ExecutionProvider::Cpu];
             (ProfileName::Cpu, cpu, Some((because, rejected)))
         } else {
             (profile.name, profile.providers.clone(), None)

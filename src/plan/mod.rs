@@ -1,8 +1,8 @@
 //! Plan: the choices for an environment, from manifest, profile and hardware, each with its reason.
 //!
 //! In: a [`Manifest`], a [`Profile`](crate::profile::Profile), [`Hardware`]. Out: a [`Plan`], or a sentence that
-//! says why there is none. **Invariant:** planning opens no socket and no file, so a plan for another machine is
-//! the same call.
+//! says why there is none.
+//! **Invariant:** planning opens no socket and no file, so a plan for another machine is the same call.
 
 mod cards;
 mod choices;
@@ -11,6 +11,14 @@ mod level;
 mod requirements;
 mod select;
 
+use crate::{
+    context::sources::SourceName,
+    finding::Finding,
+    hardware::Hardware,
+    manifest::{BuildException, Check, Manifest, PythonRange, checkout::Checkout},
+    names::{Backend, EnvName, ExecutionProvider, ProfileName, typed},
+    profile::{ComputeCapability, Profiles, UnsupportedPlatform, subdir},
+};
 pub use choices::{Choice, Rejected};
 pub use choose::Unsupported;
 
@@ -19,14 +27,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use rattler_digest::{Sha256, compute_bytes_digest};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    context::sources::SourceName,
-    finding::Finding,
-    hardware::Hardware,
-    manifest::{BuildException, Check, Manifest, PythonRange, checkout::Checkout},
-    names::{Backend, EnvName, ProfileName, typed},
-    profile::{ComputeCapability, Profiles, UnsupportedPlatform, subdir},
-};
 use choose::choose;
 use level::Stand;
 use requirements::Wheels;
@@ -82,7 +82,7 @@ pub struct Plan {
     #[serde(default)]
     pub model_files: Vec<String>,
     /// Execution providers to benchmark, the best first.
-    pub providers: Vec<String>,
+    pub providers: Vec<ExecutionProvider>,
     /// The command that starts the program. Words are separated by spaces.
     #[serde(default)]
     pub launch: Option<String>,
@@ -243,27 +243,6 @@ impl Plan {
     pub fn wants(&self, source: SourceName) -> bool {
         self.requirements.iter().any(|wanted| wanted.source == source)
     }
-}
-
-/// Returns the conda subdir of a target triple.
-pub(crate) fn subdir(triple: &str) -> Result<Subdir, PlanError> {
-    let unknown = || PlanError::Platform {
-        triple: triple.to_owned(),
-    };
-    let parsed: target_lexicon::Triple = triple.parse().map_err(|_| unknown())?;
-    let os = match parsed.operating_system {
-        target_lexicon::OperatingSystem::Linux => "linux",
-        target_lexicon::OperatingSystem::Darwin(_) | target_lexicon::OperatingSystem::MacOSX(_) => "osx",
-        target_lexicon::OperatingSystem::Windows => "win",
-        _ => return Err(unknown()),
-    };
-    let arch = match parsed.architecture {
-        target_lexicon::Architecture::X86_64 => "64",
-        target_lexicon::Architecture::Aarch64(_) if os == "linux" => "aarch64",
-        target_lexicon::Architecture::Aarch64(_) => "arm64",
-        _ => return Err(unknown()),
-    };
-    format!("{os}-{arch}").parse().map_err(|_| unknown())
 }
 
 #[cfg(test)]

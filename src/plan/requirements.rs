@@ -46,21 +46,21 @@ impl Wheels {
             conda: Vec::new(),
             build: build(manifest, source, |exception| here(&exception.profiles, &exception.cuda)),
         };
-        wheels.bound(level, subdir, manifest.has_torch(level.packages));
+        wheels.apply_stack(level, subdir, manifest.has_torch(level.packages));
         wheels
     }
 
     /// Applies the bounds of the stack, and adds packages that nothing else requires.
-    fn bound(&mut self, level: &Level<'_>, subdir: &str, torch: bool) {
+    fn apply_stack(&mut self, level: &Level<'_>, subdir: &str, torch: bool) {
         let Some(selection) = &level.selection else {
             return;
         };
         if !selection.torch.is_empty() {
             let because = format!("the releases of {} with code for this GPU", selection.backend);
-            self.hold("torch", &selection.torch, &because, None);
+            self.apply_bound("torch", &selection.torch, &because, None);
         }
         if let Some((versions, because)) = &selection.onnxruntime {
-            self.hold("onnxruntime-gpu", versions, because, None);
+            self.apply_bound("onnxruntime-gpu", versions, because, None);
         }
         let setting = Setting {
             profile: level.profile.name,
@@ -73,7 +73,7 @@ impl Wheels {
             // If ONNX Runtime runs on the CPU, torch's dependencies are enough.
             if bound.ask.is_none() || with_onnxruntime {
                 let versions = bound.versions_for(selection.cuda);
-                self.hold(&bound.package, &versions, &bound.because, bound.ask);
+                self.apply_bound(&bound.package, &versions, &bound.because, bound.ask);
             }
         }
     }
@@ -99,7 +99,7 @@ impl Wheels {
         }
     }
 
-    fn hold(&mut self, package: &str, versions: &str, because: &str, ask: Option<SourceName>) {
+    fn apply_bound(&mut self, package: &str, versions: &str, because: &str, ask: Option<SourceName>) {
         if ask == Some(SourceName::CondaForge) {
             self.conda.push(PlannedRequirement {
                 requirement: format!("{package} {versions}"),
@@ -298,11 +298,11 @@ mod tests {
             source: SourceName::Torch,
             because: "direct".to_owned(),
         });
-        wheels.hold("torch", ">=2.9", "the stack", None);
-        wheels.hold("torch", "<2.11", "the card", None);
-        wheels.hold("tensorrt", "<11", "the stack", None);
-        wheels.hold("nvidia-cudnn-cu12", ">=9", "loaded", Some(SourceName::Pypi));
-        wheels.hold("nvidia-cudnn-cu12", "<9.11", "the card", None);
+        wheels.apply_bound("torch", ">=2.9", "the stack", None);
+        wheels.apply_bound("torch", "<2.11", "the card", None);
+        wheels.apply_bound("tensorrt", "<11", "the stack", None);
+        wheels.apply_bound("nvidia-cudnn-cu12", ">=9", "loaded", Some(SourceName::Pypi));
+        wheels.apply_bound("nvidia-cudnn-cu12", "<9.11", "the card", None);
         let texts = |list: &[PlannedRequirement]| list.iter().map(|one| one.requirement.clone()).collect::<Vec<_>>();
         assert_eq!(
             texts(&wheels.requirements),

@@ -8,17 +8,16 @@ mod platforms;
 pub mod stack;
 pub(crate) mod system_libraries;
 
+use crate::{
+    files::toml_file::{TomlError, TomlFile},
+    names::{Backend, ExecutionProvider, ProfileName},
+};
 pub use compute_capability::{CodeSupport, ComputeCapability, InvalidComputeCapability};
 pub use cuda_version::{CudaVersion, InvalidCudaVersion};
 pub use platforms::{GlibcRow, GoneRow, Platforms, TargetRow, UnsupportedPlatform, subdir};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::{
-    files::toml_file::{TomlError, TomlFile},
-    names::{Backend, ProfileName},
-};
 
 const BUILT_IN: [(&str, &str); 3] = [
     ("cpu.toml", include_str!("../../profiles/cpu.toml")),
@@ -63,7 +62,7 @@ pub struct Profile {
     /// The torch backends, the best first.
     pub backends: Vec<Backend>,
     /// The execution providers of ONNX Runtime, the best first.
-    pub providers: Vec<String>,
+    pub providers: Vec<ExecutionProvider>,
 }
 
 impl Profile {

@@ -7,12 +7,11 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    Folder, StoreError, activate, conda_folders, guard,
+    Folder, Generation, StoreError, activate, conda_folders, guard,
     link::{self as links, At},
     names_in,
 };
 use crate::{
-    certificate::Certificate,
     context::settings::Settings,
     finding::{Code, Finding, Scope, Severity},
     names::{EnvName, typed},
@@ -205,7 +204,7 @@ fn is_stale(found: &Path, home: &Path, env: &EnvName) -> bool {
 }
 
 /// Returns whether `found` is the link of `env` in a `MATENV_HOME` that was moved. The proof is a generation in the new
-/// folder whose certificate names the old one. A folder on a disk that is not mounted has no such generation here.
+/// folder whose record names the old one. A folder on a disk that is not mounted has no such generation here.
 fn is_of_gone_home(found: &Path, home: &Path, env: &EnvName) -> bool {
     let gone = found
         .parent()
@@ -221,8 +220,9 @@ fn is_of_gone_home(found: &Path, home: &Path, env: &EnvName) -> bool {
     let store = home.join("store");
     let was_created_there = |name: &String| {
         let folder = Folder::named(name, env, &store);
-        let certificate = folder.and_then(|folder| Certificate::read(env, &folder.prefix).ok());
-        certificate.is_some_and(|certificate| certificate.prefix.parent().and_then(Path::parent) == Some(gone))
+        let generation = folder.and_then(|folder| Generation::read(folder.prefix).ok().flatten());
+        let prefix = generation.and_then(|generation| generation.record.prefix);
+        prefix.is_some_and(|prefix| prefix.parent().and_then(Path::parent) == Some(gone))
     };
     names_in(&store).unwrap_or_default().iter().any(was_created_there)
 }

@@ -8,8 +8,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{StoreError, link};
-use crate::files::layout;
 use crate::{
+    files::layout,
     finding::Finding,
     names::{EnvName, ProfileName, typed},
 };
@@ -31,6 +31,9 @@ pub struct GenerationRecord {
     pub plan_fingerprint: String,
     /// The creation time, as RFC 3339.
     pub created: String,
+    /// The prefix in which it was built; absent in records of older versions.
+    #[serde(default)]
+    pub prefix: Option<PathBuf>,
     /// Whether audit, probes and benchmark ran.
     pub proven: bool,
     /// Whether they found nothing that blocks the environment.

@@ -6,8 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::files::layout;
-use crate::names::EnvName;
+use crate::{files::layout, names::EnvName};
 
 /// The name of the file that pip and uv check.
 const MARKER: &str = "EXTERNALLY-MANAGED";

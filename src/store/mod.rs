@@ -177,6 +177,7 @@ impl Store {
         let record = GenerationRecord {
             env: staged.env.clone(),
             number: staged.number,
+            prefix: Some(staged.prefix.clone()),
             ..record.clone()
         };
         // Without a fingerprint, later changes cannot be detected. That is no reason to discard a good generation.

@@ -4,13 +4,13 @@ use std::{
 };
 
 use super::ProbeResult;
-use crate::profile::system_libraries;
 use crate::{
     context::Context,
     files::layout,
     finding::{Code, Finding, Scope, Severity},
     manifest::Check,
     process::{Ended, Job},
+    profile::system_libraries,
     store::Generation,
 };
 

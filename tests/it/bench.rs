@@ -1,4 +1,4 @@
-//! The bench on real ONNX Runtime wheels: the oldest and the newest whose library can be loaded outside Python.
+//! The benchmark on real ONNX Runtime wheels: the oldest and the newest whose library works outside Python.
 
 use std::{
     collections::BTreeMap,
@@ -12,6 +12,7 @@ use matenv::{
         BenchError, BenchRequest, Benchmark, Model, WORKER_WORD, bench_with,
         protocol::{Failure, Report, Request},
     },
+    names::ExecutionProvider,
     context::{
         Context,
         event::Events,
@@ -24,7 +25,7 @@ use matenv::{
 const OLDEST: &str = "1.19.2";
 const NEWEST: &str = "1.32.0";
 
-/// A folder that looks like an environment with this ONNX Runtime; kept between runs.
+/// Returns a folder that looks like an environment with this ONNX Runtime. It is kept between runs.
 fn prefix(version: &str) -> PathBuf {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
@@ -32,7 +33,7 @@ fn prefix(version: &str) -> PathBuf {
     let prefix = parent.join(format!("onnxruntime-{version}"));
     if !prefix.is_dir() {
         let fresh = tempfile::tempdir_in(parent).expect("a temp folder");
-        // The library is not Python's, so a wheel of any Python does.
+        // The library does not depend on Python, so the wheel of any Python version works.
         Command::new("python3")
             .args(["-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:"])
             .args(["--disable-pip-version-check", "--python-version=3.11", "--target"])
@@ -59,7 +60,7 @@ async fn bench(prefix: &Path, home: &Path, model: Model, batches: &[u64]) -> Res
     let ctx = context(home);
     let request = BenchRequest {
         model,
-        providers: vec!["CPUExecutionProvider".to_owned()],
+        providers: vec![ExecutionProvider::Cpu],
         batches: batches.to_vec(),
         seconds: 0.2,
     };
@@ -67,7 +68,7 @@ async fn bench(prefix: &Path, home: &Path, model: Model, batches: &[u64]) -> Res
 }
 
 #[tokio::test]
-async fn the_built_in_model_gives_the_reference_on_the_oldest_and_the_newest_and_writes_nothing_at_home() {
+async fn the_built_in_model_matches_the_reference_on_the_oldest_and_newest_runtime_and_writes_nothing_to_home() {
     for version in [OLDEST, NEWEST] {
         let home = tempfile::tempdir().expect("a temp folder");
         let bench = bench(&prefix(version), home.path(), Model::BuiltIn, &[1, 4, 8])
@@ -113,7 +114,7 @@ async fn a_wheel_without_a_library_is_a_finding_that_names_the_oldest_release_wi
     );
 }
 
-/// Run the worker as the bench does, and read its report.
+/// Runs the worker like the benchmark does, and reads its report.
 fn worker(request: &Request, home: &Path) -> Report {
     let file = request.work.join("request.json");
     fs_err::write(&file, serde_json::to_vec(request).expect("JSON")).expect("a file");
@@ -132,7 +133,7 @@ fn worker(request: &Request, home: &Path) -> Report {
     serde_json::from_str(text.lines().last().expect("a line")).expect("a report")
 }
 
-/// Every layer's first and last number, one at a time, made 5 % larger.
+/// Increases the first and the last weight of each layer by 5 %, one at a time.
 #[test]
 fn a_model_with_one_changed_weight_fails_the_check() {
     let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/bench");
@@ -145,7 +146,7 @@ fn a_model_with_one_changed_weight_fails_the_check() {
         preload: Vec::new(),
         model: work.path().join("changed.onnx"),
         reference: Some(assets.join("unet-reference.f32")),
-        provider: "CPUExecutionProvider".to_owned(),
+        provider: ExecutionProvider::Cpu,
         shapes: BTreeMap::new(),
         batches: vec![1],
         seconds: 0.2,
@@ -174,10 +175,10 @@ fn a_model_with_one_changed_weight_fails_the_check() {
             let report = worker(&request, work.path());
             assert!(
                 matches!(report.failure, Some(Failure::Wrong { batch: 1, .. })),
-                "{}[{index}] of {weight} changed, and nobody saw: {report:?}",
+                "{}[{index}] of {weight} was changed, and the check passed: {report:?}",
                 initializer["name"]
             );
-            assert_eq!(report.rows, [], "a wrong model was timed");
+            assert_eq!(report.rows, [], "an invalid model was timed");
         }
     }
 }
@@ -227,9 +228,9 @@ async fn any_model_runs_once_its_open_axes_have_shapes() {
         .await
         .expect_err("there is one channel");
     assert!(matches!(wrong, BenchError::ShapeWrong { .. }), "{wrong}");
-    let stranger = run(&[("image", &[1, 1, 8, 8])], &[1]).await.expect_err("a typo");
+    let unknown = run(&[("image", &[1, 1, 8, 8])], &[1]).await.expect_err("a typo");
     assert_eq!(
-        stranger.to_string(),
+        unknown.to_string(),
         "the model has no input `image`; the model's inputs: images, mask, half, bytes, sizes"
     );
     let good = run(&[("images", &[1, 1, 8, 8])], &[1, 3]).await.expect("a benchmark");
@@ -256,7 +257,7 @@ async fn a_model_with_a_fixed_batch_is_timed_once() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_model_is_a_finding_with_the_runtimes_own_words() {
+async fn an_invalid_model_is_a_finding_with_the_message_of_the_runtime() {
     let folder = tempfile::tempdir().expect("a temp folder");
     let path = folder.path().join("broken.onnx");
     fs_err::write(&path, "not a model").expect("a file");
@@ -277,7 +278,7 @@ async fn a_file_that_is_no_model_is_a_finding_with_the_runtimes_own_words() {
     );
 }
 
-/// A CPU wheel has no CUDA provider: falling back to the CPU without a word would be the worst answer.
+/// A CPU wheel has no CUDA provider. The benchmark must not fall back to the CPU silently.
 #[test]
 fn a_provider_that_the_runtime_lacks_is_a_failure() {
     let work = tempfile::tempdir().expect("a temp folder");
@@ -286,7 +287,7 @@ fn a_provider_that_the_runtime_lacks_is_a_failure() {
         preload: vec!["/nonexistent/libcudart.so.13".into()],
         model: Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/bench/unet.onnx"),
         reference: None,
-        provider: "CUDAExecutionProvider".to_owned(),
+        provider: ExecutionProvider::Cuda,
         shapes: BTreeMap::new(),
         batches: vec![1],
         seconds: 0.2,
@@ -308,13 +309,13 @@ fn a_provider_that_the_runtime_lacks_is_a_failure() {
     );
 }
 
-/// The same through the bench: one finding that says what is wrong with the environment, in words and in ONNX Runtime's own.
+/// The same through the benchmark: one finding that explains what is wrong with the environment.
 #[tokio::test]
-async fn a_provider_that_the_runtime_lacks_is_a_finding_that_says_so() {
+async fn a_provider_that_the_runtime_lacks_is_one_finding() {
     let home = tempfile::tempdir().expect("a temp folder");
     let request = BenchRequest {
         model: Model::BuiltIn,
-        providers: vec!["TensorrtExecutionProvider".to_owned()],
+        providers: vec![ExecutionProvider::TensorRt],
         batches: vec![1],
         seconds: 0.2,
     };
@@ -334,16 +335,16 @@ async fn a_provider_that_the_runtime_lacks_is_a_finding_that_says_so() {
     assert_eq!((bench.reference_ok, bench.rows.len()), (false, 0));
 }
 
-/// What a real session's profile says, read through the worker.
+/// Reads the profile of a real session through the worker.
 #[test]
-fn the_report_tells_what_ran_where() {
+fn the_report_counts_the_operators_of_each_provider() {
     let work = tempfile::tempdir().expect("a temp folder");
     let request = Request {
         library: library(NEWEST),
         preload: Vec::new(),
         model: Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/bench/unet.onnx"),
         reference: None,
-        provider: "CPUExecutionProvider".to_owned(),
+        provider: ExecutionProvider::Cpu,
         shapes: BTreeMap::new(),
         batches: vec![1],
         seconds: 0.0,
@@ -356,10 +357,10 @@ fn the_report_tells_what_ran_where() {
     assert!(ran["Conv"].count > 5 && ran["Conv"].ns > 0, "{ran:?}");
 }
 
-/// Libraries that a C compiler makes: one meets an instruction that the CPU lacks, one aborts, one is no library.
+/// Three libraries: one runs an instruction that the CPU lacks, one aborts, and one is not a library.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_library_that_dies_while_it_is_loaded_is_a_finding() {
+async fn a_library_that_crashes_while_it_loads_is_a_finding() {
     let folder = tempfile::tempdir().expect("a temp folder");
     for (body, expected) in [
         ("__builtin_trap();", "signal 4 (illegal instruction)"),
@@ -368,8 +369,8 @@ async fn a_library_that_dies_while_it_is_loaded_is_a_finding() {
         let prefix = folder.path().join(expected);
         let capi = prefix.join("lib/python3.11/site-packages/onnxruntime/capi");
         fs_err::create_dir_all(&capi).expect("a folder");
-        let source = folder.path().join("dies.c");
-        let text = format!("__attribute__((constructor)) static void dies(void) {{ {body} }}\n");
+        let source = folder.path().join("crashes.c");
+        let text = format!("__attribute__((constructor)) static void crashes(void) {{ {body} }}\n");
         fs_err::write(&source, text).expect("a file");
         Command::new("cc")
             .args(["-shared", "-fPIC", "-o"])
@@ -385,8 +386,8 @@ async fn a_library_that_dies_while_it_is_loaded_is_a_finding() {
         };
         assert_eq!(finding.code, Code::BenchFailed);
         assert!(finding.blocks());
-        let words = format!("load ONNX Runtime ({expected})");
-        assert!(finding.message.ends_with(&words), "{finding:?}");
+        let end = format!("load ONNX Runtime ({expected})");
+        assert!(finding.message.ends_with(&end), "{finding:?}");
         assert!(!bench.reference_ok);
     }
     let prefix = folder.path().join("text");
@@ -403,9 +404,9 @@ async fn a_library_that_dies_while_it_is_loaded_is_a_finding() {
     assert_eq!(bench.findings[0].message, "the benchmark failed to load ONNX Runtime");
 }
 
-/// Just enough of the ONNX format to write models of identities.
+/// Writes ONNX models of identity operators.
 mod onnx {
-    /// A model whose outputs are its inputs: (name, element type, axes; an axis that is no number is open).
+    /// Returns a model whose outputs are its inputs: (name, element type, axes). An axis that is not a number is open.
     pub(super) fn identities(inputs: &[(&str, u8, &[&str])]) -> Vec<u8> {
         let mut graph = Vec::new();
         for (name, ..) in inputs {

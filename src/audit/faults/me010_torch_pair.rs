@@ -9,13 +9,12 @@
 use pep508_rs::VersionOrUrl;
 
 use super::capped;
-use crate::finding::Code;
 use crate::{
     audit::{
         Distribution, Inventory,
         installers::{Installers, then, torch_index, without_local},
     },
-    finding::{Finding, Scope, Severity},
+    finding::{Code, Finding, Scope, Severity},
     profile::stack::{Stacks, TorchRow},
 };
 

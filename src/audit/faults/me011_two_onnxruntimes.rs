@@ -5,10 +5,9 @@
 //!
 //! Remedy: run `matenv repair ENV`. It keeps the package that is in the lock.
 
-use crate::finding::Code;
 use crate::{
     audit::{Inventory, Owner},
-    finding::{Finding, Scope, Severity},
+    finding::{Code, Finding, Scope, Severity},
     profile::stack::Stacks,
 };
 

@@ -8,10 +8,9 @@
 //! Remedy: run `matenv repair ENV`.
 
 use super::{capped, me025_cuda_packages_disagree::nccl_of_torch};
-use crate::finding::Code;
 use crate::{
     audit::Inventory,
-    finding::{Finding, Scope, Severity},
+    finding::{Code, Finding, Scope, Severity},
 };
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {

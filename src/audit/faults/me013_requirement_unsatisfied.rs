@@ -9,10 +9,9 @@
 use pep508_rs::VersionOrUrl;
 
 use super::{capped, me025_cuda_packages_disagree::is_nccl};
-use crate::finding::Code;
 use crate::{
     audit::{Distribution, Inventory, StandIn, installers},
-    finding::{Finding, Scope, Severity},
+    finding::{Code, Finding, Scope, Severity},
 };
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {

@@ -15,13 +15,12 @@
 use std::collections::BTreeSet;
 
 use super::capped;
-use crate::finding::Code;
 use crate::{
     audit::{
         Distribution, Inventory, Owner,
         installers::{Installers, torch_index},
     },
-    finding::{Finding, Scope, Severity},
+    finding::{Code, Finding, Scope, Severity},
     profile::system_libraries,
 };
 

@@ -11,10 +11,9 @@
 //! Remedy: run `matenv install ENV --force`. It chooses the packages again for this machine's GPU. If there
 //! is no suitable package, it gives the reason.
 
-use crate::finding::Code;
 use crate::{
     audit::{Installers, Inventory, LibraryCode},
-    finding::{Finding, Scope, Severity},
+    finding::{Code, Finding, Scope, Severity},
     profile::{
         CodeSupport, ComputeCapability,
         stack::{Stacks, WheelCode},

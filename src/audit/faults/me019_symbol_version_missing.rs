@@ -11,10 +11,9 @@
 use std::collections::BTreeMap;
 
 use super::capped;
-use crate::finding::Code;
 use crate::{
     audit::{Inventory, LackingVersion},
-    finding::{Finding, Scope, Severity},
+    finding::{Code, Finding, Scope, Severity},
 };
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {

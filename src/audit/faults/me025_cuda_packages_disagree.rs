@@ -9,13 +9,12 @@
 
 use pep508_rs::VersionOrUrl;
 
-use crate::finding::Code;
 use crate::{
     audit::{
         Distribution, Inventory, Owner,
         installers::{self, Installers, then},
     },
-    finding::{Finding, Scope, Severity},
+    finding::{Code, Finding, Scope, Severity},
     lock::{Disagreement, Fault, Party, contradictions, cuda_major},
     names::ProfileName,
     profile::stack::Stacks,

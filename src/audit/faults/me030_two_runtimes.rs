@@ -10,13 +10,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::capped;
-use crate::finding::Code;
 use crate::{
     audit::{
         Family, Inventory, Owner,
         installers::{Installers, aside, then},
     },
-    finding::{Finding, Scope, Severity},
+    finding::{Code, Finding, Scope, Severity},
 };
 
 /// A copy of a runtime.

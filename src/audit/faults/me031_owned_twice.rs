@@ -10,10 +10,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{capped, me025_cuda_packages_disagree::is_nccl};
-use crate::finding::Code;
 use crate::{
     audit::{Claim, Inventory, Owner, SharedFiles, ending},
-    finding::{Finding, Scope, Severity},
+    finding::{Code, Finding, Scope, Severity},
     profile::stack::Stacks,
 };
 

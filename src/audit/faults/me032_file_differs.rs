@@ -12,10 +12,9 @@
 use std::collections::BTreeMap;
 
 use super::capped;
-use crate::finding::Code;
 use crate::{
     audit::{Difference, Differing, Inventory},
-    finding::{Finding, Scope, Severity},
+    finding::{Code, Finding, Scope, Severity},
 };
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {

@@ -9,13 +9,12 @@
 use std::collections::BTreeMap;
 
 use super::capped;
-use crate::finding::Code;
 use crate::{
     audit::{
         Inventory, Owner, RemainsKind,
         installers::{delete, then},
     },
-    finding::{Finding, Scope, Severity},
+    finding::{Code, Finding, Scope, Severity},
 };
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {

@@ -8,10 +8,9 @@
 //! Remedy: run `matenv repair ENV`. It builds the environment without the file.
 
 use super::capped;
-use crate::finding::Code;
 use crate::{
     audit::{Inventory, Unowned, installers::aside},
-    finding::{Finding, Scope, Severity},
+    finding::{Code, Finding, Scope, Severity},
 };
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {

@@ -7,10 +7,9 @@
 //! Remedy: run `matenv repair ENV`. If the machine's own Python changed, run `matenv install ENV --force`.
 
 use super::capped;
-use crate::finding::Code;
 use crate::{
     audit::{Distribution, Inventory, Owner},
-    finding::{Finding, Scope, Severity},
+    finding::{Code, Finding, Scope, Severity},
 };
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {

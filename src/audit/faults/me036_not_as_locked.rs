@@ -11,10 +11,9 @@ use std::collections::BTreeSet;
 use pep440_rs::Version;
 
 use super::capped;
-use crate::finding::Code;
 use crate::{
     audit::{Inventory, Origin},
-    finding::{Finding, Scope, Severity},
+    finding::{Code, Finding, Scope, Severity},
     lock::Lock,
 };
 

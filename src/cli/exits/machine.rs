@@ -4,7 +4,8 @@ use super::super::{Exit, Failure, error::DISK};
 use crate::{
     certificate::CertificateError,
     install::{LockedError, RoomError},
-    lock::{CONFLICT, LAB_BESIDE, LAB_LOCK, LockError},
+    lock::{CONFLICT, LAB_BESIDE, LockError},
+    manifest::lab::LAB_LOCK,
     run::{launch::LaunchError, menu::MenuError},
     store::StoreError,
 };

@@ -200,10 +200,10 @@ impl From<AuditError> for Failure {
 impl From<BenchError> for Failure {
     fn from(error: BenchError) -> Self {
         let (code, exit, help) = match &error {
-            BenchError::UnknownProvider { .. } => (
+            BenchError::NoProvider => (
                 "bench::provider",
                 Exit::Usage,
-                "set a known execution provider in the profile".to_owned(),
+                "set `providers` in the profile".to_owned(),
             ),
             BenchError::Batch => (
                 "bench::batch",

@@ -11,10 +11,9 @@ use std::{
     path::PathBuf,
 };
 
-use crate::finding::Code;
 use crate::{
     doctor::{patient::Patient, process::BINDINGS},
-    finding::{Finding, Scope, Severity},
+    finding::{Code, Finding, Scope, Severity},
     profile::system_libraries,
 };
 

@@ -12,13 +12,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::finding::Code;
 use crate::{
     doctor::{
         patient::Patient,
         process::{Injection, Namesake},
     },
-    finding::{Finding, Scope, Severity},
+    finding::{Code, Finding, Scope, Severity},
 };
 
 /// Maximum number of files in the evidence. The rest are only counted.

@@ -9,13 +9,12 @@
 //! Remedy: use `matenv run ENV -- …`, `matenv launch ENV` or `conda activate ENV`, which unset the variables.
 //! Or run `unset PYTHONPATH`.
 
-use crate::finding::Code;
 use crate::{
     doctor::{
         patient::Patient,
         process::{PythonPath, Shadowed, Shadowing},
     },
-    finding::{Finding, Scope, Severity},
+    finding::{Code, Finding, Scope, Severity},
 };
 
 /// Maximum number of modules in the evidence. The rest are only counted.

@@ -10,10 +10,9 @@
 //! `PYTHONNOUSERSITE=1`. Set it yourself in all other cases, or remove the package.
 
 use super::me041_python_variables::shadowing;
-use crate::finding::Code;
 use crate::{
     doctor::{patient::Patient, process::PythonPath},
-    finding::Finding,
+    finding::{Code, Finding},
 };
 
 pub(crate) fn detect(python: &PythonPath, patient: &Patient) -> Vec<Finding> {

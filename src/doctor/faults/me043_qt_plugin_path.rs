@@ -8,10 +8,9 @@
 //! Remedy: use `matenv run ENV -- …`, `matenv launch ENV` or the menu entry, which unset the variable. Or run
 //! `unset QT_PLUGIN_PATH`.
 
-use crate::finding::Code;
 use crate::{
     doctor::{patient::Patient, process::Plugins},
-    finding::{Finding, Scope, Severity},
+    finding::{Code, Finding, Scope, Severity},
 };
 
 pub(crate) fn detect(plugins: &[Plugins], patient: &Patient) -> Vec<Finding> {

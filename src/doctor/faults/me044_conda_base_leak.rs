@@ -7,10 +7,9 @@
 //! Remedy: use `matenv run ENV -- …`, which is not affected. Or run `conda deactivate` until no environment
 //! is active, then `conda activate ENV`.
 
-use crate::finding::Code;
 use crate::{
     doctor::{patient::Patient, process::Mixed},
-    finding::{Finding, Scope, Severity},
+    finding::{Code, Finding, Scope, Severity},
 };
 
 pub(crate) fn detect(mixed: Option<&Mixed>, patient: &Patient) -> Vec<Finding> {

@@ -6,10 +6,9 @@
 //!
 //! Remedy: follow the finding's own remedy. In most cases, reboot or install a newer driver.
 
-use crate::finding::Code;
 use crate::{
     doctor::{host::HostFacts, patient::Patient},
-    finding::{Finding, Scope, Severity},
+    finding::{Code, Finding, Scope, Severity},
     profile::stack::Backends,
 };
 

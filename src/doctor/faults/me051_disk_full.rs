@@ -13,13 +13,12 @@ use std::collections::BTreeSet;
 
 use indicatif::DecimalBytes;
 
-use crate::finding::Code;
 use crate::{
     doctor::{
         host::{HostFacts, Place},
         patient::Patient,
     },
-    finding::{Finding, Scope, Severity},
+    finding::{Code, Finding, Scope, Severity},
 };
 
 /// Bytes and files: with less free, a program cannot even write its settings.

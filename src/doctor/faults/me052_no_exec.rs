@@ -5,10 +5,9 @@
 //!
 //! Remedy: set a folder on another disk with `MATENV_HOME=DIR`, then run `matenv install ENV`.
 
-use crate::finding::Code;
 use crate::{
     doctor::host::HostFacts,
-    finding::{Finding, Scope, Severity},
+    finding::{Code, Finding, Scope, Severity},
 };
 
 pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {

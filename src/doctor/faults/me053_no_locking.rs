@@ -5,10 +5,9 @@
 //!
 //! Remedy: set a folder on a local disk: `UV_CACHE_DIR=DIR`, `RATTLER_CACHE_DIR=DIR` or `MATENV_HOME=DIR`.
 
-use crate::finding::Code;
 use crate::{
     doctor::host::HostFacts,
-    finding::{Finding, Scope, Severity},
+    finding::{Code, Finding, Scope, Severity},
 };
 
 pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {

@@ -6,10 +6,9 @@
 //!
 //! Remedy: get the issuer's certificate from your network administrator and set `SSL_CERT_FILE=FILE`.
 
-use crate::finding::Code;
 use crate::{
     doctor::host::{HostFacts, SourceFacts, Tls},
-    finding::{Finding, Scope, Severity},
+    finding::{Code, Finding, Scope, Severity},
 };
 
 pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {

@@ -6,10 +6,9 @@
 //! Remedy: use a lock (`matenv lock`), which needs no metadata. Or ask the administrator of the index to
 //! update it.
 
-use crate::finding::Code;
 use crate::{
     doctor::host::{HostFacts, Metadata},
-    finding::{Finding, Scope, Severity},
+    finding::{Code, Finding, Scope, Severity},
 };
 
 pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {

@@ -5,10 +5,9 @@
 //!
 //! Remedy: run `sudo timedatectl set-ntp true`. On Windows: Settings, Time, Sync now.
 
-use crate::finding::Code;
 use crate::{
     doctor::host::HostFacts,
-    finding::{Finding, Scope, Severity},
+    finding::{Code, Finding, Scope, Severity},
 };
 
 /// Seconds by which a clock can differ without a finding.

@@ -7,10 +7,9 @@
 //! Remedy: run `conda config --add channels conda-forge`, then `conda config --remove channels defaults`.
 //! Miniforge does not have that channel.
 
-use crate::finding::Code;
 use crate::{
     doctor::host::{Defaults, HostFacts},
-    finding::{Finding, Scope, Severity},
+    finding::{Code, Finding, Scope, Severity},
 };
 
 pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {

@@ -5,10 +5,9 @@
 //!
 //! Remedy: install Miniforge and start the program from a shell in which `conda env list` works.
 
-use crate::finding::Code;
 use crate::{
     doctor::host::HostFacts,
-    finding::{Finding, Scope, Severity},
+    finding::{Code, Finding, Scope, Severity},
 };
 
 pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {

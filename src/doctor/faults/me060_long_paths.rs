@@ -5,10 +5,9 @@
 //! Remedy: run this in PowerShell as administrator:
 //! `New-ItemProperty HKLM:\SYSTEM\CurrentControlSet\Control\FileSystem LongPathsEnabled -Value 1 -PropertyType DWORD -Force`
 
-use crate::finding::Code;
 use crate::{
     doctor::host::HostFacts,
-    finding::{Finding, Scope, Severity},
+    finding::{Code, Finding, Scope, Severity},
 };
 
 pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {

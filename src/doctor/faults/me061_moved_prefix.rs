@@ -7,10 +7,9 @@
 //! Remedy: move the folder back, or create the environment again in the new place:
 //! `matenv install ENV --force`.
 
-use crate::finding::Code;
 use crate::{
     doctor::{host::Moved, patient::Patient},
-    finding::{Finding, Scope, Severity},
+    finding::{Code, Finding, Scope, Severity},
 };
 
 pub(crate) fn detect(moved: Option<&Moved>, patient: &Patient) -> Vec<Finding> {

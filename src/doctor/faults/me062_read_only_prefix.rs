@@ -7,10 +7,9 @@
 //! Remedy: to use the environment, do nothing. To change it, work as its owner, or install your own copy:
 //! `MATENV_HOME=DIR matenv install ENV`.
 
-use crate::finding::Code;
 use crate::{
     doctor::patient::Patient,
-    finding::{Finding, Scope, Severity},
+    finding::{Code, Finding, Scope, Severity},
 };
 
 pub(crate) fn detect(read_only: bool, patient: &Patient) -> Vec<Finding> {

@@ -7,9 +7,8 @@
 //! Remedy: move the folder back, or install the environment again: `matenv install ENV`. To remove what is
 //! left of it, run `matenv remove ENV`.
 
-use crate::finding::Code;
 use crate::{
-    finding::{Finding, Scope, Severity},
+    finding::{Code, Finding, Scope, Severity},
     store::Lost,
 };
 

@@ -9,11 +9,10 @@
 //! Remedy: set the proxy (`export HTTPS_PROXY=http://HOST:PORT`), set a mirror of the source
 //! (`--mirror pypi=URL`), or use `--offline` with caches that were filled on another machine.
 
-use crate::finding::Code;
 use crate::{
     context::sources::SourceName,
     doctor::host::HostFacts,
-    finding::{Finding, Scope, Severity},
+    finding::{Code, Finding, Scope, Severity},
 };
 
 pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {

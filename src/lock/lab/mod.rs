@@ -18,12 +18,11 @@ use super::{Lock, LockError, LockedPypi, LockedWheel, file};
 use crate::{
     context::sources::SourceName,
     finding::Finding,
+    manifest::lab::LAB_LOCK,
     names::{Backend, EnvName, ProfileName},
     plan::PlannedRequirement,
 };
 
-/// The lock in `rattler_lock`'s format, which other tools can read.
-pub const LAB_LOCK: &str = "matenv.lock";
 /// The sidecar, which only matenv reads.
 pub const LAB_BESIDE: &str = "matenv-lock.json";
 

@@ -1,15 +1,14 @@
+use crate::{
+    files::toml_file::{TomlError, TomlFile},
+    manifest::{Check, yes},
+    names::{ExecutionProvider, ProfileName},
+    profile::Needs,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
-
-use crate::{
-    files::toml_file::{TomlError, TomlFile},
-    manifest::{Check, yes},
-    names::ProfileName,
-    profile::Needs,
-};
 
 /// A check that runs inside the environment and proves a part of it: either `python` or `command`.
 #[derive(Deserialize, JsonSchema)]
@@ -44,7 +43,7 @@ pub(super) struct RawCheck {
     produces: Option<String>,
     /// The ONNX Runtime execution provider that it tests. The check is left out if the plan does not use this
     /// provider, as on Linux aarch64.
-    provider: Option<String>,
+    provider: Option<ExecutionProvider>,
     /// The hardware that the check needs. Without it, the check is skipped. Checks that depend on it should need
     /// the same.
     #[serde(default)]

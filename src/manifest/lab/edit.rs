@@ -5,10 +5,9 @@ use std::io::Write as _;
 use serde::Serialize;
 use toml_edit::{Array, DocumentMut, Item, Table, Value};
 
-use super::{Lab, LabError, array, form};
+use super::{LAB_LOCK, Lab, LabError, array, form};
 use crate::{
     files::toml_file::TomlFile,
-    lock::LAB_LOCK,
     manifest::Manifests,
     names::{
         EnvName, closest,

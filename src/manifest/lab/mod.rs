@@ -31,6 +31,9 @@ use crate::{
 /// Name of the lab's file.
 pub const LAB_FILE: &str = "matenv.toml";
 
+/// Name of the lab's lock, in `rattler_lock`'s format, which other tools can read.
+pub const LAB_LOCK: &str = "matenv.lock";
+
 /// A lab: its environments and the platforms to lock them for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Lab {

@@ -1,6 +1,5 @@
 use super::*;
-use crate::context::sources::Mirror;
-use crate::context::sources::{Replaced, Target};
+use crate::context::sources::{Mirror, Replaced, Target};
 
 const GOOD: &str = r#"# Ours.
 [environments.sleap]

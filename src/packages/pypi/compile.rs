@@ -11,10 +11,9 @@ use super::{
     resolve::{has_torch, places, with_sizes},
     watch::watched,
 };
-use crate::lock::Disagreement;
 use crate::{
     context::{Context, event::Stage, sources::SourceName},
-    lock::LockedWheel,
+    lock::{Disagreement, LockedWheel},
     packages::conda,
     plan::Plan,
     process::Job,

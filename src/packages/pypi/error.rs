@@ -1,8 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use super::check::name_of;
-use crate::lock::Disagreement;
-use crate::{context::sources::SourceName, plan::Plan};
+use crate::{context::sources::SourceName, lock::Disagreement, plan::Plan};
 
 /// An error while resolving or installing wheels.
 #[derive(Debug, thiserror::Error)]

@@ -13,7 +13,6 @@ use super::{
     project::{self, Project},
     torch_build,
 };
-use crate::lock::contradiction;
 use crate::{
     context::{
         Context,
@@ -21,7 +20,7 @@ use crate::{
     },
     files::layout,
     hardware::target::Target,
-    lock::{LockedPypi, LockedWheel},
+    lock::{LockedPypi, LockedWheel, contradiction},
     net::Silence,
     plan::Plan,
 };

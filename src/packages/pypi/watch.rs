@@ -17,7 +17,8 @@ use crate::{
         Context,
         event::{Stage, Unit},
     },
-    lock::{LockedWheel, growth},
+    files::growth,
+    lock::LockedWheel,
     process::{Ended, Job},
 };
 

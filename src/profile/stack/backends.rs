@@ -5,8 +5,10 @@ use std::sync::LazyLock;
 use pep440_rs::{Version, VersionSpecifiers};
 use serde::Deserialize;
 
-use crate::profile::CudaVersion;
-use crate::{names::Backend, profile::ComputeCapability};
+use crate::{
+    names::Backend,
+    profile::{ComputeCapability, CudaVersion},
+};
 
 const FILE: &str = include_str!("../../../profiles/backends.toml");
 

@@ -5,8 +5,11 @@ use std::{collections::BTreeSet, sync::LazyLock};
 use pep440_rs::{Version, VersionSpecifiers};
 use serde::Deserialize;
 
-use crate::profile::CudaVersion;
-use crate::{context::sources::SourceName, names::ProfileName, profile::ComputeCapability};
+use crate::{
+    context::sources::SourceName,
+    names::ProfileName,
+    profile::{ComputeCapability, CudaVersion},
+};
 
 const FILE: &str = include_str!("../../../profiles/stacks.toml");
 

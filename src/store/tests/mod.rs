@@ -56,6 +56,7 @@ fn record(number: u64) -> GenerationRecord {
         number,
         plan_fingerprint: "f".to_owned(),
         created: "2026-11-24T00:00:00Z".to_owned(),
+        prefix: None,
         proven: true,
         ok: true,
         cross: false,

@@ -38,7 +38,7 @@ impl Footprint {
 /// The growth of archives when they are unpacked (`profiles/footprint.toml`).
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Table {
+pub struct GrowthTable {
     #[expect(dead_code, reason = "there is one version so far")]
     schema: u32,
     /// The growth of conda archives.
@@ -47,7 +47,7 @@ pub struct Table {
     large_wheel: Growth,
 }
 
-impl Table {
+impl GrowthTable {
     /// Returns the growth of a wheel of `size` bytes.
     #[must_use]
     pub fn wheel(&self, size: Option<u64>) -> &Growth {
@@ -98,7 +98,7 @@ impl Growth {
 
 /// Reads the built-in table.
 #[must_use]
-pub fn growth() -> Table {
+pub fn growth() -> GrowthTable {
     TomlFile::new("built-in: profiles/footprint.toml", GROWTH)
         .parse()
         .expect("tested: profiles/footprint.toml parses")
