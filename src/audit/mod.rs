@@ -11,25 +11,26 @@ mod closure;
 mod conda_records;
 mod distribution;
 pub(crate) mod faults;
+#[cfg(test)]
+pub(crate) mod fixtures;
 mod gpu;
 mod imports;
 mod installed;
 mod installers;
 mod inventory;
-#[cfg(test)]
-pub(crate) mod made;
 mod origin;
 mod ownership;
 mod published;
 mod record;
 mod runtimes;
 mod shared_files;
-mod stand_ins;
 mod subject;
+mod substitutes;
 mod torch;
 mod tree;
 mod unowned;
 
+pub use crate::audit::substitutes::StandIn;
 pub use binaries::{Binaries, LackingSymbols, LackingVersion};
 pub use closure::Closure;
 pub(crate) use closure::system_folders;
@@ -47,7 +48,6 @@ pub use record::Recorded;
 pub(crate) use record::ending;
 pub use runtimes::{Conflict, Family, Files};
 pub use shared_files::SharedFiles;
-pub use stand_ins::StandIn;
 pub use subject::Subject;
 pub use tree::{Entry, Tree};
 pub use unowned::Unowned;

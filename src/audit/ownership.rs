@@ -269,7 +269,7 @@ mod tests {
     use super::*;
     use crate::audit::{
         Depth,
-        made::{Prefix, SITE},
+        fixtures::{Prefix, SITE},
     };
 
     /// conda's tools change files after the wheel's RECORD is written.

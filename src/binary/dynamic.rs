@@ -107,15 +107,15 @@ mod tests {
     use std::io::Cursor;
 
     use super::*;
-    use crate::binary::made;
+    use crate::binary::fixtures;
 
     #[test]
     fn sonames_and_search_folders_are_read() {
-        let file = made::Shared {
+        let file = fixtures::Shared {
             soname: "libprovider.so",
             needed: &["libcurand.so.10", "libc.so.6"],
             rpath: Some("$ORIGIN/../lib:$ORIGIN"),
-            ..made::Shared::default()
+            ..fixtures::Shared::default()
         };
         let found = Dynamic::read_from(Cursor::new(file.bytes())).expect("an ELF file");
         assert_eq!(found.machine, 62);
@@ -127,13 +127,13 @@ mod tests {
 
     #[test]
     fn damaged_files_never_cause_a_panic() {
-        let whole = made::Shared {
+        let whole = fixtures::Shared {
             needed: &["libcurand.so.10"],
             runpath: Some("$ORIGIN"),
-            ..made::Shared::default()
+            ..fixtures::Shared::default()
         }
         .bytes();
-        for damaged in made::damaged(&whole) {
+        for damaged in fixtures::damaged(&whole) {
             let _ = Dynamic::read_from(Cursor::new(damaged));
         }
         assert!(Dynamic::read_from(Cursor::new(b"not a library".as_slice())).is_err());

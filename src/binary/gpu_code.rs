@@ -203,25 +203,25 @@ mod tests {
     use std::io::Cursor;
 
     use super::*;
-    use crate::binary::made;
+    use crate::binary::fixtures;
 
     fn cc(text: &str) -> ComputeCapability {
         text.parse().expect("a compute capability")
     }
 
     fn read(fatbin: &[u8]) -> GpuCode {
-        let shared = made::Shared {
+        let shared = fixtures::Shared {
             fatbin,
-            ..made::Shared::default()
+            ..fixtures::Shared::default()
         };
         GpuCode::read_from(Cursor::new(shared.bytes())).expect("an ELF file")
     }
 
     #[test]
     fn entries_are_counted_across_fat_binaries_and_the_zeros_between_them() {
-        let mut section = made::fatbin(&[(2, 80), (2, 90), (1, 90)]);
+        let mut section = fixtures::fatbin(&[(2, 80), (2, 90), (1, 90)]);
         section.extend([0; 120]);
-        section.extend(made::fatbin(&[(2, 80)]));
+        section.extend(fixtures::fatbin(&[(2, 80)]));
         section.extend([0; 64]);
         let code = read(&section);
         assert_eq!(code.sass, [(cc("8.0"), 2), (cc("9.0"), 1)].into());
@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn ptx_runs_only_on_newer_gpus() {
-        let code = read(&made::fatbin(&[(2, 80), (1, 90)]));
+        let code = read(&fixtures::fatbin(&[(2, 80), (1, 90)]));
         assert_eq!(code.reach(cc("12.0")), CodeSupport::Ptx);
         assert_eq!(code.reach(cc("7.5")), CodeSupport::Nothing);
         let few = GpuCode {
@@ -270,14 +270,14 @@ mod tests {
 
     #[test]
     fn damaged_files_are_detected_without_a_panic() {
-        let mut section = made::fatbin(&[(2, 80), (1, 90)]);
-        section.extend(made::fatbin(&[(2, 120)]));
-        let whole = made::Shared {
+        let mut section = fixtures::fatbin(&[(2, 80), (1, 90)]);
+        section.extend(fixtures::fatbin(&[(2, 120)]));
+        let whole = fixtures::Shared {
             fatbin: &section,
-            ..made::Shared::default()
+            ..fixtures::Shared::default()
         }
         .bytes();
-        for damaged in made::damaged(&whole) {
+        for damaged in fixtures::damaged(&whole) {
             let _ = GpuCode::read_from(Cursor::new(damaged));
         }
         for length in 1..section.len() - 1 {

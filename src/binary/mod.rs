@@ -6,14 +6,13 @@
 //! result, but never a panic or a large allocation. This module only reads. The checks are in [`crate::audit`].
 
 mod dynamic;
+#[cfg(test)]
+pub(crate) mod fixtures;
 mod gpu_code;
 mod imports;
 mod source;
 mod symbols;
 mod versions;
-
-#[cfg(test)]
-pub(crate) mod made;
 
 pub use dynamic::Dynamic;
 pub use gpu_code::GpuCode;

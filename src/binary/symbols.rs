@@ -79,14 +79,14 @@ mod tests {
     use std::io::Cursor;
 
     use super::*;
-    use crate::binary::made;
+    use crate::binary::fixtures;
 
     #[test]
     fn undefined_and_exported_symbols_are_separated() {
-        let file = made::Shared {
+        let file = fixtures::Shared {
             undefined: &["ncclAlltoAll", "ncclSend", "malloc"],
             exported: &["ncclSendLate", "other"],
-            ..made::Shared::default()
+            ..fixtures::Shared::default()
         };
         let found = Symbols::read_from(Cursor::new(file.bytes()), |name| name.starts_with("nccl")).expect("symbols");
         assert_eq!(
@@ -98,17 +98,17 @@ mod tests {
 
     #[test]
     fn a_library_without_symbols_has_none_and_damaged_files_never_cause_a_panic() {
-        let whole = made::Shared::default().bytes();
+        let whole = fixtures::Shared::default().bytes();
         assert_eq!(
             Symbols::read_from(Cursor::new(whole), |_| true).expect("an ELF file"),
             Symbols::default()
         );
-        let whole = made::Shared {
+        let whole = fixtures::Shared {
             undefined: &["ncclAlltoAll"],
-            ..made::Shared::default()
+            ..fixtures::Shared::default()
         }
         .bytes();
-        for damaged in made::damaged(&whole) {
+        for damaged in fixtures::damaged(&whole) {
             let _ = Symbols::read_from(Cursor::new(damaged), |_| true);
         }
     }

@@ -97,14 +97,14 @@ mod tests {
     use std::io::Cursor;
 
     use super::*;
-    use crate::binary::made;
+    use crate::binary::fixtures;
 
     #[test]
     fn needs_and_definitions_are_read() {
-        let file = made::Shared {
+        let file = fixtures::Shared {
             needs: &[("libc.so.6", "GLIBC_2.38"), ("libstdc++.so.6", "GLIBCXX_3.4.30")],
             defines: &["libown.so", "OWN_1.0"],
-            ..made::Shared::default()
+            ..fixtures::Shared::default()
         };
         let found = Versions::read_from(Cursor::new(file.bytes())).expect("an ELF file");
         let needs: Vec<_> = found
@@ -118,18 +118,18 @@ mod tests {
 
     #[test]
     fn a_library_without_versions_has_none_and_damaged_files_never_cause_a_panic() {
-        let whole = made::Shared::default().bytes();
+        let whole = fixtures::Shared::default().bytes();
         assert_eq!(
             Versions::read_from(Cursor::new(whole)).expect("an ELF file"),
             Versions::default()
         );
-        let whole = made::Shared {
+        let whole = fixtures::Shared {
             needs: &[("libc.so.6", "GLIBC_2.38")],
             defines: &["OWN_1.0"],
-            ..made::Shared::default()
+            ..fixtures::Shared::default()
         }
         .bytes();
-        for damaged in made::damaged(&whole) {
+        for damaged in fixtures::damaged(&whole) {
             let _ = Versions::read_from(Cursor::new(damaged));
         }
     }

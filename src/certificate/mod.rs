@@ -4,19 +4,19 @@
 //! In: the values of all stages. Out: a [`Certificate`], which is written into the environment.
 //! Not here: exit codes. [`crate::cli`] derives them from [`Certificate::verdict`].
 
-mod certificate;
-mod changed;
 mod machine;
 mod overview;
 mod page;
 mod summary;
 
-pub use certificate::{Certificate, CertificateError, ChosenPlan, Package, Timing, Verdict};
-pub use changed::{change, changes, lack};
+pub use crate::certificate::document::{Certificate, CertificateError, ChosenPlan, Package, Timing, Verdict};
+pub use crate::certificate::machine_changes::{change, changes, lack};
 pub use machine::machine;
 pub use overview::{Row, overview};
 pub use page::page;
 pub use summary::{bench_table, finding_lines, headlines, summary, told};
 
+mod document;
+mod machine_changes;
 #[cfg(test)]
 mod tests;

@@ -14,7 +14,6 @@ mod hardware_file;
 mod info;
 mod init;
 mod install;
-mod itself;
 mod launch;
 mod list;
 mod lock;
@@ -28,6 +27,7 @@ mod repair;
 mod report;
 mod run;
 mod schema;
+mod self_command;
 pub mod terminal;
 mod verify;
 
@@ -159,7 +159,7 @@ enum Command {
     Export(export::Args),
     Ci(ci::Args),
     #[command(name = "self")]
-    Itself(itself::Args),
+    Itself(crate::cli::self_command::Args),
 }
 
 /// The state that every command receives.
@@ -318,7 +318,7 @@ fn dispatch(command: &Command, global: &Global, out: Output) -> Result<ExitCode,
         Command::Hardware(args) => Ok(hardware::run(args, &session)),
         Command::Export(args) => export::run(args, &session),
         Command::Ci(args) => ci::run(args, &session),
-        Command::Itself(args) => itself::run(args, &session),
+        Command::Itself(args) => crate::cli::self_command::run(args, &session),
     };
     let settings = Arc::clone(&session.ctx.settings);
     // Do not wait for threads that still link or unpack: after Ctrl-C the prompt must return within a second.

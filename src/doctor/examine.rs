@@ -7,16 +7,16 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    Described, elsewhere, faults,
+    Described, faults,
     host::{HostFacts, PrefixFacts},
     imports::{self, Imports},
-    patient::Patient,
     process::ProcessFacts,
     target::{Seen, Target, lost, patients},
 };
 use crate::{
     audit::{self, AuditError, Depth, Installed, Subject},
     context::{Context, settings::Settings},
+    doctor::{examined::Patient, foreign},
     finding::{Code, Finding, Scope, Severity},
     hardware::Hardware,
     install::{self, InstallError},
@@ -229,11 +229,11 @@ fn files(
     let (env, mut subject) = match (&patient.made, described) {
         (Some(made), _) => (patient.typed.clone(), Subject::of_plan(&made.plan)),
         (None, described) => {
-            let here = || Hardware::glance(settings);
+            let here = || Hardware::peek(settings);
             let hardware = described.map_or_else(here, |described| described.hardware.clone());
             (
-                elsewhere::manifest(&installed).map(ToOwned::to_owned),
-                elsewhere::subject(&installed, &hardware),
+                foreign::manifest(&installed).map(ToOwned::to_owned),
+                foreign::subject(&installed, &hardware),
             )
         }
     };
@@ -244,8 +244,8 @@ fn files(
 /// Runs the environment's own probes; for a foreign prefix, the probes of the manifest that matches it.
 async fn probes(ctx: &Context, patient: &Patient, installed: Option<&Installed>) -> Result<Vec<Finding>, DoctorError> {
     let Some(made) = &patient.made else {
-        return match installed.and_then(elsewhere::manifest) {
-            Some(manifest) => Ok(elsewhere::probe(ctx, &patient.prefix, manifest).await?),
+        return match installed.and_then(foreign::manifest) {
+            Some(manifest) => Ok(foreign::probe(ctx, &patient.prefix, manifest).await?),
             None => Ok(Vec::new()),
         };
     };

@@ -5,12 +5,10 @@ use std::collections::BTreeMap;
 
 use futures::future::try_join_all;
 
-use super::{
-    patient::Patient,
-    process::{BINDINGS, Trial},
-};
+use super::process::{BINDINGS, Trial};
 use crate::{
     context::Context,
+    doctor::examined::Patient,
     files::layout,
     finding::{Code, Finding, Scope, Severity},
 };

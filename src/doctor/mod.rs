@@ -4,19 +4,19 @@
 //! Out: [`Finding`]s, each with a code, evidence and a remedy.
 //! Not here: printing and exit codes. A finding is not an error: an error means that the examination itself failed.
 
-mod described;
-mod elsewhere;
 mod examine;
+mod examined;
 pub mod faults;
+mod foreign;
 mod host;
 mod imports;
-mod patient;
 mod process;
 pub mod repair;
 mod target;
+mod target_machine;
 #[cfg(test)]
 mod tests;
 
-pub use described::Described;
+pub use crate::doctor::target_machine::Described;
 pub use examine::{DoctorError, Examination, examine};
 pub use target::{Target, prefix_at};

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Described, DoctorError, elsewhere, patient::Patient};
+use super::{Described, DoctorError};
 use crate::{
     audit::{AuditError, Installed},
     context::Context,
+    doctor::{examined::Patient, foreign},
     files::layout,
     finding::{Code, Finding, Scope, Severity},
     names::causes::chain,
@@ -108,7 +109,7 @@ pub(super) fn lost(ctx: &Context, target: &Target) -> Result<Vec<Lost>, DoctorEr
 fn foreign(prefix: &Path, described: Option<&Described>) -> Result<Patient, AuditError> {
     let subject = |described: &Described| {
         let installed = Installed::read(prefix)?;
-        Ok::<_, AuditError>(elsewhere::subject(&installed, &described.hardware))
+        Ok::<_, AuditError>(foreign::subject(&installed, &described.hardware))
     };
     Ok(Patient {
         cuda: described.map(subject).transpose()?.and_then(|subject| subject.cuda),

@@ -2,12 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::{
-    host::{CondaFacts, HostFacts, NvidiaFacts, Place, SourceFacts, Tls},
-    patient::{Made, Patient},
-};
+use super::host::{CondaFacts, HostFacts, NvidiaFacts, Place, SourceFacts, Tls};
 use crate::{
     context::sources::SourceName,
+    doctor::examined::{Made, Patient},
     files::Filesystem,
     hardware::Hardware,
     store::{Generation, GenerationRecord},

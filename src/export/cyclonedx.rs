@@ -275,14 +275,15 @@ fn timestamp(epoch: &str) -> Result<String, ExportError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::made, *};
+    use super::*;
+    use crate::export::fixtures;
 
     #[test]
     fn the_same_packages_give_the_same_bytes() {
-        let text = sbom(&made::entry(), None).expect("JSON");
-        assert_eq!(text, sbom(&made::entry(), None).expect("JSON"));
-        insta::assert_snapshot!(made::shown(&text));
-        let mut other = made::entry();
+        let text = sbom(&fixtures::entry(), None).expect("JSON");
+        assert_eq!(text, sbom(&fixtures::entry(), None).expect("JSON"));
+        insta::assert_snapshot!(fixtures::shown(&text));
+        let mut other = fixtures::entry();
         other.lock.pypi.wheels.pop();
         let serial = |text: &str| {
             text.lines()
@@ -294,10 +295,10 @@ mod tests {
 
     #[test]
     fn a_timestamp_needs_source_date_epoch() {
-        let text = sbom(&made::entry(), Some("86400")).expect("JSON");
+        let text = sbom(&fixtures::entry(), Some("86400")).expect("JSON");
         assert!(text.contains(r#""timestamp": "1970-01-02T00:00:00Z""#), "{text}");
         assert!(matches!(
-            sbom(&made::entry(), Some("now")),
+            sbom(&fixtures::entry(), Some("now")),
             Err(ExportError::Epoch { .. })
         ));
     }

@@ -90,11 +90,12 @@ fn channels(entry: &LabEntry) -> Vec<String> {
 mod tests {
     use rattler_conda_types::{EnvironmentYaml, MatchSpecOrSubSection};
 
-    use super::{super::made, *};
+    use super::*;
+    use crate::export::fixtures;
 
     #[test]
     fn rattler_reads_the_file_back() {
-        let text = environment_yml(&made::entry()).expect("YAML");
+        let text = environment_yml(&fixtures::entry()).expect("YAML");
         let read: EnvironmentYaml = serde_yaml::from_str(&text).expect("an environment.yml");
         assert_eq!(read.name.as_deref(), Some("demo"));
         let specs = read
@@ -102,6 +103,6 @@ mod tests {
             .iter()
             .filter_map(MatchSpecOrSubSection::as_match_spec);
         assert_eq!(specs.count(), 4);
-        insta::assert_snapshot!(made::shown(&text));
+        insta::assert_snapshot!(fixtures::shown(&text));
     }
 }

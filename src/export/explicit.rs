@@ -34,11 +34,12 @@ fn fragment(record: &RepoDataRecord) -> String {
 mod tests {
     use rattler_conda_types::{ExplicitEnvironmentSpec, PackageArchiveHash};
 
-    use super::{super::made, *};
+    use super::*;
+    use crate::export::fixtures;
 
     #[test]
     fn rattler_reads_the_list_back() {
-        let entry = made::entry();
+        let entry = fixtures::entry();
         let text = explicit(&entry);
         let read: ExplicitEnvironmentSpec = text.parse().expect("a spec");
         assert_eq!(
@@ -50,6 +51,6 @@ mod tests {
             let hash = package.package_archive_hash();
             assert!(matches!(hash, Ok(Some(PackageArchiveHash::Sha256(_)))), "{hash:?}");
         }
-        insta::assert_snapshot!(made::shown(&text));
+        insta::assert_snapshot!(fixtures::shown(&text));
     }
 }

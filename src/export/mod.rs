@@ -11,7 +11,7 @@ mod cyclonedx;
 mod environment_yml;
 mod explicit;
 #[cfg(test)]
-mod made;
+mod fixtures;
 mod pylock;
 mod recipe;
 mod requirements;

@@ -55,10 +55,11 @@ fn marker(platform: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::made, *};
+    use super::*;
+    use crate::export::fixtures;
 
     fn located() -> BTreeMap<String, Url> {
-        let wheels = made::entry().lock.pypi.wheels;
+        let wheels = fixtures::entry().lock.pypi.wheels;
         let url = |file: &str| format!("https://files.example.org/{file}").parse().expect("a URL");
         wheels
             .iter()
@@ -68,13 +69,13 @@ mod tests {
 
     #[test]
     fn each_wheel_has_the_place_of_its_file() {
-        let text = pylock(&made::entry(), &located()).expect("TOML");
-        insta::assert_snapshot!(made::shown(&text));
+        let text = pylock(&fixtures::entry(), &located()).expect("TOML");
+        insta::assert_snapshot!(fixtures::shown(&text));
     }
 
     #[test]
     fn a_file_that_the_index_no_longer_lists_is_named() {
-        let error = pylock(&made::entry(), &BTreeMap::new()).expect_err("nothing is listed");
+        let error = pylock(&fixtures::entry(), &BTreeMap::new()).expect_err("nothing is listed");
         assert!(
             error.to_string().contains("no file of `antlr4-python3-runtime` 4.9.3"),
             "{error}"

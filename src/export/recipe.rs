@@ -106,16 +106,16 @@ From: {image}
 
 #[cfg(test)]
 mod tests {
-    use super::{super::made, *};
-    use crate::names::ProfileName;
+    use super::*;
+    use crate::{export::fixtures, names::ProfileName};
 
     #[test]
     fn recipes_install_what_is_locked() {
         for (name, recipe) in [
-            ("dockerfile", dockerfile(&made::entry(), false)),
-            ("apptainer", apptainer(&made::entry(), true)),
+            ("dockerfile", dockerfile(&fixtures::entry(), false)),
+            ("apptainer", apptainer(&fixtures::entry(), true)),
         ] {
-            insta::assert_snapshot!(name, made::shown(&recipe.expect("a recipe")));
+            insta::assert_snapshot!(name, fixtures::shown(&recipe.expect("a recipe")));
         }
     }
 
@@ -124,7 +124,7 @@ mod tests {
         let entry = LabEntry {
             profile: ProfileName::Gpu,
             backend: "cu128".parse().expect("a backend"),
-            ..made::entry()
+            ..fixtures::entry()
         };
         let recipe = dockerfile(&entry, true).expect("a recipe");
         let line = "CONDA_OVERRIDE_CUDA=12.8 matenv install demo --profile gpu --locked --cross";
@@ -135,7 +135,7 @@ mod tests {
     fn there_are_no_containers_for_windows() {
         let entry = LabEntry {
             platform: "win-64".to_owned(),
-            ..made::entry()
+            ..fixtures::entry()
         };
         assert!(matches!(apptainer(&entry, false), Err(ExportError::NoContainer { .. })));
     }

@@ -12,10 +12,11 @@ pub(super) fn requirements(entry: &LabEntry) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::made, *};
+    use super::*;
+    use crate::export::fixtures;
 
     #[test]
     fn wheels_of_the_index_go_by_name_and_others_by_url() {
-        insta::assert_snapshot!(made::shown(&requirements(&made::entry())));
+        insta::assert_snapshot!(fixtures::shown(&requirements(&fixtures::entry())));
     }
 }

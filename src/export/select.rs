@@ -73,16 +73,17 @@ fn list(entries: &[&LabEntry]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::made, *};
+    use super::*;
+    use crate::export::fixtures;
 
     #[test]
     fn options_name_one_of_several() {
-        let cpu = made::entry();
+        let cpu = fixtures::entry();
         let gpu = LabEntry {
             name: "demo-gpu-cu130".to_owned(),
             profile: ProfileName::Gpu,
             backend: "cu130".parse().expect("a backend"),
-            ..made::entry()
+            ..fixtures::entry()
         };
         let both = [cpu, gpu];
         let of = |wanted: &Wanted| select(&both, &both[0].env, wanted);

@@ -6,15 +6,15 @@
 //! is unknown.
 
 mod file;
-mod form;
+mod format;
 mod nvidia;
 mod pci;
 mod system;
 pub mod target;
 mod visible;
 
+pub use crate::hardware::format::{Cpu, Disk, Gpu, Hardware, Libc, Os};
 pub use file::HardwareFileError;
-pub use form::{Cpu, Disk, Gpu, Hardware, Libc, Os};
 pub(crate) use system::is_musl;
 
 use std::path::Path;
@@ -81,8 +81,8 @@ impl Hardware {
     /// Detects only what decides whether an environment still runs on this machine. This runs before each of its
     /// programs, so it starts no program and does not wait for a slow driver. All other fields are unknown.
     #[must_use]
-    pub fn glance(settings: &Settings) -> Self {
-        Self::inspect(&settings.variables, Effort::Glance)
+    pub fn peek(settings: &Settings) -> Self {
+        Self::inspect(&settings.variables, Effort::Peek)
     }
 
     fn inspect(variables: &Variables, effort: Effort) -> Self {

@@ -24,7 +24,7 @@ use crate::{
     plan::Plan,
     store::{
         GenerationRecord, Known, Size, Staged, Store,
-        door::{self, Door},
+        conda_link::{self, Door},
     },
     verify::Verification,
 };
@@ -181,7 +181,7 @@ async fn fill(
     wheels(ctx, clock, plan, prefix, &located).await?;
     preload::install(prefix, &Subject::of_plan(plan).libraries)?;
     keep_records(plan, &located.lock, prefix)?;
-    door::furnish(&ctx.settings, prefix, &plan.env)?;
+    conda_link::furnish(&ctx.settings, prefix, &plan.env)?;
     Ok(located)
 }
 
@@ -287,7 +287,7 @@ pub(super) fn open_door(ctx: &Context, certificate: &mut Certificate) {
     let findings = &mut certificate.audit.findings;
     // An earlier conflict may be resolved by now.
     findings.retain(|finding| finding.code != Code::CondaNameTaken);
-    match door::open_door(&ctx.settings, &certificate.manifest, &certificate.env) {
+    match conda_link::open_door(&ctx.settings, &certificate.manifest, &certificate.env) {
         Ok(Door::Made(_) | Door::Kept(_)) => {}
         Ok(Door::Taken(finding) | Door::Shadowed { finding, .. }) => findings.push(*finding),
         Err(error) => {

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use super::{InstallError, Request, kept_plan, plan, plan_with};
+use super::{InstallError, Request, kept_plan, plan, request::plan_with};
 use crate::{
     context::Context,
     manifest::{

@@ -3,14 +3,16 @@
 //! Input: the results of both resolvers. Output: a [`Lock`], which `rattler_lock` stores in the generation. A sidecar
 //! file contains the data for which its format has no field. URLs in a lock are canonical and never name a mirror.
 
-mod agree;
+mod conflicts;
 mod file;
 mod lab;
+mod satisfies;
 
-pub use agree::{Disagreement, Fault, Party};
-pub(crate) use agree::{contradiction, contradictions, cuda_major};
+pub use crate::lock::conflicts::{Disagreement, Fault, Party};
+pub(crate) use crate::lock::conflicts::{contradiction, contradictions, cuda_major};
 pub use file::LockError;
 pub use lab::{CONFLICT, LAB_BESIDE, LabEntry, LabLock, LabText};
+pub use satisfies::unmet;
 
 use std::collections::BTreeSet;
 

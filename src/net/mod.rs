@@ -3,9 +3,9 @@
 //! Output: [`Client`], which is created on first use and shared by every stage.
 //! Mirrors are not handled here, on purpose: URLs are rewritten before they get here ([`crate::context::sources`]).
 
-mod glance;
+mod peek;
 
-pub(crate) use glance::{Trust, glance, glance_at_page, is_about_the_certificate};
+pub(crate) use crate::net::peek::{Trust, is_about_the_certificate, peek, peek_page};
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 

@@ -16,11 +16,9 @@
 
 mod activate;
 mod conda_folders;
-pub mod door;
 pub mod drift;
 mod error;
 mod generation;
-mod guard;
 mod in_use;
 mod link;
 mod lock;
@@ -240,7 +238,7 @@ impl Store {
             }
         }
         let manifest = self.current(env).ok().flatten().map(|current| current.record.manifest);
-        let door = door::close(&self.home, &self.user_home, env)?;
+        let door = crate::store::conda_link::close(&self.home, &self.user_home, env)?;
         let link = self.link(env);
         match link::at(&link).map_err(StoreError::Read)? {
             At::Link(_) => link::remove(&link).map_err(StoreError::Write)?,
@@ -400,6 +398,8 @@ fn unmark(file: &Path) {
 }
 
 // The tests start POSIX shells and programs of `/bin`.
+pub mod conda_link;
 #[cfg(test)]
 #[cfg(unix)]
 mod tests;
+mod write_protection;

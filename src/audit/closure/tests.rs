@@ -1,5 +1,5 @@
 use super::*;
-use crate::binary::made::Shared;
+use crate::binary::fixtures::Shared;
 
 fn listed() -> Vec<Library> {
     stack::libraries(13, ProfileName::Gpu)

@@ -118,7 +118,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn symbols_that_torch_lacks_are_an_error_even_if_the_versions_match() {
-        use crate::{audit::made::Prefix, binary::made::Shared};
+        use crate::{audit::fixtures::Prefix, binary::fixtures::Shared};
         let prefix = Prefix::new();
         let install = |exported: &[&str]| {
             let vision = Shared {

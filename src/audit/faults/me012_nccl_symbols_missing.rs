@@ -54,7 +54,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{audit::made::Prefix, binary::made::Shared};
+    use crate::{audit::fixtures::Prefix, binary::fixtures::Shared};
 
     fn torch(prefix: &Prefix, nccl: &[&str]) {
         let cuda = Shared {

@@ -120,7 +120,7 @@ fn keep_one(paths: &BTreeSet<&str>, inventory: &Inventory, by: &Installers<'_>) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::made::Prefix;
+    use crate::audit::fixtures::Prefix;
 
     #[test]
     fn one_of_each_and_private_copies_of_libgomp_have_no_finding() {

@@ -104,7 +104,7 @@ fn is_imported(inventory: &Inventory, path: &str, owners: &BTreeSet<usize>) -> b
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::made::Prefix;
+    use crate::audit::fixtures::Prefix;
 
     #[test]
     fn packages_that_share_equal_or_harmless_files_have_no_finding() {

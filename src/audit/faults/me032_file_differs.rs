@@ -74,7 +74,7 @@ mod tests {
     use super::*;
     use crate::audit::{
         Depth,
-        made::{Prefix, SITE},
+        fixtures::{Prefix, SITE},
     };
 
     fn demo() -> Prefix {

@@ -97,7 +97,7 @@ fn owner(name: &str, version: &str, conda: bool) -> Owner {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::made::{Prefix, SITE};
+    use crate::audit::fixtures::{Prefix, SITE};
 
     fn demo() -> Prefix {
         let prefix = Prefix::new();

@@ -58,8 +58,8 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
 mod tests {
     use super::*;
     use crate::{
-        audit::made::{Prefix, SITE},
-        binary::made::Shared,
+        audit::fixtures::{Prefix, SITE},
+        binary::fixtures::Shared,
     };
 
     #[test]

@@ -125,7 +125,7 @@ fn minor(python: &str) -> (u32, bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::made::Prefix;
+    use crate::audit::fixtures::Prefix;
 
     #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
     #[test]

@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     audit::{
         LackingLibrary,
-        made::{Prefix, SITE},
+        fixtures::{Prefix, SITE},
     },
     finding::Code,
 };

@@ -1,9 +1,9 @@
 //! Maps every error to its exit code and its help line. The submodules hold the errors of labs, packages, the local
 //! system and exports. There is no `_` arm, so that each new variant must choose both.
 
-mod elsewhere;
 mod lab;
 mod machine;
+mod outputs;
 mod packages;
 
 use super::{Exit, Failure, error::DISK};

@@ -157,8 +157,8 @@ fn below<'a>(url: &'a str, template: &str) -> Option<(&'a str, &'a str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::reached::tests::sources, *};
-    use crate::context::sources::{Index, MachinePypi};
+    use super::*;
+    use crate::context::sources::{Index, MachinePypi, effective::tests::sources};
 
     #[test]
     fn a_mirror_with_credentials_is_recognized() {

@@ -5,10 +5,10 @@
 //! This module opens no connections. Host names are only in the data file.
 
 mod canonical;
+mod effective;
 mod mirror;
 mod name;
-mod reached;
 
+pub use crate::context::sources::effective::{Index, MachinePypi, Sources};
 pub use mirror::{Mirror, MirrorError, Replaced, Target};
 pub use name::SourceName;
-pub use reached::{Index, MachinePypi, Sources};

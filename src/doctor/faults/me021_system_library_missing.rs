@@ -12,7 +12,7 @@ use std::{
 };
 
 use crate::{
-    doctor::{patient::Patient, process::BINDINGS},
+    doctor::{examined::Patient, process::BINDINGS},
     finding::{Code, Finding, Scope, Severity},
     profile::system_libraries,
 };

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     doctor::{
-        patient::Patient,
+        examined::Patient,
         process::{Injection, Namesake},
     },
     finding::{Code, Finding, Scope, Severity},

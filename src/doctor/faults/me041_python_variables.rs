@@ -11,7 +11,7 @@
 
 use crate::{
     doctor::{
-        patient::Patient,
+        examined::Patient,
         process::{PythonPath, Shadowed, Shadowing},
     },
     finding::{Code, Finding, Scope, Severity},

@@ -11,7 +11,7 @@
 
 use super::me041_python_variables::shadowing;
 use crate::{
-    doctor::{patient::Patient, process::PythonPath},
+    doctor::{examined::Patient, process::PythonPath},
     finding::{Code, Finding},
 };
 

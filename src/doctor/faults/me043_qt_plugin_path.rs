@@ -9,7 +9,7 @@
 //! `unset QT_PLUGIN_PATH`.
 
 use crate::{
-    doctor::{patient::Patient, process::Plugins},
+    doctor::{examined::Patient, process::Plugins},
     finding::{Code, Finding, Scope, Severity},
 };
 

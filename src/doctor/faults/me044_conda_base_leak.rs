@@ -8,7 +8,7 @@
 //! is active, then `conda activate ENV`.
 
 use crate::{
-    doctor::{patient::Patient, process::Mixed},
+    doctor::{examined::Patient, process::Mixed},
     finding::{Code, Finding, Scope, Severity},
 };
 

@@ -7,7 +7,7 @@
 //! Remedy: follow the finding's own remedy. In most cases, reboot or install a newer driver.
 
 use crate::{
-    doctor::{host::HostFacts, patient::Patient},
+    doctor::{examined::Patient, host::HostFacts},
     finding::{Code, Finding, Scope, Severity},
     profile::stack::Backends,
 };

@@ -15,8 +15,8 @@ use indicatif::DecimalBytes;
 
 use crate::{
     doctor::{
+        examined::Patient,
         host::{HostFacts, Place},
-        patient::Patient,
     },
     finding::{Code, Finding, Scope, Severity},
 };

@@ -8,7 +8,7 @@
 //! `matenv install ENV --force`.
 
 use crate::{
-    doctor::{host::Moved, patient::Patient},
+    doctor::{examined::Patient, host::Moved},
     finding::{Code, Finding, Scope, Severity},
 };
 

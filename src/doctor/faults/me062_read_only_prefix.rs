@@ -8,7 +8,7 @@
 //! `MATENV_HOME=DIR matenv install ENV`.
 
 use crate::{
-    doctor::patient::Patient,
+    doctor::examined::Patient,
     finding::{Code, Finding, Scope, Severity},
 };
 

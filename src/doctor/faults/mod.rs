@@ -34,11 +34,11 @@ use std::collections::BTreeMap;
 
 use super::{
     host::{HostFacts, PrefixFacts},
-    patient::Patient,
     process::ProcessFacts,
 };
 use crate::{
     audit,
+    doctor::examined::Patient,
     finding::{Code, Finding},
 };
 pub(super) use me063_generation_gone::detect as detect_lost;

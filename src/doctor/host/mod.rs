@@ -5,17 +5,17 @@
 //! answers.
 
 mod conda;
+mod folders;
 mod issuer;
 mod nvidia;
-mod places;
 mod prefix;
 mod qt;
 mod quota;
 mod sources;
 
+pub(crate) use crate::doctor::host::folders::Place;
 pub(crate) use conda::{CondaFacts, Defaults};
 pub(crate) use nvidia::NvidiaFacts;
-pub(crate) use places::Place;
 pub(crate) use prefix::{Moved, PrefixFacts};
 pub(crate) use quota::Quota;
 pub(crate) use sources::{Metadata, SourceFacts, Tls};
@@ -59,7 +59,8 @@ impl HostFacts {
                 (hardware, nvidia, conda, long_paths(&ctx))
             })
         };
-        let (at_hand, places, sources) = tokio::join!(at_hand, places::all(ctx), sources::all(ctx));
+        let (at_hand, places, sources) =
+            tokio::join!(at_hand, crate::doctor::host::folders::all(ctx), sources::all(ctx));
         let (hardware, nvidia, conda, long_paths) = at_hand.map_err(std::io::Error::other)?;
         Ok(Self {
             hardware,

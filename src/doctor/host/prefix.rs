@@ -8,7 +8,9 @@ use std::{
 };
 
 use super::qt;
-use crate::{context::settings::Settings, doctor::patient::Patient, files::layout, finding::Finding, store::door};
+use crate::{
+    context::settings::Settings, doctor::examined::Patient, files::layout, finding::Finding, store::conda_link,
+};
 
 /// Facts about a prefix as a folder on this machine.
 #[derive(Debug, Clone, Default)]
@@ -37,7 +39,7 @@ pub(crate) struct Moved {
 impl PrefixFacts {
     pub(crate) fn look(settings: &Settings, patient: &Patient) -> Self {
         let door = patient.made.as_ref().and_then(|made| {
-            door::look(settings, &made.plan.manifest, &made.generation.env)
+            conda_link::look(settings, &made.plan.manifest, &made.generation.env)
                 .inspect_err(|error| tracing::warn!("{error}"))
                 .ok()
                 .flatten()

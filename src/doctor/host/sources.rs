@@ -10,7 +10,7 @@ use crate::{
         sources::{Index, SourceName},
     },
     names::Backend,
-    net::{Trust, glance, glance_at_page, is_about_the_certificate},
+    net::{Trust, is_about_the_certificate, peek, peek_page},
     process::Variables,
 };
 
@@ -103,14 +103,14 @@ async fn look(name: SourceName, described: String, url: url::Url) -> SourceFacts
             return None;
         }
         let page = format!("{}/{SAMPLE_PROJECT}/", url.as_str().trim_end_matches('/'));
-        let page = glance_at_page(&page).await.ok().filter(|page| page.status == 200)?;
+        let page = peek_page(&page).await.ok().filter(|page| page.status == 200)?;
         Some(metadata(&page.text))
     };
     let (machine, public, metadata) = tokio::join!(
-        glance(url.as_str(), Trust::Machine),
+        peek(url.as_str(), Trust::Machine),
         async {
             if https {
-                Some(glance(url.as_str(), Trust::Public).await)
+                Some(peek(url.as_str(), Trust::Public).await)
             } else {
                 None
             }
@@ -119,15 +119,15 @@ async fn look(name: SourceName, described: String, url: url::Url) -> SourceFacts
     );
     let tls = match (&machine, &public) {
         (Ok(_), Some(Err(error))) if is_about_the_certificate(error) => Tls::Private {
-            issuer: issuer_name(machine.as_ref().ok().and_then(|glance| glance.certificate.as_deref())),
+            issuer: issuer_name(machine.as_ref().ok().and_then(|peek| peek.certificate.as_deref())),
         },
         (Ok(_), Some(Ok(_))) => Tls::Public,
         (Err(error), Some(_)) if is_about_the_certificate(error) => {
             // The server is untrusted: send nothing secret.
             let origin = url.origin().ascii_serialization();
-            let seen = glance(&origin, Trust::Anybody).await.ok();
+            let seen = peek(&origin, Trust::Anybody).await.ok();
             Tls::Refused {
-                issuer: issuer_name(seen.as_ref().and_then(|glance| glance.certificate.as_deref())),
+                issuer: issuer_name(seen.as_ref().and_then(|peek| peek.certificate.as_deref())),
                 why: error.clone(),
             }
         }
@@ -135,13 +135,13 @@ async fn look(name: SourceName, described: String, url: url::Url) -> SourceFacts
     };
     let silent = match (&machine, &tls) {
         (Err(error), Tls::Unknown) => Some(error.clone()),
-        (Ok(glance), _) if glance.status == 407 => Some("407 Proxy Authentication Required".to_owned()),
+        (Ok(peek), _) if peek.status == 407 => Some("407 Proxy Authentication Required".to_owned()),
         _ => None,
     };
     let now = Timestamp::now();
     let clock_ahead_s = machine
         .ok()
-        .and_then(|glance| glance.date)
+        .and_then(|peek| peek.date)
         .and_then(|(date, age)| ahead(&date, age, now));
     SourceFacts {
         name,

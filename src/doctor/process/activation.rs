@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{doctor::patient::Patient, files::layout, process::Variables};
+use crate::{doctor::examined::Patient, files::layout, process::Variables};
 
 /// A shell that is half in one environment and half in another.
 #[derive(Debug, Clone, PartialEq, Eq)]

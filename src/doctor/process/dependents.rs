@@ -103,7 +103,7 @@ fn own_modules(installed: &Installed, distribution: &Distribution) -> BTreeSet<S
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::made::Prefix;
+    use crate::audit::fixtures::Prefix;
 
     #[test]
     fn dependents_are_named_by_their_modules() {
@@ -121,7 +121,7 @@ mod tests {
         wheel("a_small_one", "small.py", needs);
         wheel("a_wanted_one", "wanted.cpython-313-x86_64-linux-gnu.so", needs);
         prefix.write(
-            &format!("{}/a_wanted_one-1.0.dist-info/REQUESTED", crate::audit::made::SITE),
+            &format!("{}/a_wanted_one-1.0.dist-info/REQUESTED", crate::audit::fixtures::SITE),
             "",
         );
         wheel("scipy", "scipy/__init__.py", needs);

@@ -13,7 +13,7 @@ use std::{
 use rayon::prelude::*;
 
 use super::trial::Trial;
-use crate::{binary::Dynamic, context::Context, doctor::patient::Patient, files::layout, process::Variables};
+use crate::{binary::Dynamic, context::Context, doctor::examined::Patient, files::layout, process::Variables};
 
 /// Variables that add library folders to every program.
 const SEARCHED: &[&str] = if cfg!(target_os = "macos") {

@@ -19,8 +19,7 @@ pub(crate) use python_path::{PythonPath, Shadowed, Shadowing};
 pub(crate) use qt::{BINDINGS, Plugins, binding};
 pub(crate) use trial::Trial;
 
-use super::patient::Patient;
-use crate::{audit::Installed, context::Context};
+use crate::{audit::Installed, context::Context, doctor::examined::Patient};
 
 /// The effects of this shell's variables on one environment.
 #[derive(Debug, Clone, Default)]

@@ -11,7 +11,7 @@ use super::{
     dependents::dependents,
     trial::{self, Trial},
 };
-use crate::{audit::Installed, context::Context, doctor::patient::Patient, files::layout, process::Variables};
+use crate::{audit::Installed, context::Context, doctor::examined::Patient, files::layout, process::Variables};
 
 const SCRIPT: &str = include_str!("python_path.py");
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::trial::Trial;
-use crate::{context::Context, doctor::patient::Patient, files::layout};
+use crate::{context::Context, doctor::examined::Patient, files::layout};
 
 /// Variables that name folders of Qt plugins.
 const VARIABLES: [&str; 2] = ["QT_QPA_PLATFORM_PLUGIN_PATH", "QT_PLUGIN_PATH"];

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{context::Context, doctor::patient::Patient, process::Job};
+use crate::{context::Context, doctor::examined::Patient, process::Job};
 
 const SCRIPT: &str = include_str!("trial.py");
 

@@ -25,7 +25,7 @@ pub(super) enum Effort {
     /// Detect everything.
     Whole,
     /// Start no program and do not wait.
-    Glance,
+    Peek,
 }
 
 /// The system to inspect.
@@ -60,7 +60,7 @@ impl Nvidia {
         let answer = match (nvml::ask(effort), effort) {
             (Err(Trouble::Absent), Effort::Whole) => smi::ask(place),
             // The driver may answer, but only `nvidia-smi` could ask it.
-            (Err(Trouble::Absent), Effort::Glance) if smi::program(place).is_some() => return Self::default(),
+            (Err(Trouble::Absent), Effort::Peek) if smi::program(place).is_some() => return Self::default(),
             (answer, _) => answer,
         };
         match answer {
@@ -101,7 +101,7 @@ impl Nvidia {
                 Trouble::Absent | Trouble::NoDevice => Self::nothing(),
                 // A cluster's login node has the libraries of the GPU nodes, but no card.
                 Trouble::NotLoaded if !place.may_have_a_card() => Self::nothing(),
-                Trouble::Slow if effort == Effort::Glance => Self::default(),
+                Trouble::Slow if effort == Effort::Peek => Self::default(),
                 _ => Self {
                     problem: trouble.sentence(),
                     ..Self::default()
@@ -116,7 +116,7 @@ impl Nvidia {
             };
         }
         let problem = match trouble {
-            Trouble::Slow if effort == Effort::Glance => None,
+            Trouble::Slow if effort == Effort::Peek => None,
             _ => trouble.sentence(),
         };
         Self {
@@ -258,9 +258,9 @@ mod tests {
     #[test]
     fn a_glance_reports_no_slow_driver() {
         let variables = Variables::default();
-        let glance = |module| Nvidia::without_answer(&Trouble::Slow, &place(&variables), module, Effort::Glance);
-        assert_eq!(glance(None), Nvidia::default());
-        assert_eq!(glance(Some(module())).problem, None);
+        let peek = |module| Nvidia::without_answer(&Trouble::Slow, &place(&variables), module, Effort::Peek);
+        assert_eq!(peek(None), Nvidia::default());
+        assert_eq!(peek(Some(module())).problem, None);
     }
 
     #[test]

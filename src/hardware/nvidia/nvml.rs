@@ -25,7 +25,7 @@ pub(super) fn ask(effort: Effort) -> Result<Nvidia, Trouble> {
     let (sender, answer) = mpsc::channel();
     let limit = match effort {
         Effort::Whole => PATIENCE,
-        Effort::Glance => NO_PATIENCE,
+        Effort::Peek => NO_PATIENCE,
     };
     let thread = thread::Builder::new().name("nvml".to_owned());
     let started = thread.spawn(move || {

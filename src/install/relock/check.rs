@@ -1,7 +1,11 @@
 use serde::Serialize;
 
-use super::{Wanted, jobs::jobs, unmet};
-use crate::{context::Context, install::InstallError, lock::LabLock};
+use super::{Wanted, jobs::jobs};
+use crate::{
+    context::Context,
+    install::InstallError,
+    lock::{LabLock, unmet},
+};
 
 /// The unmet requirements of one environment and platform.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

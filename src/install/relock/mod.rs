@@ -6,7 +6,6 @@
 mod changes;
 mod check;
 mod entry;
-mod holds;
 mod interpreter;
 mod jobs;
 mod upgrade;
@@ -14,7 +13,6 @@ mod wanted;
 
 pub use changes::Change;
 pub use check::{Unmet, check};
-pub use holds::unmet;
 pub use interpreter::{Interpreter, interpreter};
 pub use upgrade::Upgrade;
 pub use wanted::{Ask, Wanted, WantedEnv, WantedError, wanted};

@@ -5,10 +5,10 @@ use std::io::Write as _;
 use serde::Serialize;
 use toml_edit::{Array, DocumentMut, Item, Table, Value};
 
-use super::{LAB_LOCK, Lab, LabError, array, form};
+use super::{LAB_LOCK, Lab, LabError, array};
 use crate::{
     files::toml_file::TomlFile,
-    manifest::Manifests,
+    manifest::{Manifests, lab::format},
     names::{
         EnvName, closest,
         requirement::{name_of, same_package},
@@ -47,7 +47,7 @@ pub struct Edited {
 pub fn add(lab: &Lab, manifests: &Manifests, env: &EnvName, packages: &[String]) -> Result<Edited, LabError> {
     lab.check_known(env, manifests)?;
     for package in packages {
-        form::package(package).map_err(|because| LabError::Package {
+        format::package(package).map_err(|because| LabError::Package {
             given: package.clone(),
             because,
         })?;
@@ -125,7 +125,7 @@ fn edit(
     let file = super::read(&lab.file())?;
     let (text, changes) = edited(&file, env, change)?;
     // Never write a file that matenv cannot read.
-    form::parse(&TomlFile::new(&file.path, &text), &lab.root)?;
+    format::parse(&TomlFile::new(&file.path, &text), &lab.root)?;
     if changes.iter().any(|change| change.before != change.after) {
         write(&file, &text).map_err(LabError::Write)?;
     }

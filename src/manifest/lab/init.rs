@@ -5,10 +5,10 @@ use std::{
 
 use serde::Serialize;
 
-use super::{LAB_FILE, LabError, form};
+use super::{LAB_FILE, LabError};
 use crate::{
     files::toml_file::TomlFile,
-    manifest::{self, Manifests},
+    manifest::{self, Manifests, lab::format},
     names::EnvName,
 };
 
@@ -78,7 +78,7 @@ pub fn init(folder: &Path, names: &[String], copies: bool) -> Result<Created, La
         .map(|manifest| manifest.name.clone())
         .collect();
     let text = text(&environments);
-    form::parse(&TomlFile::new(&file, &text), folder)?;
+    format::parse(&TomlFile::new(&file, &text), folder)?;
     fs_err::create_dir_all(folder).map_err(LabError::Write)?;
     for (path, text) in &copied {
         fs_err::create_dir_all(&copies_folder).map_err(LabError::Write)?;

@@ -6,7 +6,6 @@
 
 mod array;
 mod edit;
-mod form;
 mod init;
 mod select;
 
@@ -151,7 +150,7 @@ impl Lab {
             return Ok(None);
         };
         let file = read(&root.join(LAB_FILE))?;
-        let (lab, mirrors) = form::parse(&file, root)?;
+        let (lab, mirrors) = crate::manifest::lab::format::parse(&file, root)?;
         let settings = LabSettings {
             file: Some(lab.file()),
             mirrors,
@@ -203,8 +202,9 @@ fn read(path: &Path) -> Result<TomlFile, LabError> {
 /// Returns the JSON Schema of the file.
 #[must_use]
 pub fn schema(generator: schemars::SchemaGenerator) -> schemars::Schema {
-    generator.into_root_schema_for::<form::Lab>()
+    generator.into_root_schema_for::<crate::manifest::lab::format::Lab>()
 }
 
+mod format;
 #[cfg(test)]
 mod tests;

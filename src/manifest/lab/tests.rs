@@ -23,7 +23,7 @@ torch = "pypi"
 "#;
 
 fn parse(text: &str) -> Result<(Lab, Vec<Mirror>), TomlError> {
-    form::parse(&TomlFile::new("matenv.toml", text), Path::new("/lab"))
+    format::parse(&TomlFile::new("matenv.toml", text), Path::new("/lab"))
 }
 
 fn refused(text: &str) -> String {

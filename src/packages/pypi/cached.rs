@@ -5,14 +5,11 @@ use std::ffi::OsString;
 
 use url::Url;
 
-use super::{
-    PypiError, Uv, environment,
-    project::Project,
-    pylock_form::{Pylock, PylockPackage},
-};
+use super::{PypiError, Uv, environment, project::Project};
 use crate::{
     context::{Context, sources::Index},
     lock::LockedWheel,
+    packages::pypi::pylock_format::{Pylock, PylockPackage},
     process::Job,
 };
 

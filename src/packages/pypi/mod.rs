@@ -14,16 +14,16 @@ mod locations;
 mod pages;
 mod project;
 mod pylock;
-mod pylock_form;
+mod pylock_format;
 mod resolve;
 mod source;
 mod torch_build;
 mod uv;
 mod watch;
 
+pub use crate::packages::pypi::pylock_format::{Pylock, PylockPackage};
 pub use error::PypiError;
 pub use install::{install, is_cached, requirements};
 pub use locations::locations;
-pub use pylock_form::{Pylock, PylockPackage};
 pub use resolve::{ResolveRequest, resolve};
 pub use uv::{Uv, UvError};

@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use url::Url;
 
-use super::pylock_form::{Pylock, PylockPackage};
-use crate::{context::sources::SourceName, lock::LockedWheel};
+use crate::{
+    context::sources::SourceName,
+    lock::LockedWheel,
+    packages::pypi::pylock_format::{Pylock, PylockPackage},
+};
 
 #[derive(Debug, Deserialize)]
 struct Answer {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{super::door, *};
-use crate::process::Job;
+use super::*;
+use crate::{process::Job, store::conda_link};
 
 type Variables = BTreeMap<String, String>;
 
@@ -64,7 +64,7 @@ impl Stage {
         let prefixes = ["sleap", "x-anylabeling"].map(|name| {
             let env: EnvName = name.parse().expect("a name");
             let staged = bench.store().stage(&env).expect("staged");
-            door::furnish(&settings, &staged.prefix, &env).expect("furnished");
+            conda_link::furnish(&settings, &staged.prefix, &env).expect("furnished");
             let record = GenerationRecord { env, ..record(1) };
             bench.store().commit(staged, &record).expect("committed").prefix
         });
@@ -75,7 +75,7 @@ impl Stage {
     }
 
     fn door(&self) -> String {
-        door::link(self.bench.folder.path(), &env()).display().to_string()
+        conda_link::link(self.bench.folder.path(), &env()).display().to_string()
     }
 
     /// Returns the variables that a child of the shell sees at the start and after each step.

@@ -1,7 +1,7 @@
 //! Tests of the store on a real filesystem, with real links, locks and processes.
 
 mod activation;
-mod door;
+mod conda_link;
 mod run;
 
 use std::{ffi::OsString, time::Duration};

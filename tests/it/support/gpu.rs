@@ -1,27 +1,21 @@
-use super::{DEAD_CHANNEL, File, Index, Ran, TestEnv, Wheel};
+use super::{DEAD_CHANNEL, File, Index, OWN_GPU, Ran, TestEnv, hardware_file, skip};
 
-/// The unit tests' own writer of shared objects.
-#[expect(dead_code, reason = "not all of it is wanted here")]
-#[path = "../../../src/binary/made.rs"]
-mod made;
+/// The fixtures of shared objects that the unit tests use.
+#[expect(dead_code, reason = "these tests use only a part of it")]
+#[path = "../../../src/binary/fixtures.rs"]
+mod fixtures;
 
-pub(crate) use made::{Shared, fatbin};
+pub(crate) use fixtures::{Shared, fatbin};
 
-/// A manifest's torch and torchvision, from the torch index.
+/// The manifest rows of torch and torchvision from the torch index.
 pub(crate) const TORCH: &str = "[[pypi]]\nrequirement = \"torch\"\nsource = \"torch\"\nbecause = \"the program\"\n\
                                 [[pypi]]\nrequirement = \"torchvision\"\nsource = \"torch\"\nbecause = \"the same\"\n";
 
-/// The distribution of PyPI that stands for CUDA's libraries, with the extras that a stack asks for.
-pub(crate) fn toolkit(version: &str) -> Wheel {
-    ["cublas", "cudart", "cufft", "curand", "nvrtc"]
-        .iter()
-        .fold(Wheel::new("cuda-toolkit", version), |wheel, extra| wheel.extra(extra))
-}
-
-/// Environments for a machine with a GPU that this one need not have: three indexes, and the machine's hardware file.
+/// A test environment with three indexes and the hardware file of a machine with a GPU. The machine that runs the test
+/// does not need a GPU.
 pub(crate) struct Gpu {
     pub(crate) env: TestEnv,
-    /// The name of a file of `tests/hardware`; without one nothing is known of the machine's GPU.
+    /// The name of a file in `tests/hardware`. `None`: the GPU of the machine is unknown.
     pub(crate) machine: Option<&'static str>,
     pub(crate) pypi: Index,
     pub(crate) torch: Index,
@@ -29,7 +23,7 @@ pub(crate) struct Gpu {
 }
 
 impl Gpu {
-    /// For `machine`, whose `backend` the torch index has; nothing is on NVIDIA's index yet.
+    /// Creates it for `machine`. The torch index has builds for `backend`; NVIDIA's index is empty.
     pub(crate) fn new(machine: &'static str, backend: &str, pypi: &[File], torch: &[File]) -> Self {
         Self {
             env: TestEnv::new().with_uv(),
@@ -40,19 +34,19 @@ impl Gpu {
         }
     }
 
-    /// With those files on NVIDIA's index.
+    /// Serves `files` on NVIDIA's index.
     pub(crate) fn with_nvidia(mut self, files: &[File]) -> Self {
         self.nvidia = Index::nvidia(files);
         self
     }
 
-    /// `install demo` for the machine. What comes first in `more` counts: a mirror there stands for an index of these.
+    /// Runs `install demo` for the machine. Mirrors in `more` come first, so they override the three indexes.
     #[must_use]
     pub(crate) fn install(&self, profile: &str, more: &[&str]) -> Ran {
         self.install_with(&["pypi", "torch", "nvidia"], profile, more)
     }
 
-    /// [`Self::install`] with mirrors of `sources` alone.
+    /// Like [`Self::install`], with mirrors of `sources` only.
     #[must_use]
     pub(crate) fn install_with(&self, sources: &[&str], profile: &str, more: &[&str]) -> Ran {
         let folder = self.env.path("manifests");
@@ -64,26 +58,26 @@ impl Gpu {
         let mirrors = [("pypi", &self.pypi), ("torch", &self.torch), ("nvidia", &self.nvidia)]
             .map(|(name, index)| format!("{name}={}", index.url()));
         arguments.extend(["--mirror", DEAD_CHANNEL]);
-        let is_asked = |mirror: &&String| sources.iter().any(|source| mirror.starts_with(source));
-        for mirror in mirrors.iter().filter(is_asked) {
+        let is_selected = |mirror: &&String| sources.iter().any(|source| mirror.starts_with(source));
+        for mirror in mirrors.iter().filter(is_selected) {
             arguments.extend(["--mirror", mirror]);
         }
         self.env.matenv(&arguments)
     }
 
-    /// Refused with that code before any wheel was fetched: the error, as it stands on the terminal.
+    /// Checks that `install demo` fails with `code` before it downloads a wheel. Returns the error as the terminal shows it.
     #[track_caller]
     pub(crate) fn refuses(&self, code: i32, profile: &str, more: &[&str]) -> String {
         let ran = self.install(profile, more).exits(code);
         self.env.has_no_environment();
         let fetched = [&self.pypi, &self.torch, &self.nvidia].map(Index::fetched);
-        assert_eq!(fetched, [const { Vec::<String>::new() }; 3], "fetched");
-        self.shown(&ran)
+        assert_eq!(fetched, [const { Vec::<String>::new() }; 3], "files were downloaded");
+        self.error(&ran)
     }
 
-    /// The error, with names in the place of ports.
+    /// Returns the error, with names instead of the ports of the indexes.
     #[track_caller]
-    pub(crate) fn shown(&self, ran: &Ran) -> String {
+    pub(crate) fn error(&self, ran: &Ran) -> String {
         let hosts = [
             (self.torch.files_root(), "[FILES OF TORCH]"),
             (self.pypi.files_root(), "[FILES OF PYPI]"),
@@ -97,18 +91,13 @@ impl Gpu {
     }
 }
 
-/// A file of `tests/hardware`.
-pub(crate) fn hardware_file(name: &str) -> String {
-    format!("{}/tests/hardware/{name}.json", env!("CARGO_MANIFEST_DIR"))
-}
-
-/// Whether this machine has a GPU of NVIDIA, so that nothing would be skipped on it.
+/// Returns whether this machine has an NVIDIA GPU, and skips the test then: it checks what happens without one.
 pub(crate) fn has_a_gpu() -> bool {
     let found = TestEnv::new().matenv(&["hardware", "--json"]).exits(0).json();
     let mut gpus = found["gpus"].as_array().into_iter().flatten();
     let has = gpus.any(|gpu| gpu["vendor"] == "nvidia");
     if has {
-        super::skipped("this machine has a GPU");
+        skip(OWN_GPU);
     }
     has
 }

@@ -1,13 +1,13 @@
 //! Handles environments that are already up to date: nothing is built, and new evidence is collected in place.
 
 use super::{
-    Clock, InstallError, Installed, Prove, Request, build::open_door, locked::is_of, machine::absent, prove,
-    records::keep_plan,
+    Clock, InstallError, Installed, Prove, Request, build::open_door, machine::absent, prove, records::keep_plan,
 };
 use crate::{
     certificate::{Certificate, Verdict},
     context::Context,
     files::layout,
+    install::lab_lock::is_of,
     lock::LabEntry,
     plan::Plan,
     store::{Generation, Store, drift::Drift},

@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    Folder, Generation, StoreError, activate, conda_folders, guard,
+    Folder, Generation, StoreError, activate, conda_folders,
     link::{self as links, At},
     names_in,
 };
@@ -15,6 +15,7 @@ use crate::{
     context::settings::Settings,
     finding::{Code, Finding, Scope, Severity},
     names::{EnvName, typed},
+    store::write_protection,
 };
 
 /// The state of the conda link after [`open_door`].
@@ -51,7 +52,7 @@ pub fn furnish(settings: &Settings, prefix: &Path, env: &EnvName) -> Result<(), 
     activate::write(prefix, &links).map_err(StoreError::Write)?;
     // conda accepts a folder as an environment if this file exists, even if it is empty.
     fs_err::write(meta.join("history"), "").map_err(StoreError::Write)?;
-    guard::write(prefix, env).map_err(StoreError::Write)
+    write_protection::write(prefix, env).map_err(StoreError::Write)
 }
 
 /// Makes rattler's records readable by all users. By default only the owner may read them, and another user's conda

@@ -17,7 +17,7 @@ pub fn changes(settings: &Settings, generations: &[Generation]) -> Vec<Option<St
     if generations.is_empty() {
         return Vec::new();
     }
-    let now = Hardware::glance(settings);
+    let now = Hardware::peek(settings);
     generations
         .iter()
         .map(|generation| {

@@ -1,10 +1,15 @@
 //! `--dry-run`: reports what an installation would do, without doing it.
 
-use super::{
-    Clock, InstallError, PlaceFacts, Request, done::is_done, locate::locate, locked::LabLocks, places,
-    source::plan_from_source,
+use super::{Clock, InstallError, PlaceFacts, Request, locate::locate, source::plan_from_source};
+use crate::{
+    certificate::Package,
+    context::Context,
+    files::Need,
+    install::{folders, lab_lock::LabLocks, up_to_date::is_done},
+    manifest::Manifest,
+    plan::Plan,
+    store::Store,
 };
-use crate::{certificate::Package, context::Context, files::Need, manifest::Manifest, plan::Plan, store::Store};
 
 /// The result of a dry run.
 #[derive(Debug, Clone)]
@@ -36,7 +41,7 @@ pub async fn rehearse(ctx: &Context, manifest: &Manifest, request: &Request) -> 
             places: PlaceFacts::all(ctx),
         });
     }
-    places::check_places(ctx).await?;
+    folders::check_places(ctx).await?;
     let _held = store.lock(&ctx.events, &plan.env).await?;
     let staged = store.stage(&plan.env)?;
     let located = locate(ctx, &mut clock, &store, &plan, request.packages(entry), &staged.prefix).await;

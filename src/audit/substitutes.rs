@@ -4,10 +4,10 @@ use serde::Deserialize;
 
 use crate::profile::stack::Stacks;
 
-const FILE: &str = include_str!("../../profiles/stand_ins.toml");
+const FILE: &str = include_str!("../../profiles/substitutes.toml");
 
 static STAND_INS: LazyLock<Vec<StandIn>> = LazyLock::new(|| {
-    let file: File = toml::from_str(FILE).expect("tested: profiles/stand_ins.toml parses");
+    let file: File = toml::from_str(FILE).expect("tested: profiles/substitutes.toml parses");
     file.stand_in
 });
 
@@ -36,7 +36,7 @@ pub struct StandIn {
 }
 
 impl StandIn {
-    /// Returns the distributions that can replace `name`: those listed in `profiles/stand_ins.toml` and, for
+    /// Returns the distributions that can replace `name`: those listed in `profiles/substitutes.toml` and, for
     /// `onnxruntime`, its variants in `profiles/stacks.toml`.
     ///
     /// # Panics

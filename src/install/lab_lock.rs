@@ -6,7 +6,6 @@ use super::{InstallError, Request};
 use crate::{
     context::Context,
     files::layout,
-    install::relock,
     lock::{LabEntry, LabLock, Lock},
     names::{Backend, ProfileName},
     plan::{Choice, Plan},
@@ -172,7 +171,7 @@ fn find(lock: &LabLock, plan: &Plan, mode: LockMode) -> Result<LabEntry, LockedE
         });
     };
     if mode != LockMode::Frozen {
-        let unmet = relock::unmet(plan, entry);
+        let unmet = crate::lock::unmet(plan, entry);
         if !unmet.is_empty() {
             return Err(LockedError::Stale { unmet });
         }

@@ -9,11 +9,10 @@ use std::{
     sync::PoisonError,
 };
 
-use super::places::Places;
 use crate::{
     context::Context,
-    files::Footprint,
-    files::{Filesystem, Need, bytes},
+    files::{Filesystem, Footprint, Need, bytes},
+    install::folders::Places,
 };
 
 /// Not enough disk space, or a folder that cannot be used.

@@ -1,9 +1,7 @@
 use std::os::unix::fs::PermissionsExt;
 
-use super::{
-    super::door::{Door, close_door, furnish, link, open_door},
-    *,
-};
+use super::*;
+use crate::store::conda_link::{Door, close_door, furnish, link, open_door};
 
 #[test]
 fn conda_finds_what_it_wants_inside_a_generation() {
@@ -145,7 +143,7 @@ fn a_link_to_a_home_that_was_moved_is_replaced() {
     let gone = bench.folder.path().join("before/.matenv");
     let old = gone.join("envs/sleap");
     super::link::make(&old, &door).expect("linked");
-    let look = || super::super::door::look(&settings, &env(), &env()).expect("looked");
+    let look = || crate::store::conda_link::look(&settings, &env(), &env()).expect("looked");
     let opened = || open_door(&settings, &env(), &env()).expect("looked");
     assert!(
         matches!(opened(), Door::Taken(_)),

@@ -3,17 +3,18 @@
 //! The downloads of one environment overlap with the work for another. Each benchmark runs alone on the machine. If one
 //! environment fails, the others continue.
 
-use futures::future::join_all;
-
-use super::{InstallError, Installed, Rehearsal, Request, install, plan, rehearse};
 use crate::{
     certificate::Verdict,
     context::Context,
+    install::rehearse,
     manifest::{checkout::CheckoutError, lab::Selected},
     names::EnvName,
     plan::PlanError,
     run::menu,
 };
+use futures::future::join_all;
+
+use super::{InstallError, Installed, Rehearsal, Request, install, plan};
 
 /// The result for one of several environments.
 #[derive(Debug)]

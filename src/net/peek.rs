@@ -17,14 +17,14 @@ pub(crate) enum Trust {
 
 /// The response to a peek request.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Glance {
+pub(crate) struct Peek {
     /// The HTTP status.
     pub(crate) status: u16,
     /// The `Date` header, and the seconds that a cache kept the response (`Age`).
     pub(crate) date: Option<(String, i64)>,
     /// The server's certificate, in DER format.
     pub(crate) certificate: Option<Vec<u8>>,
-    /// The text of the page; empty unless it comes from [`glance_at_page`].
+    /// The text of the page; empty unless it comes from [`peek_page`].
     pub(crate) text: String,
 }
 
@@ -32,7 +32,7 @@ pub(crate) struct Glance {
 ///
 /// # Errors
 /// The reason why there is no response, as text.
-pub(crate) async fn glance(url: &str, trust: Trust) -> Result<Glance, String> {
+pub(crate) async fn peek(url: &str, trust: Trust) -> Result<Peek, String> {
     ask(url, trust, reqwest::Method::HEAD).await
 }
 
@@ -40,7 +40,7 @@ pub(crate) async fn glance(url: &str, trust: Trust) -> Result<Glance, String> {
 ///
 /// # Errors
 /// The reason why there is no response, as text.
-pub(crate) async fn glance_at_page(url: &str) -> Result<Glance, String> {
+pub(crate) async fn peek_page(url: &str) -> Result<Peek, String> {
     ask(url, Trust::Machine, reqwest::Method::GET).await
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn is_about_the_certificate(message: &str) -> bool {
     message.contains("invalid peer certificate")
 }
 
-async fn ask(url: &str, trust: Trust, method: reqwest::Method) -> Result<Glance, String> {
+async fn ask(url: &str, trust: Trust, method: reqwest::Method) -> Result<Peek, String> {
     let describe = |error: reqwest::Error| innermost(&error);
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("matenv/", env!("CARGO_PKG_VERSION")))
@@ -77,7 +77,7 @@ async fn ask(url: &str, trust: Trust, method: reqwest::Method) -> Result<Glance,
         .map_err(describe)?;
     let text_of = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
     let age = text_of(header::AGE).and_then(|age| age.parse().ok()).unwrap_or(0);
-    let mut glance = Glance {
+    let mut peek = Peek {
         status: response.status().as_u16(),
         date: text_of(header::DATE).map(|date| (date.to_owned(), age)),
         certificate: response
@@ -87,7 +87,7 @@ async fn ask(url: &str, trust: Trust, method: reqwest::Method) -> Result<Glance,
         text: String::new(),
     };
     if method == reqwest::Method::GET {
-        glance.text = response.text().await.map_err(describe)?;
+        peek.text = response.text().await.map_err(describe)?;
     }
-    Ok(glance)
+    Ok(peek)
 }
