@@ -12,13 +12,13 @@ use matenv::{
         BenchError, BenchRequest, Benchmark, Model, WORKER_WORD, bench_with,
         protocol::{Failure, Report, Request},
     },
-    names::ExecutionProvider,
     context::{
         Context,
         event::Events,
         settings::{Asked, Settings},
     },
     finding::Code,
+    names::ExecutionProvider,
     process::Variables,
 };
 

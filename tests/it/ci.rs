@@ -1,10 +1,10 @@
-//! Workflows that install by a lab's lock.
+//! CI workflows that install the environments of a lab's lock.
 
 use crate::support::Lab;
 
 #[test]
-fn a_workflow_names_the_wheel_by_its_hash() {
-    let lab = Lab::of_two();
+fn a_workflow_contains_the_hash_of_the_wheel() {
+    let lab = Lab::with_app_and_lib();
     let wheel = "matenv-0.1.0-py3-none-any.whl";
     let ci = |kind: &str, more: &[&str]| lab.run(&[&["ci", kind], more].concat());
     ci("matrix", &[])
@@ -22,7 +22,7 @@ fn a_workflow_names_the_wheel_by_its_hash() {
         let hash = "ba59926159d2aa256eb8739b8da7e2b574b960e1202c6d624cbe981cef996c91";
         assert!(text.contains(hash) && text.contains("./matenv-0.1.0"), "{text}");
     }
-    // Over no file of somebody else's, and over its own.
+    // It overwrites its own file, but no other.
     let (ours, theirs) = (lab.root.join("ours.yml"), lab.root.join("theirs.yml"));
     fs_err::write(&theirs, "stages: [test]\n").unwrap();
     let to = |file: &std::path::Path| ci("gitlab", &["--wheel", wheel, "--output", file.to_str().unwrap()]);
@@ -32,8 +32,8 @@ fn a_workflow_names_the_wheel_by_its_hash() {
     to(&lab.root.join("matenv.toml")).exits(2).says("refused to overwrite");
     let matrix = ci("matrix", &[]).exits(0).json();
     assert_eq!(matrix["include"][0]["env"], "demo");
-    let shown = ci("matrix", &["--json"]).exits(0).json();
-    assert_eq!(shown["jobs"][0]["profile"], "cpu");
+    let document = ci("matrix", &["--json"]).exits(0).json();
+    assert_eq!(document["jobs"][0]["profile"], "cpu");
 
     lab.run(&["add", "demo", "demo-more"]).exits(0);
     ci("matrix", &[])

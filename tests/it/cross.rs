@@ -1,4 +1,4 @@
-//! Environments for a machine with a GPU, made and proven as far as it goes on one without.
+//! Environments for a machine with a GPU, installed and verified on a machine without one.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ fn manifest() -> String {
     format!("{TORCH}{RUNTIME}{MORE}")
 }
 
-/// A wheel with libraries of those names in a folder.
+/// Adds libraries with these names to a folder of a wheel.
 fn libraries<'a>(wheel: Wheel, folder: &str, sonames: impl IntoIterator<Item = &'a str>) -> Wheel {
     sonames.into_iter().fold(wheel, |wheel, soname| {
         let library = Shared {
@@ -27,7 +27,7 @@ fn libraries<'a>(wheel: Wheel, folder: &str, sonames: impl IntoIterator<Item = &
     })
 }
 
-/// The sonames that an environment for CUDA 13 has to have.
+/// Returns the sonames that an environment for CUDA 13 must contain.
 fn preloaded() -> Vec<String> {
     let table: toml::Table = toml::from_str(include_str!("../../profiles/libraries.toml")).unwrap();
     let has = |row: &toml::Value, key: &str, value: toml::Value| match row.get(key) {
@@ -42,7 +42,7 @@ fn preloaded() -> Vec<String> {
         .collect()
 }
 
-/// A stack for CUDA 13 whose libraries are ELF files that lack nothing. Those with code for GPUs have it for the same ones as
+/// Returns a complete stack for CUDA 13 whose libraries are ELF files. Their GPU code is for the same GPUs as that of
 /// torch 2.15 and onnxruntime-gpu 1.31.
 fn stack() -> Gpu {
     let sass = |archs: &[u32]| fatbin(&archs.iter().map(|arch| (2, *arch)).collect::<Vec<_>>());
@@ -91,20 +91,23 @@ fn probes(certificate: &Value) -> [(&Value, &Value); 2] {
 }
 
 #[test]
-fn what_needs_the_gpu_is_skipped_and_the_rest_is_proven() {
+fn checks_that_need_the_gpu_are_skipped_and_the_others_run() {
     if has_a_gpu() {
         return;
     }
     let mut gpu = stack();
     gpu.machine = None;
     gpu.env.manifest_for(&["cpu", "gpu"], &manifest());
-    let made = gpu.install("gpu", &["--json"]).exits(0).json();
+    let certificate = gpu.install("gpu", &["--json"]).exits(0).json();
     let (yes, no, never) = (&true.into(), &false.into(), &"needs an NVIDIA driver".into());
-    assert_eq!([&made["cross"], &made["proven"], &made["ok"]], [yes, no, no]);
-    assert_eq!(made["backend"], "cu130", "nobody knows the driver");
-    assert_eq!(probes(&made), [(no, never), (yes, &Value::Null)]);
-    assert_eq!(made["bench"]["skipped"], *never);
-    assert_eq!(made["audit"]["findings"], serde_json::json!([]));
+    assert_eq!(
+        [&certificate["cross"], &certificate["proven"], &certificate["ok"]],
+        [yes, no, no]
+    );
+    assert_eq!(certificate["backend"], "cu130", "the driver is unknown");
+    assert_eq!(probes(&certificate), [(no, never), (yes, &Value::Null)]);
+    assert_eq!(certificate["bench"]["skipped"], *never);
+    assert_eq!(certificate["audit"]["findings"], serde_json::json!([]));
 
     let again = gpu.install("gpu", &["--json"]).exits(0).json();
     assert_eq!(again["changed"], *no);
@@ -120,9 +123,9 @@ fn what_needs_the_gpu_is_skipped_and_the_rest_is_proven() {
         .says("CUDAExecutionProvider skipped: needs an NVIDIA driver");
 }
 
-/// A library that a GPU package lost is found without a GPU.
+/// The audit needs no GPU.
 #[test]
-fn a_library_that_is_missing_is_found_without_a_gpu() {
+fn a_missing_library_is_found_without_a_gpu() {
     let gpu = stack();
     gpu.env.manifest_for(&["gpu"], &manifest());
     gpu.install("gpu", &["--no-bench"]).exits(0);
@@ -142,7 +145,7 @@ fn a_library_that_is_missing_is_found_without_a_gpu() {
 }
 
 #[test]
-fn another_platforms_machine_can_be_planned_and_not_installed() {
+fn an_environment_for_another_platform_is_not_installed() {
     let mut gpu = stack();
     gpu.machine = Some("windows-rtx-3070");
     gpu.env.manifest_for(&["cpu", "gpu"], &manifest());
@@ -154,9 +157,9 @@ fn another_platforms_machine_can_be_planned_and_not_installed() {
     ");
 }
 
-/// What `doctor` says of the environment on the machine of a file: the codes about driver and GPUs, with what they say. It is not
-/// named, so nothing of it is started: these libraries cannot be loaded.
-fn judged(gpu: &Gpu, machine: &str, exit: i32) -> Vec<String> {
+/// Returns the findings about driver and GPUs that `doctor` reports for the machine of a hardware file. Without a name,
+/// `doctor` starts no program of the environment, and these libraries cannot be loaded.
+fn gpu_findings(gpu: &Gpu, machine: &str, exit: i32) -> Vec<String> {
     let file = hardware_file(machine);
     let arguments = ["doctor", "--offline", "--json", "--hardware", &file];
     let found = gpu.env.matenv(&arguments).exits(exit).json();
@@ -164,27 +167,27 @@ fn judged(gpu: &Gpu, machine: &str, exit: i32) -> Vec<String> {
     findings
         .filter(|one| one["code"] == "ME050" || one["code"] == "ME016")
         .map(|one| {
-            let words = ["code", "severity", "message", "remedy"].map(|key| one[key].as_str().unwrap_or("-"));
-            words.join(" | ").replace(&file, "FILE")
+            let fields = ["code", "severity", "message", "remedy"].map(|key| one[key].as_str().unwrap_or("-"));
+            fields.join(" | ").replace(&file, "FILE")
         })
         .collect()
 }
 
-/// On the machine that orders environments for others nothing told whether one that is there already serves another of them.
+/// Checks whether an installed environment works on another machine.
 #[test]
-fn an_environment_is_judged_for_the_machine_of_a_file() {
+fn doctor_checks_an_environment_for_the_machine_of_a_hardware_file() {
     let gpu = stack();
     gpu.env.manifest_for(&["cpu", "gpu"], &format!("{TORCH}{RUNTIME}"));
     gpu.install("gpu", &["--no-bench"]).exits(0);
-    assert_eq!(judged(&gpu, "rtx-4090-driver-580", 0), Vec::<String>::new());
-    insta::assert_snapshot!(judged(&gpu, "rtx-4090-driver-570", 6).join("\n"), @r#"ME050 | error | the NVIDIA driver serves CUDA 12.8, and demo is built for CUDA 13 | update the driver, or install builds that it supports: matenv install demo --profile gpu --hardware "FILE" --cross --force"#);
-    insta::assert_snapshot!(judged(&gpu, "gtx-1080-ti-driver-580", 6).join("\n"), @r#"
+    assert_eq!(gpu_findings(&gpu, "rtx-4090-driver-580", 0), Vec::<String>::new());
+    insta::assert_snapshot!(gpu_findings(&gpu, "rtx-4090-driver-570", 6).join("\n"), @r#"ME050 | error | the NVIDIA driver serves CUDA 12.8, and demo is built for CUDA 13 | update the driver, or install builds that it supports: matenv install demo --profile gpu --hardware "FILE" --cross --force"#);
+    insta::assert_snapshot!(gpu_findings(&gpu, "gtx-1080-ti-driver-580", 6).join("\n"), @r#"
     ME016 | error | demo: onnxruntime/capi/libonnxruntime_providers_cuda.so holds no code for sm_61: cudaErrorNoKernelImageForDevice, no kernel image is available | matenv install demo --profile gpu --hardware "FILE" --cross --force
     ME016 | error | demo: torch/lib/libtorch_cuda.so holds no code for sm_61: cudaErrorNoKernelImageForDevice, no kernel image is available | matenv install demo --profile gpu --hardware "FILE" --cross --force
     "#);
-    insta::assert_snapshot!(judged(&gpu, "b200-driver-580", 6).join("\n"), @r#"ME016 | error | demo: onnxruntime/capi/libonnxruntime_providers_cuda.so holds no code for sm_100: cudaErrorNoKernelImageForDevice, no kernel image is available | matenv install demo --profile gpu --hardware "FILE" --cross --force"#);
-    insta::assert_snapshot!(judged(&gpu, "amd-only", 6).join("\n"), @r#"ME050 | error | demo: made for GPU; that machine has no NVIDIA GPU | matenv install demo --hardware "FILE" --cross --force"#);
-    insta::assert_snapshot!(judged(&gpu, "gtx-1080-ti-and-rtx-4090", 0).join("\n"), @r#"
+    insta::assert_snapshot!(gpu_findings(&gpu, "b200-driver-580", 6).join("\n"), @r#"ME016 | error | demo: onnxruntime/capi/libonnxruntime_providers_cuda.so holds no code for sm_100: cudaErrorNoKernelImageForDevice, no kernel image is available | matenv install demo --profile gpu --hardware "FILE" --cross --force"#);
+    insta::assert_snapshot!(gpu_findings(&gpu, "amd-only", 6).join("\n"), @r#"ME050 | error | demo: made for GPU; that machine has no NVIDIA GPU | matenv install demo --hardware "FILE" --cross --force"#);
+    insta::assert_snapshot!(gpu_findings(&gpu, "gtx-1080-ti-and-rtx-4090", 0).join("\n"), @r#"
     ME016 | warning | demo: onnxruntime/capi/libonnxruntime_providers_cuda.so holds no code for sm_61: cudaErrorNoKernelImageForDevice, no kernel image is available | matenv install demo --profile gpu --hardware "FILE" --cross --force
     ME016 | warning | demo: torch/lib/libtorch_cuda.so holds no code for sm_61: cudaErrorNoKernelImageForDevice, no kernel image is available | matenv install demo --profile gpu --hardware "FILE" --cross --force
     "#);
@@ -200,7 +203,7 @@ fn an_environment_is_judged_for_the_machine_of_a_file() {
         .says("ME050 the NVIDIA driver serves CUDA 12.8");
     doctor(&["demo", "--hardware", &windows]).exits(8).says("win-64");
     doctor(&["demo", "--hardware", "not-there.json"]).exits(2);
-    // The same files without matenv's records beside them.
+    // The same files without matenv's records.
     let prefix = fs_err::canonicalize(gpu.env.home().join(".matenv/envs/demo")).unwrap();
     let foreign = gpu.env.path("foreign");
     let copied = std::process::Command::new("cp")
@@ -213,9 +216,9 @@ fn an_environment_is_judged_for_the_machine_of_a_file() {
     let found = doctor(&["--prefix", "foreign", "--json", "--hardware", &old])
         .exits(6)
         .json();
-    let told = found["findings"].to_string();
+    let findings = found["findings"].to_string();
     assert!(
-        told.contains("serves CUDA 12.8") && !told.contains("--cross"),
+        findings.contains("serves CUDA 12.8") && !findings.contains("--cross"),
         "{found:#}"
     );
     assert_eq!(found["hardware"]["nvidia_driver"], "570.133.20");

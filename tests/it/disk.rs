@@ -1,21 +1,18 @@
-//! Bad luck with disks, on real ones of a few megabytes: full, out of inodes, read-only, without execution.
+//! Disks that are full, out of inodes, read-only or noexec. The tests mount small filesystems.
 //!
-//! A disk may be found too small before the first byte or while it fills. Either way it is exit 1, the folder and the
-//! variable that names another are told, and nothing is left.
+//! matenv may detect a small disk before the download or while the disk fills. Each time the exit code is 1, the error
+//! names the folder and the variable that moves it, and nothing is left.
 
 use std::path::PathBuf;
 
 use matenv::packages::conda::pack::PackageBuilder;
 
-use crate::support::{Channel, Index, Mount, Options, Ran, TestEnv, Wheel, own_python};
+use crate::support::{Channel, DEAD_INDEX, Index, Mount, Options, Ran, TestEnv, Wheel, own_python};
 
 const APP: &str = "[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n";
 const APP_2: &str = "[[pypi]]\nrequirement = \"demo-app>=2\"\nbecause = \"the demo\"\n";
 
-/// Nothing listens there, and nothing needs to.
-const NO_INDEX: &str = "http://127.0.0.1:9/simple";
-
-/// A disk for what is tried here, and zeros that are a small download and do not fit on it.
+/// The size of a disk, and a number of zeros that is a small download but does not fit on it.
 const DISK: &str = "size=32m";
 const TOO_MUCH: usize = 48_000_000;
 
@@ -40,14 +37,14 @@ fn large_package() -> PackageBuilder {
     PackageBuilder::new("large", "1.0", "0", "noarch").file("share/zeros.bin", vec![0; TOO_MUCH])
 }
 
-/// A disk in the place of `folder` of HOME's parent.
+/// Mounts a disk at `folder` of the test.
 fn disk(folder: &'static str, options: &'static str) -> impl FnOnce(&TestEnv) -> Vec<Mount> {
     move |env| vec![Mount::Disk(env.path(folder), options)]
 }
 
 #[track_caller]
-fn refused(ran: Ran, words: &[&str], variable: &str) {
-    ran.exits(1).says_one_of(words).says(&format!("{variable}=DIR"));
+fn refused(ran: Ran, texts: &[&str], variable: &str) {
+    ran.exits(1).says_one_of(texts).says(&format!("{variable}=DIR"));
 }
 
 #[test]
@@ -78,7 +75,7 @@ fn a_disk_that_conda_packages_fill_leaves_nothing() {
     let Some(env) = env.with_mounts(disk("home/.matenv", DISK)) else {
         return;
     };
-    refused(env.install_demo_from(&channel, NO_INDEX, &[]), &FULL, "MATENV_HOME");
+    refused(env.install_demo_from(&channel, DEAD_INDEX, &[]), &FULL, "MATENV_HOME");
     env.has_no_environment();
 }
 
@@ -100,10 +97,10 @@ fn a_full_cache_is_named_with_its_variable() {
         &FULL,
         "UV_CACHE_DIR",
     );
-    // This was taken for a source that does not answer.
+    // An older version reported an unreachable source.
     env.manifest("packages = [\"large\"]\n");
     refused(
-        env.install_demo_from(&channel, NO_INDEX, &[]),
+        env.install_demo_from(&channel, DEAD_INDEX, &[]),
         &FULL,
         "RATTLER_CACHE_DIR",
     );
@@ -143,9 +140,9 @@ fn a_disk_without_inodes_leaves_the_old_environment() {
     env.has_no_unfinished_generation();
 }
 
-/// No estimate foresees it: the environment is whole, and then there is no room for what says so.
+/// No estimate can detect this before: the environment is complete, but its record does not fit on the disk.
 #[test]
-fn a_disk_that_is_full_when_the_environment_would_become_current_leaves_the_old_one() {
+fn a_disk_that_is_full_when_the_environment_becomes_current_leaves_the_old_one() {
     let env = TestEnv::new().with_uv();
     env.manifest(APP);
     let channel = Channel::new(&env, &[]).mirror();
@@ -155,7 +152,7 @@ fn a_disk_that_is_full_when_the_environment_would_become_current_leaves_the_old_
     let index = small();
     env.install_demo_from(&channel, &index.url(), &[]).exits(0);
     let demo = env.demo();
-    let fill = "[[probe]]\nname = \"greedy\"\npython = '''\nimport sys\n\
+    let fill = "[[probe]]\nname = \"fills the disk\"\npython = '''\nimport sys\n\
                 with open(sys.prefix + '/filled', 'wb', buffering=0) as file:\n    \
                 for size in [1 << 20, 1 << 10, 1]:\n        try:\n            \
                 while file.write(bytes(size)): pass\n        except OSError: pass\n'''\n";
@@ -169,9 +166,9 @@ fn a_disk_that_is_full_when_the_environment_would_become_current_leaves_the_old_
     env.has_no_unfinished_generation();
 }
 
-/// A uv that does not fit was taken for one that no source delivers.
+/// If uv did not fit on the disk, matenv reported that no source has uv.
 #[test]
-fn a_disk_without_room_for_uv_is_no_unreachable_source() {
+fn a_disk_that_is_too_small_for_uv_is_not_reported_as_unreachable_source() {
     let mut env = TestEnv::new();
     env.manifest(APP);
     let tools: toml::Table = toml::from_str(include_str!("../../profiles/tools.toml")).unwrap();
@@ -180,9 +177,9 @@ fn a_disk_without_room_for_uv_is_no_unreachable_source() {
         .executable("bin/uv", "#!/bin/sh\n")
         .file("share/zeros.bin", vec![0; TOO_MUCH]);
     let channel = Channel::new(&env, &[uv]).mirror();
-    // A machine may have a uv of its own, and pip must not find another.
+    // The machine may have its own uv, and pip must not download another.
     env.set("PATH", "/usr/bin:/bin");
-    env.set("PIP_NO_INDEX", "1");
+    env.set("PIP_DEAD_INDEX", "1");
     let Some(env) = env.with_mounts(disk("home/.matenv", DISK)) else {
         return;
     };
@@ -249,9 +246,9 @@ fn read_only_disks_leave_the_old_environment() {
     }
 }
 
-/// Records of a channel that is served over HTTP are kept in the cache; that they cannot be is not the channel's fault.
+/// matenv keeps the records of an HTTP channel in the cache. If that fails, the channel is not the cause.
 #[test]
-fn a_read_only_cache_is_no_unreachable_channel() {
+fn a_read_only_cache_is_not_reported_as_unreachable_channel() {
     let env = TestEnv::new().with_uv();
     env.manifest(APP);
     let channel = Index::files(&Channel::new(&env, &[]).folder);
@@ -268,7 +265,7 @@ fn a_read_only_cache_is_no_unreachable_channel() {
 }
 
 #[test]
-fn a_store_that_may_not_execute_is_refused() {
+fn a_store_on_a_noexec_disk_is_refused() {
     let env = TestEnv::new().with_uv();
     env.manifest(APP);
     let channel = Channel::with_python(&env, &own_python(), &[]).mirror();
@@ -283,12 +280,12 @@ fn a_store_that_may_not_execute_is_refused() {
     env.has_no_environment();
 }
 
-/// On one disk the folder that was asked first was named, whatever it took, and one variable that moves half of it.
+/// With store and caches on one disk, an older version named only one folder and one variable.
 #[test]
-fn one_disk_for_all_is_refused_before_the_first_byte_with_all_that_moves_it() {
+fn one_disk_for_store_and_caches_is_refused_before_the_download_with_all_variables() {
     let env = TestEnv::new().with_uv();
     env.manifest("packages = [\"noise\"]\n");
-    // Bytes that no archive makes smaller: 12 MB that count as 60 when they are unpacked.
+    // Bytes that do not compress. matenv estimates 60 MB of unpacked files from the 12 MB of the archive.
     let mut state = 1_u32;
     let noise = (0..12_000_000).map(|_| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -304,7 +301,7 @@ fn one_disk_for_all_is_refused_before_the_first_byte_with_all_that_moves_it() {
         let path = env.path(folder);
         env.set(name, path);
     }
-    env.install_demo_from(&channel, NO_INDEX, &[])
+    env.install_demo_from(&channel, DEAD_INDEX, &[])
         .exits(1)
         .says("not enough disk space in the filesystem of")
         .says("home/rattler")

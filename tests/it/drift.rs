@@ -1,5 +1,5 @@
-//! Nobody breaks an environment by accident: other programs refuse to change it, what is forced is named, and caches hand
-//! no changed file on.
+//! Changes to installed environments: pip and uv refuse them, forced ones are reported, and caches do not spread changed
+//! files.
 
 use std::path::{Path, PathBuf};
 
@@ -25,7 +25,7 @@ fn prefix(env: &TestEnv) -> PathBuf {
     fs_err::read_link(env.home().join(".matenv/envs/demo")).unwrap()
 }
 
-/// The one file of that name below `lib`.
+/// Returns the only file with this name in the folders of Python.
 fn in_lib(env: &TestEnv, file: &str) -> PathBuf {
     let pattern = format!(
         "{}/lib/python3.*/{file}",
@@ -33,7 +33,7 @@ fn in_lib(env: &TestEnv, file: &str) -> PathBuf {
     );
     let found: Vec<PathBuf> = glob::glob(&pattern).unwrap().map(Result::unwrap).collect();
     let [found] = found.as_slice() else {
-        panic!("not one {file}: {found:?}");
+        panic!("not exactly one {file}: {found:?}");
     };
     found.clone()
 }
@@ -65,30 +65,30 @@ fn drift(env: &TestEnv) -> Vec<Value> {
     drift
 }
 
-/// What stands between the name and the day.
-fn said(ran: &Ran) -> String {
+/// Returns the warning about changes without the date.
+fn warning(ran: &Ran) -> String {
     let line = ran.stderr.lines().find(|line| line.contains(" has changed since "));
-    let line = line.unwrap_or_else(|| panic!("no change is told: {ran}"));
+    let line = line.unwrap_or_else(|| panic!("no change is reported: {ran}"));
     let (what, rest) = line.split_once(", on ").unwrap();
-    let (_day, mend) = rest.split_once("; ").unwrap();
+    let (_date, remedy) = rest.split_once("; ").unwrap();
     format!(
-        "{}; {mend}",
+        "{}; {remedy}",
         what.trim_start_matches(|letter: char| !letter.is_ascii_alphabetic())
     )
 }
 
 #[test]
-fn pip_and_uv_refuse_with_our_sentence_and_what_is_forced_past_it_is_named() {
-    let Some(channel) = Channel::beside() else { return };
+fn pip_and_uv_refuse_to_change_an_environment_and_forced_changes_are_reported() {
+    let Some(channel) = Channel::shared() else { return };
     let channel = channel.mirror();
     let env = TestEnv::new().with_uv();
     env.manifest(&format!("packages = [\"pip\"]\n{APP}"));
     let index = index();
-    let made = env
+    let certificate = env
         .install_demo_from(&channel, &index.url(), &["--json"])
         .exits(0)
         .json();
-    assert_eq!(made["fallbacks"], json!([]));
+    assert_eq!(certificate["fallbacks"], json!([]));
     assert!(in_lib(&env, "EXTERNALLY-MANAGED").is_file());
 
     let (url, lib) = (index.url(), "demo-lib==2.0");
@@ -99,23 +99,23 @@ fn pip_and_uv_refuse_with_our_sentence_and_what_is_forced_past_it_is_named() {
     for refused in [by_pip, uninstalled, by_uv] {
         assert_ne!(refused.code, Some(0), "{refused}");
         let mut refused = refused.says("externally managed");
-        for words in [
+        for text in [
             "matenv created and proved the environment demo",
             "matenv init lab",
             "matenv add demo PKG",
             "matenv install demo",
         ] {
-            refused = refused.says(words);
+            refused = refused.says(text);
         }
     }
     assert_eq!(drift(&env), Vec::<Value>::new());
-    // matenv itself goes on as before.
+    // matenv itself still works.
     env.matenv(&["verify", "demo"]).exits(0);
     env.install_demo_from(&channel, &url, &["--force"]).exits(0);
-    let quiet = env
+    let unchanged = env
         .matenv(&["run", "demo", "--", "python", "-c", "import demo_lib"])
         .exits(0);
-    assert_eq!(quiet.stderr, "", "nothing changed");
+    assert_eq!(unchanged.stderr, "", "nothing changed");
 
     pip(&env, &forced).exits(0);
     let ran = env.matenv(&[
@@ -129,9 +129,9 @@ fn pip_and_uv_refuse_with_our_sentence_and_what_is_forced_past_it_is_named() {
     assert_eq!(
         (ran.code, ran.stdout.as_str()),
         (Some(0), "2.0\n"),
-        "it runs all the same"
+        "it runs despite the change"
     );
-    insta::assert_snapshot!(said(&ran), @"demo has changed since it was created: demo-lib 1.2 -> 2.0; to fix it: matenv repair demo");
+    insta::assert_snapshot!(warning(&ran), @"demo has changed since it was created: demo-lib 1.2 -> 2.0; to fix it: matenv repair demo");
     env.matenv(&["list"])
         .exits(0)
         .says("changed")
@@ -141,7 +141,7 @@ fn pip_and_uv_refuse_with_our_sentence_and_what_is_forced_past_it_is_named() {
         [json!({ "name": "demo-lib", "kind": "changed", "before": "1.2", "after": "2.0" })]
     );
     let nothing_to_do = env.install_demo_from(&channel, &url, &[]).exits(0);
-    said(&nothing_to_do);
+    warning(&nothing_to_do);
 
     env.install_demo_from(&channel, &url, &["--force"]).exits(0);
     assert_eq!(drift(&env), Vec::<Value>::new());
@@ -157,9 +157,9 @@ fn pip_and_uv_refuse_with_our_sentence_and_what_is_forced_past_it_is_named() {
     .says("1.2");
 }
 
-/// uv and pip see a virtual environment of the host's Python and refuse nothing.
+/// To uv and pip, this environment is a virtual environment of the host's Python, so they refuse nothing.
 #[test]
-fn on_the_hosts_python_the_certificate_says_that_nothing_refuses_and_changes_are_named() {
+fn on_the_hosts_python_the_certificate_says_that_pip_does_not_refuse_and_changes_are_reported() {
     let env = TestEnv::new().with_uv();
     let file = env.manifest(APP).join("demo.toml");
     let text = fs_err::read_to_string(&file).unwrap();
@@ -171,25 +171,25 @@ fn on_the_hosts_python_the_certificate_says_that_nothing_refuses_and_changes_are
         .says("pip and uv change such an environment unasked");
     assert_eq!(drift(&env), Vec::<Value>::new());
 
-    // The same version from the same wheel is what was proven.
+    // The same version from the same wheel is no change.
     uv_install(&env, &index, &["--reinstall", "demo-app==1.0"]).exits(0);
     assert_eq!(drift(&env), Vec::<Value>::new());
     uv_install(&env, &index, &["demo-lib==2.0", "demo-more"]).exits(0);
     let python = prefix(&env).join("bin/python");
     env.uv(&["pip", "uninstall", "--python", python.to_str().unwrap(), "demo-app"])
         .exits(0);
-    let told = "demo has changed since it was created: demo-lib 1.2 -> 2.0, demo-app 1.0 removed, demo-more 3.0 added; \
+    let expected = "demo has changed since it was created: demo-lib 1.2 -> 2.0, demo-app 1.0 removed, demo-more 3.0 added; \
                 to fix it: matenv repair demo";
     for command in [
         &["run", "demo", "--", "python", "-c", ""][..],
         &["launch", "demo", "--wait", "--", "-c", ""],
         &["list"],
     ] {
-        assert_eq!(said(&env.matenv(command).exits(0)), told, "{command:?}");
+        assert_eq!(warning(&env.matenv(command).exits(0)), expected, "{command:?}");
     }
     assert_eq!(drift(&env).len(), 3);
 
-    // Environments from before have no fingerprint.
+    // Environments of older versions have no fingerprint.
     fs_err::remove_file(prefix(&env).join("share/matenv/fingerprint.json")).unwrap();
     assert_eq!(
         env.matenv(&["run", "demo", "--", "python", "-c", ""]).exits(0).stderr,
@@ -198,17 +198,17 @@ fn on_the_hosts_python_the_certificate_says_that_nothing_refuses_and_changes_are
     assert_eq!(drift(&env), Vec::<Value>::new());
 }
 
-/// As an editor does that writes into the file: its other names get the change too.
+/// Writes into the file, like some editors: its other hard links change too.
 fn change_in_place(file: &Path) {
     use std::io::Write as _;
     let mut file = fs_err::OpenOptions::new().write(true).open(file).unwrap();
     file.write_all(b"?").unwrap();
 }
 
-/// uv links files out of its cache, rattler out of its own: whoever edits one edits the cache's copy too, and the next environment
-/// would have it.
+/// uv and rattler link files from their caches. An edit in place changes the copy in the cache too, and the next environment
+/// would contain it.
 #[test]
-fn caches_hand_on_nothing_that_was_changed_in_place() {
+fn files_that_were_changed_in_place_do_not_spread_through_the_caches() {
     let env = TestEnv::new().with_uv();
     env.manifest(&format!("packages = [\"tool\"]\n{APP}"));
     let tool = PackageBuilder::new("tool", "1.0", "0", "noarch").file("share/tool.txt", "a tool\n");
@@ -222,7 +222,7 @@ fn caches_hand_on_nothing_that_was_changed_in_place() {
         ]
     };
     let changed = |env: &TestEnv| files(env).map(|file| fs_err::read_to_string(file).unwrap().starts_with('?'));
-    // As long as before, so that no size tells.
+    // The size does not change, so only the content shows it.
     for file in files(&env) {
         change_in_place(&file);
     }
@@ -231,7 +231,7 @@ fn caches_hand_on_nothing_that_was_changed_in_place() {
     assert_eq!(
         changed(&env),
         [false, true],
-        "rattler reads its cache, uv does not: else this test shows nothing"
+        "rattler verifies its cache and uv does not, otherwise this test is useless"
     );
 
     let before = env.demo();
@@ -240,23 +240,23 @@ fn caches_hand_on_nothing_that_was_changed_in_place() {
         .says("contains changed files of `demo-lib` that cannot be downloaded offline");
     assert_eq!(env.demo(), before);
     index.requests();
-    let mended = env.install_demo_from(&channel, &index.url(), &["--force"]).exits(0);
-    mended.says("uv's cache contains changed files of `demo-lib`: downloading them again");
+    let repaired = env.install_demo_from(&channel, &index.url(), &["--force"]).exits(0);
+    repaired.says("uv's cache contains changed files of `demo-lib`: downloading them again");
     assert_eq!(changed(&env), [false, false]);
     let fetched = index.requests();
     let was_fetched = |file: &str| fetched.iter().any(|request| request.contains(file));
     assert!(was_fetched("demo_lib-1.2"), "{fetched:?}");
     assert!(
         !was_fetched("demo_app-1.0-py3-none-any.whl"),
-        "it was good: {fetched:?}"
+        "its files were unchanged: {fetched:?}"
     );
 }
 
-/// Some wheels are: then they are what everybody has.
+/// Such wheels exist on PyPI, and a new download does not change them.
 #[test]
-fn a_wheel_that_was_published_with_a_wrong_record_is_a_warning_and_no_repair_is_tried() {
-    const SO: &str = "differs from the package's own record, and was published that way";
-    // One of the same size, and one that a look at the sizes finds.
+fn a_wheel_with_a_wrong_record_is_a_warning_and_is_not_repaired() {
+    const WARNING: &str = "differs from the package's own record, and was published that way";
+    // A file of the same size, and a file of another size.
     for recorded in ["__version__ = \"0.9\"\n", "another text\n"] {
         let env = TestEnv::new().with_uv();
         env.manifest("[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n");
@@ -264,26 +264,33 @@ fn a_wheel_that_was_published_with_a_wrong_record_is_a_warning_and_no_repair_is_
             .recorded_as(recorded)
             .file("demo_app/extra.py", "good = True\n");
         let index = Index::serve(&[wheel], Options::default());
-        let made = env.install_demo(&index.url(), &["--json"]).exits(0).json();
-        let findings = made["audit"]["findings"].as_array().unwrap();
+        let certificate = env.install_demo(&index.url(), &["--json"]).exits(0).json();
+        let findings = certificate["audit"]["findings"].as_array().unwrap();
         let warned: Vec<_> = findings.iter().filter(|found| found["severity"] != "info").collect();
-        assert_eq!((warned.len(), &warned[0]["code"]), (1, &json!("ME032")), "{made}");
-        assert!(warned[0]["message"].as_str().unwrap().ends_with(SO), "{made}");
+        assert_eq!(
+            (warned.len(), &warned[0]["code"]),
+            (1, &json!("ME032")),
+            "{certificate}"
+        );
+        assert!(
+            warned[0]["message"].as_str().unwrap().ends_with(WARNING),
+            "{certificate}"
+        );
         for arguments in [
             &["verify", "demo"][..],
             &["verify", "demo", "--deep"],
             &["doctor", "demo", "--offline"],
             &["doctor", "demo", "--deep", "--offline"],
         ] {
-            env.matenv(arguments).exits(0).says(SO);
+            env.matenv(arguments).exits(0).says(WARNING);
         }
         env.matenv(&["repair", "demo", "--offline"])
             .exits(0)
-            .says(SO)
+            .says(WARNING)
             .says("demo: nothing to fix in its files");
-        // It is known now: no other environment fetches it again, and one without a network can be made.
+        // matenv remembers it: it does not download the wheel again, and an offline installation works.
         index.requests();
-        env.install_demo(&index.url(), &["--force"]).exits(0).says(SO);
+        env.install_demo(&index.url(), &["--force"]).exits(0).says(WARNING);
         let fetched = index.requests();
         assert!(
             !fetched.iter().any(|request| request.contains("demo_app")),
@@ -291,8 +298,8 @@ fn a_wheel_that_was_published_with_a_wrong_record_is_a_warning_and_no_repair_is_
         );
         env.install_demo(&index.url(), &["--force", "--offline"])
             .exits(0)
-            .says(SO);
-        // What is known of some files is no excuse for others, nor for another content of the same.
+            .says(WARNING);
+        // This does not excuse other files, nor another content of the same file.
         for file in ["extra.py", "__init__.py"] {
             let file = format!("site-packages/demo_app/{file}");
             let text = fs_err::read_to_string(in_lib(&env, &file)).unwrap();

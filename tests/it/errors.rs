@@ -1,8 +1,8 @@
-//! Bad input and bad luck: the documented exit code and a message that names the next step.
+//! Errors: the documented exit code, and a help line with the next step.
 
 #[cfg(target_os = "linux")]
 use crate::support::Mount;
-use crate::support::{Channel, DEAD_CHANNEL, Index, Options, TestEnv, Wheel};
+use crate::support::{Channel, DEAD_CHANNEL, DEAD_INDEX, Index, Options, TestEnv, Wheel};
 
 #[test]
 fn an_unknown_environment_names_the_closest() {
@@ -14,7 +14,7 @@ fn an_unknown_environment_names_the_closest() {
 }
 
 #[test]
-fn a_profile_that_this_version_cannot_serve_is_refused() {
+fn gpu_profiles_are_refused_without_a_gpu() {
     let env = TestEnv::new();
     for profile in ["gpu", "gpu-trt", "tensorrt"] {
         env.matenv(&["install", "sleap", "--profile", profile])
@@ -27,7 +27,7 @@ fn a_profile_that_this_version_cannot_serve_is_refused() {
 #[test]
 fn an_unknown_profile_names_the_closest() {
     let env = TestEnv::new();
-    for (given, meant) in [
+    for (given, closest) in [
         ("gpuu", "gpu"),
         ("CPU", "cpu"),
         ("gpu-tensorrt", "gpu-trt"),
@@ -36,7 +36,7 @@ fn an_unknown_profile_names_the_closest() {
         env.matenv(&["install", "sleap", "--profile", given])
             .exits(2)
             .says(&format!("`{given}` is not a valid profile"))
-            .says(&format!("did you mean `{meant}`?"));
+            .says(&format!("did you mean `{closest}`?"));
     }
     env.matenv(&["install", "sleap", "--profile", "metal"])
         .exits(2)
@@ -55,10 +55,10 @@ fn a_manifest_with_a_typo_shows_file_line_and_key() {
 }
 
 #[test]
-fn without_a_channel_and_without_the_hosts_python_the_mirror_option_is_named() {
+fn an_unreachable_channel_without_the_hosts_python_is_an_error() {
     let env = TestEnv::new();
-    for refuses in ["--no-host-python", "--strict"] {
-        env.matenv(&["install", "runtime", refuses, "--mirror", DEAD_CHANNEL])
+    for option in ["--no-host-python", "--strict"] {
+        env.matenv(&["install", "runtime", option, "--mirror", DEAD_CHANNEL])
             .exits(4)
             .says("the conda channel `conda-forge` does not answer")
             .says("--mirror conda-forge=URL");
@@ -67,7 +67,7 @@ fn without_a_channel_and_without_the_hosts_python_the_mirror_option_is_named() {
 }
 
 #[test]
-fn a_machine_without_python_is_told() {
+fn a_machine_without_a_suitable_python_is_an_error() {
     let mut env = TestEnv::new().with_uv();
     let empty = env.path("empty");
     fs_err::create_dir_all(&empty).unwrap();
@@ -75,7 +75,7 @@ fn a_machine_without_python_is_told() {
     env.unset("PYENV_ROOT");
     let folder = env.path("manifests");
     fs_err::create_dir_all(&folder).unwrap();
-    // No interpreter is that new, so the ones in the usual places are found and refused.
+    // No Python is that new, so the ones in the usual folders are found and rejected.
     let manifest = "schema = 1\nname = \"demo\"\ndescription = \"a demo\"\n[python]\npreferred = \"3.99\"\n\
                     supported = \">=3.99\"\n[conda]\nchannels = [\"conda-forge\"]\n";
     fs_err::write(folder.join("demo.toml"), manifest).unwrap();
@@ -93,10 +93,10 @@ fn a_machine_without_python_is_told() {
     env.has_no_environment();
 }
 
-/// Every Python of this machine is hidden, so that none is there to be refused.
+/// The test hides every Python of this machine.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_machine_without_any_python_is_told() {
+fn a_machine_without_any_python_is_an_error() {
     let mut env = TestEnv::new().with_uv();
     let folder = env.manifest("[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n");
     env.set("PATH", "/usr/bin:/bin");
@@ -108,7 +108,7 @@ fn a_machine_without_any_python_is_told() {
         .flatten()
         .flatten()
         .filter(|entry| entry.file_name().to_string_lossy().starts_with("python"))
-        // A link is followed: what it leads to is hidden.
+        // Follow a link, to hide its target.
         .filter_map(|entry| fs_err::canonicalize(entry.path()).ok())
         .collect();
     let Some(env) = env.with_mounts(|_| pythons.into_iter().map(Mount::Hidden).collect()) else {
@@ -123,10 +123,10 @@ fn a_machine_without_any_python_is_told() {
 }
 
 #[test]
-fn a_dead_index_is_named() {
+fn an_unreachable_index_is_named() {
     let env = TestEnv::new().with_uv();
     env.manifest("[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n");
-    env.install_demo("http://127.0.0.1:9/simple", &[])
+    env.install_demo(DEAD_INDEX, &[])
         .exits(4)
         .says("the index `pypi` does not answer")
         .says("--mirror pypi=URL");
@@ -157,7 +157,7 @@ fn a_uv_that_is_too_old_is_refused() {
         fs_err::set_permissions(&old, std::fs::Permissions::from_mode(0o755)).unwrap();
     }
     env.set("MATENV_UV", old);
-    env.install_demo("http://127.0.0.1:9/simple", &[])
+    env.install_demo(DEAD_INDEX, &[])
         .exits(2)
         .says("MATENV_UV is uv 0.4.0")
         .says("unset MATENV_UV");
@@ -165,14 +165,14 @@ fn a_uv_that_is_too_old_is_refused() {
 }
 
 #[test]
-fn without_home_there_is_no_place_for_environments() {
+fn commands_fail_without_home() {
     let mut env = TestEnv::new();
     env.unset("HOME");
     for command in [&["list"][..], &["install", "runtime"], &["plan", "runtime"]] {
         env.matenv(command).exits(1).says("HOME is not set").says("set HOME to");
     }
     let files = fs_err::read_dir(env.home()).unwrap().count();
-    assert_eq!(files, 0, "an environment without a home");
+    assert_eq!(files, 0, "files were written");
 }
 
 #[test]
@@ -199,12 +199,12 @@ fn an_error_is_one_json_document_with_json() {
 }
 
 #[test]
-fn a_plan_says_what_would_be_chosen_and_why_and_leaves_nothing() {
+fn a_plan_lists_its_choices_with_reasons_and_writes_no_files() {
     let env = TestEnv::new();
-    let shown = env.matenv(&["plan", "sleap", "--json"]).exits(0).json();
-    assert_eq!((&shown["profile"], &shown["backend"]), (&"cpu".into(), &"cpu".into()));
+    let plan = env.matenv(&["plan", "sleap", "--json"]).exits(0).json();
+    assert_eq!((&plan["profile"], &plan["backend"]), (&"cpu".into(), &"cpu".into()));
     assert!(
-        shown["choices"]
+        plan["choices"]
             .as_array()
             .unwrap()
             .iter()
@@ -217,18 +217,17 @@ fn a_plan_says_what_would_be_chosen_and_why_and_leaves_nothing() {
     assert_eq!(env.files_in_home(), Vec::<std::path::PathBuf>::new());
 }
 
-/// Whatever stops an installation, the environment that was there stays and works.
+/// If an installation fails, the existing environment stays and works.
 #[test]
-fn the_old_environment_survives_every_refusal() {
+fn the_old_environment_stays_after_each_error() {
     let env = TestEnv::new().with_uv();
-    let wants = |what: &str| env.manifest(&format!("[[pypi]]\nrequirement = \"{what}\"\nbecause = \"the demo\"\n"));
-    wants("demo-app");
+    let require = |what: &str| env.manifest(&format!("[[pypi]]\nrequirement = \"{what}\"\nbecause = \"the demo\"\n"));
+    require("demo-app");
     let channel = Channel::new(&env, &[]).mirror();
     let index = Index::serve(&[Wheel::new("demo-app", "1.0")], Options::default());
     env.install_demo_from(&channel, &index.url(), &[]).exits(0);
     let demo = env.demo();
-    let dead_index = "http://127.0.0.1:9/simple";
-    let (url, dead) = (index.url(), dead_index.to_owned());
+    let (url, dead) = (index.url(), DEAD_INDEX.to_owned());
     for (requirement, channel, index, more, code) in [
         ("demo-app>=2", channel.as_str(), &url, &[][..], 3),
         ("no-such-package", &channel, &url, &[], 3),
@@ -237,19 +236,19 @@ fn the_old_environment_survives_every_refusal() {
         ("demo-app ==", &channel, &url, &[], 2),
         ("demo-app", &channel, &url, &["--profile=gpu-trtt"], 2),
     ] {
-        wants(requirement);
+        require(requirement);
         let more: Vec<&str> = more.to_vec();
         let ran = env.install_demo_from(channel, index, &more);
         assert_eq!(ran.code, Some(code), "{requirement}: {ran}");
-        wants("demo-app");
+        require("demo-app");
         assert_eq!(env.demo(), demo, "{requirement} {more:?}");
         env.has_no_unfinished_generation();
     }
 }
 
-/// It was looked at last, after an installation of minutes.
+/// An older version checked it after the installation, minutes later.
 #[test]
-fn a_wrong_model_folder_is_told_before_anything_is_fetched() {
+fn a_missing_model_folder_is_an_error_before_any_download() {
     let env = TestEnv::new().with_uv();
     env.manifest("[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n");
     let index = Index::serve(&[Wheel::new("demo-app", "1.0")], Options::default());
@@ -260,25 +259,25 @@ fn a_wrong_model_folder_is_told_before_anything_is_fetched() {
 }
 
 #[test]
-fn a_plan_names_what_stands_in_for_a_source_and_no_url_of_it() {
+fn a_plan_shows_the_configured_sources_without_their_urls() {
     let mut env = TestEnv::new();
     env.set("PIP_INDEX_URL", "http://lab:secret@127.0.0.1:9/simple");
     let folder = env.manifest("[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n");
     let folder = folder.to_str().unwrap();
-    let shown = env
+    let plan = env
         .matenv(&["plan", "demo", "--manifest-dir", folder, "--mirror", DEAD_CHANNEL])
         .exits(0)
         .says("the machine's configuration (PIP_INDEX_URL)")
         .says("source conda-forge");
     assert!(
-        !shown.stdout.contains("secret") && !shown.stdout.contains("127.0.0.1"),
-        "{shown}"
+        !plan.stdout.contains("secret") && !plan.stdout.contains("127.0.0.1"),
+        "{plan}"
     );
 }
 
-/// A folder above the model was tried for half a minute, and the environment was called faulty from then on.
+/// With the parent folder of a model, an older version ran the smoke test and then reported a broken environment.
 #[test]
-fn a_folder_without_a_model_names_the_one_below_it() {
+fn a_folder_without_a_model_names_its_subfolder_with_one() {
     let env = TestEnv::new().with_uv();
     env.manifest(
         "[[smoke]]\nname = \"smoke\"\npython = \"import sys; sys.exit('the model does not fit')\"\n         [[probe]]\nname = \"good\"\npython = \"pass\"\n",
@@ -300,7 +299,7 @@ fn a_folder_without_a_model_names_the_one_below_it() {
         .says("does not contain `best.ckpt`")
         .says(&format!("did you mean: --model-dir {model}"));
 
-    // A model that does not fit is told, and says nothing of the environment afterwards.
+    // A model that does not work is an error, but the environment stays proven.
     env.install_demo(&index.url(), &[]).exits(0);
     for _ in 0..2 {
         env.install_demo(&index.url(), &["--model-dir", &model])
@@ -312,7 +311,7 @@ fn a_folder_without_a_model_names_the_one_below_it() {
 }
 
 #[test]
-fn a_name_that_is_not_installed_names_the_closest_that_is() {
+fn an_environment_that_is_not_installed_names_the_closest() {
     let env = TestEnv::new().with_uv();
     env.manifest("");
     let index = Index::serve(&[], Options::default());
@@ -323,9 +322,9 @@ fn a_name_that_is_not_installed_names_the_closest_that_is() {
         .says("did you mean `demo`? Installed environments: demo");
 }
 
-/// It says only what went wrong.
+/// With `-q`, only warnings and errors are printed.
 #[test]
-fn a_quiet_installation_that_goes_well_says_nothing() {
+fn a_quiet_installation_without_errors_prints_nothing() {
     let env = TestEnv::new().with_uv();
     env.manifest("");
     let index = Index::serve(&[], Options::default());

@@ -1,5 +1,4 @@
-//! An environment's packages in the words of other tools, read by those tools; and CI workflows. `scripts/e2e.sh` goes on
-//! with tools that are larger.
+//! Exports of an environment for other tools, which read them here. `scripts/e2e.sh` tests larger tools.
 
 use std::{path::Path, process::Command};
 
@@ -10,8 +9,8 @@ use crate::support::{Channel, File, Index, Sdist, TestEnv, Wheel};
 const APP: &str = "[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n\
                    [[build]]\npackage = \"demo-old\"\nrequires = [\"tiny-backend==1.0\"]\nbecause = \"it has no wheel\"\n";
 
-/// A demo from a conda channel and an index on two hosts.
-fn made() -> (TestEnv, Index) {
+/// Installs `demo` from a conda channel and an index on two hosts.
+fn installed() -> (TestEnv, Index) {
     let env = TestEnv::new().with_uv();
     env.manifest(APP);
     let files = [
@@ -38,7 +37,7 @@ fn export(env: &TestEnv, index: &Index, format: &str) -> String {
         .stdout
 }
 
-/// uv, the way a user types it, into an environment of its own.
+/// Runs uv in a new virtual environment, like a user.
 fn uv(env: &TestEnv, index: &Index, venv: &str, arguments: &[&str]) {
     let command = env.command(&[]);
     let uv = command.get_envs().find(|(name, _)| *name == "MATENV_UV");
@@ -61,16 +60,16 @@ fn uv(env: &TestEnv, index: &Index, venv: &str, arguments: &[&str]) {
         &arguments[2..],
     ]
     .concat());
-    let said = Command::new(env.path("").join(&python))
+    let output = Command::new(env.path("").join(&python))
         .args(["-c", "import demo_app, demo_lib, demo_old; print(demo_lib.__version__)"])
         .output()
         .unwrap();
-    assert_eq!(String::from_utf8_lossy(&said.stdout).trim(), "1.2", "{venv}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "1.2", "{venv}");
 }
 
 #[test]
 fn uv_installs_the_requirements_and_the_pylock() {
-    let (env, index) = made();
+    let (env, index) = installed();
     let requirements = export(&env, &index, "requirements");
     assert!(!requirements.contains("127.0.0.1"), "{requirements}");
     fs_err::write(env.path("requirements.txt"), requirements).unwrap();
@@ -96,12 +95,12 @@ fn uv_installs_the_requirements_and_the_pylock() {
     )
     .unwrap();
     let tampered = std::panic::catch_unwind(|| uv(&env, &index, "tampered", &["pip", "sync", "pylock.toml"]));
-    assert!(tampered.is_err(), "uv took a file that is not what the hash says");
+    assert!(tampered.is_err(), "uv installed a file with another hash");
 }
 
 #[test]
-fn conda_packages_are_read_by_rattler_and_name_no_mirror() {
-    let (env, index) = made();
+fn rattler_reads_the_conda_packages_and_they_contain_no_mirror() {
+    let (env, index) = installed();
     let explicit = export(&env, &index, "explicit");
     let spec: ExplicitEnvironmentSpec = explicit.parse().unwrap();
     assert_eq!(spec.packages.len(), 1);
@@ -119,7 +118,7 @@ fn conda_packages_are_read_by_rattler_and_name_no_mirror() {
     for format in ["explicit", "environment.yml", "requirements", "cyclonedx"] {
         let text = export(&env, &index, format);
         assert!(!text.contains("127.0.0.1") && !text.contains("file:"), "{text}");
-        assert_eq!(text, export(&env, &index, format), "the same environment, other bytes");
+        assert_eq!(text, export(&env, &index, format), "two exports differ");
     }
     let sbom: serde_json::Value = serde_json::from_str(&export(&env, &index, "cyclonedx")).unwrap();
     assert_eq!(
@@ -144,8 +143,8 @@ fn an_environment_on_this_machines_python_is_not_exported() {
 }
 
 #[test]
-fn what_is_not_there_is_said_beside_what_is() {
-    let (env, index) = made();
+fn an_unknown_profile_or_format_is_an_error() {
+    let (env, index) = installed();
     env.matenv(&["export", "demo", "--format", "explicit", "--profile", "gpu"])
         .exits(2)
         .says("no `demo` for profile gpu, available: demo-cpu for ");

@@ -1,24 +1,24 @@
-//! What this machine is, with drivers that the tests make up: `nvidia-smi` is a script, NVML a few lines of C.
+//! The detected hardware, with fake drivers: `nvidia-smi` is a script, NVML a few lines of C.
 
 use std::{os::unix::fs::PermissionsExt as _, path::Path, process::Command, time::Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Index, Options, TestEnv, Wheel, skipped};
+use crate::support::{Index, OWN_DRIVER, Options, TestEnv, Wheel, skip};
 
-/// Whether a driver of this machine's own would answer first.
+/// Returns whether this machine has its own driver, and skips the test then: that driver answers before a fake one.
 pub(crate) fn has_a_driver() -> bool {
     let proc = Path::new("/proc/driver/nvidia/version").exists();
     let wsl = Path::new("/usr/lib/wsl/lib/libnvidia-ml.so.1").exists();
-    let known = Command::new("ldconfig").arg("-p").output();
-    let library = known.is_ok_and(|it| String::from_utf8_lossy(&it.stdout).contains("libnvidia-ml.so.1"));
+    let libraries = Command::new("ldconfig").arg("-p").output();
+    let library = libraries.is_ok_and(|it| String::from_utf8_lossy(&it.stdout).contains("libnvidia-ml.so.1"));
     if proc || wsl || library {
-        skipped("this machine has a driver of NVIDIA of its own");
+        skip(OWN_DRIVER);
     }
     proc || wsl || library
 }
 
-/// An `nvidia-smi` in front of PATH.
+/// Puts a fake `nvidia-smi` first on PATH.
 pub(crate) fn fake_smi(env: &mut TestEnv, script: &str) {
     let folder = env.path("fake");
     fs_err::create_dir_all(&folder).unwrap();
@@ -29,19 +29,19 @@ pub(crate) fn fake_smi(env: &mut TestEnv, script: &str) {
     env.set("PATH", format!("{}:{rest}", folder.display()));
 }
 
-/// An NVML of one GPU, or one that answers `nvmlInit` with `refusal`; `None` where there is no C compiler.
-fn fake_nvml(env: &mut TestEnv, refusal: u32) -> Option<()> {
-    fake_nvml_of(env, refusal, 1)
+/// Compiles an NVML with one GPU, whose `nvmlInit` returns `result`; skips the test if there is no C compiler.
+fn fake_nvml(env: &mut TestEnv, result: u32) -> Option<()> {
+    fake_nvml_of(env, result, 1)
 }
 
-/// The same of several: the second is lost, the third has MIG switched on and no slices.
-fn fake_nvml_of(env: &mut TestEnv, refusal: u32, count: u32) -> Option<()> {
+/// Like [`fake_nvml`], with several GPUs: the second is lost, the third has MIG enabled but no slices.
+fn fake_nvml_of(env: &mut TestEnv, result: u32, count: u32) -> Option<()> {
     let folder = env.path("nvml");
     fs_err::create_dir_all(&folder).unwrap();
     let source = folder.join("nvml.c");
     let text = format!(
         r#"#include <string.h>
-        int nvmlInit_v2(void) {{ return {refusal}; }}
+        int nvmlInit_v2(void) {{ return {result}; }}
         int nvmlShutdown(void) {{ return 0; }}
         int nvmlSystemGetDriverVersion(char *text, unsigned n) {{ strncpy(text, "580.65.06", n); return 0; }}
         int nvmlSystemGetCudaDriverVersion_v2(int *version) {{ *version = 13000; return 0; }}
@@ -54,12 +54,12 @@ fn fake_nvml_of(env: &mut TestEnv, refusal: u32, count: u32) -> Option<()> {
     );
     fs_err::write(&source, text).unwrap();
     let library = folder.join("libnvidia-ml.so.1");
-    let made = Command::new("cc")
+    let compiled = Command::new("cc")
         .args(["-shared", "-fPIC", "-o"])
         .args([&library, &source])
         .status();
-    if !made.is_ok_and(|status| status.success()) {
-        skipped("it needs a C compiler");
+    if !compiled.is_ok_and(|status| status.success()) {
+        skip("there is no C compiler (cc)");
         return None;
     }
     env.set("LD_LIBRARY_PATH", folder);
@@ -71,7 +71,7 @@ fn hardware(env: &TestEnv) -> Value {
 }
 
 #[test]
-fn this_machine_is_told() {
+fn hardware_shows_platform_gpu_and_disk_space() {
     let env = TestEnv::new();
     env.matenv(&["hardware"])
         .exits(0)
@@ -81,7 +81,7 @@ fn this_machine_is_told() {
 }
 
 #[test]
-fn the_form_is_a_hardware_file() {
+fn the_json_output_is_a_hardware_file() {
     let mut env = TestEnv::new();
     env.set("LD_PRELOAD", "");
     env.set("LD_LIBRARY_PATH", "/opt/other");
@@ -132,9 +132,9 @@ fn two_gpus_of_nvidia_smi_are_two_gpus_with_one_driver() {
         .exits(0)
         .says("RTX 4090, 23.99 GiB, hidden by CUDA_VISIBLE_DEVICES");
     env.set("CONDA_OVERRIDE_CUDA", "");
-    let without = hardware(&env);
-    assert_eq!(without["cuda_driver"], Value::Null);
-    assert!(!without["gpus"].to_string().contains("nvidia"), "{without}");
+    let found = hardware(&env);
+    assert_eq!(found["cuda_driver"], Value::Null);
+    assert!(!found["gpus"].to_string().contains("nvidia"), "{found}");
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn an_override_without_a_gpu_leaves_the_gpus_unknown() {
 }
 
 #[test]
-fn an_updated_driver_says_that_a_reboot_is_due() {
+fn an_updated_driver_requires_a_reboot() {
     if has_a_driver() {
         return;
     }
@@ -166,14 +166,14 @@ fn an_updated_driver_says_that_a_reboot_is_due() {
         "{found}"
     );
 
-    // NVML's own number for the same.
+    // NVML returns a number for the same error.
     if fake_nvml(&mut env, 18).is_some() {
         env.matenv(&["hardware"]).exits(0).says("a reboot is required");
     }
 }
 
 #[test]
-fn an_nvidia_smi_that_hangs_is_not_waited_for() {
+fn a_hanging_nvidia_smi_is_stopped_after_a_time_limit() {
     if has_a_driver() {
         return;
     }
@@ -187,7 +187,7 @@ fn an_nvidia_smi_that_hangs_is_not_waited_for() {
 }
 
 #[test]
-fn nvml_tells_a_gpu() {
+fn nvml_reports_a_gpu() {
     let mut env = TestEnv::new();
     if fake_nvml(&mut env, 0).is_none() {
         return;
@@ -204,9 +204,9 @@ fn nvml_tells_a_gpu() {
     );
 }
 
-/// One lost GPU of many made an environment for the processor, and one in MIG mode without slices was not told.
+/// With one lost GPU of several, an older version chose the CPU. It did not report a GPU in MIG mode without slices.
 #[test]
-fn a_gpu_that_fails_leaves_the_others() {
+fn a_failed_gpu_does_not_hide_the_others() {
     let mut env = TestEnv::new();
     if fake_nvml_of(&mut env, 0, 3).is_none() {
         return;
@@ -221,7 +221,7 @@ fn a_gpu_that_fails_leaves_the_others() {
     let warning = found["driver_warning"].as_str().unwrap();
     assert!(
         warning.starts_with("GPU 1 does not answer (")
-            && warning.contains("GPU 2 (NVIDIA H100 PCIe) has MIG switched on"),
+            && warning.contains("GPU 2 (NVIDIA H100 PCIe) has MIG enabled but no MIG slice"),
         "{warning}"
     );
     env.matenv(&["hardware"]).exits(0).says("GPU 1 does not answer");
@@ -235,7 +235,7 @@ fn a_gpu_that_fails_leaves_the_others() {
 }
 
 #[test]
-fn one_gpu_that_nvidia_smi_lost_leaves_the_others() {
+fn a_gpu_that_nvidia_smi_lost_does_not_hide_the_others() {
     if has_a_driver() {
         return;
     }
@@ -253,8 +253,8 @@ fn one_gpu_that_nvidia_smi_lost_leaves_the_others() {
     );
 }
 
-/// The certificate as another machine would have written it.
-fn proven_elsewhere(env: &TestEnv, change: impl FnOnce(&mut Value)) {
+/// Changes the certificate, as if another machine had written it.
+fn change_certificate(env: &TestEnv, change: impl FnOnce(&mut Value)) {
     let file = env.home().join(".matenv/envs/demo/share/matenv/certificate.json");
     let mut certificate: Value = serde_json::from_str(&fs_err::read_to_string(&file).unwrap()).unwrap();
     change(&mut certificate);
@@ -262,7 +262,7 @@ fn proven_elsewhere(env: &TestEnv, change: impl FnOnce(&mut Value)) {
 }
 
 #[test]
-fn another_machine_than_the_proven_one_is_told_in_a_sentence() {
+fn commands_warn_on_another_machine_than_the_proven_one() {
     if has_a_driver() {
         return;
     }
@@ -286,7 +286,7 @@ fn another_machine_than_the_proven_one_is_told_in_a_sentence() {
         (&Value::Null, "")
     );
 
-    proven_elsewhere(&env, |certificate| {
+    change_certificate(&env, |certificate| {
         certificate["profile"] = json!("gpu");
         certificate["backend"] = json!("cu130");
         certificate["hardware"]["host"] = json!("hydra1");
@@ -304,13 +304,13 @@ fn another_machine_than_the_proven_one_is_told_in_a_sentence() {
 
     if fake_nvml(&mut env, 0).is_some() {
         run(&env).says("proven for compute capability 8.9 on hydra1; this node's NVIDIA H100 PCIe has 9.0");
-        proven_elsewhere(&env, |certificate| {
+        change_certificate(&env, |certificate| {
             certificate["profile"] = json!("cpu");
             certificate["hardware"]["gpus"] = json!([]);
         });
         run(&env)
             .says("proven for CPU on hydra1; this node has an NVIDIA H100 PCIe: matenv install demo --profile gpu");
-        proven_elsewhere(&env, |certificate| certificate["hardware"]["gpus"] = Value::Null);
-        assert_eq!(run(&env).stderr, "", "it says nothing of GPUs");
+        change_certificate(&env, |certificate| certificate["hardware"]["gpus"] = Value::Null);
+        assert_eq!(run(&env).stderr, "", "the certificate contains no GPUs");
     }
 }

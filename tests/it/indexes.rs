@@ -1,5 +1,5 @@
-//! Indexes as they really are: torch's with its files on a second host, NVIDIA's with sdists beside wheels, PyPI's in JSON,
-//! mirrors of them, hashes that are missing.
+//! Indexes like the real ones: torch's with files on a second host, NVIDIA's with sdists next to wheels, PyPI's in JSON.
+//! Also mirrors and missing hashes.
 
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ const TENSORRT: &str = "[[pypi]]\nrequirement = \"torch-tensorrt\"\nsource = \"t
                         [[build]]\npackage = \"tensorrt\"\nrequires = [\"tiny-backend\"]\nbecause = \"no wheel\"\n\
                         [[build]]\npackage = \"tensorrt-cu13\"\nrequires = [\"tiny-backend\"]\nbecause = \"no wheel\"\n";
 
-/// PyPI with all that a stack for CUDA 13 takes from it, and with newer and wrong ones of what is to come from elsewhere.
+/// PyPI with the packages that a stack for CUDA 13 takes from it, and with versions that must not be used.
 fn pypi() -> Vec<File> {
     let wheels = [
         toolkit("13.0.2"),
@@ -46,13 +46,13 @@ fn torch_wheels() -> [Wheel; 3] {
     ]
 }
 
-/// What torch's index has, one without metadata beside it.
+/// The files of the torch index, one of them without a metadata file.
 fn torch() -> Vec<File> {
     let [torch, torchvision, torch_tensorrt] = torch_wheels().map(File::from);
     vec![torch, torchvision.without_metadata(), torch_tensorrt]
 }
 
-/// The URL of a source that no mirror stands for.
+/// Returns the URL of a source without a mirror.
 fn default_url(source: &str) -> String {
     let sources: toml::Table = toml::from_str(include_str!("../../profiles/sources.toml")).unwrap();
     sources[source]["url"].as_str().unwrap().to_owned()
@@ -65,7 +65,7 @@ fn nvidia() -> Vec<File> {
     ]
 }
 
-/// Version and URL of a package.
+/// Returns version and URL of a package.
 fn package(certificate: &Value, name: &str) -> (String, String) {
     let packages = certificate["packages"].as_array().unwrap();
     let found = packages.iter().find(|package| package["name"] == name);
@@ -74,13 +74,13 @@ fn package(certificate: &Value, name: &str) -> (String, String) {
     (text("version"), text("url"))
 }
 
-const UNPROVEN: [&str; 2] = ["--no-verify", "--json"];
+const NO_VERIFY: [&str; 2] = ["--no-verify", "--json"];
 
 #[test]
 fn each_package_comes_from_its_own_index() {
     let gpu = Gpu::new(H100, "cu130", &pypi(), &torch()).with_nvidia(&nvidia());
     gpu.env.manifest_for(&["gpu-trt"], &format!("{TORCH}{TENSORRT}"));
-    let made = gpu.install("gpu-trt", &UNPROVEN).exits(0).json();
+    let certificate = gpu.install("gpu-trt", &NO_VERIFY).exits(0).json();
     let (files, nvidia) = (gpu.torch.files_root(), default_url("nvidia"));
     for (name, version, file) in [
         (
@@ -115,7 +115,7 @@ fn each_package_comes_from_its_own_index() {
             "tensorrt_cu13_bindings-10.16.1.11-py3-none-any.whl".to_owned(),
         ),
     ] {
-        assert_eq!(package(&made, name), (version.to_owned(), file));
+        assert_eq!(package(&certificate, name), (version.to_owned(), file));
     }
     assert_eq!(gpu.nvidia.fetched(), ["tensorrt_cu13_libs-10.16.1.11-py3-none-any.whl"]);
     let code = "import torch, tensorrt, tensorrt_cu13_libs as libs; print(torch.__version__, tensorrt.__version__, libs.__version__)";
@@ -126,27 +126,27 @@ fn each_package_comes_from_its_own_index() {
 }
 
 #[test]
-fn what_the_caches_hold_needs_no_index_again() {
+fn cached_packages_are_not_downloaded_again() {
     let gpu = Gpu::new(H100, "cu130", &pypi(), &torch()).with_nvidia(&nvidia());
     gpu.env.manifest_for(&["gpu-trt"], &format!("{TORCH}{TENSORRT}"));
-    gpu.install("gpu-trt", &UNPROVEN).exits(0);
+    gpu.install("gpu-trt", &NO_VERIFY).exits(0);
     let indexes = [&gpu.pypi, &gpu.torch, &gpu.nvidia];
     let _ = indexes.map(Index::requests);
     gpu.install("gpu-trt", &["--no-verify", "--force"]).exits(0);
     assert_eq!(
         indexes.map(Index::fetched).concat(),
         Vec::<String>::new(),
-        "fetched again"
+        "downloaded again"
     );
     let _ = indexes.map(Index::requests);
     gpu.install("gpu-trt", &["--no-verify", "--force", "--offline"])
         .exits(0);
-    assert_eq!(indexes.map(Index::requests).concat(), Vec::<String>::new(), "asked");
+    assert_eq!(indexes.map(Index::requests).concat(), Vec::<String>::new(), "requests");
 }
 
-/// The torch index has a few of them. uv fetches such a wheel when it resolves, to know its hash.
+/// The torch index has a few of them. uv downloads such a wheel while it resolves, to compute the hash.
 #[test]
-fn a_wheel_that_is_listed_without_a_hash_gets_its_own() {
+fn the_hash_of_a_wheel_is_computed_if_the_index_lists_none() {
     let [torch, torchvision, _] = torch_wheels();
     let own = torch.sha256();
     for metadata in [true, false] {
@@ -154,39 +154,39 @@ fn a_wheel_that_is_listed_without_a_hash_gets_its_own() {
         let file = if metadata { file } else { file.without_metadata() };
         let gpu = Gpu::new(H100, "cu130", &pypi(), &[file, torchvision.clone().into()]);
         gpu.env.manifest_for(&["gpu"], TORCH);
-        let made = gpu.install("gpu", &UNPROVEN).exits(0).json();
-        let packages = made["packages"].as_array().unwrap();
+        let certificate = gpu.install("gpu", &NO_VERIFY).exits(0).json();
+        let packages = certificate["packages"].as_array().unwrap();
         let torch = packages.iter().find(|package| package["name"] == "torch").unwrap();
         assert_eq!(torch["sha256"], own);
     }
 }
 
-/// What the certificate and the lock name is the host that the mirror stands for.
+/// Certificate and lock contain the host that the mirror replaces.
 #[test]
-fn a_mirror_of_the_files_host_is_named_in_no_certificate() {
+fn the_certificate_does_not_contain_the_mirror_of_the_file_host() {
     let gpu = Gpu::new(H100, "cu130", &pypi(), &torch());
     gpu.env.manifest_for(&["gpu"], TORCH);
     let mirror = format!("https://files.example.org={}", gpu.torch.files_root());
-    let more = [&["--mirror", &mirror], &UNPROVEN[..]].concat();
-    let made = gpu.install("gpu", &more).exits(0).json();
+    let more = [&["--mirror", &mirror], &NO_VERIFY[..]].concat();
+    let certificate = gpu.install("gpu", &more).exits(0).json();
     let url = "https://files.example.org/whl/cu130/torch-2.12.1%2Bcu130-py3-none-any.whl";
-    assert_eq!(package(&made, "torch").1, url);
+    assert_eq!(package(&certificate, "torch").1, url);
 }
 
-/// The index itself is reached by its default URL, which begins with the prefix.
+/// The default URL of the torch index starts with the prefix.
 #[test]
-fn a_mirror_of_a_url_prefix_stands_for_the_torch_index() {
+fn a_mirror_of_a_url_prefix_replaces_the_torch_index() {
     let gpu = Gpu::new(H100, "cu130", &pypi(), &torch());
     gpu.env.manifest_for(&["gpu"], TORCH);
     let canonical = default_url("torch").replace("/{backend}", "");
     let mirror = format!("{canonical}={}/whl", gpu.torch.root());
-    let made = gpu.install_with(&["pypi"], "gpu", &[&["--mirror", &mirror], &UNPROVEN[..]].concat());
-    assert_eq!(package(&made.exits(0).json(), "torch").0, "2.12.1+cu130");
+    let ran = gpu.install_with(&["pypi"], "gpu", &[&["--mirror", &mirror], &NO_VERIFY[..]].concat());
+    assert_eq!(package(&ran.exits(0).json(), "torch").0, "2.12.1+cu130");
 }
 
 /// uv follows the links of the pages itself.
 #[test]
-fn a_mirror_of_the_files_host_is_followed_while_uv_resolves() {
+fn uv_uses_the_mirror_of_the_file_host_while_it_resolves() {
     let gpu = Gpu::new(H100, "cu130", &pypi(), &torch());
     gpu.env.manifest_for(&["gpu"], TORCH);
     let files = torch();
@@ -195,15 +195,15 @@ fn a_mirror_of_the_files_host_is_followed_while_uv_resolves() {
         format!("torch={}", pages.url()),
         format!("https://files.example.org={}", gpu.torch.files_root()),
     );
-    let more = [&["--mirror", &torch, "--mirror", &host], &UNPROVEN[..]].concat();
-    let made = gpu.install_with(&["pypi"], "gpu", &more).exits(0).json();
+    let more = [&["--mirror", &torch, "--mirror", &host], &NO_VERIFY[..]].concat();
+    let certificate = gpu.install_with(&["pypi"], "gpu", &more).exits(0).json();
     let url = "https://files.example.org/whl/cu130/torch-2.12.1%2Bcu130-py3-none-any.whl";
-    assert_eq!(package(&made, "torch").1, url);
+    assert_eq!(package(&certificate, "torch").1, url);
 }
 
-/// It was told as a package that is not in the registry.
+/// An older version reported an unknown package.
 #[test]
-fn a_page_that_a_proxy_refuses_is_a_source_that_does_not_answer() {
+fn a_page_that_a_proxy_refuses_is_an_unreachable_source() {
     let gpu = Gpu::new(H100, "cu130", &pypi(), &torch());
     gpu.env.manifest_for(&["gpu"], TORCH);
     let files = torch();
@@ -216,16 +216,16 @@ fn a_page_that_a_proxy_refuses_is_a_source_that_does_not_answer() {
         format!("torch={}", pages.url()),
         format!("https://files.example.org={}", gpu.torch.files_root()),
     );
-    let more = [&["--mirror", &torch, "--mirror", &host], &UNPROVEN[..]].concat();
+    let more = [&["--mirror", &torch, "--mirror", &host], &NO_VERIFY[..]].concat();
     gpu.install_with(&["pypi"], "gpu", &more)
         .exits(4)
         .says("the index `torch` does not answer")
         .says("403");
 }
 
-/// Without a mirror for it: that it is torch's file is told.
+/// The error names the torch index, because the file is from there.
 #[test]
-fn a_files_host_that_does_not_answer_is_told_as_torchs() {
+fn an_unreachable_file_host_names_the_torch_index() {
     let mut gpu = Gpu::new(H100, "cu130", &pypi(), &[]);
     gpu.env.set("UV_HTTP_RETRIES", "0");
     gpu.env.manifest_for(&["gpu"], TORCH);
@@ -245,16 +245,16 @@ fn a_files_host_that_does_not_answer_is_told_as_torchs() {
 }
 
 #[test]
-fn a_mirror_with_everything_on_one_host() {
+fn a_mirror_may_have_pages_and_files_on_one_host() {
     let [torch, torchvision, _] = torch_wheels().map(File::from);
     let gpu = Gpu::new(H100, "cu130", &pypi(), &[]);
     gpu.env.manifest_for(&["gpu"], TORCH);
     let mirror = Index::torch_on_one_host(&[("cu130", &[torch, torchvision])]);
     let mirror = format!("torch={}", mirror.url());
-    let made = gpu
-        .install("gpu", &[&["--mirror", &mirror], &UNPROVEN[..]].concat())
+    let certificate = gpu
+        .install("gpu", &[&["--mirror", &mirror], &NO_VERIFY[..]].concat())
         .exits(0)
         .json();
     let url = default_url("torch").replace("{backend}", "cu130/torch-2.12.1%2Bcu130-py3-none-any.whl");
-    assert_eq!(package(&made, "torch").1, url);
+    assert_eq!(package(&certificate, "torch").1, url);
 }

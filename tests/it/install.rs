@@ -1,4 +1,4 @@
-//! One environment's life: made, left alone, made again, used, removed.
+//! An environment is installed, used, installed again and removed.
 
 use crate::support::{DEAD_CHANNEL, Index, Options, TestEnv, Wheel};
 
@@ -14,17 +14,20 @@ fn index() -> Index {
 }
 
 #[test]
-fn an_environment_is_made_used_and_removed() {
+fn an_environment_is_installed_used_and_removed() {
     let env = TestEnv::new().with_uv();
     env.manifest(APP);
     let index = index();
-    let made = env.install_demo(&index.url(), &["--json"]).exits(0).json();
-    assert_eq!(made["changed"], true);
-    assert_eq!(made["proven"], false, "the benchmark was skipped");
-    assert_eq!(made["fallbacks"], serde_json::json!(["host-python"]));
-    assert_eq!(made["verification"]["probes"][0]["output"], "1.0");
-    assert_eq!(made["sources"]["pypi"], "mirror", "a mirror's URL is nobody's business");
-    let names: Vec<_> = made["packages"]
+    let certificate = env.install_demo(&index.url(), &["--json"]).exits(0).json();
+    assert_eq!(certificate["changed"], true);
+    assert_eq!(certificate["proven"], false, "the benchmark was skipped");
+    assert_eq!(certificate["fallbacks"], serde_json::json!(["host-python"]));
+    assert_eq!(certificate["verification"]["probes"][0]["output"], "1.0");
+    assert_eq!(
+        certificate["sources"]["pypi"], "mirror",
+        "the certificate contains no URL of a mirror"
+    );
+    let names: Vec<_> = certificate["packages"]
         .as_array()
         .unwrap()
         .iter()
@@ -33,8 +36,8 @@ fn an_environment_is_made_used_and_removed() {
     assert_eq!(names, ["python", "demo-app", "demo-lib"]);
 
     let link = env.home().join(".matenv/envs/demo");
-    let door = env.home().join(".conda/envs/demo");
-    assert_eq!(fs_err::read_link(&door).unwrap(), link);
+    let conda_link = env.home().join(".conda/envs/demo");
+    assert_eq!(fs_err::read_link(&conda_link).unwrap(), link);
     assert!(link.join("conda-meta/history").is_file() && link.join("conda-meta/frozen").is_file());
 
     let listed = env.matenv(&["list", "--json"]).exits(0).json();
@@ -48,28 +51,35 @@ fn an_environment_is_made_used_and_removed() {
         .env("LD_LIBRARY_PATH", "/bad")
         .status()
         .unwrap();
-    assert_eq!(ran.code(), Some(7), "the exit code passes, the library path does not");
+    assert_eq!(
+        ran.code(),
+        Some(7),
+        "the exit code is passed on, the library path is not"
+    );
     env.matenv(&["run", "demo", "--", "no-such-command"])
         .exits(2)
         .says("there is no command `no-such-command`");
 
     env.matenv(&["remove", "demo"]).exits(0);
-    assert!(fs_err::symlink_metadata(&link).is_err() && fs_err::symlink_metadata(&door).is_err());
+    assert!(fs_err::symlink_metadata(&link).is_err() && fs_err::symlink_metadata(&conda_link).is_err());
     let left = fs_err::read_dir(env.home().join(".matenv/store")).unwrap().count();
     assert_eq!(left, 0, "a generation was left");
     env.matenv(&["info", "demo"]).exits(2).says("not installed");
 }
 
 #[test]
-fn a_second_run_does_nothing_and_force_makes_a_generation_with_the_same_versions() {
+fn a_second_run_changes_nothing_and_force_creates_a_generation_with_the_same_versions() {
     let env = TestEnv::new().with_uv();
     env.manifest(APP);
     let first = index();
-    let made = env
+    let certificate = env
         .install_demo(&first.url(), &["--no-verify", "--json"])
         .exits(0)
         .json();
-    assert_eq!((&made["generation"], &made["ok"]), (&1.into(), &false.into()));
+    assert_eq!(
+        (&certificate["generation"], &certificate["ok"]),
+        (&1.into(), &false.into())
+    );
     first.requests();
     let again = env
         .install_demo(&first.url(), &["--no-verify", "--json"])
@@ -79,7 +89,7 @@ fn a_second_run_does_nothing_and_force_makes_a_generation_with_the_same_versions
     assert_eq!(
         first.requests(),
         Vec::<String>::new(),
-        "a run with nothing to do asked the index"
+        "a run with nothing to do sent requests to the index"
     );
 
     let forced = env
@@ -88,11 +98,11 @@ fn a_second_run_does_nothing_and_force_makes_a_generation_with_the_same_versions
         .json();
     assert_eq!((&forced["changed"], &forced["generation"]), (&true.into(), &2.into()));
     let kept = fs_err::read_dir(env.home().join(".matenv/store")).unwrap().count();
-    assert_eq!(kept, 2, "the generation before the current one stays");
+    assert_eq!(kept, 2, "the previous generation is missing");
 }
 
 #[test]
-fn a_name_puts_two_environments_of_one_manifest_side_by_side() {
+fn one_manifest_can_have_two_environments_with_two_names() {
     let env = TestEnv::new().with_uv();
     env.manifest(APP);
     let index = index();
@@ -121,7 +131,7 @@ fn a_failing_probe_leaves_the_old_environment_current() {
     let current = fs_err::read_link(env.home().join(".matenv/envs/demo")).unwrap();
     env.manifest(
         "[[pypi]]\nrequirement = \"demo-app<2\"\nbecause = \"the demo\"\n\
-         [[probe]]\nname = \"doomed\"\npython = \"import no_such_module\"\n\
+         [[probe]]\nname = \"fails\"\npython = \"import no_such_module\"\n\
          [[probe]]\nname = \"endless\"\ntimeout_s = 1\npython = \"import time; time.sleep(60)\"\n",
     );
     let failed = env.install_demo(&index.url(), &["--json"]).exits(6).json();
@@ -155,7 +165,7 @@ fn two_installations_at_once_wait_for_each_other() {
     ]
     .concat();
     let children = [env.spawn(&arguments), env.spawn(&arguments)];
-    let said: Vec<String> = children
+    let outputs: Vec<String> = children
         .into_iter()
         .map(|child| {
             let output = child.wait_with_output().unwrap();
@@ -163,10 +173,13 @@ fn two_installations_at_once_wait_for_each_other() {
             String::from_utf8_lossy(&output.stderr).into_owned()
         })
         .collect();
-    assert!(said.iter().any(|said| said.contains("waiting for it")), "{said:?}");
+    assert!(
+        outputs.iter().any(|output| output.contains("waiting for it")),
+        "{outputs:?}"
+    );
 }
 
-/// The package of the host's Python is made at install time, later than any cut-off: nothing resolved.
+/// matenv creates the package of the host's Python during the installation, so it is newer than any cut-off date.
 #[test]
 fn a_cut_off_date_does_not_exclude_the_hosts_python() {
     let env = TestEnv::new().with_uv();
@@ -176,29 +189,33 @@ fn a_cut_off_date_does_not_exclude_the_hosts_python() {
         .exits(0);
 }
 
-/// Offline the channel's records are not in the cache, so the host's Python has to stand in as it did online.
+/// The cache does not contain the records of the channel, so matenv falls back to the host's Python, as it did online.
 #[test]
-fn what_the_caches_hold_is_installed_again_offline() {
+fn cached_packages_are_installed_offline() {
     let env = TestEnv::new().with_uv();
     env.manifest(APP);
     let index = index();
     env.install_demo(&index.url(), &["--no-verify"]).exits(0);
     index.requests();
-    let made = env
+    let certificate = env
         .install_demo(&index.url(), &["--name", "demo-two", "--offline", "--json"])
         .exits(0)
         .json();
-    assert_eq!(made["fallbacks"], serde_json::json!(["host-python"]));
-    assert_eq!(index.requests(), Vec::<String>::new(), "offline asked the index");
+    assert_eq!(certificate["fallbacks"], serde_json::json!(["host-python"]));
+    assert_eq!(
+        index.requests(),
+        Vec::<String>::new(),
+        "an offline run sent requests to the index"
+    );
 }
 
-/// `matenv install demo-two --force` names no manifest.
+/// `matenv install demo-two --force` would look for a manifest `demo-two`.
 #[test]
-fn a_remedy_for_a_named_environment_names_its_manifest_too() {
+fn the_remedy_of_a_named_environment_contains_its_manifest() {
     let env = TestEnv::new().with_uv();
     env.manifest(
         "[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n\
-         [[probe]]\nname = \"doomed\"\npython = \"import no_such_module\"\n",
+         [[probe]]\nname = \"fails\"\npython = \"import no_such_module\"\n",
     );
     let index = index();
     env.install_demo(&index.url(), &["--name", "demo-two"])
@@ -209,13 +226,13 @@ fn a_remedy_for_a_named_environment_names_its_manifest_too() {
         .says("nothing is installed yet");
 }
 
-/// It reaches the other environment.
+/// It would activate the other environment.
 #[test]
-fn conda_activate_is_not_offered_where_the_name_is_taken() {
+fn conda_activate_is_not_shown_if_another_environment_has_the_name() {
     let env = TestEnv::new().with_uv();
     env.manifest(APP);
     let index = index();
     fs_err::create_dir_all(env.home().join(".conda/envs/demo/conda-meta")).unwrap();
-    let made = env.install_demo(&index.url(), &[]).exits(0).says("ME022");
-    assert!(!made.stdout.contains("conda activate"), "{made}");
+    let installed = env.install_demo(&index.url(), &[]).exits(0).says("ME022");
+    assert!(!installed.stdout.contains("conda activate"), "{installed}");
 }

@@ -1,4 +1,4 @@
-//! A lab's folder: one recipe that every command in it and below it goes by.
+//! The file of a lab, which every command in its folder and below uses.
 
 use std::path::{Path, PathBuf};
 
@@ -6,12 +6,12 @@ use serde_json::Value;
 
 use crate::support::{DEAD_CHANNEL, Index, Options, Ran, TestEnv, Wheel};
 
-/// Run matenv in `folder`.
+/// Runs matenv in `folder`.
 fn within(env: &TestEnv, folder: &Path, arguments: &[&str]) -> Ran {
     env.command(arguments).current_dir(folder).output().unwrap().into()
 }
 
-/// A lab with `text` as its file, and a folder below it.
+/// Creates a lab with this `matenv.toml`, and returns its folder and a subfolder.
 fn lab(env: &TestEnv, text: &str) -> (PathBuf, PathBuf) {
     let root = env.path("the lab");
     let below = root.join("videos/run 1");
@@ -20,7 +20,7 @@ fn lab(env: &TestEnv, text: &str) -> (PathBuf, PathBuf) {
     (root, below)
 }
 
-/// The reason why a plan asks for `requirement`.
+/// Returns the reason for a requirement in a plan.
 fn because<'a>(plan: &'a Value, requirement: &str) -> Option<&'a str> {
     let choices = plan["choices"].as_array().unwrap();
     choices
@@ -52,7 +52,7 @@ fn init_then_add_then_plan_shows_the_package_with_its_reason() {
     assert_eq!(because(&plan, "ipykernel>=6"), Some("matenv.toml adds it"));
     let joined = because(&plan, "sleap-nn>=0.1,<0.3,<0.2.9").unwrap();
     assert!(joined.ends_with("; matenv.toml adds it"), "{joined}");
-    // It is another environment's no more than it is outside.
+    // It applies neither to another environment nor outside the lab.
     let other = within(&env, &root, &[&["plan", "sleap", "--name", "mine"], &cpu[..]].concat());
     assert_eq!(because(&other.exits(0).json(), "ipykernel>=6"), None);
     let outside = env.matenv(&[&["plan", "sleap"], &cpu[..]].concat()).exits(0).json();
@@ -60,7 +60,7 @@ fn init_then_add_then_plan_shows_the_package_with_its_reason() {
 }
 
 #[test]
-fn a_bare_command_takes_the_environments_that_are_listed() {
+fn a_command_without_a_name_uses_the_listed_environments() {
     let env = TestEnv::new();
     let (_, below) = lab(
         &env,
@@ -90,11 +90,11 @@ fn a_bare_command_takes_the_environments_that_are_listed() {
 }
 
 #[test]
-fn the_labs_manifests_and_mirrors_count_below_its_folder() {
+fn the_manifests_and_mirrors_of_the_lab_apply_in_its_subfolders() {
     let env = TestEnv::new();
     let (root, below) = lab(&env, "[mirrors]\nconda-forge = \"file:///srv/channel\"\n");
-    let made = env.manifest("[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n");
-    fs_err::rename(made, root.join("manifests")).unwrap();
+    let manifests = env.manifest("[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n");
+    fs_err::rename(manifests, root.join("manifests")).unwrap();
     let plan = within(&env, &below, &["plan", "demo", "--profile", "cpu", "--json"])
         .exits(0)
         .json();
@@ -103,14 +103,14 @@ fn the_labs_manifests_and_mirrors_count_below_its_folder() {
         choices.iter().any(|choice| choice["what"] == "source conda-forge"),
         "{plan:#}"
     );
-    let told = within(&env, &below, &["self", "info", "--json"]).exits(0).json();
-    assert_eq!(told["configuration"], serde_json::json!([root.join("matenv.toml")]));
-    // Beside it, the built-in ones count.
+    let info = within(&env, &below, &["self", "info", "--json"]).exits(0).json();
+    assert_eq!(info["configuration"], serde_json::json!([root.join("matenv.toml")]));
+    // Outside the lab, the built-in manifests apply.
     env.matenv(&["plan", "demo"]).exits(2);
 }
 
 #[test]
-fn what_the_lab_adds_is_installed() {
+fn packages_of_the_lab_are_installed() {
     let env = TestEnv::new().with_uv();
     let wheels = [
         Wheel::new("demo-app", "1.0"),
@@ -135,10 +135,10 @@ fn what_the_lab_adds_is_installed() {
     within(&env, &root, &["add", "mine", "demo-lib<2"]).exits(0);
     let second = install(&["mine"]).exits(0).json();
     assert_eq!((&second["changed"], &second["generation"]), (&true.into(), &2.into()));
-    let version = "import demo_lib; print('it is', demo_lib.__version__)";
+    let version = "import demo_lib; print('version', demo_lib.__version__)";
     env.matenv(&["run", "mine", "--", "python", "-c", version])
         .exits(0)
-        .says("it is 1.2");
+        .says("version 1.2");
     assert_eq!(install(&["mine"]).exits(0).json()["changed"], false);
     within(&env, &root, &["add", "mine", "demo-lib>=3"]).exits(0);
     within(&env, &root, &["install", "mine", "--no-bench"])
@@ -151,9 +151,9 @@ fn what_the_lab_adds_is_installed() {
 }
 
 #[test]
-fn packages_are_replaced_and_removed_and_the_rest_of_the_file_stays() {
+fn add_and_remove_package_change_only_their_line_of_the_file() {
     let env = TestEnv::new();
-    let text = "# Ours.\n[environments.sleap]\npackages = [\n  \"ipykernel\", # notebooks\n]\n\n[lock] # later\n";
+    let text = "# Our lab.\n[environments.sleap]\npackages = [\n  \"ipykernel\", # notebooks\n]\n\n[lock] # later\n";
     let (root, below) = lab(&env, text);
     let file = root.join("matenv.toml");
     let replaced = within(&env, &below, &["add", "sleap", "ipykernel>=6", "--json"])
@@ -186,7 +186,7 @@ fn packages_are_replaced_and_removed_and_the_rest_of_the_file_stays() {
 }
 
 #[test]
-fn the_first_environment_that_is_listed_is_told_to_be_alone() {
+fn adding_the_first_environment_warns_that_install_is_limited_to_it() {
     let env = TestEnv::new();
     let (root, _) = lab(&env, "");
     within(&env, &root, &["add", "runtime", "tqdm"])
@@ -201,14 +201,14 @@ fn the_first_environment_that_is_listed_is_told_to_be_alone() {
 }
 
 #[test]
-fn init_copies_the_manifests_to_be_edited() {
+fn init_copies_the_manifests() {
     let env = TestEnv::new();
-    let made = env
+    let created = env
         .matenv(&["init", "mine", "--env", "runtime", "--manifests", "--json"])
         .exits(0)
         .json();
-    assert_eq!(made["environments"], serde_json::json!(["runtime"]));
-    assert_eq!(made["manifests"].as_array().unwrap().len(), 3);
+    assert_eq!(created["environments"], serde_json::json!(["runtime"]));
+    assert_eq!(created["manifests"].as_array().unwrap().len(), 3);
     let root = env.path("mine");
     let manifest = root.join("manifests/runtime.toml");
     let text = fs_err::read_to_string(&manifest).unwrap();
@@ -219,7 +219,7 @@ fn init_copies_the_manifests_to_be_edited() {
     .unwrap();
     let plan = within(&env, &root, &["plan", "--profile", "cpu"]).exits(0);
     assert!(plan.stdout.contains("numpy!=9,"), "{plan}");
-    // A folder that has manifests gets no others over them.
+    // `init` does not overwrite existing manifests.
     fs_err::remove_file(root.join("matenv.toml")).unwrap();
     within(&env, &root, &["init", "--manifests"])
         .exits(2)
@@ -231,7 +231,7 @@ fn init_copies_the_manifests_to_be_edited() {
 }
 
 #[test]
-fn faults_name_the_line_and_the_next_command() {
+fn errors_name_the_line_and_the_next_command() {
     let env = TestEnv::new();
     for command in ["add", "remove-package"] {
         env.matenv(&[command, "sleap", "tqdm"])

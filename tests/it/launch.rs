@@ -1,4 +1,4 @@
-//! A program was starteded: from the terminal, from the menu, and by those who wait for it.
+//! `matenv launch`: starting a program from the terminal, from the menu, and with `--wait`.
 
 use std::{
     path::Path,
@@ -6,9 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+#[cfg(target_os = "linux")]
+use crate::support::skip;
 use crate::support::{Index, Options, TestEnv, Wheel};
 
-/// The demo with a program to launch: its Python, so that each test says what it does.
+/// Creates the manifest of `demo` with a program to launch: Python, so that each test can pass its own code.
 fn launchable() -> (TestEnv, Index) {
     let env = TestEnv::new().with_uv();
     let file = env
@@ -21,14 +23,14 @@ fn launchable() -> (TestEnv, Index) {
 }
 
 #[cfg(unix)]
-fn end(pid: i32) {
+fn kill(pid: i32) {
     let pid = rustix::process::Pid::from_raw(pid).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
 }
 
 #[cfg(unix)]
 #[test]
-fn a_program_outlives_the_command_and_its_words_are_kept() {
+fn a_launched_program_keeps_running_and_its_output_is_logged() {
     let (mut env, index) = launchable();
     env.install_demo(&index.url(), &[]).exits(0);
     let log = env.home().join(".matenv/state/logs/demo.log");
@@ -47,21 +49,21 @@ fn a_program_outlives_the_command_and_its_words_are_kept() {
     );
     assert_eq!(launched["log"], log.to_str().unwrap());
     let pid = i32::try_from(launched["pid"].as_i64().unwrap()).unwrap();
-    let words = fs_err::read_to_string(&log).unwrap();
+    let output = fs_err::read_to_string(&log).unwrap();
     env.matenv(&["remove", "demo"])
         .exits(1)
         .says("a running program uses `demo`");
-    end(pid);
-    assert_eq!(words, "False True \n--an argument\n");
+    kill(pid);
+    assert_eq!(output, "False True \n--an argument\n");
 
-    let doomed = "import sys; print('no display', file=sys.stderr); sys.exit(3)";
-    env.matenv(&["launch", "demo", "--", "-c", doomed])
+    let failing = "import sys; print('no display', file=sys.stderr); sys.exit(3)";
+    env.matenv(&["launch", "demo", "--", "-c", failing])
         .exits(1)
         .says("`python` failed immediately: exit code 3")
         .says("no display")
         .says("matenv launch demo --wait");
     assert_eq!(fs_err::read_to_string(&log).unwrap(), "no display\n");
-    assert_eq!(fs_err::read_to_string(log.with_extension("log.1")).unwrap(), words);
+    assert_eq!(fs_err::read_to_string(log.with_extension("log.1")).unwrap(), output);
     env.matenv(&["launch", "demo", "--", "-c", "pass"])
         .exits(0)
         .says("has already ended, without an error");
@@ -81,14 +83,14 @@ fn a_program_outlives_the_command_and_its_words_are_kept() {
         .unwrap();
     assert_eq!(std::os::unix::process::ExitStatusExt::signal(&killed), Some(9));
 
-    gone(pid);
+    wait_for_end(pid);
     env.matenv(&["remove", "demo"]).exits(0);
-    assert!(!log.exists() && !log.with_extension("log.1").exists(), "a log was left");
+    assert!(!log.exists() && !log.with_extension("log.1").exists(), "a log is left");
 }
 
-/// Wait until the killed program has left the process table: `remove` looks there.
+/// Waits until the killed program is no longer in the process table, which `remove` reads.
 #[cfg(unix)]
-fn gone(pid: i32) {
+fn wait_for_end(pid: i32) {
     let since = Instant::now();
     while Path::new(&format!("/proc/{pid}/exe")).exists() && since.elapsed() < Duration::from_secs(10) {
         std::thread::sleep(Duration::from_millis(20));
@@ -96,7 +98,7 @@ fn gone(pid: i32) {
 }
 
 #[test]
-fn an_environment_without_a_program_says_what_to_do() {
+fn launch_fails_without_a_program() {
     let env = TestEnv::new().with_uv();
     env.manifest("[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n");
     let index = Index::serve(&[Wheel::new("demo-app", "1.0")], Options::default());
@@ -112,7 +114,7 @@ fn an_environment_without_a_program_says_what_to_do() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_menu_entry_is_written_on_request_and_goes_with_the_environment() {
+fn a_menu_entry_is_written_on_request_and_removed_with_the_environment() {
     let (mut env, index) = launchable();
     let home = env.path("a 100% big disk");
     env.set("MATENV_HOME", &home);
@@ -121,7 +123,7 @@ fn a_menu_entry_is_written_on_request_and_goes_with_the_environment() {
         .home()
         .join(".local/share/icons/hicolor/scalable/apps/matenv-demo.svg");
     env.install_demo(&index.url(), &[]).exits(0);
-    assert!(!desktop.exists(), "nobody asked for it");
+    assert!(!desktop.exists(), "the menu entry was written without --menu");
     env.install_demo(&index.url(), &["--menu"])
         .exits(0)
         .says("demo is in the menu");
@@ -137,34 +139,37 @@ fn a_menu_entry_is_written_on_request_and_goes_with_the_environment() {
             "{}{text}",
             String::from_utf8_lossy(&output.stdout)
         ),
-        Err(error) => eprintln!("skipped: the entry is not validated, desktop-file-validate: {error}"),
+        Err(_) => skip("there is no desktop-file-validate"),
     }
-    started_by_the_desktop(&env, &desktop);
+    the_desktop_starts_it(&env, &desktop);
     let removed = env.matenv(&["remove", "demo", "--json"]).exits(0).json();
     assert_eq!(removed["menu"].as_array().map(Vec::len), Some(2));
-    assert!(!desktop.exists() && !icon.exists(), "the entry was left");
+    assert!(!desktop.exists() && !icon.exists(), "the menu entry is left");
 }
 
-/// What `GLib`, which GNOME and most others build on, makes of the Exec line.
+/// Starts the entry with `GLib`, which GNOME and most other desktops use.
 #[cfg(target_os = "linux")]
-fn started_by_the_desktop(env: &TestEnv, desktop: &Path) {
+fn the_desktop_starts_it(env: &TestEnv, desktop: &Path) {
     match env_command(env, "gio").arg("launch").arg(desktop).output() {
         Ok(output) => {
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
             let log = env.path("a 100% big disk").join("state/logs/demo.log");
             let since = Instant::now();
             while !log.exists() {
-                assert!(since.elapsed() < Duration::from_secs(20), "nothing was launched");
+                assert!(
+                    since.elapsed() < Duration::from_secs(20),
+                    "the program was not launched"
+                );
                 std::thread::sleep(Duration::from_millis(50));
             }
-            // Python without input ends by itself.
+            // Python without input ends immediately.
             std::thread::sleep(Duration::from_secs(2));
         }
-        Err(error) => eprintln!("skipped: the entry is not started, gio: {error}"),
+        Err(_) => skip("there is no gio"),
     }
 }
 
-/// A program that sees what a desktop session has: a home, and no `MATENV_HOME`.
+/// Returns a command with the variables of a desktop session: `HOME`, but not `MATENV_HOME`.
 #[cfg(target_os = "linux")]
 fn env_command(env: &TestEnv, program: &str) -> Command {
     let mut command = Command::new(program);

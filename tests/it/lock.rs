@@ -1,35 +1,35 @@
-//! A lab's lock: made on any machine, obeyed on another, and refused when somebody changed it.
+//! The lock of a lab: created on one machine, installed on another, and refused if its files were changed.
 
 use std::path::Path;
 
 use crate::support::{Index, Lab, Options, TestEnv, Wheel, manifest};
 
 #[test]
-fn a_second_lock_is_the_first_one() {
-    let lab = Lab::of_two();
+fn a_second_lock_is_unchanged() {
+    let lab = Lab::with_app_and_lib();
     lab.run(&["lock"])
         .exits(0)
         .says("demo-cpu for linux-64: python")
         .says("wrote matenv.lock");
-    let (lock, beside) = (lab.text("matenv.lock"), lab.text("matenv-lock.json"));
+    let (lock, sidecar) = (lab.text("matenv.lock"), lab.text("matenv-lock.json"));
     assert!(lock.contains("./pypi/demo_app-1.0-py3-none-any.whl"), "{lock}");
-    // The index is plain HTML, which tells no sizes.
+    // The index is plain HTML without sizes.
     assert!(
-        beside.contains("\"size\": ") && !beside.contains("\"size\": null"),
-        "{beside}"
+        sidecar.contains("\"size\": ") && !sidecar.contains("\"size\": null"),
+        "{sidecar}"
     );
     for mirror in [lab.index.root(), lab.channel.folder.display().to_string()] {
-        assert!(!lock.contains(&mirror) && !beside.contains(&mirror), "{lock}{beside}");
+        assert!(!lock.contains(&mirror) && !sidecar.contains(&mirror), "{lock}{sidecar}");
     }
     lab.run(&["lock"]).exits(0).says("matenv.lock is unchanged");
     let again = lab.run(&["lock", "--json"]).exits(0).json();
     assert_eq!(again["changed"], false);
-    assert_eq!((lab.text("matenv.lock"), lab.text("matenv-lock.json")), (lock, beside));
+    assert_eq!((lab.text("matenv.lock"), lab.text("matenv-lock.json")), (lock, sidecar));
 }
 
 #[test]
-fn check_says_which_requirement_does_not_hold_and_opens_no_connection() {
-    let lab = Lab::of_two();
+fn check_names_the_requirement_that_is_not_satisfied_and_opens_no_connection() {
+    let lab = Lab::with_app_and_lib();
     lab.run(&["lock", "--check"])
         .exits(3)
         .says("there is no matenv.lock here");
@@ -53,8 +53,8 @@ fn check_says_which_requirement_does_not_hold_and_opens_no_connection() {
 }
 
 #[test]
-fn versions_stay_until_they_are_moved() {
-    let lab = Lab::of_two();
+fn versions_stay_until_they_are_upgraded() {
+    let lab = Lab::with_app_and_lib();
     lab.run(&["lock"]).exits(0);
     let newer = Lab {
         index: Index::serve(
@@ -75,14 +75,14 @@ fn versions_stay_until_they_are_moved() {
         .says("demo-lib  1.0 -> 2.0  demo-cpu linux-64");
     assert!(
         newer.text("matenv.lock").contains("demo_app-1.0"),
-        "demo-app was not to move"
+        "demo-app was upgraded too"
     );
     newer.run(&["lock", "--upgrade"]).exits(0).says("demo-app  1.0 -> 2.0");
 }
 
 #[test]
-fn what_is_locked_is_installed_and_a_changed_lock_is_installed_anew() {
-    let lab = Lab::of_two();
+fn the_locked_versions_are_installed_and_a_new_lock_is_installed_again() {
+    let lab = Lab::with_app_and_lib();
     lab.install(&["--locked"])
         .exits(3)
         .says("there is no matenv.lock here")
@@ -102,19 +102,19 @@ fn what_is_locked_is_installed_and_a_changed_lock_is_installed_anew() {
         ..lab
     };
     newer.run(&["lock", "--upgrade"]).exits(0);
-    let made = newer.install(&["--json"]).exits(0).json();
+    let certificate = newer.install(&["--json"]).exits(0).json();
     assert_eq!(
-        (&made["changed"], &made["generation"]),
+        (&certificate["changed"], &certificate["generation"]),
         (&true.into(), &2.into()),
-        "the lock holds, so it is taken"
+        "the lock is not stale, so it must be used"
     );
 }
 
 #[test]
 fn a_platform_that_was_not_locked_is_named() {
-    let lab = Lab::of_two();
+    let lab = Lab::with_app_and_lib();
     lab.change("matenv.toml", |text| text.replace("linux-64", "win-64"));
-    // This channel has nothing for Windows.
+    // The channel has no packages for Windows.
     lab.run(&["lock"]).exits(3).says("failed to lock demo-cpu for win-64");
     lab.change("matenv.toml", |text| text.replace("win-64", "linux-64"));
     lab.run(&["lock"]).exits(0);
@@ -123,69 +123,70 @@ fn a_platform_that_was_not_locked_is_named() {
     lab.env.has_no_environment();
 }
 
-/// Each change is named, and nothing is installed.
+/// The error names the change, and nothing is installed.
 #[test]
-fn a_lock_that_somebody_changed_is_refused() {
-    let lab = Lab::of_two();
+fn a_changed_lock_is_refused() {
+    let lab = Lab::with_app_and_lib();
     lab.run(&["lock"]).exits(0);
-    let (lock, beside) = (lab.text("matenv.lock"), lab.text("matenv-lock.json"));
+    let (lock, sidecar) = (lab.text("matenv.lock"), lab.text("matenv-lock.json"));
     let sha256 = Wheel::new("demo-lib", "1.0").sha256();
     let other = "ab".repeat(32);
     let both = |text: &str| text.replace(&sha256, &other);
-    for (what, lock, beside, exit, words) in [
+    for (change, lock, sidecar, exit, message) in [
         (
             "a hash in one file",
             both(&lock),
-            beside.clone(),
+            sidecar.clone(),
             5,
             "different wheels of `demo-lib`",
         ),
-        ("a hash in both files", both(&lock), both(&beside), 5, "hash"),
+        ("a hash in both files", both(&lock), both(&sidecar), 5, "hash"),
         (
-            "a package of conda's",
-            without_conda(&lock),
-            beside.clone(),
+            "a conda package",
+            with_other_conda_hash(&lock),
+            sidecar.clone(),
             5,
             "differ in the conda package",
         ),
         (
-            "a newer form",
+            "a newer version of the format",
             lock.replace("version: 7", "version: 99"),
-            beside.clone(),
+            sidecar.clone(),
             5,
             "version 99",
         ),
         (
-            "a cut",
+            "a truncated file",
             lock[..lock.len() / 2].to_owned(),
-            beside.clone(),
+            sidecar.clone(),
             5,
             "matenv.lock is damaged",
         ),
         (
-            "a merge",
+            "a merge conflict",
             format!("<<<<<<< HEAD\n{lock}"),
-            beside.clone(),
+            sidecar.clone(),
             5,
             "merge conflict",
         ),
         (
-            "a package",
+            "a missing package",
             lock.replace("      - pypi: ./pypi/demo_lib-1.0-py3-none-any.whl\n", ""),
-            beside.clone(),
+            sidecar.clone(),
             5,
             "lacks the wheel of `demo-lib`",
         ),
     ] {
         fs_err::write(lab.root.join("matenv.lock"), lock).unwrap();
-        fs_err::write(lab.root.join("matenv-lock.json"), beside).unwrap();
-        let ran = lab.install(&["--locked"]).exits(exit).says(words);
+        fs_err::write(lab.root.join("matenv-lock.json"), sidecar).unwrap();
+        let ran = lab.install(&["--locked"]);
+        assert_eq!(ran.code, Some(exit), "{change}: {ran}");
+        assert!(ran.stderr.contains(message), "{change}: {ran}");
         lab.env.has_no_environment();
-        drop((what, ran));
     }
 }
 
-/// Path and SHA-256 of what is installed, but for files that hold the prefix, and compiled ones.
+/// Returns path and content of the installed files, without files that contain the prefix and compiled ones.
 fn files(prefix: &Path) -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
     let mut folders = vec![prefix.join("lib")];
@@ -210,8 +211,8 @@ fn files(prefix: &Path) -> Vec<(String, Vec<u8>)> {
 }
 
 #[test]
-fn two_homes_have_the_same_files() {
-    let lab = Lab::of_two();
+fn the_same_lock_gives_the_same_files_in_two_homes() {
+    let lab = Lab::with_app_and_lib();
     lab.run(&["lock"]).exits(0);
     lab.install(&["--locked"]).exits(0);
     let other = TestEnv::new().with_uv();
@@ -229,7 +230,7 @@ fn two_homes_have_the_same_files() {
     );
     assert_eq!(one, two);
 
-    // A third one has the caches of the first, and neither a network nor the pages of the index.
+    // The third home uses the caches of the first, without a network and without cached pages of the index.
     let mut third = TestEnv::new().with_uv();
     for (name, folder) in [("UV_CACHE_DIR", "uv-cache"), ("RATTLER_CACHE_DIR", "rattler-cache")] {
         third.set(name, lab.env.path(folder));
@@ -246,10 +247,14 @@ fn two_homes_have_the_same_files() {
         "--offline",
     ];
     lab.run_in(&third, &arguments).exits(0);
-    assert_eq!(lab.index.requests(), Vec::<String>::new(), "offline asked the index");
+    assert_eq!(
+        lab.index.requests(),
+        Vec::<String>::new(),
+        "an offline run sent requests to the index"
+    );
     assert_eq!(one, files(&prefix(&third)));
 
-    // With a cache that lacks a wheel it says so.
+    // A wheel that is missing in the cache is an error.
     third.set("UV_CACHE_DIR", third.path("uv-cache"));
     lab.run_in(&third, &[&["install", "--force"], &arguments[1..]].concat())
         .exits(4)
@@ -257,10 +262,10 @@ fn two_homes_have_the_same_files() {
         .says("once without --offline");
 }
 
-/// What `--frozen` installed without comparing is not taken for what is asked for now.
+/// `--frozen` installs the lock without a comparison. A normal installation must notice the difference afterwards.
 #[test]
-fn what_was_frozen_is_not_what_is_asked_for() {
-    let lab = Lab::of_two();
+fn an_environment_from_a_frozen_stale_lock_is_installed_again() {
+    let lab = Lab::with_app_and_lib();
     lab.run(&["lock"]).exits(0);
     lab.run(&["add", "demo", "demo-lib<2"]).exits(0);
     lab.change("matenv.toml", |text| text.replace("demo-lib<2", "demo-more"));
@@ -277,16 +282,16 @@ fn what_was_frozen_is_not_what_is_asked_for() {
         ),
         ..lab
     };
-    let made = more.install(&["--json"]).exits(0).json();
-    let packages = made["packages"].as_array().unwrap();
+    let certificate = more.install(&["--json"]).exits(0).json();
+    let packages = certificate["packages"].as_array().unwrap();
     assert!(
         packages.iter().any(|package| package["name"] == "demo-more"),
         "{packages:?}"
     );
 }
 
-/// The lock with another hash for its conda package.
-fn without_conda(lock: &str) -> String {
+/// Changes the hash of the conda package in a lock.
+fn with_other_conda_hash(lock: &str) -> String {
     let at = lock
         .find("- conda: ")
         .and_then(|at| Some(at + lock[at..].find("sha256: ")? + 8))
@@ -295,8 +300,8 @@ fn without_conda(lock: &str) -> String {
 }
 
 #[test]
-fn what_nobody_can_lock_is_a_fault_of_usage() {
-    let lab = Lab::of_two();
+fn an_unknown_backend_or_package_is_a_usage_error() {
+    let lab = Lab::with_app_and_lib();
     lab.run(&["lock"]).exits(0);
     lab.run(&["lock", "--backend", "cu999"])
         .exits(2)

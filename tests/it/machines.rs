@@ -1,14 +1,14 @@
-//! What is planned for the machines of `tests/hardware/`: a table that a maintainer reads.
+//! The plans for the machines in `tests/hardware/`, as tables for maintainers.
 
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::support::TestEnv;
+use crate::support::{TestEnv, hardware_file};
 
-/// Plan `env` for a machine; the whole document, refused or not.
+/// Plans `env` for a machine. Returns the document, also if the plan is refused.
 fn plan(home: &TestEnv, machine: &str, env: &str, profile: &str) -> Value {
-    let file = format!("{}/tests/hardware/{machine}.json", env!("CARGO_MANIFEST_DIR"));
+    let file = hardware_file(machine);
     let ran = home.matenv(&["plan", env, "--json", "--profile", profile, "--hardware", &file]);
     let document: Value = ran.json();
     let expected = if document["ok"] == true { 0 } else { 8 };
@@ -16,10 +16,10 @@ fn plan(home: &TestEnv, machine: &str, env: &str, profile: &str) -> Value {
     document
 }
 
-/// The plan in a few lines: what was chosen and why, what was not, and the bounds of the GPU packages.
-fn told(document: &Value) -> String {
+/// Returns the plan in a few lines: choices with reasons, rejected options, and the bounds of the GPU packages.
+fn summary(document: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let mut told = String::new();
+    let mut lines = String::new();
     for choice in document["choices"].as_array().into_iter().flatten() {
         let (what, chosen) = (text(&choice["what"]), text(&choice["chosen"]));
         let line = match what.as_str() {
@@ -29,10 +29,10 @@ fn told(document: &Value) -> String {
             "requirement" | "bound" if gpu_package(&chosen) => format!("{chosen}: {}", text(&choice["because"])),
             _ => continue,
         };
-        let _ = writeln!(told, "  {line}");
+        let _ = writeln!(lines, "  {line}");
         for rejected in choice["rejected"].as_array().into_iter().flatten() {
             let _ = writeln!(
-                told,
+                lines,
                 "    not {}: {}",
                 text(&rejected["option"]),
                 text(&rejected["because"])
@@ -40,12 +40,12 @@ fn told(document: &Value) -> String {
         }
     }
     if document["ok"] == false {
-        let _ = writeln!(told, "  refused: {}", text(&document["refused"]));
+        let _ = writeln!(lines, "  refused: {}", text(&document["refused"]));
     }
     for warning in document["warnings"].as_array().into_iter().flatten() {
-        let _ = writeln!(told, "  {} {}", text(&warning["code"]), text(&warning["message"]));
+        let _ = writeln!(lines, "  {} {}", text(&warning["code"]), text(&warning["message"]));
     }
-    told
+    lines
 }
 
 fn gpu_package(requirement: &str) -> bool {
@@ -79,7 +79,7 @@ fn sleap_on_every_machine() {
     for machine in machines() {
         for profile in ["auto", "gpu"] {
             let document = plan(&home, &machine, "sleap", profile);
-            let _ = writeln!(table, "{machine}, {profile}\n{}", told(&document));
+            let _ = writeln!(table, "{machine}, {profile}\n{}", summary(&document));
         }
     }
     insta::assert_snapshot!(table);
@@ -103,7 +103,7 @@ fn x_anylabeling_and_runtime_where_they_differ() {
         ("runtime", "cpu-without-avx2", "auto"),
     ] {
         let document = plan(&home, machine, env, profile);
-        let _ = writeln!(table, "{env} on {machine}, {profile}\n{}", told(&document));
+        let _ = writeln!(table, "{env} on {machine}, {profile}\n{}", summary(&document));
     }
     insta::assert_snapshot!(table);
 }

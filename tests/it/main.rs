@@ -1,5 +1,5 @@
-//! The program as its users meet it: one test binary, one file a topic, on indexes and channels served from this
-//! machine. Only `real` needs the network.
+//! Runs the program like its users do: one test binary, one file per topic, with indexes and channels on this machine.
+//! Only `audit`, `bench` and `real_index` need the network, and pip downloads uv once.
 #![expect(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -7,13 +7,15 @@
     reason = "tests start programs and read variables; a failed unwrap is a failed test"
 )]
 
+mod audit;
+mod batch;
 mod bench;
-mod ci;
 #[cfg(target_os = "linux")]
-mod crash;
+mod bench_crashes;
+mod broken_packages;
+mod ci;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod cross;
-mod damage;
 #[cfg(target_os = "linux")]
 mod disk;
 #[cfg(target_os = "linux")]
@@ -23,11 +25,11 @@ mod drift;
 mod errors;
 #[cfg(target_os = "linux")]
 mod export;
-mod faults;
-#[cfg(target_os = "linux")]
-mod gone;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod gpu_conflicts;
 #[cfg(target_os = "linux")]
 mod hardware;
+mod help;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod indexes;
 mod install;
@@ -36,15 +38,14 @@ mod launch;
 mod lock;
 mod machines;
 #[cfg(target_os = "linux")]
-mod reach;
-mod real;
+mod moved_environments;
+#[cfg(target_os = "linux")]
+mod preload;
+mod real_index;
 mod reference;
 mod repair;
-mod several;
 #[cfg(target_os = "linux")]
 mod signals;
 mod source;
 mod support;
-mod traps;
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-mod vanishing;
+mod wheels;

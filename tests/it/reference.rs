@@ -1,12 +1,12 @@
-//! What matenv tells about itself: the pages of `docs/reference`, completions, man pages, schemas.
+//! What matenv generates about itself: the pages of `docs/reference`, completions, man pages, schemas.
 
 use std::{path::Path, process::Command};
 
-use crate::support::TestEnv;
+use crate::support::{TestEnv, skip};
 
-/// `just gen` writes them, that is, this test with `MATENV_GEN` set.
+/// `just gen` writes the pages: it runs this test with `MATENV_GEN` set.
 #[test]
-fn the_reference_pages_are_what_the_code_says() {
+fn the_reference_pages_are_up_to_date() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference");
     let pages = matenv::cli::reference::pages(&matenv::cli::definition());
     if std::env::var_os("MATENV_GEN").is_some() {
@@ -20,11 +20,11 @@ fn the_reference_pages_are_what_the_code_says() {
         let differs = kept
             .lines()
             .zip(page.text.lines())
-            .position(|(kept, made)| kept != made)
-            .map_or("at its end".to_owned(), |line| format!("in line {}", line + 1));
+            .position(|(kept, generated)| kept != generated)
+            .map_or("at the end".to_owned(), |line| format!("in line {}", line + 1));
         assert!(
             kept == page.text,
-            "docs/reference/{} differs {differs} from what the code says; type: just gen",
+            "docs/reference/{} is stale ({differs}); run: just gen",
             page.file
         );
     }
@@ -32,10 +32,10 @@ fn the_reference_pages_are_what_the_code_says() {
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
-    let mut made: Vec<_> = pages.into_iter().map(|page| page.file).collect();
+    let mut generated: Vec<_> = pages.into_iter().map(|page| page.file).collect();
     kept.sort();
-    made.sort();
-    assert_eq!(kept, made, "docs/reference has other files than the code makes");
+    generated.sort();
+    assert_eq!(kept, generated, "docs/reference contains other files");
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn every_shell_gets_completions() {
             fs_err::write(&file, script).unwrap();
             match Command::new(shell).arg("-n").arg(&file).output() {
                 Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)),
-                Err(error) => eprintln!("skipped: completions are not read by {shell}: {error}"),
+                Err(_) => skip(&format!("there is no {shell}")),
             }
         }
     }
@@ -89,19 +89,19 @@ fn a_schema_is_printed_for_each_kind_of_file() {
 }
 
 #[test]
-fn matenv_says_which_one_it_is_and_where_its_things_lie() {
+fn self_info_shows_version_files_and_folders() {
     let mut env = TestEnv::new();
     let home = env.path("matenv home");
     env.set("MATENV_HOME", &home);
     fs_err::create_dir_all(home.join("store/demo-1.abcdef")).unwrap();
     fs_err::write(home.join("store/demo-1.abcdef/file"), vec![0; 2_000_000]).unwrap();
     fs_err::write(home.join("config.toml"), "[mirrors]\ntorch = \"pypi\"\n").unwrap();
-    let told = env.matenv(&["self", "info", "--json"]).exits(0).json();
-    assert_eq!(told["version"], env!("CARGO_PKG_VERSION"));
-    assert!(told["target"].as_str().unwrap().contains(std::env::consts::ARCH));
-    assert_eq!(told["home"], home.to_str().unwrap());
-    assert_eq!(told["configuration"], serde_json::json!([home.join("config.toml")]));
-    let store = &told["folders"][0];
+    let info = env.matenv(&["self", "info", "--json"]).exits(0).json();
+    assert_eq!(info["version"], env!("CARGO_PKG_VERSION"));
+    assert!(info["target"].as_str().unwrap().contains(std::env::consts::ARCH));
+    assert_eq!(info["home"], home.to_str().unwrap());
+    assert_eq!(info["configuration"], serde_json::json!([home.join("config.toml")]));
+    let store = &info["folders"][0];
     assert_eq!(
         (&store["name"], &store["bytes"], &store["files"]),
         (&"store".into(), &2_000_000.into(), &1.into())

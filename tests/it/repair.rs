@@ -1,4 +1,4 @@
-//! A broken environment is built again from its own lock.
+//! `matenv repair`: a broken environment is installed again from its own lock.
 
 use crate::support::{Index, Options, Ran, TestEnv, Wheel};
 
@@ -21,7 +21,7 @@ fn module(env: &TestEnv) -> std::path::PathBuf {
 }
 
 #[test]
-fn what_was_deleted_is_there_again_with_the_same_versions() {
+fn deleted_files_are_restored_with_the_same_versions() {
     let env = TestEnv::new().with_uv();
     env.manifest(APP);
     let first = index(&["1.0"]);
@@ -34,23 +34,23 @@ fn what_was_deleted_is_there_again_with_the_same_versions() {
         .exits(6)
         .says("would be fixed")
         .says("to fix it: matenv repair demo");
-    // A newer release is out, and is not what was locked.
+    // The index has a newer release, but the lock does not.
     let newer = index(&["1.0", "2.0"]);
     let mirror = format!("pypi={}", newer.url());
-    let mended = env
+    let repaired = env
         .matenv(&["repair", "demo", "--no-bench", "--mirror", &mirror, "--json"])
         .exits(0)
         .json();
-    assert_eq!(mended["ok"], true);
-    assert_eq!(mended["faults"][0]["code"], "ME033", "{mended}");
+    assert_eq!(repaired["ok"], true);
+    assert_eq!(repaired["faults"][0]["code"], "ME033", "{repaired}");
     let after = env.demo();
     assert_ne!(before, after);
     env.matenv(&["repair", "demo"]).exits(0).says("demo: nothing to fix");
 }
 
-/// uv links files out of its cache: whoever edits one edits the cache's copy too.
+/// uv links files from its cache, so an edit in place changes the copy in the cache too.
 #[test]
-fn a_file_that_was_changed_in_place_is_fetched_again() {
+fn a_file_that_was_changed_in_place_is_downloaded_again() {
     let env = TestEnv::new().with_uv();
     env.manifest(APP);
     let index = index(&["1.0"]);
@@ -71,9 +71,9 @@ fn a_file_that_was_changed_in_place_is_fetched_again() {
         &mirror,
         "--json",
     ];
-    let mended = env.matenv(&arguments).exits(0).json();
-    assert_eq!(mended["faults"][0]["code"], "ME032", "{mended}");
-    assert_eq!(mended["dropped"][0]["name"], "demo-app", "{mended}");
+    let repaired = env.matenv(&arguments).exits(0).json();
+    assert_eq!(repaired["faults"][0]["code"], "ME032", "{repaired}");
+    assert_eq!(repaired["dropped"][0]["name"], "demo-app", "{repaired}");
     assert_eq!(fs_err::read_to_string(module(&env)).unwrap(), text);
     let fetched = index.requests();
     assert!(
@@ -83,9 +83,9 @@ fn a_file_that_was_changed_in_place_is_fetched_again() {
     env.matenv(&["repair", "demo"]).exits(0).says("demo: nothing to fix");
 }
 
-/// Nothing can be looked at then, and the lock is whole.
+/// The audit has nothing to read, but the lock is complete.
 #[test]
-fn an_environment_without_its_packages_folder_is_named_and_mended() {
+fn an_environment_without_site_packages_is_repaired() {
     let env = TestEnv::new().with_uv();
     env.manifest(APP);
     let index = index(&["1.0"]);
@@ -103,7 +103,7 @@ fn an_environment_without_its_packages_folder_is_named_and_mended() {
 }
 
 #[test]
-fn only_environments_of_matenv_are_mended() {
+fn only_installed_environments_are_repaired() {
     let env = TestEnv::new();
     env.manifest(APP);
     env.matenv(&["repair", "demo"])
@@ -115,7 +115,7 @@ fn only_environments_of_matenv_are_mended() {
 }
 
 #[test]
-fn what_was_not_asked_for_is_named_and_left() {
+fn other_findings_than_the_selected_one_are_reported_and_not_fixed() {
     let env = TestEnv::new().with_uv();
     env.manifest(APP);
     let index = index(&["1.0"]);
@@ -132,18 +132,18 @@ fn what_was_not_asked_for_is_named_and_left() {
     assert!(!module.exists());
 }
 
-/// The help promises it, and a new generation would not help.
+/// A new generation would not fix a variable of the shell.
 #[test]
-fn what_lies_in_the_shell_is_told_with_what_helps() {
+fn a_finding_about_the_shell_is_reported_with_its_remedy() {
     let env = TestEnv::new().with_uv();
     env.manifest(APP);
     let index = index(&["1.0"]);
     env.install_demo(&index.url(), &[]).exits(0);
-    let elsewhere = env.home().join("elsewhere");
-    fs_err::create_dir_all(elsewhere.join("demo_app")).unwrap();
-    fs_err::write(elsewhere.join("demo_app/__init__.py"), "").unwrap();
+    let other = env.home().join("other");
+    fs_err::create_dir_all(other.join("demo_app")).unwrap();
+    fs_err::write(other.join("demo_app/__init__.py"), "").unwrap();
     let mut command = env.command(&["repair", "demo", "--offline"]);
-    let ran: Ran = command.env("PYTHONPATH", elsewhere).output().unwrap().into();
+    let ran: Ran = command.env("PYTHONPATH", other).output().unwrap().into();
     ran.exits(0)
         .says("ME041")
         .says("unset PYTHONPATH")

@@ -1,4 +1,4 @@
-//! Ctrl-C, and the signal that a batch system sends first, in the middle of what takes long.
+//! Ctrl-C, and the termination signal of a batch system, during long steps.
 
 use std::{
     io::Read as _,
@@ -18,17 +18,20 @@ fn small() -> Index {
     Index::serve(&[Wheel::new("demo-app", "1.0")], Options::default())
 }
 
-/// Send `signal` as soon as `now`, and expect the end that is promised: 130, soon, and no child left. Gives what was
-/// said.
+/// Sends `signal` as soon as `now` returns true. Checks that matenv ends quickly with exit code 130 and leaves no child
+/// process. Returns standard error.
 #[track_caller]
 fn interrupt(env: &TestEnv, mut child: Child, signal: Signal, now: impl Fn() -> bool) -> String {
-    let mut said = String::new();
+    let mut stderr = String::new();
     let started = Instant::now();
     while !now() {
-        assert!(started.elapsed() < Duration::from_mins(1), "it never came so far");
+        assert!(
+            started.elapsed() < Duration::from_mins(1),
+            "matenv did not reach this step"
+        );
         if let Some(status) = child.try_wait().unwrap() {
-            child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-            panic!("it ended by itself, {status}: {said}");
+            child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+            panic!("matenv ended before the signal, {status}: {stderr}");
         }
         std::thread::sleep(Duration::from_millis(3));
     }
@@ -36,22 +39,22 @@ fn interrupt(env: &TestEnv, mut child: Child, signal: Signal, now: impl Fn() -> 
     kill_process(Pid::from_child(&child), signal).unwrap();
     let status = child.wait().unwrap();
     let took = sent.elapsed();
-    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-    assert_eq!(status.code(), Some(130), "{said}");
-    // A second is promised; the other one is for machines that run many tests at once.
+    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    assert_eq!(status.code(), Some(130), "{stderr}");
+    // The documentation promises one second. Machines that run many tests in parallel need more.
     assert!(took < Duration::from_secs(2), "it took {took:?}");
-    assert_eq!(env.children(), 0, "a child lives on");
-    said
+    assert_eq!(env.children(), 0, "a child process is still running");
+    stderr
 }
 
-/// What an interrupted run had no time to remove goes with the next one.
+/// Checks that the next run removes the files that the interrupted one had no time to remove.
 #[track_caller]
-fn leaves_nothing_after_the_next_run(env: &TestEnv) {
+fn the_next_run_removes_unfinished_files(env: &TestEnv) {
     env.install_demo(&small().url(), &[]).exits(0);
     env.has_no_unfinished_generation();
 }
 
-/// Whether a generation that is being built has more than `count` files in the folder that is so called.
+/// Returns whether an unfinished generation has more than `count` files in `folder`.
 fn has_files_in(env: &TestEnv, folder: &str, count: usize) -> bool {
     let store = env.home().join(".matenv/store");
     let prefixes = fs_err::read_dir(store).into_iter().flatten().flatten();
@@ -72,19 +75,21 @@ fn an_interrupted_download_leaves_nothing() {
     for signal in [Signal::INT, Signal::TERM] {
         let child = env.spawn_demo_from(DEAD_CHANNEL, &index.url(), &[]);
         interrupt(&env, child, signal, || {
-            let asked = index.requests();
-            asked.iter().any(|path| path.ends_with("demo_app-1.0-py3-none-any.whl"))
+            let requests = index.requests();
+            requests
+                .iter()
+                .any(|path| path.ends_with("demo_app-1.0-py3-none-any.whl"))
         });
-        env.is_taken_for_no_environment();
+        env.has_no_visible_environment();
     }
-    leaves_nothing_after_the_next_run(&env);
+    the_next_run_removes_unfinished_files(&env);
 }
 
 #[test]
 fn an_interrupt_while_conda_packages_are_linked_leaves_the_old_environment() {
     let env = TestEnv::new().with_uv();
     env.manifest(APP);
-    // Many packages, and in each text that has to be rewritten: linking takes a while, in many threads.
+    // Many packages with text files that must be rewritten, so that linking takes a while, in several threads.
     let placeholder = "/a/placeholder/for/the/prefix";
     let text = format!("{placeholder}/lib\n").repeat(100);
     let packages: Vec<PackageBuilder> = (0..40)
@@ -105,11 +110,11 @@ fn an_interrupt_while_conda_packages_are_linked_leaves_the_old_environment() {
     env.manifest(&format!("packages = [{}]\n{APP}", names.join(", ")));
     for signal in [Signal::INT, Signal::TERM] {
         let child = env.spawn_demo_from(&channel, &small().url(), &[]);
-        let said = interrupt(&env, child, signal, || has_files_in(&env, "share/many", 20));
-        assert!(said.contains("interrupted") && !said.contains("✓ link"), "{said}");
+        let stderr = interrupt(&env, child, signal, || has_files_in(&env, "share/many", 20));
+        assert!(stderr.contains("interrupted") && !stderr.contains("✓ link"), "{stderr}");
         assert_eq!(env.demo(), demo);
     }
-    // The next run removes what there was no time for.
+    // The next run removes unfinished files.
     env.install_demo_from(&channel, &small().url(), &["--no-verify"])
         .exits(0);
     env.has_no_unfinished_generation();
@@ -123,27 +128,27 @@ fn a_termination_while_wheels_are_written_leaves_nothing() {
     let python = host_python();
     let child = env.spawn_demo_from(DEAD_CHANNEL, &many.url(), &[]);
     let folder = format!("lib/python{python}/site-packages/demo_app");
-    let said = interrupt(&env, child, Signal::TERM, || has_files_in(&env, &folder, 50));
-    assert!(!said.contains("✓ wheels"), "{said}");
-    env.is_taken_for_no_environment();
-    // What the caches hold by then does no harm.
+    let stderr = interrupt(&env, child, Signal::TERM, || has_files_in(&env, &folder, 50));
+    assert!(!stderr.contains("✓ wheels"), "{stderr}");
+    env.has_no_visible_environment();
+    // The partly filled caches cause no problem.
     env.install_demo(&many.url(), &[]).exits(0);
     env.has_no_unfinished_generation();
 }
 
 #[test]
-fn an_interrupt_while_a_probe_runs_ends_the_probes_own_children_too() {
+fn an_interrupt_while_a_probe_runs_ends_the_children_of_the_probe() {
     let env = TestEnv::new().with_uv();
-    let begun = env.path("begun");
+    let started_file = env.path("started");
     let code = format!(
         "import subprocess, time\\nsubprocess.Popen(['sleep', '60'])\\nopen('{}', 'w')\\ntime.sleep(60)",
-        begun.display()
+        started_file.display()
     );
     env.manifest(&format!("{APP}[[probe]]\nname = \"long\"\npython = \"{code}\"\n"));
     let index = small();
     let child = env.spawn_demo_from(DEAD_CHANNEL, &index.url(), &[]);
-    interrupt(&env, child, Signal::INT, || Path::new(&begun).exists());
-    env.is_taken_for_no_environment();
+    interrupt(&env, child, Signal::INT, || Path::new(&started_file).exists());
+    env.has_no_visible_environment();
     env.manifest(APP);
-    leaves_nothing_after_the_next_run(&env);
+    the_next_run_removes_unfinished_files(&env);
 }

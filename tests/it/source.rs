@@ -1,4 +1,4 @@
-//! A program from a folder or a git repository instead of a release.
+//! `--source`: a program from a folder or a git repository instead of a release.
 
 use std::{path::Path, process::Command};
 
@@ -9,7 +9,7 @@ const MANIFEST: &str = "[source]\npackage = \"demo-app\"\ncommand = \"demo-app\"
                         [[pypi]]\nrequirement = \"demo-app>=1,<2\"\nbecause = \"the demo\"\nextras.cpu = [\"fast\"]\n\
                         [[probe]]\nname = \"import\"\npython = \"import demo_app, demo_lib; print(demo_app.WHO)\"\n";
 
-/// A project with a build backend of its own, so that no test fetches one.
+/// A project with its own build backend, so that no test downloads one.
 const PYPROJECT: &str = "[project]\nname = \"demo-app\"\nversion = \"9.0\"\ndependencies = [\"demo-lib>=1\"]\n\
                          optional-dependencies.fast = [\"demo-fast\"]\nscripts.demo-app = \"demo_app:main\"\n\
                          [build-system]\nrequires = []\nbuild-backend = \"backend\"\nbackend-path = [\".\"]\n";
@@ -99,7 +99,7 @@ fn names(certificate: &serde_json::Value) -> Vec<&str> {
 }
 
 #[test]
-fn a_folder_is_installed_editable_with_its_own_extras() {
+fn a_folder_is_installed_editable_with_the_extras_of_the_manifest() {
     let env = TestEnv::new().with_uv();
     env.manifest(MANIFEST);
     let (index, clone) = (index(), env.path("clone"));
@@ -107,13 +107,13 @@ fn a_folder_is_installed_editable_with_its_own_extras() {
     git(&env.path(""), &["init", "--quiet", "clone"]);
     let head = commit(&clone);
     let asked = format!("demo={}", clone.display());
-    let made = env
+    let certificate = env
         .install_demo(&index.url(), &["--source", &asked, "--json"])
         .exits(0)
         .json();
-    assert_eq!(made["verification"]["probes"][0]["output"], "folder");
-    assert_eq!(names(&made), ["python", "demo-fast", "demo-lib"]);
-    let source = &made["source"];
+    assert_eq!(certificate["verification"]["probes"][0]["output"], "folder");
+    assert_eq!(names(&certificate), ["python", "demo-fast", "demo-lib"]);
+    let source = &certificate["source"];
     assert_eq!(
         (&source["commit"], &source["dirty"]),
         (&head.as_str().into(), &false.into())
@@ -123,7 +123,7 @@ fn a_folder_is_installed_editable_with_its_own_extras() {
         .exits(0)
         .says("demo-app of folder");
 
-    // What is changed in the folder is what runs, and a second run says that it differs from the commit.
+    // Changes in the folder are used immediately. A second installation reports that the folder differs from the commit.
     write(&clone, &[("demo_app/__init__.py", &module("changed folder"))]);
     env.matenv(&["run", "demo", "--", "demo-app"])
         .exits(0)
@@ -137,7 +137,7 @@ fn a_folder_is_installed_editable_with_its_own_extras() {
         (&false.into(), &true.into())
     );
 
-    // What was proven of other files counts no more: the probes run again, and say so.
+    // The proof does not apply to other files, so the probes run again.
     write(&clone, &[("demo_app/__init__.py", "raise SystemExit('broken')\n")]);
     commit(&clone);
     let broken = env
@@ -150,7 +150,7 @@ fn a_folder_is_installed_editable_with_its_own_extras() {
         .unwrap();
     assert!(remedy.contains("--source demo="), "{remedy}");
 
-    // Without the source it is another environment: the released one, and that is said.
+    // Without `--source`, the release is installed, with a warning.
     let refused = env.install_demo(&index.url(), &["--json"]).exits(6);
     assert!(
         refused
@@ -163,7 +163,7 @@ fn a_folder_is_installed_editable_with_its_own_extras() {
 }
 
 #[test]
-fn a_git_url_is_cloned_at_its_revision_and_older_generations_keep_theirs() {
+fn a_git_url_is_cloned_at_its_revision_and_older_generations_keep_their_clone() {
     let env = TestEnv::new().with_uv();
     env.manifest(MANIFEST);
     let (index, origin) = (index(), env.path("origin"));
@@ -178,16 +178,16 @@ fn a_git_url_is_cloned_at_its_revision_and_older_generations_keep_theirs() {
         let asked = format!("demo={url}{rev}");
         env.install_demo(&index.url(), &["--source", &asked, "--json"])
     };
-    let made = install("").exits(0).json();
-    assert_eq!(made["source"]["commit"], second.as_str());
-    assert_eq!(made["source"]["editable"], false);
-    assert_eq!(made["verification"]["probes"][0]["output"], "second");
-    let made = install("@v1").exits(0).json();
-    assert_eq!(made["source"]["commit"], first.as_str());
-    assert_eq!(made["verification"]["probes"][0]["output"], "first");
+    let certificate = install("").exits(0).json();
+    assert_eq!(certificate["source"]["commit"], second.as_str());
+    assert_eq!(certificate["source"]["editable"], false);
+    assert_eq!(certificate["verification"]["probes"][0]["output"], "second");
+    let certificate = install("@v1").exits(0).json();
+    assert_eq!(certificate["source"]["commit"], first.as_str());
+    assert_eq!(certificate["verification"]["probes"][0]["output"], "first");
     assert_eq!(install("@v1").exits(0).json()["changed"], false);
 
-    // The default branch of the repository counts, not that of the first clone.
+    // The current default branch of the repository is used, not the one at the first clone.
     git(&origin, &["checkout", "--quiet", "-b", "trunk"]);
     write(&origin, &[("demo_app/__init__.py", &module("trunk"))]);
     commit(&origin);
@@ -204,7 +204,7 @@ fn a_git_url_is_cloned_at_its_revision_and_older_generations_keep_theirs() {
     let trees = trees
         .filter(|entry| !entry.file_name().to_string_lossy().ends_with(".git"))
         .count();
-    assert_eq!(trees, 2, "a clone stays for each generation that is kept, and no other");
+    assert_eq!(trees, 2, "there must be one clone for each kept generation");
 
     let refused = install("@no-such-tag").exits(4).json();
     let message = refused["error"]["message"].as_str().unwrap();
@@ -213,11 +213,11 @@ fn a_git_url_is_cloned_at_its_revision_and_older_generations_keep_theirs() {
         .exits(0)
         .says("demo-app of first");
     env.matenv(&["remove", "demo"]).exits(0);
-    assert!(!env.home().join(".matenv/src/demo").exists(), "the clone was left");
+    assert!(!env.home().join(".matenv/src/demo").exists(), "the clone is left");
 }
 
 #[test]
-fn an_older_tree_without_a_project_is_run_by_its_script() {
+fn an_older_tree_without_a_pyproject_is_run_by_its_script() {
     let env = TestEnv::new().with_uv();
     env.manifest(MANIFEST);
     let (index, clone) = (index(), env.path("it's old"));
@@ -233,12 +233,12 @@ fn an_older_tree_without_a_project_is_run_by_its_script() {
         ],
     );
     let asked = format!("demo={}", clone.display());
-    let made = env
+    let certificate = env
         .install_demo(&index.url(), &["--source", &asked, "--json"])
         .exits(0)
         .json();
-    assert_eq!(names(&made), ["python", "demo-lib"]);
-    assert_eq!(made["source"]["commit"], serde_json::Value::Null);
+    assert_eq!(names(&certificate), ["python", "demo-lib"]);
+    assert_eq!(certificate["source"]["commit"], serde_json::Value::Null);
     env.matenv(&["run", "demo", "--", "demo-app", "a b"])
         .exits(0)
         .says("demo-app of script")
@@ -246,7 +246,7 @@ fn an_older_tree_without_a_project_is_run_by_its_script() {
 }
 
 #[test]
-fn a_source_that_cannot_be_had_is_told_and_leaves_nothing() {
+fn an_invalid_source_is_an_error_and_leaves_nothing() {
     let env = TestEnv::new().with_uv();
     env.manifest(MANIFEST);
     let index = index();

@@ -1,16 +1,16 @@
-//! What is true of the machine.
+//! Findings about the machine.
 
 use std::{
     os::unix::fs::PermissionsExt as _,
     process::{Child, Command, Stdio},
 };
 
-use crate::support::{Mount, Ran, TestEnv, skipped};
+use crate::support::{Mount, Ran, TestEnv, skip};
 
 use super::*;
 
 #[test]
-fn a_small_disk_one_without_execution_and_one_beside_the_store_are_told() {
+fn a_small_disk_a_noexec_disk_and_a_cache_on_another_disk_are_reported() {
     let env = TestEnv::new();
     let mounts = |env: &TestEnv| {
         let (home, cache) = (env.home().join(".matenv"), env.path("uv-cache"));
@@ -22,15 +22,15 @@ fn a_small_disk_one_without_execution_and_one_beside_the_store_are_told() {
     };
     let Some(env) = env.with_mounts(mounts) else { return };
     let found = doctor(&env, &["--json"], &[]).exits(6).json();
-    let told = told(&found);
+    let all = all(&found);
     for expected in ["ME051 warning", "ME051 error", "ME052 error", "ME054 info"] {
-        assert!(told.contains(&expected.to_owned()), "{expected}: {found:#}");
+        assert!(all.contains(&expected.to_owned()), "{expected}: {found:#}");
     }
 }
 
-/// As on a cluster, whose disks have room for everybody and whose users have 40,000 files each.
+/// As on a cluster with a large disk, where each user may have 40,000 files.
 #[test]
-fn what_a_quota_leaves_counts_like_the_disks_free_space() {
+fn a_quota_counts_like_free_disk_space() {
     let env = TestEnv::new();
     let tools = env.path("tools");
     fs_err::create_dir_all(&tools).unwrap();
@@ -57,7 +57,7 @@ fn what_a_quota_leaves_counts_like_the_disks_free_space() {
 }
 
 #[test]
-fn the_base_condas_channels_and_a_conda_on_path_are_looked_at() {
+fn the_channels_of_the_base_conda_and_a_conda_on_path_are_checked() {
     let env = TestEnv::new();
     let base = env.home().join("miniconda3");
     fs_err::create_dir_all(base.join("conda-meta")).unwrap();
@@ -74,14 +74,14 @@ fn the_base_condas_channels_and_a_conda_on_path_are_looked_at() {
     let path = format!("{}:{}", base.join("bin").display(), std::env::var("PATH").unwrap());
     let found = doctor(&env, &["--json"], &[("PATH", &path)]).exits(0).json();
     assert!(
-        !told(&found)
+        !all(&found)
             .iter()
             .any(|line| line.starts_with("ME058") || line.starts_with("ME059")),
         "{found:#}"
     );
 }
 
-/// A server over TLS with a certificate of an issuer of its own, whose clock is an hour late.
+/// A TLS server with a certificate of its own issuer. Its clock is an hour late.
 const SERVER: &str = "import http.server, ssl, sys, time\n\
     class Handler(http.server.BaseHTTPRequestHandler):\n\
     \x20   def date_time_string(self, timestamp=None): return super().date_time_string(time.time() - 3600)\n\
@@ -107,25 +107,25 @@ impl Drop for Served {
 }
 
 #[test]
-fn who_looks_into_tls_is_named_and_a_wrong_clock_is_told() {
+fn the_issuer_of_an_untrusted_certificate_is_named_and_a_wrong_clock_is_reported() {
     use std::io::BufRead as _;
     let env = TestEnv::new();
-    let openssl = |words: &str| {
+    let openssl = |arguments: &str| {
         let run = Command::new("openssl")
-            .args(words.split(' '))
+            .args(arguments.split(' '))
             .current_dir(env.path("tmp"))
             .output();
         run.is_ok_and(|output| output.status.success())
     };
     fs_err::write(env.path("tmp/ext"), "subjectAltName=IP:127.0.0.1\n").unwrap();
-    let made =
+    let has_certificates =
         openssl("req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 2 -subj /O=Institute/CN=Proxy-CA")
             && openssl("req -newkey rsa:2048 -nodes -keyout key.pem -out request -subj /CN=127.0.0.1")
             && openssl(
                 "x509 -req -in request -CA ca.pem -CAkey ca.key -CAcreateserial -out cert.pem -days 2 -extfile ext",
             );
-    if !made {
-        skipped("there is no openssl");
+    if !has_certificates {
+        skip("there is no openssl");
         return;
     }
     let mut child = Command::new("python3")
@@ -149,9 +149,9 @@ fn who_looks_into_tls_is_named_and_a_wrong_clock_is_told() {
     }
     let found = env.matenv(&arguments).exits(6).json();
     assert_eq!(bad(&found), ["ME055 error"], "{found:#}");
-    let told = one(&found, "ME055")["message"].as_str().unwrap().to_owned();
+    let message = one(&found, "ME055")["message"].as_str().unwrap().to_owned();
     assert_eq!(
-        told,
+        message,
         "the certificate of pypi is issued by Proxy-CA (Institute), which this machine does not trust"
     );
     let trusting = env
@@ -172,7 +172,7 @@ fn who_looks_into_tls_is_named_and_a_wrong_clock_is_told() {
 }
 
 #[test]
-fn sources_that_do_not_answer_are_told_with_the_proxy_and_without_its_password() {
+fn unreachable_sources_are_reported_with_the_proxy_and_without_its_password() {
     let env = TestEnv::new();
     let mirrors = [
         "conda-forge=https://127.0.0.1:9",
@@ -190,9 +190,12 @@ fn sources_that_do_not_answer_are_told_with_the_proxy_and_without_its_password()
         .unwrap()
         .into();
     let found = found.exits(0).json();
-    let silent = one(&found, "ME064");
-    assert_eq!(silent["severity"], "warning");
-    assert_eq!(silent["message"], "conda-forge and pypi do not answer");
-    assert!(evidence(&silent).contains("HTTPS_PROXY=http://127.0.0.1:9"), "{silent}");
+    let unreachable = one(&found, "ME064");
+    assert_eq!(unreachable["severity"], "warning");
+    assert_eq!(unreachable["message"], "conda-forge and pypi do not answer");
+    assert!(
+        evidence(&unreachable).contains("HTTPS_PROXY=http://127.0.0.1:9"),
+        "{unreachable}"
+    );
     assert!(!found.to_string().contains("secret"));
 }

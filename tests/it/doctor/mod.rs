@@ -1,4 +1,4 @@
-//! `matenv doctor` on faults that are really there: libraries compiled for it, packages in folders of others, moved folders.
+//! `matenv doctor` on real faults: compiled libraries, packages in other folders, moved environments.
 
 mod machine;
 mod shell;
@@ -12,7 +12,7 @@ use crate::support::{Index, Options, Ran, TestEnv, Wheel, host_python};
 const APP: &str = "[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n\
                    [[probe]]\nname = \"import\"\npython = \"import demo_app; print(demo_app.__version__)\"\n";
 
-/// The environment `demo`, installed, with more files in its wheel.
+/// Installs the environment `demo`, with more files in its wheel.
 fn demo(files: &[(&str, Vec<u8>)]) -> TestEnv {
     let env = TestEnv::new().with_uv();
     env.manifest(APP);
@@ -29,22 +29,20 @@ fn prefix(env: &TestEnv) -> PathBuf {
     fs_err::canonicalize(env.home().join(".matenv/envs/demo")).unwrap()
 }
 
-/// What `doctor` with more arguments says, offline.
+/// Runs `doctor` offline.
 fn doctor(env: &TestEnv, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
     let arguments = [&["doctor", "--offline"], arguments].concat();
     let variables = variables.iter().copied();
     env.command(&arguments).envs(variables).output().unwrap().into()
 }
 
-/// Its findings above info, each as `code severity`.
+/// Returns the findings above info, each as `code severity`.
 fn bad(found: &Value) -> Vec<String> {
-    told(found)
-        .into_iter()
-        .filter(|line| !line.ends_with(" info"))
-        .collect()
+    all(found).into_iter().filter(|line| !line.ends_with(" info")).collect()
 }
 
-fn told(found: &Value) -> Vec<String> {
+/// Returns all findings, each as `code severity`.
+fn all(found: &Value) -> Vec<String> {
     let findings = found["findings"].as_array().unwrap();
     let line = |one: &Value| {
         format!(
@@ -74,21 +72,21 @@ fn evidence(finding: &Value) -> String {
         .join("\n")
 }
 
-/// The words for people, with what differs from run to run hidden.
-fn words(env: &TestEnv, ran: &Ran) -> String {
+/// Returns the output without the parts that differ between runs.
+fn stable(env: &TestEnv, ran: &Ran) -> String {
     let root = env.home().parent().unwrap().display().to_string();
     let generation = prefix(env).display().to_string();
     ran.stdout
         .replace(&generation, "$PREFIX")
         .replace(&root, "$ROOT")
         .replace(&format!("python{}", host_python()), "python3.X")
-        // The linker names the version where it finds one.
+        // The linker adds the version if it finds one.
         .replace("_Znwm, version GLIBCXX_3.4\n", "_Znwm\n")
 }
 
-/// Where there is no Qt and no probe imports it, nobody told it.
+/// No probe imports this module, and there is no Qt.
 #[test]
-fn an_import_that_lacks_a_library_of_the_system_is_told_once_with_its_package() {
+fn an_import_without_its_system_library_is_reported_once_with_the_package() {
     let lacks = "raise ImportError('libGL.so.1: cannot open shared object file: No such file or directory')\n";
     let env = demo(&[("cv2/__init__.py", lacks.into())]);
     let found = doctor(&env, &["demo", "--json"], &[]).exits(6).json();
@@ -102,27 +100,27 @@ fn an_import_that_lacks_a_library_of_the_system_is_told_once_with_its_package() 
 }
 
 #[test]
-fn a_door_that_is_gone_or_became_a_folder_is_told_and_left_alone() {
+fn a_missing_conda_link_or_a_folder_in_its_place_is_reported_and_not_changed() {
     let env = demo(&[]);
-    let door = env.home().join(".conda/envs/demo");
-    fs_err::remove_file(&door).unwrap();
+    let link = env.home().join(".conda/envs/demo");
+    fs_err::remove_file(&link).unwrap();
     let ran = doctor(&env, &["demo"], &[]).exits(0);
-    let kept: Vec<String> = words(&env, &ran).lines().take(3).map(ToOwned::to_owned).collect();
+    let kept: Vec<String> = stable(&env, &ran).lines().take(3).map(ToOwned::to_owned).collect();
     insta::assert_snapshot!(kept.join("\n"), @r"
       warning   ME022 the link by which conda finds `demo` is missing
                 $ROOT/home/.conda/envs/demo does not exist
                 do: matenv install demo
     ");
-    fs_err::create_dir_all(door.join("conda-meta")).unwrap();
-    fs_err::write(door.join("conda-meta/history"), "").unwrap();
+    fs_err::create_dir_all(link.join("conda-meta")).unwrap();
+    fs_err::write(link.join("conda-meta/history"), "").unwrap();
     let found = doctor(&env, &["demo", "--json"], &[]).exits(0).json();
     assert_eq!(bad(&found), ["ME022 warning"]);
     let remedy = one(&found, "ME022")["remedy"].as_str().unwrap().to_owned();
-    assert!(remedy.contains("conda rename") && door.is_dir(), "{remedy}");
+    assert!(remedy.contains("conda rename") && link.is_dir(), "{remedy}");
 }
 
 #[test]
-fn a_virtual_environment_is_examined_and_one_that_was_moved_is_told() {
+fn a_virtual_environment_is_examined_and_a_moved_one_is_reported() {
     let env = TestEnv::new();
     let (old, new) = (env.path("old-venv"), env.path("new-venv"));
     let status = Command::new("python3").args(["-m", "venv"]).arg(&old).status().unwrap();
@@ -136,7 +134,7 @@ fn a_virtual_environment_is_examined_and_one_that_was_moved_is_told() {
     let moved = one(&found, "ME061");
     let remedy = format!("move it back: mv \"{}\" \"{}\"", new.display(), old.display());
     assert_eq!(moved["remedy"], remedy);
-    // What lacks something says it with pip, not with matenv's own commands.
+    // The remedy for a foreign environment is a pip command, not a matenv command.
     fs_err::rename(&new, &old).unwrap();
     let info = old.join(format!("lib/python{}/site-packages/needy-1.dist-info", host_python()));
     fs_err::create_dir_all(&info).unwrap();
@@ -151,7 +149,7 @@ fn a_virtual_environment_is_examined_and_one_that_was_moved_is_told() {
 }
 
 #[test]
-fn a_prefix_that_may_not_be_written_to_is_worth_a_word() {
+fn a_read_only_prefix_is_an_info() {
     let env = demo(&[]);
     let Some(env) = env.without_privileges() else { return };
     let folder = prefix(&env);
@@ -162,10 +160,10 @@ fn a_prefix_that_may_not_be_written_to_is_worth_a_word() {
     assert_eq!(bad(&found), Vec::<String>::new());
 }
 
-/// As when the system's Python goes under a virtual environment.
+/// This happens when the system's Python of a virtual environment is removed.
 #[test]
 #[cfg(unix)]
-fn an_environment_whose_python_is_gone_is_told_and_no_other_python_takes_its_place() {
+fn a_missing_python_is_reported_and_no_other_python_is_used() {
     let env = demo(&[]);
     let python = prefix(&env).join("bin/python");
     fs_err::remove_file(&python).unwrap();
@@ -173,7 +171,7 @@ fn an_environment_whose_python_is_gone_is_told_and_no_other_python_takes_its_pla
     for arguments in [&["demo"][..], &["--prefix", prefix(&env).to_str().unwrap()]] {
         doctor(&env, arguments, &[]).exits(6).says("ME033 the Python of");
     }
-    env.matenv(&["run", "demo", "--", "python", "-c", "print('of another')"])
+    env.matenv(&["run", "demo", "--", "python", "-c", "print('another Python')"])
         .exits(6)
         .says("matenv repair demo");
 }

@@ -1,4 +1,4 @@
-//! What the variables of a shell do, tried.
+//! Findings about the variables of the shell, which `doctor` tries.
 
 use std::{
     path::{Path, PathBuf},
@@ -7,17 +7,17 @@ use std::{
 
 use serde_json::Value;
 
-use crate::support::{Index, Options, TestEnv, Wheel, host_python, skipped};
+use crate::support::{Index, Options, TestEnv, Wheel, host_python, skip};
 
 use super::*;
 
-/// A library from C; `None` where there is no compiler.
+/// Compiles a C library; skips the test if there is no C compiler.
 fn compiled(env: &TestEnv, name: &str, code: &str, options: &[&str]) -> Option<PathBuf> {
     if which::which("cc").is_err() {
-        skipped("there is no cc");
+        skip("there is no C compiler (cc)");
         return None;
     }
-    let path = env.path("made").join(name);
+    let path = env.path("libraries").join(name);
     fs_err::create_dir_all(path.parent().unwrap()).unwrap();
     let source = path.with_extension("c");
     fs_err::write(&source, code).unwrap();
@@ -33,7 +33,7 @@ fn compiled(env: &TestEnv, name: &str, code: &str, options: &[&str]) -> Option<P
     Some(path)
 }
 
-/// A module that opens a library beside it.
+/// A module that opens a library in its folder.
 const OPENS: &str = "import ctypes, os\n__version__ = '1.0'\n\
                      ctypes.CDLL(os.path.join(os.path.dirname(__file__), 'native.so'))\n";
 
@@ -55,12 +55,12 @@ fn a_healthy_environment_raises_nothing_above_info() {
         .says("demo: no errors (0 errors, 0 warnings,");
     doctor(&env, &["dmeo"], &[]).exits(2);
     doctor(&env, &["demo", "--prefix", "."], &[]).exits(2);
-    doctor(&env, &["--prefix", "made-up"], &[])
+    doctor(&env, &["--prefix", "no-such-folder"], &[])
         .exits(2)
-        .says("made-up is not a conda or virtual environment");
+        .says("no-such-folder is not a conda or virtual environment");
 }
 
-/// The demo with a library of its own that needs `libstdc++.so.6` of the system.
+/// Installs `demo` with a library that needs `libstdc++.so.6` of the system, and compiles an older one.
 fn with_cxx() -> Option<(TestEnv, PathBuf)> {
     let builder = TestEnv::new();
     let real = Command::new("cc")
@@ -69,10 +69,10 @@ fn with_cxx() -> Option<(TestEnv, PathBuf)> {
         .ok()?;
     let real = String::from_utf8(real.stdout).unwrap().trim().to_owned();
     if !Path::new(&real).is_file() {
-        skipped("there is no libstdc++.so.6");
+        skip("there is no libstdc++.so.6");
         return None;
     }
-    let code = "extern void *_Znwm(unsigned long);\nvoid *made(void) { return _Znwm(8); }\n";
+    let code = "extern void *_Znwm(unsigned long);\nvoid *allocate(void) { return _Znwm(8); }\n";
     let native = compiled(&builder, "native.so", code, &[&real])?;
     let env = demo(&[
         ("demo_native/native.so", fs_err::read(native).unwrap()),
@@ -92,15 +92,15 @@ fn an_older_libstdcxx_on_the_library_path_is_an_error_that_names_it() {
     let Some((env, old)) = with_cxx() else { return };
     let folder = old.parent().unwrap().to_str().unwrap();
     let ran = doctor(&env, &["demo"], &[("LD_LIBRARY_PATH", folder)]).exits(6);
-    let kept: Vec<String> = words(&env, &ran).lines().take(5).map(ToOwned::to_owned).collect();
+    let kept: Vec<String> = stable(&env, &ran).lines().take(5).map(ToOwned::to_owned).collect();
     insta::assert_snapshot!(kept.join("\n"), @r"
       error     ME040 `import demo_native` fails in demo: another libstdc++.so.6 comes first, from LD_LIBRARY_PATH in this shell
                 import demo_native: OSError: $PREFIX/lib/python3.X/site-packages/demo_native/native.so: undefined symbol: _Znwm
-                $ROOT/made/old/libstdc++.so.6, which $PREFIX/lib/python3.X/site-packages/demo_native/native.so needs
+                $ROOT/libraries/old/libstdc++.so.6, which $PREFIX/lib/python3.X/site-packages/demo_native/native.so needs
                 do: matenv run demo -- python …   or   unset LD_LIBRARY_PATH
     ");
     let json = ["demo", "--json"];
-    // The loader takes a space for the end of a name.
+    // The loader treats a space as the end of a name.
     let no_space = tempfile::tempdir().unwrap();
     let preloaded = no_space.path().join("libstdc++.so.6");
     fs_err::copy(&old, &preloaded).unwrap();
@@ -108,17 +108,17 @@ fn an_older_libstdcxx_on_the_library_path_is_an_error_that_names_it() {
         .exits(6)
         .json();
     assert_eq!(bad(&found), ["ME040 error"]);
-    // What has nothing that is asked for does no harm.
+    // A library that provides nothing needed is harmless.
     let harmless = compiled(&env, "harmless/libharmless.so.1", "int a(void) { return 1; }\n", &[]).unwrap();
     let folder = harmless.parent().unwrap().to_str().unwrap();
     let found = doctor(&env, &json, &[("LD_LIBRARY_PATH", folder)]).exits(0).json();
-    assert!(!told(&found).iter().any(|line| line.starts_with("ME040")), "{found:#}");
-    // The environment's own probes start clean of it.
+    assert!(!all(&found).iter().any(|line| line.starts_with("ME040")), "{found:#}");
+    // The probes of the environment start without the variable.
     doctor(&env, &json, &[]).exits(0);
 }
 
 #[test]
-fn the_verdict_on_a_library_path_is_the_loaders() {
+fn the_severity_of_a_library_path_depends_on_what_the_loader_does() {
     let builder = TestEnv::new();
     let soname = "-Wl,-soname,libnccl.so.2";
     let code = "int version(void) { return 29; }\n";
@@ -148,14 +148,14 @@ fn the_verdict_on_a_library_path_is_the_loaders() {
         let found = doctor(&env, &["demo", "--json"], &[("LD_LIBRARY_PATH", folder)])
             .exits(0)
             .json();
-        assert!(told(&found).contains(&expected.to_owned()), "{option}: {found:#}");
+        assert!(all(&found).contains(&expected.to_owned()), "{option}: {found:#}");
         assert!(evidence(&one(&found, "ME040")).contains("instead of"), "{found:#}");
     }
 }
 
-/// An import does not open ONNX Runtime's CUDA provider, and a session does.
+/// An import does not open ONNX Runtime's CUDA provider, but a session does.
 #[test]
-fn what_onnxruntime_opens_for_cuda_is_tried_too() {
+fn the_libraries_of_onnxruntimes_cuda_provider_are_tried_too() {
     let builder = TestEnv::new();
     let soname = "-Wl,-soname,libcurand.so.10";
     let Some(ours) = compiled(
@@ -213,10 +213,14 @@ fn packages_on_the_python_path_are_named_with_both_files() {
     let found = doctor(&env, &["demo", "--json"], &[("PYTHONPATH", path)])
         .exits(0)
         .json();
-    assert_eq!(bad(&found), Vec::<String>::new(), "only it has that module");
+    assert_eq!(
+        bad(&found),
+        Vec::<String>::new(),
+        "the environment does not have that module"
+    );
     fs_err::write(other.join("demo_app.py"), "__version__ = '0.1'\n").unwrap();
     let ran = doctor(&env, &["demo"], &[("PYTHONPATH", path)]).exits(0);
-    let kept: Vec<String> = words(&env, &ran).lines().take(3).map(ToOwned::to_owned).collect();
+    let kept: Vec<String> = stable(&env, &ran).lines().take(3).map(ToOwned::to_owned).collect();
     insta::assert_snapshot!(kept.join("\n"), @r"
       warning   ME041 PYTHONPATH in this shell overrides modules of demo: demo_app
                 demo_app: $ROOT/other/demo_app.py instead of $PREFIX/lib/python3.X/site-packages/demo_app/__init__.py
@@ -230,14 +234,14 @@ fn packages_on_the_python_path_are_named_with_both_files() {
         evidence(&one(&found, "ME041")).contains("No module named 'not_there'"),
         "{found:#}"
     );
-    // A module of the standard library counts as well, even where Python does not come up with it.
+    // A module of the standard library counts too, even if Python does not import it at startup.
     fs_err::remove_file(other.join("demo_app.py")).unwrap();
     fs_err::write(other.join("random.py"), "").unwrap();
     let found = doctor(&env, &["demo", "--json"], &[("PYTHONPATH", path)])
         .exits(0)
         .json();
     assert!(evidence(&one(&found, "ME041")).starts_with("random: "), "{found:#}");
-    // What is in the interpreter itself is not taken from a file.
+    // A module that is compiled into the interpreter is never read from a file.
     fs_err::rename(other.join("random.py"), other.join("sys.py")).unwrap();
     let found = doctor(&env, &["demo", "--json"], &[("PYTHONPATH", path)])
         .exits(0)
@@ -254,10 +258,10 @@ fn packages_on_the_python_path_are_named_with_both_files() {
     assert!(evidence(&one(&found, "ME041")).contains("PYTHONHOME="), "{found:#}");
 }
 
-/// An old numpy on `PYTHONPATH` imports well, and scipy does not with it: that was a warning. Entries that are relative or end
-/// in a slash were not seen at all.
+/// An old numpy on `PYTHONPATH` can be imported, but scipy fails with it: an older version only reported a warning.
+/// It ignored entries that are relative or end with a slash.
 #[test]
-fn what_needs_a_package_is_tried_with_the_one_on_the_python_path() {
+fn packages_are_imported_with_their_dependency_from_the_python_path() {
     let env = TestEnv::new().with_uv();
     env.manifest(&APP.replace("\"demo-app\"", "\"needy\""));
     let code = "import demo_app\nif demo_app.__version__ != '1.0': raise ImportError('demo-app is too old')\n";
@@ -277,20 +281,21 @@ fn what_needs_a_package_is_tried_with_the_one_on_the_python_path() {
         let finding = one(&found, "ME041");
         let message = finding["message"].as_str().unwrap();
         assert!(message.ends_with("demo_app, and `import needy` fails"), "{message}");
-        let told = evidence(&finding);
+        let evidence = evidence(&finding);
         assert!(
-            told.starts_with("needy, which needs demo_app: ImportError: demo-app is too old\n"),
-            "{told}"
+            evidence.starts_with("needy, which needs demo_app: ImportError: demo-app is too old\n"),
+            "{evidence}"
         );
     }
 }
 
-/// A prefix with an interpreter of its own, as conda's are: that of the tests, and its standard library by links.
-fn own_python(env: &TestEnv) -> Option<PathBuf> {
+/// Creates a prefix with its own interpreter, like conda: a copy of this machine's Python with links to its standard
+/// library.
+fn copied_python(env: &TestEnv) -> Option<PathBuf> {
     let code = "import os, sys; print(sys._base_executable); print(os.path.dirname(os.__file__))";
-    let asked = Command::new("python3").args(["-c", code]).output().unwrap();
-    let asked = String::from_utf8(asked.stdout).unwrap();
-    let (executable, library) = asked.trim().split_once('\n').unwrap();
+    let output = Command::new("python3").args(["-c", code]).output().unwrap();
+    let output = String::from_utf8(output.stdout).unwrap();
+    let (executable, library) = output.trim().split_once('\n').unwrap();
     let prefix = env.path("own");
     let minor = host_python();
     let here = prefix.join("lib").join(format!("python{minor}"));
@@ -304,23 +309,23 @@ fn own_python(env: &TestEnv) -> Option<PathBuf> {
         }
     }
     let code = "import sys, site; print(sys.prefix, site.getsitepackages()[0], site.ENABLE_USER_SITE)";
-    let says = Command::new(prefix.join("bin/python"))
+    let output = Command::new(prefix.join("bin/python"))
         .args(["-c", code])
         .output()
         .unwrap();
-    let says = String::from_utf8_lossy(&says.stdout).into_owned();
+    let found = String::from_utf8_lossy(&output.stdout).into_owned();
     let expected = format!("{} {} True", prefix.display(), here.join("site-packages").display());
-    if says.trim() != expected {
-        skipped(&format!("this Python finds itself elsewhere: {says}"));
+    if found.trim() != expected {
+        skip("a copy of this machine's Python uses another prefix");
         return None;
     }
     Some(prefix)
 }
 
 #[test]
-fn what_lies_in_the_users_site_packages_is_told_if_the_environment_has_it_too() {
+fn a_package_in_the_users_site_packages_is_reported_if_the_environment_has_it_too() {
     let env = TestEnv::new();
-    let Some(prefix) = own_python(&env) else { return };
+    let Some(prefix) = copied_python(&env) else { return };
     let minor = host_python();
     let ours = prefix.join(format!("lib/python{minor}/site-packages"));
     let theirs = env.home().join(format!(".local/lib/python{minor}/site-packages"));
@@ -333,15 +338,15 @@ fn what_lies_in_the_users_site_packages_is_told_if_the_environment_has_it_too() 
     fs_err::write(theirs.join("demo_app.py"), "").unwrap();
     let found = doctor(&env, &arguments, &[]).exits(0).json();
     assert_eq!(bad(&found), ["ME042 warning"], "{found:#}");
-    let told = evidence(&one(&found, "ME042"));
+    let evidence = evidence(&one(&found, "ME042"));
     let (theirs, ours) = (theirs.join("demo_app.py"), ours.join("demo_app.py"));
     assert_eq!(
-        told,
+        evidence,
         format!("demo_app: {} instead of {}", theirs.display(), ours.display())
     );
     let found = doctor(&env, &arguments, &[("PYTHONNOUSERSITE", "1")]).exits(0).json();
     assert_eq!(bad(&found), Vec::<String>::new());
-    // An environment on another's Python does not look there at all.
+    // A virtual environment ignores the user's site-packages.
     let env = demo(&[]);
     let theirs = env.home().join(format!(".local/lib/python{minor}/site-packages"));
     fs_err::create_dir_all(&theirs).unwrap();
@@ -350,7 +355,7 @@ fn what_lies_in_the_users_site_packages_is_told_if_the_environment_has_it_too() 
     assert_eq!(bad(&found), Vec::<String>::new(), "{found:#}");
 }
 
-/// A Qt that does with `QT_PLUGIN_PATH` what Qt does: it opens the platform's plugin there, or its own.
+/// A fake Qt that uses `QT_PLUGIN_PATH` like Qt: it opens the platform plugin there, or its own.
 const QT: &str = "import ctypes, os\n\
     class QGuiApplication:\n\
     \x20   def __init__(self, arguments):\n\
@@ -362,7 +367,7 @@ const QT: &str = "import ctypes, os\n\
     \x20       os.abort()\n";
 
 #[test]
-fn plugins_of_another_qt_are_told_by_what_they_do() {
+fn plugins_of_another_qt_are_an_error_if_qt_fails_with_them() {
     let builder = TestEnv::new();
     let Some(ours) = compiled(&builder, "ours.so", "int major(void) { return 6; }\n", &[]) else {
         return;
@@ -378,7 +383,7 @@ fn plugins_of_another_qt_are_told_by_what_they_do() {
     ]);
     let json = ["demo", "--json"];
     assert_eq!(bad(&doctor(&env, &json, &[]).exits(0).json()), Vec::<String>::new());
-    let folder = env.path("made/qt");
+    let folder = env.path("libraries/qt");
     let path = folder.to_str().unwrap();
     for (code, severity, exit) in [
         ("int major(void) { return 5; }\n", "ME043 error", 6),
@@ -392,11 +397,11 @@ fn plugins_of_another_qt_are_told_by_what_they_do() {
     let found = doctor(&env, &json, &[("QT_PLUGIN_PATH", inside.to_str().unwrap())])
         .exits(0)
         .json();
-    assert!(!told(&found).iter().any(|line| line.starts_with("ME043")), "{found:#}");
+    assert!(!all(&found).iter().any(|line| line.starts_with("ME043")), "{found:#}");
 }
 
 #[test]
-fn a_shell_that_is_half_in_the_environment_is_told() {
+fn a_shell_with_only_a_part_of_the_activation_is_reported() {
     let env = demo(&[]);
     let bin = prefix(&env).join("bin");
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
@@ -406,8 +411,8 @@ fn a_shell_that_is_half_in_the_environment_is_told() {
         &[("PATH", &path), ("CONDA_PREFIX", "/opt/conda")],
     );
     assert_eq!(bad(&found.exits(0).json()), ["ME044 warning"]);
-    let door = env.home().join(".conda/envs/demo");
-    let whole = [("PATH", path.as_str()), ("CONDA_PREFIX", door.to_str().unwrap())];
+    let link = env.home().join(".conda/envs/demo");
+    let whole = [("PATH", path.as_str()), ("CONDA_PREFIX", link.to_str().unwrap())];
     assert_eq!(
         bad(&doctor(&env, &["demo", "--json"], &whole).exits(0).json()),
         Vec::<String>::new()

@@ -8,7 +8,7 @@ use rattler_conda_types::subdir::Subdir;
 
 use super::TestEnv;
 
-/// A real conda channel in a folder, with this machine's Python as a package.
+/// A real conda channel in a folder. Its Python is a package with links to the Python of this machine.
 pub(crate) struct Channel {
     pub(crate) folder: PathBuf,
 }
@@ -18,7 +18,7 @@ impl Channel {
         Self::with_python(env, &python(), packages)
     }
 
-    /// [`Self::new`] with another package as its Python.
+    /// Like [`Self::new`], with another package as its Python.
     pub(crate) fn with_python(env: &TestEnv, python: &PackageBuilder, packages: &[PackageBuilder]) -> Self {
         let folder = env.path("channel");
         for package in packages.iter().chain([python]) {
@@ -29,26 +29,25 @@ impl Channel {
         Self { folder }
     }
 
-    /// The small real channel that lies beside the checkout, whose Python is whole; `None`, and a word on the terminal,
-    /// where there is none.
+    /// Returns the real conda channel in `../shared`, which contains a complete Python; skips the test if it is missing.
     #[cfg(target_os = "linux")]
-    pub(crate) fn beside() -> Option<Self> {
+    pub(crate) fn shared() -> Option<Self> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/channel");
-        let there = folder.join(platform()).join("repodata.json").is_file();
-        if !there {
-            super::skipped("it needs a real conda channel, and ../shared/channel is missing");
+        let exists = folder.join(platform()).join("repodata.json").is_file();
+        if !exists {
+            super::skip("../shared/channel is missing");
             return None;
         }
         fs_err::canonicalize(folder).ok().map(|folder| Self { folder })
     }
 
-    /// The option that puts it in conda-forge's place.
+    /// Returns the value of `--mirror` that replaces conda-forge with this channel.
     pub(crate) fn mirror(&self) -> String {
         format!("conda-forge=file://{}", self.folder.display())
     }
 }
 
-/// This machine's Python as a conda package: links to its interpreter.
+/// Returns this machine's Python as a conda package: links to its interpreter.
 pub(crate) fn python() -> PackageBuilder {
     let (executable, version) = host();
     let (minor, home) = (minor_of(&version), folder_of(&executable));
@@ -58,7 +57,7 @@ pub(crate) fn python() -> PackageBuilder {
         .file("pyvenv.cfg", format!("home = {home}\nversion = {version}\n"))
 }
 
-/// A Python whose interpreter lies in the environment itself: a disk without execution stops it.
+/// Returns a Python package that contains its interpreter, so that a `noexec` mount stops it.
 #[cfg(target_os = "linux")]
 pub(crate) fn own_python() -> PackageBuilder {
     let (executable, version) = host();
@@ -73,11 +72,11 @@ fn platform() -> &'static str {
     Subdir::current().unwrap().as_str()
 }
 
-/// The interpreter itself, no shim, and its version.
+/// Returns the interpreter itself, not a shim, and its version.
 fn host() -> (String, String) {
     let code = "import json, sys; print(json.dumps([sys._base_executable, '%d.%d.%d' % sys.version_info[:3]]))";
-    let asked = Command::new("python3").args(["-c", code]).output().unwrap();
-    serde_json::from_slice(&asked.stdout).unwrap()
+    let output = Command::new("python3").args(["-c", code]).output().unwrap();
+    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 fn minor_of(version: &str) -> &str {

@@ -12,7 +12,7 @@ use super::{
     server::{ARCHIVE, JSON, Page, Request, Server},
 };
 
-/// A file of an index, and how it is listed.
+/// A file of an index, and how the index lists it.
 #[derive(Debug, Clone)]
 pub(crate) struct File {
     project: String,
@@ -34,19 +34,19 @@ impl File {
         }
     }
 
-    /// Listed without a hash.
+    /// Lists the file without a hash.
     pub(crate) fn without_hash(mut self) -> Self {
         self.sha256 = None;
         self
     }
 
-    /// Listed with a hash that is not its own.
+    /// Lists the file with a wrong hash.
     pub(crate) fn with_wrong_hash(mut self) -> Self {
         self.sha256 = Some("0".repeat(64));
         self
     }
 
-    /// Listed without metadata beside it (PEP 658): who wants that reads the file itself.
+    /// Lists the file without a metadata file (PEP 658), so that a client reads the metadata from the file itself.
     pub(crate) fn without_metadata(mut self) -> Self {
         self.metadata = None;
         self
@@ -65,29 +65,29 @@ impl From<Sdist> for File {
     }
 }
 
-/// How the pages of an index point to its files.
+/// How the pages of an index link to its files.
 #[derive(Debug, Clone, Copy)]
 enum Links<'a> {
     /// `/files/demo-1.0.whl`.
     Absolute,
-    /// `demo-1.0.whl`, beside the page.
+    /// `demo-1.0.whl`, in the folder of the page.
     Relative,
-    /// On another host, whose URL this is.
+    /// On another host with this URL.
     Host(&'a str),
 }
 
-/// A wheel index on 127.0.0.1, served until the test ends: pages (PEP 503, or PEP 691 where a client takes that), files,
-/// and metadata beside them (PEP 658 and 714).
+/// A wheel index on 127.0.0.1, served until the test ends: pages (PEP 503, or PEP 691 for clients that accept it), files,
+/// and metadata files (PEP 658 and 714).
 pub(crate) struct Index {
     server: Server,
-    /// The second host, where the pages link to one.
+    /// The second host, if the pages link to one.
     files: Option<Server>,
-    /// Where the pages are, such as `/simple`.
+    /// The path of the pages, such as `/simple`.
     folder: &'static str,
 }
 
 impl Index {
-    /// The plainest one: pages in HTML, files on the same host.
+    /// A plain index: HTML pages, files on the same host.
     pub(crate) fn serve(wheels: &[Wheel], options: Options) -> Self {
         let mut files: Vec<File> = wheels.iter().cloned().map(File::from).collect();
         if options.wrong_hash {
@@ -102,7 +102,7 @@ impl Index {
         }
     }
 
-    /// As PyPI does it: JSON for those that take it, the files on a second host.
+    /// An index like PyPI: JSON for clients that accept it, files on a second host.
     pub(crate) fn pypi(files: &[File]) -> Self {
         let host = serve_files("/packages", files);
         let mut pages = Pages::default();
@@ -115,7 +115,7 @@ impl Index {
         }
     }
 
-    /// As the torch index does it: pages in HTML for each backend, absolute links to a second host, `%2B` in them.
+    /// An index like torch's: HTML pages for each backend, with absolute links to a second host that contain `%2B`.
     pub(crate) fn torch(backends: &[(&str, &[File])]) -> Self {
         let mut of_host = Pages::default();
         for (backend, files) in backends {
@@ -127,17 +127,17 @@ impl Index {
         index
     }
 
-    /// [`Self::torch`] whose pages link to `host`, which this one is not.
+    /// Like [`Self::torch`], but the pages link to `host`, and this index serves no files.
     pub(crate) fn torch_linking_to(host: &str, backends: &[(&str, &[File])]) -> Self {
         Self::torch_with(Links::Host(host), backends, Options::default())
     }
 
-    /// [`Self::torch_linking_to`] that answers as `options` say.
+    /// Like [`Self::torch_linking_to`], with options.
     pub(crate) fn torch_linking_to_with(host: &str, backends: &[(&str, &[File])], options: Options) -> Self {
         Self::torch_with(Links::Host(host), backends, options)
     }
 
-    /// [`Self::torch`] as a lab copies it: the files on the same host.
+    /// A copy of the torch index, as a lab may have it: the files are on the same host.
     pub(crate) fn torch_on_one_host(backends: &[(&str, &[File])]) -> Self {
         Self::torch_with(Links::Absolute, backends, Options::default())
     }
@@ -155,7 +155,7 @@ impl Index {
         }
     }
 
-    /// As NVIDIA's does it: pages at the root, links relative to them, sdists beside wheels.
+    /// An index like NVIDIA's: pages at the root, relative links, sdists next to wheels.
     pub(crate) fn nvidia(files: &[File]) -> Self {
         let mut pages = Pages::default();
         pages.list("", "", files, Links::Relative);
@@ -166,12 +166,12 @@ impl Index {
         }
     }
 
-    /// The files of a folder as they are at each request.
+    /// Serves the files of a folder as they are at each request.
     pub(crate) fn files(folder: &Path) -> Self {
         Self::files_with(folder, Options::default())
     }
 
-    /// [`Self::files`], behaving badly for archives.
+    /// Like [`Self::files`], with options for archives.
     pub(crate) fn files_with(folder: &Path, options: Options) -> Self {
         let folder = folder.to_owned();
         let page = move |request: &Request<'_>| {
@@ -193,7 +193,7 @@ impl Index {
         }
     }
 
-    /// Where the pages are; `{backend}` in it is left to who asks.
+    /// Returns the URL of the pages; the client replaces `{backend}` in it.
     pub(crate) fn url(&self) -> String {
         format!("{}{}", self.root(), self.folder)
     }
@@ -202,19 +202,19 @@ impl Index {
         self.server.root()
     }
 
-    /// The host of the files.
+    /// Returns the URL of the host of the files.
     pub(crate) fn files_root(&self) -> String {
         self.files.as_ref().unwrap_or(&self.server).root()
     }
 
-    /// The paths that were asked for since the last call, on both hosts.
+    /// Returns the paths of all requests since the last call, on both hosts.
     pub(crate) fn requests(&self) -> Vec<String> {
         let mut requests = self.server.requests();
         requests.extend(self.files.iter().flat_map(Server::requests));
         requests
     }
 
-    /// The files that were asked for since the last call: wheels and sdists, without pages and metadata, each once.
+    /// Returns the wheels and sdists that were requested since the last call, each once.
     pub(crate) fn fetched(&self) -> Vec<String> {
         let is_file = |path: &String| [".whl", ".tar.gz"].iter().any(|ending| path.ends_with(ending));
         let name = |path: String| path.rsplit('/').next().unwrap_or_default().to_owned();
@@ -223,14 +223,14 @@ impl Index {
     }
 }
 
-/// The second host of an index.
+/// Serves the files of an index on a second host.
 fn serve_files(folder: &str, files: &[File]) -> Server {
     let mut pages = Pages::default();
     pages.put(folder, files);
     pages.serve(Options::default())
 }
 
-/// What a server has, by path.
+/// The content of a server, by path.
 #[derive(Default)]
 struct Pages {
     by_path: BTreeMap<String, Page>,
@@ -239,7 +239,7 @@ struct Pages {
 }
 
 impl Pages {
-    /// List files in pages below `folder`; without another host they and their metadata are here, below `place`.
+    /// Lists files in pages below `folder`. Unless they are on another host, also adds the files below `place`.
     fn list(&mut self, folder: &str, place: &str, files: &[File], links: Links<'_>) {
         let mut projects: BTreeMap<&str, Vec<(String, &File)>> = BTreeMap::new();
         for file in files {
@@ -263,7 +263,7 @@ impl Pages {
         }
     }
 
-    /// The files themselves, with their metadata.
+    /// Adds files and their metadata files.
     fn put<'a>(&mut self, place: &str, files: impl IntoIterator<Item = &'a File>) {
         for file in files {
             let path = format!("{place}/{}", file.name);
@@ -291,7 +291,7 @@ impl Pages {
     }
 }
 
-/// PEP 503, with the metadata of PEP 658 under both names that it has had.
+/// Returns a page of PEP 503, with the metadata of PEP 658 under its old and its new name.
 fn in_html(listed: &[(String, &File)]) -> Page {
     let mut list = String::new();
     for (link, file) in listed {
@@ -310,7 +310,7 @@ fn in_html(listed: &[(String, &File)]) -> Page {
     }
 }
 
-/// PEP 691.
+/// Returns a page of PEP 691.
 fn in_json(project: &str, listed: &[(String, &File)]) -> Page {
     let hashes = |file: &File| file.sha256.as_ref().map_or(json!({}), |hash| json!({ "sha256": hash }));
     let files: Vec<Value> = listed

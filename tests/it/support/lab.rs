@@ -1,24 +1,20 @@
 use std::path::PathBuf;
 
-use super::{Channel, Index, Options, Ran, TestEnv, Wheel};
+use super::{Channel, Index, Options, Ran, TestEnv, Wheel, test_env::host_python};
 
 const LAB: &str = "[environments.demo]\n\n[lock]\nplatforms = [\"linux-64\"]\n";
 
+/// Returns the manifest of `demo` with one requirement.
 pub(crate) fn manifest(requirement: &str) -> String {
     format!(
         "schema = 1\nname = \"demo\"\ndescription = \"A demo\"\n[python]\npreferred = \"{}\"\nsupported = \">=3.9\"\n\
          [conda]\nchannels = [\"conda-forge\"]\n[[pypi]]\nrequirement = \"{requirement}\"\nbecause = \"the program\"\n\
          [[probe]]\nname = \"imports\"\npython = \"import demo_app\"\n",
-        minor()
+        host_python()
     )
 }
 
-fn minor() -> String {
-    let version = crate::support::host_python();
-    version.split('.').take(2).collect::<Vec<_>>().join(".")
-}
-
-/// A lab whose channel has this machine's Python, and two releases of its program on a local index.
+/// A lab with the environment `demo`, a channel with this machine's Python, and a local index.
 pub(crate) struct Lab {
     pub(crate) env: TestEnv,
     pub(crate) root: PathBuf,
@@ -41,7 +37,8 @@ impl Lab {
         }
     }
 
-    pub(crate) fn of_two() -> Self {
+    /// A lab whose index has the program `demo-app` and its dependency `demo-lib`.
+    pub(crate) fn with_app_and_lib() -> Self {
         Self::new(&[
             Wheel::new("demo-app", "1.0").requires("demo-lib"),
             Wheel::new("demo-lib", "1.0"),

@@ -1,4 +1,4 @@
-//! What the tests stand on: an environment of their own, indexes, channels, wheels, disks.
+//! Fixtures of the integration tests: an isolated environment, indexes, channels, wheels and mounts.
 
 mod channel;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
@@ -9,6 +9,7 @@ mod lab;
 mod mounts;
 mod sdist;
 mod server;
+mod skip;
 mod test_env;
 mod wheel;
 
@@ -16,14 +17,21 @@ pub(crate) use channel::Channel;
 #[cfg(target_os = "linux")]
 pub(crate) use channel::own_python;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-pub(crate) use gpu::{Gpu, Shared, TORCH, fatbin, hardware_file, has_a_gpu, toolkit};
+pub(crate) use gpu::{Gpu, Shared, TORCH, fatbin, has_a_gpu};
 pub(crate) use index::{File, Index};
 pub(crate) use lab::{Lab, manifest};
 #[cfg(target_os = "linux")]
-pub(crate) use mounts::{Mount, Mounts, skipped};
+pub(crate) use mounts::{Mount, Mounts};
 pub(crate) use sdist::Sdist;
 pub(crate) use server::Options;
 #[cfg(target_os = "linux")]
+pub(crate) use skip::OWN_DRIVER;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub(crate) use skip::OWN_GPU;
+pub(crate) use skip::skip;
+#[cfg(target_os = "linux")]
 pub(crate) use test_env::host_python;
-pub(crate) use test_env::{DEAD_CHANNEL, Ran, TestEnv};
+pub(crate) use test_env::{DEAD_CHANNEL, DEAD_INDEX, Ran, TestEnv, hardware_file};
 pub(crate) use wheel::Wheel;
+#[cfg(target_os = "linux")]
+pub(crate) use wheel::toolkit;

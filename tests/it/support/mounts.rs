@@ -1,34 +1,34 @@
-//! Disks of a test's own: mounts that its programs see and nobody else, in a mount namespace as root or, where users
-//! may have one, in a user namespace.
+//! Mounts that only the programs of one test see: in a mount namespace as root, or in a user namespace where users may
+//! create one.
 
 use std::{
-    io::{BufRead as _, BufReader, Write as _},
+    io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
-/// One thing to mount.
+/// A mount.
 #[derive(Debug, Clone)]
 pub(crate) enum Mount {
-    /// A disk in memory, with mount options such as `size=1m`.
+    /// A filesystem in memory (tmpfs), with mount options such as `size=1m`.
     Disk(PathBuf, &'static str),
-    /// A folder that cannot be written any more.
+    /// A folder that becomes read-only.
     ReadOnly(PathBuf),
-    /// A file that is none any more.
+    /// A file that `/dev/null` covers.
     Hidden(PathBuf),
 }
 
-/// A process that keeps the namespace.
+/// The namespace with the mounts; it exists as long as its process.
 pub(crate) struct Mounts {
     holder: Child,
     user: bool,
 }
 
 impl Mounts {
-    /// Mount, in order; `None` where this machine lets nobody.
+    /// Mounts in order; returns `None` if the machine does not permit it.
     pub(crate) fn new(mounts: &[Mount]) -> Option<Self> {
         let lines: String = mounts.iter().map(line).collect();
-        // It lives until its standard input is closed.
+        // The process lives until its standard input is closed.
         let script = format!("set -e\n{lines}echo ready\nread -r end\n");
         let user = !rustix::process::geteuid().is_root();
         let ways: &[&str] = if user {
@@ -45,25 +45,25 @@ impl Mounts {
             .spawn()
             .ok()?;
         let mut line = String::new();
-        let said = BufReader::new(holder.stdout.as_mut().unwrap()).read_line(&mut line);
+        let read = BufReader::new(holder.stdout.as_mut().unwrap()).read_line(&mut line);
         let mounts = Self { holder, user };
-        (said.is_ok() && line.trim() == "ready").then_some(mounts)
+        (read.is_ok() && line.trim() == "ready").then_some(mounts)
     }
 
-    /// The words that start a program among the mounts; it takes their place, so that signals reach it.
+    /// Returns the command that starts a program in the namespace. The program replaces it, so signals reach the program.
     pub(crate) fn enter(&self) -> Vec<String> {
-        let mut words = vec![
+        let mut command = vec![
             "nsenter".to_owned(),
             format!("--target={}", self.holder.id()),
             "--mount".to_owned(),
         ];
         if self.user {
-            words.extend(["--user", "--preserve-credentials"].map(str::to_owned));
+            command.extend(["--user", "--preserve-credentials"].map(str::to_owned));
         }
-        words
+        command
     }
 
-    /// `path` as this process sees what is mounted there.
+    /// Returns the path under which this process sees `path` of the namespace.
     pub(crate) fn seen(&self, path: &Path) -> PathBuf {
         let root = format!("/proc/{}/root", self.holder.id());
         Path::new(&root).join(path.strip_prefix("/").unwrap())
@@ -77,7 +77,7 @@ impl Drop for Mounts {
     }
 }
 
-/// A line of the script that mounts.
+/// Returns a line of the mount script.
 fn line(mount: &Mount) -> String {
     match mount {
         Mount::Disk(at, options) => {
@@ -94,10 +94,4 @@ fn line(mount: &Mount) -> String {
 
 fn quoted(path: &Path) -> String {
     format!("'{}'", path.display())
-}
-
-/// Say on the terminal that a test did not run: output of the `print` macros is shown for failed tests only.
-pub(crate) fn skipped(why: &str) {
-    let test = std::thread::current().name().unwrap_or_default().to_owned();
-    let _ = writeln!(std::io::stderr(), "SKIPPED: {test}: {why}");
 }

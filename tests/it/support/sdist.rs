@@ -2,7 +2,7 @@ use flate2::{Compression, write::GzEncoder};
 
 use super::Wheel;
 
-/// What builds an [`Sdist`]: a build backend of a few lines, itself a wheel, for no test may need the real ones.
+/// The build backend of an [`Sdist`], so that no test needs a real one.
 const BACKEND: &str = r#"
 import pathlib, zipfile
 
@@ -23,7 +23,7 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     return wheel
 "#;
 
-/// A small real sdist, which [`Sdist::backend`] builds.
+/// A small real sdist. [`Sdist::backend`] builds it.
 #[derive(Debug, Clone)]
 pub(crate) struct Sdist {
     wheel: Wheel,
@@ -43,7 +43,7 @@ impl Sdist {
         self
     }
 
-    /// The wheel that builds it, to be put into the index; a manifest names it in `requires`.
+    /// Returns the wheel of the build backend, for the index. The manifest lists it in `requires`.
     pub(crate) fn backend() -> Wheel {
         Wheel::new("tiny-backend", "1.0").file("tiny_backend/build.py", BACKEND)
     }
@@ -62,7 +62,7 @@ impl Sdist {
 
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let build = "[build-system]\nrequires = [\"tiny-backend\"]\nbuild-backend = \"tiny_backend.build\"\n";
-        // From 2.2 on what stands there needs no build to be believed.
+        // From version 2.2 on, an installer trusts the metadata of an sdist and does not build it to read them.
         let info = self
             .wheel
             .metadata()

@@ -5,10 +5,10 @@ use std::{
     time::Duration,
 };
 
-/// How a server behaves.
+/// The behavior of a server.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Options {
-    /// Lists this SHA-256 instead of each file's own.
+    /// Lists each file with a wrong SHA-256.
     pub(crate) wrong_hash: bool,
     /// Sends no cache headers, as many proxies do.
     pub(crate) no_cache: bool,
@@ -16,36 +16,36 @@ pub(crate) struct Options {
     pub(crate) stalls: bool,
     /// Sends half of each wheel and closes the connection.
     pub(crate) cut: bool,
-    /// Sends half of each wheel as if that were all.
+    /// Sends half of each wheel with the length of that half.
     pub(crate) short: bool,
     /// Lists wheels and metadata, and answers 404 for the wheels themselves.
     pub(crate) lacks_files: bool,
-    /// Answers 403, as a proxy does, for paths that end so.
+    /// Answers 403, like a proxy, for paths that end like this.
     pub(crate) refuses: Option<&'static str>,
 }
 
-/// What is asked for.
+/// A request.
 pub(super) struct Request<'a> {
-    /// Without escapes: `+` is `+`.
+    /// The path without escapes: `+`, not `%2B`.
     pub(super) path: &'a str,
-    /// Whether a page in JSON (PEP 691) is understood.
+    /// Whether the client accepts JSON (PEP 691).
     pub(super) json: bool,
 }
 
-/// What is sent.
+/// A response.
 #[derive(Debug, Clone)]
 pub(super) struct Page {
     pub(super) kind: &'static str,
     pub(super) bytes: Vec<u8>,
 }
 
-/// What wheels and conda packages are sent as.
+/// The media type of wheels and conda packages.
 pub(super) const ARCHIVE: &str = "application/zip";
 
-/// Media type of PEP 691.
+/// The media type of PEP 691.
 pub(super) const JSON: &str = "application/vnd.pypi.simple.v1+json";
 
-/// HTTP on a port of 127.0.0.1, until the test ends.
+/// An HTTP server on a port of 127.0.0.1, until the test ends.
 pub(super) struct Server {
     port: u16,
     requests: Arc<Mutex<Vec<String>>>,
@@ -76,7 +76,7 @@ impl Server {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// The paths that were asked for since the last call.
+    /// Returns the paths of all requests since the last call.
     pub(super) fn requests(&self) -> Vec<String> {
         std::mem::take(&mut self.requests.lock().unwrap())
     }
@@ -88,7 +88,7 @@ struct Head {
     method: String,
     path: String,
     json: bool,
-    /// First and last byte, as they were written.
+    /// The first and the last byte, as text.
     range: Option<(String, String)>,
 }
 

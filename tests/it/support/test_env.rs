@@ -8,25 +8,25 @@ use std::{
 
 use serde_json::Value;
 
-/// A HOME, caches and a PATH of one test's own.
+/// An isolated environment of one test: its own HOME, caches and variables.
 pub(crate) struct TestEnv {
     folder: Option<tempfile::TempDir>,
     root: PathBuf,
     variables: Vec<(OsString, OsString)>,
-    /// Words in front of each command, and what they need to stay alive.
+    /// The command that starts each program, and the mounts that it needs.
     before: Vec<String>,
     #[cfg(target_os = "linux")]
     mounts: Option<super::Mounts>,
 }
 
-/// The environment `demo` as a test left it.
+/// The state of the environment `demo`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Demo {
     link: PathBuf,
     generations: Vec<OsString>,
 }
 
-/// How matenv ended.
+/// The result of a run of matenv: exit code and output.
 pub(crate) struct Ran {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
@@ -54,27 +54,30 @@ impl Ran {
     pub(crate) fn says(self, text: &str) -> Self {
         assert!(
             self.stdout.contains(text) || self.stderr.contains(text),
-            "it does not say {text:?}: {self}"
+            "the output does not contain {text:?}: {self}"
         );
         self
     }
 
     #[track_caller]
     pub(crate) fn says_one_of(self, texts: &[&str]) -> Self {
-        let said = |text: &&str| self.stdout.contains(*text) || self.stderr.contains(*text);
-        assert!(texts.iter().any(said), "it says none of {texts:?}: {self}");
+        let found = |text: &&str| self.stdout.contains(*text) || self.stderr.contains(*text);
+        assert!(texts.iter().any(found), "the output contains none of {texts:?}: {self}");
         self
     }
 
-    /// The error on the terminal, without what was said before it.
+    /// Returns the error as the terminal shows it, without the output before it.
     #[track_caller]
     pub(crate) fn error(&self) -> String {
         let lines: Vec<&str> = self.stderr.lines().collect();
-        let Some(message) = lines.iter().position(|line| line.starts_with("  × ")) else {
+        // The code and an empty line are above the message. Errors of the command line have none.
+        let message = lines.iter().position(|line| line.starts_with("  × "));
+        let first = message.map(|line| line - 2);
+        let first = first.or_else(|| lines.iter().position(|line| line.starts_with("error: ")));
+        let Some(first) = first else {
             panic!("no error: {self}");
         };
-        // The code and an empty line stand above it.
-        lines[message - 2..].join("\n")
+        lines[first..].join("\n")
     }
 
     #[track_caller]
@@ -93,7 +96,7 @@ impl From<Output> for Ran {
     }
 }
 
-/// Variables that say how this machine reaches an index.
+/// Variables that configure how this machine connects to an index.
 const NETWORK: [&str; 14] = [
     "HTTP_PROXY",
     "HTTPS_PROXY",
@@ -142,7 +145,7 @@ impl TestEnv {
         env
     }
 
-    /// Let through what says how this machine reaches its index.
+    /// Passes the variables on that configure how this machine connects to an index.
     pub(crate) fn with_network(mut self) -> Self {
         for name in NETWORK {
             if let Some(value) = std::env::var_os(name) {
@@ -152,13 +155,13 @@ impl TestEnv {
         self
     }
 
-    /// The uv that all tests share, fetched once by this machine's pip.
+    /// Uses the uv that all tests share. The first test downloads it with pip.
     pub(crate) fn with_uv(mut self) -> Self {
         self.set("MATENV_UV", shared_uv());
         self
     }
 
-    /// uv's cache without the pages of indexes; what it holds of wheels stays.
+    /// Removes the pages of indexes from uv's cache, and keeps the wheels.
     pub(crate) fn empty_index_cache(&self) {
         let mut removed = 0;
         for entry in fs_err::read_dir(self.path("uv-cache")).unwrap().flatten() {
@@ -167,7 +170,7 @@ impl TestEnv {
                 removed += 1;
             }
         }
-        assert!(removed > 0, "uv's cache has no pages of indexes");
+        assert!(removed > 0, "uv's cache contains no pages of indexes");
     }
 
     pub(crate) fn set(&mut self, name: &str, value: impl Into<OsString>) {
@@ -179,11 +182,11 @@ impl TestEnv {
         self.variables.retain(|(known, _)| known != name);
     }
 
-    /// With disks of its own for what runs from now on; `None`, and a word on the terminal, where nobody may mount.
+    /// Mounts filesystems for all later commands; skips the test if this machine does not permit it.
     #[cfg(target_os = "linux")]
     pub(crate) fn with_mounts(mut self, mounts: impl FnOnce(&Self) -> Vec<super::Mount>) -> Option<Self> {
         let Some(mounts) = super::Mounts::new(&mounts(&self)) else {
-            super::skipped("it needs root or a user namespace, and this machine gives neither");
+            super::skip("mounts need root or a user namespace");
             return None;
         };
         self.before = mounts.enter();
@@ -191,23 +194,22 @@ impl TestEnv {
         Some(self)
     }
 
-    /// With nobody's rights but the owner's: root may write where the modes forbid it. `None`, and a word on the
-    /// terminal, where root cannot give that up.
+    /// Drops root's right to ignore file modes for all later commands; skips the test if that is not possible.
     #[cfg(target_os = "linux")]
     pub(crate) fn without_privileges(mut self) -> Option<Self> {
         if rustix::process::geteuid().is_root() {
-            let words = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--"];
-            let tried = Command::new(words[0]).args(&words[1..]).arg("true").status();
-            if !tried.is_ok_and(|status| status.success()) {
-                super::skipped("it needs another user than root, or setpriv");
+            let setpriv = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--"];
+            let status = Command::new(setpriv[0]).args(&setpriv[1..]).arg("true").status();
+            if !status.is_ok_and(|status| status.success()) {
+                super::skip("root needs setpriv to drop its privileges");
                 return None;
             }
-            self.before.extend(words.map(str::to_owned));
+            self.before.extend(setpriv.map(str::to_owned));
         }
         Some(self)
     }
 
-    /// How many processes run that were started for this test: its variables are handed on to all of them.
+    /// Returns the number of processes of this test, which all inherit its variables.
     #[cfg(target_os = "linux")]
     pub(crate) fn children(&self) -> usize {
         let cache = self.path("uv-cache").display().to_string();
@@ -220,7 +222,7 @@ impl TestEnv {
             .count()
     }
 
-    /// `path` as this process sees it, though a disk of the test's own may be mounted there.
+    /// Returns the path under which this process sees `path`, also if it is on a mount of the test.
     pub(crate) fn seen(&self, path: &Path) -> PathBuf {
         #[cfg(target_os = "linux")]
         if let Some(mounts) = &self.mounts {
@@ -237,12 +239,12 @@ impl TestEnv {
         self.root.join(name)
     }
 
-    /// A manifest folder with one environment; `rest` comes after the head that all have.
+    /// Writes the manifest of `demo`; `rest` follows the common head. Returns the folder.
     pub(crate) fn manifest(&self, rest: &str) -> PathBuf {
         self.manifest_for(&[], rest)
     }
 
-    /// [`Self::manifest`] for those profiles; none means what is meant where a manifest names none.
+    /// Like [`Self::manifest`], with `profiles`; an empty list omits the key.
     pub(crate) fn manifest_for(&self, profiles: &[&str], rest: &str) -> PathBuf {
         let folder = self.path("manifests");
         fs_err::create_dir_all(&folder).unwrap();
@@ -266,7 +268,7 @@ impl TestEnv {
             None => Command::new(program),
             Some((first, rest)) => {
                 let mut command = Command::new(first);
-                // A namespace puts its programs into `/`.
+                // `nsenter` changes the working folder to `/`.
                 command.args(rest).args(["sh", "-c", "cd \"$0\" && exec \"$@\""]);
                 command.arg(&self.root).arg(program);
                 command
@@ -281,7 +283,7 @@ impl TestEnv {
         command
     }
 
-    /// uv as a user types it.
+    /// Runs uv like a user.
     #[must_use]
     pub(crate) fn uv(&self, arguments: &[&str]) -> Ran {
         let mut command = Command::new(shared_uv());
@@ -306,26 +308,26 @@ impl TestEnv {
             .unwrap()
     }
 
-    /// `install demo` from `manifest`, with the wheels of `pypi`, on this machine's Python, without a benchmark.
+    /// Runs `install demo` with the index `pypi`, on this machine's Python, without a benchmark.
     #[must_use]
     pub(crate) fn install_demo(&self, pypi: &str, more: &[&str]) -> Ran {
         self.install_demo_from(DEAD_CHANNEL, pypi, more)
     }
 
-    /// [`Self::install_demo`] with another channel, as `--mirror` takes it.
+    /// Like [`Self::install_demo`], with a channel as the value of `--mirror`.
     #[must_use]
     pub(crate) fn install_demo_from(&self, channel: &str, pypi: &str, more: &[&str]) -> Ran {
         self.install_demo_with_bench(channel, pypi, &[&["--no-bench"], more].concat())
     }
 
-    /// [`Self::install_demo_from`], timed too.
+    /// Like [`Self::install_demo_from`], with the benchmark.
     #[must_use]
     pub(crate) fn install_demo_with_bench(&self, channel: &str, pypi: &str, more: &[&str]) -> Ran {
         let arguments = self.demo_arguments(channel, pypi, more);
         self.matenv(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
-    /// [`Self::install_demo_from`], started and not waited for.
+    /// Like [`Self::install_demo_from`], but does not wait for its end.
     pub(crate) fn spawn_demo_from(&self, channel: &str, pypi: &str, more: &[&str]) -> Child {
         let arguments = self.demo_arguments(channel, pypi, &[&["--no-bench"], more].concat());
         self.spawn(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
@@ -339,13 +341,13 @@ impl TestEnv {
         arguments.into_iter().map(ToOwned::to_owned).collect()
     }
 
-    /// The environment `demo` as it stands, which works.
+    /// Checks that the environment `demo` works, and returns its state.
     #[track_caller]
     pub(crate) fn demo(&self) -> Demo {
-        let code = "import demo_app; print('it is', demo_app.__version__)";
+        let code = "import demo_app; print('version', demo_app.__version__)";
         self.matenv(&["run", "demo", "--", "python", "-c", code])
             .exits(0)
-            .says("it is 1.0");
+            .says("version 1.0");
         let link = self.seen(&self.home().join(".matenv/envs/demo"));
         Demo {
             link: fs_err::read_link(link).unwrap(),
@@ -353,8 +355,8 @@ impl TestEnv {
         }
     }
 
-    /// The folders of the store that look like a generation. What an interrupted run could not remove within its time
-    /// has another name, and a file stands in its place.
+    /// Returns the folders of the store that look like a generation. A generation that an interrupted run had no time to
+    /// remove has another name.
     fn generations(&self) -> Vec<OsString> {
         let store = self.seen(&self.home().join(".matenv/store"));
         let mut names = self.names_in(".matenv/store");
@@ -362,16 +364,16 @@ impl TestEnv {
         names
     }
 
-    /// Nothing below HOME is taken for an environment, though files of one may wait for the next run to remove them.
+    /// Checks that matenv sees no environment, although files may be left that the next run removes.
     #[track_caller]
-    pub(crate) fn is_taken_for_no_environment(&self) {
+    pub(crate) fn has_no_visible_environment(&self) {
         assert_eq!(self.generations(), Vec::<OsString>::new(), "left in the store");
         for folder in [".matenv/envs", ".conda/envs"] {
             assert_eq!(self.names_in(folder), Vec::<OsString>::new(), "left in {folder}");
         }
     }
 
-    /// Nothing below HOME looks like an environment, whole or half.
+    /// Checks that nothing below HOME looks like an environment or like a part of one.
     #[track_caller]
     pub(crate) fn has_no_environment(&self) {
         for folder in [".matenv/store", ".matenv/envs", ".conda/envs"] {
@@ -380,20 +382,26 @@ impl TestEnv {
         self.has_no_unfinished_generation();
     }
 
-    /// Nothing says that a generation is still being built, or removed.
+    /// Checks that no generation is unfinished or waits for its removal.
     #[track_caller]
     pub(crate) fn has_no_unfinished_generation(&self) {
         for folder in [".matenv/store", ".matenv/envs", ".matenv/state"] {
             let names = self.names_in(folder);
-            let half = names.iter().filter(|name| {
+            let unfinished = names.iter().filter(|name| {
                 let name = name.to_string_lossy();
                 name.starts_with('.') || name.ends_with(".unfinished")
             });
-            assert_eq!(half.count(), 0, "left in {folder}: {names:?}");
+            assert_eq!(unfinished.count(), 0, "left in {folder}: {names:?}");
         }
     }
 
-    /// The names in a folder below HOME; none if it is not there.
+    /// Replaces the folders of the test by `$HOME` and `$ROOT`.
+    pub(crate) fn hide_folders(&self, text: &str) -> String {
+        text.replace(&self.home().display().to_string(), "$HOME")
+            .replace(&self.root.display().to_string(), "$ROOT")
+    }
+
+    /// Returns the names in a folder below HOME, or none if the folder does not exist.
     pub(crate) fn names_in(&self, folder: &str) -> Vec<OsString> {
         let folder = self.seen(&self.home().join(folder));
         let entries = fs_err::read_dir(folder).into_iter().flatten();
@@ -402,7 +410,7 @@ impl TestEnv {
         names
     }
 
-    /// Every file and link below HOME.
+    /// Returns all files and links below HOME.
     pub(crate) fn files_in_home(&self) -> Vec<PathBuf> {
         fn below(folder: &Path, found: &mut Vec<PathBuf>) {
             for entry in fs_err::read_dir(folder).into_iter().flatten().flatten() {
@@ -419,7 +427,10 @@ impl TestEnv {
     }
 }
 
-/// Nothing listens there.
+/// An index that does not answer.
+pub(crate) const DEAD_INDEX: &str = "http://127.0.0.1:9/simple";
+
+/// A mirror of conda-forge that does not answer.
 pub(crate) const DEAD_CHANNEL: &str = "conda-forge=http://127.0.0.1:9/conda-forge";
 
 impl Drop for TestEnv {
@@ -432,7 +443,7 @@ impl Drop for TestEnv {
     }
 }
 
-/// The minor version of `python3` on PATH, which [`TestEnv::manifest`] asks for.
+/// Returns the version of `python3` on PATH, such as `3.13`. [`TestEnv::manifest`] requires it.
 pub(crate) fn host_python() -> String {
     static VERSION: OnceLock<String> = OnceLock::new();
     VERSION
@@ -444,7 +455,7 @@ pub(crate) fn host_python() -> String {
         .clone()
 }
 
-/// Where the shared uv lies; the first test that wants it has pip fetch the pinned version.
+/// Returns the path of the shared uv. The first call downloads the pinned version with pip.
 fn shared_uv() -> PathBuf {
     static UV: OnceLock<PathBuf> = OnceLock::new();
     UV.get_or_init(|| {
@@ -459,9 +470,14 @@ fn shared_uv() -> PathBuf {
                 .arg(format!("uv=={version}"))
                 .status()
                 .unwrap();
-            assert!(status.success(), "pip could not fetch uv {version}");
+            assert!(status.success(), "pip failed to download uv {version}");
         }
         uv
     })
     .clone()
+}
+
+/// Returns the path of a file in `tests/hardware`.
+pub(crate) fn hardware_file(name: &str) -> String {
+    format!("{}/tests/hardware/{name}.json", env!("CARGO_MANIFEST_DIR"))
 }

@@ -43,37 +43,37 @@ impl Wheel {
         self
     }
 
-    /// Bytes that do not compress, so that a download takes a while.
+    /// Adds bytes that do not compress, so that a download takes a while.
     pub(crate) fn padding(mut self, bytes: usize) -> Self {
         self.padding = bytes;
         self
     }
 
-    /// What its module does when it is imported.
+    /// Replaces the code of its module.
     pub(crate) fn code(mut self, text: &str) -> Self {
         self.files[0].1 = text.into();
         self
     }
 
-    /// Published with a RECORD whose hash of the module is that of `text`.
+    /// Writes a RECORD whose hash of the module is the hash of `text`.
     pub(crate) fn recorded_as(mut self, text: &'static str) -> Self {
         self.recorded_as = Some(text);
         self
     }
 
-    /// One more file.
+    /// Adds a file.
     pub(crate) fn file(mut self, path: &str, bytes: impl Into<Vec<u8>>) -> Self {
         self.files.push((path.to_owned(), bytes.into()));
         self
     }
 
-    /// Bytes that compress to nearly none: a small download that fills a disk.
+    /// Adds bytes that compress well: a small download that fills a disk.
     pub(crate) fn zeros(self, bytes: usize) -> Self {
         let path = format!("{}/zeros.bin", self.name.replace('-', "_"));
         self.file(&path, vec![0; bytes])
     }
 
-    /// That many files with nothing in them.
+    /// Adds empty files.
     pub(crate) fn empty_files(mut self, count: usize) -> Self {
         let module = self.name.replace('-', "_");
         for number in 0..count {
@@ -104,7 +104,7 @@ impl Wheel {
         let info = format!("{}-{}.dist-info", self.name.replace('-', "_"), self.version);
         let mut files = self.files.clone();
         if self.padding > 0 {
-            // A linear congruence: the same bytes each time, and none that a zip makes smaller.
+            // A linear congruential generator: the same bytes each time, and no archive makes them smaller.
             let mut state = 12345_u32;
             let noise = (0..self.padding).map(|_| {
                 state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -132,7 +132,7 @@ impl Wheel {
             .collect();
         files.push((format!("{info}/RECORD"), record.into_bytes()));
         let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
-        // A fixed time: the listed hash is of these bytes, made at another moment.
+        // A fixed time, because the hash in the index is computed at another moment.
         let options = SimpleFileOptions::default().last_modified_time(zip::DateTime::default());
         for (path, bytes) in files {
             archive.start_file(path, options).unwrap();
@@ -144,4 +144,12 @@ impl Wheel {
     pub(crate) fn sha256(&self) -> String {
         hex::encode(compute_bytes_digest::<Sha256>(&self.bytes()))
     }
+}
+
+/// Returns the distribution of CUDA's libraries on PyPI, with the extras that the GPU stacks require.
+#[cfg(target_os = "linux")]
+pub(crate) fn toolkit(version: &str) -> Wheel {
+    ["cublas", "cudart", "cufft", "curand", "nvrtc"]
+        .iter()
+        .fold(Wheel::new("cuda-toolkit", version), |wheel, extra| wheel.extra(extra))
 }

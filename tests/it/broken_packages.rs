@@ -1,17 +1,14 @@
-//! Packages that are not what they should be, and packages that cannot stand together.
+//! Damaged packages, and packages that contradict each other.
 
 use matenv::packages::conda::pack::PackageBuilder;
 
-use crate::support::{Channel, Index, Options, TestEnv, Wheel};
+use crate::support::{Channel, DEAD_INDEX, Index, Options, TestEnv, Wheel};
 
 const APP: &str = "[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n";
 const TOOL: &str = "packages = [\"tool\"]\n";
 
-/// Nothing listens there, and nothing needs to.
-const NO_INDEX: &str = "http://127.0.0.1:9/simple";
-
 fn tool() -> PackageBuilder {
-    // Numbers that do not compress, so that the archive has a middle to be cut in.
+    // Numbers that do not compress, so that the archive can be truncated in the middle of a file.
     let noise: Vec<u8> = (0..10_000_u32)
         .flat_map(|number| number.wrapping_mul(2_654_435_761).to_be_bytes())
         .collect();
@@ -30,7 +27,7 @@ fn a_truncated_conda_archive_leaves_the_old_environment() {
     env.manifest(&format!("{TOOL}{APP}"));
     let archive = channel.folder.join("noarch/tool-1.0-0.conda");
     let whole = fs_err::read(&archive).unwrap();
-    // In a file's bytes, in the first header, before anything, and in the directory at the end.
+    // In the content of a file, in the first header, at the start, and in the directory at the end.
     for length in [whole.len() / 2, 100, 0, whole.len() - 10] {
         fs_err::write(&archive, &whole[..length]).unwrap();
         for mirror in [&file, &format!("conda-forge={}", http.root())] {
@@ -38,7 +35,7 @@ fn a_truncated_conda_archive_leaves_the_old_environment() {
                 .exits(5)
                 .says("the archive of `tool-1.0-0.conda` is damaged")
                 .says("--mirror conda-forge=URL");
-            assert_eq!(env.demo(), demo, "cut at {length}");
+            assert_eq!(env.demo(), demo, "truncated at {length}");
             env.has_no_unfinished_generation();
         }
     }
@@ -46,9 +43,9 @@ fn a_truncated_conda_archive_leaves_the_old_environment() {
     env.install_demo_from(&file, &index.url(), &[]).exits(0);
 }
 
-/// The archive may be whole where it comes from: trying again helps.
+/// The archive on the server may be complete, so another try helps.
 #[test]
-fn a_connection_that_ends_too_early_is_no_damage() {
+fn a_connection_that_ends_too_early_is_not_reported_as_damage() {
     let env = TestEnv::new().with_uv();
     env.manifest(TOOL);
     let channel = Channel::new(&env, &[tool()]);
@@ -57,9 +54,9 @@ fn a_connection_that_ends_too_early_is_no_damage() {
         ..Options::default()
     };
     let http = Index::files_with(&channel.folder, cut);
-    env.install_demo_from(&format!("conda-forge={}", http.root()), NO_INDEX, &["--strict"])
+    env.install_demo_from(&format!("conda-forge={}", http.root()), DEAD_INDEX, &["--strict"])
         .exits(4)
-        // Which of the packages ends first is chance.
+        // It is random which package fails first.
         .says("failed to download `")
         .says("end of file before message length reached")
         .says("try again");
@@ -74,14 +71,14 @@ fn a_connection_that_ends_too_early_is_no_damage() {
 }
 
 #[test]
-fn a_file_that_is_listed_and_not_there_is_a_source_at_fault() {
+fn a_listed_file_that_is_missing_is_an_unreachable_source() {
     let env = TestEnv::new().with_uv();
     env.manifest(TOOL);
     let channel = Channel::new(&env, &[tool()]);
     let http = Index::files(&channel.folder);
     fs_err::remove_file(channel.folder.join("noarch/tool-1.0-0.conda")).unwrap();
     for mirror in [channel.mirror(), format!("conda-forge={}", http.root())] {
-        env.install_demo_from(&mirror, NO_INDEX, &["--strict"])
+        env.install_demo_from(&mirror, DEAD_INDEX, &["--strict"])
             .exits(4)
             .says("failed to download `tool-1.0-0.conda`");
     }
@@ -98,7 +95,7 @@ fn a_file_that_is_listed_and_not_there_is_a_source_at_fault() {
 }
 
 #[test]
-fn a_wheel_that_is_not_what_its_hash_says_leaves_the_old_environment() {
+fn a_wheel_with_another_hash_leaves_the_old_environment() {
     let env = TestEnv::new().with_uv();
     env.manifest(APP);
     let channel = Channel::new(&env, &[]).mirror();
@@ -107,7 +104,7 @@ fn a_wheel_that_is_not_what_its_hash_says_leaves_the_old_environment() {
     let demo = env.demo();
     env.manifest("[[pypi]]\nrequirement = \"demo-app>=2\"\nbecause = \"the demo\"\n");
     let newer = [Wheel::new("demo-app", "2.0").padding(100_000)];
-    let another = Options {
+    let wrong_hash = Options {
         wrong_hash: true,
         ..Options::default()
     };
@@ -115,7 +112,7 @@ fn a_wheel_that_is_not_what_its_hash_says_leaves_the_old_environment() {
         short: true,
         ..Options::default()
     };
-    for options in [another, short] {
+    for options in [wrong_hash, short] {
         let bad = Index::serve(&newer, options);
         env.install_demo_from(&channel, &bad.url(), &[])
             .exits(5)
@@ -127,7 +124,7 @@ fn a_wheel_that_is_not_what_its_hash_says_leaves_the_old_environment() {
 }
 
 #[test]
-fn conda_packages_that_contradict_each_other_are_told_by_name() {
+fn conda_packages_that_contradict_each_other_are_named() {
     let env = TestEnv::new().with_uv();
     env.manifest("packages = [\"one\", \"two\"]\n");
     let packages = [
@@ -137,18 +134,18 @@ fn conda_packages_that_contradict_each_other_are_told_by_name() {
         PackageBuilder::new("base", "2.5", "0", "noarch"),
     ];
     let channel = Channel::new(&env, &packages).mirror();
-    let mut refused = env.install_demo_from(&channel, NO_INDEX, &[]).exits(3);
-    for words in [
+    let mut refused = env.install_demo_from(&channel, DEAD_INDEX, &[]).exits(3);
+    for text in [
         "one 1.0",
         "base <2",
         "two 1.0",
         "base >=2",
         "the manifest's conda packages",
     ] {
-        refused = refused.says(words);
+        refused = refused.says(text);
     }
     env.manifest("packages = [\"no-such-package >=3\"]\n");
-    env.install_demo_from(&channel, NO_INDEX, &[])
+    env.install_demo_from(&channel, DEAD_INDEX, &[])
         .exits(3)
         .says("no-such-package >=3");
     env.has_no_environment();

@@ -1,12 +1,12 @@
-//! Sets of GPU packages that resolve and do not work together: refused by name, before anything is fetched.
+//! GPU packages that can be resolved but do not work together: matenv refuses and names them before the download.
 
 use crate::support::{File, Gpu, Sdist, TORCH, Wheel, toolkit};
 
 const H100: &str = "h100-driver-580";
 const GTX_1080_TI: &str = "gtx-1080-ti-driver-580";
 
-/// A requirement of the manifest.
-fn asks(requirement: &str) -> String {
+/// Returns the manifest row of a requirement.
+fn row(requirement: &str) -> String {
     format!("[[pypi]]\nrequirement = \"{requirement}\"\nbecause = \"the program\"\n")
 }
 
@@ -14,7 +14,7 @@ fn files(wheels: impl IntoIterator<Item = Wheel>) -> Vec<File> {
     wheels.into_iter().map(File::from).collect()
 }
 
-/// PyPI with what the stack for CUDA 13 asks of it, and more.
+/// PyPI with the packages of the stack for CUDA 13, and more.
 fn pypi(more: impl IntoIterator<Item = Wheel>) -> Vec<File> {
     let stack = [
         toolkit("13.0.2"),
@@ -24,7 +24,7 @@ fn pypi(more: impl IntoIterator<Item = Wheel>) -> Vec<File> {
     files(stack.into_iter().chain(more))
 }
 
-/// A torch and a torchvision.
+/// Returns wheels of torch and torchvision.
 fn torch(torch: &str, torchvision: &str) -> [Wheel; 2] {
     [
         Wheel::new("torch", torch).requires("nvidia-nccl-cu13==2.29.7"),
@@ -32,13 +32,13 @@ fn torch(torch: &str, torchvision: &str) -> [Wheel; 2] {
     ]
 }
 
-/// A machine with an H100 and a torch index that agrees with itself.
+/// Returns a machine with an H100, and a torch index with matching versions.
 fn h100(pypi: &[File]) -> Gpu {
     Gpu::new(H100, "cu130", pypi, &files(torch("2.12.1+cu130", "0.27.1+cu130")))
 }
 
 #[test]
-fn a_torchvision_of_another_torch() {
+fn torchvision_for_another_torch_is_refused() {
     let pair = files(torch("2.12.1+cu130", "0.28.0+cu130"));
     let gpu = Gpu::new(H100, "cu130", &pypi([]), &pair);
     gpu.env.manifest_for(&["gpu"], TORCH);
@@ -51,7 +51,7 @@ fn a_torchvision_of_another_torch() {
 }
 
 #[test]
-fn a_torchvision_that_asks_for_another_torch() {
+fn torchvision_that_requires_another_torch_is_a_conflict() {
     let [torch, torchvision] = torch("2.13.0+cu130", "0.27.1+cu130");
     let pair = files([torch, torchvision.requires("torch==2.12.1")]);
     let gpu = Gpu::new(H100, "cu130", &pypi([]), &pair);
@@ -68,13 +68,13 @@ fn a_torchvision_that_asks_for_another_torch() {
 }
 
 #[test]
-fn nccl_of_two_cuda_majors() {
+fn nccl_for_two_cuda_majors_is_refused() {
     let more = [
         Wheel::new("speedup", "1.0").requires("nvidia-nccl-cu12"),
         Wheel::new("nvidia-nccl-cu12", "2.27.5"),
     ];
     let gpu = h100(&pypi(more));
-    gpu.env.manifest_for(&["gpu"], &format!("{TORCH}{}", asks("speedup")));
+    gpu.env.manifest_for(&["gpu"], &format!("{TORCH}{}", row("speedup")));
     insta::assert_snapshot!(gpu.refuses(3, "gpu", &[]), @"
     pypi::two_nccl
 
@@ -84,13 +84,13 @@ fn nccl_of_two_cuda_majors() {
 }
 
 #[test]
-fn libraries_of_two_cuda_majors() {
+fn libraries_for_two_cuda_majors_are_refused() {
     let more = [
         Wheel::new("speedup", "1.0").requires("nvidia-cufft-cu12"),
         Wheel::new("nvidia-cufft-cu12", "11.3.3.83"),
     ];
     let gpu = h100(&pypi(more));
-    gpu.env.manifest_for(&["gpu"], &format!("{TORCH}{}", asks("speedup")));
+    gpu.env.manifest_for(&["gpu"], &format!("{TORCH}{}", row("speedup")));
     insta::assert_snapshot!(gpu.refuses(3, "gpu", &[]), @"
     pypi::two_cuda_majors
 
@@ -100,10 +100,10 @@ fn libraries_of_two_cuda_majors() {
 }
 
 #[test]
-fn an_extra_that_the_newest_release_dropped() {
+fn an_extra_that_the_newest_release_lacks_is_an_error() {
     let more = [Wheel::new("tracker", "1.0").extra("gpu"), Wheel::new("tracker", "2.0")];
     let gpu = h100(&pypi(more));
-    let tracker = format!("{}extras.gpu = [\"gpu\"]\n", asks("tracker"));
+    let tracker = format!("{}extras.gpu = [\"gpu\"]\n", row("tracker"));
     gpu.env.manifest_for(&["gpu"], &format!("{TORCH}{tracker}"));
     insta::assert_snapshot!(gpu.refuses(3, "gpu", &[]), @"
     pypi::extra_missing
@@ -114,7 +114,7 @@ fn an_extra_that_the_newest_release_dropped() {
 }
 
 #[test]
-fn another_backends_wheels_on_the_page() {
+fn torch_wheels_for_another_backend_are_refused() {
     let pair = files(torch("2.12.1+cu128", "0.27.1+cu128"));
     let gpu = Gpu::new(H100, "cu130", &pypi([]), &pair);
     gpu.env.manifest_for(&["gpu"], TORCH);
@@ -127,14 +127,14 @@ fn another_backends_wheels_on_the_page() {
 }
 
 #[test]
-fn onnxruntime_beside_onnxruntime_gpu() {
+fn onnxruntime_and_onnxruntime_gpu_are_refused() {
     let more = [
         Wheel::new("onnxruntime-gpu", "1.31.1"),
         Wheel::new("onnxruntime", "1.31.1"),
         Wheel::new("converter", "1.0").requires("onnxruntime>=1.18"),
     ];
     let gpu = h100(&pypi(more));
-    let both = format!("{TORCH}{}{}", asks("onnxruntime-gpu"), asks("converter"));
+    let both = format!("{TORCH}{}{}", row("onnxruntime-gpu"), row("converter"));
     gpu.env.manifest_for(&["gpu"], &both);
     insta::assert_snapshot!(gpu.refuses(3, "gpu", &[]), @"
     pypi::two_onnxruntimes
@@ -145,11 +145,11 @@ fn onnxruntime_beside_onnxruntime_gpu() {
 }
 
 #[test]
-fn tensorrt_11_beside_an_onnxruntime_that_needs_10() {
+fn tensorrt_11_with_an_onnxruntime_for_10_is_refused() {
     let gpu = h100(&pypi([Wheel::new("onnxruntime-gpu", "1.31.1")]));
     let gpu = gpu.with_nvidia(&files([Wheel::new("tensorrt-cu13-libs", "11.1.0.5")]));
     let libraries = "[[pypi]]\nrequirement = \"tensorrt-cu13-libs>=11\"\nsource = \"nvidia\"\nbecause = \"newer\"\n";
-    let both = format!("{TORCH}{}{libraries}", asks("onnxruntime-gpu"));
+    let both = format!("{TORCH}{}{libraries}", row("onnxruntime-gpu"));
     gpu.env.manifest_for(&["gpu"], &both);
     insta::assert_snapshot!(gpu.refuses(3, "gpu", &[]), @"
     pypi::other_tensorrt
@@ -159,9 +159,9 @@ fn tensorrt_11_beside_an_onnxruntime_that_needs_10() {
     ");
 }
 
-/// PyPI's torch of a year ago is for CUDA 12, and an index that has no newer one has none for CUDA 13.
+/// An older torch on PyPI is for CUDA 12. An index without newer releases has none for CUDA 13.
 #[test]
-fn pypis_torch_for_another_cuda_major() {
+fn torch_from_pypi_for_another_cuda_major_is_a_conflict() {
     let more = [
         Wheel::new("torch", "2.9.1")
             .requires("nvidia-cuda-runtime-cu12==12.8.90")
@@ -183,9 +183,9 @@ fn pypis_torch_for_another_cuda_major() {
     ");
 }
 
-/// The torch index has builds for Pascal (cu126), and PyPI none.
+/// The torch index has builds for Pascal (cu126), and PyPI has none.
 #[test]
-fn pypis_torch_without_code_for_the_card() {
+fn torch_from_pypi_without_code_for_the_gpu_is_refused() {
     let pypi = files([
         Wheel::new("torch", "2.10.0").requires("nvidia-cuda-runtime-cu12==12.8.90"),
         Wheel::new("torchvision", "0.25.0"),
@@ -203,7 +203,7 @@ fn pypis_torch_without_code_for_the_card() {
 }
 
 #[test]
-fn pypis_torch_for_another_cuda_minor_is_worth_knowing() {
+fn torch_from_pypi_for_another_cuda_minor_is_an_info() {
     let more = [
         Wheel::new("torch", "2.15.0").requires("cuda-toolkit==13.2.2"),
         Wheel::new("torchvision", "0.29.2"),
@@ -212,16 +212,16 @@ fn pypis_torch_for_another_cuda_minor_is_worth_knowing() {
     let gpu = h100(&pypi(more));
     gpu.env.manifest_for(&["gpu"], TORCH);
     let more = ["--mirror", "torch=pypi", "--no-verify", "--json"];
-    let made = gpu.install("gpu", &more).exits(0).json();
-    let findings = made["audit"]["findings"].as_array().unwrap();
+    let certificate = gpu.install("gpu", &more).exits(0).json();
+    let findings = certificate["audit"]["findings"].as_array().unwrap();
     let finding = findings.iter().find(|finding| finding["code"] == "ME014").unwrap();
     assert_eq!(finding["severity"], "info");
     insta::assert_snapshot!(finding["message"].as_str().unwrap(), @"torch 2.15.0 from PyPI is built for CUDA 13.2 (cuda-toolkit), but the backend `cu130` was requested; the planned hardware runs both");
 }
 
-/// PyPI's stub would fetch the libraries from NVIDIA's own host while it is built.
+/// The sdist on PyPI would download the libraries from NVIDIA's host during its build.
 #[test]
-fn tensorrts_libraries_as_an_sdist_alone() {
+fn tensorrt_libraries_that_exist_only_as_an_sdist_are_refused() {
     let sdist = || File::from(Sdist::new("tensorrt-cu13-libs", "10.16.1.11"));
     let mut pypi = pypi([]);
     pypi.push(sdist());
@@ -240,7 +240,7 @@ fn tensorrts_libraries_as_an_sdist_alone() {
 }
 
 #[test]
-fn nvidias_index_is_dead() {
+fn an_unreachable_nvidia_index_is_an_error() {
     let gpu = h100(&pypi([]));
     gpu.env.manifest_for(&["gpu-trt"], TORCH);
     let dead = ["--mirror", "nvidia=http://127.0.0.1:9"];
@@ -253,15 +253,15 @@ fn nvidias_index_is_dead() {
 }
 
 #[test]
-fn a_wheel_that_is_not_what_the_torch_index_lists() {
+fn a_torch_wheel_with_another_hash_than_the_index_lists_is_refused() {
     let [torch, torchvision] = torch("2.12.1+cu130", "0.27.1+cu130");
-    let own = torch.sha256();
+    let sha256 = torch.sha256();
     let pair = [File::from(torch).with_wrong_hash(), torchvision.into()];
     let gpu = Gpu::new(H100, "cu130", &pypi([]), &pair);
     gpu.env.manifest_for(&["gpu"], TORCH);
     let ran = gpu.install("gpu", &[]).exits(5);
     gpu.env.has_no_environment();
-    insta::assert_snapshot!(gpu.shown(&ran).replace(&own, "[ITS OWN]"), @"
+    insta::assert_snapshot!(gpu.error(&ran).replace(&sha256, "[SHA256]"), @"
     pypi::integrity
 
       × hash mismatch in a file from the index `torch`
@@ -272,7 +272,7 @@ fn a_wheel_that_is_not_what_the_torch_index_lists() {
       │            sha256:0000000000000000000000000000000000000000000000000000000000000000
       │
       │          Computed:
-      │            sha256:[ITS OWN]
+      │            sha256:[SHA256]
       help: use another mirror: --mirror torch=URL; this index serves a file that differs from its listing or from the lock
     ");
 }

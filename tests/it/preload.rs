@@ -1,5 +1,5 @@
-//! The hook that lets a plain Python find CUDA's libraries, on tiny libraries that lie where NVIDIA's wheels put theirs.
-//! `scripts/stub-proof.sh` does the same with the real ones.
+//! The hook that preloads CUDA's libraries in a plain Python, with small libraries in the folders of NVIDIA's wheels.
+//! `scripts/stub-proof.sh` does the same with the real libraries.
 
 use std::{
     path::{Path, PathBuf},
@@ -18,10 +18,10 @@ use rattler_digest::{Sha256, compute_bytes_digest};
 
 use crate::{
     hardware::{fake_smi, has_a_driver},
-    support::{DEAD_CHANNEL, Index, Options, TestEnv, Wheel, skipped},
+    support::{DEAD_CHANNEL, Index, Options, TestEnv, Wheel, skip, toolkit},
 };
 
-/// Loaded in this order, each after what it needs.
+/// The libraries in load order, each after the libraries that it needs.
 const LIBRARIES: [&str; 4] = [
     "nvidia/cu13/lib/libcudart.so.13",
     "nvidia/cu13/lib/libcublasLt.so.13",
@@ -30,24 +30,24 @@ const LIBRARIES: [&str; 4] = [
 ];
 
 /// A virtual environment with the libraries, an `onnxruntime` that needs them and a `tensorrt` that fails.
-struct Made {
+struct Fixture {
     folder: tempfile::TempDir,
 }
 
-impl Made {
-    /// `None` where there is no C compiler.
+impl Fixture {
+    /// Skips the test if there is no C compiler.
     fn new() -> Option<Self> {
         if which::which("cc").is_err() {
-            skipped("there is no cc");
+            skip("there is no C compiler (cc)");
             return None;
         }
-        let made = Self {
+        let fixture = Self {
             folder: tempfile::tempdir().unwrap(),
         };
         let venv = ["-m", "venv", "--without-pip"];
-        let status = Command::new("python3").args(venv).arg(made.prefix()).status();
+        let status = Command::new("python3").args(venv).arg(fixture.prefix()).status();
         assert!(status.unwrap().success());
-        for (place, answer) in [(made.site_packages(), 1), (made.hostile(), 2)] {
+        for (place, answer) in [(fixture.site_packages(), 1), (fixture.other(), 2)] {
             for path in LIBRARIES {
                 let name = Path::new(path).file_name().unwrap().to_str().unwrap();
                 let path = if answer == 1 {
@@ -63,21 +63,21 @@ impl Made {
                 library(&path, name, answer, needed);
             }
         }
-        let capi = made.site_packages().join("onnxruntime/capi");
+        let capi = fixture.site_packages().join("onnxruntime/capi");
         library(
             &capi.join("provider.so"),
             "provider.so",
             0,
             &["libcublas.so.13", "libcudnn.so.9"],
         );
-        made.write(
+        fixture.write(
             "onnxruntime/__init__.py",
             "import ctypes, os\n\
              provider = ctypes.CDLL(os.path.join(os.path.dirname(__file__), 'capi', 'provider.so'))\n\
-             whose = {1: 'ours', 2: 'hostile'}[ctypes.CDLL('libcublas.so.13').answer()]\n",
+             whose = {1: 'ours', 2: 'other'}[ctypes.CDLL('libcublas.so.13').answer()]\n",
         );
-        made.write("tensorrt/__init__.py", "raise RuntimeError('no TensorRT')\n");
-        Some(made)
+        fixture.write("tensorrt/__init__.py", "raise RuntimeError('no TensorRT')\n");
+        Some(fixture)
     }
 
     fn prefix(&self) -> PathBuf {
@@ -88,9 +88,9 @@ impl Made {
         layout::site_packages_of(&self.prefix()).unwrap()
     }
 
-    /// A folder for `LD_LIBRARY_PATH` with other libraries of the same names.
-    fn hostile(&self) -> PathBuf {
-        self.folder.path().join("hostile")
+    /// Returns a folder for `LD_LIBRARY_PATH` with other libraries of the same names.
+    fn other(&self) -> PathBuf {
+        self.folder.path().join("other")
     }
 
     fn write(&self, path: &str, text: &str) {
@@ -103,19 +103,19 @@ impl Made {
         preload::install(&self.prefix(), &stack::libraries(13, ProfileName::Gpu)).unwrap()
     }
 
-    /// What a plain Python prints, and which libraries it loaded.
+    /// Runs a plain Python. Returns its output and the libraries that it loaded.
     fn python(&self, arguments: &[&str], library_path: Option<&Path>) -> (Output, Vec<String>) {
         let log = self.folder.path().join("log");
         let _ = fs_err::remove_file(&log);
         let mut command = Command::new(layout::python(&self.prefix()));
-        command.args(arguments).env_clear().env("REACH_LOG", &log);
+        command.args(arguments).env_clear().env("LOADED_LIBRARIES", &log);
         command.envs(library_path.map(|folder| ("LD_LIBRARY_PATH", folder)));
         let output = command.output().unwrap();
         let log = fs_err::read_to_string(&log).unwrap_or_default();
         (output, log.lines().map(ToOwned::to_owned).collect())
     }
 
-    /// What it prints, which must be all that it says.
+    /// Runs code and returns its output. It must print nothing to standard error.
     fn says(&self, code: &str, library_path: Option<&Path>) -> String {
         let (output, _) = self.python(&["-c", code], library_path);
         assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{code}");
@@ -123,7 +123,7 @@ impl Made {
     }
 }
 
-/// A library that writes its name down when it is loaded, and whose `answer` is told apart.
+/// Compiles a library that appends its name to a log when it is loaded, and whose function `answer` returns a number.
 fn library(path: &Path, soname: &str, answer: u8, needed: &[&str]) {
     fs_err::create_dir_all(path.parent().unwrap()).unwrap();
     let source = path.with_extension("c");
@@ -131,7 +131,7 @@ fn library(path: &Path, soname: &str, answer: u8, needed: &[&str]) {
         "#include <stdio.h>\n#include <stdlib.h>\n\
          int answer(void) {{ return {answer}; }}\n\
          __attribute__((constructor)) static void loaded(void) {{\n\
-             FILE *log = fopen(getenv(\"REACH_LOG\"), \"a\");\n\
+             FILE *log = fopen(getenv(\"LOADED_LIBRARIES\"), \"a\");\n\
              if (log) {{ fputs(\"{soname}\\n\", log); fclose(log); }}\n\
          }}\n"
     );
@@ -147,14 +147,14 @@ fn library(path: &Path, soname: &str, answer: u8, needed: &[&str]) {
     ]);
     command.arg(path).arg(&source).arg(format!("-Wl,-soname,{soname}"));
     for name in needed {
-        // Where it lies is not written down: as in ONNX Runtime's providers, there is no RUNPATH.
-        let beside = folder.join(name);
-        let elsewhere = LIBRARIES.iter().find(|path| path.ends_with(name)).unwrap();
+        // There is no RUNPATH, as in ONNX Runtime's providers.
+        let in_folder = folder.join(name);
+        let in_wheel = LIBRARIES.iter().find(|path| path.ends_with(name)).unwrap();
         let site_packages = folder.join("../..");
-        command.arg(if beside.is_file() {
-            beside
+        command.arg(if in_folder.is_file() {
+            in_folder
         } else {
-            site_packages.join(elsewhere)
+            site_packages.join(in_wheel)
         });
     }
     assert!(command.status().unwrap().success(), "cc {}", path.display());
@@ -169,102 +169,109 @@ fn names() -> Vec<String> {
 const WHOSE: &str = "import onnxruntime; print(onnxruntime.whose)";
 
 #[test]
-fn libraries_are_opened_by_path_in_order_and_those_on_a_hostile_library_path_lose() {
-    let Some(made) = Made::new() else { return };
-    let (output, _) = made.python(&["-c", WHOSE], None);
+fn libraries_are_loaded_by_path_in_order_and_before_those_on_the_library_path() {
+    let Some(fixture) = Fixture::new() else { return };
+    let (output, _) = fixture.python(&["-c", WHOSE], None);
     assert!(String::from_utf8_lossy(&output.stderr).contains("libcublas.so.13: cannot open shared object file"));
-    assert_eq!(made.says(WHOSE, Some(&made.hostile())), "hostile");
+    assert_eq!(fixture.says(WHOSE, Some(&fixture.other())), "other");
 
-    assert_eq!(made.install(), LIBRARIES.map(PathBuf::from));
-    assert_eq!(made.says(WHOSE, None), "ours");
-    assert_eq!(made.says(WHOSE, Some(&made.hostile())), "ours");
+    assert_eq!(fixture.install(), LIBRARIES.map(PathBuf::from));
+    assert_eq!(fixture.says(WHOSE, None), "ours");
+    assert_eq!(fixture.says(WHOSE, Some(&fixture.other())), "ours");
     let mut all = names();
     all.push("provider.so".to_owned());
-    assert_eq!(made.python(&["-c", WHOSE], None).1, all);
-    assert_eq!(made.python(&["-I", "-c", WHOSE], None).1, all);
-    let read: Vec<_> = LIBRARIES.iter().map(|path| made.site_packages().join(path)).collect();
-    assert_eq!(preload::installed(&made.prefix()), read, "what the benchmark preloads");
+    assert_eq!(fixture.python(&["-c", WHOSE], None).1, all);
+    assert_eq!(fixture.python(&["-I", "-c", WHOSE], None).1, all);
+    let read: Vec<_> = LIBRARIES
+        .iter()
+        .map(|path| fixture.site_packages().join(path))
+        .collect();
+    assert_eq!(
+        preload::installed(&fixture.prefix()),
+        read,
+        "the list for the benchmark"
+    );
 }
 
 #[test]
-fn nothing_is_opened_before_the_import_and_once_by_whoever_imports_first() {
-    let Some(made) = Made::new() else { return };
-    made.install();
-    let loaded = |code: &str| made.python(&["-c", code], None).1;
+fn libraries_are_loaded_once_at_the_first_import() {
+    let Some(fixture) = Fixture::new() else { return };
+    fixture.install();
+    let loaded = |code: &str| fixture.python(&["-c", code], None).1;
     assert_eq!(loaded("import json, ctypes"), Vec::<String>::new());
     let asked = "import importlib.util; print(importlib.util.find_spec('onnxruntime').name)";
-    assert_eq!(made.says(asked, None), "onnxruntime");
+    assert_eq!(fixture.says(asked, None), "onnxruntime");
     assert_eq!(loaded(asked), Vec::<String>::new());
     // Without `site` there is no hook, and no site-packages either.
-    assert_eq!(made.python(&["-S", "-c", WHOSE], None).1, Vec::<String>::new());
+    assert_eq!(fixture.python(&["-S", "-c", WHOSE], None).1, Vec::<String>::new());
 
     let failing = "import tensorrt";
-    let (output, log) = made.python(&["-c", failing], None);
+    let (output, log) = fixture.python(&["-c", failing], None);
     assert_eq!(log, names());
-    let words = String::from_utf8_lossy(&output.stderr);
-    assert!(words.contains("no TensorRT") && !words.contains("matenv"), "{words}");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("no TensorRT") && !error.contains("matenv"), "{error}");
 
     let threads = "import threading\n\
         def work(name):\n try: __import__(name)\n except RuntimeError: pass\n\
-        many = [threading.Thread(target=work, args=(name,)) for name in ['onnxruntime', 'tensorrt', 'json'] * 8]\n\
-        [one.start() for one in many], [one.join() for one in many]\n\
+        all = [threading.Thread(target=work, args=(name,)) for name in ['onnxruntime', 'tensorrt', 'json'] * 8]\n\
+        [one.start() for one in all], [one.join() for one in all]\n\
         import onnxruntime, importlib; importlib.reload(onnxruntime); print(onnxruntime.whose, onnxruntime.__loader__.__dict__.keys())";
-    assert_eq!(made.says(threads, None), "ours dict_keys(['name', 'path'])");
+    assert_eq!(fixture.says(threads, None), "ours dict_keys(['name', 'path'])");
     assert_eq!(loaded(threads).len(), 5);
 
     let child = format!("import sys, subprocess; subprocess.run([sys.executable, '-c', '{WHOSE}'], check=True)");
-    assert_eq!(made.says(&child, None), "ours");
+    assert_eq!(fixture.says(&child, None), "ours");
 }
 
 #[test]
-fn what_is_missing_or_broken_is_passed_over_without_a_word() {
-    let Some(made) = Made::new() else { return };
+fn missing_and_broken_libraries_are_ignored_silently() {
+    let Some(fixture) = Fixture::new() else { return };
     for (name, bytes) in [
         ("libcufft.so.12", "no library"),
         ("libcurand.so.10", ""),
         ("libnvrtc.so.13", ""),
     ] {
-        made.write(&format!("nvidia/cu13/lib/{name}"), bytes);
+        fixture.write(&format!("nvidia/cu13/lib/{name}"), bytes);
     }
-    assert_eq!(made.install().len(), 7);
-    fs_err::remove_file(made.site_packages().join("nvidia/cu13/lib/libnvrtc.so.13")).unwrap();
-    assert_eq!(made.says(WHOSE, None), "ours");
-    fs_err::remove_file(made.site_packages().join("matenv_preload/libraries.txt")).unwrap();
-    assert_eq!(made.says(WHOSE, Some(&made.hostile())), "hostile");
-    fs_err::write(made.site_packages().join("matenv_preload/__init__.py"), "not Python").unwrap();
-    assert_eq!(made.says("print('starts')", None), "starts");
-    fs_err::remove_dir_all(made.site_packages().join("matenv_preload")).unwrap();
-    assert_eq!(made.says("print('starts')", None), "starts");
+    assert_eq!(fixture.install().len(), 7);
+    fs_err::remove_file(fixture.site_packages().join("nvidia/cu13/lib/libnvrtc.so.13")).unwrap();
+    assert_eq!(fixture.says(WHOSE, None), "ours");
+    fs_err::remove_file(fixture.site_packages().join("matenv_preload/libraries.txt")).unwrap();
+    assert_eq!(fixture.says(WHOSE, Some(&fixture.other())), "other");
+    fs_err::write(fixture.site_packages().join("matenv_preload/__init__.py"), "not Python").unwrap();
+    assert_eq!(fixture.says("print('starts')", None), "starts");
+    fs_err::remove_dir_all(fixture.site_packages().join("matenv_preload")).unwrap();
+    assert_eq!(fixture.says("print('starts')", None), "starts");
     let no_onnxruntime = "try: import onnxruntime.nothing\nexcept ImportError as error: print(error)";
     assert_eq!(
-        made.says(no_onnxruntime, Some(&made.hostile())),
+        fixture.says(no_onnxruntime, Some(&fixture.other())),
         "No module named 'onnxruntime.nothing'"
     );
 }
 
 #[test]
-fn the_distribution_is_whole_and_nothing_is_written_where_there_is_nothing_to_open() {
-    let Some(made) = Made::new() else { return };
-    let before = files(&made.site_packages());
-    let nothing = preload::install(&made.prefix(), &stack::libraries(13, ProfileName::Cpu));
+fn the_distribution_is_complete_and_nothing_is_written_without_libraries() {
+    let Some(fixture) = Fixture::new() else { return };
+    let before = files(&fixture.site_packages());
+    let nothing = preload::install(&fixture.prefix(), &stack::libraries(13, ProfileName::Cpu));
     assert_eq!(
-        (nothing.unwrap(), files(&made.site_packages())),
+        (nothing.unwrap(), files(&fixture.site_packages())),
         (Vec::new(), before.clone())
     );
 
-    made.install();
-    let mut written = files(&made.site_packages());
+    fixture.install();
+    let mut written = files(&fixture.site_packages());
     written.retain(|path| !before.contains(path));
     let record = format!("matenv_preload-{}.dist-info/RECORD", env!("CARGO_PKG_VERSION"));
     let mut recorded = Vec::new();
-    for line in fs_err::read_to_string(made.site_packages().join(&record))
+    for line in fs_err::read_to_string(fixture.site_packages().join(&record))
         .unwrap()
         .lines()
     {
         let [path, hash, size] = line.split(',').collect::<Vec<_>>()[..] else {
             panic!("{line}");
         };
-        let bytes = fs_err::read(made.site_packages().join(path)).unwrap();
+        let bytes = fs_err::read(fixture.site_packages().join(path)).unwrap();
         if path != record {
             let digest = URL_SAFE_NO_PAD.encode(compute_bytes_digest::<Sha256>(&bytes));
             assert_eq!((hash, size), (&*format!("sha256={digest}"), &*bytes.len().to_string()));
@@ -274,7 +281,7 @@ fn the_distribution_is_whole_and_nothing_is_written_where_there_is_nothing_to_op
     recorded.sort();
     assert_eq!(recorded, written);
     let inventory = Inventory::look(
-        std::sync::Arc::new(Installed::read(&made.prefix()).unwrap()),
+        std::sync::Arc::new(Installed::read(&fixture.prefix()).unwrap()),
         Some("sleap"),
         &Subject::cpu(),
         Depth::Structure,
@@ -282,12 +289,12 @@ fn the_distribution_is_whole_and_nothing_is_written_where_there_is_nothing_to_op
     assert!(inventory.get("matenv-preload").is_some());
     let code =
         "from importlib.metadata import distribution as d; print(d('matenv-preload').read_text('INSTALLER').strip())";
-    assert_eq!(made.says(code, None), "matenv");
+    assert_eq!(fixture.says(code, None), "matenv");
 }
 
-/// The libraries of CUDA's wheels are in the hook's list without anything being asked for.
+/// The list of the hook contains the libraries of CUDA's wheels automatically.
 #[test]
-fn an_environment_for_a_gpu_gets_the_hook_and_one_for_the_processor_does_not() {
+fn an_environment_for_a_gpu_gets_the_hook_and_one_for_the_cpu_does_not() {
     if has_a_driver() {
         return;
     }
@@ -307,10 +314,7 @@ fn an_environment_for_a_gpu_gets_the_hook_and_one_for_the_processor_does_not() {
     let wheels = [
         Wheel::new("demo-app", "1.0"),
         Wheel::new("onnxruntime-gpu", "1.31.1"),
-        ["cublas", "cudart", "cufft", "curand", "nvrtc"]
-            .iter()
-            .fold(Wheel::new("cuda-toolkit", "13.0.0"), |wheel, extra| wheel.extra(extra))
-            .file("nvidia/cu13/lib/libcudart.so.13", "a library"),
+        toolkit("13.0.0").file("nvidia/cu13/lib/libcudart.so.13", "a library"),
         Wheel::new("nvidia-cudnn-cu13", "9.1").file("nvidia/cudnn/lib/libcudnn.so.9", "a library"),
     ];
     let pypi = Index::serve(&wheels, Options::default());
@@ -337,7 +341,7 @@ fn an_environment_for_a_gpu_gets_the_hook_and_one_for_the_processor_does_not() {
     env.matenv(&["list"]).exits(0);
 }
 
-/// Every file below a folder, in order.
+/// Returns every file below a folder, sorted.
 fn files(folder: &Path) -> Vec<PathBuf> {
     fn list(folder: &Path, below: &Path, files: &mut Vec<PathBuf>) {
         for entry in fs_err::read_dir(folder.join(below)).unwrap() {

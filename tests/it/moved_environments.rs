@@ -1,4 +1,4 @@
-//! An environment whose folder somebody moved or deleted, so that its link leads nowhere.
+//! Environments whose folder was moved or deleted, so that the link is broken.
 
 use std::path::PathBuf;
 
@@ -17,7 +17,7 @@ fn doctor(env: &TestEnv, arguments: &[&str], exit: i32) -> Value {
     env.matenv(&arguments).exits(exit).json()
 }
 
-/// What is told of it: code and severity of each finding above info.
+/// Returns code and severity of each finding above info.
 fn bad(found: &Value) -> Vec<String> {
     let findings = found["findings"].as_array().unwrap().iter();
     findings
@@ -32,9 +32,9 @@ fn bad(found: &Value) -> Vec<String> {
         .collect()
 }
 
-/// Every command said that it was never installed, and `doctor` and `list` said nothing.
+/// With an older version, commands said that it was never installed, and `doctor` and `list` did not report it.
 #[test]
-fn an_environment_whose_folder_is_gone_is_told_everywhere_and_made_again() {
+fn all_commands_report_a_missing_environment_folder_and_install_creates_it_again() {
     let env = TestEnv::new().with_uv();
     let manifests = env.manifest(APP);
     let index = Index::serve(&[Wheel::new("demo-app", "1.0")], Options::default());
@@ -69,8 +69,8 @@ fn an_environment_whose_folder_is_gone_is_told_everywhere_and_made_again() {
     );
     assert!(row["broken"].as_str().unwrap().contains("is missing"), "{row}");
     env.matenv(&["list"]).exits(0).says("broken").says("matenv remove demo");
-    let program = ["--", "python", "-c", "print('of another')"];
-    for words in [
+    let program = ["--", "python", "-c", "print('another Python')"];
+    for arguments in [
         &[&["run", "demo"], &program[..]].concat()[..],
         &["launch", "demo"],
         &["info", "demo"],
@@ -78,7 +78,7 @@ fn an_environment_whose_folder_is_gone_is_told_everywhere_and_made_again() {
         &["verify", "demo"],
         &["report", "demo"],
     ] {
-        env.matenv(words)
+        env.matenv(arguments)
             .exits(6)
             .says("which does not exist")
             .says("matenv remove demo");
@@ -87,12 +87,12 @@ fn an_environment_whose_folder_is_gone_is_told_everywhere_and_made_again() {
     fs_err::rename(&away, &folder).unwrap();
     assert_eq!(bad(&doctor(&env, &["demo"], 0)), Vec::<String>::new());
     fs_err::remove_dir_all(&folder).unwrap();
-    let made = env.install_demo(&index.url(), &[]).exits(0);
-    assert!(!made.stderr.contains("warning"), "{made}");
+    let installed = env.install_demo(&index.url(), &[]).exits(0);
+    assert!(!installed.stderr.contains("warning"), "{installed}");
     assert_eq!(bad(&doctor(&env, &["demo"], 0)), Vec::<String>::new());
     env.demo();
 
-    // An older generation knows the manifest, and goes with the rest.
+    // An older generation still knows the manifest. `remove` removes it too.
     env.install_demo(&index.url(), &["--force"]).exits(0);
     fs_err::remove_dir_all(target(&env)).unwrap();
     let found = doctor(&env, &["demo"], 6);
@@ -109,15 +109,15 @@ fn an_environment_whose_folder_is_gone_is_told_everywhere_and_made_again() {
 }
 
 #[test]
-fn a_folder_without_its_record_is_told_too() {
+fn a_missing_or_damaged_record_is_reported() {
     let env = TestEnv::new().with_uv();
     env.manifest(APP);
     let index = Index::serve(&[Wheel::new("demo-app", "1.0")], Options::default());
     env.install_demo(&index.url(), &[]).exits(0);
     let record = |env: &TestEnv| target(env).join("share/matenv/generation.json");
-    let cut = |env: &TestEnv| fs_err::write(record(env), "{ \"schema\": 1,").unwrap();
-    let gone = |env: &TestEnv| fs_err::remove_file(record(env)).unwrap();
-    for damage in [&gone as &dyn Fn(&TestEnv), &cut] {
+    let truncate = |env: &TestEnv| fs_err::write(record(env), "{ \"schema\": 1,").unwrap();
+    let delete = |env: &TestEnv| fs_err::remove_file(record(env)).unwrap();
+    for damage in [&delete as &dyn Fn(&TestEnv), &truncate] {
         damage(&env);
         for arguments in [&["demo"][..], &[]] {
             let found = doctor(&env, arguments, 6);
@@ -129,9 +129,9 @@ fn a_folder_without_its_record_is_told_too() {
     }
 }
 
-/// They ended in errors that spoke of a full disk and of version control, and nothing else was told.
+/// An older version failed with misleading errors, about a full disk or about version control.
 #[test]
-fn damage_to_what_matenv_wrote_down_is_a_finding_and_is_mended_by_making_it_again() {
+fn a_missing_record_file_is_a_finding_and_install_force_fixes_it() {
     let env = TestEnv::new().with_uv();
     env.manifest(APP);
     let index = Index::serve(&[Wheel::new("demo-app", "1.0")], Options::default());
@@ -157,28 +157,28 @@ fn damage_to_what_matenv_wrote_down_is_a_finding_and_is_mended_by_making_it_agai
 }
 
 #[test]
-fn an_environment_whose_python_is_gone_is_made_again() {
+fn an_environment_without_its_python_is_installed_again() {
     let env = TestEnv::new().with_uv();
     env.manifest(APP);
     let index = Index::serve(&[Wheel::new("demo-app", "1.0")], Options::default());
     env.install_demo(&index.url(), &[]).exits(0);
     fs_err::remove_file(target(&env).join("bin/python")).unwrap();
-    let made = env.install_demo(&index.url(), &[]).exits(0);
-    assert!(!made.stdout.contains("nothing to do"), "{made}");
+    let installed = env.install_demo(&index.url(), &[]).exits(0);
+    assert!(!installed.stdout.contains("nothing to do"), "{installed}");
     env.demo();
 }
 
-/// A folder of another name could be a conda's that was uninstalled; a generation that came along knows better.
+/// The record of the generation shows that the conda link belongs to matenv, although it points to another folder.
 #[test]
-fn the_link_that_conda_finds_follows_a_home_that_was_moved() {
+fn the_conda_link_is_updated_after_matenv_home_was_moved() {
     let mut env = TestEnv::new().with_uv();
     env.manifest(APP);
     let index = Index::serve(&[Wheel::new("demo-app", "1.0")], Options::default());
     let (old, new) = (env.path("lab one"), env.path("lab two"));
     env.set("MATENV_HOME", &old);
     env.install_demo(&index.url(), &[]).exits(0);
-    let door = env.home().join(".conda/envs/demo");
-    assert_eq!(fs_err::read_link(&door).unwrap(), old.join("envs/demo"));
+    let link = env.home().join(".conda/envs/demo");
+    assert_eq!(fs_err::read_link(&link).unwrap(), old.join("envs/demo"));
 
     fs_err::rename(&old, &new).unwrap();
     env.set("MATENV_HOME", &new);
@@ -186,15 +186,15 @@ fn the_link_that_conda_finds_follows_a_home_that_was_moved() {
     assert_eq!(bad(&found), ["ME022 warning"], "{found:#}");
     assert_eq!(found["findings"][0]["remedy"], "matenv install demo");
     env.install_demo(&index.url(), &[]).exits(0).says("nothing to do");
-    assert_eq!(fs_err::read_link(&door).unwrap(), new.join("envs/demo"));
+    assert_eq!(fs_err::read_link(&link).unwrap(), new.join("envs/demo"));
     assert_eq!(bad(&doctor(&env, &["demo"], 0)), Vec::<String>::new());
 
-    // Somebody else's stays, though it leads nowhere.
-    fs_err::remove_file(&door).unwrap();
-    fs_err::os::unix::fs::symlink("/opt/no-such-conda/envs/demo", &door).unwrap();
+    // A foreign link stays, although its target does not exist.
+    fs_err::remove_file(&link).unwrap();
+    fs_err::os::unix::fs::symlink("/opt/no-such-conda/envs/demo", &link).unwrap();
     env.install_demo(&index.url(), &[]).exits(0);
     assert_eq!(
-        fs_err::read_link(&door).unwrap(),
+        fs_err::read_link(&link).unwrap(),
         PathBuf::from("/opt/no-such-conda/envs/demo")
     );
     assert_eq!(bad(&doctor(&env, &["demo"], 0)), ["ME022 warning"]);

@@ -1,4 +1,4 @@
-//! What a plain `pip install` walks into without a word, played by indexes of the tests' own.
+//! How wheels are chosen and installed, in cases that a plain `pip install` gets wrong silently. The indexes are local.
 
 use matenv::packages::conda::pack::PackageBuilder;
 
@@ -37,9 +37,9 @@ fn version_of(certificate: &serde_json::Value, name: &str) -> String {
         .to_owned()
 }
 
-/// As a dependency of another package torch would come from PyPI without a word, newer and of another build.
+/// As a dependency of another package, pip would install torch from PyPI: newer, and another build.
 #[test]
-fn torch_comes_from_the_torch_index_though_pypi_has_a_newer_one() {
+fn torch_comes_from_the_torch_index_although_pypi_has_a_newer_one() {
     let env = TestEnv::new().with_uv();
     env.manifest(TORCH);
     let (pypi, torch) = (
@@ -47,13 +47,13 @@ fn torch_comes_from_the_torch_index_though_pypi_has_a_newer_one() {
         Index::serve(&torch_index("cpu"), Options::default()),
     );
     let mirror = format!("torch={}", torch.url());
-    let made = env
+    let certificate = env
         .install_demo(&pypi.url(), &["--mirror", &mirror, "--json"])
         .exits(0)
         .json();
-    assert_eq!(version_of(&made, "torch"), "2.9.0+cpu");
-    assert_eq!(version_of(&made, "torchvision"), "0.24.0+cpu");
-    let url = made["packages"]
+    assert_eq!(version_of(&certificate, "torch"), "2.9.0+cpu");
+    assert_eq!(version_of(&certificate, "torchvision"), "0.24.0+cpu");
+    let url = certificate["packages"]
         .as_array()
         .unwrap()
         .iter()
@@ -61,13 +61,13 @@ fn torch_comes_from_the_torch_index_though_pypi_has_a_newer_one() {
         .unwrap()["url"]
         .clone();
     assert!(url.as_str().unwrap().contains("torch-2.9.0"), "{url}");
-    let codes = made["audit"]["findings"].as_array().unwrap();
+    let codes = certificate["audit"]["findings"].as_array().unwrap();
     assert!(codes.iter().all(|finding| finding["code"] != "ME014"), "{codes:?}");
 }
 
-/// A mirror of the torch index that serves CUDA builds under the processor's path.
+/// A mirror of the torch index that serves CUDA builds under the path of the CPU builds.
 #[test]
-fn another_backends_build_is_refused() {
+fn a_build_for_another_backend_is_refused() {
     let env = TestEnv::new().with_uv();
     env.manifest(TORCH);
     let (pypi, torch) = (
@@ -81,7 +81,7 @@ fn another_backends_build_is_refused() {
 }
 
 #[test]
-fn a_dead_torch_index_is_replaced_by_pypi_only_if_it_may_be() {
+fn pypi_replaces_an_unreachable_torch_index_only_if_allowed() {
     let env = TestEnv::new().with_uv();
     env.manifest(TORCH);
     let pypi = Index::serve(&pypi(), Options::default());
@@ -89,31 +89,34 @@ fn a_dead_torch_index_is_replaced_by_pypi_only_if_it_may_be() {
     env.install_demo(&pypi.url(), &[&dead[..], &["--no-torch-from-pypi"]].concat())
         .exits(4)
         .says("the index `torch` does not answer");
-    let made = env
+    let certificate = env
         .install_demo(&pypi.url(), &[&dead[..], &["--json"]].concat())
         .exits(0)
         .json();
-    assert_eq!(made["fallbacks"], serde_json::json!(["host-python", "torch-from-pypi"]));
-    assert_eq!(version_of(&made, "torch"), "2.99.0");
+    assert_eq!(
+        certificate["fallbacks"],
+        serde_json::json!(["host-python", "torch-from-pypi"])
+    );
+    assert_eq!(version_of(&certificate, "torch"), "2.99.0");
 }
 
-/// `no-deps = true` in a user's uv.toml made a torch without its dependencies.
+/// With `no-deps = true` in a user's uv.toml, uv installed torch without its dependencies.
 #[test]
-fn a_hostile_uv_toml_changes_nothing() {
+fn the_users_uv_toml_is_ignored() {
     let env = TestEnv::new().with_uv();
     env.manifest("[[pypi]]\nrequirement = \"tracker\"\nbecause = \"the program\"\n");
     let config = env.home().join(".config/uv");
     fs_err::create_dir_all(&config).unwrap();
-    let hostile = "no-index = true\n[pip]\nno-deps = true\nprerelease = \"allow\"\nonly-binary = []\n";
-    fs_err::write(config.join("uv.toml"), hostile).unwrap();
+    let settings = "no-index = true\n[pip]\nno-deps = true\nprerelease = \"allow\"\nonly-binary = []\n";
+    fs_err::write(config.join("uv.toml"), settings).unwrap();
     let pypi = Index::serve(&pypi(), Options::default());
-    let made = env.install_demo(&pypi.url(), &["--json"]).exits(0).json();
-    assert_eq!(version_of(&made, "torchvision"), "0.99.0");
+    let certificate = env.install_demo(&pypi.url(), &["--json"]).exits(0).json();
+    assert_eq!(version_of(&certificate, "torchvision"), "0.99.0");
 }
 
-/// uv warns and goes on when the release that it takes has no such extra.
+/// uv only warns if a release does not have an extra.
 #[test]
-fn an_extra_that_vanished_is_an_error() {
+fn a_missing_extra_is_an_error() {
     let env = TestEnv::new().with_uv();
     env.manifest("[[pypi]]\nrequirement = \"tracker\"\nbecause = \"the program\"\nextras.cpu = [\"nn\"]\n");
     let wheels = [
@@ -130,7 +133,7 @@ fn an_extra_that_vanished_is_an_error() {
 }
 
 #[test]
-fn a_floor_that_the_index_cannot_hold_is_an_error_that_names_it() {
+fn a_lower_bound_above_all_releases_is_an_error() {
     let env = TestEnv::new().with_uv();
     env.manifest("[[pypi]]\nrequirement = \"tracker>=2\"\nbecause = \"the program\"\n");
     let pypi = Index::serve(&pypi(), Options::default());
@@ -138,7 +141,7 @@ fn a_floor_that_the_index_cannot_hold_is_an_error_that_names_it() {
 }
 
 #[test]
-fn requirements_that_contradict_each_other_are_told_by_name() {
+fn requirements_that_contradict_each_other_are_named() {
     let env = TestEnv::new().with_uv();
     env.manifest(
         "[[pypi]]\nrequirement = \"one\"\nbecause = \"a\"\n[[pypi]]\nrequirement = \"two\"\nbecause = \"b\"\n",
@@ -157,7 +160,7 @@ fn requirements_that_contradict_each_other_are_told_by_name() {
 }
 
 #[test]
-fn a_file_that_is_not_what_the_index_says_is_refused() {
+fn a_file_with_another_hash_than_the_index_lists_is_refused() {
     let env = TestEnv::new().with_uv();
     env.manifest(TORCH);
     let options = Options {
@@ -171,7 +174,7 @@ fn a_file_that_is_not_what_the_index_says_is_refused() {
     assert!(fs_err::symlink_metadata(env.home().join(".matenv/envs/demo")).is_err());
 }
 
-/// Many proxies send no cache headers; installing from a pylock then fetches everything again.
+/// Many proxies send no cache headers. uv would then download everything again from a pylock.
 #[test]
 fn a_second_installation_from_an_index_without_cache_headers_downloads_nothing() {
     let env = TestEnv::new().with_uv();
@@ -195,12 +198,12 @@ fn a_second_installation_from_an_index_without_cache_headers_downloads_nothing()
                 .is_some_and(|ending| ending == "whl")
         })
         .collect();
-    assert!(downloads.is_empty(), "fetched again: {downloads:?}");
+    assert!(downloads.is_empty(), "downloaded again: {downloads:?}");
 }
 
-/// `uv pip sync` removes what conda installed.
+/// `uv pip sync` would remove the packages that conda installed.
 #[test]
-fn condas_own_setuptools_survives() {
+fn the_setuptools_of_conda_stays() {
     let env = TestEnv::new().with_uv();
     let setuptools = PackageBuilder::new("setuptools", "70.0", "pyh_0", "noarch")
         .noarch_python()
@@ -222,10 +225,10 @@ fn condas_own_setuptools_survives() {
         Wheel::new("setuptools", "99.0"),
     ];
     let pypi = Index::serve(&wheels, Options::default());
-    let made = env
+    let certificate = env
         .install_demo_from(&channel.mirror(), &pypi.url(), &["--json"])
         .exits(0)
         .json();
-    assert_eq!(version_of(&made, "setuptools"), "70.0");
-    assert_eq!(made["fallbacks"], serde_json::json!([]));
+    assert_eq!(version_of(&certificate, "setuptools"), "70.0");
+    assert_eq!(certificate["fallbacks"], serde_json::json!([]));
 }

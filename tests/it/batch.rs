@@ -1,11 +1,11 @@
-//! Several environments in one run, and what an installation would take.
+//! Several environments in one run, and the dry run of an installation.
 
 use crate::support::{DEAD_CHANNEL, Index, Options, Ran, TestEnv, Wheel};
 
 const APP: &str = "[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n\
                    [[probe]]\nname = \"import\"\npython = \"import demo_app\"\n";
 
-/// A second default environment beside `demo`, which asks for `requirement`.
+/// Adds a second default environment `other` with this requirement.
 fn second(env: &TestEnv, requirement: &str) {
     let folder = env.manifest(APP);
     let text = fs_err::read_to_string(folder.join("demo.toml")).unwrap();
@@ -33,15 +33,15 @@ fn index() -> Index {
 }
 
 #[test]
-fn a_bare_install_makes_every_default_environment() {
+fn install_without_a_name_installs_every_default_environment() {
     let env = TestEnv::new().with_uv();
     second(&env, "demo-lib");
     let index = index();
-    let made = install_all(&env, &index, &["--json"]).exits(0).json();
-    let environments = made["environments"].as_array().unwrap();
+    let document = install_all(&env, &index, &["--json"]).exits(0).json();
+    let environments = document["environments"].as_array().unwrap();
     let names: Vec<_> = environments.iter().map(|one| &one["env"]).collect();
     assert_eq!(names, ["demo", "other"]);
-    assert!(environments.iter().all(|one| one["changed"] == true), "{made:#}");
+    assert!(environments.iter().all(|one| one["changed"] == true), "{document:#}");
     for name in ["demo", "other"] {
         env.matenv(&["run", name, "--", "python", "-c", "pass"]).exits(0);
     }
@@ -50,14 +50,14 @@ fn a_bare_install_makes_every_default_environment() {
 }
 
 #[test]
-fn one_that_fails_does_not_stop_the_other() {
+fn a_failed_environment_does_not_stop_the_other() {
     let env = TestEnv::new().with_uv();
     second(&env, "no-such-package");
     let index = index();
-    let made = install_all(&env, &index, &["--json"]).exits(3).json();
-    let environments = made["environments"].as_array().unwrap();
+    let document = install_all(&env, &index, &["--json"]).exits(3).json();
+    let environments = document["environments"].as_array().unwrap();
     assert_eq!(
-        (&made["ok"], &environments[0]["changed"]),
+        (&document["ok"], &environments[0]["changed"]),
         (&false.into(), &true.into())
     );
     assert_eq!(environments[1]["error"]["exit"], 3);
@@ -70,26 +70,26 @@ fn one_that_fails_does_not_stop_the_other() {
 }
 
 #[test]
-fn a_rehearsal_says_what_it_would_take_and_leaves_no_environment() {
+fn a_dry_run_estimates_the_size_and_installs_nothing() {
     let env = TestEnv::new().with_uv();
     env.manifest(APP);
     let wheels = [Wheel::new("demo-app", "1.0").padding(2_000_000)];
     let index = Index::serve(&wheels, Options::default());
-    let shown = env.install_demo(&index.url(), &["--dry-run", "--json"]).exits(0).json();
-    assert_eq!(shown["changed"], true);
-    assert_eq!(shown["packages"].as_array().unwrap().len(), 2);
-    // The index lists no sizes, as many do not: the files themselves are asked.
-    assert_eq!(shown["need"]["all"]["unknown"], 0, "{shown:#}");
-    let bytes = shown["need"]["all"]["download_bytes"].as_u64().unwrap();
-    assert!(bytes > 2_000_000, "{shown:#}");
-    let places: Vec<_> = shown["places"]
+    let plan = env.install_demo(&index.url(), &["--dry-run", "--json"]).exits(0).json();
+    assert_eq!(plan["changed"], true);
+    assert_eq!(plan["packages"].as_array().unwrap().len(), 2);
+    // The index lists no sizes, like many others, so matenv requests the headers of the files.
+    assert_eq!(plan["need"]["all"]["unknown"], 0, "{plan:#}");
+    let bytes = plan["need"]["all"]["download_bytes"].as_u64().unwrap();
+    assert!(bytes > 2_000_000, "{plan:#}");
+    let places: Vec<_> = plan["places"]
         .as_array()
         .unwrap()
         .iter()
         .map(|one| &one["variable"])
         .collect();
     assert_eq!(places, ["MATENV_HOME", "UV_CACHE_DIR", "RATTLER_CACHE_DIR"]);
-    assert_eq!(shown["places"][1]["shares_with_store"], true);
+    assert_eq!(plan["places"][1]["shares_with_store"], true);
     let left = fs_err::read_dir(env.home().join(".matenv/store")).unwrap().count();
     assert_eq!(left, 0, "a generation was left");
     assert!(!env.home().join(".conda").exists());
@@ -133,7 +133,7 @@ fn the_time_of_each_part_is_written_as_a_trace() {
     }
 }
 
-/// Both took the name: the second one became the first one's next generation.
+/// In an older version, the second environment became the next generation of the first.
 #[test]
 fn a_name_for_several_environments_is_refused() {
     let env = TestEnv::new().with_uv();
@@ -145,10 +145,10 @@ fn a_name_for_several_environments_is_refused() {
             .says("invalid --name foo: several environments are selected");
     }
     assert!(!env.home().join(".matenv/store").exists());
-    // Named twice it is still one environment.
-    let made = env
+    // An environment that is named twice is still one environment.
+    let document = env
         .install_demo(&index.url(), &["demo", "--name", "foo", "--json"])
         .exits(0)
         .json();
-    assert_eq!(made["environments"].as_array().map_or(1, Vec::len), 1);
+    assert_eq!(document["environments"].as_array().map_or(1, Vec::len), 1);
 }

@@ -1,13 +1,13 @@
-//! An ONNX Runtime that breaks when it is tried: real libraries, compiled here, in a wheel of the tests' own.
+//! ONNX Runtime libraries that crash: compiled by the test and installed from a wheel.
 
 use std::{path::Path, process::Command};
 
-use crate::support::{Channel, Index, Options, TestEnv, Wheel, skipped};
+use crate::support::{Channel, Index, Options, TestEnv, Wheel, skip};
 
 const RUNTIME: &str = "[[pypi]]\nrequirement = \"onnxruntime\"\nbecause = \"the bench\"\n\
                        [[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n";
 
-/// Its version string is asked for first, before anything else of it can go wrong.
+/// matenv reads the version string first, before anything else can fail.
 const ABORTS: &str = "#include <stdlib.h>\nconst void *OrtGetApiBase(void) { abort(); }\n";
 const CRASHES: &str = "const void *OrtGetApiBase(void) { return *(void *volatile *)8; }\n";
 const ANOTHER_CPU: &str = "const void *OrtGetApiBase(void) { __builtin_trap(); }\n";
@@ -15,7 +15,7 @@ const NO_ENTRY: &str = "int something_else(void) { return 1; }\n";
 const NO_SYMBOL: &str = "extern int nowhere(void);\nint (*const address)(void) = nowhere;\n\
                          const void *OrtGetApiBase(void) { return address; }\n";
 
-/// A shared library of that source; `None` where this machine has no C compiler.
+/// Compiles a shared library; returns `None` if there is no C compiler.
 fn library(folder: &Path, source: &str) -> Option<Vec<u8>> {
     let (file, library) = (folder.join("broken.c"), folder.join("broken.so"));
     fs_err::write(&file, source).unwrap();
@@ -42,8 +42,8 @@ fn a_bench_that_crashes_is_a_finding_and_the_old_environment_stays() {
     env.install_demo_from(&channel, &good.url(), &[]).exits(0);
     let demo = env.demo();
     env.manifest(RUNTIME);
-    let mut broken = vec![("cut", b"\x7fELF and then nothing".to_vec(), "load ONNX Runtime")];
-    for (name, source, words) in [
+    let mut broken = vec![("truncated", b"\x7fELF and then nothing".to_vec(), "load ONNX Runtime")];
+    for (name, source, message) in [
         ("aborts", ABORTS, "signal 6 (abort)"),
         ("crashes", CRASHES, "signal 11 (segmentation fault)"),
         ("another-cpu", ANOTHER_CPU, "needs a newer CPU"),
@@ -51,16 +51,16 @@ fn a_bench_that_crashes_is_a_finding_and_the_old_environment_stays() {
         ("no-symbol", NO_SYMBOL, "nowhere"),
     ] {
         if name == "another-cpu" && !cfg!(target_arch = "x86_64") {
-            // A trap is another signal there.
+            // On other CPUs, a trap sends another signal.
             continue;
         }
         let Some(bytes) = library(&env.path("tmp"), source) else {
-            skipped("it needs a C compiler");
+            skip("there is no C compiler (cc)");
             return;
         };
-        broken.push((name, bytes, words));
+        broken.push((name, bytes, message));
     }
-    for (at, (name, bytes, words)) in broken.into_iter().enumerate() {
+    for (at, (name, bytes, message)) in broken.into_iter().enumerate() {
         let version = format!("1.99.{at}");
         let path = format!("onnxruntime/capi/libonnxruntime.so.{version}");
         let wheels = [demo_app.clone(), Wheel::new("onnxruntime", &version).file(&path, bytes)];
@@ -68,7 +68,7 @@ fn a_bench_that_crashes_is_a_finding_and_the_old_environment_stays() {
         let failed = env
             .install_demo_with_bench(&channel, &index.url(), &["--json"])
             .exits(7)
-            .says(words)
+            .says(message)
             .json();
         assert_eq!(failed["ok"], false, "{name}");
         let finding = &failed["bench"]["findings"][0];

@@ -1,4 +1,4 @@
-//! The small environment from the machine's real index (about 100 MB), through every stage.
+//! The environment `runtime` from the machine's package index (about 100 MB), through every stage.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,8 @@ use matenv::{
 
 use crate::support::{DEAD_CHANNEL, TestEnv};
 
-/// ONNX Runtime 1.31 and later write a device id and a database into the user's cache, unless they are told not to.
+/// Returns files of ONNX Runtime in HOME. Version 1.31 and later write a device id and a database to the user's cache,
+/// unless a variable disables it.
 fn left_by_onnxruntime(env: &TestEnv) -> Vec<PathBuf> {
     let store = env.home().join(".matenv");
     env.files_in_home()
@@ -34,12 +35,16 @@ fn the_runtime_environment_is_proven_on_this_machine() {
         DEAD_CHANNEL,
         "--json",
     ];
-    let made = env.matenv(&arguments).exits(0).json();
-    assert_eq!((&made["ok"], &made["proven"]), (&true.into(), &true.into()), "{made:#}");
-    assert_eq!(made["bench"]["reference_ok"], true);
-    assert_eq!(made["bench"]["provider"], "CPUExecutionProvider");
-    assert_eq!(made["bench"]["rows"].as_array().unwrap().len(), 3);
-    let probes = made["verification"]["probes"].as_array().unwrap();
+    let certificate = env.matenv(&arguments).exits(0).json();
+    assert_eq!(
+        (&certificate["ok"], &certificate["proven"]),
+        (&true.into(), &true.into()),
+        "{certificate:#}"
+    );
+    assert_eq!(certificate["bench"]["reference_ok"], true);
+    assert_eq!(certificate["bench"]["provider"], "CPUExecutionProvider");
+    assert_eq!(certificate["bench"]["rows"].as_array().unwrap().len(), 3);
+    let probes = certificate["verification"]["probes"].as_array().unwrap();
     assert!(probes.iter().all(|probe| probe["ok"] == true), "{probes:#?}");
 
     let again = env.matenv(&arguments).exits(0).json();
@@ -76,7 +81,7 @@ fn another_model_is_timed(env: &TestEnv) {
     assert_eq!(timed["bench"]["others"][0]["rows"][0]["batch"], 4);
 }
 
-/// numpy and ONNX Runtime as they are for another system, in a prefix of its kind.
+/// Installs numpy and ONNX Runtime for another system, in a prefix with the folders of that system.
 fn of_another_system(env: &TestEnv, platform: &str, site_packages: &str) -> PathBuf {
     let prefix = env.path(platform);
     let target = prefix.join(site_packages);
@@ -101,7 +106,7 @@ fn of_another_system(env: &TestEnv, platform: &str, site_packages: &str) -> Path
     prefix
 }
 
-/// What each Windows has of what these wheels ask for.
+/// The libraries that these wheels need and that each Windows has.
 const OF_WINDOWS: [&str; 9] = [
     "advapi32.dll",
     "d3d12.dll",
@@ -114,7 +119,7 @@ const OF_WINDOWS: [&str; 9] = [
     "shell32.dll",
 ];
 
-/// By name, with the files that need it.
+/// Returns the missing libraries by name, with the files that need them.
 fn lacking(prefix: &Path, site_packages: &str) -> Vec<(String, Vec<String>)> {
     audit::lacking_libraries(prefix, &Tree::read(prefix), site_packages, &Subject::cpu(), |name| {
         OF_WINDOWS.contains(&name)
@@ -129,8 +134,8 @@ fn one_called(folder: &Path, pattern: &str) -> PathBuf {
     glob::glob(&pattern).unwrap().next().expect("a file").unwrap()
 }
 
-/// No damage to a real file's tables makes the reader panic.
-fn is_read_whatever_is_changed(file: &Path) {
+/// Changes each byte at the start of a real file: the reader must not panic.
+fn the_reader_survives_each_changed_byte(file: &Path) {
     let whole = fs_err::read(file).unwrap();
     for at in 0..1024 {
         let mut bytes = whole[..whole.len().min(1 << 20)].to_vec();
@@ -140,7 +145,7 @@ fn is_read_whatever_is_changed(file: &Path) {
 }
 
 #[test]
-fn the_libraries_of_windows_wheels_are_there_or_named() {
+fn missing_libraries_of_windows_wheels_are_named() {
     let env = TestEnv::new().with_network().with_uv();
     let site_packages = "Lib/site-packages";
     let prefix = of_another_system(&env, "x86_64-pc-windows-msvc", site_packages);
@@ -150,9 +155,10 @@ fn the_libraries_of_windows_wheels_are_there_or_named() {
             .map(|(library, _)| library.to_lowercase());
         names.collect()
     };
-    // Python's own and Microsoft's runtime are not in wheels; in a virtual environment they lie with the Python that it is of.
-    let left = of(&prefix);
-    assert!(left.contains(&"python313.dll".to_owned()), "{left:?}");
+    // Wheels do not contain the libraries of Python and of Microsoft's runtime. A virtual environment has them in the
+    // folder of its base Python.
+    let missing = of(&prefix);
+    assert!(missing.contains(&"python313.dll".to_owned()), "{missing:?}");
     let base = env.path("Python313");
     fs_err::create_dir_all(&base).unwrap();
     fs_err::write(
@@ -160,21 +166,21 @@ fn the_libraries_of_windows_wheels_are_there_or_named() {
         format!("home = {}\nversion = 3.13.1\n", base.display()),
     )
     .unwrap();
-    for library in &left {
+    for library in &missing {
         let known = ["python3", "vcruntime140", "msvcp140"];
-        assert!(known.iter().any(|name| library.starts_with(name)), "{left:?}");
+        assert!(known.iter().any(|name| library.starts_with(name)), "{missing:?}");
         fs_err::write(base.join(library), "").unwrap();
     }
     assert_eq!(of(&prefix), Vec::<String>::new());
     let blas = one_called(&prefix, "Lib/site-packages/numpy.libs/libscipy_openblas*.dll");
-    is_read_whatever_is_changed(&blas);
+    the_reader_survives_each_changed_byte(&blas);
     fs_err::remove_file(&blas).unwrap();
     let name = blas.file_name().unwrap().to_str().unwrap().to_lowercase();
     assert_eq!(of(&prefix), [name]);
 }
 
 #[test]
-fn the_libraries_of_macos_wheels_are_there_or_named() {
+fn missing_libraries_of_macos_wheels_are_named() {
     let env = TestEnv::new().with_network().with_uv();
     let site_packages = "lib/python3.13/site-packages";
     let prefix = of_another_system(&env, "aarch64-apple-darwin", site_packages);
@@ -183,14 +189,14 @@ fn the_libraries_of_macos_wheels_are_there_or_named() {
         &prefix,
         "lib/python3.13/site-packages/numpy/_core/_multiarray_umath*.so",
     );
-    is_read_whatever_is_changed(&core);
+    the_reader_survives_each_changed_byte(&core);
     let blas = one_called(
         &prefix,
         "lib/python3.13/site-packages/numpy/.dylibs/libscipy_openblas*.dylib",
     );
     fs_err::remove_file(&blas).unwrap();
     let [(library, needed_by)] = &lacking(&prefix, site_packages)[..] else {
-        panic!("one library is gone");
+        panic!("not exactly one library is missing");
     };
     assert!(library.starts_with("@loader_path/"), "{library}");
     assert!(needed_by.iter().any(|path| core.ends_with(path)), "{needed_by:?}");
