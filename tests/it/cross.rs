@@ -1,7 +1,6 @@
 //! Environments for a machine with a GPU, installed and verified on a machine without one.
 
-use std::path::Path;
-
+use matenv::files::layout;
 use serde_json::Value;
 
 use crate::support::{File, Gpu, Shared, TORCH, Wheel, fatbin, hardware_file, has_a_gpu, toolkit};
@@ -129,13 +128,8 @@ fn a_missing_library_is_found_without_a_gpu() {
     let gpu = stack();
     gpu.env.manifest_for(&["gpu"], &manifest());
     gpu.install("gpu", &["--no-bench"]).exits(0);
-    let lib = Path::new(".matenv/envs/demo/lib");
-    let python = gpu.env.names_in(lib.to_str().unwrap());
-    let python = python
-        .iter()
-        .find(|name| name.to_string_lossy().starts_with("python3."));
-    let folder = gpu.env.home().join(lib).join(python.unwrap());
-    fs_err::remove_file(folder.join("site-packages/nvidia/cu13/lib/libcudart.so.13")).unwrap();
+    let site_packages = layout::site_packages_of(&gpu.env.prefix()).unwrap();
+    fs_err::remove_file(site_packages.join("nvidia/cu13/lib/libcudart.so.13")).unwrap();
     let verified = gpu.env.matenv(&["verify", "demo", "--json"]).exits(6).json();
     assert_eq!(verified["audit"]["findings"][0]["code"], "ME015");
     gpu.env
@@ -204,7 +198,7 @@ fn doctor_checks_an_environment_for_the_machine_of_a_hardware_file() {
     doctor(&["demo", "--hardware", &windows]).exits(8).says("win-64");
     doctor(&["demo", "--hardware", "not-there.json"]).exits(2);
     // The same files without matenv's records.
-    let prefix = fs_err::canonicalize(gpu.env.home().join(".matenv/envs/demo")).unwrap();
+    let prefix = gpu.env.prefix();
     let foreign = gpu.env.path("foreign");
     let copied = std::process::Command::new("cp")
         .arg("-r")

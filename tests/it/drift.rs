@@ -21,15 +21,11 @@ fn index() -> Index {
     Index::serve(&wheels, Options::default())
 }
 
-fn prefix(env: &TestEnv) -> PathBuf {
-    fs_err::read_link(env.home().join(".matenv/envs/demo")).unwrap()
-}
-
 /// Returns the only file with this name in the folders of Python.
 fn in_lib(env: &TestEnv, file: &str) -> PathBuf {
     let pattern = format!(
         "{}/lib/python3.*/{file}",
-        glob::Pattern::escape(prefix(env).to_str().unwrap())
+        glob::Pattern::escape(env.prefix().to_str().unwrap())
     );
     let found: Vec<PathBuf> = glob::glob(&pattern).unwrap().map(Result::unwrap).collect();
     let [found] = found.as_slice() else {
@@ -39,7 +35,7 @@ fn in_lib(env: &TestEnv, file: &str) -> PathBuf {
 }
 
 fn uv_install(env: &TestEnv, index: &Index, more: &[&str]) -> Ran {
-    let (python, url) = (prefix(env).join("bin/python"), index.url());
+    let (python, url) = (env.prefix().join("bin/python"), index.url());
     let arguments = [
         "pip",
         "install",
@@ -175,7 +171,7 @@ fn on_the_hosts_python_the_certificate_says_that_pip_does_not_refuse_and_changes
     uv_install(&env, &index, &["--reinstall", "demo-app==1.0"]).exits(0);
     assert_eq!(drift(&env), Vec::<Value>::new());
     uv_install(&env, &index, &["demo-lib==2.0", "demo-more"]).exits(0);
-    let python = prefix(&env).join("bin/python");
+    let python = env.prefix().join("bin/python");
     env.uv(&["pip", "uninstall", "--python", python.to_str().unwrap(), "demo-app"])
         .exits(0);
     let expected = "demo has changed since it was created: demo-lib 1.2 -> 2.0, demo-app 1.0 removed, demo-more 3.0 added; \
@@ -190,7 +186,7 @@ fn on_the_hosts_python_the_certificate_says_that_pip_does_not_refuse_and_changes
     assert_eq!(drift(&env).len(), 3);
 
     // Environments of older versions have no fingerprint.
-    fs_err::remove_file(prefix(&env).join("share/matenv/fingerprint.json")).unwrap();
+    fs_err::remove_file(env.prefix().join("share/matenv/fingerprint.json")).unwrap();
     assert_eq!(
         env.matenv(&["run", "demo", "--", "python", "-c", ""]).exits(0).stderr,
         ""
@@ -217,7 +213,7 @@ fn files_that_were_changed_in_place_do_not_spread_through_the_caches() {
     env.install_demo_from(&channel, &index.url(), &[]).exits(0);
     let files = |env: &TestEnv| {
         [
-            prefix(env).join("share/tool.txt"),
+            env.prefix().join("share/tool.txt"),
             in_lib(env, "site-packages/demo_lib/__init__.py"),
         ]
     };

@@ -4,7 +4,7 @@ use std::{path::Path, process::Command};
 
 use rattler_conda_types::{EnvironmentYaml, ExplicitEnvironmentSpec, PackageArchiveHash};
 
-use crate::support::{Channel, File, Index, Sdist, TestEnv, Wheel};
+use crate::support::{Channel, File, Index, Sdist, TestEnv, Wheel, shared_uv};
 
 const APP: &str = "[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n\
                    [[build]]\npackage = \"demo-old\"\nrequires = [\"tiny-backend==1.0\"]\nbecause = \"it has no wheel\"\n";
@@ -39,11 +39,8 @@ fn export(env: &TestEnv, index: &Index, format: &str) -> String {
 
 /// Runs uv in a new virtual environment, like a user.
 fn uv(env: &TestEnv, index: &Index, venv: &str, arguments: &[&str]) {
-    let command = env.command(&[]);
-    let uv = command.get_envs().find(|(name, _)| *name == "MATENV_UV");
-    let uv = uv.and_then(|(_, value)| value).unwrap().to_owned();
     let run = |arguments: &[&str]| {
-        let mut command = Command::new(&uv);
+        let mut command = Command::new(shared_uv());
         command.args(arguments).current_dir(env.path("")).env_clear();
         command.envs(["PATH", "HOME"].map(|name| (name, std::env::var_os(name).unwrap())));
         command

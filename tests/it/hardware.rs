@@ -4,7 +4,7 @@ use std::{os::unix::fs::PermissionsExt as _, path::Path, process::Command, time:
 
 use serde_json::{Value, json};
 
-use crate::support::{Index, OWN_DRIVER, Options, TestEnv, Wheel, skip};
+use crate::support::{Index, OWN_DRIVER, Options, TestEnv, Wheel, compile_library, skip};
 
 /// Returns whether this machine has its own driver, and skips the test then: that driver answers before a fake one.
 pub(crate) fn has_a_driver() -> bool {
@@ -37,9 +37,7 @@ fn fake_nvml(env: &mut TestEnv, result: u32) -> Option<()> {
 /// Like [`fake_nvml`], with several GPUs: the second is lost, the third has MIG enabled but no slices.
 fn fake_nvml_of(env: &mut TestEnv, result: u32, count: u32) -> Option<()> {
     let folder = env.path("nvml");
-    fs_err::create_dir_all(&folder).unwrap();
-    let source = folder.join("nvml.c");
-    let text = format!(
+    let code = format!(
         r#"#include <string.h>
         int nvmlInit_v2(void) {{ return {result}; }}
         int nvmlShutdown(void) {{ return 0; }}
@@ -52,16 +50,7 @@ fn fake_nvml_of(env: &mut TestEnv, result: u32, count: u32) -> Option<()> {
         int nvmlDeviceGetUUID(void *device, char *text, unsigned n) {{ strncpy(text, "GPU-aa11", n); return 0; }}
         int nvmlDeviceGetCudaComputeCapability(void *device, int *major, int *minor) {{ *major = 9; *minor = 0; return 0; }}"#
     );
-    fs_err::write(&source, text).unwrap();
-    let library = folder.join("libnvidia-ml.so.1");
-    let compiled = Command::new("cc")
-        .args(["-shared", "-fPIC", "-o"])
-        .args([&library, &source])
-        .status();
-    if !compiled.is_ok_and(|status| status.success()) {
-        skip("there is no C compiler (cc)");
-        return None;
-    }
+    compile_library(&folder.join("libnvidia-ml.so.1"), &code, &[])?;
     env.set("LD_LIBRARY_PATH", folder);
     Some(())
 }

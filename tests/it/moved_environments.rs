@@ -8,10 +8,6 @@ use crate::support::{Index, Options, TestEnv, Wheel};
 
 const APP: &str = "[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n";
 
-fn target(env: &TestEnv) -> PathBuf {
-    fs_err::read_link(env.home().join(".matenv/envs/demo")).unwrap()
-}
-
 fn doctor(env: &TestEnv, arguments: &[&str], exit: i32) -> Value {
     let arguments = [&["doctor", "--offline", "--json"], arguments].concat();
     env.matenv(&arguments).exits(exit).json()
@@ -39,7 +35,7 @@ fn all_commands_report_a_missing_environment_folder_and_install_creates_it_again
     let manifests = env.manifest(APP);
     let index = Index::serve(&[Wheel::new("demo-app", "1.0")], Options::default());
     env.install_demo(&index.url(), &[]).exits(0);
-    let (folder, away) = (target(&env), env.path("away"));
+    let (folder, away) = (env.prefix(), env.path("away"));
     fs_err::rename(&folder, &away).unwrap();
 
     let manifest_dir = ["--manifest-dir", manifests.to_str().unwrap()];
@@ -94,7 +90,7 @@ fn all_commands_report_a_missing_environment_folder_and_install_creates_it_again
 
     // An older generation still knows the manifest. `remove` removes it too.
     env.install_demo(&index.url(), &["--force"]).exits(0);
-    fs_err::remove_dir_all(target(&env)).unwrap();
+    fs_err::remove_dir_all(env.prefix()).unwrap();
     let found = doctor(&env, &["demo"], 6);
     assert!(
         found["findings"][0]["remedy"]
@@ -114,7 +110,7 @@ fn a_missing_or_damaged_record_is_reported() {
     env.manifest(APP);
     let index = Index::serve(&[Wheel::new("demo-app", "1.0")], Options::default());
     env.install_demo(&index.url(), &[]).exits(0);
-    let record = |env: &TestEnv| target(env).join("share/matenv/generation.json");
+    let record = |env: &TestEnv| env.prefix().join("share/matenv/generation.json");
     let truncate = |env: &TestEnv| fs_err::write(record(env), "{ \"schema\": 1,").unwrap();
     let delete = |env: &TestEnv| fs_err::remove_file(record(env)).unwrap();
     for damage in [&delete as &dyn Fn(&TestEnv), &truncate] {
@@ -142,7 +138,7 @@ fn a_missing_record_file_is_a_finding_and_install_force_fixes_it() {
         ("matenv.lock", "ME036 error"),
         ("lock.json", "ME036 error"),
     ] {
-        fs_err::remove_file(target(&env).join("share/matenv").join(file)).unwrap();
+        fs_err::remove_file(env.prefix().join("share/matenv").join(file)).unwrap();
         let found = doctor(&env, &["demo"], 6);
         assert_eq!(bad(&found), [code], "{file}: {found:#}");
         assert!(
@@ -162,7 +158,7 @@ fn an_environment_without_its_python_is_installed_again() {
     env.manifest(APP);
     let index = Index::serve(&[Wheel::new("demo-app", "1.0")], Options::default());
     env.install_demo(&index.url(), &[]).exits(0);
-    fs_err::remove_file(target(&env).join("bin/python")).unwrap();
+    fs_err::remove_file(env.prefix().join("bin/python")).unwrap();
     let installed = env.install_demo(&index.url(), &[]).exits(0);
     assert!(!installed.stdout.contains("nothing to do"), "{installed}");
     env.demo();

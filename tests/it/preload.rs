@@ -18,7 +18,7 @@ use rattler_digest::{Sha256, compute_bytes_digest};
 
 use crate::{
     hardware::{fake_smi, has_a_driver},
-    support::{DEAD_CHANNEL, Index, Options, TestEnv, Wheel, skip, toolkit},
+    support::{DEAD_CHANNEL, Index, Options, TestEnv, Wheel, compile_library, files_below, toolkit},
 };
 
 /// The libraries in load order, each after the libraries that it needs.
@@ -37,10 +37,6 @@ struct Fixture {
 impl Fixture {
     /// Skips the test if there is no C compiler.
     fn new() -> Option<Self> {
-        if which::which("cc").is_err() {
-            skip("there is no C compiler (cc)");
-            return None;
-        }
         let fixture = Self {
             folder: tempfile::tempdir().unwrap(),
         };
@@ -60,7 +56,7 @@ impl Fixture {
                 } else {
                     &[]
                 };
-                library(&path, name, answer, needed);
+                library(&path, name, answer, needed)?;
             }
         }
         let capi = fixture.site_packages().join("onnxruntime/capi");
@@ -69,7 +65,7 @@ impl Fixture {
             "provider.so",
             0,
             &["libcublas.so.13", "libcudnn.so.9"],
-        );
+        )?;
         fixture.write(
             "onnxruntime/__init__.py",
             "import ctypes, os\n\
@@ -124,9 +120,7 @@ impl Fixture {
 }
 
 /// Compiles a library that appends its name to a log when it is loaded, and whose function `answer` returns a number.
-fn library(path: &Path, soname: &str, answer: u8, needed: &[&str]) {
-    fs_err::create_dir_all(path.parent().unwrap()).unwrap();
-    let source = path.with_extension("c");
+fn library(path: &Path, soname: &str, answer: u8, needed: &[&str]) -> Option<()> {
     let code = format!(
         "#include <stdio.h>\n#include <stdlib.h>\n\
          int answer(void) {{ return {answer}; }}\n\
@@ -135,30 +129,25 @@ fn library(path: &Path, soname: &str, answer: u8, needed: &[&str]) {
              if (log) {{ fputs(\"{soname}\\n\", log); fclose(log); }}\n\
          }}\n"
     );
-    fs_err::write(&source, code).unwrap();
     let folder = path.parent().unwrap();
-    let mut command = Command::new("cc");
-    command.args([
-        "-shared",
-        "-fPIC",
-        "-Wl,--no-as-needed",
-        "-Wl,--allow-shlib-undefined",
-        "-o",
-    ]);
-    command.arg(path).arg(&source).arg(format!("-Wl,-soname,{soname}"));
+    let mut options = vec![
+        "-Wl,--no-as-needed".to_owned(),
+        "-Wl,--allow-shlib-undefined".to_owned(),
+        format!("-Wl,-soname,{soname}"),
+    ];
     for name in needed {
         // There is no RUNPATH, as in ONNX Runtime's providers.
         let in_folder = folder.join(name);
         let in_wheel = LIBRARIES.iter().find(|path| path.ends_with(name)).unwrap();
-        let site_packages = folder.join("../..");
-        command.arg(if in_folder.is_file() {
+        let found = if in_folder.is_file() {
             in_folder
         } else {
-            site_packages.join(in_wheel)
-        });
+            folder.join("../..").join(in_wheel)
+        };
+        options.push(found.to_str().unwrap().to_owned());
     }
-    assert!(command.status().unwrap().success(), "cc {}", path.display());
-    fs_err::remove_file(source).unwrap();
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    compile_library(path, &code, &options)
 }
 
 fn names() -> Vec<String> {
@@ -341,21 +330,10 @@ fn an_environment_for_a_gpu_gets_the_hook_and_one_for_the_cpu_does_not() {
     env.matenv(&["list"]).exits(0);
 }
 
-/// Returns every file below a folder, sorted.
+/// Returns every file below a folder, relative to it and sorted.
 fn files(folder: &Path) -> Vec<PathBuf> {
-    fn list(folder: &Path, below: &Path, files: &mut Vec<PathBuf>) {
-        for entry in fs_err::read_dir(folder.join(below)).unwrap() {
-            let entry = entry.unwrap();
-            let path = below.join(entry.file_name());
-            if entry.file_type().unwrap().is_dir() {
-                list(folder, &path, files);
-            } else {
-                files.push(path);
-            }
-        }
-    }
-    let mut files = Vec::new();
-    list(folder, Path::new(""), &mut files);
-    files.sort();
-    files
+    let paths = files_below(folder).into_iter();
+    paths
+        .map(|path| path.strip_prefix(folder).unwrap().to_owned())
+        .collect()
 }

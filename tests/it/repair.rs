@@ -1,5 +1,9 @@
 //! `matenv repair`: a broken environment is installed again from its own lock.
 
+use std::path::PathBuf;
+
+use matenv::files::layout;
+
 use crate::support::{Index, Options, Ran, TestEnv, Wheel};
 
 const APP: &str = "[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n\
@@ -10,14 +14,10 @@ fn index(versions: &[&str]) -> Index {
     Index::serve(&wheels, Options::default())
 }
 
-fn module(env: &TestEnv) -> std::path::PathBuf {
-    let prefix = fs_err::canonicalize(env.home().join(".matenv/envs/demo")).unwrap();
-    let lib = fs_err::read_dir(prefix.join("lib")).unwrap();
-    let python = lib
-        .flatten()
-        .find(|entry| entry.file_name().to_string_lossy().starts_with("python3."))
-        .unwrap();
-    python.path().join("site-packages/demo_app/__init__.py")
+/// Returns the module of `demo-app`.
+fn module(env: &TestEnv) -> PathBuf {
+    let site_packages = layout::site_packages_of(&env.prefix()).unwrap();
+    site_packages.join("demo_app/__init__.py")
 }
 
 #[test]

@@ -3,7 +3,7 @@
 mod machine;
 mod shell;
 
-use std::{os::unix::fs::PermissionsExt as _, path::PathBuf, process::Command};
+use std::{os::unix::fs::PermissionsExt as _, process::Command};
 
 use serde_json::Value;
 
@@ -23,10 +23,6 @@ fn demo(files: &[(&str, Vec<u8>)]) -> TestEnv {
     let index = Index::serve(&[wheel], Options::default());
     env.install_demo(&index.url(), &[]).exits(0);
     env
-}
-
-fn prefix(env: &TestEnv) -> PathBuf {
-    fs_err::canonicalize(env.home().join(".matenv/envs/demo")).unwrap()
 }
 
 /// Runs `doctor` offline.
@@ -75,7 +71,7 @@ fn evidence(finding: &Value) -> String {
 /// Returns the output without the parts that differ between runs.
 fn stable(env: &TestEnv, ran: &Ran) -> String {
     let root = env.home().parent().unwrap().display().to_string();
-    let generation = prefix(env).display().to_string();
+    let generation = env.prefix().display().to_string();
     ran.stdout
         .replace(&generation, "$PREFIX")
         .replace(&root, "$ROOT")
@@ -152,7 +148,7 @@ fn a_virtual_environment_is_examined_and_a_moved_one_is_reported() {
 fn a_read_only_prefix_is_an_info() {
     let env = demo(&[]);
     let Some(env) = env.without_privileges() else { return };
-    let folder = prefix(&env);
+    let folder = env.prefix();
     fs_err::set_permissions(&folder, std::fs::Permissions::from_mode(0o555)).unwrap();
     let found = doctor(&env, &["demo", "--json"], &[]).exits(0).json();
     fs_err::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -165,10 +161,10 @@ fn a_read_only_prefix_is_an_info() {
 #[cfg(unix)]
 fn a_missing_python_is_reported_and_no_other_python_is_used() {
     let env = demo(&[]);
-    let python = prefix(&env).join("bin/python");
+    let python = env.prefix().join("bin/python");
     fs_err::remove_file(&python).unwrap();
     std::os::unix::fs::symlink("/no/such/python", &python).unwrap();
-    for arguments in [&["demo"][..], &["--prefix", prefix(&env).to_str().unwrap()]] {
+    for arguments in [&["demo"][..], &["--prefix", env.prefix().to_str().unwrap()]] {
         doctor(&env, arguments, &[]).exits(6).says("ME033 the Python of");
     }
     env.matenv(&["run", "demo", "--", "python", "-c", "print('another Python')"])

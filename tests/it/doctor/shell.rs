@@ -7,29 +7,15 @@ use std::{
 
 use serde_json::Value;
 
-use crate::support::{Index, Options, TestEnv, Wheel, host_python, skip};
+use crate::support::{Index, Options, TestEnv, Wheel, compile_library, host_python, skip};
 
 use super::*;
 
 /// Compiles a C library; skips the test if there is no C compiler.
 fn compiled(env: &TestEnv, name: &str, code: &str, options: &[&str]) -> Option<PathBuf> {
-    if which::which("cc").is_err() {
-        skip("there is no C compiler (cc)");
-        return None;
-    }
     let path = env.path("libraries").join(name);
-    fs_err::create_dir_all(path.parent().unwrap()).unwrap();
-    let source = path.with_extension("c");
-    fs_err::write(&source, code).unwrap();
-    let status = Command::new("cc")
-        .args(["-shared", "-fPIC", "-Wl,--no-as-needed", "-Wl,-z,now", "-o"])
-        .arg(&path)
-        .arg(&source)
-        .args(options)
-        .status()
-        .unwrap();
-    assert!(status.success(), "cc {name}");
-    fs_err::remove_file(source).unwrap();
+    let options = [&["-Wl,--no-as-needed", "-Wl,-z,now"], options].concat();
+    compile_library(&path, code, &options)?;
     Some(path)
 }
 
@@ -46,7 +32,7 @@ fn a_healthy_environment_raises_nothing_above_info() {
         (&found["schema"], &found["ok"], &found["env"]),
         (&1.into(), &true.into(), &"demo".into())
     );
-    assert_eq!(found["prefix"], prefix(&env).display().to_string());
+    assert_eq!(found["prefix"], env.prefix().display().to_string());
     let all = doctor(&env, &["--json"], &[]).exits(0).json();
     assert_eq!(bad(&all), Vec::<String>::new(), "{all:#}");
     assert_eq!((&all["env"], &all["prefix"]), (&Value::Null, &Value::Null));
@@ -393,7 +379,9 @@ fn plugins_of_another_qt_are_an_error_if_qt_fails_with_them() {
         let found = doctor(&env, &json, &[("QT_PLUGIN_PATH", path)]).exits(exit).json();
         assert_eq!(bad(&found), [severity], "{found:#}");
     }
-    let inside = prefix(&env).join(format!("lib/python{}/site-packages/PySide6/plugins", host_python()));
+    let inside = env
+        .prefix()
+        .join(format!("lib/python{}/site-packages/PySide6/plugins", host_python()));
     let found = doctor(&env, &json, &[("QT_PLUGIN_PATH", inside.to_str().unwrap())])
         .exits(0)
         .json();
@@ -403,7 +391,7 @@ fn plugins_of_another_qt_are_an_error_if_qt_fails_with_them() {
 #[test]
 fn a_shell_with_only_a_part_of_the_activation_is_reported() {
     let env = demo(&[]);
-    let bin = prefix(&env).join("bin");
+    let bin = env.prefix().join("bin");
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
     let found = doctor(
         &env,

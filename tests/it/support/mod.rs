@@ -6,6 +6,8 @@ mod gpu;
 mod index;
 mod lab;
 #[cfg(target_os = "linux")]
+mod library;
+#[cfg(target_os = "linux")]
 mod mounts;
 mod sdist;
 mod server;
@@ -21,6 +23,8 @@ pub(crate) use gpu::{Gpu, Shared, TORCH, fatbin, has_a_gpu};
 pub(crate) use index::{File, Index};
 pub(crate) use lab::{Lab, manifest};
 #[cfg(target_os = "linux")]
+pub(crate) use library::compile_library;
+#[cfg(target_os = "linux")]
 pub(crate) use mounts::{Mount, Mounts};
 pub(crate) use sdist::Sdist;
 pub(crate) use server::Options;
@@ -31,7 +35,7 @@ pub(crate) use skip::OWN_GPU;
 pub(crate) use skip::skip;
 #[cfg(target_os = "linux")]
 pub(crate) use test_env::host_python;
-pub(crate) use test_env::{DEAD_CHANNEL, DEAD_INDEX, Ran, TestEnv, hardware_file};
+pub(crate) use test_env::{DEAD_CHANNEL, DEAD_INDEX, Ran, TestEnv, files_below, hardware_file, shared_uv};
 pub(crate) use wheel::Wheel;
 #[cfg(target_os = "linux")]
 pub(crate) use wheel::toolkit;

@@ -235,6 +235,11 @@ impl TestEnv {
         self.root.join("home")
     }
 
+    /// Returns the folder to which the link of the environment `demo` points.
+    pub(crate) fn prefix(&self) -> PathBuf {
+        fs_err::read_link(self.home().join(".matenv/envs/demo")).unwrap()
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.root.join(name)
     }
@@ -412,18 +417,7 @@ impl TestEnv {
 
     /// Returns all files and links below HOME.
     pub(crate) fn files_in_home(&self) -> Vec<PathBuf> {
-        fn below(folder: &Path, found: &mut Vec<PathBuf>) {
-            for entry in fs_err::read_dir(folder).into_iter().flatten().flatten() {
-                if entry.file_type().unwrap().is_dir() {
-                    below(&entry.path(), found);
-                } else {
-                    found.push(entry.path());
-                }
-            }
-        }
-        let mut found = Vec::new();
-        below(&self.home(), &mut found);
-        found
+        files_below(&self.home())
     }
 }
 
@@ -455,8 +449,25 @@ pub(crate) fn host_python() -> String {
         .clone()
 }
 
+/// Returns all files and links below a folder, sorted.
+pub(crate) fn files_below(folder: &Path) -> Vec<PathBuf> {
+    fn list(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs_err::read_dir(folder).into_iter().flatten().flatten() {
+            if entry.file_type().unwrap().is_dir() {
+                list(&entry.path(), found);
+            } else {
+                found.push(entry.path());
+            }
+        }
+    }
+    let mut found = Vec::new();
+    list(folder, &mut found);
+    found.sort();
+    found
+}
+
 /// Returns the path of the shared uv. The first call downloads the pinned version with pip.
-fn shared_uv() -> PathBuf {
+pub(crate) fn shared_uv() -> PathBuf {
     static UV: OnceLock<PathBuf> = OnceLock::new();
     UV.get_or_init(|| {
         let tools: toml::Table = toml::from_str(include_str!("../../../profiles/tools.toml")).unwrap();
