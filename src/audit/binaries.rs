@@ -32,7 +32,7 @@ pub(super) struct Binary {
 
 /// A symbol version that a file needs but that is missing from the library it would load.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct LackingVersion {
+pub struct MissingVersion {
     /// The file that needs it, relative to the prefix.
     pub path: String,
     /// The version, such as `GLIBC_2.38`.
@@ -43,7 +43,7 @@ pub struct LackingVersion {
 
 /// Symbols that a file needs but that are missing from every library it would load.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LackingSymbols {
+pub struct MissingSymbols {
     /// The file that needs them, relative to the prefix.
     pub path: String,
     /// The libraries that were searched.
@@ -93,7 +93,7 @@ impl Binaries {
 
     /// Returns the missing symbol versions of the files that `counts` selects. Checks only the C and C++ runtimes:
     /// other libraries are installed together with the versions that they define.
-    pub(super) fn lacking_versions(&self, counts: impl Fn(&str) -> bool) -> Vec<LackingVersion> {
+    pub(super) fn lacking_versions(&self, counts: impl Fn(&str) -> bool) -> Vec<MissingVersion> {
         let files: Vec<_> = self.files.iter().filter(|(path, _)| counts(path)).collect();
         let wanted: Vec<_> = files
             .into_par_iter()
@@ -110,7 +110,7 @@ impl Binaries {
                 continue;
             };
             let missing = versions.iter().filter(|version| !defined.contains(version.as_str()));
-            lacking.extend(missing.map(|version| LackingVersion {
+            lacking.extend(missing.map(|version| MissingVersion {
                 path: path.to_owned(),
                 version: version.clone(),
                 library: library.clone(),
@@ -142,7 +142,7 @@ impl Binaries {
         path: &str,
         providers: &[PathBuf],
         wanted: impl Fn(&str) -> bool + Sync,
-    ) -> Option<LackingSymbols> {
+    ) -> Option<MissingSymbols> {
         if !self.files.contains_key(path) || providers.is_empty() {
             return None;
         }
@@ -152,7 +152,7 @@ impl Binaries {
             let found = Symbols::read(provider, |name| needed.contains(name)).ok()?;
             needed.retain(|name| !found.exported.contains(name));
         }
-        (!needed.is_empty()).then(|| LackingSymbols {
+        (!needed.is_empty()).then(|| MissingSymbols {
             path: path.to_owned(),
             looked_in: providers.to_vec(),
             symbols: needed.into_iter().collect(),

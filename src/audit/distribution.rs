@@ -34,16 +34,16 @@ pub struct Distribution {
 
 /// A folder in `site-packages` that is left over from a distribution.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Remains {
+pub struct Leftover {
     /// The folder name.
     pub folder: String,
     /// What is missing from it.
-    pub kind: RemainsKind,
+    pub kind: LeftoverKind,
 }
 
 /// The kinds of leftover folders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum RemainsKind {
+pub enum LeftoverKind {
     /// A `.dist-info` without METADATA.
     NoMetadata,
     /// A `.dist-info` without RECORD. No installer can remove it.
@@ -53,14 +53,14 @@ pub enum RemainsKind {
 }
 
 /// Reads the distributions and leftovers in `site-packages`, which is `folder` relative to the prefix.
-pub(super) fn read(prefix: &Path, folder: &str) -> Result<(Vec<Distribution>, Vec<Remains>), AuditError> {
+pub(super) fn read(prefix: &Path, folder: &str) -> Result<(Vec<Distribution>, Vec<Leftover>), AuditError> {
     let mut names = Vec::new();
     for entry in fs_err::read_dir(prefix.join(folder)).map_err(AuditError::Io)? {
         // Distribution names are always valid UTF-8.
         names.extend(entry.map_err(AuditError::Io)?.file_name().into_string().ok());
     }
     names.sort();
-    let found: Vec<(Option<Distribution>, Option<Remains>)> =
+    let found: Vec<(Option<Distribution>, Option<Leftover>)> =
         names.par_iter().map(|name| of_folder(prefix, folder, name)).collect();
     let (distributions, remains): (Vec<_>, Vec<_>) = found.into_iter().unzip();
     let mut distributions: Vec<_> = distributions.into_iter().flatten().collect();
@@ -68,13 +68,13 @@ pub(super) fn read(prefix: &Path, folder: &str) -> Result<(Vec<Distribution>, Ve
     Ok((distributions, remains.into_iter().flatten().collect()))
 }
 
-fn of_folder(prefix: &Path, folder: &str, name: &str) -> (Option<Distribution>, Option<Remains>) {
+fn of_folder(prefix: &Path, folder: &str, name: &str) -> (Option<Distribution>, Option<Leftover>) {
     let remains = |kind| {
         let folder = name.to_owned();
-        Some(Remains { folder, kind })
+        Some(Leftover { folder, kind })
     };
     if name.starts_with('~') {
-        return (None, remains(RemainsKind::Aside));
+        return (None, remains(LeftoverKind::Aside));
     }
     let below = format!("{folder}/{name}");
     let path = prefix.join(&below);
@@ -86,7 +86,7 @@ fn of_folder(prefix: &Path, folder: &str, name: &str) -> (Option<Distribution>, 
         Some(String::from_utf8_lossy(&bytes).into_owned())
     };
     let Some(mut distribution) = text("METADATA").and_then(|metadata| parse(&metadata)) else {
-        return (None, remains(RemainsKind::NoMetadata));
+        return (None, remains(LeftoverKind::NoMetadata));
     };
     distribution.info = below;
     distribution.installer = text("INSTALLER").map(|text| text.trim().to_owned());
@@ -107,7 +107,7 @@ fn of_folder(prefix: &Path, folder: &str, name: &str) -> (Option<Distribution>, 
         .is_none_or(|name| matches!(name, "pip" | "uv" | "matenv"));
     let unrecorded = distribution.files.is_none() && by_wheel;
     let left = if unrecorded {
-        remains(RemainsKind::NoRecord)
+        remains(LeftoverKind::NoRecord)
     } else {
         None
     };
@@ -178,9 +178,9 @@ mod tests {
         assert_eq!(
             found,
             [
-                ("a-1.0.dist-info", RemainsKind::NoMetadata),
-                ("b-1.0.dist-info", RemainsKind::NoRecord),
-                ("~umpy", RemainsKind::Aside),
+                ("a-1.0.dist-info", LeftoverKind::NoMetadata),
+                ("b-1.0.dist-info", LeftoverKind::NoRecord),
+                ("~umpy", LeftoverKind::Aside),
             ]
         );
     }

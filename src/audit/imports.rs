@@ -29,7 +29,7 @@ const DRIVER_DLLS: [&str; 2] = ["nvcuda.dll", "nvml.dll"];
 
 /// A library that is needed but missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LackingLibrary {
+pub struct MissingLibrary {
     /// Its name, as the files that need it spell it.
     pub library: String,
     /// The files that need it, relative to the prefix.
@@ -45,7 +45,7 @@ pub fn lacking_libraries(
     site_packages: &str,
     subject: &Subject,
     of_windows: impl Fn(&str) -> bool,
-) -> Vec<LackingLibrary> {
+) -> Vec<MissingLibrary> {
     let loaded = |path: &str| {
         let below = path.strip_prefix(site_packages).and_then(|rest| rest.strip_prefix('/'));
         below.is_some_and(|below| {
@@ -102,7 +102,7 @@ pub fn lacking_libraries(
     }
     missing
         .into_iter()
-        .map(|(library, needed_by)| LackingLibrary {
+        .map(|(library, needed_by)| MissingLibrary {
             library,
             needed_by: needed_by.into_iter().collect(),
         })

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use pep508_rs::{MarkerEnvironment, MarkerEnvironmentBuilder};
 
-use super::{AuditError, CondaPackage, Distribution, Remains, conda_records, distribution};
+use super::{AuditError, CondaPackage, Distribution, Leftover, conda_records, distribution};
 use crate::files::layout;
 
 /// The packages installed in a prefix, according to their records. The files themselves are not read.
@@ -19,7 +19,7 @@ pub struct Installed {
     /// The Python distributions, by name.
     pub distributions: Vec<Distribution>,
     /// Leftover folders of other distributions.
-    pub remains: Vec<Remains>,
+    pub remains: Vec<Leftover>,
     /// The conda packages.
     pub conda: Vec<CondaPackage>,
     /// Paths of conda package records that cannot be read.

@@ -4,7 +4,7 @@ use std::{
 };
 
 use super::{
-    Binaries, Depth, Distribution, GpuLibraries, Installed, LackingLibrary, LackingSymbols, LackingVersion, Ownership,
+    Binaries, Depth, Distribution, GpuLibraries, Installed, MissingLibrary, MissingSymbols, MissingVersion, Ownership,
     Published, Subject, Tree, Unowned, imports, torch, unowned,
 };
 use crate::{
@@ -65,13 +65,13 @@ pub struct Inventory {
     /// Libraries and modules that no package owns.
     pub unowned: Vec<Unowned>,
     /// Missing libraries that imported libraries need (macOS and Windows only).
-    pub lacking_libraries: Vec<LackingLibrary>,
+    pub lacking_libraries: Vec<MissingLibrary>,
     /// Missing symbol versions of the C and C++ runtimes.
-    pub lacking_versions: Vec<LackingVersion>,
+    pub lacking_versions: Vec<MissingVersion>,
     /// Symbols that torch needs from NCCL and that are missing.
-    pub lacking_nccl: Option<LackingSymbols>,
+    pub lacking_nccl: Option<MissingSymbols>,
     /// Symbols that torchvision needs from torch and that are missing.
-    pub lacking_torch: Option<LackingSymbols>,
+    pub lacking_torch: Option<MissingSymbols>,
     /// The results for GPU libraries. Empty for a profile without GPU.
     pub gpu: GpuLibraries,
 }

@@ -30,14 +30,13 @@ mod torch;
 mod tree;
 mod unowned;
 
-pub use crate::audit::substitutes::StandIn;
-pub use binaries::{Binaries, LackingSymbols, LackingVersion};
+pub use binaries::{Binaries, MissingSymbols, MissingVersion};
 pub use closure::Closure;
 pub(crate) use closure::system_folders;
 pub use conda_records::CondaPackage;
-pub use distribution::{Distribution, Remains, RemainsKind};
+pub use distribution::{Distribution, Leftover, LeftoverKind};
 pub use gpu::{GpuLibraries, LibraryCode};
-pub use imports::{LackingLibrary, lacking_libraries};
+pub use imports::{MissingLibrary, lacking_libraries};
 pub use installed::Installed;
 pub(crate) use installers::Installers;
 pub use inventory::{AuditError, Inventory};
@@ -49,6 +48,7 @@ pub(crate) use record::ending;
 pub use runtimes::{Conflict, Family, Files};
 pub use shared_files::SharedFiles;
 pub use subject::Subject;
+pub use substitutes::Substitute;
 pub use tree::{Entry, Tree};
 pub use unowned::Unowned;
 

@@ -6,7 +6,7 @@ use crate::profile::stack::Stacks;
 
 const FILE: &str = include_str!("../../profiles/substitutes.toml");
 
-static STAND_INS: LazyLock<Vec<StandIn>> = LazyLock::new(|| {
+static STAND_INS: LazyLock<Vec<Substitute>> = LazyLock::new(|| {
     let file: File = toml::from_str(FILE).expect("tested: profiles/substitutes.toml parses");
     file.stand_in
 });
@@ -16,13 +16,13 @@ static STAND_INS: LazyLock<Vec<StandIn>> = LazyLock::new(|| {
 struct File {
     #[expect(dead_code, reason = "there is one version so far")]
     schema: u32,
-    stand_in: Vec<StandIn>,
+    stand_in: Vec<Substitute>,
 }
 
 /// Distributions that contain the modules of another one and satisfy a requirement for it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct StandIn {
+pub struct Substitute {
     /// The required distribution.
     pub name: String,
     /// The distributions that can replace it.
@@ -35,7 +35,7 @@ pub struct StandIn {
     pub seen: toml::value::Datetime,
 }
 
-impl StandIn {
+impl Substitute {
     /// Returns the distributions that can replace `name`: those listed in `profiles/substitutes.toml` and, for
     /// `onnxruntime`, its variants in `profiles/stacks.toml`.
     ///
@@ -72,8 +72,8 @@ mod tests {
 
     #[test]
     fn the_cpu_runtime_does_not_replace_a_gpu_runtime() {
-        assert!(StandIn::of("onnxruntime").any(|name| name == "onnxruntime-gpu"));
-        assert_eq!(StandIn::of("onnxruntime-gpu").next(), None);
-        assert_eq!(StandIn::of("numpy").next(), None);
+        assert!(Substitute::of("onnxruntime").any(|name| name == "onnxruntime-gpu"));
+        assert_eq!(Substitute::of("onnxruntime-gpu").next(), None);
+        assert_eq!(Substitute::of("numpy").next(), None);
     }
 }

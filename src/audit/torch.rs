@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Binaries, LackingSymbols, record::ending, tree::Tree};
+use super::{Binaries, MissingSymbols, record::ending, tree::Tree};
 
 /// The soname of NCCL.
 const NCCL: &str = "libnccl.so.2";
@@ -20,7 +20,7 @@ const TORCH_SYMBOLS: [&str; 8] = [
 ];
 
 /// Returns the undefined `nccl*` symbols of `libtorch_cuda.so` that are missing from the NCCL that it would load.
-pub(super) fn lacking_nccl(binaries: &Binaries, site_packages: &str) -> Option<LackingSymbols> {
+pub(super) fn lacking_nccl(binaries: &Binaries, site_packages: &str) -> Option<MissingSymbols> {
     let torch = format!("{site_packages}/torch/lib/libtorch_cuda.so");
     let nccl = binaries.loaded_by(&torch, NCCL)?;
     binaries.lacking_symbols(&torch, &[nccl], |name| name.starts_with("nccl"))
@@ -28,7 +28,7 @@ pub(super) fn lacking_nccl(binaries: &Binaries, site_packages: &str) -> Option<L
 
 /// Returns the undefined symbols of torchvision's operators that are missing from all libraries of torch. The
 /// operators are in `_C.so`, since torchvision 0.29 in `_C_stable.so`.
-pub(super) fn lacking_torch(binaries: &Binaries, tree: &Tree, site_packages: &str) -> Option<LackingSymbols> {
+pub(super) fn lacking_torch(binaries: &Binaries, tree: &Tree, site_packages: &str) -> Option<MissingSymbols> {
     let lib = format!("{site_packages}/torch/lib/");
     let torch: Vec<PathBuf> = tree
         .iter()

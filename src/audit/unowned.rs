@@ -1,4 +1,4 @@
-use super::{Binaries, Installed, Ownership, Remains, binaries::is_library, record::ending, tree::Tree};
+use super::{Binaries, Installed, Leftover, Ownership, binaries::is_library, record::ending, tree::Tree};
 
 /// A library or a module that no package owns.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,8 +48,8 @@ pub(super) fn find(tree: &Tree, files: &Ownership, binaries: &Binaries, installe
 }
 
 /// Returns the top-level names of leftover distributions. They still own their files.
-fn half_removed(tree: &Tree, inside: &str, remains: &[Remains]) -> Vec<String> {
-    let names = |remains: &Remains| {
+fn half_removed(tree: &Tree, inside: &str, remains: &[Leftover]) -> Vec<String> {
+    let names = |remains: &Leftover| {
         let read = |file: &str| fs_err::read_to_string(tree.path(&format!("{inside}{}/{file}", remains.folder)));
         let listed = read("RECORD").or_else(|_| read("top_level.txt")).unwrap_or_default();
         let mut names: Vec<String> = listed

@@ -50,7 +50,7 @@ use crate::{
 };
 
 /// The first argument that starts this program as the worker of the benchmark.
-pub const WORKER_WORD: &str = "bench-worker";
+pub const WORKER_ARGUMENT: &str = "bench-worker";
 
 const UNET: &[u8] = include_bytes!("../../assets/bench/unet.onnx");
 const UNET_REFERENCE: &[u8] = include_bytes!("../../assets/bench/unet-reference.f32");
@@ -188,7 +188,7 @@ pub async fn bench(ctx: &Context, prefix: &Path, request: &BenchRequest) -> Resu
 }
 
 /// Like [`bench()`], with another program as the worker. It must call [`worker`] if its first argument is
-/// [`WORKER_WORD`].
+/// [`WORKER_ARGUMENT`].
 pub async fn bench_with(
     ctx: &Context,
     prefix: &Path,
@@ -290,7 +290,7 @@ async fn run(
     let mut inside = ctx.settings.variables.inside(prefix);
     inside.extend(variables(asked).map(|(name, value)| (name.into(), value.into())));
     let ended = Job::new(program, inside)
-        .args([WORKER_WORD.into(), file.into_os_string()])
+        .args([WORKER_ARGUMENT.into(), file.into_os_string()])
         .cwd(&asked.work)
         .limit(limit)
         .run_with(|line| {

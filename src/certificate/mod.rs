@@ -9,9 +9,9 @@ mod overview;
 mod page;
 mod summary;
 
-pub use crate::certificate::document::{Certificate, CertificateError, ChosenPlan, Package, Timing, Verdict};
-pub use crate::certificate::machine_changes::{change, changes, lack};
+pub use document::{Certificate, CertificateError, ChosenPlan, Package, Timing, Verdict};
 pub use machine::machine;
+pub use machine_changes::{change, changes, lack};
 pub use overview::{Row, overview};
 pub use page::page;
 pub use summary::{bench_table, finding_lines, headlines, summary, told};

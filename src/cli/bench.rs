@@ -4,7 +4,7 @@ use super::{Failure, Session, install::exit_of};
 use crate::{
     bench::Shape,
     certificate::bench_table,
-    install::{self, Timed},
+    install::{self, BenchOptions},
     names::EnvName,
 };
 
@@ -29,7 +29,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     let generation = super::info::installed(&args.env, session)?;
-    let wanted = Timed {
+    let wanted = BenchOptions {
         model: args.model.clone(),
         shapes: args
             .shape

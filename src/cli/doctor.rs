@@ -4,7 +4,7 @@ use super::{Exit, Failure, HardwareFile, Session, info::Found};
 use crate::{
     audit::Depth,
     certificate::finding_lines,
-    doctor::{self, Described, Examination, Target},
+    doctor::{self, Examination, Target, TargetMachine},
     finding::Severity,
     names::EnvName,
 };
@@ -47,7 +47,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
         (None, None) => Target::Everything,
     };
     let read = args.hardware.read()?.zip(args.hardware.file.clone());
-    let described = read.map(|(hardware, file)| Described { hardware, file });
+    let described = read.map(|(hardware, file)| TargetMachine { hardware, file });
     let depth = Depth::of(args.deep);
     let found = session.block_on(doctor::examine(
         &session.ctx,
@@ -61,7 +61,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     Ok(exit.into())
 }
 
-fn describe(found: &Examination, described: Option<&Described>) -> String {
+fn describe(found: &Examination, described: Option<&TargetMachine>) -> String {
     let blocks = found.findings.iter().map(|finding| finding_lines([finding]));
     let blocks: Vec<String> = blocks.collect();
     let count = |severity, one: &str, many: &str| {

@@ -10,7 +10,7 @@ use crate::{
     export::{self, Format, Wanted},
     files::layout,
     install::relock::{self, Interpreter},
-    lock::{LAB_BESIDE, LabEntry},
+    lock::{LAB_SIDECAR, LabEntry},
     manifest::lab::{LAB_FILE, LAB_LOCK},
     names::{Backend, EnvName, ProfileName},
 };
@@ -114,7 +114,9 @@ fn shown<'a>(args: &'a Args, entry: &'a LabEntry, text: &'a str) -> Shown<'a> {
 /// Writes a text to the file of `--output`. Refuses to overwrite a lab's files and, if `ours` is given, an
 /// existing file that does not start with it.
 pub(super) fn write(file: &Path, text: &str, ours: Option<&str>) -> Result<(), Failure> {
-    let of_lab = [LAB_FILE, LAB_LOCK, LAB_BESIDE].iter().any(|name| file.ends_with(name));
+    let of_lab = [LAB_FILE, LAB_LOCK, LAB_SIDECAR]
+        .iter()
+        .any(|name| file.ends_with(name));
     let theirs = ours.is_some_and(|ours| fs_err::read_to_string(file).is_ok_and(|there| !there.starts_with(ours)));
     if of_lab || theirs {
         let message = format!("refused to overwrite {}", file.display());

@@ -5,9 +5,9 @@ use serde::Serialize;
 use super::{Exit, Failure, HardwareFile, ProfileChoice, Session, error::Document, parse_profile};
 use crate::{
     certificate::{Certificate, Package, Row, Verdict, headlines, overview, told},
-    context::settings::Asked,
+    context::settings::GlobalOptions,
     files::Need,
-    install::{self, Installed, LockMode, Machine, Made, PlaceFacts, Prove, Rehearsal, Request},
+    install::{self, DryRun, FolderFacts, InstallOutcome, Installed, LockMode, Machine, Prove, Request},
     manifest::{checkout::Source, lab::Selected},
     names::{EnvName, ProfileName},
 };
@@ -112,7 +112,7 @@ impl Choice {
         Ok(Machine::new(&session.ctx.settings, file, self.cross))
     }
 
-    pub(super) fn ask(&self, asked: &mut Asked) {
+    pub(super) fn ask(&self, asked: &mut GlobalOptions) {
         asked.no_host_python = self.strict || self.no_host_python;
         asked.no_torch_from_pypi = self.strict || self.no_torch_from_pypi;
         asked.exclude_newer.clone_from(&self.exclude_newer);
@@ -146,7 +146,7 @@ struct AllShown<'a> {
 }
 
 impl Args {
-    pub(super) fn ask(&self, asked: &mut Asked) {
+    pub(super) fn ask(&self, asked: &mut GlobalOptions) {
         self.choice.ask(asked);
     }
 
@@ -170,7 +170,7 @@ impl Args {
                 (true, ..) => LockMode::Locked,
                 (_, true, _) => LockMode::Frozen,
                 (.., true) => LockMode::Ignored,
-                _ => LockMode::IfItHolds,
+                _ => LockMode::IfSatisfied,
             },
             upgrade: self.upgrade,
         })
@@ -189,13 +189,13 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
         return dry_run(args, &selected, &request, session);
     }
     let made = session.block_on(install::install_many(&session.ctx, &selected, &request))?;
-    match <[Made; 1]>::try_from(made) {
+    match <[InstallOutcome; 1]>::try_from(made) {
         Ok([one]) => show_one(args, one, session),
         Err(many) => Ok(show_many(many, session)),
     }
 }
 
-fn show_one(args: &Args, made: Made, session: &Session) -> Result<ExitCode, Failure> {
+fn show_one(args: &Args, made: InstallOutcome, session: &Session) -> Result<ExitCode, Failure> {
     let installed = made.result?;
     let exit = exit_of(&installed.certificate);
     let shown = Shown {
@@ -221,7 +221,7 @@ fn show_one(args: &Args, made: Made, session: &Session) -> Result<ExitCode, Fail
 
 /// Prints each environment in a few lines, then all of them in one table. Returns the exit code of the first
 /// that failed.
-fn show_many(made: Vec<Made>, session: &Session) -> ExitCode {
+fn show_many(made: Vec<InstallOutcome>, session: &Session) -> ExitCode {
     let made: Vec<(EnvName, Result<Installed, Failure>)> = made
         .into_iter()
         .map(|one| (one.env, one.result.map_err(|error| session.located(error))))
@@ -287,7 +287,7 @@ struct DryRunShown<'a> {
     changed: bool,
     packages: &'a [Package],
     need: Need,
-    places: &'a [PlaceFacts],
+    places: &'a [FolderFacts],
     words: String,
 }
 
@@ -316,13 +316,13 @@ fn dry_run(args: &Args, selected: &[Selected<'_>], request: &Request, session: &
 }
 
 /// Renders what would be chosen, downloaded and written.
-fn render_dry_run(rehearsal: &Rehearsal) -> String {
+fn render_dry_run(rehearsal: &DryRun) -> String {
     let doing = if rehearsal.packages.is_empty() {
         "nothing to do: it is already installed".to_owned()
     } else {
         format!("{} packages: {}", rehearsal.packages.len(), rehearsal.need.describe())
     };
-    let places: Vec<String> = rehearsal.places.iter().map(PlaceFacts::words).collect();
+    let places: Vec<String> = rehearsal.places.iter().map(FolderFacts::words).collect();
     let plan = super::plan::table(&rehearsal.plan);
     format!("{plan}  {doing}\n  {}\n", places.join("\n  "))
 }

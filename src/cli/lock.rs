@@ -5,10 +5,10 @@ use serde::Serialize;
 
 use super::{Exit, Failure, ProfileChoice, Session, parse_profile};
 use crate::{
-    context::settings::Asked,
+    context::settings::GlobalOptions,
     install::{
         LockedError,
-        relock::{self, Ask, Change, Locked, Unmet, Upgrade},
+        relock::{self, Change, EnvSelection, Locked, Unmet, Upgrade},
     },
     lock::LabLock,
     names::Backend,
@@ -50,7 +50,7 @@ pub(super) struct Args {
 }
 
 impl Args {
-    pub(super) fn ask(&self, asked: &mut Asked) {
+    pub(super) fn ask(&self, asked: &mut GlobalOptions) {
         asked.exclude_newer.clone_from(&self.exclude_newer);
     }
 }
@@ -82,7 +82,7 @@ struct Checked<'a> {
 
 pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     let lab = session.lab()?;
-    let ask = Ask {
+    let ask = EnvSelection {
         envs: args.env.clone(),
         profiles: args.profile.iter().filter_map(|choice| choice.named()).collect(),
         platforms: args.platform.clone(),
@@ -133,7 +133,7 @@ pub(super) fn warn_of_stale(session: &Session) -> Result<(), Failure> {
     let Some(lock) = LabLock::read(&lab.root)? else {
         return Ok(());
     };
-    let wanted = relock::wanted(lab, &session.manifests, &Ask::default())?;
+    let wanted = relock::wanted(lab, &session.manifests, &EnvSelection::default())?;
     for one in relock::check(&session.ctx, &wanted, &lock)? {
         let unmet = one.unmet.join("; ");
         session.ctx.events.warn(format!(

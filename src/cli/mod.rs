@@ -44,7 +44,7 @@ use crate::{
     cli::terminal::Verbosity,
     context::{
         Context,
-        settings::{Asked, Settings},
+        settings::{GlobalOptions, Settings},
         sources::Mirror,
     },
     manifest::{
@@ -222,7 +222,10 @@ async fn interrupted() {
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    if arguments.get(1).is_some_and(|word| word == crate::bench::WORKER_WORD) {
+    if arguments
+        .get(1)
+        .is_some_and(|word| word == crate::bench::WORKER_ARGUMENT)
+    {
         return crate::bench::worker(&arguments[2..]);
     }
     let wants_json = arguments
@@ -259,11 +262,11 @@ pub fn main() -> ExitCode {
 
 fn dispatch(command: &Command, global: &Global, out: Output) -> Result<ExitCode, Failure> {
     let cwd = std::env::current_dir().map_err(|error| Failure::no_cwd(&error))?;
-    let mut asked = Asked {
+    let mut asked = GlobalOptions {
         mirrors: global.mirror.clone(),
         manifest_dir: global.manifest_dir.clone(),
         offline: global.offline,
-        ..Asked::default()
+        ..GlobalOptions::default()
     };
     if let Command::Install(args) = command {
         args.ask(&mut asked);

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Exit, Failure, Session, install::Choice};
 use crate::{
-    context::settings::Asked,
+    context::settings::GlobalOptions,
     finding::Finding,
     install::{self, InstallError, LockMode, Prove, Request},
     manifest::lab::{self, Selected},
@@ -30,7 +30,7 @@ pub(super) struct Args {
 }
 
 impl Args {
-    pub(super) fn ask(&self, asked: &mut Asked) {
+    pub(super) fn ask(&self, asked: &mut GlobalOptions) {
         self.choice.ask(asked);
     }
 }

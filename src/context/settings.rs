@@ -17,7 +17,7 @@ pub(crate) const DEFAULT_HOME: &str = ".matenv";
 
 /// The options of the command line that affect every stage.
 #[derive(Debug, Clone, Default)]
-pub struct Asked {
+pub struct GlobalOptions {
     /// `--mirror`, in order.
     pub mirrors: Vec<Mirror>,
     /// `--manifest-dir`.
@@ -125,7 +125,7 @@ impl Settings {
     ///
     /// # Errors
     /// Fails without a home folder or with an invalid configuration file.
-    pub fn resolve(asked: Asked, variables: Variables, cwd: &Path) -> Result<Self, SettingsError> {
+    pub fn resolve(asked: GlobalOptions, variables: Variables, cwd: &Path) -> Result<Self, SettingsError> {
         let user_home = variables
             .path("HOME")
             .or_else(|| variables.path("USERPROFILE"))
@@ -354,7 +354,7 @@ mod tests {
     #[test]
     fn settings_require_a_home_folder() {
         let no_variables = Variables::default();
-        let refused = Settings::resolve(Asked::default(), no_variables, Path::new("/"));
+        let refused = Settings::resolve(GlobalOptions::default(), no_variables, Path::new("/"));
         assert!(matches!(refused, Err(SettingsError::NoHome)));
     }
 }

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    Described, faults,
+    TargetMachine, faults,
     host::{HostFacts, PrefixFacts},
     imports::{self, Imports},
     process::ProcessFacts,
@@ -16,7 +16,7 @@ use super::{
 use crate::{
     audit::{self, AuditError, Depth, Installed, Subject},
     context::{Context, settings::Settings},
-    doctor::{examined::Patient, foreign},
+    doctor::{examined::ExaminedPrefix, foreign},
     finding::{Code, Finding, Scope, Severity},
     hardware::Hardware,
     install::{self, InstallError},
@@ -81,10 +81,10 @@ pub async fn examine(
     ctx: &Context,
     target: &Target,
     depth: Depth,
-    described: Option<&Described>,
+    described: Option<&TargetMachine>,
     lab: Option<&Lab>,
 ) -> Result<Examination, DoctorError> {
-    described.map_or(Ok(()), Described::check_platform)?;
+    described.map_or(Ok(()), TargetMachine::check_platform)?;
     let Seen {
         patients,
         findings: unreadable,
@@ -125,10 +125,10 @@ pub async fn examine(
 /// Returns the findings about one prefix. Programs are started only if it is the named one.
 async fn of_patient(
     ctx: &Context,
-    patient: &Patient,
+    patient: &ExaminedPrefix,
     alone: bool,
     depth: Depth,
-    described: Option<&Described>,
+    described: Option<&TargetMachine>,
 ) -> Result<Vec<Finding>, DoctorError> {
     let installed = {
         let prefix = patient.prefix.clone();
@@ -203,7 +203,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 }
 
 /// Returns a finding if the Python of the prefix is missing, a broken link or not executable.
-fn broken_python(patient: &Patient) -> Option<Finding> {
+fn broken_python(patient: &ExaminedPrefix) -> Option<Finding> {
     let python = patient.python();
     which::which(&python).err()?;
     let message = format!("the Python of {} is missing or not executable", patient.name());
@@ -221,10 +221,10 @@ fn broken_python(patient: &Patient) -> Option<Finding> {
 /// Returns the findings of the static audit.
 fn files(
     settings: &Settings,
-    patient: &Patient,
+    patient: &ExaminedPrefix,
     installed: Arc<Installed>,
     depth: Depth,
-    described: Option<&Described>,
+    described: Option<&TargetMachine>,
 ) -> Vec<Finding> {
     let (env, mut subject) = match (&patient.made, described) {
         (Some(made), _) => (patient.typed.clone(), Subject::of_plan(&made.plan)),
@@ -242,7 +242,11 @@ fn files(
 }
 
 /// Runs the environment's own probes; for a foreign prefix, the probes of the manifest that matches it.
-async fn probes(ctx: &Context, patient: &Patient, installed: Option<&Installed>) -> Result<Vec<Finding>, DoctorError> {
+async fn probes(
+    ctx: &Context,
+    patient: &ExaminedPrefix,
+    installed: Option<&Installed>,
+) -> Result<Vec<Finding>, DoctorError> {
     let Some(made) = &patient.made else {
         return match installed.and_then(foreign::manifest) {
             Some(manifest) => Ok(foreign::probe(ctx, &patient.prefix, manifest).await?),

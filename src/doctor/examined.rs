@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Described;
+use super::TargetMachine;
 use crate::{
     certificate::Certificate,
     files::layout,
@@ -14,11 +14,11 @@ use crate::{
 
 /// An examined prefix.
 #[derive(Debug, Clone)]
-pub(crate) struct Patient {
+pub(crate) struct ExaminedPrefix {
     /// The folder.
     pub(crate) prefix: PathBuf,
     /// The records of matenv; `None` for a foreign prefix.
-    pub(crate) made: Option<Made>,
+    pub(crate) made: Option<Records>,
     /// The major CUDA version, if the environment is intended for an NVIDIA GPU of the target machine.
     pub(crate) cuda: Option<u32>,
     /// The arguments of `matenv install` that create it for the target machine; `None` for a foreign prefix.
@@ -27,16 +27,16 @@ pub(crate) struct Patient {
 
 /// The records of an environment that matenv created.
 #[derive(Debug, Clone)]
-pub(crate) struct Made {
+pub(crate) struct Records {
     pub(crate) generation: Generation,
     pub(crate) plan: Plan,
     pub(crate) certificate: Certificate,
 }
 
-impl Patient {
+impl ExaminedPrefix {
     /// Reads the current generation of an environment. The target machine is this one, unless another machine is
     /// `described`.
-    pub(crate) fn installed(generation: Generation, described: Option<&Described>) -> Result<Self, InstallError> {
+    pub(crate) fn installed(generation: Generation, described: Option<&TargetMachine>) -> Result<Self, InstallError> {
         let plan = install::kept_plan(&generation)?;
         let certificate = Certificate::read(&generation.env, &generation.prefix)?;
         Ok(Self {
@@ -46,7 +46,7 @@ impl Patient {
                 .cuda_major()
                 .filter(|_| described.is_some() || !certificate.cross),
             typed: Some(described.map_or_else(|| plan.typed(), |described| described.typed(&plan, certificate.cross))),
-            made: Some(Made {
+            made: Some(Records {
                 generation,
                 plan,
                 certificate,

@@ -8,7 +8,7 @@ use futures::future::try_join_all;
 use super::process::{BINDINGS, Trial};
 use crate::{
     context::Context,
-    doctor::examined::Patient,
+    doctor::examined::ExaminedPrefix,
     files::layout,
     finding::{Code, Finding, Scope, Severity},
 };
@@ -33,7 +33,7 @@ enum Failed {
 }
 
 /// Imports the modules and returns the failures.
-pub(super) async fn try_imports(ctx: &Context, patient: &Patient) -> std::io::Result<Imports> {
+pub(super) async fn try_imports(ctx: &Context, patient: &ExaminedPrefix) -> std::io::Result<Imports> {
     let Some(site_packages) = layout::site_packages_of(&patient.prefix) else {
         return Ok(Imports::default());
     };
@@ -75,13 +75,13 @@ pub(super) async fn try_imports(ctx: &Context, patient: &Patient) -> std::io::Re
 }
 
 /// Imports modules one after the other in a new process.
-async fn import(ctx: &Context, patient: &Patient, modules: Vec<String>) -> std::io::Result<Option<Failed>> {
+async fn import(ctx: &Context, patient: &ExaminedPrefix, modules: Vec<String>) -> std::io::Result<Option<Failed>> {
     let statements: Vec<String> = modules.iter().map(|module| format!("import {module}")).collect();
     let trial = Trial::run(ctx, patient, &statements, &[]).await?;
     Ok(failed(&trial, &modules, patient))
 }
 
-fn failed(trial: &Trial, modules: &[String], patient: &Patient) -> Option<Failed> {
+fn failed(trial: &Trial, modules: &[String], patient: &ExaminedPrefix) -> Option<Failed> {
     let failed = trial
         .ended
         .iter()
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_failed_pair_is_reported_with_its_order() {
-        let patient = Patient::foreign(Path::new("/e"));
+        let patient = ExaminedPrefix::foreign(Path::new("/e"));
         let mut trial = Trial {
             prefix: Some("/e".into()),
             ..Trial::default()

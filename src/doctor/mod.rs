@@ -17,6 +17,6 @@ mod target_machine;
 #[cfg(test)]
 mod tests;
 
-pub use crate::doctor::target_machine::Described;
 pub use examine::{DoctorError, Examination, examine};
 pub use target::{Target, prefix_at};
+pub use target_machine::TargetMachine;

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Described, DoctorError};
+use super::{DoctorError, TargetMachine};
 use crate::{
     audit::{AuditError, Installed},
     context::Context,
-    doctor::{examined::Patient, foreign},
+    doctor::{examined::ExaminedPrefix, foreign},
     files::layout,
     finding::{Code, Finding, Scope, Severity},
     names::causes::chain,
@@ -43,15 +43,15 @@ fn is_environment(prefix: &Path) -> bool {
 /// The prefixes that can be examined, and findings about those that cannot.
 #[derive(Default)]
 pub(super) struct Seen {
-    pub(super) patients: Vec<Patient>,
+    pub(super) patients: Vec<ExaminedPrefix>,
     pub(super) findings: Vec<Finding>,
 }
 
 impl Seen {
     /// Adds an environment. If its records cannot be read, it adds a finding instead, and the examination continues.
-    fn admit(&mut self, generation: Generation, described: Option<&Described>) {
+    fn admit(&mut self, generation: Generation, described: Option<&TargetMachine>) {
         let record = generation.record.clone();
-        match Patient::installed(generation, described) {
+        match ExaminedPrefix::installed(generation, described) {
             Ok(patient) => self.patients.push(patient),
             Err(error) => {
                 let env = &record.env;
@@ -68,7 +68,7 @@ impl Seen {
 }
 
 /// Returns the prefixes to examine.
-pub(super) fn patients(ctx: &Context, target: &Target, described: Option<&Described>) -> Result<Seen, DoctorError> {
+pub(super) fn patients(ctx: &Context, target: &Target, described: Option<&TargetMachine>) -> Result<Seen, DoctorError> {
     let mut seen = Seen::default();
     match target {
         Target::Lost(_) => {}
@@ -106,13 +106,13 @@ pub(super) fn lost(ctx: &Context, target: &Target) -> Result<Vec<Lost>, DoctorEr
 }
 
 /// Returns a foreign prefix. With a `described` machine, it needs CUDA if its files do.
-fn foreign(prefix: &Path, described: Option<&Described>) -> Result<Patient, AuditError> {
-    let subject = |described: &Described| {
+fn foreign(prefix: &Path, described: Option<&TargetMachine>) -> Result<ExaminedPrefix, AuditError> {
+    let subject = |described: &TargetMachine| {
         let installed = Installed::read(prefix)?;
         Ok::<_, AuditError>(foreign::subject(&installed, &described.hardware))
     };
-    Ok(Patient {
+    Ok(ExaminedPrefix {
         cuda: described.map(subject).transpose()?.and_then(|subject| subject.cuda),
-        ..Patient::foreign(prefix)
+        ..ExaminedPrefix::foreign(prefix)
     })
 }

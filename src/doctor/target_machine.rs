@@ -6,14 +6,14 @@ use crate::{audit::Subject, hardware::Hardware, install::InstallError, names::ty
 
 /// A machine that a hardware file describes.
 #[derive(Debug, Clone)]
-pub struct Described {
+pub struct TargetMachine {
     /// The hardware in the file.
     pub hardware: Hardware,
     /// The path of the file, for commands to paste.
     pub file: PathBuf,
 }
 
-impl Described {
+impl TargetMachine {
     /// Checks that the machine has this platform: environments that are installed here cannot run on another one.
     pub(super) fn check_platform(&self) -> Result<(), InstallError> {
         let theirs = subdir(&self.hardware.triple)?;

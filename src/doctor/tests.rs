@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::host::{CondaFacts, HostFacts, NvidiaFacts, Place, SourceFacts, Tls};
 use crate::{
     context::sources::SourceName,
-    doctor::examined::{Made, Patient},
+    doctor::examined::{ExaminedPrefix, Records},
     files::Filesystem,
     hardware::Hardware,
     store::{Generation, GenerationRecord},
@@ -55,7 +55,7 @@ pub(super) fn place(free_bytes: u64, free_inodes: Option<u64>) -> Place {
 }
 
 /// `sleap` for CUDA 13, proven on a card of compute capability 8.9.
-pub(super) fn gpu_patient() -> Patient {
+pub(super) fn gpu_patient() -> ExaminedPrefix {
     let certificate = serde_json::json!({
         "schema": 1, "matenv": "0.1.0", "ok": true, "proven": true, "env": "sleap", "manifest": "sleap",
         "profile": "gpu", "backend": "cu130", "generation": 1, "prefix": "/p", "created": "2026-11-25T00:00:00Z",
@@ -78,11 +78,11 @@ pub(super) fn gpu_patient() -> Patient {
     });
     let prefix = PathBuf::from("/p");
     let record: GenerationRecord = serde_json::from_value(record).expect("a record");
-    Patient {
+    ExaminedPrefix {
         prefix: prefix.clone(),
         cuda: Some(13),
         typed: Some("sleap".to_owned()),
-        made: Some(Made {
+        made: Some(Records {
             generation: Generation {
                 env: record.env.clone(),
                 number: 1,

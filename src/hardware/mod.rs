@@ -13,8 +13,8 @@ mod system;
 pub mod target;
 mod visible;
 
-pub use crate::hardware::format::{Cpu, Disk, Gpu, Hardware, Libc, Os};
 pub use file::HardwareFileError;
+pub use format::{Cpu, Disk, Gpu, Hardware, Libc, Os};
 pub(crate) use system::is_musl;
 
 use std::path::Path;
@@ -205,7 +205,7 @@ mod tests {
     fn with(pairs: &[(&str, &str)]) -> Hardware {
         let pairs = [("HOME", "/nowhere")].iter().chain(pairs).copied();
         let settings = Settings::resolve(
-            crate::context::settings::Asked::default(),
+            crate::context::settings::GlobalOptions::default(),
             Variables::from_pairs(pairs),
             Path::new("/"),
         );

@@ -14,11 +14,11 @@ use crate::{
 };
 use futures::future::join_all;
 
-use super::{InstallError, Installed, Rehearsal, Request, install, plan};
+use super::{DryRun, InstallError, Installed, Request, install, plan};
 
 /// The result for one of several environments.
 #[derive(Debug)]
-pub struct Made {
+pub struct InstallOutcome {
     /// The environment.
     pub env: EnvName,
     /// The installed environment, or the error.
@@ -28,12 +28,12 @@ pub struct Made {
 /// Installs the `selected` environments.
 ///
 /// # Errors
-/// If a source matches none of them. An error of one environment is in its [`Made`].
+/// If a source matches none of them. An error of one environment is in its [`InstallOutcome`].
 pub async fn install_many(
     ctx: &Context,
     selected: &[Selected<'_>],
     request: &Request,
-) -> Result<Vec<Made>, InstallError> {
+) -> Result<Vec<InstallOutcome>, InstallError> {
     check_sources(selected, request)?;
     let alone = selected.len() == 1;
     let made = join_all(selected.iter().map(|selected| async move {
@@ -47,7 +47,7 @@ pub async fn install_many(
         {
             result = Err(error.into());
         }
-        Made { env, result }
+        InstallOutcome { env, result }
     }));
     Ok(made.await)
 }
@@ -60,7 +60,7 @@ pub async fn rehearse_many(
     ctx: &Context,
     selected: &[Selected<'_>],
     request: &Request,
-) -> Result<Vec<Rehearsal>, InstallError> {
+) -> Result<Vec<DryRun>, InstallError> {
     check_sources(selected, request)?;
     let mut rehearsals = Vec::new();
     for one in selected {

@@ -24,7 +24,7 @@ use crate::{
     plan::Plan,
     store::{
         GenerationRecord, Known, Size, Staged, Store,
-        conda_link::{self, Door},
+        conda_link::{self, CondaLink},
     },
     verify::Verification,
 };
@@ -288,8 +288,8 @@ pub(super) fn open_door(ctx: &Context, certificate: &mut Certificate) {
     // An earlier conflict may be resolved by now.
     findings.retain(|finding| finding.code != Code::CondaNameTaken);
     match conda_link::open_door(&ctx.settings, &certificate.manifest, &certificate.env) {
-        Ok(Door::Made(_) | Door::Kept(_)) => {}
-        Ok(Door::Taken(finding) | Door::Shadowed { finding, .. }) => findings.push(*finding),
+        Ok(CondaLink::Created(_) | CondaLink::Kept(_)) => {}
+        Ok(CondaLink::NameTaken(finding) | CondaLink::Shadowed { finding, .. }) => findings.push(*finding),
         Err(error) => {
             let source = std::error::Error::source(&error).map(ToString::to_string);
             let message = format!("{error}: {}", source.unwrap_or_default());

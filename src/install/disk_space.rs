@@ -17,7 +17,7 @@ use crate::{
 
 /// Not enough disk space, or a folder that cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum RoomError {
+pub enum DiskSpaceError {
     /// A folder cannot be written to.
     #[error("failed to write to {}", folder.display())]
     NotWritable {
@@ -91,7 +91,7 @@ impl Load {
         }
     }
 
-    fn fits(&self, filesystem: Filesystem) -> Result<(), RoomError> {
+    fn fits(&self, filesystem: Filesystem) -> Result<(), DiskSpaceError> {
         let most = self
             .places
             .iter()
@@ -105,7 +105,7 @@ impl Load {
         let variables = variables.join(" ");
         let folder = folder.clone();
         if self.sum.write_bytes > filesystem.free_bytes {
-            return Err(RoomError::Space {
+            return Err(DiskSpaceError::Space {
                 folder,
                 variables,
                 needed: self.sum.write_bytes,
@@ -113,7 +113,7 @@ impl Load {
             });
         }
         match filesystem.free_inodes {
-            Some(free) if self.sum.files > free => Err(RoomError::Inodes {
+            Some(free) if self.sum.files > free => Err(DiskSpaceError::Inodes {
                 folder,
                 variables,
                 needed: self.sum.files,
@@ -128,7 +128,7 @@ impl Load {
 ///
 /// If uv's cache may already contain the wheels, too little space for them is only a warning. A disk that gets full
 /// during the installation is reported as well.
-pub(super) fn check_room(ctx: &Context, conda: Need, wheels: Need) -> Result<(), RoomError> {
+pub(super) fn check_room(ctx: &Context, conda: Need, wheels: Need) -> Result<(), DiskSpaceError> {
     let unsure = holds_wheels(&ctx.settings.uv_cache);
     let certain = if unsure { wheels.without_fresh() } else { wheels };
     for (load, filesystem) in loads(ctx, conda, certain) {
@@ -237,8 +237,9 @@ mod tests {
     #[test]
     fn the_error_has_the_numbers_and_the_variables() {
         let refused = |load: Load| match load.fits(SMALL).expect_err("too much") {
-            error @ (RoomError::Space { .. } | RoomError::Inodes { .. }) => {
-                let (RoomError::Space { variables, .. } | RoomError::Inodes { variables, .. }) = &error else {
+            error @ (DiskSpaceError::Space { .. } | DiskSpaceError::Inodes { .. }) => {
+                let (DiskSpaceError::Space { variables, .. } | DiskSpaceError::Inodes { variables, .. }) = &error
+                else {
                     unreachable!("matched above")
                 };
                 format!("{error}; {variables}")

@@ -1,6 +1,6 @@
 //! `--dry-run`: reports what an installation would do, without doing it.
 
-use super::{Clock, InstallError, PlaceFacts, Request, locate::locate, source::plan_from_source};
+use super::{Clock, FolderFacts, InstallError, Request, locate::locate, source::plan_from_source};
 use crate::{
     certificate::Package,
     context::Context,
@@ -13,7 +13,7 @@ use crate::{
 
 /// The result of a dry run.
 #[derive(Debug, Clone)]
-pub struct Rehearsal {
+pub struct DryRun {
     /// The plan.
     pub plan: Plan,
     /// The packages that would be installed, or none if the environment is up to date.
@@ -21,12 +21,12 @@ pub struct Rehearsal {
     /// The downloads and disk space that it would need.
     pub need: Need,
     /// The folders that it would write to.
-    pub places: Vec<PlaceFacts>,
+    pub places: Vec<FolderFacts>,
 }
 
 /// Does a dry run of [`install`](super::install()), including the check for disk space. Links Python into a temporary
 /// folder, because resolving the wheels needs it.
-pub async fn rehearse(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<Rehearsal, InstallError> {
+pub async fn rehearse(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<DryRun, InstallError> {
     request.machine.check_platform()?;
     let mut clock = Clock::new(ctx);
     let store = Store::open(&ctx.settings)?;
@@ -34,11 +34,11 @@ pub async fn rehearse(ctx: &Context, manifest: &Manifest, request: &Request) -> 
     let entry = LabLocks::read(request)?.entry(ctx, &mut plan, request.lock)?;
     let entry = entry.as_ref();
     if is_done(&store, &plan, entry, request)?.is_some() {
-        return Ok(Rehearsal {
+        return Ok(DryRun {
             plan,
             packages: Vec::new(),
             need: Need::default(),
-            places: PlaceFacts::all(ctx),
+            places: FolderFacts::all(ctx),
         });
     }
     folders::check_places(ctx).await?;
@@ -47,10 +47,10 @@ pub async fn rehearse(ctx: &Context, manifest: &Manifest, request: &Request) -> 
     let located = locate(ctx, &mut clock, &store, &plan, request.packages(entry), &staged.prefix).await;
     staged.remove();
     let located = located?;
-    Ok(Rehearsal {
+    Ok(DryRun {
         packages: Package::of_lock(&plan, &located.lock),
         need: located.need,
-        places: PlaceFacts::all(ctx),
+        places: FolderFacts::all(ctx),
         plan,
     })
 }

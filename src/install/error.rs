@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use super::{LockedError, MeantError, RoomError};
+use super::{DiskSpaceError, LockedError, SafeguardError};
 use crate::{
     audit::AuditError,
     bench::BenchError,
@@ -10,7 +10,7 @@ use crate::{
     manifest::checkout::CheckoutError,
     packages::{
         conda::CondaError,
-        preload::ReachError,
+        preload::PreloadError,
         pypi::{PypiError, UvError},
     },
     plan::PlanError,
@@ -42,13 +42,13 @@ pub enum InstallError {
     },
     /// The request is probably a mistake and needs confirmation.
     #[error(transparent)]
-    Meant(#[from] MeantError),
+    Safeguard(#[from] SafeguardError),
     /// The program's own source could not be fetched.
     #[error(transparent)]
     Checkout(#[from] CheckoutError),
     /// There is not enough disk space, or a folder cannot be used.
     #[error(transparent)]
-    Room(#[from] RoomError),
+    DiskSpace(#[from] DiskSpaceError),
     /// The conda packages could not be resolved or installed.
     #[error(transparent)]
     Conda(#[from] CondaError),
@@ -69,7 +69,7 @@ pub enum InstallError {
     Store(#[from] StoreError),
     /// The hook that loads CUDA's libraries could not be installed.
     #[error(transparent)]
-    Reach(#[from] ReachError),
+    Preload(#[from] PreloadError),
     /// The audit could not be run.
     #[error(transparent)]
     Audit(#[from] AuditError),
@@ -84,7 +84,7 @@ pub enum InstallError {
     Certificate(#[from] CertificateError),
     /// The record of an installed environment could not be read.
     #[error("failed to read matenv's record of the environment: {}", path.display())]
-    Kept {
+    ReadRecord {
         /// The arguments of `matenv install` that create the environment again.
         typed: String,
         /// The file.

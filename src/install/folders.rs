@@ -8,7 +8,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::RoomError;
+use super::DiskSpaceError;
 use crate::{
     context::Context,
     files::{Filesystem, bytes},
@@ -47,21 +47,21 @@ impl Places {
 
 /// Checks that the store and the caches can be written to and locked, and that programs can run from the store. This
 /// comes before the first download and before waiting for a lock.
-pub(crate) async fn check_places(ctx: &Context) -> Result<(), RoomError> {
+pub(crate) async fn check_places(ctx: &Context) -> Result<(), DiskSpaceError> {
     let places = Places::of(ctx);
     for (folder, variable) in places.all() {
         writable(folder, variable)?;
         locks(folder, variable).await?;
     }
     if Filesystem::of(&places.store).is_ok_and(|filesystem| filesystem.noexec) {
-        return Err(RoomError::NoExec { folder: places.store });
+        return Err(DiskSpaceError::NoExec { folder: places.store });
     }
     Ok(())
 }
 
 /// A folder that an installation writes to, for reports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct PlaceFacts {
+pub struct FolderFacts {
     /// The variable that sets the folder.
     pub variable: &'static str,
     /// The folder.
@@ -72,7 +72,7 @@ pub struct PlaceFacts {
     pub shares_with_store: bool,
 }
 
-impl PlaceFacts {
+impl FolderFacts {
     /// Returns the store and the caches.
     #[must_use]
     pub fn all(ctx: &Context) -> Vec<Self> {
@@ -109,13 +109,13 @@ impl PlaceFacts {
     }
 }
 
-fn writable(folder: &Path, variable: &'static str) -> Result<(), RoomError> {
+fn writable(folder: &Path, variable: &'static str) -> Result<(), DiskSpaceError> {
     let write = || -> std::io::Result<()> {
         fs_err::create_dir_all(folder)?;
         let mut file = tempfile::Builder::new().prefix(".matenv-").tempfile_in(folder)?;
         file.write_all(b"matenv")
     };
-    write().map_err(|source| RoomError::NotWritable {
+    write().map_err(|source| DiskSpaceError::NotWritable {
         folder: folder.to_owned(),
         variable,
         source,
@@ -123,7 +123,7 @@ fn writable(folder: &Path, variable: &'static str) -> Result<(), RoomError> {
 }
 
 /// Checks that files can be locked in `folder`.
-async fn locks(folder: &Path, variable: &'static str) -> Result<(), RoomError> {
+async fn locks(folder: &Path, variable: &'static str) -> Result<(), DiskSpaceError> {
     let because = match try_lock(folder).await {
         Ok(Locked::Yes) => return Ok(()),
         // The store works without locks and warns when it needs one.
@@ -133,14 +133,14 @@ async fn locks(folder: &Path, variable: &'static str) -> Result<(), RoomError> {
         Ok(Locked::Refused(error)) => error.to_string(),
         Ok(Locked::NoAnswer) => NO_ANSWER.to_owned(),
         Err(source) => {
-            return Err(RoomError::NotWritable {
+            return Err(DiskSpaceError::NotWritable {
                 folder: folder.to_owned(),
                 variable,
                 source,
             });
         }
     };
-    Err(RoomError::NoLocks {
+    Err(DiskSpaceError::NoLocks {
         folder: folder.to_owned(),
         variable,
         because,

@@ -17,7 +17,7 @@ use crate::{
 pub enum LockMode {
     /// Use the lock if it exists and satisfies the plan.
     #[default]
-    IfItHolds,
+    IfSatisfied,
     /// The lock must exist and satisfy the plan (`--locked`).
     Locked,
     /// The lock must exist, but is not compared with the plan (`--frozen`).
@@ -117,14 +117,14 @@ impl LabLocks {
                     chosen: format!("matenv.lock, {}", entry.name),
                     because: match mode {
                         LockMode::Frozen => "--frozen: not compared with the requirements",
-                        LockMode::IfItHolds | LockMode::Locked | LockMode::Ignored => "it satisfies the requirements",
+                        LockMode::IfSatisfied | LockMode::Locked | LockMode::Ignored => "it satisfies the requirements",
                     }
                     .to_owned(),
                     rejected: Vec::new(),
                 });
                 Ok(Some(entry))
             }
-            Err(error) if mode == LockMode::IfItHolds => {
+            Err(error) if mode == LockMode::IfSatisfied => {
                 let options = match &error {
                     LockedError::Missing { options, .. } => options.clone(),
                     LockedError::None { .. }

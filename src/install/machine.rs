@@ -94,11 +94,11 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::{context::settings::Asked, process::Variables};
+    use crate::{context::settings::GlobalOptions, process::Variables};
 
     fn other(override_cuda: &str) -> Hardware {
         let variables = Variables::from_pairs([("HOME", "/nowhere"), ("CONDA_OVERRIDE_CUDA", override_cuda)]);
-        let settings = Settings::resolve(Asked::default(), variables, Path::new("/")).expect("settings");
+        let settings = Settings::resolve(GlobalOptions::default(), variables, Path::new("/")).expect("settings");
         Machine::new(&settings, None, true).hardware
     }
 

@@ -24,21 +24,21 @@ mod safeguards;
 mod source;
 mod up_to_date;
 
-pub use crate::install::batch::{Made, install_many, rehearse_many, supported};
-pub use crate::install::disk_space::RoomError;
-pub use crate::install::dry_run::{Rehearsal, rehearse};
-pub use crate::install::folders::PlaceFacts;
-pub(crate) use crate::install::folders::{check_places, lock_refused};
-pub use crate::install::lab_lock::{LockMode, LockedError};
-pub use crate::install::safeguards::MeantError;
+pub use batch::{InstallOutcome, install_many, rehearse_many, supported};
 pub(crate) use build::{Recipe, build};
 pub use clock::Clock;
+pub use disk_space::DiskSpaceError;
+pub use dry_run::{DryRun, rehearse};
 pub use error::InstallError;
+pub use folders::FolderFacts;
+pub(crate) use folders::{check_places, lock_refused};
+pub use lab_lock::{LockMode, LockedError};
 pub(crate) use locate::Packages;
 pub use machine::Machine;
-pub use prove::{Proof, Prove, Timed, prove, prove_again, time_again};
+pub use prove::{BenchOptions, Proof, Prove, prove, prove_again, time_again};
 pub use records::kept_plan;
 pub use request::{Request, known_size, plan};
+pub use safeguards::SafeguardError;
 
 use std::collections::BTreeMap;
 
@@ -131,7 +131,7 @@ async fn make(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<I
         // A frozen lock was not compared with the plan, so the generation may not match it.
         fingerprint: match request.lock {
             LockMode::Frozen => String::new(),
-            LockMode::IfItHolds | LockMode::Locked | LockMode::Ignored => plan.fingerprint(),
+            LockMode::IfSatisfied | LockMode::Locked | LockMode::Ignored => plan.fingerprint(),
         },
     };
     let certificate = build(ctx, &mut clock, &store, &recipe).await?.certificate;

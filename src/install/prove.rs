@@ -181,7 +181,7 @@ pub async fn prove_again(ctx: &Context, generation: &Generation, wanted: &Prove)
 
 /// The options of a benchmark.
 #[derive(Debug, Clone, Default)]
-pub struct Timed {
+pub struct BenchOptions {
     /// The model, or `None` for the built-in one.
     pub model: Option<PathBuf>,
     /// Shapes of inputs with dynamic axes.
@@ -192,7 +192,11 @@ pub struct Timed {
 
 /// Runs the benchmark of an installed environment and records the numbers. Those of another model are added to the
 /// benchmark of the built-in model.
-pub async fn time_again(ctx: &Context, generation: &Generation, wanted: &Timed) -> Result<Certificate, InstallError> {
+pub async fn time_again(
+    ctx: &Context,
+    generation: &Generation,
+    wanted: &BenchOptions,
+) -> Result<Certificate, InstallError> {
     let plan = super::kept_plan(generation)?;
     let mut certificate = Certificate::read(&generation.env, &generation.prefix)?;
     let mut request = built_in(&plan);

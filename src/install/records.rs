@@ -27,7 +27,7 @@ pub(super) fn keep_plan(plan: &Plan, prefix: &Path) -> Result<(), InstallError> 
 pub fn kept_plan(generation: &Generation) -> Result<Plan, InstallError> {
     let path = layout::records(&generation.prefix).join(PLAN_FILE);
     let read = || -> std::io::Result<Plan> { Ok(serde_json::from_str(&fs_err::read_to_string(&path)?)?) };
-    read().map_err(|source| InstallError::Kept {
+    read().map_err(|source| InstallError::ReadRecord {
         typed: generation.record.typed(),
         path,
         source,

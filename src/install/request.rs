@@ -95,7 +95,7 @@ pub(super) fn plan_with(
     };
     match with(locked.clone()) {
         // A combination that is missing in the lock may be available from the package sources.
-        Err(_) if locked.is_some() && request.lock == LockMode::IfItHolds => Ok(with(None)?),
+        Err(_) if locked.is_some() && request.lock == LockMode::IfSatisfied => Ok(with(None)?),
         // If the package sources support it, the error is in the lock: report that it is missing there.
         Err(error @ PlanError::Unsupported(_)) if locked.is_some() => match with(None) {
             Ok(mut plan) => {

@@ -11,7 +11,7 @@ use crate::{
 
 /// A request that is probably a mistake.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum MeantError {
+pub enum SafeguardError {
     /// The environment cannot be proven on this machine.
     #[error("{env} with the profile {profile} needs another machine: this one has no NVIDIA GPU that can run it")]
     NeedsCross {
@@ -42,7 +42,7 @@ pub enum MeantError {
 pub(super) fn check_is_meant(ctx: &Context, store: &Store, plan: &Plan, request: &Request) -> Result<(), InstallError> {
     let cross = request.machine.cross;
     if !cross && plan.backend.cuda_major().is_some() && !runs(&Hardware::detect(&ctx.settings), plan) {
-        return Err(MeantError::NeedsCross {
+        return Err(SafeguardError::NeedsCross {
             env: plan.env.clone(),
             profile: plan.profile,
         }
@@ -59,7 +59,7 @@ pub(super) fn check_is_meant(ctx: &Context, store: &Store, plan: &Plan, request:
     let is_downgrade = request.profile.is_none() && current.record.cross && plan.profile < was;
     let replaces_proven = cross && current.record.proven && plan.profile != was;
     if is_downgrade || replaces_proven {
-        return Err(MeantError::Replaces {
+        return Err(SafeguardError::Replaces {
             env: plan.env.clone(),
             was,
             proven: current.record.proven,

@@ -46,7 +46,7 @@ impl fmt::Display for Fault {
 
 /// One of the two conflicting wheels.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Party {
+pub struct WheelRef {
     /// Name of the wheel.
     pub name: String,
     /// Version of the wheel.
@@ -55,7 +55,7 @@ pub struct Party {
     pub asked_by: Vec<String>,
 }
 
-impl fmt::Display for Party {
+impl fmt::Display for WheelRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.name, self.version)?;
         if self.asked_by.is_empty() {
@@ -68,16 +68,16 @@ impl fmt::Display for Party {
 /// Two wheels that cannot be installed in one environment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{first} and {second} cannot be installed together: {fault}")]
-pub struct Disagreement {
+pub struct WheelConflict {
     /// The kind of the conflict.
     pub fault: Fault,
     /// The first wheel.
-    pub first: Party,
+    pub first: WheelRef,
     /// The second wheel.
-    pub second: Party,
+    pub second: WheelRef,
 }
 
-impl Party {
+impl WheelRef {
     /// Returns a distribution without the packages that require it.
     pub(crate) fn new(name: impl Into<String>, version: impl Into<String>) -> Self {
         Self {
@@ -89,39 +89,39 @@ impl Party {
 }
 
 /// Returns the first conflict, the most obvious kind first.
-pub(crate) fn contradiction(wheels: &[LockedWheel]) -> Option<Disagreement> {
-    let parties: Vec<Party> = wheels
+pub(crate) fn contradiction(wheels: &[LockedWheel]) -> Option<WheelConflict> {
+    let parties: Vec<WheelRef> = wheels
         .iter()
-        .map(|wheel| Party::new(&wheel.name, &wheel.version))
+        .map(|wheel| WheelRef::new(&wheel.name, &wheel.version))
         .collect();
     contradictions(&parties).into_iter().next()
 }
 
 /// Returns one conflict of each kind, the most obvious kind first. The audit also checks installed packages with it.
-pub(crate) fn contradictions(parties: &[Party]) -> Vec<Disagreement> {
+pub(crate) fn contradictions(parties: &[WheelRef]) -> Vec<WheelConflict> {
     [one_onnxruntime, nccl, tensorrt, torch_pair, one_cuda]
         .iter()
         .filter_map(|check| check(parties))
         .collect()
 }
 
-fn disagree(fault: Fault, first: &Party, second: &Party) -> Disagreement {
-    Disagreement {
+fn disagree(fault: Fault, first: &WheelRef, second: &WheelRef) -> WheelConflict {
+    WheelConflict {
         fault,
         first: first.clone(),
         second: second.clone(),
     }
 }
 
-fn get<'a>(wheels: &'a [Party], name: &str) -> Option<&'a Party> {
+fn get<'a>(wheels: &'a [WheelRef], name: &str) -> Option<&'a WheelRef> {
     wheels.iter().find(|wheel| wheel.name == name)
 }
 
-fn version(wheel: &Party) -> Option<Version> {
+fn version(wheel: &WheelRef) -> Option<Version> {
     Version::from_str(&wheel.version).ok()
 }
 
-fn one_onnxruntime(wheels: &[Party]) -> Option<Disagreement> {
+fn one_onnxruntime(wheels: &[WheelRef]) -> Option<WheelConflict> {
     let known = Stacks::table().onnxruntime();
     let mut variants = wheels.iter().filter(|wheel| known.contains(&wheel.name));
     match (variants.next(), variants.next()) {
@@ -130,7 +130,7 @@ fn one_onnxruntime(wheels: &[Party]) -> Option<Disagreement> {
     }
 }
 
-fn nccl(wheels: &[Party]) -> Option<Disagreement> {
+fn nccl(wheels: &[WheelRef]) -> Option<WheelConflict> {
     let mut all = wheels.iter().filter(|wheel| wheel.name.starts_with("nvidia-nccl-cu"));
     let (Some(first), second) = (all.next(), all.next()) else {
         return None;
@@ -156,7 +156,7 @@ fn nccl(wheels: &[Party]) -> Option<Disagreement> {
     }
 }
 
-fn tensorrt(wheels: &[Party]) -> Option<Disagreement> {
+fn tensorrt(wheels: &[WheelRef]) -> Option<WheelConflict> {
     let onnxruntime = get(wheels, "onnxruntime-gpu")?;
     let needed = version(onnxruntime)
         .and_then(|version| Stacks::table().wheel("onnxruntime-gpu", &version))
@@ -175,7 +175,7 @@ fn tensorrt(wheels: &[Party]) -> Option<Disagreement> {
 }
 
 /// Compares minor versions. A torchvision that is not in the table is left to its own metadata.
-fn torch_pair(wheels: &[Party]) -> Option<Disagreement> {
+fn torch_pair(wheels: &[WheelRef]) -> Option<WheelConflict> {
     let (Some(torch), Some(torchvision)) = (get(wheels, "torch"), get(wheels, "torchvision")) else {
         return None;
     };
@@ -195,7 +195,7 @@ fn torch_pair(wheels: &[Party]) -> Option<Disagreement> {
 }
 
 /// Returns the CUDA major that a wheel's libraries are for.
-pub(crate) fn cuda_major(wheel: &Party) -> Option<u64> {
+pub(crate) fn cuda_major(wheel: &WheelRef) -> Option<u64> {
     // Since CUDA 13 the library packages have no suffix. Only packages with CUDA's own version number show which CUDA
     // they are for: nvidia-cufft 12.2 belongs to CUDA 13.
     const VERSIONED_AS_CUDA: [&str; 3] = ["cuda-toolkit", "nvidia-cuda-runtime", "nvidia-cuda-nvrtc"];
@@ -213,8 +213,8 @@ pub(crate) fn cuda_major(wheel: &Party) -> Option<u64> {
     name.split('-').find_map(|part| part.strip_prefix("cu")?.parse().ok())
 }
 
-fn one_cuda(wheels: &[Party]) -> Option<Disagreement> {
-    let mut first: Option<(&Party, u64)> = None;
+fn one_cuda(wheels: &[WheelRef]) -> Option<WheelConflict> {
+    let mut first: Option<(&WheelRef, u64)> = None;
     for wheel in wheels {
         let Some(major) = cuda_major(wheel) else { continue };
         match first {

@@ -8,10 +8,10 @@ mod file;
 mod lab;
 mod satisfies;
 
-pub use crate::lock::conflicts::{Disagreement, Fault, Party};
-pub(crate) use crate::lock::conflicts::{contradiction, contradictions, cuda_major};
+pub use conflicts::{Fault, WheelConflict, WheelRef};
+pub(crate) use conflicts::{contradiction, contradictions, cuda_major};
 pub use file::LockError;
-pub use lab::{CONFLICT, LAB_BESIDE, LabEntry, LabLock, LabText};
+pub use lab::{CONFLICT, LAB_SIDECAR, LabEntry, LabLock, LabText};
 pub use satisfies::unmet;
 
 use std::collections::BTreeSet;

@@ -5,7 +5,7 @@
 
 mod peek;
 
-pub(crate) use crate::net::peek::{Trust, is_about_the_certificate, peek, peek_page};
+pub(crate) use peek::{Trust, is_about_the_certificate, peek, peek_page};
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -16,11 +16,11 @@ use reqwest_retry::{RetryTransientMiddleware, policies::ExponentialBackoff};
 use url::Url;
 
 /// A source that sends nothing for this long counts as not answering.
-pub const SILENCE: Duration = Duration::from_secs(5);
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The reason why a source does not answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Silence {
+pub enum NotAnswering {
     /// HTTP status 401: the source requires credentials.
     Unauthorized,
     /// Another HTTP error status, from the source or a proxy: 403, 404, 5xx.
@@ -84,18 +84,18 @@ impl Client {
         length.to_str().ok()?.parse().ok()
     }
 
-    /// Checks whether `url` answers within [`SILENCE`], without retries.
+    /// Checks whether `url` answers within [`ANSWER_TIMEOUT`], without retries.
     ///
     /// # Errors
     /// The reason why it does not answer.
-    pub async fn answers(&self, url: &str) -> Result<(), Silence> {
-        let response = tokio::time::timeout(SILENCE, self.single_attempt.client().head(url).send()).await;
+    pub async fn answers(&self, url: &str) -> Result<(), NotAnswering> {
+        let response = tokio::time::timeout(ANSWER_TIMEOUT, self.single_attempt.client().head(url).send()).await;
         match response {
-            Err(_) => Err(Silence::NoAnswer("no response within 5 seconds".to_owned())),
-            Ok(Err(error)) => Err(Silence::NoAnswer(innermost(&error))),
+            Err(_) => Err(NotAnswering::NoAnswer("no response within 5 seconds".to_owned())),
+            Ok(Err(error)) => Err(NotAnswering::NoAnswer(innermost(&error))),
             Ok(Ok(response)) => match response.status().as_u16() {
-                401 => Err(Silence::Unauthorized),
-                status @ (403 | 404 | 500..) => Err(Silence::Status(status)),
+                401 => Err(NotAnswering::Unauthorized),
+                status @ (403 | 404 | 500..) => Err(NotAnswering::Status(status)),
                 _ => Ok(()),
             },
         }
@@ -127,7 +127,7 @@ fn build(offline: bool, retries: bool) -> ClientWithMiddleware {
     // The builder uses only constants, so it fails only if the operating system's root certificates cannot be loaded.
     let plain = reqwest::Client::builder()
         .user_agent(concat!("matenv/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(SILENCE)
+        .connect_timeout(ANSWER_TIMEOUT)
         .read_timeout(Duration::from_secs(30))
         .build()
         .unwrap_or_default();

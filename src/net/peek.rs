@@ -2,7 +2,7 @@
 
 use reqwest::{Certificate, header, tls::TlsInfo};
 
-use super::{SILENCE, innermost};
+use super::{ANSWER_TIMEOUT, innermost};
 
 /// Which certificates to trust.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +55,7 @@ async fn ask(url: &str, trust: Trust, method: reqwest::Method) -> Result<Peek, S
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("matenv/", env!("CARGO_PKG_VERSION")))
         .tls_info(true)
-        .timeout(SILENCE);
+        .timeout(ANSWER_TIMEOUT);
     builder = match trust {
         Trust::Machine => builder,
         Trust::Public => {

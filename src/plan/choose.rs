@@ -2,7 +2,7 @@
 
 use super::{
     Choice, PlanError, Rejected, Request,
-    level::{Level, Refusal, Stand},
+    level::{Candidate, Level, Refusal},
 };
 use crate::{
     manifest::Manifest,
@@ -28,7 +28,7 @@ pub struct Unsupported {
 
 /// Chooses the requested level, or the best one that is supported.
 pub(super) fn choose<'a>(
-    stand: &Stand<'a>,
+    stand: &Candidate<'a>,
     profiles: &'a Profiles,
     request: &Request,
 ) -> Result<(Level<'a>, Choice), PlanError> {
@@ -96,7 +96,7 @@ pub(super) fn choose<'a>(
 }
 
 /// Returns the level, unless it leaves out a GPU that a lower level supports.
-fn serves_all<'a>(stand: &Stand<'a>, profiles: &'a Profiles, level: Level<'a>) -> Result<Level<'a>, Refusal> {
+fn serves_all<'a>(stand: &Candidate<'a>, profiles: &'a Profiles, level: Level<'a>) -> Result<Level<'a>, Refusal> {
     let left_out = |level: &Level<'_>| level.selection.as_ref().map_or(0, |selection| selection.left_out.len());
     let name = level.profile.name;
     let plainer = ProfileName::ALL

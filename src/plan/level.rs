@@ -61,7 +61,7 @@ impl From<NoBackend> for Refusal {
 
 /// The input: manifest, hardware and lock.
 #[derive(Clone, Copy)]
-pub(super) struct Stand<'a> {
+pub(super) struct Candidate<'a> {
     pub(super) manifest: &'a Manifest,
     pub(super) hardware: &'a Hardware,
     pub(super) subdir: &'a str,
@@ -69,7 +69,7 @@ pub(super) struct Stand<'a> {
     pub(super) locked: Option<&'a BTreeSet<(ProfileName, Backend)>>,
 }
 
-impl<'a> Stand<'a> {
+impl<'a> Candidate<'a> {
     /// Returns the reason why this machine supports no profile, if there is one.
     pub(super) fn refused_everywhere(&self) -> Option<String> {
         let torch = self.manifest.has_torch(ProfileName::Cpu);

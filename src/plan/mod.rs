@@ -28,7 +28,7 @@ use rattler_digest::{Sha256, compute_bytes_digest};
 use serde::{Deserialize, Serialize};
 
 use choose::choose;
-use level::Stand;
+use level::Candidate;
 use requirements::Wheels;
 
 /// A requirement for a wheel.
@@ -142,7 +142,7 @@ pub fn plan(
     request: &Request,
 ) -> Result<Plan, PlanError> {
     let subdir = subdir(&hardware.triple)?.to_string();
-    let stand = Stand {
+    let stand = Candidate {
         manifest,
         hardware,
         subdir: &subdir,

@@ -73,21 +73,21 @@ pub enum LaunchError {
         log: PathBuf,
         /// The end of the log, if there is any output.
         #[source]
-        last: Option<LastWords>,
+        last: Option<LogTail>,
     },
 }
 
 /// The end of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LastWords(String);
+pub struct LogTail(String);
 
-impl fmt::Display for LastWords {
+impl fmt::Display for LogTail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for LastWords {}
+impl std::error::Error for LogTail {}
 
 /// Returns the plan's launch command, split into arguments and followed by `more`.
 pub fn command(plan: &Plan, more: &[OsString]) -> Result<Vec<OsString>, LaunchError> {
@@ -167,7 +167,7 @@ fn watch(child: &mut Child) -> Option<ExitStatus> {
 }
 
 /// Reads the end of a log: at most 8 KiB.
-fn last_words(log: &Path) -> Option<LastWords> {
+fn last_words(log: &Path) -> Option<LogTail> {
     let read = || -> std::io::Result<Vec<u8>> {
         let mut file = fs_err::File::open(log)?;
         let size = file.metadata()?.len();
@@ -180,7 +180,7 @@ fn last_words(log: &Path) -> Option<LastWords> {
     let text = String::from_utf8_lossy(&bytes);
     let lines: Vec<&str> = text.trim_end().lines().collect();
     let last = lines[lines.len().saturating_sub(LAST_LINES)..].join("\n");
-    (!last.is_empty()).then_some(LastWords(last))
+    (!last.is_empty()).then_some(LogTail(last))
 }
 
 #[cfg(test)]

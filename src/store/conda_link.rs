@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::{
     Folder, Generation, StoreError, activate, conda_folders,
-    link::{self as links, At},
+    link::{self as links, LinkState},
     names_in,
 };
 use crate::{
@@ -20,13 +20,13 @@ use crate::{
 
 /// The state of the conda link after [`open_door`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Door {
+pub enum CondaLink {
     /// The link was created.
-    Made(PathBuf),
+    Created(PathBuf),
     /// conda already finds the environment at this path.
     Kept(PathBuf),
     /// Something else has the name, so no link was created.
-    Taken(Box<Finding>),
+    NameTaken(Box<Finding>),
     /// The link exists, but another of conda's folders also has an environment of that name.
     Shadowed {
         /// The conda link.
@@ -75,8 +75,8 @@ fn readable_by_all(_meta: &Path) -> Result<(), StoreError> {
 }
 
 /// Creates the conda link if it is missing. Leaves anything else that has the name alone, and reports it.
-pub fn open_door(settings: &Settings, manifest: &EnvName, env: &EnvName) -> Result<Door, StoreError> {
-    let failed = |source| StoreError::Door {
+pub fn open_door(settings: &Settings, manifest: &EnvName, env: &EnvName) -> Result<CondaLink, StoreError> {
+    let failed = |source| StoreError::CondaLink {
         env: env.clone(),
         source,
     };
@@ -85,36 +85,36 @@ pub fn open_door(settings: &Settings, manifest: &EnvName, env: &EnvName) -> Resu
     let namesakes = Namesakes::find(settings, env, &door, &target);
     let at = links::at(&door).map_err(failed)?;
     let opened = match &at {
-        At::Link(found) if leads_to(found, &target) => Door::Kept(door),
-        At::Link(found) if is_stale(found, &settings.home, env) => {
+        LinkState::Link(found) if leads_to(found, &target) => CondaLink::Kept(door),
+        LinkState::Link(found) if is_stale(found, &settings.home, env) => {
             links::remove(&door)
                 .and_then(|()| links::make(&target, &door))
                 .map_err(failed)?;
-            Door::Made(door)
+            CondaLink::Created(door)
         }
-        At::Nothing => {
+        LinkState::Nothing => {
             if let Some(other) = namesakes.foreign.first() {
-                return Ok(Door::Taken(Box::new(
+                return Ok(CondaLink::NameTaken(Box::new(
                     taken_elsewhere(env, &other.path).with_remedy(rename_commands(manifest, env, &other.path)),
                 )));
             }
             if let Some(ours) = namesakes.ours {
-                return Ok(Door::Kept(ours));
+                return Ok(CondaLink::Kept(ours));
             }
             if let Some(folder) = door.parent() {
                 fs_err::create_dir_all(folder).map_err(failed)?;
             }
             links::make(&target, &door).map_err(failed)?;
-            Door::Made(door)
+            CondaLink::Created(door)
         }
-        At::Link(_) | At::Thing => {
-            return Ok(Door::Taken(Box::new(
+        LinkState::Link(_) | LinkState::NotALink => {
+            return Ok(CondaLink::NameTaken(Box::new(
                 taken_here(env, &door, &at).with_remedy(rename_commands(manifest, env, &door)),
             )));
         }
     };
     Ok(match (opened, namesakes.foreign.first()) {
-        (Door::Made(door) | Door::Kept(door), Some(other)) => Door::Shadowed {
+        (CondaLink::Created(door) | CondaLink::Kept(door), Some(other)) => CondaLink::Shadowed {
             finding: Box::new(shadowed(env, &door, other).with_remedy(rename_commands(manifest, env, &other.path))),
             door,
         },
@@ -124,7 +124,7 @@ pub fn open_door(settings: &Settings, manifest: &EnvName, env: &EnvName) -> Resu
 
 /// Checks the conda link of an installed environment without changing it, and returns the problem if there is one.
 pub fn look(settings: &Settings, manifest: &EnvName, env: &EnvName) -> Result<Option<Finding>, StoreError> {
-    let failed = |source| StoreError::Door {
+    let failed = |source| StoreError::CondaLink {
         env: env.clone(),
         source,
     };
@@ -134,7 +134,7 @@ pub fn look(settings: &Settings, manifest: &EnvName, env: &EnvName) -> Result<Op
     let at = links::at(&door).map_err(failed)?;
     let other = namesakes.foreign.first();
     Ok(match (&at, other) {
-        (At::Link(found), _) if is_of_gone_home(found, &settings.home, env) => Some(
+        (LinkState::Link(found), _) if is_of_gone_home(found, &settings.home, env) => Some(
             warning(
                 format!("the link by which conda finds `{env}` points to an old location of matenv's folder"),
                 [format!(
@@ -145,17 +145,19 @@ pub fn look(settings: &Settings, manifest: &EnvName, env: &EnvName) -> Result<Op
             )
             .with_remedy(format!("matenv install {}", typed(manifest, env))),
         ),
-        (At::Link(found), _) if !leads_to(found, &target) && !is_ours(found, &settings.home, env) => {
+        (LinkState::Link(found), _) if !leads_to(found, &target) && !is_ours(found, &settings.home, env) => {
             Some(taken_here(env, &door, &at).with_remedy(rename_commands(manifest, env, &door)))
         }
-        (At::Thing, _) => Some(taken_here(env, &door, &at).with_remedy(rename_commands(manifest, env, &door))),
-        (At::Link(_), Some(other)) => {
+        (LinkState::NotALink, _) => {
+            Some(taken_here(env, &door, &at).with_remedy(rename_commands(manifest, env, &door)))
+        }
+        (LinkState::Link(_), Some(other)) => {
             Some(shadowed(env, &door, other).with_remedy(rename_commands(manifest, env, &other.path)))
         }
-        (At::Nothing, Some(other)) => {
+        (LinkState::Nothing, Some(other)) => {
             Some(taken_elsewhere(env, &other.path).with_remedy(rename_commands(manifest, env, &other.path)))
         }
-        (At::Nothing, None) if namesakes.ours.is_none() => Some(
+        (LinkState::Nothing, None) if namesakes.ours.is_none() => Some(
             warning(
                 format!("the link by which conda finds `{env}` is missing"),
                 [format!("{} does not exist", door.display())],
@@ -163,7 +165,7 @@ pub fn look(settings: &Settings, manifest: &EnvName, env: &EnvName) -> Result<Op
             // The command only creates the link again.
             .with_remedy(format!("matenv install {}", typed(manifest, env))),
         ),
-        (At::Link(_) | At::Nothing, None) => None,
+        (LinkState::Link(_) | LinkState::Nothing, None) => None,
     })
 }
 
@@ -173,17 +175,17 @@ pub fn close_door(settings: &Settings, env: &EnvName) -> Result<Option<PathBuf>,
 }
 
 pub(super) fn close(home: &Path, user_home: &Path, env: &EnvName) -> Result<Option<PathBuf>, StoreError> {
-    let failed = |source| StoreError::Door {
+    let failed = |source| StoreError::CondaLink {
         env: env.clone(),
         source,
     };
     let door = link(user_home, env);
     match links::at(&door).map_err(failed)? {
-        At::Link(found) if leads_to(&found, &envs_link(home, env)) || is_ours(&found, home, env) => {
+        LinkState::Link(found) if leads_to(&found, &envs_link(home, env)) || is_ours(&found, home, env) => {
             links::remove(&door).map_err(failed)?;
             Ok(Some(door))
         }
-        At::Link(_) | At::Nothing | At::Thing => Ok(None),
+        LinkState::Link(_) | LinkState::Nothing | LinkState::NotALink => Ok(None),
     }
 }
 
@@ -274,10 +276,10 @@ impl Namesakes {
     }
 }
 
-fn taken_here(env: &EnvName, door: &Path, at: &At) -> Finding {
+fn taken_here(env: &EnvName, door: &Path, at: &LinkState) -> Finding {
     let what = match at {
-        At::Link(target) => format!("is a link to {}", target.display()),
-        At::Nothing | At::Thing => "was not created by matenv".to_owned(),
+        LinkState::Link(target) => format!("is a link to {}", target.display()),
+        LinkState::Nothing | LinkState::NotALink => "was not created by matenv".to_owned(),
     };
     warning(
         format!(

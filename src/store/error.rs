@@ -57,7 +57,7 @@ pub enum StoreError {
     },
     /// The conda link could not be created, read or removed. Exit 1; the environment itself is not affected.
     #[error("failed to update the link by which conda finds `{env}`")]
-    Door {
+    CondaLink {
         /// The environment.
         env: EnvName,
         /// The cause.

@@ -4,25 +4,25 @@ use std::path::{Path, PathBuf};
 
 /// The type of file at a path.
 #[derive(Debug)]
-pub(super) enum At {
+pub(super) enum LinkState {
     /// The path does not exist.
     Nothing,
     /// A link and its target, which may not exist.
     Link(PathBuf),
     /// A folder or a file.
-    Thing,
+    NotALink,
 }
 
 /// Inspects `path` itself without following a link.
-pub(super) fn at(path: &Path) -> std::io::Result<At> {
+pub(super) fn at(path: &Path) -> std::io::Result<LinkState> {
     match fs_err::symlink_metadata(path) {
         Ok(metadata) if metadata.is_symlink() => {
             let target = fs_err::read_link(path)?;
             // `join` resolves a relative target against the link's folder and keeps an absolute one.
-            Ok(At::Link(path.parent().unwrap_or(path).join(target)))
+            Ok(LinkState::Link(path.parent().unwrap_or(path).join(target)))
         }
-        Ok(_) => Ok(At::Thing),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(At::Nothing),
+        Ok(_) => Ok(LinkState::NotALink),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(LinkState::Nothing),
         Err(error) => Err(error),
     }
 }
@@ -55,7 +55,7 @@ pub(super) fn replace(target: &Path, link: &Path) -> std::io::Result<()> {
     let name = link.file_name().unwrap_or_default().to_string_lossy();
     // No environment's name starts with a dot. After a crash, the next call removes this link.
     let temporary = link.with_file_name(format!(".{name}.new"));
-    if !matches!(at(&temporary)?, At::Nothing) {
+    if !matches!(at(&temporary)?, LinkState::Nothing) {
         remove(&temporary)?;
     }
     make(target, &temporary)?;
@@ -71,7 +71,7 @@ pub(super) fn replace(target: &Path, link: &Path) -> std::io::Result<()> {
 /// no other matenv process changes the link at the same time.
 #[cfg(windows)]
 pub(super) fn replace(target: &Path, link: &Path) -> std::io::Result<()> {
-    if let At::Link(_) = at(link)? {
+    if let LinkState::Link(_) = at(link)? {
         remove(link)?;
     }
     make(target, link)

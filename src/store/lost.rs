@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use super::{At, Generation, Store, StoreError, link, names_in};
+use super::{Generation, LinkState, Store, StoreError, link, names_in};
 use crate::names::{EnvName, typed};
 
 /// An environment that was installed and is broken now.
@@ -64,7 +64,7 @@ impl Store {
     /// Returns the broken environment, or `None` if its link leads to a generation or there is no link.
     pub fn lost(&self, env: &EnvName) -> Result<Option<Lost>, StoreError> {
         let link = self.link(env);
-        let At::Link(leads_to) = link::at(&link).map_err(StoreError::Read)? else {
+        let LinkState::Link(leads_to) = link::at(&link).map_err(StoreError::Read)? else {
             return Ok(None);
         };
         if self.current(env)?.is_some() {

@@ -45,7 +45,7 @@ use crate::{
     names::EnvName,
     store::drift::Fingerprint,
 };
-use link::At;
+use link::LinkState;
 
 /// The longest prefix that conda packages allow, in bytes.
 const MAX_PREFIX_LENGTH: usize = 255;
@@ -187,7 +187,7 @@ impl Store {
         }
         record.write(&staged.prefix)?;
         let link = self.link(&staged.env);
-        if let At::Thing = link::at(&link).map_err(StoreError::Read)? {
+        if let LinkState::NotALink = link::at(&link).map_err(StoreError::Read)? {
             return Err(StoreError::NotALink { path: link });
         }
         fs_err::create_dir_all(self.home.join("envs")).map_err(StoreError::Write)?;
@@ -241,9 +241,9 @@ impl Store {
         let door = crate::store::conda_link::close(&self.home, &self.user_home, env)?;
         let link = self.link(env);
         match link::at(&link).map_err(StoreError::Read)? {
-            At::Link(_) => link::remove(&link).map_err(StoreError::Write)?,
-            At::Nothing => {}
-            At::Thing => return Err(StoreError::NotALink { path: link }),
+            LinkState::Link(_) => link::remove(&link).map_err(StoreError::Write)?,
+            LinkState::Nothing => {}
+            LinkState::NotALink => return Err(StoreError::NotALink { path: link }),
         }
         let mut generations = Vec::new();
         for Folder { prefix, .. } in folders {
@@ -313,12 +313,12 @@ impl Store {
     fn current_prefix(&self, env: &EnvName) -> Result<Option<PathBuf>, StoreError> {
         let link = self.link(env);
         match link::at(&link).map_err(StoreError::Read)? {
-            At::Link(target) => {
+            LinkState::Link(target) => {
                 let name = target.file_name().and_then(|name| name.to_str()).unwrap_or_default();
                 Ok(Folder::named(name, env, &self.store()).map(|folder| folder.prefix))
             }
-            At::Nothing => Ok(None),
-            At::Thing => Err(StoreError::NotALink { path: link }),
+            LinkState::Nothing => Ok(None),
+            LinkState::NotALink => Err(StoreError::NotALink { path: link }),
         }
     }
 

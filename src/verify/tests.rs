@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     context::{
         event::Events,
-        settings::{Asked, Settings},
+        settings::{GlobalOptions, Settings},
     },
     process::Variables,
 };
@@ -21,7 +21,7 @@ fn prefix() -> tempfile::TempDir {
 
 fn context(home: &Path) -> Context {
     let variables = Variables::from_pairs([("HOME", home.as_os_str()), ("PATH", "/usr/bin:/bin".as_ref())]);
-    let settings = Settings::resolve(Asked::default(), variables, home).expect("settings");
+    let settings = Settings::resolve(GlobalOptions::default(), variables, home).expect("settings");
     Context::new(settings, Events::silent())
 }
 

@@ -10,7 +10,7 @@ use pep508_rs::VersionOrUrl;
 
 use super::{capped, me025_cuda_packages_disagree::is_nccl};
 use crate::{
-    audit::{Distribution, Inventory, StandIn, installers},
+    audit::{Distribution, Inventory, Substitute, installers},
     finding::{Code, Finding, Scope, Severity},
 };
 
@@ -75,7 +75,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
 fn find_provider<'a>(inventory: &'a Inventory, name: &str) -> Option<&'a Distribution> {
     inventory
         .get(name)
-        .or_else(|| StandIn::of(name).find_map(|other| inventory.get(other)))
+        .or_else(|| Substitute::of(name).find_map(|other| inventory.get(other)))
 }
 
 /// Checks whether another fault reports this requirement, with the error message that users see.
@@ -95,7 +95,7 @@ fn is_half_removed(inventory: &Inventory, needed: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::{Remains, RemainsKind};
+    use crate::audit::{Leftover, LeftoverKind};
 
     #[test]
     fn missing_and_wrong_versions_are_reported_and_other_platforms_are_not() {
@@ -154,9 +154,9 @@ mod tests {
         assert_eq!(detect(&inventory).len(), 1);
         std::sync::Arc::make_mut(&mut inventory.installed)
             .remains
-            .push(Remains {
+            .push(Leftover {
                 folder: "antlr4_python3_runtime-4.9.3.dist-info".to_owned(),
-                kind: RemainsKind::NoMetadata,
+                kind: LeftoverKind::NoMetadata,
             });
         assert_eq!(detect(&inventory), []);
     }

@@ -142,7 +142,7 @@ fn error(message: String, evidence: Vec<String>, remedy: String) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::LackingLibrary;
+    use crate::audit::MissingLibrary;
 
     fn found(library: &str) -> Vec<Finding> {
         let mut inventory = Inventory::of(&[]);
@@ -167,7 +167,7 @@ mod tests {
     fn on_windows_the_vc_runtime_comes_from_microsoft() {
         let mut inventory = Inventory::of(&[]);
         inventory.lacking_libraries = ["MSVCP140.dll", "libomp140.x86_64.dll"]
-            .map(|library| LackingLibrary {
+            .map(|library| MissingLibrary {
                 library: library.to_owned(),
                 needed_by: vec!["lib/python3.13/site-packages/torch/lib/fbgemm.dll".to_owned()],
             })

@@ -12,16 +12,16 @@ use std::collections::BTreeMap;
 
 use super::capped;
 use crate::{
-    audit::{Inventory, LackingVersion},
+    audit::{Inventory, MissingVersion},
     finding::{Code, Finding, Scope, Severity},
 };
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
-    let mut by_library: BTreeMap<_, Vec<&LackingVersion>> = BTreeMap::new();
+    let mut by_library: BTreeMap<_, Vec<&MissingVersion>> = BTreeMap::new();
     for lacking in &inventory.lacking_versions {
         by_library.entry(&lacking.library).or_default().push(lacking);
     }
-    let finding = |(library, lacking): (&std::path::PathBuf, Vec<&LackingVersion>)| {
+    let finding = |(library, lacking): (&std::path::PathBuf, Vec<&MissingVersion>)| {
         let name = library.file_name().unwrap_or_default().to_string_lossy();
         let first = lacking.first()?;
         let owner = inventory.files.words(&first.path);

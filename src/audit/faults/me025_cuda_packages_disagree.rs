@@ -15,14 +15,14 @@ use crate::{
         installers::{self, Installers, then},
     },
     finding::{Code, Finding, Scope, Severity},
-    lock::{Disagreement, Fault, Party, contradictions, cuda_major},
+    lock::{Fault, WheelConflict, WheelRef, contradictions, cuda_major},
     names::ProfileName,
     profile::stack::Stacks,
 };
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
-    let parties: Vec<Party> = inventory.installed.distributions.iter().map(party).collect();
-    let mut found: Vec<Disagreement> = contradictions(&parties);
+    let parties: Vec<WheelRef> = inventory.installed.distributions.iter().map(party).collect();
+    let mut found: Vec<WheelConflict> = contradictions(&parties);
     let two_nccl = found.iter().any(|one| one.fault == Fault::TwoNccl);
     found.retain(|one| match one.fault {
         Fault::TwoNccl => true,
@@ -46,12 +46,12 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
         .collect()
 }
 
-fn party(distribution: &Distribution) -> Party {
-    Party::new(distribution.name.as_ref(), distribution.version.to_string())
+fn party(distribution: &Distribution) -> WheelRef {
+    WheelRef::new(distribution.name.as_ref(), distribution.version.to_string())
 }
 
 /// Returns the commands for a prefix without a lock.
-fn remedy(one: &Disagreement, inventory: &Inventory, by: &Installers<'_>) -> String {
+fn remedy(one: &WheelConflict, inventory: &Inventory, by: &Installers<'_>) -> String {
     match one.fault {
         Fault::TwoNccl | Fault::OtherNccl => nccl_of_torch(inventory, by),
         Fault::OtherTensorRt { needed } => by.answer(&[major(&one.second.name, needed)], None),
@@ -97,7 +97,10 @@ fn one_cuda(inventory: &Inventory, by: &Installers<'_>) -> String {
             .map(|(_, major)| *major)
     };
     let of_torch = inventory.get("torch").and_then(|torch| {
-        let mut needs = torch.requires.iter().map(|needs| Party::new(needs.name.as_ref(), ""));
+        let mut needs = torch
+            .requires
+            .iter()
+            .map(|needs| WheelRef::new(needs.name.as_ref(), ""));
         needs.find_map(|needs| cuda_major(&needs))
     });
     let newest = || all.iter().map(|(_, major)| *major).max();
@@ -136,14 +139,14 @@ pub(super) fn is_nccl(name: &str) -> bool {
 }
 
 /// Returns the installed NCCL as a disagreement if torch's metadata pins another release.
-fn other_nccl(inventory: &Inventory) -> Option<Disagreement> {
+fn other_nccl(inventory: &Inventory) -> Option<WheelConflict> {
     let torch = inventory.get("torch")?;
     let pin = torch.requires.iter().find(|needs| is_nccl(needs.name.as_ref()))?;
     let there = inventory.get(pin.name.as_ref())?;
     let Some(VersionOrUrl::VersionSpecifier(specifiers)) = &pin.version_or_url else {
         return None;
     };
-    (!specifiers.contains(&there.version)).then(|| Disagreement {
+    (!specifiers.contains(&there.version)).then(|| WheelConflict {
         fault: Fault::OtherNccl,
         first: party(torch),
         second: party(there),

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use super::capped;
 use crate::{
     audit::{
-        Inventory, Owner, RemainsKind,
+        Inventory, LeftoverKind, Owner,
         installers::{delete, then},
     },
     finding::{Code, Finding, Scope, Severity},
@@ -43,9 +43,9 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
     let remains = inventory.installed.remains.iter().map(|remains| {
         let folder = &remains.folder;
         let (severity, message) = match remains.kind {
-            RemainsKind::NoMetadata => (Severity::Error, format!("{folder} is half removed: it has no METADATA")),
-            RemainsKind::NoRecord => (Severity::Error, format!("{folder} is half removed: it has no RECORD")),
-            RemainsKind::Aside => (
+            LeftoverKind::NoMetadata => (Severity::Error, format!("{folder} is half removed: it has no METADATA")),
+            LeftoverKind::NoRecord => (Severity::Error, format!("{folder} is half removed: it has no RECORD")),
+            LeftoverKind::Aside => (
                 Severity::Warning,
                 format!("{folder} is left over from a package that pip did not remove completely"),
             ),
@@ -55,7 +55,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             .path(&format!("{}/{folder}", inventory.installed.site_packages));
         let package = folder
             .strip_suffix(".dist-info")
-            .filter(|_| remains.kind != RemainsKind::Aside)
+            .filter(|_| remains.kind != LeftoverKind::Aside)
             .and_then(|whole| whole.split_once('-'));
         let package = package.map(|(name, version)| owner(name, version, false));
         Finding {

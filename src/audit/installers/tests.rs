@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     audit::{
-        LackingLibrary,
+        MissingLibrary,
         fixtures::{Prefix, SITE},
     },
     finding::Code,
@@ -288,7 +288,7 @@ fn every_other_fault_of_the_files_has_a_command() {
     let prefix = with_pip();
     prefix.wheel("torch", "2.15.0", &[("torch/lib/torch_python.dll", b"1")]);
     let mut inventory = of(&prefix);
-    inventory.lacking_libraries.push(LackingLibrary {
+    inventory.lacking_libraries.push(MissingLibrary {
         library: "c10.dll".to_owned(),
         needed_by: vec![format!("{SITE}/torch/lib/torch_python.dll")],
     });

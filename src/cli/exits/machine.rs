@@ -3,36 +3,36 @@
 use super::super::{Exit, Failure, error::DISK};
 use crate::{
     certificate::CertificateError,
-    install::{LockedError, RoomError},
-    lock::{CONFLICT, LAB_BESIDE, LockError},
+    install::{DiskSpaceError, LockedError},
+    lock::{CONFLICT, LAB_SIDECAR, LockError},
     manifest::lab::LAB_LOCK,
     run::{launch::LaunchError, menu::MenuError},
     store::StoreError,
 };
 
-impl From<RoomError> for Failure {
-    fn from(error: RoomError) -> Self {
+impl From<DiskSpaceError> for Failure {
+    fn from(error: DiskSpaceError) -> Self {
         let (code, help) = match &error {
-            RoomError::NotWritable { folder, variable, .. } => (
+            DiskSpaceError::NotWritable { folder, variable, .. } => (
                 "disk::not_writable",
                 format!(
                     "get write permission for {}, or use another folder: {variable}=DIR",
                     folder.display()
                 ),
             ),
-            RoomError::NoExec { .. } => (
+            DiskSpaceError::NoExec { .. } => (
                 "disk::noexec",
                 "use a folder on a filesystem that is not mounted noexec: MATENV_HOME=DIR".to_owned(),
             ),
-            RoomError::NoLocks { variable, .. } => (
+            DiskSpaceError::NoLocks { variable, .. } => (
                 "disk::no_locks",
                 format!("use a folder on a local disk: {variable}=DIR"),
             ),
-            RoomError::Space { variables, .. } => (
+            DiskSpaceError::Space { variables, .. } => (
                 "disk::space",
                 format!("free disk space (df -h), or use folders on another disk: {variables}"),
             ),
-            RoomError::Inodes { variables, .. } => (
+            DiskSpaceError::Inodes { variables, .. } => (
                 "disk::inodes",
                 format!("remove files (df -i), or use folders on another disk: {variables}"),
             ),
@@ -60,7 +60,7 @@ impl From<LockError> for Failure {
                 Exit::Integrity,
                 "keep both files of one side, then lock again: git checkout --ours matenv.lock matenv-lock.json, then: matenv lock",
             ),
-            LockError::Damaged { path, .. } if path.ends_with(LAB_LOCK) || path.ends_with(LAB_BESIDE) => (
+            LockError::Damaged { path, .. } if path.ends_with(LAB_LOCK) || path.ends_with(LAB_SIDECAR) => (
                 "lock::damaged",
                 Exit::Integrity,
                 "restore both files from version control: git checkout -- matenv.lock matenv-lock.json; or remove both, then: matenv lock (versions may change)",
@@ -138,7 +138,7 @@ impl From<StoreError> for Failure {
                 Exit::Machine,
                 format!("end that program, or remove the environment anyway: matenv remove {env} --force"),
             ),
-            StoreError::Door { .. } => (
+            StoreError::CondaLink { .. } => (
                 "store::conda_link",
                 Exit::Machine,
                 "get write permission for ~/.conda/envs, where conda looks for environments".to_owned(),

@@ -14,7 +14,7 @@ use crate::{
     doctor::{DoctorError, repair::RepairError},
     files::toml_file::TomlFile,
     hardware::HardwareFileError,
-    install::{InstallError, MeantError},
+    install::{InstallError, SafeguardError},
     manifest::ManifestError,
     plan::PlanError,
     verify::VerifyError,
@@ -135,16 +135,16 @@ impl From<PlanError> for Failure {
     }
 }
 
-impl From<MeantError> for Failure {
-    fn from(error: MeantError) -> Self {
+impl From<SafeguardError> for Failure {
+    fn from(error: SafeguardError) -> Self {
         let (code, exit, help) = match &error {
-            MeantError::NeedsCross { .. } => (
+            SafeguardError::NeedsCross { .. } => (
                 "install::needs_cross",
                 Exit::Unsupported,
                 "if that is intended, run the command again with --cross: steps that need the GPU are skipped here"
                     .to_owned(),
             ),
-            MeantError::Replaces { env, profile, .. } => (
+            SafeguardError::Replaces { env, profile, .. } => (
                 "install::replaces",
                 Exit::Usage,
                 format!("to keep both: --name {env}-{profile}; to replace it: --profile {profile} --force"),
@@ -260,20 +260,20 @@ impl From<InstallError> for Failure {
                     .to_owned(),
             ),
             InstallError::Checkout(error) => error.into(),
-            InstallError::Room(error) => error.into(),
+            InstallError::DiskSpace(error) => error.into(),
             InstallError::Conda(error) => error.into(),
             InstallError::Uv(error) => error.into(),
             InstallError::Pypi(error) => error.into(),
             InstallError::Lock(error) => error.into(),
             InstallError::Locked(error) => error.into(),
-            InstallError::Meant(error) => error.into(),
+            InstallError::Safeguard(error) => error.into(),
             InstallError::Store(error) => error.into(),
             InstallError::Audit(error) => error.into(),
-            error @ InstallError::Reach(_) => Self::new(&error, "preload::write", Exit::Machine, DISK.to_owned()),
+            error @ InstallError::Preload(_) => Self::new(&error, "preload::write", Exit::Machine, DISK.to_owned()),
             InstallError::Verify(error) => error.into(),
             InstallError::Bench(error) => error.into(),
             InstallError::Certificate(error) => error.into(),
-            InstallError::Kept { ref typed, .. } => Self::new(
+            InstallError::ReadRecord { ref typed, .. } => Self::new(
                 &error,
                 "install::plan_record",
                 Exit::Integrity,

@@ -3,7 +3,7 @@
 use super::super::{Exit, Failure, error::DISK};
 use crate::{
     context::sources::SourceName,
-    lock::{Disagreement, Fault},
+    lock::{Fault, WheelConflict},
     manifest::checkout::CheckoutError,
     packages::{
         conda::{CondaError, host_python::HostPythonError},
@@ -275,7 +275,7 @@ fn unreachable(source: SourceName, offline: bool) -> (&'static str, String) {
 }
 
 /// Returns the code and the help of wheels that contradict each other.
-fn disagreement(error: &Disagreement) -> (&'static str, String) {
+fn disagreement(error: &WheelConflict) -> (&'static str, String) {
     let code = match error.fault {
         Fault::TwoOnnxRuntimes => "pypi::two_onnxruntimes",
         Fault::TwoNccl => "pypi::two_nccl",

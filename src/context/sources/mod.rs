@@ -9,6 +9,6 @@ mod effective;
 mod mirror;
 mod name;
 
-pub use crate::context::sources::effective::{Index, MachinePypi, Sources};
+pub use effective::{Index, MachinePypi, Sources};
 pub use mirror::{Mirror, MirrorError, Replaced, Target};
 pub use name::SourceName;

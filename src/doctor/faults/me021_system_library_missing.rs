@@ -12,7 +12,7 @@ use std::{
 };
 
 use crate::{
-    doctor::{examined::Patient, process::BINDINGS},
+    doctor::{examined::ExaminedPrefix, process::BINDINGS},
     finding::{Code, Finding, Scope, Severity},
     profile::system_libraries,
 };
@@ -22,7 +22,7 @@ use crate::{
 pub(crate) fn detect(
     for_qt: &BTreeMap<String, PathBuf>,
     for_imports: &BTreeMap<String, String>,
-    patient: &Patient,
+    patient: &ExaminedPrefix,
 ) -> Vec<Finding> {
     let asks = |file: &PathBuf| file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut missing: BTreeMap<&str, String> = for_imports
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn all_packages_are_in_one_command() {
-        let patient = Patient::foreign(Path::new("/e"));
+        let patient = ExaminedPrefix::foreign(Path::new("/e"));
         assert_eq!(detect(&BTreeMap::new(), &BTreeMap::new(), &patient), []);
         let asks = PathBuf::from("/e/PySide6/Qt/plugins/platforms/libqxcb.so");
         let missing = ["libEGL.so.1", "libxcb-cursor.so.0"].map(|name| (name.to_owned(), asks.clone()));
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn an_import_that_fails_without_the_library_is_one_error() {
-        let patient = Patient::foreign(Path::new("/e"));
+        let patient = ExaminedPrefix::foreign(Path::new("/e"));
         let of = |module: &str| BTreeMap::from([("libGL.so.1".to_owned(), module.to_owned())]);
         let found = detect(&BTreeMap::new(), &of("cv2"), &patient);
         assert_eq!((found.len(), found[0].severity), (1, Severity::Error));

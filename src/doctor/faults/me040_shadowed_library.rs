@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     doctor::{
-        examined::Patient,
+        examined::ExaminedPrefix,
         process::{Injection, Namesake},
     },
     finding::{Code, Finding, Scope, Severity},
@@ -25,7 +25,7 @@ const SHOWN: usize = 3;
 /// Maximum number of failed imports in the evidence: usually all fail for one reason.
 const SHOWN_FAILURES: usize = 2;
 
-pub(crate) fn detect(injection: &Injection, patient: &Patient) -> Vec<Finding> {
+pub(crate) fn detect(injection: &Injection, patient: &ExaminedPrefix) -> Vec<Finding> {
     let loaded: Vec<&Namesake> = injection.namesakes.iter().filter(|one| one.taken).collect();
     if !injection.broken.is_empty() {
         // A library that fails at its first symbol does not stay loaded. Then any of them can be the cause.
@@ -86,7 +86,13 @@ pub(crate) fn detect(injection: &Injection, patient: &Patient) -> Vec<Finding> {
     )]
 }
 
-fn finding(severity: Severity, message: String, evidence: Vec<String>, patient: &Patient, variable: &str) -> Finding {
+fn finding(
+    severity: Severity,
+    message: String,
+    evidence: Vec<String>,
+    patient: &ExaminedPrefix,
+    variable: &str,
+) -> Finding {
     let variable = variable.split(" and ").next().unwrap_or(variable);
     let finding = Finding::new(Code::ShadowedLibrary, severity, Scope::Process, message).with_evidence(evidence);
     // Without an effect there is nothing to fix.
@@ -145,7 +151,10 @@ mod tests {
 
     fn found(namesakes: Vec<Namesake>, broken: &[(&str, &str)]) -> Vec<Finding> {
         let broken = broken.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
-        detect(&Injection { namesakes, broken }, &Patient::foreign(Path::new("/e")))
+        detect(
+            &Injection { namesakes, broken },
+            &ExaminedPrefix::foreign(Path::new("/e")),
+        )
     }
 
     #[test]

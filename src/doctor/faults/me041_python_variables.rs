@@ -11,7 +11,7 @@
 
 use crate::{
     doctor::{
-        examined::Patient,
+        examined::ExaminedPrefix,
         process::{PythonPath, Shadowed, Shadowing},
     },
     finding::{Code, Finding, Scope, Severity},
@@ -20,7 +20,7 @@ use crate::{
 /// Maximum number of modules in the evidence. The rest are only counted.
 const SHOWN: usize = 5;
 
-pub(crate) fn detect(python: &PythonPath, patient: &Patient) -> Vec<Finding> {
+pub(crate) fn detect(python: &PythonPath, patient: &ExaminedPrefix) -> Vec<Finding> {
     let home = python.home.as_ref().map(|home| {
         let (message, evidence) = match (&home.prefix, &home.broken) {
             (Ok(_), Some((statement, why))) => (
@@ -111,8 +111,8 @@ mod tests {
     use super::*;
     use crate::doctor::process::{Broken, Home};
 
-    fn patient() -> Patient {
-        Patient::foreign(Path::new("/e"))
+    fn patient() -> ExaminedPrefix {
+        ExaminedPrefix::foreign(Path::new("/e"))
     }
 
     fn numpy(broken: Option<&str>) -> PythonPath {

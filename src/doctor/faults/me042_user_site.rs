@@ -11,11 +11,11 @@
 
 use super::me041_python_variables::shadowing;
 use crate::{
-    doctor::{examined::Patient, process::PythonPath},
+    doctor::{examined::ExaminedPrefix, process::PythonPath},
     finding::{Code, Finding},
 };
 
-pub(crate) fn detect(python: &PythonPath, patient: &Patient) -> Vec<Finding> {
+pub(crate) fn detect(python: &PythonPath, patient: &ExaminedPrefix) -> Vec<Finding> {
     let set = if cfg!(windows) {
         "set PYTHONNOUSERSITE=1"
     } else {
@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn only_a_package_in_both_folders_is_reported() {
-        let patient = Patient::foreign(Path::new("/e"));
+        let patient = ExaminedPrefix::foreign(Path::new("/e"));
         assert_eq!(detect(&PythonPath::default(), &patient), []);
         let python = PythonPath {
             by_user_site: Shadowing {

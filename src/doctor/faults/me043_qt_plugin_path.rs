@@ -9,15 +9,15 @@
 //! `unset QT_PLUGIN_PATH`.
 
 use crate::{
-    doctor::{examined::Patient, process::Plugins},
+    doctor::{examined::ExaminedPrefix, process::Plugins},
     finding::{Code, Finding, Scope, Severity},
 };
 
-pub(crate) fn detect(plugins: &[Plugins], patient: &Patient) -> Vec<Finding> {
+pub(crate) fn detect(plugins: &[Plugins], patient: &ExaminedPrefix) -> Vec<Finding> {
     plugins.iter().map(|one| finding(one, patient)).collect()
 }
 
-fn finding(plugins: &Plugins, patient: &Patient) -> Finding {
+fn finding(plugins: &Plugins, patient: &ExaminedPrefix) -> Finding {
     let (variable, binding) = (plugins.variable, plugins.binding);
     let does = format!(
         "{variable} in this shell points to plugins of another Qt than the {binding} of {}",
@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn the_severity_follows_from_the_trial() {
-        let patient = Patient::foreign(Path::new("/e"));
+        let patient = ExaminedPrefix::foreign(Path::new("/e"));
         assert_eq!(detect(&[], &patient), []);
         let of = |taken: &[&str], broken: Option<&str>| {
             let plugins = Plugins {

@@ -8,11 +8,11 @@
 //! is active, then `conda activate ENV`.
 
 use crate::{
-    doctor::{examined::Patient, process::Mixed},
+    doctor::{examined::ExaminedPrefix, process::MixedActivation},
     finding::{Code, Finding, Scope, Severity},
 };
 
-pub(crate) fn detect(mixed: Option<&Mixed>, patient: &Patient) -> Vec<Finding> {
+pub(crate) fn detect(mixed: Option<&MixedActivation>, patient: &ExaminedPrefix) -> Vec<Finding> {
     let Some(mixed) = mixed else { return Vec::new() };
     let remedy = match patient.env() {
         Some(env) => format!("matenv run {env} -- python …   or   conda deactivate, then conda activate {env}"),
@@ -45,9 +45,9 @@ mod tests {
 
     #[test]
     fn both_environments_are_named() {
-        let patient = Patient::foreign(Path::new("/e"));
+        let patient = ExaminedPrefix::foreign(Path::new("/e"));
         assert_eq!(detect(None, &patient), []);
-        let mixed = Mixed {
+        let mixed = MixedActivation {
             variable: "CONDA_PREFIX",
             active: "/home/you/miniforge3".into(),
             python: "/e/bin/python".into(),

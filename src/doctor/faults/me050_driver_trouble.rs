@@ -7,13 +7,13 @@
 //! Remedy: follow the finding's own remedy. In most cases, reboot or install a newer driver.
 
 use crate::{
-    doctor::{examined::Patient, host::HostFacts},
+    doctor::{examined::ExaminedPrefix, host::HostFacts},
     finding::{Code, Finding, Scope, Severity},
     profile::stack::Backends,
 };
 
-pub(crate) fn detect(host: &HostFacts, patients: &[Patient]) -> Vec<Finding> {
-    let needed = patients.iter().any(Patient::needs_nvidia);
+pub(crate) fn detect(host: &HostFacts, patients: &[ExaminedPrefix]) -> Vec<Finding> {
+    let needed = patients.iter().any(ExaminedPrefix::needs_nvidia);
     let (problem, warning) = if needed {
         (Severity::Error, Severity::Warning)
     } else {
@@ -50,7 +50,7 @@ pub(crate) fn detect(host: &HostFacts, patients: &[Patient]) -> Vec<Finding> {
 }
 
 /// Reports a driver or a GPU that does not fit what an environment was created for.
-fn check_patient(host: &HostFacts, patient: &Patient) -> Option<Finding> {
+fn check_patient(host: &HostFacts, patient: &ExaminedPrefix) -> Option<Finding> {
     let major = patient.cuda?;
     let hardware = &host.hardware;
     if let Some(served) = hardware.served_cuda().filter(|served| served.major < major) {
@@ -112,7 +112,7 @@ fn finding(severity: Severity, message: String, evidence: Vec<String>, remedy: S
 mod tests {
     use super::*;
     use crate::doctor::{
-        Described,
+        TargetMachine,
         tests::{gpu_patient, host},
     };
 
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn a_described_machine_is_judged_only_by_what_it_lacks() {
         let described = |mut host: HostFacts| {
-            host.described = Some(Described {
+            host.described = Some(TargetMachine {
                 hardware: host.hardware.clone(),
                 file: "rig.json".into(),
             });

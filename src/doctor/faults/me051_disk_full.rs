@@ -15,7 +15,7 @@ use indicatif::DecimalBytes;
 
 use crate::{
     doctor::{
-        examined::Patient,
+        examined::ExaminedPrefix,
         host::{HostFacts, Place},
     },
     finding::{Code, Finding, Scope, Severity},
@@ -26,7 +26,7 @@ const NOTHING: (u64, u64) = (20_000_000, 100);
 /// Bytes and files: with less free, no environment can be installed. The smallest has 100 MB and 5,000 files.
 const LITTLE: (u64, u64) = (1_000_000_000, 10_000);
 
-pub(crate) fn detect(host: &HostFacts, patients: &[Patient]) -> Vec<Finding> {
+pub(crate) fn detect(host: &HostFacts, patients: &[ExaminedPrefix]) -> Vec<Finding> {
     let largest = patients
         .iter()
         .filter_map(|patient| patient.made.as_ref()?.certificate.size)

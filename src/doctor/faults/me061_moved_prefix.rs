@@ -8,11 +8,11 @@
 //! `matenv install ENV --force`.
 
 use crate::{
-    doctor::{examined::Patient, host::Moved},
+    doctor::{examined::ExaminedPrefix, host::Moved},
     finding::{Code, Finding, Scope, Severity},
 };
 
-pub(crate) fn detect(moved: Option<&Moved>, patient: &Patient) -> Vec<Finding> {
+pub(crate) fn detect(moved: Option<&Moved>, patient: &ExaminedPrefix) -> Vec<Finding> {
     let Some(moved) = moved else { return Vec::new() };
     let does = if moved.is_there {
         "its programs start the Python of that folder"
@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn the_effect_on_its_programs_is_reported() {
-        let patient = Patient::foreign(Path::new("/new"));
+        let patient = ExaminedPrefix::foreign(Path::new("/new"));
         assert_eq!(detect(None, &patient), []);
         let of = |is_there| {
             let moved = Moved {

@@ -8,11 +8,11 @@
 //! `MATENV_HOME=DIR matenv install ENV`.
 
 use crate::{
-    doctor::examined::Patient,
+    doctor::examined::ExaminedPrefix,
     finding::{Code, Finding, Scope, Severity},
 };
 
-pub(crate) fn detect(read_only: bool, patient: &Patient) -> Vec<Finding> {
+pub(crate) fn detect(read_only: bool, patient: &ExaminedPrefix) -> Vec<Finding> {
     if !read_only {
         return Vec::new();
     }
@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn a_read_only_prefix_is_an_info() {
-        let patient = Patient::foreign(Path::new("/srv/lab/env"));
+        let patient = ExaminedPrefix::foreign(Path::new("/srv/lab/env"));
         assert_eq!(detect(false, &patient), []);
         assert_eq!(detect(true, &patient)[0].severity, Severity::Info);
     }

@@ -38,13 +38,13 @@ use super::{
 };
 use crate::{
     audit,
-    doctor::examined::Patient,
+    doctor::examined::ExaminedPrefix,
     finding::{Code, Finding},
 };
 pub(super) use me063_generation_gone::detect as detect_lost;
 
 /// Detects all faults of the machine that matter to the prefixes on it.
-pub(super) fn detect_host(host: &HostFacts, patients: &[Patient]) -> Vec<Finding> {
+pub(super) fn detect_host(host: &HostFacts, patients: &[ExaminedPrefix]) -> Vec<Finding> {
     let mut found = me050_driver_trouble::detect(host, patients);
     found.extend(me051_disk_full::detect(host, patients));
     let others = [
@@ -68,7 +68,7 @@ pub(super) fn detect_host(host: &HostFacts, patients: &[Patient]) -> Vec<Finding
 pub(super) fn detect_prefix(
     facts: &PrefixFacts,
     missing_for_imports: &BTreeMap<String, String>,
-    patient: &Patient,
+    patient: &ExaminedPrefix,
 ) -> Vec<Finding> {
     let mut found = me021_system_library_missing::detect(&facts.missing_for_qt, missing_for_imports, patient);
     found.extend(facts.door.clone());
@@ -78,7 +78,7 @@ pub(super) fn detect_prefix(
 }
 
 /// Detects all faults that the variables of this shell cause in a prefix.
-pub(super) fn detect_process(process: &ProcessFacts, patient: &Patient) -> Vec<Finding> {
+pub(super) fn detect_process(process: &ProcessFacts, patient: &ExaminedPrefix) -> Vec<Finding> {
     let mut found = me040_shadowed_library::detect(&process.injection, patient);
     found.extend(me041_python_variables::detect(&process.python, patient));
     found.extend(me042_user_site::detect(&process.python, patient));

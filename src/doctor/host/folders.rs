@@ -6,7 +6,7 @@ use super::Quota;
 use crate::{
     context::Context,
     files::Filesystem,
-    install::{PlaceFacts, lock_refused},
+    install::{FolderFacts, lock_refused},
 };
 
 /// A folder that installations write to, with the results of tests in it.
@@ -28,7 +28,7 @@ pub(crate) struct Place {
 /// Inspects and tests all folders concurrently.
 pub(super) async fn all(ctx: &Context) -> Vec<Place> {
     let store = ctx.settings.home.clone();
-    let places = PlaceFacts::all(ctx).into_iter().map(|facts| {
+    let places = FolderFacts::all(ctx).into_iter().map(|facts| {
         let (store, settings) = (store.clone(), ctx.settings.clone());
         async move {
             let asked = facts.folder.clone();
@@ -51,7 +51,7 @@ pub(super) async fn all(ctx: &Context) -> Vec<Place> {
     join_all(places).await
 }
 
-fn link_refused(facts: &PlaceFacts, store: &Path) -> Option<String> {
+fn link_refused(facts: &FolderFacts, store: &Path) -> Option<String> {
     if facts.folder == store || !facts.folder.is_dir() || !store.is_dir() {
         return None;
     }

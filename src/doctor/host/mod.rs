@@ -13,14 +13,14 @@ mod qt;
 mod quota;
 mod sources;
 
-pub(crate) use crate::doctor::host::folders::Place;
 pub(crate) use conda::{CondaFacts, Defaults};
+pub(crate) use folders::Place;
 pub(crate) use nvidia::NvidiaFacts;
 pub(crate) use prefix::{Moved, PrefixFacts};
 pub(crate) use quota::Quota;
 pub(crate) use sources::{Metadata, SourceFacts, Tls};
 
-use super::Described;
+use super::TargetMachine;
 use crate::{context::Context, hardware::Hardware};
 
 /// Facts about this machine.
@@ -29,7 +29,7 @@ pub(crate) struct HostFacts {
     /// The hardware of this machine, or of the machine in a hardware file.
     pub(crate) hardware: Hardware,
     /// The hardware file, if `hardware` comes from one. All other facts are about this machine.
-    pub(crate) described: Option<Described>,
+    pub(crate) described: Option<TargetMachine>,
     pub(crate) nvidia: NvidiaFacts,
     pub(crate) places: Vec<Place>,
     /// The sources that were contacted; none with `--offline`.
@@ -43,7 +43,7 @@ pub(crate) struct HostFacts {
 
 impl HostFacts {
     /// Gathers all facts concurrently. If a hardware file describes the driver and GPUs, they are not detected here.
-    pub(crate) async fn gather(ctx: &Context, described: Option<&Described>) -> std::io::Result<Self> {
+    pub(crate) async fn gather(ctx: &Context, described: Option<&TargetMachine>) -> std::io::Result<Self> {
         let from_file = described.map(|described| described.hardware.clone());
         let at_hand = {
             let ctx = ctx.clone();

@@ -9,7 +9,7 @@ use std::{
 
 use super::qt;
 use crate::{
-    context::settings::Settings, doctor::examined::Patient, files::layout, finding::Finding, store::conda_link,
+    context::settings::Settings, doctor::examined::ExaminedPrefix, files::layout, finding::Finding, store::conda_link,
 };
 
 /// Facts about a prefix as a folder on this machine.
@@ -37,7 +37,7 @@ pub(crate) struct Moved {
 }
 
 impl PrefixFacts {
-    pub(crate) fn look(settings: &Settings, patient: &Patient) -> Self {
+    pub(crate) fn look(settings: &Settings, patient: &ExaminedPrefix) -> Self {
         let door = patient.made.as_ref().and_then(|made| {
             conda_link::look(settings, &made.plan.manifest, &made.generation.env)
                 .inspect_err(|error| tracing::warn!("{error}"))

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{doctor::examined::Patient, files::layout, process::Variables};
+use crate::{doctor::examined::ExaminedPrefix, files::layout, process::Variables};
 
 /// A shell that is half in one environment and half in another.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Mixed {
+pub(crate) struct MixedActivation {
     /// `CONDA_PREFIX`, or `VIRTUAL_ENV`.
     pub(crate) variable: &'static str,
     /// The environment that the variable names.
@@ -17,7 +17,7 @@ pub(crate) struct Mixed {
 
 /// Checks whether one half of this shell uses the examined environment and the other half another one. A shell that is
 /// fully in another environment is not a problem: programs that matenv starts do not get its variables.
-pub(crate) fn look(variables: &Variables, patient: &Patient) -> Option<Mixed> {
+pub(crate) fn look(variables: &Variables, patient: &ExaminedPrefix) -> Option<MixedActivation> {
     let search = variables.get("PATH")?;
     let name = if cfg!(windows) { "python.exe" } else { "python" };
     let python = std::env::split_paths(search)
@@ -29,7 +29,7 @@ pub(crate) fn look(variables: &Variables, patient: &Patient) -> Option<Mixed> {
         .into_iter()
         .find_map(|name| Some((name, variables.path(name)?)))?;
     let active_is_ours = same(&active, &patient.prefix);
-    (runs_ours != active_is_ours).then_some(Mixed {
+    (runs_ours != active_is_ours).then_some(MixedActivation {
         variable,
         active,
         python,
@@ -63,7 +63,7 @@ mod tests {
         }
         // The path of a conda link.
         fs_err::os::unix::fs::symlink(of("ours"), of("link")).expect("linked");
-        let patient = Patient::foreign(&of("ours"));
+        let patient = ExaminedPrefix::foreign(&of("ours"));
         let mixed = |active: Option<&str>, first: &str| {
             let path = of(first).join("bin").display().to_string();
             let mut pairs = vec![("PATH", path)];

@@ -13,7 +13,7 @@ use std::{
 use rayon::prelude::*;
 
 use super::trial::Trial;
-use crate::{binary::Dynamic, context::Context, doctor::examined::Patient, files::layout, process::Variables};
+use crate::{binary::Dynamic, context::Context, doctor::examined::ExaminedPrefix, files::layout, process::Variables};
 
 /// Variables that add library folders to every program.
 const SEARCHED: &[&str] = if cfg!(target_os = "macos") {
@@ -72,7 +72,7 @@ pub(crate) struct Injection {
 }
 
 /// Inspects the variables, and tests their effects in trial runs.
-pub(super) async fn look(ctx: &Context, patient: &Patient) -> std::io::Result<Injection> {
+pub(super) async fn look(ctx: &Context, patient: &ExaminedPrefix) -> std::io::Result<Injection> {
     let variables = &with_absolute_folders(&ctx.settings.variables, &ctx.settings.cwd);
     let injected = injected(variables, &patient.prefix);
     if injected.is_empty() {

@@ -11,7 +11,7 @@ mod python_path;
 mod qt;
 mod trial;
 
-pub(crate) use activation::Mixed;
+pub(crate) use activation::MixedActivation;
 pub(crate) use libraries::{Injection, Namesake};
 #[cfg(test)]
 pub(crate) use python_path::{Broken, Home};
@@ -19,7 +19,7 @@ pub(crate) use python_path::{PythonPath, Shadowed, Shadowing};
 pub(crate) use qt::{BINDINGS, Plugins, binding};
 pub(crate) use trial::Trial;
 
-use crate::{audit::Installed, context::Context, doctor::examined::Patient};
+use crate::{audit::Installed, context::Context, doctor::examined::ExaminedPrefix};
 
 /// The effects of this shell's variables on one environment.
 #[derive(Debug, Clone, Default)]
@@ -27,14 +27,14 @@ pub(crate) struct ProcessFacts {
     pub(crate) injection: Injection,
     pub(crate) python: PythonPath,
     pub(crate) plugins: Vec<Plugins>,
-    pub(crate) mixed: Option<Mixed>,
+    pub(crate) mixed: Option<MixedActivation>,
 }
 
 impl ProcessFacts {
     /// Gathers all facts concurrently.
     pub(crate) async fn gather(
         ctx: &Context,
-        patient: &Patient,
+        patient: &ExaminedPrefix,
         installed: Option<&Installed>,
     ) -> std::io::Result<Self> {
         let (injection, python, plugins) = tokio::try_join!(

@@ -11,7 +11,7 @@ use super::{
     dependents::dependents,
     trial::{self, Trial},
 };
-use crate::{audit::Installed, context::Context, doctor::examined::Patient, files::layout, process::Variables};
+use crate::{audit::Installed, context::Context, doctor::examined::ExaminedPrefix, files::layout, process::Variables};
 
 const SCRIPT: &str = include_str!("python_path.py");
 
@@ -76,7 +76,7 @@ pub(crate) struct PythonPath {
 /// Inspects the variables and the user's site-packages, and tests them with the environment's Python.
 pub(super) async fn look(
     ctx: &Context,
-    patient: &Patient,
+    patient: &ExaminedPrefix,
     installed: Option<&Installed>,
 ) -> std::io::Result<PythonPath> {
     let (variables, cwd) = (&ctx.settings.variables, &ctx.settings.cwd);
@@ -121,7 +121,7 @@ fn entries(value: &OsStr, cwd: &Path) -> Vec<PathBuf> {
 
 async fn shadowed(
     ctx: &Context,
-    patient: &Patient,
+    patient: &ExaminedPrefix,
     installed: Option<&Installed>,
     folders: &[PathBuf],
     more: &[(&str, Option<OsString>)],
@@ -198,7 +198,7 @@ fn read(output: &str) -> Vec<Shadowed> {
         .collect()
 }
 
-async fn home(ctx: &Context, patient: &Patient) -> std::io::Result<Option<Home>> {
+async fn home(ctx: &Context, patient: &ExaminedPrefix) -> std::io::Result<Option<Home>> {
     let Some(value) = ctx.settings.variables.get("PYTHONHOME") else {
         return Ok(None);
     };

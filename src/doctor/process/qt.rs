@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::trial::Trial;
-use crate::{context::Context, doctor::examined::Patient, files::layout};
+use crate::{context::Context, doctor::examined::ExaminedPrefix, files::layout};
 
 /// Variables that name folders of Qt plugins.
 const VARIABLES: [&str; 2] = ["QT_QPA_PLATFORM_PLUGIN_PATH", "QT_PLUGIN_PATH"];
@@ -36,7 +36,7 @@ pub(crate) fn binding(prefix: &Path) -> Option<&'static str> {
 }
 
 /// Inspects the variables, and starts the environment's Qt with and without them, without a display.
-pub(super) async fn look(ctx: &Context, patient: &Patient) -> std::io::Result<Vec<Plugins>> {
+pub(super) async fn look(ctx: &Context, patient: &ExaminedPrefix) -> std::io::Result<Vec<Plugins>> {
     let Some(binding) = binding(&patient.prefix) else {
         return Ok(Vec::new());
     };

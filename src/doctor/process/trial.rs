@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{context::Context, doctor::examined::Patient, process::Job};
+use crate::{context::Context, doctor::examined::ExaminedPrefix, process::Job};
 
 const SCRIPT: &str = include_str!("trial.py");
 
@@ -31,7 +31,7 @@ impl Trial {
     /// Runs `statements` with the clean variables of the environment, changed by `more`. `None` removes a variable.
     pub(crate) async fn run(
         ctx: &Context,
-        patient: &Patient,
+        patient: &ExaminedPrefix,
         statements: &[String],
         more: &[(&str, Option<OsString>)],
     ) -> std::io::Result<Self> {
@@ -116,7 +116,7 @@ impl Trial {
 
 /// Prepares a run of the environment's Python with a temporary home folder, so that modules do not write into the
 /// user's.
-pub(super) fn job(ctx: &Context, patient: &Patient, work: &Path, more: &[(&str, Option<OsString>)]) -> Job {
+pub(super) fn job(ctx: &Context, patient: &ExaminedPrefix, work: &Path, more: &[(&str, Option<OsString>)]) -> Job {
     let mut variables = ctx.settings.variables.inside(&patient.prefix);
     variables.retain(|name, _| !name.to_str().is_some_and(|name| name.starts_with("XDG_")));
     for (name, value) in more {

@@ -14,7 +14,7 @@ use kernel::Module;
 use trouble::Trouble;
 
 /// How long to wait for the driver. Waking several GPUs takes a second or two.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long to wait for the driver before each program of an environment, where 50 ms are noticeable.
 const NO_PATIENCE: Duration = Duration::from_millis(35);

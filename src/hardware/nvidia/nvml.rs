@@ -4,7 +4,7 @@ use std::{ffi::OsStr, sync::mpsc, thread};
 
 use nvml_wrapper::{Device, Nvml, cuda_driver_version_major, cuda_driver_version_minor, error::NvmlError};
 
-use super::{Effort, NO_PATIENCE, Nvidia, PATIENCE, Trouble, gpu, trouble};
+use super::{Effort, NO_PATIENCE, Nvidia, TIMEOUT, Trouble, gpu, trouble};
 use crate::{hardware::Gpu, profile::ComputeCapability};
 
 /// The name first, then the paths of WSL and of distributions that the loader does not search.
@@ -24,7 +24,7 @@ const LIBRARIES: &[&str] = &[];
 pub(super) fn ask(effort: Effort) -> Result<Nvidia, Trouble> {
     let (sender, answer) = mpsc::channel();
     let limit = match effort {
-        Effort::Whole => PATIENCE,
+        Effort::Whole => TIMEOUT,
         Effort::Peek => NO_PATIENCE,
     };
     let thread = thread::Builder::new().name("nvml".to_owned());

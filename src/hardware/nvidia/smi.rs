@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Nvidia, PATIENCE, Place, Trouble, gpu, is_driver_version};
+use super::{Nvidia, Place, TIMEOUT, Trouble, gpu, is_driver_version};
 use crate::{hardware::Gpu, process::ask as ask_program};
 
 /// Drivers before 510 do not know `compute_cap`, and then the whole query fails.
@@ -33,7 +33,7 @@ pub(super) fn program(place: &Place) -> Option<PathBuf> {
 pub(super) fn ask(place: &Place) -> Result<Nvidia, Trouble> {
     let program = program(place).ok_or(Trouble::Absent)?;
     let say = |arguments: &[&str]| {
-        ask_program(&program, arguments, place.variables, PATIENCE).map_err(|error| match error.kind() {
+        ask_program(&program, arguments, place.variables, TIMEOUT).map_err(|error| match error.kind() {
             std::io::ErrorKind::TimedOut => Trouble::Slow,
             _ => Trouble::Other(format!("{}: {error}", program.display())),
         })

@@ -15,7 +15,7 @@ pub use changes::Change;
 pub use check::{Unmet, check};
 pub use interpreter::{Interpreter, interpreter};
 pub use upgrade::Upgrade;
-pub use wanted::{Ask, Wanted, WantedEnv, WantedError, wanted};
+pub use wanted::{EnvSelection, Wanted, WantedEnv, WantedError, wanted};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 

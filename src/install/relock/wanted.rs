@@ -51,7 +51,7 @@ pub struct WantedEnv<'a> {
 
 /// The selection on the command line. Empty lists mean the values of the lab.
 #[derive(Debug, Clone, Default)]
-pub struct Ask {
+pub struct EnvSelection {
     /// Environments.
     pub envs: Vec<String>,
     /// Profiles.
@@ -83,7 +83,7 @@ impl From<LabError> for WantedError {
 }
 
 /// Returns what to lock: the whole lab, or the part that `ask` selects.
-pub fn wanted<'a>(lab: &Lab, manifests: &'a Manifests, ask: &Ask) -> Result<Wanted<'a>, WantedError> {
+pub fn wanted<'a>(lab: &Lab, manifests: &'a Manifests, ask: &EnvSelection) -> Result<Wanted<'a>, WantedError> {
     if let Some(odd) = ask
         .backends
         .iter()

@@ -24,12 +24,12 @@ use crate::{
 };
 
 /// The sidecar, which only matenv reads.
-pub const LAB_BESIDE: &str = "matenv-lock.json";
+pub const LAB_SIDECAR: &str = "matenv-lock.json";
 
 /// How an error describes a line with git's conflict marker.
 pub const CONFLICT: &str = "a git merge conflict marker";
 
-/// The format version of [`LAB_BESIDE`].
+/// The format version of [`LAB_SIDECAR`].
 const SCHEMA: u32 = 1;
 
 /// One environment of a lab's lock, for one platform.
@@ -65,7 +65,7 @@ pub struct LabLock {
 pub struct LabText {
     /// The text of [`LAB_LOCK`].
     pub lock: String,
-    /// The text of [`LAB_BESIDE`].
+    /// The text of [`LAB_SIDECAR`].
     pub beside: String,
 }
 
@@ -146,7 +146,7 @@ impl LabLock {
     /// Reads the lock in a lab's folder. Returns `None` if there is none.
     pub fn read(root: &Path) -> Result<Option<Self>, LockError> {
         let path = root.join(LAB_LOCK);
-        let beside = root.join(LAB_BESIDE);
+        let beside = root.join(LAB_SIDECAR);
         let text = |path: &Path| match fs_err::read_to_string(path) {
             Ok(text) => Ok(Some(text)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -174,7 +174,7 @@ impl LabLock {
     pub fn write(&self, root: &Path) -> Result<bool, LockError> {
         let text = self.text()?;
         let mut changed = false;
-        for (name, text) in [(LAB_BESIDE, &text.beside), (LAB_LOCK, &text.lock)] {
+        for (name, text) in [(LAB_SIDECAR, &text.beside), (LAB_LOCK, &text.lock)] {
             let path = root.join(name);
             if fs_err::read_to_string(&path).is_ok_and(|there| there == *text) {
                 continue;
@@ -197,21 +197,21 @@ impl LabLock {
             path: root.join(name),
             because,
         };
-        for (name, text) in [(LAB_LOCK, &text.lock), (LAB_BESIDE, &text.beside)] {
+        for (name, text) in [(LAB_LOCK, &text.lock), (LAB_SIDECAR, &text.beside)] {
             if let Some(at) = text.lines().position(|line| line.starts_with("<<<<<<< ")) {
                 let because = format!("line {} is {CONFLICT}", at + 1);
                 return Err(damaged(name, because));
             }
         }
-        let head: Head = serde_json::from_str(&text.beside).map_err(|error| damaged(LAB_BESIDE, error.to_string()))?;
+        let head: Head = serde_json::from_str(&text.beside).map_err(|error| damaged(LAB_SIDECAR, error.to_string()))?;
         if head.schema != SCHEMA {
             return Err(LockError::Newer {
-                path: root.join(LAB_BESIDE),
+                path: root.join(LAB_SIDECAR),
                 found: head.schema.to_string(),
             });
         }
         let beside: Sidecar =
-            serde_json::from_str(&text.beside).map_err(|error| damaged(LAB_BESIDE, error.to_string()))?;
+            serde_json::from_str(&text.beside).map_err(|error| damaged(LAB_SIDECAR, error.to_string()))?;
         let path = root.join(LAB_LOCK);
         let file = LockFile::from_str_with_base_directory(&text.lock, None).map_err(|error| match error {
             ParseCondaLockError::IncompatibleVersion { lock_file_version, .. } => LockError::Newer {
@@ -229,7 +229,7 @@ impl LabLock {
         }
         let known: BTreeSet<_> = entries.iter().map(|entry| entry.name.as_str()).collect();
         if let Some((name, _)) = file.environments().find(|(name, _)| !known.contains(name)) {
-            return Err(damaged(LAB_BESIDE, format!("the environment `{name}` is missing")));
+            return Err(damaged(LAB_SIDECAR, format!("the environment `{name}` is missing")));
         }
         Ok(Self { entries })
     }
@@ -309,7 +309,7 @@ impl SidecarEntry {
                 .map(|name| {
                     let file = files
                         .get(name)
-                        .ok_or_else(|| format!("the file {name} is missing in {LAB_BESIDE}"))?;
+                        .ok_or_else(|| format!("the file {name} is missing in {LAB_SIDECAR}"))?;
                     Ok(LockedWheel {
                         name: file.name.clone(),
                         version: file.version.clone(),

@@ -13,7 +13,7 @@ use super::{CondaError, link::disk_is_in_the_way};
 use crate::{
     context::{Context, sources::SourceName},
     names::causes::chain,
-    net::{Silence, file_path},
+    net::{NotAnswering, file_path},
 };
 
 /// Returns the URL at which this machine reaches the channel `name`.
@@ -52,13 +52,13 @@ pub(super) async fn reached(ctx: &Context, name: SourceName, subdir: Subdir) -> 
         );
         match ctx.client.answers(&target).await {
             Ok(()) => return Ok(url),
-            Err(Silence::Unauthorized) => {
+            Err(NotAnswering::Unauthorized) => {
                 return Err(CondaError::Unauthorized {
                     channel: name.to_string(),
                 });
             }
-            Err(Silence::Status(status)) => silence = Some(format!("HTTP status {status}")),
-            Err(Silence::NoAnswer(because)) => {
+            Err(NotAnswering::Status(status)) => silence = Some(format!("HTTP status {status}")),
+            Err(NotAnswering::NoAnswer(because)) => {
                 silence = Some(because);
                 break;
             }

@@ -7,7 +7,7 @@ use crate::{
     context::{
         Context,
         event::Events,
-        settings::{Asked, Settings},
+        settings::{GlobalOptions, Settings},
     },
     files::layout,
     manifest::Manifests,
@@ -36,10 +36,10 @@ impl Fixture {
             ("PATH", kept("PATH")),
             ("PYENV_ROOT", kept("PYENV_ROOT")),
         ]);
-        let asked = Asked {
+        let asked = GlobalOptions {
             mirrors: vec![mirror.parse().expect("a mirror")],
             no_host_python: !host_python,
-            ..Asked::default()
+            ..GlobalOptions::default()
         };
         let settings = Settings::resolve(asked, variables, &home).expect("settings");
         Context::new(settings, Events::silent())
@@ -53,7 +53,7 @@ impl Fixture {
         let manifests = Manifests::load(None).expect("valid");
         let profiles = Profiles::load().expect("valid");
         let variables = Variables::from_pairs([("HOME", "/nowhere")]);
-        let settings = Settings::resolve(Asked::default(), variables, Path::new("/")).expect("settings");
+        let settings = Settings::resolve(GlobalOptions::default(), variables, Path::new("/")).expect("settings");
         let hardware = crate::hardware::Hardware::detect(&settings);
         let manifest = manifests.get("runtime").expect("there");
         let mut plan = plan::plan(manifest, &profiles, &hardware, &plan::Request::default()).expect("a plan");

@@ -18,7 +18,7 @@ use crate::{files::layout, profile::stack::Library};
 
 /// An error while installing the import hook.
 #[derive(Debug, thiserror::Error)]
-pub enum ReachError {
+pub enum PreloadError {
     /// The prefix contains no Python.
     #[error("{} contains no Python", prefix.display())]
     NoPython {
@@ -32,8 +32,8 @@ pub enum ReachError {
 
 /// Installs the hook for the Python of `prefix` and returns the libraries that it will open, relative to
 /// `site-packages`. If there are none, nothing is written.
-pub fn install(prefix: &Path, libraries: &[Library]) -> Result<Vec<PathBuf>, ReachError> {
-    let site_packages = layout::site_packages_of(prefix).ok_or_else(|| ReachError::NoPython {
+pub fn install(prefix: &Path, libraries: &[Library]) -> Result<Vec<PathBuf>, PreloadError> {
+    let site_packages = layout::site_packages_of(prefix).ok_or_else(|| PreloadError::NoPython {
         prefix: prefix.to_owned(),
     })?;
     let list = preload_list(&site_packages, libraries);

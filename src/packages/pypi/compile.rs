@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     context::{Context, event::Stage, sources::SourceName},
-    lock::{Disagreement, LockedWheel},
+    lock::{LockedWheel, WheelConflict},
     packages::conda,
     plan::Plan,
     process::Job,
@@ -120,7 +120,7 @@ impl Compile<'_> {
 
     /// Adds to `error` which packages require the two conflicting ones, according to the comments of a requirements
     /// list. The files written by [`Self::plan`] must still exist.
-    pub(super) async fn asked_by(&self, mut error: Disagreement) -> Disagreement {
+    pub(super) async fn asked_by(&self, mut error: WheelConflict) -> WheelConflict {
         let mut arguments: Vec<OsString> = vec![self.files.path("pyproject.toml").into_os_string()];
         arguments.extend(no_binary_arguments(self.request.plan));
         for (option, file) in [

@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use super::check::name_of;
-use crate::{context::sources::SourceName, lock::Disagreement, plan::Plan};
+use crate::{context::sources::SourceName, lock::WheelConflict, plan::Plan};
 
 /// An error while resolving or installing wheels.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +73,7 @@ pub enum PypiError {
     },
     /// Two wheels conflict with each other.
     #[error(transparent)]
-    Disagree(#[from] Box<Disagreement>),
+    Disagree(#[from] Box<WheelConflict>),
     /// The torch from PyPI is used instead, and the planned hardware cannot run that build.
     #[error("{message}")]
     TorchUnfit {

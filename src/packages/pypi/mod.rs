@@ -21,9 +21,9 @@ mod torch_build;
 mod uv;
 mod watch;
 
-pub use crate::packages::pypi::pylock_format::{Pylock, PylockPackage};
 pub use error::PypiError;
 pub use install::{install, is_cached, requirements};
 pub use locations::locations;
+pub use pylock_format::{Pylock, PylockPackage};
 pub use resolve::{ResolveRequest, resolve};
 pub use uv::{Uv, UvError};

@@ -6,7 +6,7 @@ use url::Url;
 use super::{PypiError, check::name_of, project::Project};
 use crate::{
     context::{Context, sources::SourceName},
-    net::Silence,
+    net::NotAnswering,
     plan::Plan,
 };
 
@@ -44,7 +44,7 @@ pub(super) async fn with_mirrors(
     }
     for (url, because) in failed {
         // 404 means that the index does not have the package. uv would treat any other failure the same way.
-        if ctx.client.answers(&url).await != Err(Silence::Status(404)) {
+        if ctx.client.answers(&url).await != Err(NotAnswering::Status(404)) {
             return Err(PypiError::Unreachable {
                 source_name: name,
                 because,

@@ -21,7 +21,7 @@ use crate::{
     files::layout,
     hardware::target::Target,
     lock::{LockedPypi, LockedWheel, contradiction},
-    net::Silence,
+    net::NotAnswering,
     plan::Plan,
 };
 
@@ -186,14 +186,14 @@ async fn answers(ctx: &Context, name: SourceName, url: &Url) -> Result<(), PypiE
     let page = format!("{}/{project}/", url.as_str().trim_end_matches('/'));
     match ctx.client.answers(&page).await {
         Ok(()) => Ok(()),
-        Err(Silence::Unauthorized) => Err(PypiError::Unauthorized { source_name: name }),
+        Err(NotAnswering::Unauthorized) => Err(PypiError::Unauthorized { source_name: name }),
         // A lab's small index may not have pip; any page is an answer.
-        Err(Silence::Status(404)) if name != SourceName::Torch => Ok(()),
-        Err(Silence::Status(status)) => Err(PypiError::Unreachable {
+        Err(NotAnswering::Status(404)) if name != SourceName::Torch => Ok(()),
+        Err(NotAnswering::Status(status)) => Err(PypiError::Unreachable {
             source_name: name,
             because: format!("HTTP status {status}"),
         }),
-        Err(Silence::NoAnswer(because)) => Err(PypiError::Unreachable {
+        Err(NotAnswering::NoAnswer(because)) => Err(PypiError::Unreachable {
             source_name: name,
             because,
         }),

@@ -179,7 +179,7 @@ fn a_home_that_the_desktop_does_not_know_is_set() {
     let manifest = manifests.get("sleap").expect("there");
     let named = |variables: &[(&str, &str)]| {
         let settings = Settings::resolve(
-            crate::context::settings::Asked::default(),
+            crate::context::settings::GlobalOptions::default(),
             crate::process::Variables::from_pairs(variables.iter().copied()),
             Path::new("/"),
         )

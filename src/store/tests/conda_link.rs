@@ -1,7 +1,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
-use crate::store::conda_link::{Door, close_door, furnish, link, open_door};
+use crate::store::conda_link::{CondaLink, close_door, furnish, link, open_door};
 
 #[test]
 fn conda_finds_what_it_wants_inside_a_generation() {
@@ -40,10 +40,10 @@ fn the_conda_link_is_created_once_kept_and_removed() {
     make(&store);
     let door = link(&settings.user_home, &env());
     let opened = || open_door(&settings, &env(), &env()).expect("looked");
-    assert_eq!(opened(), Door::Made(door.clone()));
-    assert_eq!(opened(), Door::Kept(door.clone()));
+    assert_eq!(opened(), CondaLink::Created(door.clone()));
+    assert_eq!(opened(), CondaLink::Kept(door.clone()));
     let second = make(&store);
-    assert_eq!(opened(), Door::Kept(door.clone()));
+    assert_eq!(opened(), CondaLink::Kept(door.clone()));
     assert_eq!(
         fs_err::canonicalize(&door).expect("it leads somewhere"),
         fs_err::canonicalize(&second.prefix).expect("there")
@@ -86,7 +86,7 @@ fn nothing_that_is_not_ours_is_touched() {
             _ => super::link::make(Path::new("/nowhere/envs/sleap"), &door).expect("linked"),
         }
         let before = format!("{:?}", super::link::at(&door));
-        let Door::Taken(finding) = open_door(&settings, &env(), &env()).expect("looked") else {
+        let CondaLink::NameTaken(finding) = open_door(&settings, &env(), &env()).expect("looked") else {
             panic!("{what} was taken for ours");
         };
         assert_eq!(finding.severity, crate::finding::Severity::Warning);
@@ -117,13 +117,13 @@ fn a_link_of_ours_that_is_written_differently_is_kept_or_repaired() {
     super::link::make(Path::new("../../.matenv/envs/sleap"), &door).expect("linked");
     assert_eq!(
         open_door(&settings, &env(), &env()).expect("looked"),
-        Door::Kept(door.clone())
+        CondaLink::Kept(door.clone())
     );
     super::link::remove(&door).expect("removed");
     super::link::make(&current.prefix, &door).expect("linked");
     assert_eq!(
         open_door(&settings, &env(), &env()).expect("looked"),
-        Door::Made(door.clone())
+        CondaLink::Created(door.clone())
     );
     assert_eq!(
         fs_err::read_link(&door).expect("a link"),
@@ -146,7 +146,7 @@ fn a_link_to_a_home_that_was_moved_is_replaced() {
     let look = || crate::store::conda_link::look(&settings, &env(), &env()).expect("looked");
     let opened = || open_door(&settings, &env(), &env()).expect("looked");
     assert!(
-        matches!(opened(), Door::Taken(_)),
+        matches!(opened(), CondaLink::NameTaken(_)),
         "its disk may not be mounted, or it belongs to another machine"
     );
     // The generation was moved along.
@@ -166,12 +166,12 @@ fn a_link_to_a_home_that_was_moved_is_replaced() {
     );
     fs_err::create_dir_all(&gone).expect("created");
     assert!(
-        matches!(opened(), Door::Taken(_)),
+        matches!(opened(), CondaLink::NameTaken(_)),
         "that home exists and has its own matenv"
     );
     fs_err::remove_dir(&gone).expect("removed");
-    assert_eq!(opened(), Door::Made(door.clone()));
-    assert_eq!((opened(), look()), (Door::Kept(door.clone()), None));
+    assert_eq!(opened(), CondaLink::Created(door.clone()));
+    assert_eq!((opened(), look()), (CondaLink::Kept(door.clone()), None));
     super::link::remove(&door).expect("removed");
     super::link::make(&old, &door).expect("linked");
     assert_eq!(
@@ -198,7 +198,7 @@ fn a_name_that_conda_finds_in_another_folder_is_reported() {
     fs_err::write(home.join(".condarc"), "envs_dirs:\n  - ~/lab envs\n").expect("written");
     for folder in ["lab envs", "miniforge3/envs"] {
         let other = theirs(folder);
-        let Door::Taken(finding) = open_door(&settings, &env(), &env()).expect("looked") else {
+        let CondaLink::NameTaken(finding) = open_door(&settings, &env(), &env()).expect("looked") else {
             panic!("the environment in {folder} was not seen");
         };
         assert!(finding.evidence[0].contains(folder), "{finding:?}");
@@ -208,10 +208,10 @@ fn a_name_that_conda_finds_in_another_folder_is_reported() {
 
     assert_eq!(
         open_door(&settings, &env(), &env()).expect("looked"),
-        Door::Made(door.clone())
+        CondaLink::Created(door.clone())
     );
     let other = theirs("lab envs");
-    let Door::Shadowed { finding, .. } = open_door(&settings, &env(), &env()).expect("looked") else {
+    let CondaLink::Shadowed { finding, .. } = open_door(&settings, &env(), &env()).expect("looked") else {
         panic!("the namesake was not seen");
     };
     assert!(
@@ -220,10 +220,13 @@ fn a_name_that_conda_finds_in_another_folder_is_reported() {
         finding.message
     );
     forget(&other);
-    assert_eq!(open_door(&settings, &env(), &env()).expect("looked"), Door::Kept(door));
+    assert_eq!(
+        open_door(&settings, &env(), &env()).expect("looked"),
+        CondaLink::Kept(door)
+    );
 
     let named = bench.settings_with([("CONDA_ENVS_DIRS", "/nowhere:/nowhere/else")]);
-    assert!(matches!(open_door(&named, &env(), &env()), Ok(Door::Kept(_))));
+    assert!(matches!(open_door(&named, &env(), &env()), Ok(CondaLink::Kept(_))));
 }
 
 /// Some users add `~/.matenv/envs` to `envs_dirs`. conda then has the name already, and a link would add it twice.
@@ -236,6 +239,6 @@ fn no_conda_link_is_created_if_conda_searches_our_folder() {
     bench.store().commit(staged, &record(1)).expect("committed");
     fs_err::write(bench.folder.path().join(".condarc"), "envs_dirs: [~/.matenv/envs]\n").expect("written");
     let opened = open_door(&settings, &env(), &env()).expect("looked");
-    assert_eq!(opened, Door::Kept(settings.home.join("envs").join("sleap")));
+    assert_eq!(opened, CondaLink::Kept(settings.home.join("envs").join("sleap")));
     assert!(fs_err::symlink_metadata(link(&settings.user_home, &env())).is_err());
 }

@@ -7,7 +7,7 @@ mod run;
 use std::{ffi::OsString, time::Duration};
 
 use super::*;
-use crate::{context::settings::Asked, files::layout, names::ProfileName, process::Variables};
+use crate::{context::settings::GlobalOptions, files::layout, names::ProfileName, process::Variables};
 
 struct Bench {
     // Real home folders have spaces, umlauts and quotes.
@@ -35,7 +35,7 @@ impl Bench {
             ("PATH", OsString::from("/usr/bin:/bin")),
         ];
         variables.extend(more.map(|(name, value)| (name, OsString::from(value))));
-        Settings::resolve(Asked::default(), Variables::from_pairs(variables), home).expect("settings")
+        Settings::resolve(GlobalOptions::default(), Variables::from_pairs(variables), home).expect("settings")
     }
 
     fn store(&self) -> Store {

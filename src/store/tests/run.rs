@@ -8,7 +8,7 @@ use crate::process::Job;
 #[ignore = "replaces the process; run by the test below"]
 fn replaced() {
     let variables = Variables::of_this_process();
-    let settings = Settings::resolve(Asked::default(), variables.clone(), Path::new("/")).expect("settings");
+    let settings = Settings::resolve(GlobalOptions::default(), variables.clone(), Path::new("/")).expect("settings");
     let generation = Store::open(&settings)
         .and_then(|store| store.current(&env()))
         .expect("read")
