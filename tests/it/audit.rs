@@ -123,7 +123,7 @@ fn damaged_files_of_real_wheels_are_named() {
     fs_err::remove_file(&missing).unwrap();
     let found = fixture.only(Code::FileMissing);
     assert_eq!(found.evidence, ["numpy/_core/multiarray.py"]);
-    fs_err::write(&gone, text).unwrap();
+    fs_err::write(&missing, text).unwrap();
     assert_eq!(fixture.found(), []);
 
     // The size does not change, so only a deep audit finds it.

@@ -1,19 +1,16 @@
 //! CI workflows that install the environments of a lab's lock.
 
-use crate::support::Lab;
+use crate::support::{Lab, assert_error};
 
 #[test]
 fn a_workflow_contains_the_hash_of_the_wheel() {
     let lab = Lab::with_app_and_lib();
     let wheel = "matenv-0.1.0-py3-none-any.whl";
     let ci = |kind: &str, more: &[&str]| lab.run(&[&["ci", kind], more].concat());
-    ci("matrix", &[])
-        .exits(3)
-        .says("lock::no_lock_file")
-        .says("create it: matenv lock");
+    assert_error!(lab.env, "no_lock_file", ci("matrix", &[]).exits(3));
     lab.run(&["lock"]).exits(0);
-    ci("github", &[]).exits(2).says("no wheel of matenv given for");
-    ci("github", &["--wheel", wheel]).exits(2).says("cannot read");
+    assert_error!(lab.env, "no_wheel_of_matenv", ci("github", &[]).exits(2));
+    assert_error!(lab.env, "unreadable_wheel", ci("github", &["--wheel", wheel]).exits(2));
     fs_err::write(lab.root.join(wheel), "wheel").unwrap();
     for kind in ["github", "gitlab"] {
         let text = ci(kind, &["--wheel", wheel]).exits(0).stdout;
@@ -28,8 +25,12 @@ fn a_workflow_contains_the_hash_of_the_wheel() {
     let to = |file: &std::path::Path| ci("gitlab", &["--wheel", wheel, "--output", file.to_str().unwrap()]);
     to(&ours).exits(0).says("ours.yml: 1 job");
     to(&ours).exits(0);
-    to(&theirs).exits(2).says("output::exists");
-    to(&lab.root.join("matenv.toml")).exits(2).says("refused to overwrite");
+    assert_error!(lab.env, "foreign_output_file", to(&theirs).exits(2));
+    assert_error!(
+        lab.env,
+        "output_is_the_lab_file",
+        to(&lab.root.join("matenv.toml")).exits(2)
+    );
     let matrix = ci("matrix", &[]).exits(0).json();
     assert_eq!(matrix["include"][0]["env"], "demo");
     let document = ci("matrix", &["--json"]).exits(0).json();

@@ -3,7 +3,7 @@
 use matenv::files::layout;
 use serde_json::Value;
 
-use crate::support::{File, Gpu, Shared, TORCH, Wheel, fatbin, hardware_file, has_a_gpu, toolkit};
+use crate::support::{File, Gpu, Shared, TORCH, Wheel, assert_error, fatbin, hardware_file, has_a_gpu, toolkit};
 
 const RUNTIME: &str = "[[pypi]]\nrequirement = \"onnxruntime-gpu\"\nprofiles = [\"gpu\"]\nbecause = \"runs models\"\n";
 
@@ -195,8 +195,16 @@ fn doctor_checks_an_environment_for_the_machine_of_a_hardware_file() {
     doctor(&["demo", "--hardware", &old])
         .exits(6)
         .says("ME050 the NVIDIA driver serves CUDA 12.8");
-    doctor(&["demo", "--hardware", &windows]).exits(8).says("win-64");
-    doctor(&["demo", "--hardware", "not-there.json"]).exits(2);
+    assert_error!(
+        gpu.env,
+        "doctor_for_another_platform",
+        doctor(&["demo", "--hardware", &windows]).exits(8)
+    );
+    assert_error!(
+        gpu.env,
+        "missing_hardware_file",
+        doctor(&["demo", "--hardware", "not-there.json"]).exits(2)
+    );
     // The same files without matenv's records.
     let prefix = gpu.env.prefix();
     let foreign = gpu.env.path("foreign");

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use matenv::packages::conda::pack::PackageBuilder;
 
-use crate::support::{Channel, DEAD_INDEX, Index, Mount, Options, Ran, TestEnv, Wheel, own_python};
+use crate::support::{Channel, DEAD_INDEX, Index, Mount, Options, Ran, TestEnv, Wheel, assert_error, own_python};
 
 const APP: &str = "[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n";
 const APP_2: &str = "[[pypi]]\nrequirement = \"demo-app>=2\"\nbecause = \"the demo\"\n";
@@ -272,11 +272,8 @@ fn a_store_on_a_noexec_disk_is_refused() {
     let Some(env) = env.with_mounts(disk("home/.matenv", "noexec")) else {
         return;
     };
-    refused(
-        env.install_demo_from(&channel, &small().url(), &[]),
-        &["noexec"],
-        "MATENV_HOME",
-    );
+    let ran = env.install_demo_from(&channel, &small().url(), &[]).exits(1);
+    assert_error!(env, "noexec_store", ran);
     env.has_no_environment();
 }
 

@@ -4,7 +4,7 @@ use std::{path::Path, process::Command};
 
 use rattler_conda_types::{EnvironmentYaml, ExplicitEnvironmentSpec, PackageArchiveHash};
 
-use crate::support::{Channel, File, Index, Sdist, TestEnv, Wheel, shared_uv};
+use crate::support::{Channel, File, Index, Sdist, TestEnv, Wheel, assert_error, shared_uv};
 
 const APP: &str = "[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n\
                    [[build]]\npackage = \"demo-old\"\nrequires = [\"tiny-backend==1.0\"]\nbecause = \"it has no wheel\"\n";
@@ -132,24 +132,32 @@ fn an_environment_on_this_machines_python_is_not_exported() {
     let index = Index::serve(&[Wheel::new("demo-app", "1.0")], crate::support::Options::default());
     env.install_demo(&index.url(), &["--no-verify"]).exits(0);
     for format in ["explicit", "pylock", "dockerfile"] {
-        env.matenv(&["export", "demo", "--format", format])
-            .exits(2)
-            .says("this machine's own Python")
-            .says("matenv install demo --no-host-python --force");
+        assert_error!(
+            env,
+            format!("host_python_{format}"),
+            env.matenv(&["export", "demo", "--format", format]).exits(2)
+        );
     }
 }
 
 #[test]
 fn an_unknown_profile_or_format_is_an_error() {
     let (env, index) = installed();
-    env.matenv(&["export", "demo", "--format", "explicit", "--profile", "gpu"])
-        .exits(2)
-        .says("no `demo` for profile gpu, available: demo-cpu for ");
-    env.matenv(&["export", "demo", "--format", "conda-lock"]).exits(2);
+    assert_error!(
+        env,
+        "profile_is_not_locked",
+        env.matenv(&["export", "demo", "--format", "explicit", "--profile", "gpu"])
+            .exits(2)
+    );
+    assert_error!(
+        env,
+        "unknown_format",
+        env.matenv(&["export", "demo", "--format", "conda-lock"]).exits(2)
+    );
     let other = Index::pypi(&[]);
     let mirror = format!("pypi={}", other.url());
-    env.matenv(&["export", "demo", "--format", "pylock", "--mirror", &mirror])
-        .exits(3);
+    let ran = env.matenv(&["export", "demo", "--format", "pylock", "--mirror", &mirror]);
+    assert_error!(env, "wheel_is_not_on_the_index", ran.exits(3));
     let file = env.path("list.txt");
     let mut arguments = vec!["export", "demo", "--format", "requirements", "--output"];
     arguments.push(file.to_str().unwrap());

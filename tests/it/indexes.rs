@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::support::{File, Gpu, Index, Options, Sdist, TORCH, Wheel, toolkit};
+use crate::support::{File, Gpu, Index, Options, Sdist, TORCH, Wheel, assert_error, toolkit};
 
 const H100: &str = "h100-driver-580";
 
@@ -217,10 +217,11 @@ fn a_page_that_a_proxy_refuses_is_an_unreachable_source() {
         format!("https://files.example.org={}", gpu.torch.files_root()),
     );
     let more = [&["--mirror", &torch, "--mirror", &host], &NO_VERIFY[..]].concat();
-    gpu.install_with(&["pypi"], "gpu", &more)
-        .exits(4)
-        .says("the index `torch` does not answer")
-        .says("403");
+    assert_error!(
+        gpu.env,
+        "page_is_forbidden",
+        gpu.install_with(&["pypi"], "gpu", &more).exits(4)
+    );
 }
 
 /// The error names the torch index, because the file is from there.

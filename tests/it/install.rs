@@ -1,6 +1,6 @@
 //! An environment is installed, used, installed again and removed.
 
-use crate::support::{DEAD_CHANNEL, Index, Options, TestEnv, Wheel};
+use crate::support::{DEAD_CHANNEL, Index, Options, TestEnv, Wheel, assert_error};
 
 const APP: &str = "[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n\
                    [[probe]]\nname = \"import\"\npython = \"import demo_app; print(demo_app.__version__)\"\n";
@@ -56,15 +56,17 @@ fn an_environment_is_installed_used_and_removed() {
         Some(7),
         "the exit code is passed on, the library path is not"
     );
-    env.matenv(&["run", "demo", "--", "no-such-command"])
-        .exits(2)
-        .says("there is no command `no-such-command`");
+    assert_error!(
+        env,
+        "unknown_command",
+        env.matenv(&["run", "demo", "--", "no-such-command"]).exits(2)
+    );
 
     env.matenv(&["remove", "demo"]).exits(0);
     assert!(fs_err::symlink_metadata(&link).is_err() && fs_err::symlink_metadata(&conda_link).is_err());
     let left = fs_err::read_dir(env.home().join(".matenv/store")).unwrap().count();
     assert_eq!(left, 0, "a generation was left");
-    env.matenv(&["info", "demo"]).exits(2).says("not installed");
+    assert_error!(env, "not_installed", env.matenv(&["info", "demo"]).exits(2));
 }
 
 #[test]
@@ -221,9 +223,7 @@ fn the_remedy_of_a_named_environment_contains_its_manifest() {
     env.install_demo(&index.url(), &["--name", "demo-two"])
         .exits(6)
         .says("matenv install demo --name demo-two --profile cpu --force");
-    env.matenv(&["info", "demo-two"])
-        .exits(2)
-        .says("nothing is installed yet");
+    assert_error!(env, "nothing_is_installed", env.matenv(&["info", "demo-two"]).exits(2));
 }
 
 /// It would activate the other environment.

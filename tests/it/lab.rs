@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::support::{DEAD_CHANNEL, Index, Options, Ran, TestEnv, Wheel};
+use crate::support::{DEAD_CHANNEL, Index, Options, Ran, TestEnv, Wheel, assert_error};
 
 /// Runs matenv in `folder`.
 fn within(env: &TestEnv, folder: &Path, arguments: &[&str]) -> Ran {
@@ -37,10 +37,7 @@ fn init_then_add_then_plan_shows_the_package_with_its_reason() {
         .exits(0)
         .says("matenv.toml with sleap, x-anylabeling")
         .says("next: cd 'the lab' && matenv install");
-    within(&env, &root, &["init"])
-        .exits(2)
-        .says("matenv.toml already exists")
-        .says("matenv add ENV PKG");
+    assert_error!(env, "init_in_a_lab", within(&env, &root, &["init"]).exits(2));
     within(&env, &root, &["add", "sleap", "ipykernel>=6", "sleap-nn<0.2.9"])
         .exits(0)
         .says("added ipykernel>=6 to sleap in")
@@ -80,13 +77,16 @@ fn a_command_without_a_name_uses_the_listed_environments() {
     let named = within(&env, &below, &["plan", "labels", "--json"]).exits(0).json();
     assert_eq!(&named, &environments[0]);
     within(&env, &below, &["plan", "sleap", "--profile", "cpu"]).exits(0);
-    within(&env, &below, &["plan", "lables"])
-        .exits(2)
-        .says("unknown environment `lables`")
-        .says("did you mean `labels`? Known environments: labels, runtime, sleap, x-anylabeling");
-    within(&env, &below, &["run", "labels", "--", "python"])
-        .exits(2)
-        .says("matenv install labels");
+    assert_error!(
+        env,
+        "unknown_environment",
+        within(&env, &below, &["plan", "lables"]).exits(2)
+    );
+    assert_error!(
+        env,
+        "run_of_an_environment_that_is_not_installed",
+        within(&env, &below, &["run", "labels", "--", "python"]).exits(2)
+    );
 }
 
 #[test]
@@ -141,10 +141,11 @@ fn packages_of_the_lab_are_installed() {
         .says("version 1.2");
     assert_eq!(install(&["mine"]).exits(0).json()["changed"], false);
     within(&env, &root, &["add", "mine", "demo-lib>=3"]).exits(0);
-    within(&env, &root, &["install", "mine", "--no-bench"])
-        .exits(3)
-        .says("demo-lib>=3")
-        .says("in matenv.toml or in the manifest");
+    assert_error!(
+        env,
+        "package_without_such_a_release",
+        within(&env, &root, &["install", "mine", "--no-bench"]).exits(3)
+    );
     within(&env, &root, &["remove-package", "mine", "demo-lib"]).exits(0);
     install(&["mine"]).exits(0);
     env.matenv(&["run", "mine", "--", "python", "-c", version]).exits(1);
@@ -221,12 +222,16 @@ fn init_copies_the_manifests() {
     assert!(plan.stdout.contains("numpy!=9,"), "{plan}");
     // `init` does not overwrite existing manifests.
     fs_err::remove_file(root.join("matenv.toml")).unwrap();
-    within(&env, &root, &["init", "--manifests"])
-        .exits(2)
-        .says("already exists");
-    within(&env, &root, &["init", "--env", "runtme"])
-        .exits(2)
-        .says("did you mean `runtime`?");
+    assert_error!(
+        env,
+        "init_with_existing_manifests",
+        within(&env, &root, &["init", "--manifests"]).exits(2)
+    );
+    assert_error!(
+        env,
+        "init_with_an_unknown_environment",
+        within(&env, &root, &["init", "--env", "runtme"]).exits(2)
+    );
     within(&env, &root, &["init"]).exits(0);
 }
 
@@ -234,36 +239,35 @@ fn init_copies_the_manifests() {
 fn errors_name_the_line_and_the_next_command() {
     let env = TestEnv::new();
     for command in ["add", "remove-package"] {
-        env.matenv(&[command, "sleap", "tqdm"])
-            .exits(2)
-            .says("there is no matenv.toml in this folder or above it")
-            .says("matenv init");
+        assert_error!(
+            env,
+            format!("{command}_outside_a_lab"),
+            env.matenv(&[command, "sleap", "tqdm"]).exits(2)
+        );
     }
     let (root, below) = lab(&env, "[environments.sleap]\npackages = [\"ipykernel\"]\n");
-    within(&env, &below, &["remove-package", "sleap", "ipykernal"])
-        .exits(2)
-        .says("does not add `ipykernal` to sleap")
-        .says("did you mean: matenv remove-package sleap ipykernel");
-    within(&env, &below, &["add", "sleap", "tqdm=4"])
-        .exits(2)
-        .says("`tqdm=4` is not a valid PEP 508 requirement")
-        .says("matenv add ENV \"ipykernel>=6\"");
-    within(&env, &below, &["add", "slaep", "tqdm"])
-        .exits(2)
-        .says("did you mean `sleap`?");
+    assert_error!(
+        env,
+        "package_that_was_not_added",
+        within(&env, &below, &["remove-package", "sleap", "ipykernal"]).exits(2)
+    );
+    assert_error!(
+        env,
+        "invalid_requirement",
+        within(&env, &below, &["add", "sleap", "tqdm=4"]).exits(2)
+    );
+    assert_error!(
+        env,
+        "add_to_an_unknown_environment",
+        within(&env, &below, &["add", "slaep", "tqdm"]).exits(2)
+    );
     let document = within(&env, &below, &["add", "slaep", "tqdm", "--json"])
         .exits(2)
         .json();
     assert_eq!(document["error"]["code"], "environment::unknown");
 
     fs_err::write(root.join("matenv.toml"), "[environments.sleap]\npakages = []\n").unwrap();
-    within(&env, &below, &["plan"])
-        .exits(2)
-        .says("matenv.toml:2: unknown field `pakages`")
-        .says("then run the command again");
+    assert_error!(env, "unknown_lab_field", within(&env, &below, &["plan"]).exits(2));
     fs_err::write(root.join("matenv.toml"), "[environments.mine]\n").unwrap();
-    within(&env, &below, &["install"])
-        .exits(2)
-        .says("unknown manifest `mine`")
-        .says("set one in [environments.mine]: manifest = ");
+    assert_error!(env, "unknown_manifest", within(&env, &below, &["install"]).exits(2));
 }

@@ -8,7 +8,7 @@ use std::{
 
 #[cfg(target_os = "linux")]
 use crate::support::skip;
-use crate::support::{Index, Options, TestEnv, Wheel};
+use crate::support::{Index, Options, TestEnv, Wheel, assert_error};
 
 /// Creates the manifest of `demo` with a program to launch: Python, so that each test can pass its own code.
 fn launchable() -> (TestEnv, Index) {
@@ -57,11 +57,11 @@ fn a_launched_program_keeps_running_and_its_output_is_logged() {
     assert_eq!(output, "False True \n--an argument\n");
 
     let failing = "import sys; print('no display', file=sys.stderr); sys.exit(3)";
-    env.matenv(&["launch", "demo", "--", "-c", failing])
-        .exits(1)
-        .says("`python` failed immediately: exit code 3")
-        .says("no display")
-        .says("matenv launch demo --wait");
+    assert_error!(
+        env,
+        "failing_program",
+        env.matenv(&["launch", "demo", "--", "-c", failing]).exits(1)
+    );
     assert_eq!(fs_err::read_to_string(&log).unwrap(), "no display\n");
     assert_eq!(fs_err::read_to_string(log.with_extension("log.1")).unwrap(), output);
     env.matenv(&["launch", "demo", "--", "-c", "pass"])
@@ -105,11 +105,8 @@ fn launch_fails_without_a_program() {
     env.install_demo(&index.url(), &["--menu"])
         .exits(0)
         .says("demo has no program to launch, so it has no menu entry");
-    env.matenv(&["launch", "demo"])
-        .exits(2)
-        .says("the environment `demo` has no program to launch")
-        .says("matenv run demo -- CMD");
-    env.matenv(&["launch", "dema"]).exits(2).says("`dema` is not installed");
+    assert_error!(env, "no_program", env.matenv(&["launch", "demo"]).exits(2));
+    assert_error!(env, "not_installed", env.matenv(&["launch", "dema"]).exits(2));
 }
 
 #[cfg(target_os = "linux")]

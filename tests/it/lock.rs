@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::support::{Index, Lab, Options, TestEnv, Wheel, files_below, manifest};
+use crate::support::{Index, Lab, Options, TestEnv, Wheel, assert_error, files_below, manifest};
 
 #[test]
 fn a_second_lock_is_unchanged() {
@@ -30,22 +30,14 @@ fn a_second_lock_is_unchanged() {
 #[test]
 fn check_names_the_requirement_that_is_not_satisfied_and_opens_no_connection() {
     let lab = Lab::with_app_and_lib();
-    lab.run(&["lock", "--check"])
-        .exits(3)
-        .says("there is no matenv.lock here");
+    assert_error!(lab.env, "check_without_a_lock", lab.run(&["lock", "--check"]).exits(3));
     lab.run(&["lock"]).exits(0);
     let _ = lab.index.requests();
     lab.run(&["lock", "--check"]).exits(0).says("matenv.lock is up to date");
     fs_err::write(lab.root.join("manifests/demo.toml"), manifest("demo-app>=2")).unwrap();
-    lab.run(&["lock", "--check"])
-        .exits(3)
-        .says("`demo-app>=2` is not satisfied: the lock has 1.0")
-        .says("matenv lock");
+    assert_error!(lab.env, "check_of_a_stale_lock", lab.run(&["lock", "--check"]).exits(3));
     assert_eq!(lab.index.requests(), Vec::<String>::new());
-    lab.install(&["--locked"])
-        .exits(3)
-        .says("matenv.lock is stale")
-        .says("matenv lock");
+    assert_error!(lab.env, "locked_with_a_stale_lock", lab.install(&["--locked"]).exits(3));
     lab.env.has_no_environment();
     lab.install(&["--frozen"])
         .exits(0)
@@ -83,10 +75,7 @@ fn versions_stay_until_they_are_upgraded() {
 #[test]
 fn the_locked_versions_are_installed_and_a_new_lock_is_installed_again() {
     let lab = Lab::with_app_and_lib();
-    lab.install(&["--locked"])
-        .exits(3)
-        .says("there is no matenv.lock here")
-        .says("create it: matenv lock");
+    assert_error!(lab.env, "locked_without_a_lock", lab.install(&["--locked"]).exits(3));
     lab.run(&["lock"]).exits(0);
     lab.install(&["--locked"]).exits(0);
     lab.install(&["--locked"]).exits(0).says("nothing to do");
@@ -115,11 +104,11 @@ fn a_platform_that_was_not_locked_is_named() {
     let lab = Lab::with_app_and_lib();
     lab.change("matenv.toml", |text| text.replace("linux-64", "win-64"));
     // The channel has no packages for Windows.
-    lab.run(&["lock"]).exits(3).says("failed to lock demo-cpu for win-64");
+    assert_error!(lab.env, "platform_without_packages", lab.run(&["lock"]).exits(3));
     lab.change("matenv.toml", |text| text.replace("win-64", "linux-64"));
     lab.run(&["lock"]).exits(0);
     lab.change("matenv-lock.json", |text| text.replace("linux-64", "win-64"));
-    lab.install(&["--locked"]).exits(5);
+    assert_error!(lab.env, "platform_is_not_locked", lab.install(&["--locked"]).exits(5));
     lab.env.has_no_environment();
 }
 
@@ -182,6 +171,10 @@ fn a_changed_lock_is_refused() {
         let ran = lab.install(&["--locked"]);
         assert_eq!(ran.code, Some(exit), "{change}: {ran}");
         assert!(ran.stderr.contains(message), "{change}: {ran}");
+        // Line and column of the syntax error depend on the version of this machine's Python.
+        if change != "a truncated file" {
+            assert_error!(lab.env, format!("changed_lock_{}", change.replace(' ', "_")), ran);
+        }
         lab.env.has_no_environment();
     }
 }
@@ -247,10 +240,12 @@ fn the_same_lock_gives_the_same_files_in_two_homes() {
 
     // A wheel that is missing in the cache is an error.
     third.set("UV_CACHE_DIR", third.path("uv-cache"));
-    lab.run_in(&third, &[&["install", "--force"], &arguments[1..]].concat())
-        .exits(4)
-        .says("pypi::not_cached")
-        .says("once without --offline");
+    assert_error!(
+        third,
+        "wheel_is_not_cached",
+        lab.run_in(&third, &[&["install", "--force"], &arguments[1..]].concat())
+            .exits(4)
+    );
 }
 
 /// `--frozen` installs the lock without a comparison. A normal installation must notice the difference afterwards.
@@ -294,13 +289,16 @@ fn with_other_conda_hash(lock: &str) -> String {
 fn an_unknown_backend_or_package_is_a_usage_error() {
     let lab = Lab::with_app_and_lib();
     lab.run(&["lock"]).exits(0);
-    lab.run(&["lock", "--backend", "cu999"])
-        .exits(2)
-        .says("torch has no build `cu999`");
-    lab.run(&["lock", "--upgrade", "demo-lid"])
-        .exits(2)
-        .says("matenv.lock has no package `demo-lid`")
-        .says("matenv lock --upgrade demo-lib");
+    assert_error!(
+        lab.env,
+        "unknown_backend",
+        lab.run(&["lock", "--backend", "cu999"]).exits(2)
+    );
+    assert_error!(
+        lab.env,
+        "unknown_package",
+        lab.run(&["lock", "--upgrade", "demo-lid"]).exits(2)
+    );
     fs_err::write(lab.root.join("matenv.lock"), [0xff, 0xfe, 0]).unwrap();
-    lab.run(&["lock", "--check"]).exits(5).says("matenv.lock is damaged");
+    assert_error!(lab.env, "damaged_lock", lab.run(&["lock", "--check"]).exits(5));
 }

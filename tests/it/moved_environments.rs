@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::support::{Index, Options, TestEnv, Wheel};
+use crate::support::{Index, Options, TestEnv, Wheel, assert_error};
 
 const APP: &str = "[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n";
 
@@ -74,10 +74,11 @@ fn all_commands_report_a_missing_environment_folder_and_install_creates_it_again
         &["verify", "demo"],
         &["report", "demo"],
     ] {
-        env.matenv(arguments)
-            .exits(6)
-            .says("which does not exist")
-            .says("matenv remove demo");
+        assert_error!(
+            env,
+            format!("missing_folder_{}", arguments[0]),
+            env.matenv(arguments).exits(6)
+        );
     }
 
     fs_err::rename(&away, &folder).unwrap();
@@ -146,7 +147,8 @@ fn a_missing_record_file_is_a_finding_and_install_force_fixes_it() {
             "{found:#}"
         );
         assert_eq!(found["env"], "demo");
-        env.matenv(&["repair", "demo", "--offline"]).exits(5).says("demo");
+        let ran = env.matenv(&["repair", "demo", "--offline"]).exits(5);
+        assert_error!(env, format!("repair_without_{}", file.replace('.', "_")), ran);
         env.install_demo(&index.url(), &["--force"]).exits(0);
         assert_eq!(bad(&doctor(&env, &["demo"], 0)), Vec::<String>::new());
     }

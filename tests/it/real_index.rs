@@ -7,7 +7,7 @@ use matenv::{
     binary::Imports,
 };
 
-use crate::support::{DEAD_CHANNEL, TestEnv};
+use crate::support::{DEAD_CHANNEL, TestEnv, assert_error};
 
 /// Returns files of ONNX Runtime in HOME. Version 1.31 and later write a device id and a database to the user's cache,
 /// unless a variable disables it.
@@ -70,9 +70,11 @@ fn another_model_is_timed(env: &TestEnv) {
     let model = model.to_str().unwrap();
     env.matenv(&["run", "runtime", "--", "python", "-c", script, model])
         .exits(0);
-    env.matenv(&["bench", "runtime", "--model", model])
-        .exits(2)
-        .says("--shape x=");
+    assert_error!(
+        env,
+        "model_without_shapes",
+        env.matenv(&["bench", "runtime", "--model", model]).exits(2)
+    );
     let timed = env
         .matenv(&["bench", "runtime", "--model", model, "--shape", "x=4x8", "--json"])
         .exits(0)

@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::Command};
 
-use crate::support::{TestEnv, skip};
+use crate::support::{TestEnv, assert_error, skip};
 
 /// `just gen` writes the pages: it runs this test with `MATENV_GEN` set.
 #[test]
@@ -53,7 +53,7 @@ fn every_shell_gets_completions() {
             }
         }
     }
-    env.matenv(&["completions", "tcsh"]).exits(2);
+    assert_error!(env, "unknown_shell", env.matenv(&["completions", "tcsh"]).exits(2));
 }
 
 #[test]

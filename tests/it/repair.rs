@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use matenv::files::layout;
 
-use crate::support::{Index, Options, Ran, TestEnv, Wheel};
+use crate::support::{Index, Options, Ran, TestEnv, Wheel, assert_error};
 
 const APP: &str = "[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n\
                    [[probe]]\nname = \"imports\"\npython = \"import demo_app; demo_app.__version__\"\n";
@@ -106,12 +106,12 @@ fn an_environment_without_site_packages_is_repaired() {
 fn only_installed_environments_are_repaired() {
     let env = TestEnv::new();
     env.manifest(APP);
-    env.matenv(&["repair", "demo"])
-        .exits(2)
-        .says("nothing is installed yet");
-    env.matenv(&["repair", "demo", "--finding", "ME999"])
-        .exits(2)
-        .says("unknown finding code `ME999`");
+    assert_error!(env, "nothing_is_installed", env.matenv(&["repair", "demo"]).exits(2));
+    assert_error!(
+        env,
+        "unknown_finding_code",
+        env.matenv(&["repair", "demo", "--finding", "ME999"]).exits(2)
+    );
 }
 
 #[test]

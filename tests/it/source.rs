@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::Command};
 
-use crate::support::{Index, Options, TestEnv, Wheel};
+use crate::support::{Index, Options, TestEnv, Wheel, assert_error};
 
 const MANIFEST: &str = "[source]\npackage = \"demo-app\"\ncommand = \"demo-app\"\nscripts = [\"app.py\"]\n\
                         requirements.cpu = [\"requirements.txt\"]\n\
@@ -253,23 +253,22 @@ fn an_invalid_source_is_an_error_and_leaves_nothing() {
     let empty = env.path("empty");
     fs_err::create_dir_all(&empty).unwrap();
     let not_there = format!("demo=file://{}", env.path("nowhere").display());
-    let cases = [
-        (format!("demo={}", env.path("nowhere").display()), 2, "is not a folder"),
-        (format!("demo={}", empty.display()), 2, "does not contain `demo-app`"),
-        (not_there, 4, "git failed to fetch"),
-        (
-            "other=/tmp".to_owned(),
-            2,
-            "`other` is not among the environments to install",
-        ),
-        ("demo".to_owned(), 2, "write ENV=FOLDER or ENV=URL[@REV]"),
-        ("demo=--upload-pack=touch@h:y".to_owned(), 4, "git failed to fetch"),
-        ("demo=https://me:secret@example.org/a".to_owned(), 2, "~/.netrc"),
-    ];
-    for (asked, code, says) in &cases {
+    // The messages of git depend on its version.
+    for asked in [not_there.as_str(), "demo=--upload-pack=touch@h:y"] {
         env.install_demo(&index.url(), &["--source", asked])
-            .exits(*code)
-            .says(says);
+            .exits(4)
+            .says("git failed to fetch");
+    }
+    for (name, asked) in [
+        ("missing_folder", format!("demo={}", env.path("nowhere").display())),
+        ("folder_without_the_package", format!("demo={}", empty.display())),
+        ("environment_is_not_selected", "other=/tmp".to_owned()),
+        ("invalid_syntax", "demo".to_owned()),
+        ("password_in_the_url", "demo=https://me:secret@example.org/a".to_owned()),
+    ] {
+        let ran = env.install_demo(&index.url(), &["--source", &asked]).exits(2);
+        assert!(!ran.stderr.contains("secret"), "{ran}");
+        assert_error!(env, name, ran);
     }
     assert!(!env.home().join(".matenv/store").exists());
 }

@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::support::{Index, Options, TestEnv, Wheel, compile_library, host_python, skip};
+use crate::support::{Index, Options, TestEnv, Wheel, assert_error, compile_library, host_python, skip};
 
 use super::*;
 
@@ -39,11 +39,17 @@ fn a_healthy_environment_raises_nothing_above_info() {
     doctor(&env, &["demo"], &[])
         .exits(0)
         .says("demo: no errors (0 errors, 0 warnings,");
-    doctor(&env, &["dmeo"], &[]).exits(2);
-    doctor(&env, &["demo", "--prefix", "."], &[]).exits(2);
-    doctor(&env, &["--prefix", "no-such-folder"], &[])
-        .exits(2)
-        .says("no-such-folder is not a conda or virtual environment");
+    assert_error!(env, "not_installed", doctor(&env, &["dmeo"], &[]).exits(2));
+    assert_error!(
+        env,
+        "name_and_prefix",
+        doctor(&env, &["demo", "--prefix", "."], &[]).exits(2)
+    );
+    assert_error!(
+        env,
+        "not_a_prefix",
+        doctor(&env, &["--prefix", "no-such-folder"], &[]).exits(2)
+    );
 }
 
 /// Installs `demo` with a library that needs `libstdc++.so.6` of the system, and compiles an older one.

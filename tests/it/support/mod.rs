@@ -12,6 +12,7 @@ mod mounts;
 mod sdist;
 mod server;
 mod skip;
+mod snapshot;
 mod test_env;
 mod wheel;
 
@@ -33,6 +34,7 @@ pub(crate) use skip::OWN_DRIVER;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub(crate) use skip::OWN_GPU;
 pub(crate) use skip::skip;
+pub(crate) use snapshot::{assert_error, filters};
 #[cfg(target_os = "linux")]
 pub(crate) use test_env::host_python;
 pub(crate) use test_env::{DEAD_CHANNEL, DEAD_INDEX, Ran, TestEnv, files_below, hardware_file, shared_uv};

@@ -400,10 +400,11 @@ impl TestEnv {
         }
     }
 
-    /// Replaces the folders of the test by `$HOME` and `$ROOT`.
+    /// Replaces the folders of the test by `$HOME` and `$ROOT`, and the folder of the checkout by `$CHECKOUT`.
     pub(crate) fn hide_folders(&self, text: &str) -> String {
         text.replace(&self.home().display().to_string(), "$HOME")
             .replace(&self.root.display().to_string(), "$ROOT")
+            .replace(env!("CARGO_MANIFEST_DIR"), "$CHECKOUT")
     }
 
     /// Returns the names in a folder below HOME, or none if the folder does not exist.
