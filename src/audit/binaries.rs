@@ -93,7 +93,7 @@ impl Binaries {
 
     /// Returns the missing symbol versions of the files that `counts` selects. Checks only the C and C++ runtimes:
     /// other libraries are installed together with the versions that they define.
-    pub(super) fn lacking_versions(&self, counts: impl Fn(&str) -> bool) -> Vec<MissingVersion> {
+    pub(super) fn missing_versions(&self, counts: impl Fn(&str) -> bool) -> Vec<MissingVersion> {
         let files: Vec<_> = self.files.iter().filter(|(path, _)| counts(path)).collect();
         let wanted: Vec<_> = files
             .into_par_iter()
@@ -137,7 +137,7 @@ impl Binaries {
 
     /// Returns the symbols that `path` needs and that no library in `providers` defines, among those that `wanted`
     /// selects. `None` if nothing is missing or a file cannot be read.
-    pub(super) fn lacking_symbols(
+    pub(super) fn missing_symbols(
         &self,
         path: &str,
         providers: &[PathBuf],

@@ -112,6 +112,6 @@ impl Prefix {
     /// Like [`Self::inventory`], with a given depth.
     pub(crate) fn inventory_at(&self, depth: Depth) -> Inventory {
         let installed = Installed::read(self.path()).expect("an inventory");
-        Inventory::look(std::sync::Arc::new(installed), Some("sleap"), &Subject::cpu(), depth)
+        Inventory::inspect(std::sync::Arc::new(installed), Some("sleap"), &Subject::cpu(), depth)
     }
 }

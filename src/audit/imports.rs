@@ -39,7 +39,7 @@ pub struct MissingLibrary {
 /// Returns the missing libraries, by name. Ignores ELF files. `site_packages` is relative to the prefix. `subject`
 /// selects the providers that count. `of_windows` returns whether Windows itself has a DLL of that lowercase name.
 #[must_use]
-pub fn lacking_libraries(
+pub fn missing_libraries(
     prefix: &Path,
     tree: &Tree,
     site_packages: &str,

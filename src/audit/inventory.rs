@@ -65,13 +65,13 @@ pub struct Inventory {
     /// Libraries and modules that no package owns.
     pub unowned: Vec<Unowned>,
     /// Missing libraries that imported libraries need (macOS and Windows only).
-    pub lacking_libraries: Vec<MissingLibrary>,
+    pub missing_libraries: Vec<MissingLibrary>,
     /// Missing symbol versions of the C and C++ runtimes.
-    pub lacking_versions: Vec<MissingVersion>,
+    pub missing_versions: Vec<MissingVersion>,
     /// Symbols that torch needs from NCCL and that are missing.
-    pub lacking_nccl: Option<MissingSymbols>,
+    pub missing_nccl_symbols: Option<MissingSymbols>,
     /// Symbols that torchvision needs from torch and that are missing.
-    pub lacking_torch: Option<MissingSymbols>,
+    pub missing_torch_symbols: Option<MissingSymbols>,
     /// The results for GPU libraries. Empty for a profile without GPU.
     pub gpu: GpuLibraries,
 }
@@ -80,7 +80,7 @@ impl Inventory {
     /// Checks the files of installed packages: names, sizes and symbol tables. With [`Depth::Content`], also compares
     /// the content of every file.
     #[must_use]
-    pub fn look(installed: Arc<Installed>, env: Option<&str>, subject: &Subject, depth: Depth) -> Self {
+    pub fn inspect(installed: Arc<Installed>, env: Option<&str>, subject: &Subject, depth: Depth) -> Self {
         let Installed {
             prefix,
             site_packages,
@@ -97,16 +97,16 @@ impl Inventory {
             || files.compare(&tree, depth == Depth::Content),
             || Binaries::read(prefix, &tree, of_conda),
         );
-        files.set_aside(&Published::read(prefix), &tree, depth == Depth::Content);
-        let (lacking_nccl, lacking_torch) = rayon::join(
-            || torch::lacking_nccl(&binaries, site_packages),
-            || torch::lacking_torch(&binaries, &tree, site_packages),
+        files.accept_published(&Published::read(prefix), &tree, depth == Depth::Content);
+        let (missing_nccl_symbols, missing_torch_symbols) = rayon::join(
+            || torch::missing_nccl_symbols(&binaries, site_packages),
+            || torch::missing_torch_symbols(&binaries, &tree, site_packages),
         );
         // On Linux, the closure does this check.
-        let lacking_libraries = if cfg!(target_os = "linux") {
+        let missing_libraries = if cfg!(target_os = "linux") {
             Vec::new()
         } else {
-            imports::lacking_libraries(prefix, &tree, site_packages, subject, imports::is_in_system_folder)
+            imports::missing_libraries(prefix, &tree, site_packages, subject, imports::is_in_system_folder)
         };
         let (lock, mut damaged_lock) = lock;
         let made = Generation::of_prefix(prefix).map(|generation| generation.env);
@@ -118,10 +118,10 @@ impl Inventory {
             made,
             profile: subject.profile,
             unowned: unowned::find(&tree, &files, &binaries, &installed),
-            lacking_versions: binaries.lacking_versions(|path| files.claims.contains_key(path)),
-            lacking_libraries,
-            lacking_nccl,
-            lacking_torch,
+            missing_versions: binaries.missing_versions(|path| files.claims.contains_key(path)),
+            missing_libraries,
+            missing_nccl_symbols,
+            missing_torch_symbols,
             musl: hardware::is_musl(&layout::python(prefix)),
             lock,
             damaged_lock,
@@ -143,22 +143,22 @@ impl Inventory {
     pub(crate) fn remedy(&self, others: impl FnOnce(&Installers<'_>) -> String) -> String {
         match self.installers() {
             Some(installers) => installers.or_beside(&others(&installers)),
-            None => self.again(),
+            None => self.repair_command(),
         }
     }
 
     /// Returns the command that restores an environment created by matenv.
     #[must_use]
-    pub fn again(&self) -> String {
+    pub fn repair_command(&self) -> String {
         match &self.made {
             Some(env) => format!("matenv repair {env}"),
-            None => self.anew(),
+            None => self.reinstall_command(),
         }
     }
 
     /// Returns the command that reinstalls the environment and makes all choices again.
     #[must_use]
-    pub fn anew(&self) -> String {
+    pub fn reinstall_command(&self) -> String {
         format!("matenv install {} --force", self.env.as_deref().unwrap_or("ENV"))
     }
 
@@ -206,16 +206,16 @@ impl Inventory {
             tree: Tree::default(),
             files: Ownership::default(),
             unowned: Vec::new(),
-            lacking_libraries: Vec::new(),
-            lacking_versions: Vec::new(),
-            lacking_nccl: None,
-            lacking_torch: None,
+            missing_libraries: Vec::new(),
+            missing_versions: Vec::new(),
+            missing_nccl_symbols: None,
+            missing_torch_symbols: None,
             gpu: GpuLibraries::default(),
         }
     }
 
     /// Creates an inventory of a foreign prefix that has pip.
-    pub(crate) fn elsewhere(texts: &[&str]) -> Self {
+    pub(crate) fn foreign(texts: &[&str]) -> Self {
         Self {
             env: None,
             made: None,

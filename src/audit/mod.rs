@@ -36,7 +36,7 @@ pub(crate) use closure::system_folders;
 pub use conda_records::CondaPackage;
 pub use distribution::{Distribution, Leftover, LeftoverKind};
 pub use gpu::{GpuLibraries, LibraryCode};
-pub use imports::{MissingLibrary, lacking_libraries};
+pub use imports::{MissingLibrary, missing_libraries};
 pub use installed::Installed;
 pub(crate) use installers::Installers;
 pub use inventory::{AuditError, Inventory};
@@ -117,7 +117,7 @@ pub fn audit(prefix: &Path, env: &str, subject: &Subject, depth: Depth) -> Resul
 /// a similar one.
 #[must_use]
 pub fn look(installed: Arc<Installed>, env: Option<&str>, subject: &Subject, depth: Depth) -> Audit {
-    let inventory = Inventory::look(installed, env, subject, depth);
+    let inventory = Inventory::inspect(installed, env, subject, depth);
     let mut findings = faults::detect(&inventory);
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     Audit {

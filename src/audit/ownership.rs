@@ -139,7 +139,7 @@ impl Ownership {
 
     /// Moves files that were published with a wrong record to `published`, if they are unchanged since the
     /// installation. Compares the size, or with `deep` the content.
-    pub(super) fn set_aside(&mut self, published: &[Published], tree: &Tree, deep: bool) {
+    pub(super) fn accept_published(&mut self, published: &[Published], tree: &Tree, deep: bool) {
         for one in published {
             let owner = self.claims.get(&one.path).and_then(|claims| claims.first());
             let same = if deep {
@@ -169,18 +169,18 @@ impl Ownership {
 
     /// Describes the owners of a file, such as `numpy 2.4.6`.
     #[must_use]
-    pub fn words(&self, path: &str) -> String {
+    pub fn describe_owners(&self, path: &str) -> String {
         let claims = self.claims.get(path).map(Vec::as_slice).unwrap_or_default();
         if claims.is_empty() {
             return "no package".to_owned();
         }
-        let owners: Vec<_> = claims.iter().map(|claim| self.owner_words(claim.owner)).collect();
+        let owners: Vec<_> = claims.iter().map(|claim| self.describe_owner(claim.owner)).collect();
         owners.join(" and ")
     }
 
     /// Describes an owner, such as `numpy 2.4.6`.
     #[must_use]
-    pub fn owner_words(&self, owner: usize) -> String {
+    pub fn describe_owner(&self, owner: usize) -> String {
         let owner = &self.owners[owner];
         format!("{} {}", owner.name, owner.version)
     }
@@ -314,7 +314,7 @@ mod tests {
         prefix.wheel("other", "1.0", &[("shared/a.py", b"22")]);
         assert_eq!(prefix.inventory_at(Depth::Content).files.differing, []);
         assert_eq!(
-            prefix.inventory().files.words(&format!("{SITE}/shared/a.py")),
+            prefix.inventory().files.describe_owners(&format!("{SITE}/shared/a.py")),
             "one 1.0 and other 1.0"
         );
     }

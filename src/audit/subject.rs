@@ -34,7 +34,7 @@ impl Subject {
 
     /// Creates the subject of a plan. If ONNX Runtime runs on the CPU, only the libraries of torch count.
     #[must_use]
-    pub fn of_plan(plan: &Plan) -> Self {
+    pub fn from_plan(plan: &Plan) -> Self {
         let mut subject = Self::of(plan.profile, &plan.backend, plan.cards.clone());
         if plan
             .providers

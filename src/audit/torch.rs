@@ -20,15 +20,15 @@ const TORCH_SYMBOLS: [&str; 8] = [
 ];
 
 /// Returns the undefined `nccl*` symbols of `libtorch_cuda.so` that are missing from the NCCL that it would load.
-pub(super) fn lacking_nccl(binaries: &Binaries, site_packages: &str) -> Option<MissingSymbols> {
+pub(super) fn missing_nccl_symbols(binaries: &Binaries, site_packages: &str) -> Option<MissingSymbols> {
     let torch = format!("{site_packages}/torch/lib/libtorch_cuda.so");
     let nccl = binaries.loaded_by(&torch, NCCL)?;
-    binaries.lacking_symbols(&torch, &[nccl], |name| name.starts_with("nccl"))
+    binaries.missing_symbols(&torch, &[nccl], |name| name.starts_with("nccl"))
 }
 
 /// Returns the undefined symbols of torchvision's operators that are missing from all libraries of torch. The
 /// operators are in `_C.so`, since torchvision 0.29 in `_C_stable.so`.
-pub(super) fn lacking_torch(binaries: &Binaries, tree: &Tree, site_packages: &str) -> Option<MissingSymbols> {
+pub(super) fn missing_torch_symbols(binaries: &Binaries, tree: &Tree, site_packages: &str) -> Option<MissingSymbols> {
     let lib = format!("{site_packages}/torch/lib/");
     let torch: Vec<PathBuf> = tree
         .iter()
@@ -40,7 +40,7 @@ pub(super) fn lacking_torch(binaries: &Binaries, tree: &Tree, site_packages: &st
         .collect();
     ["_C.so", "_C_stable.so"].iter().find_map(|name| {
         let vision = format!("{site_packages}/torchvision/{name}");
-        binaries.lacking_symbols(&vision, &torch, |name| {
+        binaries.missing_symbols(&vision, &torch, |name| {
             TORCH_SYMBOLS.iter().any(|start| name.starts_with(start))
         })
     })

@@ -99,8 +99,8 @@ impl GpuCode {
 
     /// Returns how the code runs on a GPU with capability `card`, if at all. Ignores single kernels.
     #[must_use]
-    pub fn reach(&self, card: ComputeCapability) -> CodeSupport {
-        card.served_by(&self.main_sass(), &self.main_ptx())
+    pub fn support(&self, card: ComputeCapability) -> CodeSupport {
+        card.supported_by(&self.main_sass(), &self.main_ptx())
     }
 
     fn main(&self, of: &BTreeMap<ComputeCapability, u64>, share: u64) -> Vec<ComputeCapability> {
@@ -247,23 +247,23 @@ mod tests {
         };
         let main: Vec<_> = code.main_sass().iter().map(ToString::to_string).collect();
         assert_eq!(main, ["8.0", "10.0", "10.3", "12.0"]);
-        assert_eq!(code.reach(cc("8.9")), CodeSupport::Sass);
-        assert_eq!(code.reach(cc("6.1")), CodeSupport::Nothing);
-        assert_eq!(code.reach(cc("9.0")), CodeSupport::Nothing);
+        assert_eq!(code.support(cc("8.9")), CodeSupport::Sass);
+        assert_eq!(code.support(cc("6.1")), CodeSupport::Nothing);
+        assert_eq!(code.support(cc("9.0")), CodeSupport::Nothing);
     }
 
     #[test]
     fn ptx_runs_only_on_newer_gpus() {
         let code = read(&fixtures::fatbin(&[(2, 80), (1, 90)]));
-        assert_eq!(code.reach(cc("12.0")), CodeSupport::Ptx);
-        assert_eq!(code.reach(cc("7.5")), CodeSupport::Nothing);
+        assert_eq!(code.support(cc("12.0")), CodeSupport::Ptx);
+        assert_eq!(code.support(cc("7.5")), CodeSupport::Nothing);
         let few = GpuCode {
             sass: [(cc("8.0"), 308), (cc("12.0"), 279)].into(),
             ptx: [(cc("12.0"), 38)].into(),
             damaged: false,
         };
         assert_eq!(
-            few.reach(ComputeCapability { major: 13, minor: 0 }),
+            few.support(ComputeCapability { major: 13, minor: 0 }),
             CodeSupport::Nothing
         );
     }

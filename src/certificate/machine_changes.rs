@@ -4,7 +4,7 @@ use crate::{
     certificate::Certificate,
     context::settings::Settings,
     hardware::{Gpu, Hardware},
-    names::{ProfileName, typed},
+    names::{ProfileName, install_arguments},
     profile::ComputeCapability,
     store::Generation,
 };
@@ -196,7 +196,7 @@ impl Change<'_> {
     }
 
     fn install(&self, profile: ProfileName) -> String {
-        let what = typed(&self.certificate.manifest, &self.certificate.env);
+        let what = install_arguments(&self.certificate.manifest, &self.certificate.env);
         format!("matenv install {what} --profile {profile}")
     }
 

@@ -8,7 +8,7 @@ use crate::{
     bench::Benchmark,
     finding::{Code, Finding, Severity},
     lock::Fallback,
-    names::typed,
+    names::install_arguments,
     verify::Tally,
 };
 
@@ -88,7 +88,7 @@ pub fn headlines(certificate: &Certificate) -> String {
         }
     }
     if certificate.cross && !certificate.proven {
-        let typed = typed(&certificate.manifest, &certificate.env);
+        let typed = install_arguments(&certificate.manifest, &certificate.env);
         line(
             "left",
             &format!(

@@ -181,14 +181,14 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     let request = args.request(session)?;
     let selected = super::plan::selected(&args.env, args.name.as_ref(), session)?;
     let selected = if args.env.is_empty() {
-        install::supported(&session.ctx, selected, &request)?
+        install::keep_supported(&session.ctx, selected, &request)?
     } else {
         selected
     };
     if args.dry_run {
         return dry_run(args, &selected, &request, session);
     }
-    let made = session.block_on(install::install_many(&session.ctx, &selected, &request))?;
+    let made = session.block_on(install::install_batch(&session.ctx, &selected, &request))?;
     match <[InstallOutcome; 1]>::try_from(made) {
         Ok([one]) => show_one(args, one, session),
         Err(many) => Ok(show_many(many, session)),
@@ -292,7 +292,7 @@ struct DryRunShown<'a> {
 }
 
 fn dry_run(args: &Args, selected: &[Selected<'_>], request: &Request, session: &Session) -> Result<ExitCode, Failure> {
-    let rehearsals = session.block_on(install::rehearse_many(&session.ctx, selected, request))?;
+    let rehearsals = session.block_on(install::dry_run_batch(&session.ctx, selected, request))?;
     let text = rehearsals.iter().map(render_dry_run).collect::<Vec<_>>().join("\n");
     let shown: Vec<_> = rehearsals
         .iter()

@@ -11,7 +11,7 @@ use super::{
     host::{HostFacts, PrefixFacts},
     imports::{self, Imports},
     process::ProcessFacts,
-    target::{Seen, Target, lost, patients},
+    target::{Seen, Target, examined_prefixes, lost},
 };
 use crate::{
     audit::{self, AuditError, Depth, Installed, Subject},
@@ -86,19 +86,19 @@ pub async fn examine(
 ) -> Result<Examination, DoctorError> {
     described.map_or(Ok(()), TargetMachine::check_platform)?;
     let Seen {
-        patients,
+        prefixes,
         findings: unreadable,
-    } = patients(ctx, target, described)?;
+    } = examined_prefixes(ctx, target, described)?;
     let alone = !matches!(target, Target::Everything);
     let (host, parts) = tokio::try_join!(
         async { HostFacts::gather(ctx, described).await.map_err(DoctorError::Trial) },
         try_join_all(
-            patients
+            prefixes
                 .iter()
-                .map(|patient| of_patient(ctx, patient, alone, depth, described))
+                .map(|examined| examine_prefix(ctx, examined, alone, depth, described))
         )
     )?;
-    let mut findings = faults::detect_host(&host, &patients);
+    let mut findings = faults::detect_host(&host, &prefixes);
     findings.extend(parts.into_iter().flatten().chain(unreadable));
     for lost in lost(ctx, target)? {
         let manifests = Manifests::load(ctx.settings.manifest_dir.as_deref());
@@ -106,7 +106,7 @@ pub async fn examine(
         findings.push(faults::detect_lost(&lost, known));
     }
     let findings = ordered(findings);
-    let (env, prefix) = match (target, patients.first().filter(|_| alone)) {
+    let (env, prefix) = match (target, prefixes.first().filter(|_| alone)) {
         (Target::Lost(lost), _) => (Some(lost.env.clone()), Some(lost.leads_to.clone())),
         (Target::Environment(generation), _) => (Some(generation.env.clone()), Some(generation.prefix.clone())),
         (_, Some(named)) => (named.env().cloned(), Some(named.prefix.clone())),
@@ -123,34 +123,34 @@ pub async fn examine(
 }
 
 /// Returns the findings about one prefix. Programs are started only if it is the named one.
-async fn of_patient(
+async fn examine_prefix(
     ctx: &Context,
-    patient: &ExaminedPrefix,
+    examined: &ExaminedPrefix,
     alone: bool,
     depth: Depth,
     described: Option<&TargetMachine>,
 ) -> Result<Vec<Finding>, DoctorError> {
     let installed = {
-        let prefix = patient.prefix.clone();
+        let prefix = examined.prefix.clone();
         blocking(move || Installed::read(&prefix)).await?
     };
-    let (installed, unreadable) = match (installed, patient.env()) {
+    let (installed, unreadable) = match (installed, examined.env()) {
         (Ok(installed), _) => (Some(Arc::new(installed)), None),
         // A repair from its lock fixes it, and the other environments are examined anyway.
         (Err(error), Some(env)) => (None, Some(error.finding(env))),
         (Err(error), None) => return Err(error.into()),
     };
     let at_hand = {
-        let (settings, patient, installed) = (ctx.settings.clone(), patient.clone(), installed.clone());
+        let (settings, examined, installed) = (ctx.settings.clone(), examined.clone(), installed.clone());
         let described = described.cloned();
         blocking(move || {
             rayon::join(
-                || installed.map(|installed| files(&settings, &patient, installed, depth, described.as_ref())),
-                || PrefixFacts::look(&settings, &patient),
+                || installed.map(|installed| files(&settings, &examined, installed, depth, described.as_ref())),
+                || PrefixFacts::look(&settings, &examined),
             )
         })
     };
-    let broken = broken_python(patient);
+    let broken = broken_python(examined);
     let starts = broken.is_none();
     let installed = installed.as_deref();
     let (at_hand, process, probes, imports) = tokio::try_join!(
@@ -159,19 +159,19 @@ async fn of_patient(
             if !starts {
                 return Ok(None);
             }
-            let gathered = Box::pin(ProcessFacts::gather(ctx, patient, installed)).await;
+            let gathered = Box::pin(ProcessFacts::gather(ctx, examined, installed)).await;
             gathered.map(Some).map_err(DoctorError::Trial)
         },
         async {
             if alone && starts {
-                probes(ctx, patient, installed).await
+                probes(ctx, examined, installed).await
             } else {
                 Ok(Vec::new())
             }
         },
         async {
             if alone && starts {
-                imports::try_imports(ctx, patient).await.map_err(DoctorError::Trial)
+                imports::try_imports(ctx, examined).await.map_err(DoctorError::Trial)
             } else {
                 Ok(Imports::default())
             }
@@ -182,14 +182,14 @@ async fn of_patient(
     found.extend(broken);
     if !alone {
         for finding in &mut found {
-            finding.message = format!("{}: {}", patient.name(), finding.message);
+            finding.message = format!("{}: {}", examined.name(), finding.message);
         }
     }
-    found.extend(faults::detect_prefix(&facts, &imports.missing, patient));
+    found.extend(faults::detect_prefix(&facts, &imports.missing, examined));
     found.extend(
         process
             .iter()
-            .flat_map(|process| faults::detect_process(process, patient)),
+            .flat_map(|process| faults::detect_process(process, examined)),
     );
     found.extend(probes);
     found.extend(imports.findings);
@@ -203,15 +203,15 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 }
 
 /// Returns a finding if the Python of the prefix is missing, a broken link or not executable.
-fn broken_python(patient: &ExaminedPrefix) -> Option<Finding> {
-    let python = patient.python();
+fn broken_python(examined: &ExaminedPrefix) -> Option<Finding> {
+    let python = examined.python();
     which::which(&python).err()?;
-    let message = format!("the Python of {} is missing or not executable", patient.name());
+    let message = format!("the Python of {} is missing or not executable", examined.name());
     let finding = Finding::new(Code::FileMissing, Severity::Error, Scope::Environment, message);
     Some(
         finding
             .with_evidence([python.display().to_string()])
-            .with_remedy(match patient.env() {
+            .with_remedy(match examined.env() {
                 Some(env) => format!("matenv repair {env}"),
                 None => "create the environment again, with a Python that exists".to_owned(),
             }),
@@ -221,13 +221,13 @@ fn broken_python(patient: &ExaminedPrefix) -> Option<Finding> {
 /// Returns the findings of the static audit.
 fn files(
     settings: &Settings,
-    patient: &ExaminedPrefix,
+    examined: &ExaminedPrefix,
     installed: Arc<Installed>,
     depth: Depth,
     described: Option<&TargetMachine>,
 ) -> Vec<Finding> {
-    let (env, mut subject) = match (&patient.made, described) {
-        (Some(made), _) => (patient.typed.clone(), Subject::of_plan(&made.plan)),
+    let (env, mut subject) = match (&examined.records, described) {
+        (Some(made), _) => (examined.install_arguments.clone(), Subject::from_plan(&made.plan)),
         (None, described) => {
             let here = || Hardware::peek(settings);
             let hardware = described.map_or_else(here, |described| described.hardware.clone());
@@ -244,17 +244,17 @@ fn files(
 /// Runs the environment's own probes; for a foreign prefix, the probes of the manifest that matches it.
 async fn probes(
     ctx: &Context,
-    patient: &ExaminedPrefix,
+    examined: &ExaminedPrefix,
     installed: Option<&Installed>,
 ) -> Result<Vec<Finding>, DoctorError> {
-    let Some(made) = &patient.made else {
+    let Some(made) = &examined.records else {
         return match installed.and_then(foreign::manifest) {
-            Some(manifest) => Ok(foreign::probe(ctx, &patient.prefix, manifest).await?),
+            Some(manifest) => Ok(foreign::probe(ctx, &examined.prefix, manifest).await?),
             None => Ok(Vec::new()),
         };
     };
     let absent = install::absent(&ctx.settings, made.certificate.cross, &made.plan);
-    let verification = verify::verify(ctx, &patient.prefix, &made.plan.typed(), &made.plan.probes, absent).await?;
+    let verification = verify::verify(ctx, &examined.prefix, &made.plan.typed(), &made.plan.probes, absent).await?;
     Ok(verification
         .probes
         .into_iter()

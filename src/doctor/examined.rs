@@ -18,11 +18,11 @@ pub(crate) struct ExaminedPrefix {
     /// The folder.
     pub(crate) prefix: PathBuf,
     /// The records of matenv; `None` for a foreign prefix.
-    pub(crate) made: Option<Records>,
+    pub(crate) records: Option<Records>,
     /// The major CUDA version, if the environment is intended for an NVIDIA GPU of the target machine.
     pub(crate) cuda: Option<u32>,
     /// The arguments of `matenv install` that create it for the target machine; `None` for a foreign prefix.
-    pub(crate) typed: Option<String>,
+    pub(crate) install_arguments: Option<String>,
 }
 
 /// The records of an environment that matenv created.
@@ -37,7 +37,7 @@ impl ExaminedPrefix {
     /// Reads the current generation of an environment. The target machine is this one, unless another machine is
     /// `described`.
     pub(crate) fn installed(generation: Generation, described: Option<&TargetMachine>) -> Result<Self, InstallError> {
-        let plan = install::kept_plan(&generation)?;
+        let plan = install::read_plan(&generation)?;
         let certificate = Certificate::read(&generation.env, &generation.prefix)?;
         Ok(Self {
             prefix: generation.prefix.clone(),
@@ -45,8 +45,10 @@ impl ExaminedPrefix {
                 .backend
                 .cuda_major()
                 .filter(|_| described.is_some() || !certificate.cross),
-            typed: Some(described.map_or_else(|| plan.typed(), |described| described.typed(&plan, certificate.cross))),
-            made: Some(Records {
+            install_arguments: Some(
+                described.map_or_else(|| plan.typed(), |described| described.typed(&plan, certificate.cross)),
+            ),
+            records: Some(Records {
                 generation,
                 plan,
                 certificate,
@@ -58,14 +60,14 @@ impl ExaminedPrefix {
     pub(crate) fn foreign(prefix: &Path) -> Self {
         Self {
             prefix: prefix.to_owned(),
-            made: None,
+            records: None,
             cuda: None,
-            typed: None,
+            install_arguments: None,
         }
     }
 
     pub(crate) fn env(&self) -> Option<&EnvName> {
-        self.made.as_ref().map(|made| &made.generation.env)
+        self.records.as_ref().map(|made| &made.generation.env)
     }
 
     /// The name for messages: the environment's name, or else the path.
@@ -87,7 +89,7 @@ impl ExaminedPrefix {
     }
 
     /// Returns a command that removes the effect of a variable.
-    pub(crate) fn without(&self, variable: &str) -> String {
+    pub(crate) fn without_variable(&self, variable: &str) -> String {
         let unset = if cfg!(windows) {
             format!("set {variable}=")
         } else {

@@ -33,8 +33,8 @@ enum Failed {
 }
 
 /// Imports the modules and returns the failures.
-pub(super) async fn try_imports(ctx: &Context, patient: &ExaminedPrefix) -> std::io::Result<Imports> {
-    let Some(site_packages) = layout::site_packages_of(&patient.prefix) else {
+pub(super) async fn try_imports(ctx: &Context, examined: &ExaminedPrefix) -> std::io::Result<Imports> {
+    let Some(site_packages) = layout::site_packages_of(&examined.prefix) else {
         return Ok(Imports::default());
     };
     let there = |folder: &str| site_packages.join(folder).is_dir();
@@ -49,7 +49,7 @@ pub(super) async fn try_imports(ctx: &Context, patient: &ExaminedPrefix) -> std:
             .filter(|name| there(name))
             .map(|name| format!("{name}.QtWidgets")),
     );
-    let alone = try_join_all(modules.iter().map(|module| import(ctx, patient, vec![module.clone()]))).await?;
+    let alone = try_join_all(modules.iter().map(|module| import(ctx, examined, vec![module.clone()]))).await?;
     // A module that fails alone also fails in each pair, and is reported once.
     let works: Vec<&String> = modules
         .iter()
@@ -61,7 +61,7 @@ pub(super) async fn try_imports(ctx: &Context, patient: &ExaminedPrefix) -> std:
         let others = works.iter().filter(move |second| second != &first);
         others.map(move |second| vec![(*first).clone(), (*second).clone()])
     });
-    let paired = try_join_all(pairs.map(|pair| import(ctx, patient, pair))).await?;
+    let paired = try_join_all(pairs.map(|pair| import(ctx, examined, pair))).await?;
     let mut imports = Imports::default();
     for failed in alone.into_iter().chain(paired).flatten() {
         match failed {
@@ -75,13 +75,13 @@ pub(super) async fn try_imports(ctx: &Context, patient: &ExaminedPrefix) -> std:
 }
 
 /// Imports modules one after the other in a new process.
-async fn import(ctx: &Context, patient: &ExaminedPrefix, modules: Vec<String>) -> std::io::Result<Option<Failed>> {
+async fn import(ctx: &Context, examined: &ExaminedPrefix, modules: Vec<String>) -> std::io::Result<Option<Failed>> {
     let statements: Vec<String> = modules.iter().map(|module| format!("import {module}")).collect();
-    let trial = Trial::run(ctx, patient, &statements, &[]).await?;
-    Ok(failed(&trial, &modules, patient))
+    let trial = Trial::run(ctx, examined, &statements, &[]).await?;
+    Ok(failed(&trial, &modules, examined))
 }
 
-fn failed(trial: &Trial, modules: &[String], patient: &ExaminedPrefix) -> Option<Failed> {
+fn failed(trial: &Trial, modules: &[String], examined: &ExaminedPrefix) -> Option<Failed> {
     let failed = trial
         .ended
         .iter()
@@ -105,11 +105,11 @@ fn failed(trial: &Trial, modules: &[String], patient: &ExaminedPrefix) -> Option
         [first, _] if !what.ends_with(first.as_str()) => format!(" after `import {first}`"),
         _ => String::new(),
     };
-    let message = format!("`{what}`{order} fails in {}", patient.name());
+    let message = format!("`{what}`{order} fails in {}", examined.name());
     let finding = Finding::new(Code::ProbeFailed, Severity::Error, Scope::Environment, message).with_evidence([why]);
-    Some(Failed::Here(finding.with_remedy(match patient.env() {
+    Some(Failed::Here(finding.with_remedy(match examined.env() {
         Some(env) => format!("matenv repair {env}"),
-        None => format!("\"{}\" -c \"{what}\"", patient.python().display()),
+        None => format!("\"{}\" -c \"{what}\"", examined.python().display()),
     })))
 }
 
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_failed_pair_is_reported_with_its_order() {
-        let patient = ExaminedPrefix::foreign(Path::new("/e"));
+        let examined = ExaminedPrefix::foreign(Path::new("/e"));
         let mut trial = Trial {
             prefix: Some("/e".into()),
             ..Trial::default()
@@ -129,12 +129,12 @@ mod tests {
         let modules = ["torch".to_owned(), "cv2".to_owned()];
         trial.ended.insert("import torch".to_owned(), Ok(()));
         trial.ended.insert("import cv2".to_owned(), Ok(()));
-        assert_eq!(failed(&trial, &modules, &patient), None);
+        assert_eq!(failed(&trial, &modules, &examined), None);
         trial
             .ended
             .insert("import cv2".to_owned(), Err("the process ended here".to_owned()));
         trial.crashed = Some("signal 6 (abort): OMP: Error #15".to_owned());
-        let Some(Failed::Here(found)) = failed(&trial, &modules, &patient) else {
+        let Some(Failed::Here(found)) = failed(&trial, &modules, &examined) else {
             panic!("no finding");
         };
         assert_eq!(found.message, "`import cv2` after `import torch` fails in /e");
@@ -144,7 +144,7 @@ mod tests {
         trial.ended.insert("import cv2".to_owned(), Err(why.to_owned()));
         let (library, module) = ("libEGL.so.1".to_owned(), "cv2".to_owned());
         assert_eq!(
-            failed(&trial, &modules, &patient),
+            failed(&trial, &modules, &examined),
             Some(Failed::Without { library, module }),
             "the operating system's"
         );

@@ -14,7 +14,7 @@ use crate::{
     doctor::{self, DoctorError, Target},
     files::layout,
     finding::{Code, Finding, Scope, Severity},
-    install::{self, Clock, InstallError, Machine, Packages, Prove, Recipe, altered::Altered, build, kept_plan},
+    install::{self, Clock, InstallError, Machine, Packages, Prove, Recipe, altered::Altered, build, read_plan},
     lock::{Lock, LockError},
     names::EnvName,
     store::{Generation, Store, StoreError},
@@ -94,7 +94,7 @@ pub enum RepairError {
 /// Its records are missing, another matenv process changed it during the repair, or it cannot be built.
 pub async fn repair(ctx: &Context, generation: &Generation, request: &RepairRequest) -> Result<Repaired, RepairError> {
     let mut clock = Clock::new(ctx);
-    let plan = kept_plan(generation)?;
+    let plan = read_plan(generation)?;
     let folder = layout::records(&generation.prefix);
     let lock = Lock::read(&folder).map_err(|source| RepairError::Lock {
         typed: generation.record.typed(),

@@ -43,7 +43,7 @@ fn is_environment(prefix: &Path) -> bool {
 /// The prefixes that can be examined, and findings about those that cannot.
 #[derive(Default)]
 pub(super) struct Seen {
-    pub(super) patients: Vec<ExaminedPrefix>,
+    pub(super) prefixes: Vec<ExaminedPrefix>,
     pub(super) findings: Vec<Finding>,
 }
 
@@ -52,7 +52,7 @@ impl Seen {
     fn admit(&mut self, generation: Generation, described: Option<&TargetMachine>) {
         let record = generation.record.clone();
         match ExaminedPrefix::installed(generation, described) {
-            Ok(patient) => self.patients.push(patient),
+            Ok(examined) => self.prefixes.push(examined),
             Err(error) => {
                 let env = &record.env;
                 let message = format!("failed to read matenv's records of `{env}`, so it is not examined");
@@ -68,7 +68,11 @@ impl Seen {
 }
 
 /// Returns the prefixes to examine.
-pub(super) fn patients(ctx: &Context, target: &Target, described: Option<&TargetMachine>) -> Result<Seen, DoctorError> {
+pub(super) fn examined_prefixes(
+    ctx: &Context,
+    target: &Target,
+    described: Option<&TargetMachine>,
+) -> Result<Seen, DoctorError> {
     let mut seen = Seen::default();
     match target {
         Target::Lost(_) => {}
@@ -84,7 +88,7 @@ pub(super) fn patients(ctx: &Context, target: &Target, described: Option<&Target
                 .find(|generation| fs_err::canonicalize(&generation.prefix).is_ok_and(|real| real == *prefix));
             match ours {
                 Some(generation) => seen.admit(generation, described),
-                None => seen.patients.push(foreign(prefix, described)?),
+                None => seen.prefixes.push(foreign(prefix, described)?),
             }
         }
         Target::Everything => {

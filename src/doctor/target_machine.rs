@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::{audit::Subject, hardware::Hardware, install::InstallError, names::typed, plan::Plan, profile::subdir};
+use crate::{
+    audit::Subject, hardware::Hardware, install::InstallError, names::install_arguments, plan::Plan, profile::subdir,
+};
 
 /// A machine that a hardware file describes.
 #[derive(Debug, Clone)]
@@ -38,7 +40,7 @@ impl TargetMachine {
     pub(super) fn typed(&self, plan: &Plan, cross: bool) -> String {
         let (manifest, env) = (&plan.manifest, &plan.env);
         let what = if cross {
-            typed(manifest, env)
+            install_arguments(manifest, env)
         } else {
             format!("{manifest} --name {env}-there")
         };

@@ -55,7 +55,7 @@ pub(super) fn place(free_bytes: u64, free_inodes: Option<u64>) -> Place {
 }
 
 /// `sleap` for CUDA 13, proven on a card of compute capability 8.9.
-pub(super) fn gpu_patient() -> ExaminedPrefix {
+pub(super) fn gpu_environment() -> ExaminedPrefix {
     let certificate = serde_json::json!({
         "schema": 1, "matenv": "0.1.0", "ok": true, "proven": true, "env": "sleap", "manifest": "sleap",
         "profile": "gpu", "backend": "cu130", "generation": 1, "prefix": "/p", "created": "2026-11-25T00:00:00Z",
@@ -81,8 +81,8 @@ pub(super) fn gpu_patient() -> ExaminedPrefix {
     ExaminedPrefix {
         prefix: prefix.clone(),
         cuda: Some(13),
-        typed: Some("sleap".to_owned()),
-        made: Some(Records {
+        install_arguments: Some("sleap".to_owned()),
+        records: Some(Records {
             generation: Generation {
                 env: record.env.clone(),
                 number: 1,

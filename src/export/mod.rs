@@ -138,7 +138,7 @@ pub enum ExportError {
 
 /// Returns the installed packages of a generation as an entry of a lock.
 pub fn from_generation(generation: &Generation) -> Result<LabEntry, ExportError> {
-    let plan = install::kept_plan(generation).map_err(|error| ExportError::Records(Box::new(error)))?;
+    let plan = install::read_plan(generation).map_err(|error| ExportError::Records(Box::new(error)))?;
     if let Some(source) = &plan.source {
         return Err(ExportError::OwnSource {
             env: plan.env.clone(),

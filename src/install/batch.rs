@@ -6,7 +6,7 @@
 use crate::{
     certificate::Verdict,
     context::Context,
-    install::rehearse,
+    install::dry_run,
     manifest::{checkout::CheckoutError, lab::Selected},
     names::EnvName,
     plan::PlanError,
@@ -29,7 +29,7 @@ pub struct InstallOutcome {
 ///
 /// # Errors
 /// If a source matches none of them. An error of one environment is in its [`InstallOutcome`].
-pub async fn install_many(
+pub async fn install_batch(
     ctx: &Context,
     selected: &[Selected<'_>],
     request: &Request,
@@ -43,7 +43,7 @@ pub async fn install_many(
         let good = matches!(&result, Ok(installed) if installed.certificate.verdict() == Verdict::Good);
         if good
             && request.menu
-            && let Err(error) = menu::enter(&ctx, manifest, &env)
+            && let Err(error) = menu::add_entry(&ctx, manifest, &env)
         {
             result = Err(error.into());
         }
@@ -56,7 +56,7 @@ pub async fn install_many(
 ///
 /// # Errors
 /// The first error of any environment.
-pub async fn rehearse_many(
+pub async fn dry_run_batch(
     ctx: &Context,
     selected: &[Selected<'_>],
     request: &Request,
@@ -68,7 +68,7 @@ pub async fn rehearse_many(
             [_] => ctx.clone(),
             _ => ctx.about(&one.env),
         };
-        rehearsals.push(Box::pin(rehearse(&ctx, one.manifest, &request.of(one))).await?);
+        rehearsals.push(Box::pin(dry_run(&ctx, one.manifest, &request.of(one))).await?);
     }
     Ok(rehearsals)
 }
@@ -91,7 +91,7 @@ fn check_sources(selected: &[Selected<'_>], request: &Request) -> Result<(), Ins
 ///
 /// # Errors
 /// If the machine supports none of them, or planning fails for another reason.
-pub fn supported<'a>(
+pub fn keep_supported<'a>(
     ctx: &Context,
     selected: Vec<Selected<'a>>,
     request: &Request,

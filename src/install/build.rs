@@ -10,7 +10,7 @@ use super::{
     locate::{Located, Packages, locate, wheels},
     machine::absent,
     prove::{look, prove_audited},
-    records::keep_records,
+    records::write_records,
 };
 use crate::{
     audit::{Audit, Depth, Published, Subject},
@@ -179,9 +179,9 @@ async fn fill(
     let (plan, prefix) = (recipe.plan, &staged.prefix);
     let located = locate(ctx, clock, store, plan, recipe.packages, prefix).await?;
     wheels(ctx, clock, plan, prefix, &located).await?;
-    preload::install(prefix, &Subject::of_plan(plan).libraries)?;
-    keep_records(plan, &located.lock, prefix)?;
-    conda_link::furnish(&ctx.settings, prefix, &plan.env)?;
+    preload::install(prefix, &Subject::from_plan(plan).libraries)?;
+    write_records(plan, &located.lock, prefix)?;
+    conda_link::write_conda_files(&ctx.settings, prefix, &plan.env)?;
     Ok(located)
 }
 
@@ -287,7 +287,7 @@ pub(super) fn open_door(ctx: &Context, certificate: &mut Certificate) {
     let findings = &mut certificate.audit.findings;
     // An earlier conflict may be resolved by now.
     findings.retain(|finding| finding.code != Code::CondaNameTaken);
-    match conda_link::open_door(&ctx.settings, &certificate.manifest, &certificate.env) {
+    match conda_link::create_conda_link(&ctx.settings, &certificate.manifest, &certificate.env) {
         Ok(CondaLink::Created(_) | CondaLink::Kept(_)) => {}
         Ok(CondaLink::NameTaken(finding) | CondaLink::Shadowed { finding, .. }) => findings.push(*finding),
         Err(error) => {

@@ -128,7 +128,7 @@ impl Load {
 ///
 /// If uv's cache may already contain the wheels, too little space for them is only a warning. A disk that gets full
 /// during the installation is reported as well.
-pub(super) fn check_room(ctx: &Context, conda: Need, wheels: Need) -> Result<(), DiskSpaceError> {
+pub(super) fn check_disk_space(ctx: &Context, conda: Need, wheels: Need) -> Result<(), DiskSpaceError> {
     let unsure = holds_wheels(&ctx.settings.uv_cache);
     let certain = if unsure { wheels.without_fresh() } else { wheels };
     for (load, filesystem) in loads(ctx, conda, certain) {

@@ -5,7 +5,7 @@ use crate::{
     certificate::Package,
     context::Context,
     files::Need,
-    install::{folders, lab_lock::LabLocks, up_to_date::is_done},
+    install::{folders, lab_lock::LabLocks, up_to_date::is_up_to_date},
     manifest::Manifest,
     plan::Plan,
     store::Store,
@@ -26,14 +26,14 @@ pub struct DryRun {
 
 /// Does a dry run of [`install`](super::install()), including the check for disk space. Links Python into a temporary
 /// folder, because resolving the wheels needs it.
-pub async fn rehearse(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<DryRun, InstallError> {
+pub async fn dry_run(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<DryRun, InstallError> {
     request.machine.check_platform()?;
     let mut clock = Clock::new(ctx);
     let store = Store::open(&ctx.settings)?;
     let (mut plan, _source_held) = plan_from_source(ctx, &store, manifest, request).await?;
     let entry = LabLocks::read(request)?.entry(ctx, &mut plan, request.lock)?;
     let entry = entry.as_ref();
-    if is_done(&store, &plan, entry, request)?.is_some() {
+    if is_up_to_date(&store, &plan, entry, request)?.is_some() {
         return Ok(DryRun {
             plan,
             packages: Vec::new(),

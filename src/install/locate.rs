@@ -85,7 +85,7 @@ pub(super) struct Located {
 async fn from_lock(ctx: &Context, clock: &mut Clock, prefix: &Path, lock: Lock) -> Result<Located, InstallError> {
     let conda = conda_need(ctx, &lock.conda).await;
     let wheels = wheels_need(ctx, &lock.pypi);
-    disk_space::check_room(ctx, conda, wheels)?;
+    disk_space::check_disk_space(ctx, conda, wheels)?;
     let findings = link(ctx, clock, prefix, &lock.conda).await?;
     let uv = Uv::find(ctx, &layout::python(prefix), true).await?;
     Ok(Located {
@@ -124,7 +124,7 @@ async fn from_sources(
         ),
     }
     let conda = conda_need(ctx, &solved.records).await;
-    disk_space::check_room(ctx, conda, Need::default())?;
+    disk_space::check_disk_space(ctx, conda, Need::default())?;
     let findings = link(ctx, clock, prefix, &solved.records).await?;
 
     let at_work = ctx.shared.machine.read().await;
@@ -149,7 +149,7 @@ async fn from_sources(
     }
     let wheels = wheels_need(ctx, &resolved);
     // Python is installed already, so only the wheels need space.
-    disk_space::check_room(ctx, Need::default(), wheels)?;
+    disk_space::check_disk_space(ctx, Need::default(), wheels)?;
     Ok(Located {
         lock: Lock {
             conda: solved.records,

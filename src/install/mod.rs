@@ -24,11 +24,11 @@ mod safeguards;
 mod source;
 mod up_to_date;
 
-pub use batch::{InstallOutcome, install_many, rehearse_many, supported};
+pub use batch::{InstallOutcome, dry_run_batch, install_batch, keep_supported};
 pub(crate) use build::{Recipe, build};
 pub use clock::Clock;
 pub use disk_space::DiskSpaceError;
-pub use dry_run::{DryRun, rehearse};
+pub use dry_run::{DryRun, dry_run};
 pub use error::InstallError;
 pub use folders::FolderFacts;
 pub(crate) use folders::{check_places, lock_refused};
@@ -36,7 +36,7 @@ pub use lab_lock::{LockMode, LockedError};
 pub(crate) use locate::Packages;
 pub use machine::Machine;
 pub use prove::{BenchOptions, Proof, Prove, prove, prove_again, time_again};
-pub use records::kept_plan;
+pub use records::read_plan;
 pub use request::{Request, known_size, plan};
 pub use safeguards::SafeguardError;
 
@@ -45,7 +45,7 @@ use std::collections::BTreeMap;
 use crate::{
     certificate::{Certificate, Verdict},
     context::{Context, event::Stage, sources::SourceName},
-    install::{lab_lock::LabLocks, safeguards::check_is_meant, up_to_date::nothing_to_do},
+    install::{lab_lock::LabLocks, safeguards::check_safeguards, up_to_date::nothing_to_do},
     manifest::Manifest,
     names::ProfileName,
     packages::pypi::PypiError,
@@ -105,7 +105,7 @@ async fn make(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<I
     let mut clock = Clock::new(ctx);
     let store = Store::open(&ctx.settings)?;
     let (mut plan, source_held) = plan_from_source(ctx, &store, manifest, request).await?;
-    check_is_meant(ctx, &store, &plan, request)?;
+    check_safeguards(ctx, &store, &plan, request)?;
     let entry = LabLocks::read(request)?.entry(ctx, &mut plan, request.lock)?;
     let entry = entry.as_ref();
     if let Some(done) = nothing_to_do(ctx, &store, &plan, entry, request).await? {

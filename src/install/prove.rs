@@ -98,7 +98,7 @@ pub(super) async fn look(
 ) -> Result<Audit, InstallError> {
     let _at_work = ctx.shared.machine.read().await;
     clock.start(Stage::Audit);
-    let (prefix, typed, subject) = (prefix.to_owned(), plan.typed(), Subject::of_plan(plan));
+    let (prefix, typed, subject) = (prefix.to_owned(), plan.typed(), Subject::from_plan(plan));
     // The audit takes seconds. In its own thread it does not delay Ctrl-C.
     let audit = tokio::task::spawn_blocking(move || audit::audit(&prefix, &typed, &subject, depth))
         .await
@@ -165,7 +165,7 @@ pub(super) async fn prove_audited(
 
 /// Audits and probes an installed environment and records the results.
 pub async fn prove_again(ctx: &Context, generation: &Generation, wanted: &Prove) -> Result<Certificate, InstallError> {
-    let plan = super::kept_plan(generation)?;
+    let plan = super::read_plan(generation)?;
     if let Some(model_dir) = &wanted.model_dir {
         verify::check_model_dir(model_dir, &plan.model_files)?;
         if plan.smoke.is_empty() {
@@ -197,7 +197,7 @@ pub async fn time_again(
     generation: &Generation,
     wanted: &BenchOptions,
 ) -> Result<Certificate, InstallError> {
-    let plan = super::kept_plan(generation)?;
+    let plan = super::read_plan(generation)?;
     let mut certificate = Certificate::read(&generation.env, &generation.prefix)?;
     let mut request = built_in(&plan);
     if let Some(path) = &wanted.model {

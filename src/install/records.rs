@@ -7,14 +7,14 @@ use crate::{files::layout, lock::Lock, plan::Plan, store::Generation};
 
 const PLAN_FILE: &str = "plan.json";
 
-pub(super) fn keep_records(plan: &Plan, lock: &Lock, prefix: &Path) -> Result<(), InstallError> {
+pub(super) fn write_records(plan: &Plan, lock: &Lock, prefix: &Path) -> Result<(), InstallError> {
     let records = layout::records(prefix);
     fs_err::create_dir_all(&records).map_err(InstallError::Records)?;
     lock.write(&records, &plan.env, &plan.subdir)?;
-    keep_plan(plan, prefix)
+    write_plan(plan, prefix)
 }
 
-pub(super) fn keep_plan(plan: &Plan, prefix: &Path) -> Result<(), InstallError> {
+pub(super) fn write_plan(plan: &Plan, prefix: &Path) -> Result<(), InstallError> {
     let text = serde_json::to_string_pretty(plan).map_err(|error| InstallError::Records(error.into()))?;
     let path = layout::records(prefix).join(PLAN_FILE);
     // Write atomically, because verify and bench may read it at the same time.
@@ -24,7 +24,7 @@ pub(super) fn keep_plan(plan: &Plan, prefix: &Path) -> Result<(), InstallError> 
 }
 
 /// Reads the plan that a generation was built from.
-pub fn kept_plan(generation: &Generation) -> Result<Plan, InstallError> {
+pub fn read_plan(generation: &Generation) -> Result<Plan, InstallError> {
     let path = layout::records(&generation.prefix).join(PLAN_FILE);
     let read = || -> std::io::Result<Plan> { Ok(serde_json::from_str(&fs_err::read_to_string(&path)?)?) };
     read().map_err(|source| InstallError::ReadRecord {

@@ -39,7 +39,12 @@ pub enum SafeguardError {
 
 /// Refuses an environment that cannot be proven on this machine without `--cross`, and one that would silently
 /// replace a better environment.
-pub(super) fn check_is_meant(ctx: &Context, store: &Store, plan: &Plan, request: &Request) -> Result<(), InstallError> {
+pub(super) fn check_safeguards(
+    ctx: &Context,
+    store: &Store,
+    plan: &Plan,
+    request: &Request,
+) -> Result<(), InstallError> {
     let cross = request.machine.cross;
     if !cross && plan.backend.cuda_major().is_some() && !runs(&Hardware::detect(&ctx.settings), plan) {
         return Err(SafeguardError::NeedsCross {

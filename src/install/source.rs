@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use super::{InstallError, Request, kept_plan, plan, request::plan_with};
+use super::{InstallError, Request, plan, read_plan, request::plan_with};
 use crate::{
     context::Context,
     manifest::{
@@ -44,7 +44,7 @@ pub(super) fn prune_source(ctx: &Context, store: &Store, manifest: &EnvName) {
         let mut used = Vec::new();
         for current in store.list()? {
             for generation in store.generations(&current.env)? {
-                used.extend(kept_plan(&generation)?.source.map(|source| source.path));
+                used.extend(read_plan(&generation)?.source.map(|source| source.path));
             }
         }
         Ok(used)
@@ -59,7 +59,7 @@ pub(super) fn prune_source(ctx: &Context, store: &Store, manifest: &EnvName) {
 /// Warns that a release replaces the user's own source, and says how to keep the source.
 pub(super) fn tell_of_replaced_source(ctx: &Context, store: &Store, plan: &Plan) {
     let current = store.current(&plan.env).ok().flatten();
-    let kept = current.and_then(|current| kept_plan(&current).ok());
+    let kept = current.and_then(|current| read_plan(&current).ok());
     if let (
         Some(Plan {
             source: Some(source), ..

@@ -1,7 +1,7 @@
 //! Handles environments that are already up to date: nothing is built, and new evidence is collected in place.
 
 use super::{
-    Clock, InstallError, Installed, Prove, Request, build::open_door, machine::absent, prove, records::keep_plan,
+    Clock, InstallError, Installed, Prove, Request, build::open_door, machine::absent, prove, records::write_plan,
 };
 use crate::{
     certificate::{Certificate, Verdict},
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Returns the current generation if it matches the plan.
-pub(super) fn is_done(
+pub(super) fn is_up_to_date(
     store: &Store,
     plan: &Plan,
     entry: Option<&LabEntry>,
@@ -48,7 +48,7 @@ pub(super) async fn nothing_to_do(
     entry: Option<&LabEntry>,
     request: &Request,
 ) -> Result<Option<Installed>, InstallError> {
-    let Some(current) = is_done(store, plan, entry, request)? else {
+    let Some(current) = is_up_to_date(store, plan, entry, request)? else {
         return Ok(None);
     };
     let mut certificate = Certificate::read(&plan.env, &current.prefix)?;
@@ -80,7 +80,7 @@ pub(super) async fn nothing_to_do(
             // A failure is reported, and the environment still counts as created for another machine.
             proof.enter(&mut certificate);
             if certificate.verdict() == Verdict::Good && certificate.proven {
-                keep_plan(plan, &current.prefix)?;
+                write_plan(plan, &current.prefix)?;
                 certificate.write(&current.prefix)?;
                 current.arrived(certificate.proven, certificate.ok)?;
             }

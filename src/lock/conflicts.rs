@@ -52,16 +52,16 @@ pub struct WheelRef {
     /// Version of the wheel.
     pub version: String,
     /// The packages that require it; empty until this is looked up.
-    pub asked_by: Vec<String>,
+    pub required_by: Vec<String>,
 }
 
 impl fmt::Display for WheelRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.name, self.version)?;
-        if self.asked_by.is_empty() {
+        if self.required_by.is_empty() {
             return Ok(());
         }
-        write!(f, " (required by {})", self.asked_by.join(", "))
+        write!(f, " (required by {})", self.required_by.join(", "))
     }
 }
 
@@ -83,22 +83,22 @@ impl WheelRef {
         Self {
             name: name.into(),
             version: version.into(),
-            asked_by: Vec::new(),
+            required_by: Vec::new(),
         }
     }
 }
 
 /// Returns the first conflict, the most obvious kind first.
-pub(crate) fn contradiction(wheels: &[LockedWheel]) -> Option<WheelConflict> {
+pub(crate) fn first_conflict(wheels: &[LockedWheel]) -> Option<WheelConflict> {
     let parties: Vec<WheelRef> = wheels
         .iter()
         .map(|wheel| WheelRef::new(&wheel.name, &wheel.version))
         .collect();
-    contradictions(&parties).into_iter().next()
+    conflicts(&parties).into_iter().next()
 }
 
 /// Returns one conflict of each kind, the most obvious kind first. The audit also checks installed packages with it.
-pub(crate) fn contradictions(parties: &[WheelRef]) -> Vec<WheelConflict> {
+pub(crate) fn conflicts(parties: &[WheelRef]) -> Vec<WheelConflict> {
     [one_onnxruntime, nccl, tensorrt, torch_pair, one_cuda]
         .iter()
         .filter_map(|check| check(parties))
@@ -244,7 +244,7 @@ mod tests {
                 size: None,
             })
             .collect();
-        contradiction(&wheels).map(|error| format!("{:?}: {} and {}", error.fault, error.first, error.second))
+        first_conflict(&wheels).map(|error| format!("{:?}: {} and {}", error.fault, error.first, error.second))
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod lab;
 mod satisfies;
 
 pub use conflicts::{Fault, WheelConflict, WheelRef};
-pub(crate) use conflicts::{contradiction, contradictions, cuda_major};
+pub(crate) use conflicts::{conflicts, cuda_major, first_conflict};
 pub use file::LockError;
 pub use lab::{CONFLICT, LAB_SIDECAR, LabEntry, LabLock, LabText};
 pub use satisfies::unmet;

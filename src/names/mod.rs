@@ -74,7 +74,7 @@ pub(crate) fn closest<'a>(asked: &str, known: impl IntoIterator<Item = &'a str>)
 /// Returns the arguments of `matenv install` that install `env` again: its manifest, and `--name` if the names
 /// differ.
 #[must_use]
-pub fn typed(manifest: &EnvName, env: &EnvName) -> String {
+pub fn install_arguments(manifest: &EnvName, env: &EnvName) -> String {
     if manifest == env {
         env.to_string()
     } else {

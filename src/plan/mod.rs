@@ -16,7 +16,7 @@ use crate::{
     finding::Finding,
     hardware::Hardware,
     manifest::{BuildException, Check, Manifest, PythonRange, checkout::Checkout},
-    names::{Backend, EnvName, ExecutionProvider, ProfileName, typed},
+    names::{Backend, EnvName, ExecutionProvider, ProfileName, install_arguments},
     profile::{ComputeCapability, Profiles, UnsupportedPlatform, subdir},
 };
 pub use choices::{Choice, Rejected};
@@ -231,7 +231,11 @@ impl Plan {
     #[must_use]
     pub fn typed(&self) -> String {
         // Without `--profile`, matenv would choose the best profile of the machine, which may be another one.
-        let arguments = format!("{} --profile {}", typed(&self.manifest, &self.env), self.profile);
+        let arguments = format!(
+            "{} --profile {}",
+            install_arguments(&self.manifest, &self.env),
+            self.profile
+        );
         match &self.source {
             Some(source) => format!("{arguments} --source {}={}", self.manifest, source.place()),
             None => arguments,

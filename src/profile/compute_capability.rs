@@ -47,7 +47,7 @@ impl ComputeCapability {
 
     /// Returns how a GPU of this capability runs a build with machine code for `sass` and PTX for `ptx`.
     #[must_use]
-    pub fn served_by(self, sass: &[Self], ptx: &[Self]) -> CodeSupport {
+    pub fn supported_by(self, sass: &[Self], ptx: &[Self]) -> CodeSupport {
         if sass.iter().any(|code| self.runs_sass(*code)) {
             CodeSupport::Sass
         } else if ptx.iter().any(|code| self.compiles_ptx(*code)) {
@@ -152,9 +152,9 @@ mod tests {
             ("9.0", CodeSupport::Ptx),
             ("7.0", CodeSupport::Nothing),
         ] {
-            assert_eq!(cc(card).served_by(&sass, &ptx), reach, "{card}");
+            assert_eq!(cc(card).supported_by(&sass, &ptx), reach, "{card}");
         }
-        assert_eq!(cc("9.0").served_by(&sass, &[]), CodeSupport::Nothing);
+        assert_eq!(cc("9.0").supported_by(&sass, &[]), CodeSupport::Nothing);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     context::settings::Settings,
     finding::{Code, Finding, Scope, Severity},
-    names::{EnvName, typed},
+    names::{EnvName, install_arguments},
     store::write_protection,
 };
 
@@ -44,7 +44,7 @@ pub fn link(user_home: &Path, env: &EnvName) -> PathBuf {
 
 /// Writes the files that conda needs into the generation, before its link moves. The last ones are the files that make
 /// conda, pip and uv refuse to change it.
-pub fn furnish(settings: &Settings, prefix: &Path, env: &EnvName) -> Result<(), StoreError> {
+pub fn write_conda_files(settings: &Settings, prefix: &Path, env: &EnvName) -> Result<(), StoreError> {
     let meta = prefix.join("conda-meta");
     fs_err::create_dir_all(&meta).map_err(StoreError::Write)?;
     readable_by_all(&meta)?;
@@ -75,7 +75,7 @@ fn readable_by_all(_meta: &Path) -> Result<(), StoreError> {
 }
 
 /// Creates the conda link if it is missing. Leaves anything else that has the name alone, and reports it.
-pub fn open_door(settings: &Settings, manifest: &EnvName, env: &EnvName) -> Result<CondaLink, StoreError> {
+pub fn create_conda_link(settings: &Settings, manifest: &EnvName, env: &EnvName) -> Result<CondaLink, StoreError> {
     let failed = |source| StoreError::CondaLink {
         env: env.clone(),
         source,
@@ -143,7 +143,7 @@ pub fn look(settings: &Settings, manifest: &EnvName, env: &EnvName) -> Result<Op
                     found.display()
                 )],
             )
-            .with_remedy(format!("matenv install {}", typed(manifest, env))),
+            .with_remedy(format!("matenv install {}", install_arguments(manifest, env))),
         ),
         (LinkState::Link(found), _) if !leads_to(found, &target) && !is_ours(found, &settings.home, env) => {
             Some(taken_here(env, &door, &at).with_remedy(rename_commands(manifest, env, &door)))
@@ -163,14 +163,14 @@ pub fn look(settings: &Settings, manifest: &EnvName, env: &EnvName) -> Result<Op
                 [format!("{} does not exist", door.display())],
             )
             // The command only creates the link again.
-            .with_remedy(format!("matenv install {}", typed(manifest, env))),
+            .with_remedy(format!("matenv install {}", install_arguments(manifest, env))),
         ),
         (LinkState::Link(_) | LinkState::Nothing, None) => None,
     })
 }
 
 /// Removes the conda link if matenv created it. `~/.conda` stays, because it belongs to conda.
-pub fn close_door(settings: &Settings, env: &EnvName) -> Result<Option<PathBuf>, StoreError> {
+pub fn remove_conda_link(settings: &Settings, env: &EnvName) -> Result<Option<PathBuf>, StoreError> {
     close(&settings.home, &settings.user_home, env)
 }
 
@@ -324,6 +324,6 @@ fn rename_commands(manifest: &EnvName, env: &EnvName, other: &Path) -> String {
     };
     format!(
         "matenv install {manifest} --name {env}-matenv   or   {theirs}, then matenv install {}",
-        typed(manifest, env)
+        install_arguments(manifest, env)
     )
 }

@@ -11,7 +11,7 @@ use super::{StoreError, link};
 use crate::{
     files::layout,
     finding::Finding,
-    names::{EnvName, ProfileName, typed},
+    names::{EnvName, ProfileName, install_arguments},
 };
 
 /// The record of a generation (`share/matenv/generation.json`). Without it, the folder counts as unfinished.
@@ -99,7 +99,11 @@ impl GenerationRecord {
     /// Returns the arguments of `matenv install` that create the environment again.
     #[must_use]
     pub fn typed(&self) -> String {
-        format!("{} --profile {}", typed(&self.manifest, &self.env), self.profile)
+        format!(
+            "{} --profile {}",
+            install_arguments(&self.manifest, &self.env),
+            self.profile
+        )
     }
 }
 

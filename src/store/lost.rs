@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use super::{Generation, LinkState, Store, StoreError, link, names_in};
-use crate::names::{EnvName, typed};
+use crate::names::{EnvName, install_arguments};
 
 /// An environment that was installed and is broken now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl Lost {
     pub fn remedy(&self, has_manifest: bool) -> String {
         let env = &self.env;
         let again = match &self.newest {
-            Some(newest) => typed(&newest.record.manifest, env),
+            Some(newest) => install_arguments(&newest.record.manifest, env),
             None if has_manifest => env.to_string(),
             None => format!("MANIFEST --name {env}"),
         };

@@ -29,7 +29,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
         _ => true,
     });
     // Symbols show what versions do not: another C++ ABI, or a local build.
-    let lacking = inventory.lacking_torch.as_ref();
+    let lacking = inventory.missing_torch_symbols.as_ref();
     if torch.version.local() == vision.version.local() && pin_holds && lacking.is_none() {
         return Vec::new();
     }

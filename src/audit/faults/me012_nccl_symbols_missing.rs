@@ -14,7 +14,7 @@ use crate::{
 };
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
-    let Some(lacking) = &inventory.lacking_nccl else {
+    let Some(lacking) = &inventory.missing_nccl_symbols else {
         return Vec::new();
     };
     let first = lacking.symbols.first().map_or("nccl", String::as_str);

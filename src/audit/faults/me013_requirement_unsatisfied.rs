@@ -124,7 +124,7 @@ mod tests {
         let gpu = "Name: onnxruntime-gpu\nVersion: 1.26.0\n";
         assert_eq!(detect(&Inventory::of(&[needs, gpu])), []);
         let old = "Name: onnxruntime-gpu\nVersion: 1.19.0\n";
-        let found = detect(&Inventory::elsewhere(&[needs, old]));
+        let found = detect(&Inventory::foreign(&[needs, old]));
         let remedy = found[0].remedy.as_deref().unwrap_or_default();
         assert!(remedy.ends_with("install \"onnxruntime-gpu>=1.20\""), "{remedy}");
         assert_eq!(detect(&Inventory::of(&[needs])).len(), 1);

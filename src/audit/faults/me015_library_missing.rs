@@ -52,7 +52,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             }),
         )
     });
-    let lacking = inventory.lacking_libraries.iter().map(|lacking| {
+    let lacking = inventory.missing_libraries.iter().map(|lacking| {
         let library = lacking.library.as_str();
         let needs = lacking
             .needed_by
@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn on_windows_the_vc_runtime_comes_from_microsoft() {
         let mut inventory = Inventory::of(&[]);
-        inventory.lacking_libraries = ["MSVCP140.dll", "libomp140.x86_64.dll"]
+        inventory.missing_libraries = ["MSVCP140.dll", "libomp140.x86_64.dll"]
             .map(|library| MissingLibrary {
                 library: library.to_owned(),
                 needed_by: vec!["lib/python3.13/site-packages/torch/lib/fbgemm.dll".to_owned()],

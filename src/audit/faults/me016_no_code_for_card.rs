@@ -29,7 +29,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             let of_this = cards
                 .iter()
                 .copied()
-                .filter(move |card| library.code.reach(*card) == by);
+                .filter(move |card| library.code.support(*card) == by);
             of_this.collect::<Vec<_>>()
         };
         let name = &library.library;
@@ -64,7 +64,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
         if !none.is_empty() {
             let by = inventory.installers();
             let others = by.map(|by| by.or_beside(&another_release(&library.library, &cards, inventory, &by)));
-            found = found.with_remedy(others.unwrap_or_else(|| inventory.anew()));
+            found = found.with_remedy(others.unwrap_or_else(|| inventory.reinstall_command()));
         }
         Some(found)
     };
@@ -82,7 +82,7 @@ fn another_release(library: &str, cards: &[ComputeCapability], inventory: &Inven
         let serves = |row: &WheelCode| {
             cards
                 .iter()
-                .all(|card| card.served_by(&row.sass, &row.ptx) != CodeSupport::Nothing)
+                .all(|card| card.supported_by(&row.sass, &row.ptx) != CodeSupport::Nothing)
         };
         let (range, _) = same_cuda.find(|(_, row)| serves(row))?;
         Some(by.answer(&[format!("{RUNTIME}{range}")], None))

@@ -18,16 +18,20 @@ use crate::{
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
     let mut by_library: BTreeMap<_, Vec<&MissingVersion>> = BTreeMap::new();
-    for lacking in &inventory.lacking_versions {
+    for lacking in &inventory.missing_versions {
         by_library.entry(&lacking.library).or_default().push(lacking);
     }
     let finding = |(library, lacking): (&std::path::PathBuf, Vec<&MissingVersion>)| {
         let name = library.file_name().unwrap_or_default().to_string_lossy();
         let first = lacking.first()?;
-        let owner = inventory.files.words(&first.path);
+        let owner = inventory.files.describe_owners(&first.path);
         let lines = lacking.iter().map(|one| {
             let path = inventory.short(&one.path);
-            format!("{path} ({}) needs {}", inventory.files.words(&one.path), one.version)
+            format!(
+                "{path} ({}) needs {}",
+                inventory.files.describe_owners(&one.path),
+                one.version
+            )
         });
         let message = format!(
             "{owner} cannot be loaded on this machine: {name} has no version {}",

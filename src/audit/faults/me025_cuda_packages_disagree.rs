@@ -15,14 +15,14 @@ use crate::{
         installers::{self, Installers, then},
     },
     finding::{Code, Finding, Scope, Severity},
-    lock::{Fault, WheelConflict, WheelRef, contradictions, cuda_major},
+    lock::{Fault, WheelConflict, WheelRef, conflicts, cuda_major},
     names::ProfileName,
     profile::stack::Stacks,
 };
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
     let parties: Vec<WheelRef> = inventory.installed.distributions.iter().map(party).collect();
-    let mut found: Vec<WheelConflict> = contradictions(&parties);
+    let mut found: Vec<WheelConflict> = conflicts(&parties);
     let two_nccl = found.iter().any(|one| one.fault == Fault::TwoNccl);
     found.retain(|one| match one.fault {
         Fault::TwoNccl => true,

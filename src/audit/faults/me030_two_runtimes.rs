@@ -74,7 +74,7 @@ fn check_family(inventory: &Inventory, family: &Family) -> Vec<Finding> {
             let why = conflict.map_or(&family.because, |conflict| &conflict.says);
             let lines = paths
                 .iter()
-                .map(|path| format!("{} of {}", inventory.short(path), inventory.files.words(path)));
+                .map(|path| format!("{} of {}", inventory.short(path), inventory.files.describe_owners(path)));
             let found = Finding::new(
                 Code::TwoRuntimes,
                 severity,

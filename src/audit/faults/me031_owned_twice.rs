@@ -34,7 +34,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
     shared
         .into_iter()
         .map(|(owners, paths)| {
-            let names: Vec<_> = owners.iter().map(|owner| files.owner_words(*owner)).collect();
+            let names: Vec<_> = owners.iter().map(|owner| files.describe_owner(*owner)).collect();
             let code: Vec<_> = paths.iter().copied().filter(|path| is_code(path)).collect();
             let imported = code.iter().any(|path| is_imported(inventory, path, &owners));
             let (severity, shown) = match (code.is_empty(), imported) {

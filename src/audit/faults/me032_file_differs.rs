@@ -27,7 +27,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
         published.entry(*owner).or_default().push(path);
     }
     let published = published.into_iter().map(|(owner, paths)| {
-        let owner = inventory.files.owner_words(owner);
+        let owner = inventory.files.describe_owner(owner);
         let message = match paths.as_slice() {
             [one] => format!(
                 "{} of {owner} differs from the package's own record, and was published that way",
@@ -43,7 +43,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
     });
     let changed = by_owner.into_iter().map(|(owner, files)| {
         let package = &inventory.files.owners[owner];
-        let owner = inventory.files.owner_words(owner);
+        let owner = inventory.files.describe_owner(owner);
         let message = match files.as_slice() {
             [one] => format!("{} of {owner} {}", inventory.short(&one.path), describe(one.how)),
             several => format!("{} files of {owner} differ from what was installed", several.len()),

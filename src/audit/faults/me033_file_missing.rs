@@ -25,7 +25,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
     let missing = by_owner.into_iter().map(|(owner, paths)| {
         let package = &inventory.files.owners[owner];
         let all = package.files;
-        let owner = inventory.files.owner_words(owner);
+        let owner = inventory.files.describe_owner(owner);
         let message = match paths.as_slice() {
             several if several.len() * 2 > all && all > 2 => {
                 format!(

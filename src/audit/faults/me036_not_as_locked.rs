@@ -26,7 +26,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
         return vec![
             Finding::new(Code::NotAsLocked, Severity::Error, Scope::Environment, message)
                 .with_evidence([because.clone()])
-                .with_remedy(inventory.anew()),
+                .with_remedy(inventory.reinstall_command()),
         ];
     }
     let Some(lock) = &inventory.lock else {
@@ -44,7 +44,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
         found.push(
             Finding::new(Code::NotAsLocked, Severity::Error, Scope::Environment, message)
                 .with_evidence(capped(changed))
-                .with_remedy(inventory.again()),
+                .with_remedy(inventory.repair_command()),
         );
     }
     if let Some(first) = added.first() {
@@ -55,7 +55,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
         found.push(
             Finding::new(Code::NotAsLocked, Severity::Warning, Scope::Environment, message)
                 .with_evidence(capped(added))
-                .with_remedy(inventory.again()),
+                .with_remedy(inventory.repair_command()),
         );
     }
     found

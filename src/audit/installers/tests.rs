@@ -127,7 +127,7 @@ fn requirements_are_installed_with_their_versions() {
     let needs = "Name: demo\nVersion: 1.0\nRequires-Dist: numpy (>=2,<3); python_version > '3'\n\
                  Requires-Dist: scipy[all]\nRequires-Dist: hydra-core\n";
     let other = "Name: other\nVersion: 1.0\nRequires-Dist: hydra-core; extra == 'all'\nRequires-Dist: hydra-core\n";
-    let inventory = Inventory::elsewhere(&[needs, other, "Name: numpy\nVersion: 1.26.4\n"]);
+    let inventory = Inventory::foreign(&[needs, other, "Name: numpy\nVersion: 1.26.4\n"]);
     assert_eq!(
         remedy(&inventory, Code::RequirementUnsatisfied),
         r#""PYTHON" -m pip install "numpy>=2,<3" "scipy[all]" hydra-core"#
@@ -148,7 +148,7 @@ fn requirements_are_installed_with_their_versions() {
 #[test]
 fn the_torch_pair_is_installed_from_the_index_of_the_torch_build() {
     let found = |torch: &str, vision: &str| {
-        let inventory = Inventory::elsewhere(&[
+        let inventory = Inventory::foreign(&[
             &format!("Name: torch\nVersion: {torch}\n"),
             &format!("Name: torchvision\nVersion: {vision}\n"),
         ]);
@@ -184,7 +184,7 @@ fn the_needed_one_of_packages_that_overwrote_each_other_is_kept() {
         "Name: onnxruntime-gpu\nVersion: 1.26.0\n",
     ];
     assert_eq!(
-        remedy(&Inventory::elsewhere(&runtimes), Code::TwoOnnxRuntimes),
+        remedy(&Inventory::foreign(&runtimes), Code::TwoOnnxRuntimes),
         "\"PYTHON\" -m pip uninstall -y onnxruntime onnxruntime-gpu && \
          \"PYTHON\" -m pip install --force-reinstall --no-deps onnxruntime-gpu==1.26.0"
     );
@@ -243,7 +243,7 @@ fn the_packages_of_one_cuda_version_are_kept_and_reinstalled() {
             .map(|one| format!("Name: {}", one.replace(' ', "\nVersion: ")))
             .collect();
         let texts: Vec<&str> = std::iter::once(torch).chain(texts.iter().map(String::as_str)).collect();
-        remedy(&Inventory::elsewhere(&texts), Code::CudaPackagesDisagree).replace("\"PYTHON\" -m pip", "pip")
+        remedy(&Inventory::foreign(&texts), Code::CudaPackagesDisagree).replace("\"PYTHON\" -m pip", "pip")
     };
     assert_eq!(
         found(&["nvidia-nccl-cu12 2.27.5", "nvidia-nccl-cu13 2.30.7"]),
@@ -273,7 +273,7 @@ fn every_other_fault_of_the_files_has_a_command() {
         remedy(&of(&prefix), Code::WheelUnfit),
         "\"PYTHON\" -m pip install --force-reinstall --no-deps other==2.0"
     );
-    let mut inventory = Inventory::elsewhere(&["Name: onnxruntime-gpu\nVersion: 1.31.1\n"]);
+    let mut inventory = Inventory::foreign(&["Name: onnxruntime-gpu\nVersion: 1.31.1\n"]);
     let users = vec!["libonnxruntime_providers_cuda.so needs libcurand.so.10".to_owned()];
     inventory
         .gpu
@@ -288,7 +288,7 @@ fn every_other_fault_of_the_files_has_a_command() {
     let prefix = with_pip();
     prefix.wheel("torch", "2.15.0", &[("torch/lib/torch_python.dll", b"1")]);
     let mut inventory = of(&prefix);
-    inventory.lacking_libraries.push(MissingLibrary {
+    inventory.missing_libraries.push(MissingLibrary {
         library: "c10.dll".to_owned(),
         needed_by: vec![format!("{SITE}/torch/lib/torch_python.dll")],
     });

@@ -3,7 +3,7 @@
 use super::super::{Exit, Failure};
 use crate::{
     export::{ExportError, ci::CiError},
-    names::typed,
+    names::install_arguments,
 };
 
 impl From<ExportError> for Failure {
@@ -27,7 +27,7 @@ impl From<ExportError> for Failure {
                 Exit::Usage,
                 format!(
                     "install it again from a release, then export it: matenv install {}",
-                    typed(manifest, env)
+                    install_arguments(manifest, env)
                 ),
             ),
             ExportError::NoSuch { ref env, .. } => (

@@ -22,7 +22,7 @@ use crate::{
 pub(crate) fn detect(
     for_qt: &BTreeMap<String, PathBuf>,
     for_imports: &BTreeMap<String, String>,
-    patient: &ExaminedPrefix,
+    examined: &ExaminedPrefix,
 ) -> Vec<Finding> {
     let asks = |file: &PathBuf| file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut missing: BTreeMap<&str, String> = for_imports
@@ -43,18 +43,18 @@ pub(crate) fn detect(
             Severity::Error,
             format!(
                 "`import {module}` fails in {}, and its windows cannot open: {lacks}",
-                patient.name()
+                examined.name()
             ),
         ),
         Some(module) => (
             Severity::Error,
-            format!("`import {module}` fails in {}: {lacks}", patient.name()),
+            format!("`import {module}` fails in {}: {lacks}", examined.name()),
         ),
         None if windows => (
             Severity::Warning,
             format!(
                 "windows of {} cannot open here: {lacks}; everything else works",
-                patient.name()
+                examined.name()
             ),
         ),
         None => return Vec::new(),
@@ -83,11 +83,11 @@ mod tests {
 
     #[test]
     fn all_packages_are_in_one_command() {
-        let patient = ExaminedPrefix::foreign(Path::new("/e"));
-        assert_eq!(detect(&BTreeMap::new(), &BTreeMap::new(), &patient), []);
+        let examined = ExaminedPrefix::foreign(Path::new("/e"));
+        assert_eq!(detect(&BTreeMap::new(), &BTreeMap::new(), &examined), []);
         let asks = PathBuf::from("/e/PySide6/Qt/plugins/platforms/libqxcb.so");
         let missing = ["libEGL.so.1", "libxcb-cursor.so.0"].map(|name| (name.to_owned(), asks.clone()));
-        let found = detect(&BTreeMap::from(missing), &BTreeMap::new(), &patient);
+        let found = detect(&BTreeMap::from(missing), &BTreeMap::new(), &examined);
         assert_eq!(
             found[0].remedy.as_deref(),
             Some("sudo apt-get install libegl1 libxcb-cursor0   or   sudo dnf install libglvnd-egl xcb-util-cursor")
@@ -96,9 +96,9 @@ mod tests {
 
     #[test]
     fn an_import_that_fails_without_the_library_is_one_error() {
-        let patient = ExaminedPrefix::foreign(Path::new("/e"));
+        let examined = ExaminedPrefix::foreign(Path::new("/e"));
         let of = |module: &str| BTreeMap::from([("libGL.so.1".to_owned(), module.to_owned())]);
-        let found = detect(&BTreeMap::new(), &of("cv2"), &patient);
+        let found = detect(&BTreeMap::new(), &of("cv2"), &examined);
         assert_eq!((found.len(), found[0].severity), (1, Severity::Error));
         assert_eq!(
             found[0].message,
@@ -109,13 +109,13 @@ mod tests {
         assert_eq!(found[0].remedy.as_deref(), Some(remedy));
         let plugin = PathBuf::from("/e/PySide6/Qt/lib/libQt6Gui.so.6");
         let qt = ["libEGL.so.1", "libGL.so.1"].map(|name| (name.to_owned(), plugin.clone()));
-        let found = detect(&BTreeMap::from(qt), &of("cv2"), &patient);
+        let found = detect(&BTreeMap::from(qt), &of("cv2"), &examined);
         assert_eq!((found.len(), found[0].severity), (1, Severity::Error));
         assert_eq!(
             found[0].message,
             "`import cv2` fails in /e, and its windows cannot open: this machine has no libEGL.so.1, libGL.so.1"
         );
-        let found = detect(&BTreeMap::new(), &of("PySide6.QtWidgets"), &patient);
+        let found = detect(&BTreeMap::new(), &of("PySide6.QtWidgets"), &examined);
         assert_eq!((found.len(), found[0].severity), (1, Severity::Warning));
     }
 }

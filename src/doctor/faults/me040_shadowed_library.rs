@@ -25,7 +25,7 @@ const SHOWN: usize = 3;
 /// Maximum number of failed imports in the evidence: usually all fail for one reason.
 const SHOWN_FAILURES: usize = 2;
 
-pub(crate) fn detect(injection: &Injection, patient: &ExaminedPrefix) -> Vec<Finding> {
+pub(crate) fn detect(injection: &Injection, examined: &ExaminedPrefix) -> Vec<Finding> {
     let loaded: Vec<&Namesake> = injection.namesakes.iter().filter(|one| one.taken).collect();
     if !injection.broken.is_empty() {
         // A library that fails at its first symbol does not stay loaded. Then any of them can be the cause.
@@ -39,7 +39,7 @@ pub(crate) fn detect(injection: &Injection, patient: &ExaminedPrefix) -> Vec<Fin
             variables(&suspects),
             format!(
                 "`{what}` fails in {}: another {} comes first, from {} in this shell",
-                patient.name(),
+                examined.name(),
                 names(&suspects),
                 variables(&suspects)
             ),
@@ -50,12 +50,12 @@ pub(crate) fn detect(injection: &Injection, patient: &ExaminedPrefix) -> Vec<Fin
             .take(SHOWN_FAILURES)
             .map(|(what, why)| format!("{what}: {why}"));
         let evidence: Vec<String> = failures.chain(files(&suspects)).collect();
-        return vec![finding(Severity::Error, message, evidence, patient, &variables)];
+        return vec![finding(Severity::Error, message, evidence, examined, &variables)];
     }
     if !loaded.is_empty() {
         let message = format!(
             "{} loads another {}, from {} in this shell; it works so far",
-            patient.name(),
+            examined.name(),
             names(&loaded),
             variables(&loaded)
         );
@@ -63,7 +63,7 @@ pub(crate) fn detect(injection: &Injection, patient: &ExaminedPrefix) -> Vec<Fin
             Severity::Warning,
             message,
             files(&loaded),
-            patient,
+            examined,
             &variables(&loaded),
         )];
     }
@@ -73,7 +73,7 @@ pub(crate) fn detect(injection: &Injection, patient: &ExaminedPrefix) -> Vec<Fin
     }
     let message = format!(
         "{} loads its own {}, although {} in this shell contains another",
-        patient.name(),
+        examined.name(),
         names(&idle),
         variables(&idle)
     );
@@ -81,7 +81,7 @@ pub(crate) fn detect(injection: &Injection, patient: &ExaminedPrefix) -> Vec<Fin
         Severity::Info,
         message,
         files(&idle),
-        patient,
+        examined,
         &variables(&idle),
     )]
 }
@@ -90,7 +90,7 @@ fn finding(
     severity: Severity,
     message: String,
     evidence: Vec<String>,
-    patient: &ExaminedPrefix,
+    examined: &ExaminedPrefix,
     variable: &str,
 ) -> Finding {
     let variable = variable.split(" and ").next().unwrap_or(variable);
@@ -99,7 +99,7 @@ fn finding(
     if severity == Severity::Info {
         finding
     } else {
-        finding.with_remedy(patient.without(variable))
+        finding.with_remedy(examined.without_variable(variable))
     }
 }
 

@@ -20,40 +20,40 @@ use crate::{
 /// Maximum number of modules in the evidence. The rest are only counted.
 const SHOWN: usize = 5;
 
-pub(crate) fn detect(python: &PythonPath, patient: &ExaminedPrefix) -> Vec<Finding> {
+pub(crate) fn detect(python: &PythonPath, examined: &ExaminedPrefix) -> Vec<Finding> {
     let home = python.home.as_ref().map(|home| {
         let (message, evidence) = match (&home.prefix, &home.broken) {
             (Ok(_), Some((statement, why))) => (
                 format!(
                     "PYTHONHOME in this shell makes `{statement}` fail in {}",
-                    patient.name()
+                    examined.name()
                 ),
                 why.clone(),
             ),
             (Ok(prefix), None) => (
                 format!(
                     "PYTHONHOME in this shell makes the Python of {} search for its packages in another folder",
-                    patient.name()
+                    examined.name()
                 ),
                 format!("sys.prefix is {}", prefix.display()),
             ),
             (Err(why), _) => (
                 format!(
                     "PYTHONHOME in this shell prevents the Python of {} from starting",
-                    patient.name()
+                    examined.name()
                 ),
                 why.clone(),
             ),
         };
         Finding::new(Code::PythonVariables, Severity::Error, Scope::Process, message)
             .with_evidence([format!("PYTHONHOME={}", home.value), evidence])
-            .with_remedy(patient.without("PYTHONHOME"))
+            .with_remedy(examined.without_variable("PYTHONHOME"))
     });
     let path = shadowing(
         &python.by_path,
         Code::PythonVariables,
-        &format!("PYTHONPATH in this shell overrides modules of {}", patient.name()),
-        &patient.without("PYTHONPATH"),
+        &format!("PYTHONPATH in this shell overrides modules of {}", examined.name()),
+        &examined.without_variable("PYTHONPATH"),
     );
     home.into_iter().chain(path).collect()
 }
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
     use crate::doctor::process::{Broken, Home};
 
-    fn patient() -> ExaminedPrefix {
+    fn examined() -> ExaminedPrefix {
         ExaminedPrefix::foreign(Path::new("/e"))
     }
 
@@ -132,8 +132,8 @@ mod tests {
 
     #[test]
     fn a_shadowed_package_is_named_with_both_files() {
-        assert_eq!(detect(&PythonPath::default(), &patient()), []);
-        let found = detect(&numpy(None), &patient());
+        assert_eq!(detect(&PythonPath::default(), &examined()), []);
+        let found = detect(&numpy(None), &examined());
         assert_eq!(found[0].severity, Severity::Warning);
         insta::assert_snapshot!(
             format!("{}\n{}", found[0].message, found[0].evidence.join("\n")),
@@ -144,9 +144,9 @@ mod tests {
         );
         assert_eq!(
             found[0].remedy.as_deref(),
-            Some(patient().without("PYTHONPATH").as_str())
+            Some(examined().without_variable("PYTHONPATH").as_str())
         );
-        let found = detect(&numpy(Some("ImportError: numpy._core")), &patient());
+        let found = detect(&numpy(Some("ImportError: numpy._core")), &examined());
         assert_eq!(found[0].severity, Severity::Error);
     }
 
@@ -159,7 +159,7 @@ mod tests {
             needs: "numpy".to_owned(),
             why: "ImportError: numpy is too old".to_owned(),
         });
-        let found = detect(&python, &patient());
+        let found = detect(&python, &examined());
         assert_eq!(found[0].severity, Severity::Error);
         insta::assert_snapshot!(
             format!("{}\n{}", found[0].message, found[0].evidence.join("\n")),
@@ -185,7 +185,7 @@ mod tests {
             Ok("/opt/python".into()),
             Err("exit code 1: No module named 'encodings'".to_owned()),
         ] {
-            let found = detect(&python(prefix), &patient());
+            let found = detect(&python(prefix), &examined());
             assert_eq!(found[0].severity, Severity::Error);
             assert_eq!(found[0].evidence[0], "PYTHONHOME=/opt/python");
         }

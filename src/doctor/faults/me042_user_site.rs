@@ -15,19 +15,19 @@ use crate::{
     finding::{Code, Finding},
 };
 
-pub(crate) fn detect(python: &PythonPath, patient: &ExaminedPrefix) -> Vec<Finding> {
+pub(crate) fn detect(python: &PythonPath, examined: &ExaminedPrefix) -> Vec<Finding> {
     let set = if cfg!(windows) {
         "set PYTHONNOUSERSITE=1"
     } else {
         "export PYTHONNOUSERSITE=1"
     };
-    let remedy = match patient.env() {
+    let remedy = match examined.env() {
         Some(env) => format!("matenv run {env} -- python …   or   {set}"),
         None => set.to_owned(),
     };
     let does = format!(
         "the user's own site-packages override modules of {} when its Python is started directly",
-        patient.name()
+        examined.name()
     );
     shadowing(&python.by_user_site, Code::UserSite, &does, &remedy)
         .into_iter()
@@ -46,8 +46,8 @@ mod tests {
 
     #[test]
     fn only_a_package_in_both_folders_is_reported() {
-        let patient = ExaminedPrefix::foreign(Path::new("/e"));
-        assert_eq!(detect(&PythonPath::default(), &patient), []);
+        let examined = ExaminedPrefix::foreign(Path::new("/e"));
+        assert_eq!(detect(&PythonPath::default(), &examined), []);
         let python = PythonPath {
             by_user_site: Shadowing {
                 modules: vec![Shadowed {
@@ -60,7 +60,7 @@ mod tests {
             },
             ..PythonPath::default()
         };
-        let found = detect(&python, &patient);
+        let found = detect(&python, &examined);
         assert_eq!(found[0].severity, Severity::Warning);
         assert!(
             found[0].message.ends_with("started directly: numpy"),

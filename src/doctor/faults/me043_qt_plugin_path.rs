@@ -13,15 +13,15 @@ use crate::{
     finding::{Code, Finding, Scope, Severity},
 };
 
-pub(crate) fn detect(plugins: &[Plugins], patient: &ExaminedPrefix) -> Vec<Finding> {
-    plugins.iter().map(|one| finding(one, patient)).collect()
+pub(crate) fn detect(plugins: &[Plugins], examined: &ExaminedPrefix) -> Vec<Finding> {
+    plugins.iter().map(|one| finding(one, examined)).collect()
 }
 
-fn finding(plugins: &Plugins, patient: &ExaminedPrefix) -> Finding {
+fn finding(plugins: &Plugins, examined: &ExaminedPrefix) -> Finding {
     let (variable, binding) = (plugins.variable, plugins.binding);
     let does = format!(
         "{variable} in this shell points to plugins of another Qt than the {binding} of {}",
-        patient.name()
+        examined.name()
     );
     let (severity, message) = match (&plugins.broken, plugins.taken.is_empty()) {
         (Some(_), _) => (Severity::Error, format!("{does}, and no window can open")),
@@ -39,7 +39,7 @@ fn finding(plugins: &Plugins, patient: &ExaminedPrefix) -> Finding {
     if severity == Severity::Info {
         finding
     } else {
-        finding.with_remedy(patient.without(variable))
+        finding.with_remedy(examined.without_variable(variable))
     }
 }
 
@@ -51,8 +51,8 @@ mod tests {
 
     #[test]
     fn the_severity_follows_from_the_trial() {
-        let patient = ExaminedPrefix::foreign(Path::new("/e"));
-        assert_eq!(detect(&[], &patient), []);
+        let examined = ExaminedPrefix::foreign(Path::new("/e"));
+        assert_eq!(detect(&[], &examined), []);
         let of = |taken: &[&str], broken: Option<&str>| {
             let plugins = Plugins {
                 variable: "QT_PLUGIN_PATH",
@@ -61,7 +61,7 @@ mod tests {
                 taken: taken.iter().map(Into::into).collect(),
                 broken: broken.map(ToOwned::to_owned),
             };
-            detect(&[plugins], &patient)[0].severity
+            detect(&[plugins], &examined)[0].severity
         };
         assert_eq!(of(&[], None), Severity::Info);
         assert_eq!(

@@ -12,9 +12,9 @@ use crate::{
     finding::{Code, Finding, Scope, Severity},
 };
 
-pub(crate) fn detect(mixed: Option<&MixedActivation>, patient: &ExaminedPrefix) -> Vec<Finding> {
+pub(crate) fn detect(mixed: Option<&MixedActivation>, examined: &ExaminedPrefix) -> Vec<Finding> {
     let Some(mixed) = mixed else { return Vec::new() };
-    let remedy = match patient.env() {
+    let remedy = match examined.env() {
         Some(env) => format!("matenv run {env} -- python …   or   conda deactivate, then conda activate {env}"),
         None => "conda deactivate, then activate the environment again".to_owned(),
     };
@@ -25,7 +25,7 @@ pub(crate) fn detect(mixed: Option<&MixedActivation>, patient: &ExaminedPrefix) 
             Scope::Process,
             format!(
                 "this shell mixes {} with another environment: {} names one, and `python` belongs to the other",
-                patient.name(),
+                examined.name(),
                 mixed.variable
             ),
         )
@@ -45,14 +45,14 @@ mod tests {
 
     #[test]
     fn both_environments_are_named() {
-        let patient = ExaminedPrefix::foreign(Path::new("/e"));
-        assert_eq!(detect(None, &patient), []);
+        let examined = ExaminedPrefix::foreign(Path::new("/e"));
+        assert_eq!(detect(None, &examined), []);
         let mixed = MixedActivation {
             variable: "CONDA_PREFIX",
             active: "/home/you/miniforge3".into(),
             python: "/e/bin/python".into(),
         };
-        let found = detect(Some(&mixed), &patient);
+        let found = detect(Some(&mixed), &examined);
         assert_eq!(found[0].severity, Severity::Warning);
         assert_eq!(
             found[0].evidence,

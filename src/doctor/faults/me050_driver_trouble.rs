@@ -12,8 +12,8 @@ use crate::{
     profile::stack::Backends,
 };
 
-pub(crate) fn detect(host: &HostFacts, patients: &[ExaminedPrefix]) -> Vec<Finding> {
-    let needed = patients.iter().any(ExaminedPrefix::needs_nvidia);
+pub(crate) fn detect(host: &HostFacts, prefixes: &[ExaminedPrefix]) -> Vec<Finding> {
+    let needed = prefixes.iter().any(ExaminedPrefix::needs_nvidia);
     let (problem, warning) = if needed {
         (Severity::Error, Severity::Warning)
     } else {
@@ -44,26 +44,26 @@ pub(crate) fn detect(host: &HostFacts, patients: &[ExaminedPrefix]) -> Vec<Findi
         found.push(finding(Severity::Error, message, evidence, remedy));
     }
     if hardware.driver_problem.is_none() {
-        found.extend(patients.iter().filter_map(|patient| check_patient(host, patient)));
+        found.extend(prefixes.iter().filter_map(|examined| check_patient(host, examined)));
     }
     found
 }
 
 /// Reports a driver or a GPU that does not fit what an environment was created for.
-fn check_patient(host: &HostFacts, patient: &ExaminedPrefix) -> Option<Finding> {
-    let major = patient.cuda?;
+fn check_patient(host: &HostFacts, examined: &ExaminedPrefix) -> Option<Finding> {
+    let major = examined.cuda?;
     let hardware = &host.hardware;
     if let Some(served) = hardware.served_cuda().filter(|served| served.major < major) {
         let least = Backends::table().least_driver(major, hardware.has_windows_driver());
         let message = format!(
             "the NVIDIA driver serves CUDA {served}, and {} is built for CUDA {major}",
-            patient.name()
+            examined.name()
         );
         let evidence = hardware.nvidia_driver.iter().map(|driver| match least {
             Some(least) => format!("driver {driver}; CUDA {major} needs {least} or newer"),
             None => format!("driver {driver}"),
         });
-        let remedy = match &patient.typed {
+        let remedy = match &examined.install_arguments {
             Some(typed) => {
                 format!("update the driver, or install builds that it supports: matenv install {typed} --force")
             }
@@ -72,7 +72,7 @@ fn check_patient(host: &HostFacts, patient: &ExaminedPrefix) -> Option<Finding> 
         return Some(finding(Severity::Error, message, evidence.collect(), remedy));
     }
     // Other changes, such as no GPU or another kind of GPU, use the same sentences as `run` and `list`.
-    let made = patient.made.as_ref()?;
+    let made = examined.records.as_ref()?;
     let change = if host.described.is_some() {
         crate::certificate::lack(&made.certificate, hardware)?
     } else {
@@ -82,10 +82,10 @@ fn check_patient(host: &HostFacts, patient: &ExaminedPrefix) -> Option<Finding> 
         Some((what, remedy)) if remedy.starts_with("matenv ") => (what.to_owned(), remedy.to_owned()),
         _ => (change.clone(), "matenv hardware".to_owned()),
     };
-    if let Some(typed) = patient.typed.as_ref().filter(|_| host.described.is_some()) {
+    if let Some(typed) = examined.install_arguments.as_ref().filter(|_| host.described.is_some()) {
         remedy = format!("matenv install {typed} --force");
     }
-    let message = format!("{}: {message}", patient.name());
+    let message = format!("{}: {message}", examined.name());
     Some(finding(Severity::Error, message, Vec::new(), remedy))
 }
 
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
     use crate::doctor::{
         TargetMachine,
-        tests::{gpu_patient, host},
+        tests::{gpu_environment, host},
     };
 
     fn machine(driver: &str, cuda: &str, capability: &str) -> HostFacts {
@@ -130,12 +130,12 @@ mod tests {
     #[test]
     fn a_machine_that_fits_its_environments_has_no_finding() {
         assert_eq!(detect(&host(), &[]), []);
-        assert_eq!(detect(&machine("580.65.06", "13.0", "8.9"), &[gpu_patient()]), []);
+        assert_eq!(detect(&machine("580.65.06", "13.0", "8.9"), &[gpu_environment()]), []);
     }
 
     #[test]
     fn a_driver_or_a_gpu_that_is_too_old_is_reported_with_what_is_needed() {
-        let found = detect(&machine("535.183.01", "12.2", "8.9"), &[gpu_patient()]);
+        let found = detect(&machine("535.183.01", "12.2", "8.9"), &[gpu_environment()]);
         insta::assert_snapshot!(
             format!("{}\n{}", found[0].message, found[0].evidence.join("\n")),
             @r"
@@ -144,7 +144,7 @@ mod tests {
         "
         );
         assert_eq!(found[0].severity, Severity::Error);
-        let found = detect(&machine("580.65.06", "13.0", "6.1"), &[gpu_patient()]);
+        let found = detect(&machine("580.65.06", "13.0", "6.1"), &[gpu_environment()]);
         insta::assert_snapshot!(
             found[0].message,
             @"sleap: proven for compute capability 8.9; this node's NVIDIA GeForce RTX 4090 has 6.1"
@@ -167,21 +167,21 @@ mod tests {
         };
         let another_kind = described(machine("580.65.06", "13.0", "9.0"));
         assert_eq!(
-            detect(&another_kind, &[gpu_patient()]),
+            detect(&another_kind, &[gpu_environment()]),
             [],
             "ME016 reports missing code"
         );
         // The install options for the machine of the file.
-        let mut patient = gpu_patient();
-        let made = patient.made.clone().expect("created by matenv");
+        let mut examined = gpu_environment();
+        let made = examined.records.clone().expect("created by matenv");
         let of_file = |host: &HostFacts, cross| host.described.as_ref().map(|file| file.typed(&made.plan, cross));
         let good = described(machine("580.65.06", "13.0", "8.9"));
-        assert_eq!(detect(&good, &[patient.clone()]), []);
+        assert_eq!(detect(&good, &[examined.clone()]), []);
         let mut without = machine("580.65.06", "13.0", "8.9");
         without.hardware.gpus = Some(Vec::new());
         let without = described(without);
-        patient.typed = of_file(&without, true);
-        let found = detect(&without, &[patient.clone()]);
+        examined.install_arguments = of_file(&without, true);
+        let found = detect(&without, &[examined.clone()]);
         let render = |found: &[Finding]| format!("{}\n{}", found[0].message, found[0].remedy.as_deref().unwrap_or("-"));
         insta::assert_snapshot!(render(&found), @r#"
         sleap: proven for GPU; that machine has no NVIDIA GPU
@@ -189,8 +189,8 @@ mod tests {
         "#);
         // The environment that works here must not be replaced by one for the other machine.
         let old = described(machine("535.183.01", "12.2", "8.9"));
-        patient.typed = of_file(&old, false);
-        insta::assert_snapshot!(render(&detect(&old, &[patient])), @r#"
+        examined.install_arguments = of_file(&old, false);
+        insta::assert_snapshot!(render(&detect(&old, &[examined])), @r#"
         the NVIDIA driver serves CUDA 12.2, and sleap is built for CUDA 13
         update the driver, or install builds that it supports: matenv install sleap --name sleap-there --profile gpu --hardware "rig.json" --cross --force
         "#);
@@ -201,7 +201,7 @@ mod tests {
         let mut host = machine("580.65.06", "13.0", "8.9");
         host.hardware.driver_problem = Some("a reboot is due".to_owned());
         assert_eq!(detect(&host, &[])[0].severity, Severity::Info);
-        assert_eq!(detect(&host, &[gpu_patient()])[0].severity, Severity::Error);
+        assert_eq!(detect(&host, &[gpu_environment()])[0].severity, Severity::Error);
         host.nvidia.nouveau = true;
         assert!(detect(&host, &[])[0].evidence[0].contains("nouveau"));
     }

@@ -26,10 +26,10 @@ const NOTHING: (u64, u64) = (20_000_000, 100);
 /// Bytes and files: with less free, no environment can be installed. The smallest has 100 MB and 5,000 files.
 const LITTLE: (u64, u64) = (1_000_000_000, 10_000);
 
-pub(crate) fn detect(host: &HostFacts, patients: &[ExaminedPrefix]) -> Vec<Finding> {
-    let largest = patients
+pub(crate) fn detect(host: &HostFacts, prefixes: &[ExaminedPrefix]) -> Vec<Finding> {
+    let largest = prefixes
         .iter()
-        .filter_map(|patient| patient.made.as_ref()?.certificate.size)
+        .filter_map(|examined| examined.records.as_ref()?.certificate.size)
         .fold((0, 0), |most, size| (size.bytes.max(most.0), size.files.max(most.1)));
     let mut seen = BTreeSet::new();
     host.places
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
     use crate::doctor::{
         host::Quota,
-        tests::{gpu_patient, host, place},
+        tests::{gpu_environment, host, place},
     };
 
     #[test]
@@ -101,7 +101,7 @@ mod tests {
         let of = |bytes, inodes| {
             let mut host = host();
             host.places = vec![place(bytes, inodes), place(bytes, inodes)];
-            let found = detect(&host, &[gpu_patient()]);
+            let found = detect(&host, &[gpu_environment()]);
             assert!(found.len() < 2);
             found.first().map(|found| found.severity)
         };
@@ -122,7 +122,7 @@ mod tests {
             files: Some(800),
             exceeded: false,
         });
-        let found = detect(&host, &[gpu_patient()]);
+        let found = detect(&host, &[gpu_environment()]);
         assert_eq!(found[0].severity, Severity::Warning);
         assert_eq!(
             found[0].message,

@@ -12,7 +12,7 @@ use crate::{
     finding::{Code, Finding, Scope, Severity},
 };
 
-pub(crate) fn detect(moved: Option<&Moved>, patient: &ExaminedPrefix) -> Vec<Finding> {
+pub(crate) fn detect(moved: Option<&Moved>, examined: &ExaminedPrefix) -> Vec<Finding> {
     let Some(moved) = moved else { return Vec::new() };
     let does = if moved.is_there {
         "its programs start the Python of that folder"
@@ -20,17 +20,17 @@ pub(crate) fn detect(moved: Option<&Moved>, patient: &ExaminedPrefix) -> Vec<Fin
         "its programs do not start"
     };
     let old = moved.written_for.display();
-    let remedy = match (&patient.typed, moved.is_there) {
+    let remedy = match (&examined.install_arguments, moved.is_there) {
         (Some(typed), _) => format!("matenv install {typed} --force"),
         (None, true) => format!("use the original: {old}"),
-        (None, false) => format!("move it back: mv \"{}\" \"{old}\"", patient.prefix.display()),
+        (None, false) => format!("move it back: mv \"{}\" \"{old}\"", examined.prefix.display()),
     };
     vec![
         Finding::new(
             Code::MovedPrefix,
             Severity::Error,
             Scope::Environment,
-            format!("{} was created in {old}, and {does}", patient.name()),
+            format!("{} was created in {old}, and {does}", examined.name()),
         )
         .with_evidence([format!(
             "{} of its scripts contain that path, such as {}",
@@ -49,8 +49,8 @@ mod tests {
 
     #[test]
     fn the_effect_on_its_programs_is_reported() {
-        let patient = ExaminedPrefix::foreign(Path::new("/new"));
-        assert_eq!(detect(None, &patient), []);
+        let examined = ExaminedPrefix::foreign(Path::new("/new"));
+        assert_eq!(detect(None, &examined), []);
         let of = |is_there| {
             let moved = Moved {
                 written_for: "/old".into(),
@@ -58,7 +58,7 @@ mod tests {
                 files: 12,
                 is_there,
             };
-            detect(Some(&moved), &patient).remove(0)
+            detect(Some(&moved), &examined).remove(0)
         };
         insta::assert_snapshot!(of(false).message, @"/new was created in /old, and its programs do not start");
         insta::assert_snapshot!(of(true).message, @"/new was created in /old, and its programs start the Python of that folder");

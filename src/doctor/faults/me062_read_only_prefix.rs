@@ -12,7 +12,7 @@ use crate::{
     finding::{Code, Finding, Scope, Severity},
 };
 
-pub(crate) fn detect(read_only: bool, patient: &ExaminedPrefix) -> Vec<Finding> {
+pub(crate) fn detect(read_only: bool, examined: &ExaminedPrefix) -> Vec<Finding> {
     if !read_only {
         return Vec::new();
     }
@@ -20,10 +20,10 @@ pub(crate) fn detect(read_only: bool, patient: &ExaminedPrefix) -> Vec<Finding> 
         Code::ReadOnlyPrefix,
         Severity::Info,
         Scope::Host,
-        format!("{} can be used but not changed by this user", patient.name()),
+        format!("{} can be used but not changed by this user", examined.name()),
     )
-    .with_evidence([format!("no write permission: {}", patient.prefix.display())]);
-    vec![match &patient.typed {
+    .with_evidence([format!("no write permission: {}", examined.prefix.display())]);
+    vec![match &examined.install_arguments {
         Some(typed) => finding.with_remedy(format!(
             "to install your own copy: MATENV_HOME=DIR matenv install {typed}"
         )),
@@ -39,8 +39,8 @@ mod tests {
 
     #[test]
     fn a_read_only_prefix_is_an_info() {
-        let patient = ExaminedPrefix::foreign(Path::new("/srv/lab/env"));
-        assert_eq!(detect(false, &patient), []);
-        assert_eq!(detect(true, &patient)[0].severity, Severity::Info);
+        let examined = ExaminedPrefix::foreign(Path::new("/srv/lab/env"));
+        assert_eq!(detect(false, &examined), []);
+        assert_eq!(detect(true, &examined)[0].severity, Severity::Info);
     }
 }

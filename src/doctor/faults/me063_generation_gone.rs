@@ -26,11 +26,11 @@ pub(crate) fn detect(lost: &Lost, has_manifest: bool) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::tests::gpu_patient;
+    use crate::doctor::tests::gpu_environment;
 
     #[test]
     fn the_install_command_comes_from_an_older_generation_or_a_manifest() {
-        let newest = gpu_patient().made.map(|made| made.generation);
+        let newest = gpu_environment().records.map(|made| made.generation);
         let remedy = |newest, has_manifest| {
             let lost = Lost {
                 env: "rig".parse().expect("a name"),

@@ -44,9 +44,9 @@ use crate::{
 pub(super) use me063_generation_gone::detect as detect_lost;
 
 /// Detects all faults of the machine that matter to the prefixes on it.
-pub(super) fn detect_host(host: &HostFacts, patients: &[ExaminedPrefix]) -> Vec<Finding> {
-    let mut found = me050_driver_trouble::detect(host, patients);
-    found.extend(me051_disk_full::detect(host, patients));
+pub(super) fn detect_host(host: &HostFacts, prefixes: &[ExaminedPrefix]) -> Vec<Finding> {
+    let mut found = me050_driver_trouble::detect(host, prefixes);
+    found.extend(me051_disk_full::detect(host, prefixes));
     let others = [
         me052_no_exec::detect,
         me053_no_locking::detect,
@@ -68,22 +68,22 @@ pub(super) fn detect_host(host: &HostFacts, patients: &[ExaminedPrefix]) -> Vec<
 pub(super) fn detect_prefix(
     facts: &PrefixFacts,
     missing_for_imports: &BTreeMap<String, String>,
-    patient: &ExaminedPrefix,
+    examined: &ExaminedPrefix,
 ) -> Vec<Finding> {
-    let mut found = me021_system_library_missing::detect(&facts.missing_for_qt, missing_for_imports, patient);
+    let mut found = me021_system_library_missing::detect(&facts.missing_for_qt, missing_for_imports, examined);
     found.extend(facts.door.clone());
-    found.extend(me061_moved_prefix::detect(facts.moved.as_ref(), patient));
-    found.extend(me062_read_only_prefix::detect(facts.read_only, patient));
+    found.extend(me061_moved_prefix::detect(facts.moved.as_ref(), examined));
+    found.extend(me062_read_only_prefix::detect(facts.read_only, examined));
     found
 }
 
 /// Detects all faults that the variables of this shell cause in a prefix.
-pub(super) fn detect_process(process: &ProcessFacts, patient: &ExaminedPrefix) -> Vec<Finding> {
-    let mut found = me040_shadowed_library::detect(&process.injection, patient);
-    found.extend(me041_python_variables::detect(&process.python, patient));
-    found.extend(me042_user_site::detect(&process.python, patient));
-    found.extend(me043_qt_plugin_path::detect(&process.plugins, patient));
-    found.extend(me044_conda_base_leak::detect(process.mixed.as_ref(), patient));
+pub(super) fn detect_process(process: &ProcessFacts, examined: &ExaminedPrefix) -> Vec<Finding> {
+    let mut found = me040_shadowed_library::detect(&process.injection, examined);
+    found.extend(me041_python_variables::detect(&process.python, examined));
+    found.extend(me042_user_site::detect(&process.python, examined));
+    found.extend(me043_qt_plugin_path::detect(&process.plugins, examined));
+    found.extend(me044_conda_base_leak::detect(process.mixed.as_ref(), examined));
     found
 }
 

@@ -37,17 +37,17 @@ pub(crate) struct Moved {
 }
 
 impl PrefixFacts {
-    pub(crate) fn look(settings: &Settings, patient: &ExaminedPrefix) -> Self {
-        let door = patient.made.as_ref().and_then(|made| {
+    pub(crate) fn look(settings: &Settings, examined: &ExaminedPrefix) -> Self {
+        let door = examined.records.as_ref().and_then(|made| {
             conda_link::look(settings, &made.plan.manifest, &made.generation.env)
                 .inspect_err(|error| tracing::warn!("{error}"))
                 .ok()
                 .flatten()
         });
         Self {
-            moved: moved(&patient.prefix),
-            read_only: read_only(&patient.prefix),
-            missing_for_qt: qt::missing(&patient.prefix),
+            moved: moved(&examined.prefix),
+            read_only: read_only(&examined.prefix),
+            missing_for_qt: qt::missing(&examined.prefix),
             door,
         }
     }

@@ -17,18 +17,18 @@ pub(crate) struct MixedActivation {
 
 /// Checks whether one half of this shell uses the examined environment and the other half another one. A shell that is
 /// fully in another environment is not a problem: programs that matenv starts do not get its variables.
-pub(crate) fn look(variables: &Variables, patient: &ExaminedPrefix) -> Option<MixedActivation> {
+pub(crate) fn look(variables: &Variables, examined: &ExaminedPrefix) -> Option<MixedActivation> {
     let search = variables.get("PATH")?;
     let name = if cfg!(windows) { "python.exe" } else { "python" };
     let python = std::env::split_paths(search)
         .map(|folder| folder.join(name))
         .find(|path| path.is_file())?;
-    let runs_ours = in_prefix(&python, &patient.prefix);
+    let runs_ours = in_prefix(&python, &examined.prefix);
     // Many people activate a virtual environment inside a conda environment: the innermost one counts.
     let (variable, active) = ["VIRTUAL_ENV", "CONDA_PREFIX"]
         .into_iter()
         .find_map(|name| Some((name, variables.path(name)?)))?;
-    let active_is_ours = same(&active, &patient.prefix);
+    let active_is_ours = same(&active, &examined.prefix);
     (runs_ours != active_is_ours).then_some(MixedActivation {
         variable,
         active,
@@ -63,12 +63,12 @@ mod tests {
         }
         // The path of a conda link.
         fs_err::os::unix::fs::symlink(of("ours"), of("link")).expect("linked");
-        let patient = ExaminedPrefix::foreign(&of("ours"));
+        let examined = ExaminedPrefix::foreign(&of("ours"));
         let mixed = |active: Option<&str>, first: &str| {
             let path = of(first).join("bin").display().to_string();
             let mut pairs = vec![("PATH", path)];
             pairs.extend(active.map(|name| ("CONDA_PREFIX", of(name).display().to_string())));
-            look(&Variables::from_pairs(pairs), &patient).is_some()
+            look(&Variables::from_pairs(pairs), &examined).is_some()
         };
         assert!(!mixed(None, "base") && !mixed(None, "ours"));
         assert!(!mixed(Some("base"), "base"), "base as a whole");

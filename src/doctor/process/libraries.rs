@@ -72,14 +72,14 @@ pub(crate) struct Injection {
 }
 
 /// Inspects the variables, and tests their effects in trial runs.
-pub(super) async fn look(ctx: &Context, patient: &ExaminedPrefix) -> std::io::Result<Injection> {
+pub(super) async fn look(ctx: &Context, examined: &ExaminedPrefix) -> std::io::Result<Injection> {
     let variables = &with_absolute_folders(&ctx.settings.variables, &ctx.settings.cwd);
-    let injected = injected(variables, &patient.prefix);
+    let injected = injected(variables, &examined.prefix);
     if injected.is_empty() {
         return Ok(Injection::default());
     }
     let wanted = {
-        let (prefix, python) = (patient.prefix.clone(), patient.python());
+        let (prefix, python) = (examined.prefix.clone(), examined.python());
         // This opens thousands of files.
         tokio::task::spawn_blocking(move || Wanted::read(&prefix, &python))
             .await
@@ -96,8 +96,8 @@ pub(super) async fn look(ctx: &Context, patient: &ExaminedPrefix) -> std::io::Re
         .filter_map(|name| Some((*name, Some(variables.get(name)?.to_owned()))))
         .collect();
     let (with, without) = tokio::try_join!(
-        Trial::run(ctx, patient, &statements, &with),
-        Trial::run(ctx, patient, &statements, &[])
+        Trial::run(ctx, examined, &statements, &with),
+        Trial::run(ctx, examined, &statements, &[])
     )?;
     let real = |path: &Path| fs_err::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     for namesake in &mut namesakes {

@@ -34,19 +34,19 @@ impl ProcessFacts {
     /// Gathers all facts concurrently.
     pub(crate) async fn gather(
         ctx: &Context,
-        patient: &ExaminedPrefix,
+        examined: &ExaminedPrefix,
         installed: Option<&Installed>,
     ) -> std::io::Result<Self> {
         let (injection, python, plugins) = tokio::try_join!(
-            libraries::look(ctx, patient),
-            python_path::look(ctx, patient, installed),
-            qt::look(ctx, patient)
+            libraries::look(ctx, examined),
+            python_path::look(ctx, examined, installed),
+            qt::look(ctx, examined)
         )?;
         Ok(Self {
             injection,
             python,
             plugins,
-            mixed: activation::look(&ctx.settings.variables, patient),
+            mixed: activation::look(&ctx.settings.variables, examined),
         })
     }
 }

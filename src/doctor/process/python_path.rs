@@ -76,7 +76,7 @@ pub(crate) struct PythonPath {
 /// Inspects the variables and the user's site-packages, and tests them with the environment's Python.
 pub(super) async fn look(
     ctx: &Context,
-    patient: &ExaminedPrefix,
+    examined: &ExaminedPrefix,
     installed: Option<&Installed>,
 ) -> std::io::Result<PythonPath> {
     let (variables, cwd) = (&ctx.settings.variables, &ctx.settings.cwd);
@@ -88,20 +88,20 @@ pub(super) async fn look(
             let entries = entries(value, cwd);
             // The trials start in another folder.
             let whole = std::env::join_paths(&entries).unwrap_or_else(|_| value.to_owned());
-            let foreign = |folder: &PathBuf| folder.exists() && !folder.starts_with(&patient.prefix);
+            let foreign = |folder: &PathBuf| folder.exists() && !folder.starts_with(&examined.prefix);
             let folders: Vec<PathBuf> = entries.into_iter().filter(foreign).collect();
-            shadowed(ctx, patient, installed, &folders, &[("PYTHONPATH", Some(whole))]).await
+            shadowed(ctx, examined, installed, &folders, &[("PYTHONPATH", Some(whole))]).await
         },
-        home(ctx, patient),
+        home(ctx, examined),
         async {
-            let Some((base, folder)) = user_site(variables, &ctx.settings.user_home, cwd, &patient.prefix) else {
+            let Some((base, folder)) = user_site(variables, &ctx.settings.user_home, cwd, &examined.prefix) else {
                 return Ok(Shadowing::default());
             };
             let more = [
                 ("PYTHONNOUSERSITE", None),
                 ("PYTHONUSERBASE", Some(base.into_os_string())),
             ];
-            shadowed(ctx, patient, installed, &[folder], &more).await
+            shadowed(ctx, examined, installed, &[folder], &more).await
         },
     )?;
     Ok(PythonPath {
@@ -121,7 +121,7 @@ fn entries(value: &OsStr, cwd: &Path) -> Vec<PathBuf> {
 
 async fn shadowed(
     ctx: &Context,
-    patient: &ExaminedPrefix,
+    examined: &ExaminedPrefix,
     installed: Option<&Installed>,
     folders: &[PathBuf],
     more: &[(&str, Option<OsString>)],
@@ -133,7 +133,7 @@ async fn shadowed(
     let work = tempfile::tempdir()?;
     let script = work.path().join("matenv_python_path.py");
     fs_err::write(&script, SCRIPT)?;
-    let ended = trial::job(ctx, patient, work.path(), more)
+    let ended = trial::job(ctx, examined, work.path(), more)
         .args([script.into_os_string()])
         .args(folders)
         .run()
@@ -155,8 +155,8 @@ async fn shadowed(
     }
     let statements: Vec<String> = modules.iter().map(|module| format!("import {module}")).collect();
     let (with, without) = tokio::try_join!(
-        Trial::run(ctx, patient, &statements, more),
-        Trial::run(ctx, patient, &statements, &[])
+        Trial::run(ctx, examined, &statements, more),
+        Trial::run(ctx, examined, &statements, &[])
     )?;
     for (statement, why) in with.broken_beside(&without) {
         let module = statement.trim_start_matches("import ");
@@ -172,7 +172,7 @@ async fn shadowed(
             found.modules.push(Shadowed {
                 module: module.to_owned(),
                 theirs: folders[0].clone(),
-                ours: patient.python(),
+                ours: examined.python(),
                 broken: Some(why),
             });
         }
@@ -198,7 +198,7 @@ fn read(output: &str) -> Vec<Shadowed> {
         .collect()
 }
 
-async fn home(ctx: &Context, patient: &ExaminedPrefix) -> std::io::Result<Option<Home>> {
+async fn home(ctx: &Context, examined: &ExaminedPrefix) -> std::io::Result<Option<Home>> {
     let Some(value) = ctx.settings.variables.get("PYTHONHOME") else {
         return Ok(None);
     };
@@ -206,8 +206,8 @@ async fn home(ctx: &Context, patient: &ExaminedPrefix) -> std::io::Result<Option
     // A virtual environment keeps its prefix, but uses the compiled modules of another Python.
     let statements = ["datetime", "ssl", "ctypes", "numpy"].map(|module| format!("import {module}"));
     let (with, without) = tokio::try_join!(
-        Trial::run(ctx, patient, &statements, &more),
-        Trial::run(ctx, patient, &statements, &[])
+        Trial::run(ctx, examined, &statements, &more),
+        Trial::run(ctx, examined, &statements, &[])
     )?;
     let broken = with.broken_beside(&without).into_iter().next();
     let Some(own) = without.prefix else { return Ok(None) };

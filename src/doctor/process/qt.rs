@@ -36,12 +36,12 @@ pub(crate) fn binding(prefix: &Path) -> Option<&'static str> {
 }
 
 /// Inspects the variables, and starts the environment's Qt with and without them, without a display.
-pub(super) async fn look(ctx: &Context, patient: &ExaminedPrefix) -> std::io::Result<Vec<Plugins>> {
-    let Some(binding) = binding(&patient.prefix) else {
+pub(super) async fn look(ctx: &Context, examined: &ExaminedPrefix) -> std::io::Result<Vec<Plugins>> {
+    let Some(binding) = binding(&examined.prefix) else {
         return Ok(Vec::new());
     };
     let real = |path: &Path| fs_err::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let inside = real(&patient.prefix);
+    let inside = real(&examined.prefix);
     let statement = format!("from {binding}.QtGui import QGuiApplication; app = QGuiApplication([])");
     let mut found = Vec::new();
     for variable in VARIABLES {
@@ -54,8 +54,8 @@ pub(super) async fn look(ctx: &Context, patient: &ExaminedPrefix) -> std::io::Re
         let with = [no_screen.clone(), (variable, Some(value.to_owned()))];
         let without = [no_screen];
         let (with, without) = tokio::try_join!(
-            Trial::run(ctx, patient, std::slice::from_ref(&statement), &with),
-            Trial::run(ctx, patient, std::slice::from_ref(&statement), &without)
+            Trial::run(ctx, examined, std::slice::from_ref(&statement), &with),
+            Trial::run(ctx, examined, std::slice::from_ref(&statement), &without)
         )?;
         let theirs = real(&folder);
         found.push(Plugins {

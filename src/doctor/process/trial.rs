@@ -31,7 +31,7 @@ impl Trial {
     /// Runs `statements` with the clean variables of the environment, changed by `more`. `None` removes a variable.
     pub(crate) async fn run(
         ctx: &Context,
-        patient: &ExaminedPrefix,
+        examined: &ExaminedPrefix,
         statements: &[String],
         more: &[(&str, Option<OsString>)],
     ) -> std::io::Result<Self> {
@@ -39,7 +39,7 @@ impl Trial {
         let work = tempfile::tempdir()?;
         let script = work.path().join("matenv_trial.py");
         fs_err::write(&script, SCRIPT)?;
-        let job = job(ctx, patient, work.path(), more)
+        let job = job(ctx, examined, work.path(), more)
             .args([script.into_os_string()])
             .args(statements);
         let ended = job.run().await?;
@@ -116,8 +116,8 @@ impl Trial {
 
 /// Prepares a run of the environment's Python with a temporary home folder, so that modules do not write into the
 /// user's.
-pub(super) fn job(ctx: &Context, patient: &ExaminedPrefix, work: &Path, more: &[(&str, Option<OsString>)]) -> Job {
-    let mut variables = ctx.settings.variables.inside(&patient.prefix);
+pub(super) fn job(ctx: &Context, examined: &ExaminedPrefix, work: &Path, more: &[(&str, Option<OsString>)]) -> Job {
+    let mut variables = ctx.settings.variables.inside(&examined.prefix);
     variables.retain(|name, _| !name.to_str().is_some_and(|name| name.starts_with("XDG_")));
     for (name, value) in more {
         match value {
@@ -125,7 +125,7 @@ pub(super) fn job(ctx: &Context, patient: &ExaminedPrefix, work: &Path, more: &[
             None => variables.remove(std::ffi::OsStr::new(name)),
         };
     }
-    Job::new(patient.python(), variables)
+    Job::new(examined.python(), variables)
         .env("HOME", work)
         .env("USERPROFILE", work)
         .cwd(work)

@@ -136,7 +136,7 @@ impl Compile<'_> {
         // If this run fails, the error still names the two packages.
         if let Ok((text, _)) = self.compiled("requirements.txt", "requirements.txt", arguments).await {
             for party in [&mut error.first, &mut error.second] {
-                party.asked_by = requirers(&text, &party.name);
+                party.required_by = requirers(&text, &party.name);
             }
         }
         error

@@ -20,7 +20,7 @@ use crate::{
     },
     files::layout,
     hardware::target::Target,
-    lock::{LockedPypi, LockedWheel, contradiction},
+    lock::{LockedPypi, LockedWheel, first_conflict},
     net::NotAnswering,
     plan::Plan,
 };
@@ -146,7 +146,7 @@ pub async fn resolve(ctx: &Context, uv: &Uv, request: &ResolveRequest<'_>) -> Re
         let message = unfit.message.clone();
         return Err(PypiError::TorchUnfit { message });
     }
-    if let Some(error) = contradiction(&wheels) {
+    if let Some(error) = first_conflict(&wheels) {
         return Err(PypiError::Disagree(Box::new(run.asked_by(error).await)));
     }
     let computed = listed(ctx, plan, &wheels, &explicit).await?;

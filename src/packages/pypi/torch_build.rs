@@ -66,7 +66,7 @@ fn incompatibility(plan: &Plan, torch: &str, built: CudaVersion, planned: CudaVe
         .find_map(|(row, cuda)| (cuda == built).then_some(row))?;
     let code = row.code(&torch.parse::<Version>().ok()?, &plan.subdir)?;
     let mut cards = plan.cards.iter();
-    let without = cards.find(|card| card.served_by(&code.sass, &code.ptx) == CodeSupport::Nothing)?;
+    let without = cards.find(|card| card.supported_by(&code.sass, &code.ptx) == CodeSupport::Nothing)?;
     Some(format!("it holds no code for {}", without.sm()))
 }
 

@@ -91,7 +91,7 @@ struct MenuFile {
 
 /// Adds `env`, created from `manifest`, to this system's menu. A manifest without a program causes a note, not an
 /// error.
-pub fn enter(ctx: &Context, manifest: &Manifest, env: &EnvName) -> Result<Vec<PathBuf>, MenuError> {
+pub fn add_entry(ctx: &Context, manifest: &Manifest, env: &EnvName) -> Result<Vec<PathBuf>, MenuError> {
     if manifest.launch.is_none() {
         ctx.events
             .note(format!("{env} has no program to launch, so it has no menu entry"));

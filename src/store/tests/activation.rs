@@ -64,7 +64,7 @@ impl Stage {
         let prefixes = ["sleap", "x-anylabeling"].map(|name| {
             let env: EnvName = name.parse().expect("a name");
             let staged = bench.store().stage(&env).expect("staged");
-            conda_link::furnish(&settings, &staged.prefix, &env).expect("furnished");
+            conda_link::write_conda_files(&settings, &staged.prefix, &env).expect("furnished");
             let record = GenerationRecord { env, ..record(1) };
             bench.store().commit(staged, &record).expect("committed").prefix
         });

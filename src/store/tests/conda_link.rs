@@ -1,7 +1,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
-use crate::store::conda_link::{CondaLink, close_door, furnish, link, open_door};
+use crate::store::conda_link::{CondaLink, create_conda_link, link, remove_conda_link, write_conda_files};
 
 #[test]
 fn conda_finds_what_it_wants_inside_a_generation() {
@@ -12,7 +12,7 @@ fn conda_finds_what_it_wants_inside_a_generation() {
     fs_err::create_dir_all(record.parent().expect("a folder")).expect("created");
     fs_err::write(&record, "{}").expect("written");
     fs_err::set_permissions(&record, std::fs::Permissions::from_mode(0o600)).expect("set");
-    furnish(&settings, &staged.prefix, &env()).expect("furnished");
+    write_conda_files(&settings, &staged.prefix, &env()).expect("furnished");
     let meta = staged.prefix.join("conda-meta");
     assert_eq!(fs_err::read(meta.join("history")).expect("read"), b"");
     let frozen: serde_json::Value =
@@ -39,7 +39,7 @@ fn the_conda_link_is_created_once_kept_and_removed() {
     let store = bench.store();
     make(&store);
     let door = link(&settings.user_home, &env());
-    let opened = || open_door(&settings, &env(), &env()).expect("looked");
+    let opened = || create_conda_link(&settings, &env(), &env()).expect("looked");
     assert_eq!(opened(), CondaLink::Created(door.clone()));
     assert_eq!(opened(), CondaLink::Kept(door.clone()));
     let second = make(&store);
@@ -86,7 +86,7 @@ fn nothing_that_is_not_ours_is_touched() {
             _ => super::link::make(Path::new("/nowhere/envs/sleap"), &door).expect("linked"),
         }
         let before = format!("{:?}", super::link::at(&door));
-        let CondaLink::NameTaken(finding) = open_door(&settings, &env(), &env()).expect("looked") else {
+        let CondaLink::NameTaken(finding) = create_conda_link(&settings, &env(), &env()).expect("looked") else {
             panic!("{what} was taken for ours");
         };
         assert_eq!(finding.severity, crate::finding::Severity::Warning);
@@ -98,7 +98,7 @@ fn nothing_that_is_not_ours_is_touched() {
             "move "
         };
         assert!(remedy.contains(theirs), "{what}: {remedy}");
-        assert_eq!(close_door(&settings, &env()).expect("looked"), None);
+        assert_eq!(remove_conda_link(&settings, &env()).expect("looked"), None);
         assert_eq!(store.remove(&env(), false).expect("removed").door, None);
         assert_eq!(format!("{:?}", super::link::at(&door)), before, "{what} was touched");
         if what == "a foreign link" {
@@ -116,13 +116,13 @@ fn a_link_of_ours_that_is_written_differently_is_kept_or_repaired() {
     fs_err::create_dir_all(door.parent().expect("a folder")).expect("created");
     super::link::make(Path::new("../../.matenv/envs/sleap"), &door).expect("linked");
     assert_eq!(
-        open_door(&settings, &env(), &env()).expect("looked"),
+        create_conda_link(&settings, &env(), &env()).expect("looked"),
         CondaLink::Kept(door.clone())
     );
     super::link::remove(&door).expect("removed");
     super::link::make(&current.prefix, &door).expect("linked");
     assert_eq!(
-        open_door(&settings, &env(), &env()).expect("looked"),
+        create_conda_link(&settings, &env(), &env()).expect("looked"),
         CondaLink::Created(door.clone())
     );
     assert_eq!(
@@ -144,7 +144,7 @@ fn a_link_to_a_home_that_was_moved_is_replaced() {
     let old = gone.join("envs/sleap");
     super::link::make(&old, &door).expect("linked");
     let look = || crate::store::conda_link::look(&settings, &env(), &env()).expect("looked");
-    let opened = || open_door(&settings, &env(), &env()).expect("looked");
+    let opened = || create_conda_link(&settings, &env(), &env()).expect("looked");
     assert!(
         matches!(opened(), CondaLink::NameTaken(_)),
         "its disk may not be mounted, or it belongs to another machine"
@@ -198,7 +198,7 @@ fn a_name_that_conda_finds_in_another_folder_is_reported() {
     fs_err::write(home.join(".condarc"), "envs_dirs:\n  - ~/lab envs\n").expect("written");
     for folder in ["lab envs", "miniforge3/envs"] {
         let other = theirs(folder);
-        let CondaLink::NameTaken(finding) = open_door(&settings, &env(), &env()).expect("looked") else {
+        let CondaLink::NameTaken(finding) = create_conda_link(&settings, &env(), &env()).expect("looked") else {
             panic!("the environment in {folder} was not seen");
         };
         assert!(finding.evidence[0].contains(folder), "{finding:?}");
@@ -207,11 +207,11 @@ fn a_name_that_conda_finds_in_another_folder_is_reported() {
     }
 
     assert_eq!(
-        open_door(&settings, &env(), &env()).expect("looked"),
+        create_conda_link(&settings, &env(), &env()).expect("looked"),
         CondaLink::Created(door.clone())
     );
     let other = theirs("lab envs");
-    let CondaLink::Shadowed { finding, .. } = open_door(&settings, &env(), &env()).expect("looked") else {
+    let CondaLink::Shadowed { finding, .. } = create_conda_link(&settings, &env(), &env()).expect("looked") else {
         panic!("the namesake was not seen");
     };
     assert!(
@@ -221,12 +221,15 @@ fn a_name_that_conda_finds_in_another_folder_is_reported() {
     );
     forget(&other);
     assert_eq!(
-        open_door(&settings, &env(), &env()).expect("looked"),
+        create_conda_link(&settings, &env(), &env()).expect("looked"),
         CondaLink::Kept(door)
     );
 
     let named = bench.settings_with([("CONDA_ENVS_DIRS", "/nowhere:/nowhere/else")]);
-    assert!(matches!(open_door(&named, &env(), &env()), Ok(CondaLink::Kept(_))));
+    assert!(matches!(
+        create_conda_link(&named, &env(), &env()),
+        Ok(CondaLink::Kept(_))
+    ));
 }
 
 /// Some users add `~/.matenv/envs` to `envs_dirs`. conda then has the name already, and a link would add it twice.
@@ -235,10 +238,10 @@ fn no_conda_link_is_created_if_conda_searches_our_folder() {
     let bench = Bench::new();
     let settings = bench.settings();
     let staged = bench.store().stage(&env()).expect("staged");
-    furnish(&settings, &staged.prefix, &env()).expect("furnished");
+    write_conda_files(&settings, &staged.prefix, &env()).expect("furnished");
     bench.store().commit(staged, &record(1)).expect("committed");
     fs_err::write(bench.folder.path().join(".condarc"), "envs_dirs: [~/.matenv/envs]\n").expect("written");
-    let opened = open_door(&settings, &env(), &env()).expect("looked");
+    let opened = create_conda_link(&settings, &env(), &env()).expect("looked");
     assert_eq!(opened, CondaLink::Kept(settings.home.join("envs").join("sleap")));
     assert!(fs_err::symlink_metadata(link(&settings.user_home, &env())).is_err());
 }
