@@ -1,62 +1,67 @@
-# Recipes for people who work on matenv. `just` alone lists them.
+# Recipes for contributors. `just` without a recipe lists them.
 
 [private]
 default:
     @just --list
 
-# Form and lints
+# Check the format and run the lints
 [group('check')]
 check:
     cargo fmt --check
     cargo clippy --all-targets -- -D warnings
 
-# Tests, or those whose name holds NAME
+# Run the tests, or only those whose name contains NAME
 [group('check')]
 test NAME='':
     cargo test {{ NAME }}
 
-# Real packages, from nothing to a proven environment (20 GB of disk, removed afterwards)
+# Install real packages from an empty HOME and test the environments (20 GB of disk space, removed afterwards)
 [group('check')]
 e2e:
     scripts/e2e.sh
 
-# The GPU profiles on a machine that needs no GPU: real CUDA wheels, a driver that does nothing (25 GB of disk)
+# Test the GPU profiles without a GPU: real CUDA wheels, a driver that does nothing (25 GB of disk space)
 [group('check')]
 e2e-gpu:
     scripts/e2e-gpu.sh
 
-# That a prefix's Python finds CUDA's libraries, with a driver that does nothing; --without: that it does not without the hook
+# Check with a stub driver that a prefix finds CUDA's libraries; --without: that it fails without the preload hook
 [group('check')]
 stub-proof PREFIX *OPTIONS:
     cargo build
     scripts/stub-proof.sh {{ PREFIX }} target/debug/matenv {{ OPTIONS }}
 
-# Look at changed snapshots (needs cargo-insta)
+# Review changed snapshots (needs cargo-insta)
 [group('check')]
 review:
     cargo insta review
 
-# All of it, the way CI does
+# Run everything that CI runs
 [group('check')]
 ci:
     .ci/run
 
-# matenv and uv install the same set; prints the ratio
+# Compare the times of matenv and uv for the same packages
 [group('measure')]
 bench:
     cargo bench --bench install
 
-# Write the pages and schemas of docs/reference from the code
+# Write docs/reference from the code: pages and schemas
 [group('data')]
 gen:
     MATENV_GEN=1 cargo test --test it reference::
 
-# Write the benchmark's model and reference again
+# Write the model and the expected output of `matenv bench` again
 [group('data')]
 bench-model:
     python3 scripts/make-bench-model.py
 
-# Read the numbers behind the GPU stacks off the published wheels, and show what differs from profiles/stacks.toml
+# Read the versions of the GPU stacks from the published wheels and show differences to profiles/stacks.toml
 [group('data')]
 stacks *OPTIONS:
     scripts/stacks.py {{ OPTIONS }}
+
+# Record `matenv install` and draw docs/assets/install.svg, the picture of README.md
+[group('data')]
+picture *MATENV:
+    scripts/readme-picture.sh {{ MATENV }}

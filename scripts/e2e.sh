@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# The end-to-end run: real packages, from nothing to proven environments, in a HOME of its own that is removed afterwards.
-# Needs a package index and about 20 GB of disk. Parts that use ../shared say that they skip when it is missing.
+# End-to-end test with real packages: from an empty HOME to proven environments. Everything is in a temporary
+# folder, which is removed afterwards. Needs a package index and about 20 GB of disk space. Parts that use ../shared
+# are skipped with a message if that folder is missing.
 # shellcheck source=e2e-common.sh
 source "$(dirname "$0")/e2e-common.sh"
 
-# peak COMMAND...: run it and print the largest resident size of that process alone, in MB, into $work/peak.
+# peak COMMAND...: runs it and writes the largest resident size of that process alone to $work/peak, in MB.
 peak() {
   "$@" &
   local pid=$! high=0 now
@@ -13,7 +14,7 @@ peak() {
   wait "$pid"
 }
 
-say "runtime, nothing configured, no conda channel"
+say "runtime, without configuration and without a conda channel"
 "$matenv" install runtime --profile cpu
 "$matenv" report runtime --json >"$work/runtime.json"
 check "$work/runtime.json" 'c["ok"] and c["proven"]'
@@ -23,14 +24,14 @@ check "$work/runtime.json" 'c["bench"]["reference_ok"] and len(c["bench"]["rows"
 start=$(date +%s%N)
 "$matenv" install runtime --profile cpu >"$work/noop.txt"
 took=$((($(date +%s%N) - start) / 1000000))
-grep -q 'nothing to do' "$work/noop.txt" || die "the second run did something"
+grep -q 'nothing to do' "$work/noop.txt" || die "the second run changed something"
 echo "a run with nothing to do took $took ms"
 [ "$took" -lt 200 ] || die "a run with nothing to do took $took ms"
 ok "a second run has nothing to do, in under 0.2 s"
 
 healthy runtime
 
-say "numpy 1 under packages that ask for numpy 2"
+say "numpy 1 in an environment whose packages require numpy 2"
 if [ -d "$shared/channel" ]; then
   # Newer Pythons have no wheel of numpy 1.
   mkdir "$work/manifests"
@@ -39,25 +40,25 @@ if [ -d "$shared/channel" ]; then
   "$matenv" install older --manifest-dir "$work/manifests" --profile cpu --no-bench "${older[@]}"
   uv=$(find "$HOME/.matenv/tools" -name uv -path '*/bin/*' 2>/dev/null | head -n 1 || true)
   "${uv:-uv}" pip install --quiet --break-system-packages --python "$HOME/.matenv/envs/older/bin/python" 'numpy<2'
-  "$matenv" doctor older --json >"$work/older.json" && die "numpy 1 is not found"
+  "$matenv" doctor older --json >"$work/older.json" && die "numpy 1 was not detected"
   check "$work/older.json" '[f for f in c["findings"] if f["code"] == "ME036" and "-> 1." in f["message"]]'
   check "$work/older.json" '[f for f in c["findings"] if f["code"] == "ME013" and "numpy>=2" in f["message"]]'
   "$matenv" repair older --no-bench "${older[@]}" --quiet
   healthy older
   "$matenv" remove older
 else
-  echo "SKIPPED: ../shared is missing, so there is no Python 3.11 to be had"
+  echo "SKIPPED: ../shared is missing, so there is no conda channel with Python 3.11"
 fi
 
-say "ONNX Runtime leaves nothing in a fresh HOME"
+say "ONNX Runtime leaves no files in an empty HOME"
 "$matenv" verify runtime --json >/dev/null
 "$matenv" bench runtime --json >/dev/null
 "$matenv" run runtime -- python -c 'import onnxruntime'
 left=$(find "$HOME" -path "$HOME/.matenv" -prune -o \( -iname '*onnx*' -o -iname '*.db' -o -iname '*deviceid*' \) -print)
-[ -z "$left" ] || die "left behind: $left"
-ok "nothing was left by install, verify, bench and run"
+[ -z "$left" ] || die "files are left: $left"
+ok "install, verify, bench and run leave no files"
 
-say "what CI services and other tools read"
+say "exports, read by other tools"
 readers=$work/readers
 python3 -m venv "$readers"
 "$readers/bin/python" -m pip install --quiet --disable-pip-version-check \
@@ -71,7 +72,7 @@ if [ -d "$shared/channel" ]; then
   mv "$work/lab/pylock" "$work/lab/pylock.toml"
   "$readers/bin/python" scripts/read-exports.py "$work/lab/explicit" "$work/lab/cyclonedx"
   ok "py-rattler reads the explicit list, and a validator accepts the bill of materials"
-  # Both lists are for the environment's own Python, and leave out what conda brought.
+  # Both lists are for the environment's own Python and leave out conda packages.
   python=$HOME/.matenv/envs/exported/bin/python
   uv=$(find "$HOME/.matenv/tools" -name uv -path '*/bin/*' | head -n 1)
   uv=${uv:-$(command -v uv)}
@@ -79,14 +80,14 @@ if [ -d "$shared/channel" ]; then
   "$uv" pip sync --quiet --python "$work/lab/uv/bin/python" "$work/lab/pylock.toml"
   "$python" -m pip --python "$work/lab/pip/bin/python" install --quiet --no-deps --require-hashes -r "$work/lab/requirements"
   for venv in uv pip; do "$work/lab/$venv/bin/python" -c 'import onnx, onnxruntime'; done
-  ok "uv installs the pylock, pip the requirements"
+  ok "uv installs the pylock, and pip installs the requirements"
   "$matenv" remove exported
 else
-  say "SKIPPED: ../shared is missing, so there is no environment from a conda channel to export"
+  echo "SKIPPED: ../shared is missing, so there is no environment from a conda channel to export"
 fi
 
 if [ -d "$shared/conda-forge-snapshot" ]; then
-  say "a lab's lock: three environments, two profiles, three platforms"
+  say "a lab lock of three environments, two profiles and three platforms"
   rm -rf "$work/lab" && mkdir "$work/lab" && cd "$work/lab"
   cat >matenv.toml <<'TOML'
 [environments.sleap]
@@ -99,13 +100,13 @@ profiles = ["cpu", "gpu"]
 [lock]
 platforms = ["linux-64", "osx-arm64", "win-64"]
 TOML
-  # Yesterday's index is the same for every run.
+  # The index as it was yesterday does not change between the runs.
   day=$(date -u -d yesterday +%F)
   relock() { "$matenv" lock --exclude-newer "$day" --mirror torch=pypi --mirror "conda-forge=file://$shared/conda-forge-snapshot" "$@"; }
   relock
   mkdir "$work/first" && cp matenv.lock matenv-lock.json "$work/first"
   same() { cmp matenv.lock "$work/first/matenv.lock" && cmp matenv-lock.json "$work/first/matenv-lock.json" || die "$1"; ok "$1"; }
-  relock | grep -q 'stands as it was' || die "the second lock differs"
+  relock | grep -q 'matenv.lock is unchanged' || die "the second lock differs"
   same "a second lock has the same bytes"
   "$matenv" lock --check --mirror torch=pypi
   rm matenv.lock matenv-lock.json
@@ -114,23 +115,23 @@ TOML
   rm -rf "$work/empty-uv" "$work/empty-rattler" matenv.lock matenv-lock.json
   python3 "$repo/scripts/pypi-mirror.py" >"$work/mirror" &
   mirror=$!
-  while [ ! -s "$work/mirror" ]; do kill -0 $mirror || die "the mirror does not start"; sleep 0.1; done
+  while [ ! -s "$work/mirror" ]; do kill -0 $mirror || die "the mirror did not start"; sleep 0.1; done
   relock --quiet --mirror "pypi=$(cat "$work/mirror")"
   kill $mirror
   same "a lock through a mirror has the same bytes"
   "$readers/bin/python" "$repo/scripts/read-lock.py" matenv.lock
-  ok "py-rattler reads the lock, every package with its hash"
+  ok "py-rattler reads the lock, and each package has its hash"
   wheel=matenv-0.1.0-py3-none-any.whl
-  echo 'its hash is all that counts here' >"$wheel"
+  echo 'only its hash is used here' >"$wheel"
   for kind in github gitlab; do
     "$matenv" ci "$kind" --wheel "$wheel" --output "$kind.yml"
     "$readers/bin/check-jsonschema" --builtin-schema "vendor.$([ $kind = github ] && echo github-workflows || echo gitlab-ci)" "$kind.yml"
   done
-  ok "matenv ci writes what the schemas of GitHub and GitLab allow"
+  ok "the files of matenv ci are valid by the schemas of GitHub and GitLab"
   cd "$repo"
 fi
 if [ -d "$shared/channel" ]; then
-  say "what is locked is installed, in two homes"
+  say "the same lock, installed in two homes"
   rm -rf "$work/lab" && mkdir "$work/lab" && cd "$work/lab"
   # This channel's packages need a newer glibc than the default.
   printf '[environments.runtime]\nprofiles = ["cpu"]\n[lock]\nplatforms = [{ platform = "linux-64", glibc = "2.36" }]\n[mirrors]\nconda-forge = "file://%s/channel"\n' "$shared" >matenv.toml
@@ -138,17 +139,17 @@ if [ -d "$shared/channel" ]; then
   offline=
   for home in one two; do
     HOME=$work/$home MATENV_HOME=$work/$home/.matenv "$matenv" install runtime --locked --no-bench $offline
-    # What names its prefix differs, and so do our activation scripts and what records the hashes of such files.
+    # Not compared: files that contain the prefix, matenv's activation scripts, and files with the hashes of such files.
     (cd "$work/$home/.matenv/envs/runtime/" && prefix=$(pwd -P) &&
       find . -type f ! -name '*.pyc' ! -name RECORD ! -path './conda-meta/*' ! -path './share/matenv/*' ! -name '00-matenv.*' -print0 | sort -z |
       while IFS= read -r -d '' file; do grep -qF "$prefix" "$file" || sha256sum "$file"; done) >"$work/$home.list"
-    # The second has neither a network nor the pages of an index.
+    # The second home is installed without a network and without the pages of the index.
     [ -n "$offline" ] || rm -r "$UV_CACHE_DIR"/simple-*
     offline=--offline
   done
   [ "$(wc -l <"$work/one.list")" -gt 1000 ] || die "too few files to compare"
-  cmp "$work/one.list" "$work/two.list" || die "two homes have other files"
-  ok "two homes have the same files, the second one made offline without the pages of any index"
+  cmp "$work/one.list" "$work/two.list" || die "two homes have different files"
+  ok "two homes have the same files, although the second one was installed offline without the pages of the index"
   rm -rf "$work/one" "$work/two"
   cd "$repo"
 fi
@@ -166,24 +167,25 @@ if [ -d "$shared/channel" ]; then
   check "$work/sleap.json" 'codes.get("ME014") == "info"'
   check "$work/sleap.json" 'c["bench"]["reference_ok"] and c["bench"]["others"][0]["rows"]'
   echo "largest resident size of matenv itself during install sleap: $(cat "$work/peak") MB"
-  [ "$(cat "$work/peak")" -lt 300 ] || die "matenv itself needed $(cat "$work/peak") MB"
+  [ "$(cat "$work/peak")" -lt 300 ] || die "matenv itself used $(cat "$work/peak") MB"
   ok "matenv itself stays under 300 MB"
 else
-  say "SKIPPED: ../shared is missing, so sleap is made without a conda channel and without a trained model"
+  say "sleap without a conda channel"
+  echo "SKIPPED: ../shared is missing, so there is no conda channel and no trained model"
   "$matenv" install sleap --profile cpu
 fi
 
-say "sleap from a clean shell, beside a foreign libstdc++, and activated"
+say "sleap in an empty shell, with another libstdc++ on LD_LIBRARY_PATH, and activated"
 env -i HOME="$HOME" PATH=/usr/bin:/bin "$HOME/.matenv/envs/sleap/bin/python" -c 'import sleap_nn'
-ok "import sleap_nn from a clean shell"
+ok "import sleap_nn in an empty shell"
 bad=$work/bad
 mkdir "$bad"
 printf 'void nothing_here(void) {}\n' | cc -x c - -shared -fPIC -Wl,-soname,libstdc++.so.6 -o "$bad/libstdc++.so.6"
 if LD_LIBRARY_PATH=$bad "$HOME/.matenv/envs/sleap/bin/python" -c 'import torch' 2>/dev/null; then
-  die "the foreign libstdc++ does no harm, so what follows would prove nothing"
+  die "the other libstdc++ does no harm, so the next checks would prove nothing"
 fi
 LD_LIBRARY_PATH=$bad "$matenv" run sleap -- python -c 'import torch'
-ok "matenv run is clean of LD_LIBRARY_PATH"
+ok "matenv run is not affected by LD_LIBRARY_PATH"
 for shell in "sh" "dash" "bash -u"; do
   command -v "${shell%% *}" >/dev/null || { echo "SKIPPED: no $shell"; continue; }
   env -i HOME="$HOME" PATH="$HOME/.matenv/envs/sleap/bin:/usr/bin:/bin" LD_LIBRARY_PATH="$bad" \
@@ -197,10 +199,10 @@ for shell in "sh" "dash" "bash -u"; do
   ok "activation and deactivation in $shell"
 done
 
-say "both environments of the mission from one command, without any mirror, on this machine's Python"
+say "sleap and x-anylabeling with one command, without mirrors, on this machine's Python"
 "$matenv" remove sleap
-[ ! -e "$HOME/.conda/envs/sleap" ] || die "remove left the conda door"
-# The system's own Python where it is in range: the one with patched schemes and no ensurepip.
+[ ! -e "$HOME/.conda/envs/sleap" ] || die "remove left the conda link"
+# The system's Python if its version is supported, because it has patched schemes and no ensurepip.
 path=$PATH
 if /usr/bin/python3 -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null; then
   path=/usr/bin:/bin
@@ -213,17 +215,17 @@ for env in sleap x-anylabeling; do
   echo "fallbacks: $(python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))["fallbacks"])' "$work/host.json")"
   healthy "$env"
 done
-python3 - "$work/trace.json" <<'PY' || die "the trace lacks a stage"
+python3 - "$work/trace.json" <<'PY' || die "a stage is missing in the trace"
 import json, sys
 names = {event.get("name") for event in json.load(open(sys.argv[1]))}
 sys.exit(0 if {"solve", "link", "resolve", "wheels", "verify", "probe", "bench"} <= names else 1)
 PY
-ok "--timings writes a trace with every stage"
+ok "--timings writes a trace with all stages"
 
 "$matenv" run x-anylabeling -- python "$repo/scripts/x-anylabeling-model-types.py" | tail -n 3
-ok "each of X-AnyLabeling's model types loads, or lacks what docs/guides/labelling.md says"
+ok "each model type of X-AnyLabeling loads, or lacks something that docs/guides/labelling.md lists"
 
-say "X-AnyLabeling from a folder, from a git URL, and from a tree of the older kind"
+say "X-AnyLabeling from a folder, from a git URL, and from an old source tree with requirements.txt"
 rm -rf "$work/clone" && mkdir "$work/clone"
 python3 -m pip download --quiet --no-deps --no-binary :all: -d "$work/sdist" x-anylabeling-cvhub
 tar -xzf "$work"/sdist/x_anylabeling_cvhub-*.tar.gz -C "$work/clone" --strip-components 1
@@ -244,18 +246,18 @@ for place in "$work/clone" "file://$work/clone@$head" "file://$work/old"; do
   check "$work/source.json" 'c["source"]["commit"] and probes and all(p["ok"] or (p.get("finding") or {}).get("severity") == "warning" for p in probes.values())'
 done
 
-say "nothing but matenv's own folders, the caches and what the programs keep is in HOME"
+say "the files in HOME"
 find "$HOME" -maxdepth 2 -not -path "$HOME" | sort
 
-say "matenv on PATH through cargo"
-cargo install --quiet --locked --path . --root "$work/cargo-root"
+say "matenv through cargo install"
+release_cargo install --quiet --locked --path . --root "$work/cargo-root"
 "$work/cargo-root/bin/matenv" self info
 
-say "speed: matenv and uv install the same set"
+say "speed: matenv and uv install the same packages"
 rm -rf "$HOME/.matenv" "$HOME/.conda"
-MATENV_BENCH_MIRRORS="${mirrors[*]:-}" cargo bench --locked --bench install
+MATENV_BENCH_MIRRORS="${mirrors[*]:-}" release_cargo bench --locked --bench install
 if [ -d "$shared/conda-forge-snapshot" ]; then
-  MATENV_BENCH_MIRRORS="--mirror torch=pypi --mirror conda-forge=file://$shared/conda-forge-snapshot" cargo bench --locked --bench lock
+  MATENV_BENCH_MIRRORS="--mirror torch=pypi --mirror conda-forge=file://$shared/conda-forge-snapshot" release_cargo bench --locked --bench lock
 fi
 
-done_with_it
+finish

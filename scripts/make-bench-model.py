@@ -2,17 +2,17 @@
 # requires-python = ">=3.11"
 # dependencies = ["numpy", "onnx>=1.16"]
 # ///
-"""Make the built-in model of `matenv bench`, and the output that it must give.
+"""Create the built-in model of `matenv bench` and its expected output.
 
 The model is a UNet like the backbone of a SLEAP centroid model: 16 filters, filter rate 1.5, maximum stride 8,
-output stride 4, two convolutions a block, one confidence map. Its weights are random but fixed, so that no lab's data
-is shipped. Three files come out, in `assets/bench` beside this script's folder, or in the folder that is given:
+output stride 4, two convolutions per block, one confidence map. Its weights are random but fixed, so the model contains
+no data of a lab. This script writes three files to the folder in its argument; the default is `assets/bench`:
 
     unet.onnx             the model; its batch axis is named `batch`, all other axes are fixed
     unet-reference.f32    its output for one image, little-endian float32, computed here in float64 with numpy alone
-    unet.json             shapes, the first numbers of the image, and where each initializer lies in the model file
+    unet.json             shapes, the first numbers of the image, and the position of each initializer in the model file
 
-ONNX Runtime has no part in this, so that it is compared with something else than itself.
+This script does not use ONNX Runtime, so the expected output is independent of it.
 """
 
 import json
@@ -24,12 +24,12 @@ import onnx
 from onnx import TensorProto, helper
 
 HEIGHT = WIDTH = 384
-# ONNX Runtime 1.18 reads these and everything newer does.
+# ONNX Runtime 1.18 and later read these versions.
 IR_VERSION, OPSET = 8, 17
 
 
 def lcg(seed, count):
-    """`count` numbers in [0, 1) with 24 bits each: exact in float32. `src/bench/input.rs` has the same generator."""
+    """Return `count` numbers in [0, 1) with 24 bits each, exact in float32. The same as in `src/bench/input.rs`."""
     state, numbers = seed, numpy.empty(count, numpy.float64)
     for index in range(count):
         state = (state * 1664525 + 1013904223) & 0xFFFFFFFF
@@ -44,16 +44,16 @@ class Unet:
         self.nodes, self.initializers, self.seed = [], [], 1000
 
     def keep(self, name, values):
-        """Store `values` as an initializer, and return what is left of them in float32."""
+        """Store `values` as an initializer and return them, rounded to float32."""
         values = values.astype("<f4")
         self.initializers.append(helper.make_tensor(name, TensorProto.FLOAT, values.shape, values.tobytes(), raw=True))
         return values.astype(numpy.float64)
 
     def layer(self, name, shape, out_axis, linear):
-        """Draw a layer's weights, keep them, and return its output.
+        """Generate a layer's weights, store them, and return its output.
 
-        Signs are random and magnitudes lie in [0.5, 1): no weight is so small that nobody would miss it. Then each
-        channel is scaled and shifted to mean 0 and standard deviation 1, so that every ReLU fires now and then.
+        Signs are random and magnitudes are in [0.5, 1), so a wrong weight always changes the output. Then each channel
+        is scaled and shifted to mean 0 and standard deviation 1, so every ReLU is active for some of the pixels.
         """
         self.seed += 1
         numbers = lcg(self.seed, 2 * int(numpy.prod(shape))).reshape(2, *shape)

@@ -1,7 +1,11 @@
 #!/usr/bin/env bash
-# Plants faults in an installed environment, as people make them, has matenv find each, and mend all: plant-faults.sh ENV MATENV.
-# The environment is `sleap` on CUDA 13, made with --cross. Some 350 MB come from the package index.
+# Add faults to an installed environment, as users cause them. Then check that matenv detects each one and fixes all.
+#
+#   scripts/plant-faults.sh ENV MATENV
+#
+# ENV is sleap on CUDA 13, installed with --cross. Downloads about 350 MB from the package index.
 set -euo pipefail
+[ $# -eq 2 ] || { echo "usage: scripts/plant-faults.sh ENV MATENV" >&2; exit 2; }
 env=$1 matenv=$2
 home=${MATENV_HOME:-$HOME/.matenv}
 uv=${MATENV_UV:-$(find "$home/tools" -name uv -path '*/bin/*' 2>/dev/null | head -n 1 || true)}
@@ -13,7 +17,7 @@ site=$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 planted=0
 
 pip() { "$uv" pip "$1" --quiet --python "$python" --break-system-packages "${@:2}"; }
-# findings: a line for each that blocks, with its evidence.
+# findings: prints one line for each error of doctor, with its evidence.
 findings() {
   python3 - "$work/doctor.json" <<'PY'
 import json, sys
@@ -23,7 +27,7 @@ for finding in document["findings"]:
         print(finding["code"], finding["message"], *finding["evidence"])
 PY
 }
-# healthy: nothing above info in the environment's files.
+# healthy MESSAGE: fails with MESSAGE if doctor reports a warning or an error about the environment's files.
 healthy() {
   "$matenv" doctor "$env" --json >"$work/doctor.json" || { findings; echo "FAILED: $1"; exit 1; }
   python3 - "$work/doctor.json" <<'PY'
@@ -32,15 +36,16 @@ bad = [f for f in json.load(open(sys.argv[1]))["findings"] if f["scope"] == "env
 sys.exit(f"FAILED: {bad}" if bad else 0)
 PY
 }
-# beside FILE: writes a file anew from standard input, so that no cache is changed with it.
-beside() { cat >"$work/copy" && mv "$work/copy" "$1"; }
+# replace FILE: writes standard input to a new FILE, so that the copy in the cache does not change.
+replace() { cat >"$work/copy" && mv "$work/copy" "$1"; }
+# found CODE PATTERN: fails unless doctor reported an error with this code whose text matches PATTERN.
 found() {
-  grep -qi "^$1 .*$2" "$work/found" || { cat "$work/found"; echo "FAILED: no $1 with $2"; exit 1; }
+  grep -qi "^$1 .*$2" "$work/found" || { cat "$work/found"; echo "FAILED: no $1 that matches $2"; exit 1; }
   planted=$((planted + 1))
   echo "ok: $1: $2"
 }
 
-healthy "the environment is not healthy before"
+healthy "the environment has faults at the start"
 
 pip install --no-deps nvidia-nccl-cu12==2.27.5
 pip install --no-deps onnxruntime==1.31.1
@@ -56,12 +61,12 @@ pip uninstall nvidia-curand
 rm "$site"/nvidia/cudnn/lib/libcudnn_engines_*
 rm "$site/sleap_io/__init__.py"
 rm "$site"/pandas-*.dist-info/METADATA
-{ cat "$site/scipy/__init__.py" && echo '# changed'; } | beside "$site/scipy/__init__.py"
-head -c 100000 "$site/torch/lib/libtorch_python.so" | beside "$site/torch/lib/libtorch_python.so"
-# In place: the cache's copy is changed with it. As long as before.
+{ cat "$site/scipy/__init__.py" && echo '# changed'; } | replace "$site/scipy/__init__.py"
+head -c 100000 "$site/torch/lib/libtorch_python.so" | replace "$site/torch/lib/libtorch_python.so"
+# Written in place, so the copy in the cache changes too. The length stays the same.
 printf '#' | dd of="$site/onnx/version.py" bs=1 seek=1 conv=notrunc status=none
 
-"$matenv" doctor "$env" --deep --json >"$work/doctor.json" && { echo "FAILED: nothing is found"; exit 1; }
+"$matenv" doctor "$env" --deep --json >"$work/doctor.json" && { echo "FAILED: doctor found no fault"; exit 1; }
 findings >"$work/found"
 found ME012 ncclAlltoAll
 found ME025 nvidia-nccl-cu12
@@ -83,27 +88,27 @@ found ME032 onnx/version.py
 found ME001 'import torch'
 
 "$matenv" run "$env" -- python -c 'pass' 2>"$work/run"
-grep -q 'has changed since' "$work/run" || { cat "$work/run"; echo "FAILED: run says nothing"; exit 1; }
-"$matenv" repair "$env" --no-bench --json >"$work/repair.json" || { tail -c 3000 "$work/repair.json"; echo "FAILED: it is not mended"; exit 1; }
+grep -q 'has changed since' "$work/run" || { cat "$work/run"; echo "FAILED: run does not warn"; exit 1; }
+"$matenv" repair "$env" --no-bench --json >"$work/repair.json" || { tail -c 3000 "$work/repair.json"; echo "FAILED: repair failed"; exit 1; }
 python3 - "$work/repair.json" <<'PY'
 import json, sys
 dropped = [copy["name"] for copy in json.load(open(sys.argv[1]))["dropped"]]
-sys.exit(0 if "onnx" in dropped else f"FAILED: the cache keeps its changed copy; dropped: {dropped}")
+sys.exit(0 if "onnx" in dropped else f"FAILED: the changed copy is still in the cache; dropped: {dropped}")
 PY
-healthy "something is left after the repair"
+healthy "the environment has faults after the repair"
 
-# The same old NCCL by variables of a shell: LD_PRELOAD comes before torch's DT_RPATH, LD_LIBRARY_PATH after it.
+# The same old NCCL through shell variables: LD_PRELOAD is used before torch's DT_RPATH, LD_LIBRARY_PATH after it.
 "$uv" pip install --quiet --no-deps --target "$work/nccl" nvidia-nccl-cu12==2.27.5
 nccl=$work/nccl/nvidia/nccl/lib
-env LD_PRELOAD="$nccl/libnccl.so.2" "$matenv" doctor "$env" --json >"$work/doctor.json" && { echo "FAILED: LD_PRELOAD is not found"; exit 1; }
+env LD_PRELOAD="$nccl/libnccl.so.2" "$matenv" doctor "$env" --json >"$work/doctor.json" && { echo "FAILED: LD_PRELOAD was not detected"; exit 1; }
 findings >"$work/found"
 found ME040 'LD_PRELOAD .*undefined symbol: nccl'
-env LD_LIBRARY_PATH="$nccl" "$matenv" doctor "$env" --json >"$work/doctor.json" || { findings; echo "FAILED: LD_LIBRARY_PATH harms nobody"; exit 1; }
+env LD_LIBRARY_PATH="$nccl" "$matenv" doctor "$env" --json >"$work/doctor.json" || { findings; echo "FAILED: LD_LIBRARY_PATH does no harm, but doctor reports an error"; exit 1; }
 python3 - "$work/doctor.json" <<'PY'
 import json, sys
 found = [f["severity"] for f in json.load(open(sys.argv[1]))["findings"] if f["code"] == "ME040"]
-sys.exit(0 if found == ["info"] else f"FAILED: an NCCL that torch does not take is {found}")
+sys.exit(0 if found == ["info"] else f"FAILED: severity of an NCCL that torch does not load: {found}")
 PY
 planted=$((planted + 1))
-echo "ok: ME040: info for what torch does not take"
-echo "$planted faults planted and found; those in the environment are mended"
+echo "ok: ME040: info for a library that torch does not load"
+echo "matenv detected all $planted faults and fixed those in the environment"

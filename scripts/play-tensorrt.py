@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""An index that plays NVIDIA's for the tests: one folder to serve, with `tensorrt-cu13-libs` as a wheel.
+"""Create a fake of NVIDIA's package index for tests: a folder to serve, with a wheel of `tensorrt-cu13-libs`.
 
     scripts/play-tensorrt.py FOLDER      then: python3 -m http.server --directory FOLDER
 
-The wheel's libraries are small ELF files that a C compiler makes, with the sonames of TensorRT 10.16 and the functions that its Python
-bindings and torch-tensorrt are linked against. They compute nothing. Beside it lies a wheel of TensorRT 11, which must never be
-taken. Needs Python >= 3.11 and cc.
+The libraries in the wheel are small ELF files that a C compiler creates. They have the sonames of TensorRT 10.16
+and the functions that its Python bindings and torch-tensorrt are linked against, and they compute nothing. The
+folder also has a wheel of TensorRT 11, which matenv must never install. Needs Python >= 3.11 and cc.
 """
 
 import base64
@@ -17,7 +17,7 @@ import zipfile
 from pathlib import Path
 
 VERSION = "10.16.1.11"
-# Soname -> the functions in it.
+# Soname -> functions in the library.
 LIBRARIES = {
     "libnvinfer.so.10": [
         "createInferBuilder_INTERNAL",
@@ -34,16 +34,16 @@ LIBRARIES = {
     ],
     f"libnvinfer_builder_resource.so.{VERSION.rsplit('.', 1)[0]}": [],
 }
-# An object whose every method answers 0: torch-tensorrt registers its plugins with one while it is loaded.
+# An object whose methods all return 0: torch-tensorrt registers its plugins with one while it loads.
 SOURCE = """
 static long none(void) { return 0; }
 static void *methods[64];
 static void *object = methods;
-static void *of_methods(void) {
+static void *fake_object(void) {
   for (int at = 0; at < 64; at++) methods[at] = (void *)none;
   return &object;
 }
-void *matenv_played_object(void) { return of_methods(); }
+void *matenv_fake_object(void) { return fake_object(); }
 """
 OPENS = """import ctypes
 from pathlib import Path
@@ -55,7 +55,7 @@ for name in %r:
 
 def library(folder, soname, functions):
     source = SOURCE + "".join(
-        f"void *{name}(void) {{ return {'of_methods()' if 'Registry' in name else '0'}; }}\n" for name in functions
+        f"void *{name}(void) {{ return {'fake_object()' if 'Registry' in name else '0'}; }}\n" for name in functions
     )
     code, built = folder / "code.c", folder / soname
     code.write_text(source)
@@ -74,7 +74,7 @@ def wheel(folder, version, files):
     files[f"{info}/RECORD"] = "\n".join([*record, f"{info}/RECORD,,", ""]).encode()
     with zipfile.ZipFile(folder / name, "w", zipfile.ZIP_DEFLATED) as archive:
         for path, data in files.items():
-            # The same bytes whenever it is made.
+            # A fixed time, so that the bytes are always the same.
             archive.writestr(zipfile.ZipInfo(path, (2026, 1, 1, 0, 0, 0)), data)
     return name, hashlib.sha256((folder / name).read_bytes()).hexdigest()
 
@@ -91,4 +91,6 @@ def main(folder):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: scripts/play-tensorrt.py FOLDER")
     main(Path(sys.argv[1]))

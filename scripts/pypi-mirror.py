@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""A mirror of the machine's index on 127.0.0.1, for the tests: its pages are passed on as they are. Prints its URL and serves.
+"""Serve a mirror of this machine's package index on 127.0.0.1, for tests. Print its URL and run until it is stopped.
 
-Needs Python >= 3.11 and pip, whose configuration names the index.
+The mirror passes on the pages of the index unchanged. The index is the one that pip is configured for. Needs
+Python >= 3.11 and pip.
 """
 
 import functools
@@ -16,9 +17,9 @@ import urllib.request
 
 
 def index_url():
-    """The index of pip, by its variable, its configuration or its default."""
+    """Return the index of pip, from its variable, its configuration or its default."""
     default = "from pip._internal.models.index import PyPI; print(PyPI.simple_url)"
-    ask = lambda *words: subprocess.run([sys.executable, *words], capture_output=True, text=True).stdout.strip()
+    ask = lambda *arguments: subprocess.run([sys.executable, *arguments], capture_output=True, text=True).stdout.strip()
     asked = os.environ.get("PIP_INDEX_URL") or ask("-m", "pip", "config", "get", "global.index-url")
     return (asked or ask("-c", default)).rstrip("/")
 
@@ -29,7 +30,7 @@ CONTEXT = ssl.create_default_context(cafile=os.environ.get("SSL_CERT_FILE") or o
 
 @functools.lru_cache(maxsize=None)
 def page(path, accept):
-    """A page of the index, fetched once; a name server that is asked too much is asked again."""
+    """Download a page of the index, only once. Try again after a network error."""
     request = urllib.request.Request(INDEX + path, headers={"Accept": accept})
     for pause in (0.2, 1, 3, None):
         try:
@@ -58,7 +59,7 @@ class Mirror(http.server.BaseHTTPRequestHandler):
 
     do_HEAD = do_GET
 
-    def log_message(self, *words):
+    def log_message(self, *arguments):
         pass
 
 

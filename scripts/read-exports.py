@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""read-exports.py EXPLICIT SBOM: what `matenv export` wrote, read by py-rattler and by a validator of CycloneDX.
+"""Check two files of `matenv export` with py-rattler and with a validator of CycloneDX.
 
-Needs py-rattler and cyclonedx-python-lib[json-validation]; scripts/e2e.sh brings them.
+    scripts/read-exports.py EXPLICIT SBOM
+
+Needs py-rattler and cyclonedx-python-lib[json-validation]; scripts/e2e.sh installs them.
 """
 
 import json

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""read-lock.py LOCK: a lab's matenv.lock, read by py-rattler and as plain YAML.
+"""Check a lab lock with py-rattler and as plain YAML.
 
-Needs py-rattler and PyYAML; scripts/e2e.sh brings them.
+    scripts/read-lock.py matenv.lock
+
+Needs py-rattler and PyYAML; scripts/e2e.sh installs them.
 """
 
 import sys

@@ -31,10 +31,9 @@ scripts/terminal-svg.py --title matenv --command "$command" --columns $columns -
 
 # The picture must not say where it was made: no URL, no temporary folder, no name of this machine.
 shown=$(python3 -c 'import sys, xml.etree.ElementTree as t; print("\n".join(t.parse(sys.argv[1]).getroot().itertext()))' "$work/picture.svg")
-for word in :// "$work" "${TMPDIR:-/tmp}/" "$(hostname 2>/dev/null || uname -n)"; do
-  if [ -n "$word" ] && grep -qF -- "$word" <<<"$shown"; then
-    echo "FAILED: the picture contains \`$word\`:" >&2
-    grep -F -- "$word" <<<"$shown" >&2
+for word in :// "$work" "${TMPDIR:-/tmp}/" "\b$(uname -n)\b"; do
+  if grep -E -- "$word" <<<"$shown" >&2; then
+    echo "FAILED: the picture contains \`$word\`" >&2
     exit 1
   fi
 done

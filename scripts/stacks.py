@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
-"""Read the numbers behind the GPU stacks off the published wheels again, and show what differs from profiles/stacks.toml.
+"""Read the versions of the GPU stacks from the published wheels and show differences to profiles/stacks.toml.
 
-Metadata alone is read (the `.metadata` file beside each wheel, or the wheel's end), so this takes half a minute. With `--wheels` the wheels of
-onnxruntime-gpu are downloaded as well (250 MB each), and what their libraries need and hold code for is read with
-`cargo run --example fatbin`. The index is the one that pip is configured for. Needs Python >= 3.11 and pip.
+Reads only metadata (the `.metadata` file of each wheel, or the end of the wheel), so it takes half a minute. With
+`--wheels` it also downloads wheels of onnxruntime-gpu (250 MB each) and reads the dependencies and the GPU code of
+their libraries with `cargo run --example fatbin`. The index is the one that pip is configured for. Needs Python >=
+3.11 and pip.
 
-    scripts/stacks.py                      versions that stacks.toml names, and newer ones
-    scripts/stacks.py --json               the same as one document
-    scripts/stacks.py --wheels 1.31.1      also this release's wheel; without a version, the newest
+    scripts/stacks.py                      versions in stacks.toml, and newer ones
+    scripts/stacks.py --json               the same as one JSON document
+    scripts/stacks.py --wheels 1.31.1      also the wheel of this release; without a version, of the newest
 
-Exit code 1 means that a number differs from the file's.
+Exit code 1 if a value differs from the file.
 """
 
 import argparse
@@ -29,10 +30,10 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# Releases, newest first, that are read beside those that the file names.
+# The number of newest releases that are read in addition to those in the file.
 NEWEST = 8
 PACKAGES = ["torch", "torchvision", "torch-tensorrt", "tensorrt-cu13", "onnxruntime-gpu"]
-# What is told of a package: word -> pattern over its requirements for this platform.
+# Package -> name of a value -> its pattern in the requirements of the package for this platform.
 FACTS = {
     "torch": {
         "cuda": r"(?:cuda-toolkit|nvidia-cuda-runtime)\S*?==(\d+\.\d+)",
@@ -47,9 +48,9 @@ FACTS = {
 
 
 def index_url():
-    """The index of pip, by its variable, its configuration or its default."""
+    """Return the index of pip, from its variable, its configuration or its default."""
     default = "from pip._internal.models.index import PyPI; print(PyPI.simple_url)"
-    ask = lambda *words: subprocess.run([sys.executable, *words], capture_output=True, text=True).stdout.strip()
+    ask = lambda *arguments: subprocess.run([sys.executable, *arguments], capture_output=True, text=True).stdout.strip()
     asked = os.environ.get("PIP_INDEX_URL") or ask("-m", "pip", "config", "get", "global.index-url")
     return (asked or ask("-c", default)).rstrip("/")
 
@@ -66,7 +67,7 @@ def number(version):
 
 
 def releases(index, package):
-    """Version -> the wheel whose metadata is read; `None` for a release without one. Prereleases are left out."""
+    """Return version -> wheel with the metadata, or `None` for a release without a wheel. Prereleases are left out."""
     page = json.loads(get(f"{index}/{package}/", Accept="application/vnd.pypi.simple.v1+json"))
     found = {}
     for file in page["files"]:
@@ -75,13 +76,13 @@ def releases(index, package):
             continue
         found.setdefault(name[1], None)
         if file["filename"].endswith(".whl") and re.search(r"linux.*x86_64|any\.whl", file["filename"]):
-            # The newest Python of a release comes last.
+            # The wheel for the newest Python is the last one.
             found[name[1]] = file
     return dict(sorted(found.items(), key=lambda row: number(row[0]), reverse=True))
 
 
 class Remote(io.RawIOBase):
-    """A file on a server, of which only the asked parts are fetched."""
+    """A file on a server. Only the parts that are read are downloaded."""
 
     def __init__(self, url, size):
         self.url, self.size, self.at = url, size, 0
@@ -106,7 +107,7 @@ def requirements(index, file):
     try:
         metadata = get(url + ".metadata")
     except urllib.error.HTTPError:
-        # Some mirrors don't serve it; the wheel's own copy is a few kB of its end.
+        # Some mirrors do not have this file. The wheel contains a copy, in the last few kB.
         with zipfile.ZipFile(Remote(url, file["size"])) as wheel:
             [name] = [name for name in wheel.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", name)]
             metadata = wheel.read(name)
@@ -123,7 +124,7 @@ def facts(package, needs):
 
 
 def code(version):
-    """What the libraries of a wheel of onnxruntime-gpu need and hold code for."""
+    """Return the dependencies and the GPU code of the libraries in a wheel of onnxruntime-gpu."""
     with tempfile.TemporaryDirectory() as folder:
         options = ["--no-deps", "--only-binary", ":all:", "--python-version", "3.12"]
         platforms = [part for tag in ("2_27", "2_28", "2_34") for part in ("--platform", f"manylinux_{tag}_x86_64")]
@@ -136,13 +137,13 @@ def code(version):
                 if re.search(r"/libonnxruntime_providers_(cuda|tensorrt)\.so$", name):
                     path = files.extract(name, folder)
                     run = ["cargo", "run", "-q", "--example", "fatbin", "--", "--json", path]
-                    told = json.loads(subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
-                    found[Path(name).name] = {word: told[word] for word in ("needed", "sass", "ptx")}
+                    report = json.loads(subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
+                    found[Path(name).name] = {word: report[word] for word in ("needed", "sass", "ptx")}
         return found
 
 
 def named(stacks, package):
-    """The versions that the file names for a package."""
+    """Return the versions of a package in the file."""
     rows = stacks.get(package, []) if isinstance(stacks.get(package), list) else []
     versions = {row.get("version") for row in rows}
     for row in stacks.get("code", []):
@@ -151,28 +152,28 @@ def named(stacks, package):
 
 
 def differences(stacks, measured):
-    """Sentences: the file says one thing, the wheel another."""
+    """Yield a sentence for each value that differs between the file and the wheels."""
     for package, rows in measured.items():
         for row in stacks.get(package, []) if isinstance(stacks.get(package), list) else []:
             read = rows.get(row.get("version"), {})
             for word, value in read.items():
                 kept = row.get(word)
-                # The file may keep the bare number of `nvidia-nccl-cu13==2.29.7`.
+                # The file may have only the version of `nvidia-nccl-cu13==2.29.7`.
                 if isinstance(kept, str) and isinstance(value, str) and not value.endswith(kept):
                     yield f"{package} {row['version']}: {word} is {value}, the file says {kept}"
     for row in stacks.get("code", []):
         for version in row.get("read", []):
             libraries = measured.get(row.get("package"), {}).get(version, {}).get("libraries", {})
-            told = libraries.get(row.get("library", "libonnxruntime_providers_cuda.so"))
+            library = libraries.get(row.get("library", "libonnxruntime_providers_cuda.so"))
             for word in ("sass", "ptx"):
-                if told and word in row and told[word] != row[word]:
-                    yield f"{row['package']} {version}: {word} is {told[word]}, the file says {row[word]}"
+                if library and word in row and library[word] != row[word]:
+                    yield f"{row['package']} {version}: {word} is {library[word]}, the file says {row[word]}"
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--wheels", nargs="*", metavar="VERSION", help="read these wheels of onnxruntime-gpu too")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument("--wheels", nargs="*", metavar="VERSION", help="also read these wheels of onnxruntime-gpu")
     arguments = parser.parse_args()
     file = ROOT / "profiles" / "stacks.toml"
     stacks = tomllib.loads(file.read_text()) if file.exists() else {}
@@ -199,7 +200,7 @@ def main():
             for version, row in rows.items():
                 new = "" if version in known or not stacks else " (new)"
                 print(f"  {version}{new}: " + ", ".join(f"{word} {value}" for word, value in row.items()))
-        print("\n".join(changed) or ("nothing differs from the file" if stacks else "there is no profiles/stacks.toml yet"))
+        print("\n".join(changed) or ("no difference to profiles/stacks.toml" if stacks else "profiles/stacks.toml is missing"))
     return 1 if changed else 0
 
 

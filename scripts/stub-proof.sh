@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# That a plain `bin/python` of a GPU environment finds CUDA's libraries, on a machine without a GPU: with a stub of the
-# driver's libcuda.so.1 a CUDA session must end with an error of CUDA (no device), and not with `Failed to load library`.
+# Check on a machine without a GPU that the plain `bin/python` of a GPU environment finds CUDA's libraries. With a
+# stub of the driver's libcuda.so.1, a CUDA session must fail with a CUDA error (no device), not with `Failed to
+# load library`.
 #
 #   scripts/stub-proof.sh PREFIX MATENV [--without]
 #
-# Each check is a process of its own, once in peace and once with CUDA libraries of the same sonames on LD_LIBRARY_PATH that
-# cannot work. `--without` takes the hook away for the time of the proof, which then has to fail. Needs cc and nm.
+# Each check runs in its own process, once with a plain LD_LIBRARY_PATH and once with invalid CUDA libraries of the
+# same names on it. `--without` disables the preload hook during the test, which must fail then. Needs cc and nm.
 set -euo pipefail
-[ $# -ge 2 ] || { sed -n '5p' "$0" >&2; exit 2; }
+[ $# -ge 2 ] || { echo "usage: scripts/stub-proof.sh PREFIX MATENV [--without]" >&2; exit 2; }
 prefix=$(cd "$1" && pwd) matenv=$(realpath "$2") without=${3:-}
 cd "$(dirname "$0")/.."
 python=$prefix/bin/python
@@ -26,8 +27,8 @@ fi
 cuda=$(find "$site/nvidia" -name 'libcudart.so.*' -printf '%f\n' | head -n 1)
 cuda=${cuda#libcudart.so.}
 
-# The driver: whatever is asked for is there, and says that there is no device (100).
-mkdir "$work/stub" "$work/hostile"
+# The driver: it exports each function that a library needs. Each returns "no device" (100).
+mkdir "$work/stub" "$work/invalid"
 find "$site/onnxruntime" "$site/nvidia" "$site/torch/lib" -name '*.so*' -type f 2>/dev/null |
   xargs nm -D --undefined-only 2>/dev/null | grep -oE '\bcu[A-Z][A-Za-z0-9_]*' | sort -u |
   grep -vE '^(cuInit|cuDriverGetVersion|cuGetErrorString|cuGetErrorName|cuGetProcAddress(_v2)?)$' >"$work/symbols" || true
@@ -35,7 +36,7 @@ find "$site/onnxruntime" "$site/nvidia" "$site/torch/lib" -name '*.so*' -type f 
   cat <<'C'
 #define _GNU_SOURCE
 #include <dlfcn.h>
-static int nothing(void) { return 100; }
+static int no_device(void) { return 100; }
 int cuInit(unsigned flags) { return 100; }
 int cuDriverGetVersion(int *version) { *version = 13030; return 0; }
 int cuGetErrorString(int error, const char **text) { *text = "a stub's error"; return 0; }
@@ -44,7 +45,7 @@ static int find(const char *symbol, void **found) {
   Dl_info self;
   void *library = dladdr((void *)&cuInit, &self) ? dlopen(self.dli_fname, RTLD_LAZY | RTLD_NOLOAD) : 0;
   *found = library ? dlsym(library, symbol) : 0;
-  if (!*found) *found = (void *)&nothing;
+  if (!*found) *found = (void *)&no_device;
   return 0;
 }
 int cuGetProcAddress(const char *symbol, void **found, int version, unsigned long flags) { return find(symbol, found); }
@@ -56,15 +57,15 @@ C
   sed 's/.*/int &(void) { return 100; }/' "$work/symbols"
 } >"$work/cuda.c"
 cc -shared -fPIC -Wl,-soname,libcuda.so.1 -o "$work/stub/libcuda.so.1" "$work/cuda.c" -ldl
-echo 'int matenv_hostile;' >"$work/hostile.c"
+echo 'int matenv_invalid;' >"$work/invalid.c"
 for soname in "libcudart.so.$cuda" "libcublas.so.$cuda" "libcublasLt.so.$cuda" libcudnn.so.9 libcudnn_graph.so.9; do
-  cc -shared -fPIC -Wl,-soname,"$soname" -o "$work/hostile/$soname" "$work/hostile.c"
+  cc -shared -fPIC -Wl,-soname,"$soname" -o "$work/invalid/$soname" "$work/invalid.c"
 done
 
 cat >"$work/check.py" <<'PY'
 import ctypes, json, os, subprocess, sys
 
-what, model, cuda, listed, matenv = sys.argv[1:]
+name, model, cuda, listed, matenv = sys.argv[1:]
 
 
 def session():
@@ -73,21 +74,21 @@ def session():
     onnxruntime.InferenceSession(model, providers=["CUDAExecutionProvider"])
 
 
-if what == "onnxruntime":
+if name == "onnxruntime":
     session()
-elif what == "onnxruntime, then torch":
+elif name == "onnxruntime, then torch":
     import onnxruntime, torch
 
     session()
-elif what == "torch, then onnxruntime":
+elif name == "torch, then onnxruntime":
     import torch
 
     session()
-elif what == "cudnnCreate":
+elif name == "cudnnCreate":
     import onnxruntime
 
     print("returned", ctypes.CDLL("libcudnn.so.9").cudnnCreate(ctypes.byref(ctypes.c_void_p())))
-elif what == "nvrtc":
+elif name == "nvrtc":
     import onnxruntime
 
     nvrtc, program, size = ctypes.CDLL("libnvrtc.so." + cuda), ctypes.c_void_p(), ctypes.c_size_t()
@@ -96,7 +97,7 @@ elif what == "nvrtc":
     error = nvrtc.nvrtcCompileProgram(program, 0, None)
     nvrtc.nvrtcGetPTXSize(program, ctypes.byref(size))
     print("returned", error, "with", size.value, "bytes of PTX")
-elif what == "matenv's worker":
+elif name == "matenv's worker":
     site = os.path.dirname(os.path.dirname(listed))
     capi = next(f for f in sys.path if os.path.isdir(f + "/onnxruntime")) + "/onnxruntime/capi"
     library = next(f for f in sorted(os.listdir(capi)) if f.startswith("libonnxruntime.so."))
@@ -112,25 +113,26 @@ elif what == "matenv's worker":
 PY
 
 failed=0 unloaded=0
-check() { # WHAT, GOOD WORDS; a process that is killed says neither
-  local said
-  said=$("$python" "$work/check.py" "$1" "$PWD/assets/bench/unet.onnx" "$cuda" "$list" "$matenv" 2>&1) ||
-    [ $? -lt 128 ] || said="$said (killed by a signal)"
-  local word=ok
-  if grep -qE "$2" <<<"$said" && ! grep -qE 'Failed to load|killed by a signal' <<<"$said"; then
-    said=$(grep -oE "$2" <<<"$said" | head -n 1)
+# check NAME PATTERN: passes if the output matches PATTERN and has no load error, and no signal killed the process.
+check() {
+  local output
+  output=$("$python" "$work/check.py" "$1" "$PWD/assets/bench/unet.onnx" "$cuda" "$list" "$matenv" 2>&1) ||
+    [ $? -lt 128 ] || output="$output (killed by a signal)"
+  local result=ok
+  if grep -qE "$2" <<<"$output" && ! grep -qE 'Failed to load|killed by a signal' <<<"$output"; then
+    output=$(grep -oE "$2" <<<"$output" | head -n 1)
   else
-    word=FAILED failed=$((failed + 1))
-    if [ "$1" = onnxruntime ] && grep -q 'Failed to load' <<<"$said"; then unloaded=1; fi
-    said=$(grep -E 'Failed to load|signal' <<<"$said" || tail -n 1 <<<"$said")
-    said=${said##*with error: } said=${said%%\\n*}
+    result=FAILED failed=$((failed + 1))
+    if [ "$1" = onnxruntime ] && grep -q 'Failed to load' <<<"$output"; then unloaded=1; fi
+    output=$(grep -E 'Failed to load|signal' <<<"$output" || tail -n 1 <<<"$output")
+    output=${output##*with error: } output=${output%%\\n*}
   fi
-  echo "$word: $place: $1: $said"
+  echo "$result: $place: $1: $output"
 }
 no_device='CUDA (failure|error):? ?(35|100)[^;"]*'
-for place in "in peace" "hostile LD_LIBRARY_PATH"; do
+for place in "plain LD_LIBRARY_PATH" "invalid libraries on LD_LIBRARY_PATH"; do
   export LD_LIBRARY_PATH=$work/stub
-  if [ "$place" != "in peace" ]; then LD_LIBRARY_PATH=$work/hostile:$work/stub; fi
+  if [ "$place" != "plain LD_LIBRARY_PATH" ]; then LD_LIBRARY_PATH=$work/invalid:$work/stub; fi
   check onnxruntime "$no_device"
   if [ -d "$site/torch" ]; then
     check "onnxruntime, then torch" "$no_device"
@@ -143,8 +145,8 @@ for place in "in peace" "hostile LD_LIBRARY_PATH"; do
   check nvrtc 'returned 0 with [0-9]{3,} bytes of PTX'
 done
 if [ "$without" = --without ]; then
-  [ "$unloaded" = 1 ] || { echo "FAILED: without the hook onnxruntime loads its libraries all the same"; exit 1; }
-  echo "ok: without the hook $failed checks fail, onnxruntime's among them"
+  [ "$unloaded" = 1 ] || { echo "FAILED: onnxruntime loads its libraries even without the hook"; exit 1; }
+  echo "ok: without the hook $failed checks fail, including the one of onnxruntime"
 else
   exit $((failed > 0))
 fi

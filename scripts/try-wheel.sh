@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The wheel in dist/ as somebody without Rust meets it: from an empty virtual environment and through uvx, each in an
-# empty HOME. Needs Python >= 3.11, a package index and 500 MB of disk.
+# Test the wheel in dist/ like a user without Rust: install it into an empty virtual environment and run it with
+# uvx, each with an empty HOME. Needs Python >= 3.11, a package index and 500 MB of disk space.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 work=$(mktemp -d "${TMPDIR:-/tmp}/matenv-wheel.XXXXXX")
@@ -10,19 +10,20 @@ unset MATENV_HOME MATENV_UV XDG_CACHE_HOME XDG_CONFIG_HOME LD_LIBRARY_PATH LD_PR
 mkdir -p "$HOME"
 
 wheels=(dist/*.whl)
+[ -e "${wheels[0]}" ] || { echo "FAILED: there is no wheel; build it: scripts/wheel.sh" >&2; exit 1; }
 wheel=$PWD/${wheels[0]}
 python3 -m venv "$work/venv"
 "$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-index "$wheel"
 "$work/venv/bin/matenv" --version
 "$work/venv/bin/matenv" install runtime --profile cpu
 "$work/venv/bin/matenv" report runtime --json | python3 -c 'import json, sys; sys.exit(not json.load(sys.stdin)["ok"])'
-echo "ok: the wheel makes a proven environment from an empty virtual environment"
+echo "ok: matenv from the wheel installs a proven environment"
 
-# uvx, with the uv that matenv fetched, in another empty HOME.
+# With the uvx of the uv that matenv downloaded, in another empty HOME.
 uvx=$(dirname "$(find "$HOME/.matenv/tools" -name uv -path '*/bin/*' | head -n 1)")/uvx
 if [ -x "$uvx" ]; then
   HOME=$work/other-home UV_PYTHON_DOWNLOADS=never "$uvx" --from "$wheel" matenv install runtime --profile cpu
   echo "ok: uvx --from $(basename "$wheel") matenv install runtime"
 else
-  echo "SKIPPED: there is no uvx beside the uv that matenv fetched"
+  echo "SKIPPED: the uv that matenv uses has no uvx next to it"
 fi

@@ -1,19 +1,19 @@
 #!/usr/bin/env python3
-"""Which of X-AnyLabeling's model types load in the environment that runs this.
+"""Check which model types of X-AnyLabeling load in the environment that runs this script.
 
     matenv run x-anylabeling -- python scripts/x-anylabeling-model-types.py [--json]
 
-One line a type, sorted: the type, a tab, and one of
+Prints one line for each type, sorted: the type, a tab, and one of
 
-    loads              its class imports, and its own code imports nothing that is not installed
-    loads, lacks FILE  the same, but its code reads a file of X-AnyLabeling's own that the installed package lacks
-    needs MODULE...    its class does not import, or imports and then refuses to work, without these modules
+    loads              its class can be imported, and all modules that its code imports are installed
+    loads, lacks FILE  the same, but its code reads a file of X-AnyLabeling that the installed package does not contain
+    needs MODULE...    these modules are missing: its class cannot be imported or does not work without them
     has no class       X-AnyLabeling lists the type but has no class for it
-    fails: ERROR       anything else
+    fails: ERROR       any other error
 
-The last line counts. The types are those of the model list that X-AnyLabeling ships (its YAML files) and of its list
-of custom models. Nothing is downloaded and no model is made: a type that loads still needs its weights. Exit code 1 if
-a type fails.
+The last line has the counts. The types come from the model list of X-AnyLabeling (its YAML files) and from its list of
+custom models. The script downloads nothing and creates no model: a type that loads still needs its weights. Exit code 1
+if a type fails.
 """
 
 import argparse
@@ -28,13 +28,13 @@ from importlib.resources import files
 from pathlib import Path
 
 SERVICES = "anylabeling.services.auto_labeling"
-# Optional helpers shared by many types: SAHI's other detectors and the device choice of the base class. What these
-# cannot import, the types that use them do without.
+# Optional helpers of many types: other detectors of SAHI and the device choice of the base class. Types work without the
+# modules that these helpers cannot import.
 OPTIONAL = (f"{SERVICES}.utils", f"{SERVICES}.model")
 
 
 def installed(name):
-    """Whether the top-level module is there."""
+    """Return whether the top-level module is installed."""
     try:
         return importlib.util.find_spec(name) is not None
     except (ImportError, ValueError):
@@ -42,13 +42,13 @@ def installed(name):
 
 
 def nodes(module):
-    """The syntax tree of the module's file, flat."""
+    """Return all nodes of the syntax tree of the module's file."""
     with open(module.__file__, encoding="utf-8") as file:
         return list(ast.walk(ast.parse(file.read())))
 
 
 def absent_imports(module):
-    """Top-level modules that the module's file imports anywhere and that are not installed."""
+    """Return the top-level modules that the module's file imports anywhere and that are not installed."""
     names = set()
     for node in nodes(module):
         if isinstance(node, ast.Import):
@@ -59,7 +59,7 @@ def absent_imports(module):
 
 
 def reached(module, seen):
-    """The module and what it imports of its own package by name; what a package's `__init__` pulls in is left out."""
+    """Return the module and the modules of its own package that it imports by name, without those of an `__init__`."""
     seen[module.__name__] = module
     for node in nodes(module):
         if isinstance(node, ast.ImportFrom) and node.level and node.module:
@@ -70,7 +70,7 @@ def reached(module, seen):
 
 
 def absent_files(module):
-    """Data files of `configs/` that the module's file names, whole or by their ending, and that are not there."""
+    """Return the missing data files of `configs/` that the module's file names, in full or by their ending."""
     with open(module.__file__, encoding="utf-8") as file:
         if "configs" not in file.read():
             return set()
@@ -84,25 +84,25 @@ def absent_files(module):
     return {f"*{name}" if name.startswith("_") else name for name in absent}
 
 
-def look(kind, classes):
-    """What importing the class of one type says."""
-    # Afresh for each type, or a helper that an earlier type has imported would hide what this one needs.
+def check(kind, classes):
+    """Import the class of one type and return the verdict."""
+    # Import again for each type: a helper that an earlier type imported would hide the needs of this one.
     for name in [name for name in sys.modules if name.startswith(f"{SERVICES}.")]:
         if name != f"{SERVICES}.model_manager":
             del sys.modules[name]
     missed = set()
     real = builtins.__import__
 
-    def noting(name, globals=None, locals=None, fromlist=(), level=0):
+    def recording(name, globals=None, locals=None, fromlist=(), level=0):
         try:
             return real(name, globals, locals, fromlist, level)
         except ModuleNotFoundError as error:
-            asking = (globals or {}).get("__name__", "")
-            if asking.startswith(f"{SERVICES}.") and not asking.startswith(OPTIONAL):
+            importer = (globals or {}).get("__name__", "")
+            if importer.startswith(f"{SERVICES}.") and not importer.startswith(OPTIONAL):
                 missed.add((error.name or str(error)).partition(".")[0])
             raise
 
-    builtins.__import__ = noting
+    builtins.__import__ = recording
     try:
         model = classes(kind)
     except ModuleNotFoundError as error:
@@ -124,7 +124,7 @@ def look(kind, classes):
 
 
 def types():
-    """Every type that X-AnyLabeling names."""
+    """Return every type that X-AnyLabeling lists."""
     from anylabeling.services import auto_labeling
 
     named = set(auto_labeling._CUSTOM_MODELS)
@@ -137,16 +137,16 @@ def types():
 def main():
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--json", action="store_true", help="one JSON object, type to verdict")
+    parser.add_argument("--json", action="store_true", help="print one JSON object: type to verdict")
     arguments = parser.parse_args()
     if not installed("anylabeling"):
-        sys.exit(f"X-AnyLabeling is not here: `matenv run x-anylabeling -- python {sys.argv[0]}`")
+        sys.exit(f"X-AnyLabeling is not installed here; run: matenv run x-anylabeling -- python {sys.argv[0]}")
     from anylabeling.services.auto_labeling.model_manager import _get_model_class
     from anylabeling.views.labeling.logger import logger
 
-    # CLIP complains at import about the file that it lacks, once a type; the verdict says it.
+    # CLIP logs its missing file for each type; the verdict already has it.
     logger.setLevel("CRITICAL")
-    verdicts = {kind: look(kind, _get_model_class) for kind in types()}
+    verdicts = {kind: check(kind, _get_model_class) for kind in types()}
     if arguments.json:
         print(json.dumps(verdicts, indent=1))
     else:
