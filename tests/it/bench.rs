@@ -9,13 +9,13 @@ use std::{
 use assert_cmd::Command;
 use matenv::{
     bench::{
-        BenchError, BenchRequest, Benchmark, Model, WORKER_WORD, bench_with,
+        BenchError, BenchRequest, Benchmark, Model, WORKER_ARGUMENT, bench_with,
         protocol::{Failure, Report, Request},
     },
     context::{
         Context,
         event::Events,
-        settings::{Asked, Settings},
+        settings::{GlobalOptions, Settings},
     },
     finding::Code,
     names::ExecutionProvider,
@@ -52,7 +52,7 @@ fn program() -> PathBuf {
 
 fn context(home: &Path) -> Context {
     let variables = Variables::from_pairs([("HOME", home.as_os_str()), ("PATH", "/usr/bin:/bin".as_ref())]);
-    let settings = Settings::resolve(Asked::default(), variables, home).expect("settings");
+    let settings = Settings::resolve(GlobalOptions::default(), variables, home).expect("settings");
     Context::new(settings, Events::silent())
 }
 
@@ -119,7 +119,7 @@ fn worker(request: &Request, home: &Path) -> Report {
     let file = request.work.join("request.json");
     fs_err::write(&file, serde_json::to_vec(request).expect("JSON")).expect("a file");
     let output = Command::new(program())
-        .arg(WORKER_WORD)
+        .arg(WORKER_ARGUMENT)
         .arg(&file)
         .env_clear()
         .env("HOME", home)

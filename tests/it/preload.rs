@@ -269,7 +269,7 @@ fn the_distribution_is_complete_and_nothing_is_written_without_libraries() {
     }
     recorded.sort();
     assert_eq!(recorded, written);
-    let inventory = Inventory::look(
+    let inventory = Inventory::inspect(
         std::sync::Arc::new(Installed::read(&fixture.prefix()).unwrap()),
         Some("sleap"),
         &Subject::cpu(),

@@ -122,12 +122,12 @@ const OF_WINDOWS: [&str; 9] = [
 ];
 
 /// Returns the missing libraries by name, with the files that need them.
-fn lacking(prefix: &Path, site_packages: &str) -> Vec<(String, Vec<String>)> {
-    audit::lacking_libraries(prefix, &Tree::read(prefix), site_packages, &Subject::cpu(), |name| {
+fn missing(prefix: &Path, site_packages: &str) -> Vec<(String, Vec<String>)> {
+    audit::missing_libraries(prefix, &Tree::read(prefix), site_packages, &Subject::cpu(), |name| {
         OF_WINDOWS.contains(&name)
     })
     .into_iter()
-    .map(|lacking| (lacking.library, lacking.needed_by))
+    .map(|missing| (missing.library, missing.needed_by))
     .collect()
 }
 
@@ -152,7 +152,7 @@ fn missing_libraries_of_windows_wheels_are_named() {
     let site_packages = "Lib/site-packages";
     let prefix = of_another_system(&env, "x86_64-pc-windows-msvc", site_packages);
     let of = |prefix: &Path| -> Vec<String> {
-        let names = lacking(prefix, site_packages)
+        let names = missing(prefix, site_packages)
             .into_iter()
             .map(|(library, _)| library.to_lowercase());
         names.collect()
@@ -186,7 +186,7 @@ fn missing_libraries_of_macos_wheels_are_named() {
     let env = TestEnv::new().with_network().with_uv();
     let site_packages = "lib/python3.13/site-packages";
     let prefix = of_another_system(&env, "aarch64-apple-darwin", site_packages);
-    assert_eq!(lacking(&prefix, site_packages), []);
+    assert_eq!(missing(&prefix, site_packages), []);
     let core = one_called(
         &prefix,
         "lib/python3.13/site-packages/numpy/_core/_multiarray_umath*.so",
@@ -197,7 +197,7 @@ fn missing_libraries_of_macos_wheels_are_named() {
         "lib/python3.13/site-packages/numpy/.dylibs/libscipy_openblas*.dylib",
     );
     fs_err::remove_file(&blas).unwrap();
-    let [(library, needed_by)] = &lacking(&prefix, site_packages)[..] else {
+    let [(library, needed_by)] = &missing(&prefix, site_packages)[..] else {
         panic!("not exactly one library is missing");
     };
     assert!(library.starts_with("@loader_path/"), "{library}");
