@@ -1,5 +1,5 @@
-//! Changes to installed environments: pip and uv refuse them, forced ones are reported, and caches do not spread changed
-//! files.
+//! Changes to installed environments: pip and uv refuse them, forced ones are reported, and caches do not spread
+//! changed files.
 
 use std::path::{Path, PathBuf};
 
@@ -201,8 +201,8 @@ fn change_in_place(file: &Path) {
     file.write_all(b"?").unwrap();
 }
 
-/// uv and rattler link files from their caches. An edit in place changes the copy in the cache too, and the next environment
-/// would contain it.
+/// uv and rattler link files from their caches. An edit in place changes the copy in the cache too, and the next
+/// environment would contain it.
 #[test]
 fn files_that_were_changed_in_place_do_not_spread_through_the_caches() {
     let env = TestEnv::new().with_uv();

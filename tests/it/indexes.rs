@@ -1,5 +1,5 @@
-//! Indexes like the real ones: torch's with files on a second host, NVIDIA's with sdists next to wheels, PyPI's in JSON.
-//! Also mirrors and missing hashes.
+//! Indexes like the real ones: torch's with files on a second host, NVIDIA's with sdists next to wheels, PyPI's in
+//! JSON. Also mirrors and missing hashes.
 
 use serde_json::Value;
 

@@ -123,7 +123,8 @@ fn a_folder_is_installed_editable_with_the_extras_of_the_manifest() {
         .exits(0)
         .says("demo-app of folder");
 
-    // Changes in the folder are used immediately. A second installation reports that the folder differs from the commit.
+    // Changes in the folder are used immediately. A second installation reports that the folder differs from the
+    // commit.
     write(&clone, &[("demo_app/__init__.py", &module("changed folder"))]);
     env.matenv(&["run", "demo", "--", "demo-app"])
         .exits(0)

@@ -29,7 +29,8 @@ impl Channel {
         Self { folder }
     }
 
-    /// Returns the real conda channel in `../shared`, which contains a complete Python; skips the test if it is missing.
+    /// Returns the real conda channel in `../shared`, which contains a complete Python; skips the test if it is
+    /// missing.
     #[cfg(target_os = "linux")]
     pub(crate) fn shared() -> Option<Self> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/channel");

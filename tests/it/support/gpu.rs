@@ -65,7 +65,8 @@ impl Gpu {
         self.env.matenv(&arguments)
     }
 
-    /// Checks that `install demo` fails with `code` before it downloads a wheel. Returns the error as the terminal shows it.
+    /// Checks that `install demo` fails with `code` before it downloads a wheel. Returns the error as the terminal
+    /// shows it.
     #[track_caller]
     pub(crate) fn refuses(&self, code: i32, profile: &str, more: &[&str]) -> String {
         let ran = self.install(profile, more).exits(code);

@@ -76,8 +76,8 @@ enum Links<'a> {
     Host(&'a str),
 }
 
-/// A wheel index on 127.0.0.1, served until the test ends: pages (PEP 503, or PEP 691 for clients that accept it), files,
-/// and metadata files (PEP 658 and 714).
+/// A wheel index on 127.0.0.1, served until the test ends: pages (PEP 503, or PEP 691 for clients that accept it),
+/// files, and metadata files (PEP 658 and 714).
 pub(crate) struct Index {
     server: Server,
     /// The second host, if the pages link to one.

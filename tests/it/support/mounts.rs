@@ -50,7 +50,8 @@ impl Mounts {
         (read.is_ok() && line.trim() == "ready").then_some(mounts)
     }
 
-    /// Returns the command that starts a program in the namespace. The program replaces it, so signals reach the program.
+    /// Returns the command that starts a program in the namespace. The program replaces it, so signals reach the
+    /// program.
     pub(crate) fn enter(&self) -> Vec<String> {
         let mut command = vec![
             "nsenter".to_owned(),

@@ -6,7 +6,8 @@ pub(crate) const OWN_DRIVER: &str = "this machine has an NVIDIA driver";
 /// The reason of tests for machines without a GPU.
 pub(crate) const OWN_GPU: &str = "this machine has an NVIDIA GPU";
 
-/// The reasons that `MATENV_TEST_STRICT=1` accepts, each with the cause why the machine cannot be prepared for the test.
+/// The reasons that `MATENV_TEST_STRICT=1` accepts, each with the cause why the machine cannot be prepared for the
+/// test.
 const ALLOWED_SKIPS: &[(&str, &str)] = &[
     (OWN_DRIVER, "a real driver answers before the fake one"),
     (OWN_GPU, "the test checks what happens without a GPU"),

@@ -360,8 +360,8 @@ impl TestEnv {
         }
     }
 
-    /// Returns the folders of the store that look like a generation. A generation that an interrupted run had no time to
-    /// remove has another name.
+    /// Returns the folders of the store that look like a generation. A generation that an interrupted run had no time
+    /// to remove has another name.
     fn generations(&self) -> Vec<OsString> {
         let store = self.seen(&self.home().join(".matenv/store"));
         let mut names = self.names_in(".matenv/store");
