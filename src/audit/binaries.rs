@@ -47,7 +47,7 @@ pub struct MissingSymbols {
     /// The file that needs them, relative to the prefix.
     pub path: String,
     /// The libraries that were searched.
-    pub looked_in: Vec<PathBuf>,
+    pub searched: Vec<PathBuf>,
     /// The missing symbols.
     pub symbols: Vec<String>,
 }
@@ -154,7 +154,7 @@ impl Binaries {
         }
         (!needed.is_empty()).then(|| MissingSymbols {
             path: path.to_owned(),
-            looked_in: providers.to_vec(),
+            searched: providers.to_vec(),
             symbols: needed.into_iter().collect(),
         })
     }
@@ -166,7 +166,7 @@ impl Binaries {
     }
 
     /// Returns a file that needs `soname` and would load `library` for it.
-    pub(super) fn taken_by(&self, library: &str, soname: &str) -> Option<&str> {
+    pub(super) fn find_user_of(&self, library: &str, soname: &str) -> Option<&str> {
         let there = self.prefix.join(library);
         let takes = |(path, binary): &(&String, &Binary)| {
             *path != library

@@ -49,7 +49,7 @@ pub enum LeftoverKind {
     /// A `.dist-info` without RECORD. No installer can remove it.
     NoRecord,
     /// A folder that pip renamed and failed to remove, such as `~umpy`.
-    Aside,
+    MovedAside,
 }
 
 /// Reads the distributions and leftovers in `site-packages`, which is `folder` relative to the prefix.
@@ -74,7 +74,7 @@ fn of_folder(prefix: &Path, folder: &str, name: &str) -> (Option<Distribution>, 
         Some(Leftover { folder, kind })
     };
     if name.starts_with('~') {
-        return (None, remains(LeftoverKind::Aside));
+        return (None, remains(LeftoverKind::MovedAside));
     }
     let below = format!("{folder}/{name}");
     let path = prefix.join(&below);
@@ -180,7 +180,7 @@ mod tests {
             [
                 ("a-1.0.dist-info", LeftoverKind::NoMetadata),
                 ("b-1.0.dist-info", LeftoverKind::NoRecord),
-                ("~umpy", LeftoverKind::Aside),
+                ("~umpy", LeftoverKind::MovedAside),
             ]
         );
     }

@@ -143,7 +143,7 @@ pub(super) fn is_in_system_folder(name: &str) -> bool {
 fn python_folders(prefix: &Path) -> Vec<PathBuf> {
     let own = fs_err::canonicalize(layout::python(prefix)).ok();
     let behind = own.and_then(|python| Some(python.parent()?.to_owned()));
-    let home = layout::of_virtual_environment(prefix, &["home"]).map(PathBuf::from);
+    let home = layout::pyvenv_value(prefix, &["home"]).map(PathBuf::from);
     behind.into_iter().chain(home).collect()
 }
 

@@ -100,7 +100,7 @@ fn markers(version: &str) -> Option<MarkerEnvironment> {
 #[cfg(test)]
 impl Installed {
     /// Creates an instance from METADATA texts, for tests.
-    pub(crate) fn of(texts: &[&str]) -> Self {
+    pub(crate) fn from_metadata(texts: &[&str]) -> Self {
         Self {
             prefix: PathBuf::new(),
             site_packages: layout::site_packages_below("3.13"),

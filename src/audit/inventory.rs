@@ -109,7 +109,7 @@ impl Inventory {
             imports::missing_libraries(prefix, &tree, site_packages, subject, imports::is_in_system_folder)
         };
         let (lock, mut damaged_lock) = lock;
-        let made = Generation::of_prefix(prefix).map(|generation| generation.env);
+        let made = Generation::at_prefix(prefix).map(|generation| generation.env);
         if made.is_some() && lock.is_none() && !Lock::is_at(&layout::records(prefix)) {
             damaged_lock.get_or_insert_with(|| "its lock file is missing".to_owned());
         }
@@ -198,7 +198,7 @@ impl Inventory {
         Self {
             env: Some("sleap".to_owned()),
             made: "sleap".parse().ok(),
-            installed: Arc::new(Installed::of(texts)),
+            installed: Arc::new(Installed::from_metadata(texts)),
             profile: ProfileName::Cpu,
             musl: false,
             lock: None,

@@ -44,7 +44,7 @@ pub use origin::Origin;
 pub use ownership::{Claim, Difference, Differing, Owner, Ownership};
 pub use published::{Published, Suspect};
 pub use record::Recorded;
-pub(crate) use record::ending;
+pub(crate) use record::extension;
 pub use runtimes::{Conflict, Family, Files};
 pub use shared_files::SharedFiles;
 pub use subject::Subject;

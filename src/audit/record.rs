@@ -36,7 +36,7 @@ pub(super) fn parse(text: &[u8], folder: &str) -> Vec<Recorded> {
         .filter_map(|row| {
             let row = row.ok()?;
             let named = std::str::from_utf8(row.get(0)?).ok()?.replace('\\', "/");
-            let path = flat(folder, &named)?;
+            let path = normalize(folder, &named)?;
             let sha256 = row.get(1).and_then(sha256);
             let size = row.get(2).and_then(|size| std::str::from_utf8(size).ok()?.parse().ok());
             Some(recorded(path, sha256, size))
@@ -60,11 +60,11 @@ fn recorded(path: String, sha256: Option<Sha256Hash>, size: Option<u64>) -> Reco
 
 /// Returns whether the file is compiled bytecode that Python writes.
 pub(super) fn is_compiled(path: &str) -> bool {
-    matches!(ending(path), "pyc" | "pyo") || path.contains("/__pycache__/")
+    matches!(extension(path), "pyc" | "pyo") || path.contains("/__pycache__/")
 }
 
 /// Returns the extension of a file name. Python and the loader are case-sensitive here.
-pub(crate) fn ending(path: &str) -> &str {
+pub(crate) fn extension(path: &str) -> &str {
     let name = path.rsplit('/').next().unwrap_or(path);
     name.rsplit_once('.').map_or("", |(_, ending)| ending)
 }
@@ -78,7 +78,7 @@ fn sha256(field: &[u8]) -> Option<Sha256Hash> {
 }
 
 /// Resolves `path` relative to `folder` and removes `..`. Returns `None` if it leads out of the prefix.
-pub(super) fn flat(folder: &str, path: &str) -> Option<String> {
+pub(super) fn normalize(folder: &str, path: &str) -> Option<String> {
     if path.is_empty() || path.starts_with('/') || path.contains(':') {
         return None;
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Binaries, MissingSymbols, record::ending, tree::Tree};
+use super::{Binaries, MissingSymbols, record::extension, tree::Tree};
 
 /// The soname of NCCL.
 const NCCL: &str = "libnccl.so.2";
@@ -34,7 +34,7 @@ pub(super) fn missing_torch_symbols(binaries: &Binaries, tree: &Tree, site_packa
         .iter()
         .filter(|(path, _)| {
             path.strip_prefix(&lib)
-                .is_some_and(|name| ending(name) == "so" && !name.contains('/'))
+                .is_some_and(|name| extension(name) == "so" && !name.contains('/'))
         })
         .map(|(path, _)| tree.path(path))
         .collect();

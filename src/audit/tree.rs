@@ -48,7 +48,7 @@ impl Tree {
 
     /// Returns `path` relative to the prefix, or `None` if it is outside.
     #[must_use]
-    pub fn below(&self, path: &Path) -> Option<String> {
+    pub fn relative(&self, path: &Path) -> Option<String> {
         let below = path.strip_prefix(&self.prefix).ok()?;
         Some(below.to_str()?.replace('\\', "/"))
     }

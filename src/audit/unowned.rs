@@ -1,4 +1,4 @@
-use super::{Binaries, Installed, Leftover, Ownership, binaries::is_library, record::ending, tree::Tree};
+use super::{Binaries, Installed, Leftover, Ownership, binaries::is_library, record::extension, tree::Tree};
 
 /// A library or a module that no package owns.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -8,7 +8,7 @@ pub struct Unowned {
     /// Whether it is a shared library. Otherwise it is a Python module.
     pub library: bool,
     /// The file that would load it instead of the library of a package.
-    pub taken_by: Option<String>,
+    pub loaded_by: Option<String>,
 }
 
 /// Modules that the tools for virtual environments add without a record.
@@ -28,7 +28,7 @@ pub(super) fn find(tree: &Tree, files: &Ownership, binaries: &Binaries, installe
     let counts = |path: &str| match path.strip_prefix(&inside) {
         Some(below) => {
             let top = below.split(['/', '.']).next().unwrap_or(below);
-            let python = ending(below) == "py" && !TOOL_MODULES.contains(&below);
+            let python = extension(below) == "py" && !TOOL_MODULES.contains(&below);
             (is_library(path) || python) && !legacy.iter().any(|name| name == top)
         }
         None => known_lib && path.starts_with("lib/") && is_library(path),
@@ -41,7 +41,7 @@ pub(super) fn find(tree: &Tree, files: &Ownership, binaries: &Binaries, installe
             Unowned {
                 path: path.to_owned(),
                 library: is_library(path),
-                taken_by: binaries.taken_by(path, soname).map(ToOwned::to_owned),
+                loaded_by: binaries.find_user_of(path, soname).map(ToOwned::to_owned),
             }
         })
         .collect()

@@ -6,7 +6,7 @@ use crate::{finding::Scope, names::ExecutionProvider, profile::stack::is_of_the_
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Cause {
     /// The problem, as the end of a sentence.
-    pub(super) says: String,
+    pub(super) message: String,
     /// The way to fix it.
     pub(super) remedy: String,
     /// The part of the system that has the problem.
@@ -47,17 +47,17 @@ pub(super) fn of(message: &str, provider: ExecutionProvider) -> Option<Cause> {
     })
 }
 
-fn environment(says: String, remedy: &str) -> Cause {
+fn environment(message: String, remedy: &str) -> Cause {
     Cause {
-        says,
+        message,
         remedy: remedy.to_owned(),
         scope: Scope::Environment,
     }
 }
 
-fn host(says: String, remedy: &str) -> Cause {
+fn host(message: String, remedy: &str) -> Cause {
     Cause {
-        says,
+        message,
         remedy: remedy.to_owned(),
         scope: Scope::Host,
     }
@@ -114,7 +114,7 @@ mod tests {
     fn explain(message: &str, provider: ExecutionProvider) -> (String, Scope) {
         let cause = of(message, provider).expect("a known cause");
         assert!(!cause.remedy.is_empty());
-        (cause.says, cause.scope)
+        (cause.message, cause.scope)
     }
 
     /// The message of onnxruntime-gpu 1.31.1 if CUDA is not installed.

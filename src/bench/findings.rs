@@ -68,7 +68,7 @@ pub(super) fn stray(asked: &Request, stray: &Stray) -> Finding {
 }
 
 /// Returns the finding for a worker that crashed, panicked, ran out of time, or sent no report.
-pub(super) fn of_ending(ended: &Ended, reported: bool, at: &str, asked: &Request) -> Option<Finding> {
+pub(super) fn from_exit(ended: &Ended, reported: bool, at: &str, asked: &Request) -> Option<Finding> {
     let (severity, message) = match (ended.success(), reported) {
         (true, true) => return None,
         // The clean-up of a library failed after the measurement. Programs that use it may fail the same way.
@@ -124,11 +124,11 @@ fn illegal_instruction(ended: &Ended) -> bool {
 
 /// Converts a failure that the worker reports: to a finding for a problem in the environment, or to an error for an
 /// invalid request.
-pub(super) fn of_failure(failure: Failure, asked: &Request) -> Result<Finding, BenchError> {
+pub(super) fn from_failure(failure: Failure, asked: &Request) -> Result<Finding, BenchError> {
     match failure {
         Failure::Runtime { doing, message } => {
             let (says, remedy, scope) = match cause::of(&message, asked.provider) {
-                Some(cause) => (format!(": {}", cause.says), cause.remedy, cause.scope),
+                Some(cause) => (format!(": {}", cause.message), cause.remedy, cause.scope),
                 None => (
                     String::new(),
                     "reinstall the environment with `--force`".to_owned(),

@@ -231,7 +231,7 @@ pub async fn bench_with(
             if [ExecutionProvider::Cuda, ExecutionProvider::TensorRt].contains(&provider) {
                 // Preload the same libraries as the environment's Python.
                 let prefix = std::path::absolute(prefix).map_err(BenchError::Work)?;
-                asked.preload = preload::installed(&prefix);
+                asked.preload = preload::installed_libraries(&prefix);
             }
             // The worker reads the version from the library later, if it loads.
             benchmark.runtime = format!("onnxruntime {version}");
@@ -249,7 +249,7 @@ pub async fn bench_with(
     let report = report_in(&ended);
     benchmark
         .findings
-        .extend(findings::of_ending(&ended, report.is_some(), &at, &asked));
+        .extend(findings::from_exit(&ended, report.is_some(), &at, &asked));
     if let Some(report) = report {
         apply_report(ctx, &mut benchmark, report, &asked)?;
     }
@@ -345,7 +345,7 @@ fn apply_report(ctx: &Context, benchmark: &mut Benchmark, report: Report, asked:
     }
     if let Some(stray) = report.placement.stray(asked.provider) {
         benchmark.findings.push(findings::stray(asked, &stray));
-    } else if let count @ 1.. = report.placement.elsewhere(asked.provider) {
+    } else if let count @ 1.. = report.placement.count_on_others(asked.provider) {
         let text = format!(
             "{count} light operators of {} did not run on {}, as expected",
             benchmark.model, asked.provider
@@ -353,7 +353,7 @@ fn apply_report(ctx: &Context, benchmark: &mut Benchmark, report: Report, asked:
         ctx.events.note(text);
     }
     if let Some(failure) = report.failure {
-        let finding = findings::of_failure(failure, asked)?;
+        let finding = findings::from_failure(failure, asked)?;
         benchmark.findings.push(finding.with_evidence(report.not_preloaded));
     }
     Ok(())

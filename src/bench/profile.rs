@@ -87,7 +87,7 @@ impl Placement {
     }
 
     /// Returns the number of nodes that ran on another provider than `asked`.
-    pub(super) fn elsewhere(&self, asked: ExecutionProvider) -> u64 {
+    pub(super) fn count_on_others(&self, asked: ExecutionProvider) -> u64 {
         count(self.others(asked).flat_map(|(_, operators)| operators.values()))
     }
 
@@ -193,7 +193,7 @@ mod tests {
         assert_eq!(counts, [2, 1, 2, 2]);
         assert!(cpu["Conv"].ns > cpu["Shape"].ns, "{cpu:?}");
         assert_eq!(
-            (placement.main(), placement.elsewhere(ExecutionProvider::Cpu)),
+            (placement.main(), placement.count_on_others(ExecutionProvider::Cpu)),
             (Some("CPUExecutionProvider"), 0)
         );
     }
@@ -218,7 +218,7 @@ mod tests {
         let placement = on_cuda_but(read(MIXED), &["Shape", "Gather", "Concat"]);
         assert_eq!(placement.stray(ExecutionProvider::Cuda), None, "{placement:?}");
         assert_eq!(
-            (placement.main(), placement.elsewhere(ExecutionProvider::Cuda)),
+            (placement.main(), placement.count_on_others(ExecutionProvider::Cuda)),
             (Some("CUDAExecutionProvider"), 6)
         );
     }

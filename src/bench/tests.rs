@@ -173,7 +173,7 @@ async fn a_worker_that_hangs_is_stopped_and_reported() {
     )
     .await
     .expect("the worker starts");
-    let finding = findings::of_ending(&ended, report_in(&ended).is_some(), &at, &asked).expect("a finding");
+    let finding = findings::from_exit(&ended, report_in(&ended).is_some(), &at, &asked).expect("a finding");
     assert!(
         finding
             .message

@@ -186,7 +186,7 @@ impl Certificate {
     }
 
     /// Sets `proven` and `ok` from the results. With skipped parts, the environment is not proven.
-    pub fn judge(&mut self) {
+    pub fn set_proven(&mut self) {
         self.proven &= !self.skipped();
         self.ok = self.proven && self.verdict() == Verdict::Good;
     }

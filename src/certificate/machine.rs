@@ -5,7 +5,7 @@ use crate::hardware::{Gpu, Hardware};
 
 /// Renders a machine in a few lines for a terminal.
 #[must_use]
-pub fn machine(hardware: &Hardware) -> String {
+pub fn render_machine(hardware: &Hardware) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     for (label, value) in rows(hardware) {
@@ -160,7 +160,7 @@ mod tests {
               "driver_problem": "A reboot is due.", "environment": { "LD_LIBRARY_PATH": "/opt/cuda", "LD_PRELOAD": null } }"#,
         )
         .expect("a hardware file");
-        let text = machine(&rig);
+        let text = render_machine(&rig);
         let trimmed: Vec<&str> = text.lines().map(str::trim).collect();
         insta::assert_snapshot!(trimmed.join("\n"), @r#"
         ! A reboot is due.

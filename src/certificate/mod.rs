@@ -10,11 +10,11 @@ mod page;
 mod summary;
 
 pub use document::{Certificate, CertificateError, ChosenPlan, Package, Timing, Verdict};
-pub use machine::machine;
+pub use machine::render_machine;
 pub use machine_changes::{change, changes, lack};
-pub use overview::{Row, overview};
-pub use page::page;
-pub use summary::{bench_table, finding_lines, headlines, summary, told};
+pub use overview::{Row, render_overview};
+pub use page::render_page;
+pub use summary::{bench_table, describe_result, finding_lines, headlines, summary};
 
 mod document;
 mod machine_changes;

@@ -16,7 +16,7 @@ pub struct Row<'a> {
 
 /// Renders several environments as a table.
 #[must_use]
-pub fn overview(environments: &[Row<'_>]) -> String {
+pub fn render_overview(environments: &[Row<'_>]) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header([
         "environment",

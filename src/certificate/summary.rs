@@ -14,7 +14,7 @@ use crate::{
 
 /// Renders the final message of an installation.
 #[must_use]
-pub fn told(certificate: &Certificate, changed: bool) -> String {
+pub fn describe_result(certificate: &Certificate, changed: bool) -> String {
     let env = &certificate.env;
     let text = summary(certificate);
     if certificate.verdict() != Verdict::Good {

@@ -47,13 +47,13 @@ fn certificate() -> Certificate {
 #[test]
 fn a_skipped_probe_is_not_proven_and_not_an_error() {
     let mut certificate = certificate();
-    certificate.judge();
+    certificate.set_proven();
     assert!(certificate.ok && certificate.proven && !certificate.skipped());
     certificate
         .verification
         .probes
         .push(probe("torch sees the GPU", false, Some(REASON)));
-    certificate.judge();
+    certificate.set_proven();
     assert_eq!(certificate.verdict(), Verdict::Good);
     assert!(!certificate.ok && !certificate.proven);
 }
@@ -62,7 +62,7 @@ fn a_skipped_probe_is_not_proven_and_not_an_error() {
 fn a_skipped_benchmark_is_not_proven_and_not_an_error() {
     let mut certificate = certificate();
     certificate.bench = Some(Benchmark::skipped(&request(), REASON));
-    certificate.judge();
+    certificate.set_proven();
     assert_eq!(certificate.verdict(), Verdict::Good);
     assert!(!certificate.ok && !certificate.proven);
 }
@@ -82,7 +82,7 @@ fn the_summary_the_table_and_the_page_show_skipped_parts_with_the_reason() {
         .probes
         .push(probe("torch sees the GPU", false, Some(REASON)));
     certificate.bench = Some(Benchmark::skipped(&request(), REASON));
-    certificate.judge();
+    certificate.set_proven();
     let summary = summary(&certificate);
     for part in [
         "sleap is installed, not proven: profile gpu, generation 1",
@@ -92,7 +92,7 @@ fn the_summary_the_table_and_the_page_show_skipped_parts_with_the_reason() {
     ] {
         assert!(summary.contains(part), "{part}\n{summary}");
     }
-    let overview = overview(&[Row {
+    let overview = render_overview(&[Row {
         env: &certificate.env,
         certificate: Some(&certificate),
         changed: false,
@@ -101,7 +101,7 @@ fn the_summary_the_table_and_the_page_show_skipped_parts_with_the_reason() {
         overview.contains("1/2, 1 skipped") && overview.contains("not proven"),
         "{overview}"
     );
-    let page = page(&certificate);
+    let page = render_page(&certificate);
     assert!(page.contains("<td>skipped</td><td>torch sees the GPU</td>"), "{page}");
     assert!(page.contains("<p>skipped: needs an NVIDIA driver</p>"), "{page}");
 }

@@ -59,7 +59,7 @@ pub(super) fn show(edited: &Edited, session: &Session) {
         changed,
         edited,
     };
-    session.out.told(&shown, lines.join("\n"), Exit::Done);
+    session.out.show_result(&shown, lines.join("\n"), Exit::Done);
 }
 
 fn line(change: &Change, edited: &Edited) -> String {

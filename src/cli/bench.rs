@@ -38,9 +38,9 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
             .collect::<BTreeMap<_, _>>(),
         batches: args.batch.clone(),
     };
-    let certificate = session.block_on(install::time_again(&session.ctx, &generation, &wanted))?;
+    let certificate = session.block_on(install::bench_again(&session.ctx, &generation, &wanted))?;
     let text = certificate.bench.as_ref().map(bench_table).unwrap_or_default();
     let exit = exit_of(&certificate);
-    session.out.told(&certificate, text, exit);
+    session.out.show_result(&certificate, text, exit);
     Ok(exit.into())
 }

@@ -84,7 +84,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
                 more => format!("{more} jobs"),
             };
             let said = format!("{}: {jobs}", file.display());
-            session.out.told(&shown, said, Exit::Done);
+            session.out.show_result(&shown, said, Exit::Done);
         }
     }
     Ok(Exit::Done.into())

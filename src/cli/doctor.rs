@@ -57,7 +57,9 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
         session.lab.as_deref(),
     ))?;
     let exit = if found.ok { Exit::Done } else { Exit::Faulty };
-    session.out.told(&found, describe(&found, described.as_ref()), exit);
+    session
+        .out
+        .show_result(&found, describe(&found, described.as_ref()), exit);
     Ok(exit.into())
 }
 

@@ -329,7 +329,7 @@ impl Failure {
         Self {
             code: "environment::gone",
             exit: Exit::Faulty,
-            message: lost.sentence(),
+            message: lost.message(),
             help: Some(lost.remedy(has_manifest)),
             causes: Some(Box::new(Causes {
                 message: lost.evidence(),

@@ -91,7 +91,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
         Some(file) => {
             write(file, &text, None)?;
             let said = format!("{}: {} for {}", file.display(), entry.name, entry.platform);
-            session.out.told(&shown, said, Exit::Done);
+            session.out.show_result(&shown, said, Exit::Done);
         }
     }
     Ok(Exit::Done.into())

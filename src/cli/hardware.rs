@@ -17,6 +17,6 @@ pub(super) struct Args {}
 
 pub(super) fn run(_args: &Args, session: &Session) -> ExitCode {
     let hardware = Hardware::detect(&session.ctx.settings);
-    session.out.show(&hardware, certificate::machine(&hardware));
+    session.out.show(&hardware, certificate::render_machine(&hardware));
     Exit::Done.into()
 }

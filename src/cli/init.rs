@@ -58,6 +58,6 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
         created: &created,
         next,
     };
-    session.out.told(&shown, lines.join("\n"), Exit::Done);
+    session.out.show_result(&shown, lines.join("\n"), Exit::Done);
     Ok(Exit::Done.into())
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{Exit, Failure, HardwareFile, ProfileChoice, Session, error::Document, parse_profile};
 use crate::{
-    certificate::{Certificate, Package, Row, Verdict, headlines, overview, told},
+    certificate::{Certificate, Package, Row, Verdict, describe_result, headlines, render_overview},
     context::settings::GlobalOptions,
     files::Need,
     install::{self, DryRun, FolderFacts, InstallOutcome, Installed, LockMode, Machine, Prove, Request},
@@ -208,13 +208,15 @@ fn show_one(args: &Args, made: InstallOutcome, session: &Session) -> Result<Exit
             ok: installed.certificate.ok,
             environments: vec![Entry::Made(shown)],
         };
-        session
-            .out
-            .told(&document, told(&installed.certificate, installed.changed), exit);
+        session.out.show_result(
+            &document,
+            describe_result(&installed.certificate, installed.changed),
+            exit,
+        );
     } else {
         session
             .out
-            .told(&shown, told(&installed.certificate, installed.changed), exit);
+            .show_result(&shown, describe_result(&installed.certificate, installed.changed), exit);
     }
     Ok(exit.into())
 }
@@ -237,7 +239,7 @@ fn show_many(made: Vec<InstallOutcome>, session: &Session) -> ExitCode {
                 };
                 session.out.text(format!("{nothing}{}", headlines(certificate)), exit);
             }
-            Err(failure) => session.out.tell(failure),
+            Err(failure) => session.out.print_error(failure),
         }
     }
     let entries: Vec<Entry<'_>> = made
@@ -276,7 +278,7 @@ fn show_many(made: Vec<InstallOutcome>, session: &Session) -> ExitCode {
         environments: entries,
     };
     let exit = exits.into_iter().find(|exit| *exit != Exit::Done).unwrap_or(Exit::Done);
-    session.out.told(&document, overview(&rows), exit);
+    session.out.show_result(&document, render_overview(&rows), exit);
     exit.into()
 }
 

@@ -37,7 +37,7 @@ struct Shown<'a> {
 pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     let settings = &session.ctx.settings;
     let generation = super::info::installed(&args.env, session)?;
-    super::list::tell_changes(std::slice::from_ref(&generation), session);
+    super::list::warn_of_changes(std::slice::from_ref(&generation), session);
     let command = launch::command(&install::read_plan(&generation)?, &args.more)?;
     if args.wait {
         return Ok(store::run::exec(settings, &generation, &command)?);

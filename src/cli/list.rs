@@ -43,10 +43,10 @@ pub(super) fn run(_args: &Args, session: &Session) -> Result<ExitCode, Failure> 
     let store = Store::open(&session.ctx.settings)?;
     let generations = store.list()?;
     let all_lost = store.all_lost()?;
-    let differences = tell_changes(&generations, session);
+    let differences = warn_of_changes(&generations, session);
     for lost in &all_lost {
         let remedy = lost.remedy(super::info::has_manifest(&lost.env, session));
-        session.ctx.events.warn(format!("{}; {remedy}", lost.sentence()));
+        session.ctx.events.warn(format!("{}; {remedy}", lost.message()));
     }
     let text = if generations.is_empty() && all_lost.is_empty() {
         "no environments yet; install one: matenv install runtime".to_owned()
@@ -75,7 +75,7 @@ pub(super) struct Differences {
 }
 
 /// Warns if the machine or the environment's files differ from the state that was proven.
-pub(super) fn tell_changes(generations: &[Generation], session: &Session) -> Vec<Differences> {
+pub(super) fn warn_of_changes(generations: &[Generation], session: &Session) -> Vec<Differences> {
     let machine = crate::certificate::changes(&session.ctx.settings, generations);
     generations
         .iter()
@@ -118,8 +118,8 @@ fn broken(lost: &Lost) -> Row<'_> {
         created: None,
         changed: None,
         drift: &[],
-        prefix: &lost.leads_to,
-        broken: Some(lost.sentence()),
+        prefix: &lost.target,
+        broken: Some(lost.message()),
     }
 }
 
@@ -144,7 +144,7 @@ fn table(generations: &[Generation], differences: &[Differences], all_lost: &[Lo
         ]);
     }
     for lost in all_lost {
-        let (env, prefix) = (lost.env.to_string(), lost.leads_to.display().to_string());
+        let (env, prefix) = (lost.env.to_string(), lost.target.display().to_string());
         table.add_row([env.as_str(), "-", "-", "broken", "-", &prefix]);
     }
     table

@@ -121,7 +121,9 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
         changes: &locked.changes,
         left_out: &locked.left_out,
     };
-    session.out.told(&document, describe(&locked, changed), Exit::Done);
+    session
+        .out
+        .show_result(&document, describe(&locked, changed), Exit::Done);
     Ok(Exit::Done.into())
 }
 
@@ -167,7 +169,7 @@ fn show_check(unmet: &[Unmet], session: &Session) -> ExitCode {
         ok: unmet.is_empty(),
         unmet,
     };
-    session.out.told(&document, text, exit);
+    session.out.show_result(&document, text, exit);
     exit.into()
 }
 

@@ -31,7 +31,7 @@ impl Output {
     }
 
     /// Prints like [`Self::show`], but omits the text of a success with `--quiet`.
-    pub(super) fn told(self, value: &impl Serialize, text: impl Display, exit: Exit) {
+    pub(super) fn show_result(self, value: &impl Serialize, text: impl Display, exit: Exit) {
         if self.json || !self.quiet || exit != Exit::Done {
             self.show(value, text);
         }
@@ -62,14 +62,14 @@ impl Output {
         if self.json {
             self.document(&failure.document());
         } else {
-            self.tell(failure);
+            self.print_error(failure);
         }
         failure.exit().into()
     }
 
     /// Prints an error as text on standard error.
     #[expect(clippy::unused_self, reason = "a method reads better at the call")]
-    pub(super) fn tell(self, failure: &Failure) {
+    pub(super) fn print_error(self, failure: &Failure) {
         if failure.exit() == Exit::Interrupted {
             let _ = writeln!(std::io::stderr(), "{INTERRUPTED}");
         } else {

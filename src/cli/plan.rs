@@ -116,8 +116,8 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     });
     let text = text.collect::<Vec<_>>().join("\n");
     match (shown.as_slice(), args.env.len()) {
-        ([one], 1) => session.out.told(one, text, exit),
-        _ => session.out.told(
+        ([one], 1) => session.out.show_result(one, text, exit),
+        _ => session.out.show_result(
             &AllShown {
                 schema: 1,
                 ok,

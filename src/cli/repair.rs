@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{Exit, Failure, Session, install::exit_of};
 use crate::{
-    certificate::{Verdict, finding_lines, told},
+    certificate::{Verdict, describe_result, finding_lines},
     doctor::repair::{self, RepairRequest, Repaired},
     finding::{Code, Finding},
     install::Prove,
@@ -59,7 +59,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
         dry_run: args.dry_run,
         repaired: &repaired,
     };
-    session.out.told(&document, describe(&repaired, args), exit);
+    session.out.show_result(&document, describe(&repaired, args), exit);
     Ok(exit.into())
 }
 
@@ -94,7 +94,7 @@ fn describe(repaired: &Repaired, args: &Args) -> String {
         parts.push(format!("{env}: not fixed\n{lines}"));
     }
     parts.push(match (&repaired.certificate, args.finding) {
-        (Some(certificate), _) => told(certificate, true),
+        (Some(certificate), _) => describe_result(certificate, true),
         (None, _) if !repaired.faults.is_empty() => format!("to fix it: matenv repair {env}"),
         (None, _) if repaired.left.is_empty() => format!("{env}: nothing to fix"),
         (None, Some(code)) => format!("{env}: {code} was not found, so nothing was changed"),

@@ -2,7 +2,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use super::{Exit, Failure, Session};
 use crate::{
-    certificate::{Certificate, page, summary},
+    certificate::{Certificate, render_page, summary},
     names::EnvName,
 };
 
@@ -20,7 +20,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     let generation = super::info::installed(&args.env, session)?;
     let certificate = Certificate::read(&args.env, &generation.prefix)?;
     if let Some(file) = &args.html {
-        fs_err::write(file, page(&certificate)).map_err(|error| {
+        fs_err::write(file, render_page(&certificate)).map_err(|error| {
             Failure::io(
                 "failed to write the page",
                 &error,

@@ -17,6 +17,6 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     let generation = super::info::installed(&args.env, session)?;
-    super::list::tell_changes(std::slice::from_ref(&generation), session);
+    super::list::warn_of_changes(std::slice::from_ref(&generation), session);
     Ok(store::run::exec(&session.ctx.settings, &generation, &args.command)?)
 }

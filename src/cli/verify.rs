@@ -33,6 +33,6 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     };
     let certificate = session.block_on(install::prove_again(&session.ctx, &generation, &wanted))?;
     let exit = exit_of(&certificate);
-    session.out.told(&certificate, summary(&certificate), exit);
+    session.out.show_result(&certificate, summary(&certificate), exit);
     Ok(exit.into())
 }

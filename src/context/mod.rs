@@ -44,9 +44,9 @@ pub struct Shared {
     pub probes: Semaphore,
     /// Disk space that each environment of this run needs, for its conda packages and its wheels, as several
     /// are written at once.
-    pub promised: std::sync::Mutex<Vec<(Need, Need)>>,
+    pub reserved: std::sync::Mutex<Vec<(Need, Need)>>,
     /// Locked exclusively by a benchmark, which needs the whole machine, and shared by all other work.
-    pub machine: RwLock<()>,
+    pub exclusive: RwLock<()>,
 }
 
 impl Default for Shared {
@@ -56,9 +56,9 @@ impl Default for Shared {
             gateway: OnceLock::default(),
             interpreters: Interpreters::default(),
             tools: Mutex::default(),
-            promised: std::sync::Mutex::default(),
+            reserved: std::sync::Mutex::default(),
             probes: Semaphore::new(cores.min(4)),
-            machine: RwLock::default(),
+            exclusive: RwLock::default(),
         }
     }
 }

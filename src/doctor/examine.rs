@@ -107,7 +107,7 @@ pub async fn examine(
     }
     let findings = ordered(findings);
     let (env, prefix) = match (target, prefixes.first().filter(|_| alone)) {
-        (Target::Lost(lost), _) => (Some(lost.env.clone()), Some(lost.leads_to.clone())),
+        (Target::Lost(lost), _) => (Some(lost.env.clone()), Some(lost.target.clone())),
         (Target::Environment(generation), _) => (Some(generation.env.clone()), Some(generation.prefix.clone())),
         (_, Some(named)) => (named.env().cloned(), Some(named.prefix.clone())),
         (_, None) => (None, None),
@@ -254,7 +254,14 @@ async fn probes(
         };
     };
     let absent = install::absent(&ctx.settings, made.certificate.cross, &made.plan);
-    let verification = verify::verify(ctx, &examined.prefix, &made.plan.typed(), &made.plan.probes, absent).await?;
+    let verification = verify::verify(
+        ctx,
+        &examined.prefix,
+        &made.plan.install_command_arguments(),
+        &made.plan.probes,
+        absent,
+    )
+    .await?;
     Ok(verification
         .probes
         .into_iter()

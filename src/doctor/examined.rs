@@ -45,9 +45,10 @@ impl ExaminedPrefix {
                 .backend
                 .cuda_major()
                 .filter(|_| described.is_some() || !certificate.cross),
-            install_arguments: Some(
-                described.map_or_else(|| plan.typed(), |described| described.typed(&plan, certificate.cross)),
-            ),
+            install_arguments: Some(described.map_or_else(
+                || plan.install_command_arguments(),
+                |described| described.typed(&plan, certificate.cross),
+            )),
             records: Some(Records {
                 generation,
                 plan,

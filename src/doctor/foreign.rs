@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn the_major_cuda_version_is_read_from_the_installed_distributions() {
-        let of = |texts: &[&str]| cuda_major(&Installed::of(texts));
+        let of = |texts: &[&str]| cuda_major(&Installed::from_metadata(texts));
         assert_eq!(of(&["Name: torch\nVersion: 2.15.0+cu128\n"]), Some(12));
         assert_eq!(of(&["Name: torch\nVersion: 2.15.0+cpu\n"]), None);
         let nccl = "Name: nvidia-nccl-cu13\nVersion: 2.29.7\n";

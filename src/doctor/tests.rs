@@ -34,7 +34,7 @@ pub(super) fn source() -> SourceFacts {
         tls: Tls::Public,
         clock_ahead_s: Some(0),
         metadata: None,
-        silent: None,
+        unreachable: None,
     }
 }
 

@@ -23,7 +23,7 @@ impl Filesystem {
     /// # Errors
     /// If the filesystem cannot be queried.
     #[cfg(unix)]
-    pub fn of(folder: &Path) -> std::io::Result<Self> {
+    pub fn at_path(folder: &Path) -> std::io::Result<Self> {
         use std::os::unix::fs::MetadataExt as _;
         let existing = folder.ancestors().find(|path| path.exists()).unwrap_or(folder);
         let found = rustix::fs::statvfs(existing)?;
@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn this_machine_reports_its_filesystems() {
-        let here = Filesystem::of(&std::env::temp_dir().join("not/there/yet")).expect("a filesystem");
+        let here = Filesystem::at_path(&std::env::temp_dir().join("not/there/yet")).expect("a filesystem");
         assert!(here.free_bytes > 0);
     }
 }

@@ -109,14 +109,14 @@ pub fn recorded_version(prefix: &Path) -> Option<String> {
     });
     of_conda.or_else(|| {
         // `venv` writes the first key, virtualenv and uv the second, which may end with `.final.0`.
-        let version = of_virtual_environment(prefix, &["version", "version_info"])?;
+        let version = pyvenv_value(prefix, &["version", "version_info"])?;
         Some(version.split('.').take(3).collect::<Vec<_>>().join("."))
     })
 }
 
 /// Returns the value of the first line in `pyvenv.cfg` that has one of `keys`. Returns `None` if the prefix is not a
 /// virtual environment.
-pub(crate) fn of_virtual_environment(prefix: &Path, keys: &[&str]) -> Option<String> {
+pub(crate) fn pyvenv_value(prefix: &Path, keys: &[&str]) -> Option<String> {
     let text = fs_err::read_to_string(prefix.join("pyvenv.cfg")).ok()?;
     text.lines().find_map(|line| {
         let (key, value) = line.split_once('=')?;

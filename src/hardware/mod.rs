@@ -65,7 +65,7 @@ impl Hardware {
     /// Detects the hardware of this machine.
     #[must_use]
     pub fn detect(settings: &Settings) -> Self {
-        let free = |folder: &Path| Filesystem::of(folder).ok().map(|filesystem| filesystem.free_bytes);
+        let free = |folder: &Path| Filesystem::at_path(folder).ok().map(|filesystem| filesystem.free_bytes);
         Self {
             libc: system::libc(&settings.variables),
             memory_bytes: system::memory_bytes(),

@@ -54,7 +54,7 @@ pub struct Altered {
 /// # Errors
 /// uv failed to remove a package, or `--offline` is set and the package could not be downloaded again. In that case
 /// the cache stays as it is.
-pub(crate) async fn drop_altered(ctx: &Context, uv: &Uv, wheels: &[LockedWheel]) -> Result<Vec<Altered>, PypiError> {
+pub(crate) async fn remove_altered(ctx: &Context, uv: &Uv, wheels: &[LockedWheel]) -> Result<Vec<Altered>, PypiError> {
     let (cache, wheels) = (ctx.settings.uv_cache.clone(), wheels.to_vec());
     let found = tokio::task::spawn_blocking(move || altered(&cache, &wheels))
         .await
@@ -71,7 +71,7 @@ fn altered(cache: &Path, wheels: &[LockedWheel]) -> Vec<Altered> {
     let is_wanted = |archive: &Archive| {
         wheels
             .iter()
-            .any(|wheel| normal(&wheel.name) == archive.name && same_version(&wheel.version, &archive.version))
+            .any(|wheel| normalized_name(&wheel.name) == archive.name && same_version(&wheel.version, &archive.version))
     };
     archives(cache)
         .filter(is_wanted)
@@ -106,7 +106,7 @@ fn archives(cache: &Path) -> impl Iterator<Item = Archive> + use<> {
             children(&folder).find_map(|info| {
                 let (name, version) = file_name(&info).strip_suffix(".dist-info")?.split_once('-')?;
                 Some(Archive {
-                    name: normal(name),
+                    name: normalized_name(name),
                     version: version.to_owned(),
                     folder: folder.clone(),
                     info: info.clone(),
@@ -213,15 +213,15 @@ async fn remove(ctx: &Context, uv: &Uv, altered: &[Altered]) -> Result<(), PypiE
 
 /// Returns the files for which the wheel's own RECORD is known to be wrong. If the note cannot be read, the wheel is
 /// downloaded once more.
-pub(crate) fn published_so(ctx: &Context, wheel: &LockedWheel) -> Vec<Published> {
+pub(crate) fn known_record_errors(ctx: &Context, wheel: &LockedWheel) -> Vec<Published> {
     let text = fs_err::read_to_string(note(ctx, wheel)).unwrap_or_default();
     serde_json::from_str(&text).unwrap_or_default()
 }
 
 /// Records the `files` for which the wheel's own RECORD is wrong, and keeps the entries of environments with another
 /// Python. Without this note the wheel is downloaded again the next time.
-pub(crate) fn note_published_so(ctx: &Context, wheel: &LockedWheel, files: &[Published]) {
-    let mut known = published_so(ctx, wheel);
+pub(crate) fn save_record_errors(ctx: &Context, wheel: &LockedWheel, files: &[Published]) {
+    let mut known = known_record_errors(ctx, wheel);
     known.retain(|one| files.iter().all(|file| file.path != one.path));
     known.extend_from_slice(files);
     let note = note(ctx, wheel);
@@ -241,7 +241,7 @@ fn note(ctx: &Context, wheel: &LockedWheel) -> PathBuf {
 }
 
 /// Returns the normalized package name: the folder of a wheel is called `antlr4_python3_runtime`, for example.
-pub(crate) fn normal(name: &str) -> String {
+pub(crate) fn normalized_name(name: &str) -> String {
     pep508_rs::PackageName::from_str(name).map_or_else(|_| name.to_owned(), |name| name.to_string())
 }
 

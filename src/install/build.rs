@@ -68,7 +68,7 @@ pub(crate) async fn build(
         }
     };
     if certificate.verdict() == Verdict::Good {
-        let _at_work = ctx.shared.machine.read().await;
+        let _at_work = ctx.shared.exclusive.read().await;
         switch(ctx, clock, store, staged, recipe, &mut certificate)?;
     } else {
         certificate.timings = clock.timings();
@@ -98,7 +98,7 @@ async fn attempt(
         if !seen.suspects.is_empty() {
             let wheels = &located.lock.pypi.wheels;
             if dropped.is_none() {
-                let found = altered::drop_altered(ctx, &located.uv, &doubtful(ctx, &seen, wheels)).await?;
+                let found = altered::remove_altered(ctx, &located.uv, &doubtful(ctx, &seen, wheels)).await?;
                 let again = !found.is_empty();
                 *dropped = Some(found);
                 if again {
@@ -119,7 +119,7 @@ async fn attempt(
     let proof = prove_audited(ctx, clock, plan, &staged.prefix, prove, absent, audit).await?;
     proof.enter(&mut certificate);
     if prove.probes {
-        let _at_work = ctx.shared.machine.read().await;
+        let _at_work = ctx.shared.exclusive.read().await;
         certificate.size = Some(Size::of(&staged.prefix));
     }
     Ok(Some(certificate))
@@ -129,7 +129,7 @@ async fn attempt(
 fn doubtful(ctx: &Context, audit: &Audit, wheels: &[LockedWheel]) -> Vec<LockedWheel> {
     let is_doubtful = |wheel: &&LockedWheel| {
         let mut suspects = suspects_of(audit, wheel);
-        let known = altered::published_so(ctx, wheel);
+        let known = altered::known_record_errors(ctx, wheel);
         suspects.any(|there| !known.contains(there))
     };
     wheels.iter().filter(is_doubtful).cloned().collect()
@@ -146,12 +146,12 @@ fn published(ctx: &Context, audit: &Audit, wheels: &[LockedWheel], fetched: &[&s
         .map(|one| one.there.clone());
     let mut published: Vec<Published> = of_conda.collect();
     for wheel in wheels {
-        if fetched.contains(&altered::normal(&wheel.name).as_str()) {
+        if fetched.contains(&altered::normalized_name(&wheel.name).as_str()) {
             let files: Vec<Published> = suspects_of(audit, wheel).cloned().collect();
-            altered::note_published_so(ctx, wheel, &files);
+            altered::save_record_errors(ctx, wheel, &files);
             published.extend(files);
         } else {
-            let known = altered::published_so(ctx, wheel);
+            let known = altered::known_record_errors(ctx, wheel);
             published.extend(suspects_of(audit, wheel).filter(|there| known.contains(there)).cloned());
         }
     }
@@ -160,7 +160,7 @@ fn published(ctx: &Context, audit: &Audit, wheels: &[LockedWheel], fetched: &[&s
 
 /// Returns the files of a wheel that differ from their record.
 fn suspects_of<'a>(audit: &'a Audit, wheel: &LockedWheel) -> impl Iterator<Item = &'a Published> + use<'a> {
-    let name = altered::normal(&wheel.name);
+    let name = altered::normalized_name(&wheel.name);
     let suspects = audit
         .suspects
         .iter()

@@ -145,7 +145,7 @@ pub(super) fn check_disk_space(ctx: &Context, conda: Need, wheels: Need) -> Resu
         warn(conda, wheels, "unless uv's cache already contains the wheels");
     }
     // The environments of one run are written at the same time. Each alone may fit, but not all together.
-    let mut promised = ctx.shared.promised.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut promised = ctx.shared.reserved.lock().unwrap_or_else(PoisonError::into_inner);
     let others = promised.len();
     promised.push((conda, certain));
     if others > 0 {
@@ -169,10 +169,10 @@ fn holds_wheels(cache: &Path) -> bool {
 /// Returns what will be written to each filesystem. A filesystem whose properties cannot be read is not checked.
 fn loads(ctx: &Context, conda: Need, wheels: Need) -> Vec<(Load, Filesystem)> {
     let places = Places::of(ctx);
-    let store = Filesystem::of(&places.store).ok();
+    let store = Filesystem::at_path(&places.store).ok();
     let mut by_device: BTreeMap<u64, (Load, Filesystem)> = BTreeMap::new();
     let mut add = |folder: &Path, variable, footprint| {
-        if let Ok(filesystem) = Filesystem::of(folder) {
+        if let Ok(filesystem) = Filesystem::at_path(folder) {
             by_device
                 .entry(filesystem.device)
                 .or_insert_with(|| (Load::default(), filesystem))
@@ -185,7 +185,7 @@ fn loads(ctx: &Context, conda: Need, wheels: Need) -> Vec<(Load, Filesystem)> {
         (wheels, &places.wheels, "UV_CACHE_DIR"),
     ] {
         add(cache, variable, need.fresh);
-        let cache = Filesystem::of(cache).ok();
+        let cache = Filesystem::at_path(cache).ok();
         let in_store = if cache.map(|cache| cache.device) == store.map(|store| store.device) {
             // The store links the cache's files but has its own folders, about one for every ten files.
             Footprint {

@@ -53,7 +53,7 @@ pub(crate) async fn check_places(ctx: &Context) -> Result<(), DiskSpaceError> {
         writable(folder, variable)?;
         locks(folder, variable).await?;
     }
-    if Filesystem::of(&places.store).is_ok_and(|filesystem| filesystem.noexec) {
+    if Filesystem::at_path(&places.store).is_ok_and(|filesystem| filesystem.noexec) {
         return Err(DiskSpaceError::NoExec { folder: places.store });
     }
     Ok(())
@@ -77,9 +77,11 @@ impl FolderFacts {
     #[must_use]
     pub fn all(ctx: &Context) -> Vec<Self> {
         let places = Places::of(ctx);
-        let store = Filesystem::of(&places.store).ok().map(|filesystem| filesystem.device);
+        let store = Filesystem::at_path(&places.store)
+            .ok()
+            .map(|filesystem| filesystem.device);
         let facts = |(folder, variable): (&Path, &'static str)| {
-            let filesystem = Filesystem::of(folder).ok();
+            let filesystem = Filesystem::at_path(folder).ok();
             Self {
                 variable,
                 folder: folder.to_owned(),

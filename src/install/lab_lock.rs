@@ -37,7 +37,7 @@ pub enum LockedError {
     },
     /// No combination of environment, profile, backend and platform is selected.
     #[error("no environment, profile or platform selected")]
-    Nothing,
+    NothingSelected,
     /// A package to upgrade is not in the lock.
     #[error("matenv.lock has no package `{package}`")]
     NoPackage {
@@ -128,7 +128,7 @@ impl LabLocks {
                 let options = match &error {
                     LockedError::Missing { options, .. } => options.clone(),
                     LockedError::None { .. }
-                    | LockedError::Nothing
+                    | LockedError::NothingSelected
                     | LockedError::NoPackage { .. }
                     | LockedError::Stale { .. } => plan.env.to_string(),
                 };

@@ -103,7 +103,7 @@ async fn from_sources(
     keep: Option<&Lock>,
     prefix: &Path,
 ) -> Result<Located, InstallError> {
-    let at_work = ctx.shared.machine.read().await;
+    let at_work = ctx.shared.exclusive.read().await;
     clock.start(Stage::Solve);
     let solved = conda::solve(ctx, plan, keep.map_or(&[], |lock| &lock.conda)).await?;
     drop(at_work);
@@ -127,7 +127,7 @@ async fn from_sources(
     disk_space::check_disk_space(ctx, conda, Need::default())?;
     let findings = link(ctx, clock, prefix, &solved.records).await?;
 
-    let at_work = ctx.shared.machine.read().await;
+    let at_work = ctx.shared.exclusive.read().await;
     let uv = Uv::find(ctx, &layout::python(prefix), solved.host_python.is_none()).await?;
     clock.start(Stage::Resolve);
     let minor = minor(&solved.python);
@@ -169,7 +169,7 @@ async fn link(
     prefix: &Path,
     records: &[RepoDataRecord],
 ) -> Result<Vec<Finding>, InstallError> {
-    let _at_work = ctx.shared.machine.read().await;
+    let _at_work = ctx.shared.exclusive.read().await;
     clock.start(Stage::Link);
     let linked = conda::link(ctx, prefix, records).await?;
     clock.finish(Stage::Link, describe_linked(&linked));
@@ -185,7 +185,7 @@ pub(super) async fn wheels(
 ) -> Result<(), InstallError> {
     let locked = &located.lock.pypi;
     ctx.events.note(located.need.describe());
-    let _at_work = ctx.shared.machine.read().await;
+    let _at_work = ctx.shared.exclusive.read().await;
     clock.start(Stage::Wheels);
     pypi::install(ctx, &located.uv, prefix, plan, locked).await?;
     clock.finish(Stage::Wheels, format!("{} wheels installed", locked.wheels.len()));

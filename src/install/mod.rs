@@ -35,7 +35,7 @@ pub(crate) use folders::{check_places, lock_refused};
 pub use lab_lock::{LockMode, LockedError};
 pub(crate) use locate::Packages;
 pub use machine::Machine;
-pub use prove::{BenchOptions, Proof, Prove, prove, prove_again, time_again};
+pub use prove::{BenchOptions, Proof, Prove, bench_again, prove, prove_again};
 pub use records::read_plan;
 pub use request::{Request, known_size, plan};
 pub use safeguards::SafeguardError;
@@ -54,7 +54,7 @@ use crate::{
     verify,
 };
 pub(crate) use machine::absent;
-use source::{plan_from_source, prune_source, tell_of_replaced_source};
+use source::{plan_from_source, prune_source, warn_about_replaced_source};
 
 /// An installed environment.
 #[derive(Debug, Clone)]
@@ -122,7 +122,7 @@ async fn make(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<I
     if let Some(done) = nothing_to_do(ctx, &store, &plan, entry, request).await? {
         return Ok(done);
     }
-    tell_of_replaced_source(ctx, &store, &plan);
+    warn_about_replaced_source(ctx, &store, &plan);
     let recipe = Recipe {
         plan: &plan,
         packages: request.packages(entry),

@@ -96,9 +96,13 @@ pub(super) async fn look(
     prefix: &Path,
     depth: Depth,
 ) -> Result<Audit, InstallError> {
-    let _at_work = ctx.shared.machine.read().await;
+    let _at_work = ctx.shared.exclusive.read().await;
     clock.start(Stage::Audit);
-    let (prefix, typed, subject) = (prefix.to_owned(), plan.typed(), Subject::from_plan(plan));
+    let (prefix, typed, subject) = (
+        prefix.to_owned(),
+        plan.install_command_arguments(),
+        Subject::from_plan(plan),
+    );
     // The audit takes seconds. In its own thread it does not delay Ctrl-C.
     let audit = tokio::task::spawn_blocking(move || audit::audit(&prefix, &typed, &subject, depth))
         .await
@@ -123,9 +127,9 @@ pub(super) async fn prove_audited(
 ) -> Result<Proof, InstallError> {
     let mut proof = Proof::default();
     if let Some(audit) = audit {
-        let at_work = ctx.shared.machine.read().await;
+        let at_work = ctx.shared.exclusive.read().await;
         clock.start(Stage::Verify);
-        let verification = verify::verify(ctx, prefix, &plan.typed(), &plan.probes, absent).await?;
+        let verification = verify::verify(ctx, prefix, &plan.install_command_arguments(), &plan.probes, absent).await?;
         clock.finish(Stage::Verify, describe_probes(&verification.probes));
         drop(at_work);
         let blocked = audit.findings.iter().any(crate::finding::Finding::blocks) || verification.blocks();
@@ -141,9 +145,18 @@ pub(super) async fn prove_audited(
         proof.bench = Some(timed(ctx, clock, prefix, &built_in(plan), absent).await?);
     }
     if let Some(model_dir) = wanted.model_dir.as_ref().filter(|_| !plan.smoke.is_empty()) {
-        let at_work = ctx.shared.machine.read().await;
+        let at_work = ctx.shared.exclusive.read().await;
         clock.start(Stage::Smoke);
-        let smoke = verify::smoke(ctx, prefix, &plan.typed(), &plan.smoke, model_dir, work.path(), absent).await?;
+        let smoke = verify::smoke(
+            ctx,
+            prefix,
+            &plan.install_command_arguments(),
+            &plan.smoke,
+            model_dir,
+            work.path(),
+            absent,
+        )
+        .await?;
         clock.finish(Stage::Smoke, describe_probes(&smoke.probes));
         drop(at_work);
         proof.smoke = Some(smoke.probes);
@@ -192,7 +205,7 @@ pub struct BenchOptions {
 
 /// Runs the benchmark of an installed environment and records the numbers. Those of another model are added to the
 /// benchmark of the built-in model.
-pub async fn time_again(
+pub async fn bench_again(
     ctx: &Context,
     generation: &Generation,
     wanted: &BenchOptions,
@@ -219,7 +232,7 @@ pub async fn time_again(
         }
         (Some(_) | None, _) => certificate.bench = Some(bench),
     }
-    certificate.judge();
+    certificate.set_proven();
     certificate.write(&generation.prefix)?;
     Ok(certificate)
 }
@@ -239,7 +252,7 @@ async fn timed(
     if let Some(reason) = absent.filter(|_| !on_processor) {
         return Ok(Benchmark::skipped(request, reason));
     }
-    let _alone = ctx.shared.machine.write().await;
+    let _alone = ctx.shared.exclusive.write().await;
     clock.start(Stage::Bench);
     let bench = bench::bench(ctx, prefix, request).await?;
     clock.finish(Stage::Bench, describe_bench(&bench));
@@ -302,7 +315,7 @@ impl Proof {
             bench.others = vec![exported];
         }
         certificate.proven |= ran_all;
-        certificate.judge();
+        certificate.set_proven();
     }
 }
 

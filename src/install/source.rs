@@ -33,7 +33,7 @@ pub(super) async fn plan_from_source(
         Place::Folder(_) => None,
     };
     let src = store.source(&manifest.name);
-    let source = checkout::check_out(ctx, manifest, plan.profile, asked, &src).await?;
+    let source = checkout::get_source(ctx, manifest, plan.profile, asked, &src).await?;
     let plan = plan_with(ctx, manifest, request, Some(&source))?;
     Ok((plan, held))
 }
@@ -57,7 +57,7 @@ pub(super) fn prune_source(ctx: &Context, store: &Store, manifest: &EnvName) {
 }
 
 /// Warns that a release replaces the user's own source, and says how to keep the source.
-pub(super) fn tell_of_replaced_source(ctx: &Context, store: &Store, plan: &Plan) {
+pub(super) fn warn_about_replaced_source(ctx: &Context, store: &Store, plan: &Plan) {
     let current = store.current(&plan.env).ok().flatten();
     let kept = current.and_then(|current| read_plan(&current).ok());
     if let (
@@ -69,7 +69,7 @@ pub(super) fn tell_of_replaced_source(ctx: &Context, store: &Store, plan: &Plan)
     {
         ctx.events.warn(format!(
             "a release replaces {source}; to keep your own source: matenv install {} --source {}={}",
-            plan.typed(),
+            plan.install_command_arguments(),
             plan.manifest,
             source.place()
         ));

@@ -82,7 +82,7 @@ pub(super) async fn nothing_to_do(
             if certificate.verdict() == Verdict::Good && certificate.proven {
                 write_plan(plan, &current.prefix)?;
                 certificate.write(&current.prefix)?;
-                current.arrived(certificate.proven, certificate.ok)?;
+                current.record_arrival(certificate.proven, certificate.ok)?;
             }
         } else {
             certificate = proof.record(certificate, &current.prefix)?;

@@ -229,7 +229,7 @@ impl Plan {
 
     /// Returns the arguments of `matenv install` that install the same environment again.
     #[must_use]
-    pub fn typed(&self) -> String {
+    pub fn install_command_arguments(&self) -> String {
         // Without `--profile`, matenv would choose the best profile of the machine, which may be another one.
         let arguments = format!(
             "{} --profile {}",

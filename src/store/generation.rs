@@ -109,7 +109,7 @@ impl GenerationRecord {
 
 impl Generation {
     /// Records that the environment is now on the machine that it was created for, and the results of the checks.
-    pub fn arrived(&self, proven: bool, ok: bool) -> Result<(), StoreError> {
+    pub fn record_arrival(&self, proven: bool, ok: bool) -> Result<(), StoreError> {
         let record = GenerationRecord {
             proven,
             ok,
@@ -122,7 +122,7 @@ impl Generation {
     /// Returns the generation at `prefix`, or `None` if it is unfinished, not created by matenv, or its record cannot
     /// be read.
     #[must_use]
-    pub fn of_prefix(prefix: &Path) -> Option<Self> {
+    pub fn at_prefix(prefix: &Path) -> Option<Self> {
         Self::read(prefix.to_owned()).ok().flatten()
     }
 

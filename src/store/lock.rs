@@ -62,7 +62,7 @@ impl EnvLock {
     }
 
     /// Takes the lock without waiting. Returns `None` if another process has it or locking fails.
-    pub(super) fn at_once(state: &Path, env: &str) -> Option<Self> {
+    pub(super) fn try_acquire(state: &Path, env: &str) -> Option<Self> {
         let file = fs_err::OpenOptions::new()
             .create(true)
             .truncate(false)

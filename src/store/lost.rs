@@ -14,7 +14,7 @@ pub struct Lost {
     /// The link to its current generation.
     pub link: PathBuf,
     /// The target of the link.
-    pub leads_to: PathBuf,
+    pub target: PathBuf,
     /// The newest intact generation in the store, if there is one.
     pub newest: Option<Generation>,
 }
@@ -22,8 +22,8 @@ pub struct Lost {
 impl Lost {
     /// Returns a message that describes the problem.
     #[must_use]
-    pub fn sentence(&self) -> String {
-        if self.leads_to.is_dir() {
+    pub fn message(&self) -> String {
+        if self.target.is_dir() {
             format!("matenv's record of `{}` is missing or damaged", self.env)
         } else {
             format!("the folder of `{}` is missing: it was moved or deleted", self.env)
@@ -33,11 +33,11 @@ impl Lost {
     /// Returns the evidence: the link and its target.
     #[must_use]
     pub fn evidence(&self) -> String {
-        let (link, leads_to) = (self.link.display(), self.leads_to.display());
-        if self.leads_to.is_dir() {
-            format!("{link} points to {leads_to}, in which share/matenv/generation.json is missing or damaged")
+        let (link, target) = (self.link.display(), self.target.display());
+        if self.target.is_dir() {
+            format!("{link} points to {target}, in which share/matenv/generation.json is missing or damaged")
         } else {
-            format!("{link} points to {leads_to}, which does not exist")
+            format!("{link} points to {target}, which does not exist")
         }
     }
 
@@ -51,7 +51,7 @@ impl Lost {
             None if has_manifest => env.to_string(),
             None => format!("MANIFEST --name {env}"),
         };
-        let back = if self.leads_to.is_dir() {
+        let back = if self.target.is_dir() {
             ""
         } else {
             "move it back, or install it again: "
@@ -64,7 +64,7 @@ impl Store {
     /// Returns the broken environment, or `None` if its link leads to a generation or there is no link.
     pub fn lost(&self, env: &EnvName) -> Result<Option<Lost>, StoreError> {
         let link = self.link(env);
-        let LinkState::Link(leads_to) = link::at(&link).map_err(StoreError::Read)? else {
+        let LinkState::Link(target) = link::at(&link).map_err(StoreError::Read)? else {
             return Ok(None);
         };
         if self.current(env)?.is_some() {
@@ -73,7 +73,7 @@ impl Store {
         Ok(Some(Lost {
             env: env.clone(),
             link,
-            leads_to,
+            target,
             newest: self.generations(env)?.pop(),
         }))
     }

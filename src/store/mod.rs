@@ -215,7 +215,7 @@ impl Store {
         let mut removed = Vec::new();
         for Generation { prefix, .. } in older {
             if !users.iter().any(|user| prefix.ends_with(&user.folder)) {
-                staged::discard(&prefix).map_err(StoreError::Write)?;
+                staged::remove_folder(&prefix).map_err(StoreError::Write)?;
                 removed.push(prefix);
             }
         }
@@ -247,7 +247,7 @@ impl Store {
         }
         let mut generations = Vec::new();
         for Folder { prefix, .. } in folders {
-            staged::discard(&prefix).map_err(StoreError::Write)?;
+            staged::remove_folder(&prefix).map_err(StoreError::Write)?;
             unmark(&self.mark(&prefix));
             generations.push(prefix);
         }
@@ -264,7 +264,7 @@ impl Store {
 
     /// Removes the clones of a manifest's program if no environment uses them and none that would is being installed.
     fn forget_source(&self, manifest: &EnvName) -> Result<(), StoreError> {
-        let Some(_held) = EnvLock::at_once(&self.state(), &format!("src-{manifest}")) else {
+        let Some(_held) = EnvLock::try_acquire(&self.state(), &format!("src-{manifest}")) else {
             return Ok(());
         };
         for name in names_in(&self.home.join("envs"))? {
@@ -292,7 +292,7 @@ impl Store {
                 // The crash came after the link was moved, so this generation is complete.
                 unmark(&mark);
             } else if mark.exists() || matches!(Generation::read(prefix.clone()), Ok(None)) {
-                match staged::discard(&prefix) {
+                match staged::remove_folder(&prefix) {
                     Ok(()) => unmark(&mark),
                     Err(error) => tracing::warn!("failed to remove files of a crashed run: {error}"),
                 }

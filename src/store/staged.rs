@@ -85,7 +85,7 @@ const ATTEMPTS: usize = 10;
 fn remove_within(prefix: &Path, within: Option<Duration>) -> std::io::Result<Removal> {
     let trash = trash_for(prefix);
     if fs_err::rename(prefix, &trash).is_err() {
-        return discard(prefix).map(|()| Removal::Complete);
+        return remove_folder(prefix).map(|()| Removal::Complete);
     }
     // A file in the folder's place stops threads from creating the folder again. If one was faster, remove it first.
     let blocked = (0..ATTEMPTS).any(|_| {
@@ -120,7 +120,7 @@ fn trash_for(prefix: &Path) -> PathBuf {
 }
 
 /// Renames a generation's folder and then removes it, so that a crash does not leave half a generation.
-pub(super) fn discard(prefix: &Path) -> std::io::Result<()> {
+pub(super) fn remove_folder(prefix: &Path) -> std::io::Result<()> {
     if prefix.is_file() {
         // This file is left from a crash during `remove_within`.
         return fs_err::remove_file(prefix);

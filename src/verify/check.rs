@@ -168,7 +168,7 @@ fn failed(place: &Place<'_>, check: &Check, how: &str, output: &str) -> Finding 
         format!("the probe \"{}\" failed: {how}", check.name),
     )
     .with_evidence(last.into_iter().rev())
-    .with_remedy(match (missing, place.model_dir, Generation::of_prefix(place.prefix)) {
+    .with_remedy(match (missing, place.model_dir, Generation::at_prefix(place.prefix)) {
         (Some(missing), ..) => missing.remedy,
         // The environment's own probes passed, so the cause is the model, or the model does not fit the environment.
         (None, Some(model_dir), _) => format!("try another model, or check this one: {}", model_dir.display()),

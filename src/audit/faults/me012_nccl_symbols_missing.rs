@@ -27,7 +27,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
         .map(|distribution| format!("installed: {} {}", distribution.name, distribution.version))
         .collect();
     let evidence = lacking
-        .looked_in
+        .searched
         .iter()
         .map(|library| format!("looked in {}", library.display()))
         .chain(nccl)

@@ -47,7 +47,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             format!("{name} is damaged and cannot be loaded"),
             vec![format!("{}: {why}", path.display())],
             inventory.remedy(|by| {
-                let below = inventory.tree.below(path).unwrap_or_default();
+                let below = inventory.tree.relative(path).unwrap_or_default();
                 by.again(inventory.files.owners_of(&below))
             }),
         )

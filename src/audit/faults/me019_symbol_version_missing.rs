@@ -41,7 +41,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             .with_evidence([format!("found first: {}", library.display())])
             .with_evidence(capped(lines))
             .with_remedy(inventory.remedy(|by| {
-                let below = inventory.tree.below(library);
+                let below = inventory.tree.relative(library);
                 let condas = below.and_then(|path| inventory.files.owners_of(&path).find(|owner| owner.conda));
                 match condas {
                     Some(owner) => by.newer(&owner.name),

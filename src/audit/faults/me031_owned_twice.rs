@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{capped, me025_cuda_packages_disagree::is_nccl};
 use crate::{
-    audit::{Claim, Inventory, Owner, SharedFiles, ending},
+    audit::{Claim, Inventory, Owner, SharedFiles, extension},
     finding::{Code, Finding, Scope, Severity},
     profile::stack::Stacks,
 };
@@ -78,7 +78,7 @@ fn is_reported_by_another_fault(names: &[&str]) -> bool {
 
 /// Checks whether Python or the loader loads such a file.
 fn is_code(path: &str) -> bool {
-    matches!(ending(path), "py" | "so" | "pyd" | "dll" | "dylib" | "pth") || path.contains(".so.")
+    matches!(extension(path), "py" | "so" | "pyd" | "dll" | "dylib" | "pth") || path.contains(".so.")
 }
 
 /// Checks whether programs load the file: a library, or a module in a Python package that all the owners record. A
@@ -98,7 +98,7 @@ fn is_imported(inventory: &Inventory, path: &str, owners: &BTreeSet<usize>) -> b
     let of_all = owners
         .iter()
         .all(|owner| claims.iter().any(|claim| claim.owner == *owner));
-    ending(below) != "py" || of_all
+    extension(below) != "py" || of_all
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
         let (severity, message) = match remains.kind {
             LeftoverKind::NoMetadata => (Severity::Error, format!("{folder} is half removed: it has no METADATA")),
             LeftoverKind::NoRecord => (Severity::Error, format!("{folder} is half removed: it has no RECORD")),
-            LeftoverKind::Aside => (
+            LeftoverKind::MovedAside => (
                 Severity::Warning,
                 format!("{folder} is left over from a package that pip did not remove completely"),
             ),
@@ -55,7 +55,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             .path(&format!("{}/{folder}", inventory.installed.site_packages));
         let package = folder
             .strip_suffix(".dist-info")
-            .filter(|_| remains.kind != LeftoverKind::Aside)
+            .filter(|_| remains.kind != LeftoverKind::MovedAside)
             .and_then(|whole| whole.split_once('-'));
         let package = package.map(|(name, version)| owner(name, version, false));
         Finding {

@@ -15,11 +15,11 @@ use crate::{
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
     let (loaded, idle): (Vec<&Unowned>, Vec<&Unowned>) =
-        inventory.unowned.iter().partition(|file| file.taken_by.is_some());
+        inventory.unowned.iter().partition(|file| file.loaded_by.is_some());
     let mut found: Vec<Finding> = loaded
         .iter()
         .filter_map(|file| {
-            let by = file.taken_by.as_ref()?;
+            let by = file.loaded_by.as_ref()?;
             let by_whom = match inventory.files.owners_of(by).next() {
                 Some(owner) => format!("{} {}", owner.name, owner.version),
                 None => inventory.short(by).to_owned(),

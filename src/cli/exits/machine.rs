@@ -87,7 +87,7 @@ impl From<LockedError> for Failure {
                 "lock::missing",
                 format!("add it to matenv.toml, then: matenv lock; or lock it once: matenv lock {options}"),
             ),
-            LockedError::Nothing => {
+            LockedError::NothingSelected => {
                 let help = "set profiles, backends and platforms in matenv.toml, or omit the options";
                 return Self::new(&error, "lock::nothing_selected", Exit::Usage, help.to_owned());
             }

@@ -23,7 +23,7 @@ fn finding(plugins: &Plugins, examined: &ExaminedPrefix) -> Finding {
         "{variable} in this shell points to plugins of another Qt than the {binding} of {}",
         examined.name()
     );
-    let (severity, message) = match (&plugins.broken, plugins.taken.is_empty()) {
+    let (severity, message) = match (&plugins.broken, plugins.loaded.is_empty()) {
         (Some(_), _) => (Severity::Error, format!("{does}, and no window can open")),
         (None, false) => (
             Severity::Warning,
@@ -33,7 +33,7 @@ fn finding(plugins: &Plugins, examined: &ExaminedPrefix) -> Finding {
     };
     let mut evidence = vec![format!("{variable}={}", plugins.folder.display())];
     evidence.extend(plugins.broken.clone());
-    evidence.extend(plugins.taken.iter().take(3).map(|file| file.display().to_string()));
+    evidence.extend(plugins.loaded.iter().take(3).map(|file| file.display().to_string()));
     let finding = Finding::new(Code::QtPluginPath, severity, Scope::Process, message).with_evidence(evidence);
     // Without an effect there is nothing to fix.
     if severity == Severity::Info {
@@ -58,7 +58,7 @@ mod tests {
                 variable: "QT_PLUGIN_PATH",
                 folder: "/usr/lib/qt6/plugins".into(),
                 binding: "PySide6",
-                taken: taken.iter().map(Into::into).collect(),
+                loaded: taken.iter().map(Into::into).collect(),
                 broken: broken.map(ToOwned::to_owned),
             };
             detect(&[plugins], &examined)[0].severity

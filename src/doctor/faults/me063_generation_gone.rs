@@ -17,7 +17,7 @@ pub(crate) fn detect(lost: &Lost, has_manifest: bool) -> Finding {
         Code::GenerationGone,
         Severity::Error,
         Scope::Environment,
-        lost.sentence(),
+        lost.message(),
     )
     .with_evidence([lost.evidence()])
     .with_remedy(lost.remedy(has_manifest))
@@ -35,7 +35,7 @@ mod tests {
             let lost = Lost {
                 env: "rig".parse().expect("a name"),
                 link: "/h/.matenv/envs/rig".into(),
-                leads_to: "/h/.matenv/store/rig-2.0f4a21".into(),
+                target: "/h/.matenv/store/rig-2.0f4a21".into(),
                 newest,
             };
             detect(&lost, has_manifest).remedy.unwrap_or_default()

@@ -19,7 +19,7 @@ pub(crate) fn detect(host: &HostFacts) -> Vec<Finding> {
     let silent: Vec<_> = host
         .sources
         .iter()
-        .filter_map(|source| Some((source, source.silent.as_ref()?)))
+        .filter_map(|source| Some((source, source.unreachable.as_ref()?)))
         .collect();
     let Some((first, _)) = silent.first() else {
         return Vec::new();
@@ -63,7 +63,7 @@ mod tests {
     fn facts(name: SourceName, silent: Option<&str>) -> SourceFacts {
         SourceFacts {
             name,
-            silent: silent.map(ToOwned::to_owned),
+            unreachable: silent.map(ToOwned::to_owned),
             ..source()
         }
     }

@@ -71,7 +71,7 @@ pub(super) fn detect_prefix(
     examined: &ExaminedPrefix,
 ) -> Vec<Finding> {
     let mut found = me021_system_library_missing::detect(&facts.missing_for_qt, missing_for_imports, examined);
-    found.extend(facts.door.clone());
+    found.extend(facts.conda_link.clone());
     found.extend(me061_moved_prefix::detect(facts.moved.as_ref(), examined));
     found.extend(me062_read_only_prefix::detect(facts.read_only, examined));
     found

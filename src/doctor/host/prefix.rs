@@ -20,7 +20,7 @@ pub(crate) struct PrefixFacts {
     /// Libraries that its Qt needs and that are not installed, each with a file that needs it.
     pub(crate) missing_for_qt: BTreeMap<String, PathBuf>,
     /// The problem of the conda link, if it has one.
-    pub(crate) door: Option<Finding>,
+    pub(crate) conda_link: Option<Finding>,
 }
 
 /// A prefix whose programs were created for another folder.
@@ -38,7 +38,7 @@ pub(crate) struct Moved {
 
 impl PrefixFacts {
     pub(crate) fn look(settings: &Settings, examined: &ExaminedPrefix) -> Self {
-        let door = examined.records.as_ref().and_then(|made| {
+        let conda_link = examined.records.as_ref().and_then(|made| {
             conda_link::look(settings, &made.plan.manifest, &made.generation.env)
                 .inspect_err(|error| tracing::warn!("{error}"))
                 .ok()
@@ -48,7 +48,7 @@ impl PrefixFacts {
             moved: moved(&examined.prefix),
             read_only: read_only(&examined.prefix),
             missing_for_qt: qt::missing(&examined.prefix),
-            door,
+            conda_link,
         }
     }
 }

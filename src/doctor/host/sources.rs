@@ -26,7 +26,7 @@ pub(crate) struct SourceFacts {
     /// Whether an index serves the metadata of wheels separately (PEP 658); `None` if this was not checked.
     pub(crate) metadata: Option<Metadata>,
     /// Why the source does not answer; `None` if it does.
-    pub(crate) silent: Option<String>,
+    pub(crate) unreachable: Option<String>,
 }
 
 /// The trust in a source's certificate.
@@ -133,7 +133,7 @@ async fn look(name: SourceName, described: String, url: url::Url) -> SourceFacts
         }
         _ => Tls::Unknown,
     };
-    let silent = match (&machine, &tls) {
+    let not_answering = match (&machine, &tls) {
         (Err(error), Tls::Unknown) => Some(error.clone()),
         (Ok(peek), _) if peek.status == 407 => Some("407 Proxy Authentication Required".to_owned()),
         _ => None,
@@ -149,7 +149,7 @@ async fn look(name: SourceName, described: String, url: url::Url) -> SourceFacts
         tls,
         clock_ahead_s,
         metadata,
-        silent,
+        unreachable: not_answering,
     }
 }
 

@@ -105,7 +105,7 @@ pub(super) async fn look(ctx: &Context, examined: &ExaminedPrefix) -> std::io::R
         namesake.taken = with.mapped.contains(&file) && !without.mapped.contains(&file);
     }
     Ok(Injection {
-        broken: with.broken_beside(&without),
+        broken: with.broken_compared_to(&without),
         namesakes,
     })
 }
@@ -311,7 +311,7 @@ impl Wanted {
 
 /// Returns the prefix of the base Python of a virtual environment.
 fn base_of(prefix: &Path) -> Option<PathBuf> {
-    let home = layout::of_virtual_environment(prefix, &["home"])?;
+    let home = layout::pyvenv_value(prefix, &["home"])?;
     Path::new(&home).parent().map(Path::to_owned)
 }
 

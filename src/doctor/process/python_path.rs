@@ -158,7 +158,7 @@ async fn shadowed(
         Trial::run(ctx, examined, &statements, more),
         Trial::run(ctx, examined, &statements, &[])
     )?;
-    for (statement, why) in with.broken_beside(&without) {
+    for (statement, why) in with.broken_compared_to(&without) {
         let module = statement.trim_start_matches("import ");
         if let Some(one) = found.modules.iter_mut().find(|one| one.module == module) {
             one.broken = Some(why);
@@ -209,7 +209,7 @@ async fn home(ctx: &Context, examined: &ExaminedPrefix) -> std::io::Result<Optio
         Trial::run(ctx, examined, &statements, &more),
         Trial::run(ctx, examined, &statements, &[])
     )?;
-    let broken = with.broken_beside(&without).into_iter().next();
+    let broken = with.broken_compared_to(&without).into_iter().next();
     let Some(own) = without.prefix else { return Ok(None) };
     let prefix = match with.prefix {
         Some(prefix) if prefix == own && broken.is_none() => return Ok(None),

@@ -24,7 +24,7 @@ pub(crate) struct Plugins {
     /// The Qt binding of the environment.
     pub(crate) binding: &'static str,
     /// Files in the folder that the environment's Qt really loaded.
-    pub(crate) taken: Vec<PathBuf>,
+    pub(crate) loaded: Vec<PathBuf>,
     /// Why no window can open with the variable, if it can without it.
     pub(crate) broken: Option<String>,
 }
@@ -62,13 +62,13 @@ pub(super) async fn look(ctx: &Context, examined: &ExaminedPrefix) -> std::io::R
             variable,
             folder,
             binding,
-            taken: with
+            loaded: with
                 .mapped
                 .iter()
                 .filter(|file| file.starts_with(&theirs))
                 .cloned()
                 .collect(),
-            broken: with.broken_beside(&without).into_iter().next().map(|(_, why)| why),
+            broken: with.broken_compared_to(&without).into_iter().next().map(|(_, why)| why),
         });
     }
     Ok(found)

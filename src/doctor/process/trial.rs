@@ -93,7 +93,7 @@ impl Trial {
     }
 
     /// Returns the statements that fail here and succeed in `other`, each with the reason.
-    pub(crate) fn broken_beside(&self, other: &Self) -> Vec<(String, String)> {
+    pub(crate) fn broken_compared_to(&self, other: &Self) -> Vec<(String, String)> {
         if !self.started() && other.started() {
             let why = self.crashed.clone().unwrap_or_default();
             return vec![("python".to_owned(), why)];
@@ -145,11 +145,11 @@ mod tests {
             "words of a module\nmatenv\tprefix\t/e\nmatenv\tstart\timport a\nmatenv\tfailed\timport a\tImportError: undefined symbol\nmatenv\tstart\timport b\nmatenv\tfailed\timport b\tImportError: no b\nmatenv\tmapped\t/x/liba.so\n",
         );
         assert_eq!(
-            bad.broken_beside(&good),
+            bad.broken_compared_to(&good),
             [("import a".to_owned(), "ImportError: undefined symbol".to_owned())]
         );
         assert!(bad.mapped.contains(Path::new("/x/liba.so")));
-        assert_eq!(good.broken_beside(&good), []);
+        assert_eq!(good.broken_compared_to(&good), []);
     }
 
     #[test]
@@ -157,9 +157,9 @@ mod tests {
         let good = Trial::read("matenv\tprefix\t/e\nmatenv\tstart\timport a\nmatenv\tdone\timport a\n");
         let mut bad = Trial::read("matenv\tprefix\t/e\nmatenv\tstart\timport a\n");
         bad.crashed = Some("signal 11 (segmentation fault)".to_owned());
-        assert_eq!(bad.broken_beside(&good)[0].1, "signal 11 (segmentation fault)");
+        assert_eq!(bad.broken_compared_to(&good)[0].1, "signal 11 (segmentation fault)");
         let mut dead = Trial::read("");
         dead.crashed = Some("exit code 127: python: symbol lookup error".to_owned());
-        assert_eq!(dead.broken_beside(&good)[0].0, "python");
+        assert_eq!(dead.broken_compared_to(&good)[0].0, "python");
     }
 }

@@ -30,7 +30,7 @@ pub async fn interpreter(ctx: &Context) -> Result<Interpreter, InstallError> {
         preferred: "3.13".to_owned(),
         supported: ">=3.9".to_owned(),
     };
-    if let Ok(host) = host_python::best(ctx, &any).await {
+    if let Ok(host) = host_python::find_best(ctx, &any).await {
         return Ok(Interpreter::at(host.executable));
     }
     let folder = tempfile::tempdir().map_err(InstallError::Records)?;

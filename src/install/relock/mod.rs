@@ -52,7 +52,7 @@ pub async fn lock(
     let ctx = &without_fallbacks(ctx);
     let (jobs, left_out) = jobs(ctx, wanted)?;
     if jobs.is_empty() {
-        return Err(LockedError::Nothing.into());
+        return Err(LockedError::NothingSelected.into());
     }
     upgrade.check(old)?;
     let python = interpreter(ctx).await?;

@@ -66,7 +66,7 @@ pub struct LabText {
     /// The text of [`LAB_LOCK`].
     pub lock: String,
     /// The text of [`LAB_SIDECAR`].
-    pub beside: String,
+    pub sidecar: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -146,7 +146,7 @@ impl LabLock {
     /// Reads the lock in a lab's folder. Returns `None` if there is none.
     pub fn read(root: &Path) -> Result<Option<Self>, LockError> {
         let path = root.join(LAB_LOCK);
-        let beside = root.join(LAB_SIDECAR);
+        let sidecar = root.join(LAB_SIDECAR);
         let text = |path: &Path| match fs_err::read_to_string(path) {
             Ok(text) => Ok(Some(text)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -162,11 +162,11 @@ impl LabLock {
             path: path.to_owned(),
             because: "the file is missing, but the other file of the lock exists".to_owned(),
         };
-        match (text(&path)?, text(&beside)?) {
+        match (text(&path)?, text(&sidecar)?) {
             (None, None) => Ok(None),
-            (Some(_), None) => Err(lost(&beside)),
+            (Some(_), None) => Err(lost(&sidecar)),
             (None, Some(_)) => Err(lost(&path)),
-            (Some(lock), Some(text)) => Self::parse(&LabText { lock, beside: text }, root).map(Some),
+            (Some(lock), Some(text)) => Self::parse(&LabText { lock, sidecar: text }, root).map(Some),
         }
     }
 
@@ -174,7 +174,7 @@ impl LabLock {
     pub fn write(&self, root: &Path) -> Result<bool, LockError> {
         let text = self.text()?;
         let mut changed = false;
-        for (name, text) in [(LAB_SIDECAR, &text.beside), (LAB_LOCK, &text.lock)] {
+        for (name, text) in [(LAB_SIDECAR, &text.sidecar), (LAB_LOCK, &text.lock)] {
             let path = root.join(name);
             if fs_err::read_to_string(&path).is_ok_and(|there| there == *text) {
                 continue;
@@ -197,21 +197,22 @@ impl LabLock {
             path: root.join(name),
             because,
         };
-        for (name, text) in [(LAB_LOCK, &text.lock), (LAB_SIDECAR, &text.beside)] {
+        for (name, text) in [(LAB_LOCK, &text.lock), (LAB_SIDECAR, &text.sidecar)] {
             if let Some(at) = text.lines().position(|line| line.starts_with("<<<<<<< ")) {
                 let because = format!("line {} is {CONFLICT}", at + 1);
                 return Err(damaged(name, because));
             }
         }
-        let head: Head = serde_json::from_str(&text.beside).map_err(|error| damaged(LAB_SIDECAR, error.to_string()))?;
+        let head: Head =
+            serde_json::from_str(&text.sidecar).map_err(|error| damaged(LAB_SIDECAR, error.to_string()))?;
         if head.schema != SCHEMA {
             return Err(LockError::Newer {
                 path: root.join(LAB_SIDECAR),
                 found: head.schema.to_string(),
             });
         }
-        let beside: Sidecar =
-            serde_json::from_str(&text.beside).map_err(|error| damaged(LAB_SIDECAR, error.to_string()))?;
+        let sidecar: Sidecar =
+            serde_json::from_str(&text.sidecar).map_err(|error| damaged(LAB_SIDECAR, error.to_string()))?;
         let path = root.join(LAB_LOCK);
         let file = LockFile::from_str_with_base_directory(&text.lock, None).map_err(|error| match error {
             ParseCondaLockError::IncompatibleVersion { lock_file_version, .. } => LockError::Newer {
@@ -221,9 +222,9 @@ impl LabLock {
             other => damaged(LAB_LOCK, crate::names::causes::chain(&other)),
         })?;
         let mut entries = Vec::new();
-        for one in beside.environments {
+        for one in sidecar.environments {
             entries.push(
-                one.into_entry(&beside.files, &file)
+                one.into_entry(&sidecar.files, &file)
                     .map_err(|because| damaged(LAB_LOCK, because))?,
             );
         }
@@ -255,13 +256,13 @@ impl LabLock {
             .iter()
             .map(|entry| SidecarEntry::of(entry, &mut files))
             .collect();
-        let beside = Sidecar {
+        let sidecar = Sidecar {
             schema: SCHEMA,
             environments,
             files,
         };
-        let beside = serde_json::to_string_pretty(&beside).map_err(|error| written(error.to_string()))? + "\n";
-        Ok(LabText { lock, beside })
+        let sidecar = serde_json::to_string_pretty(&sidecar).map_err(|error| written(error.to_string()))? + "\n";
+        Ok(LabText { lock, sidecar })
     }
 }
 

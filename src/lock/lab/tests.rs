@@ -104,7 +104,7 @@ fn a_changed_file_is_reported() {
     let numpy = hex::encode([5_u8; 32]);
     insta::assert_snapshot!(changed(&|text| text.lock = text.lock.replace(&numpy, &"ef".repeat(32))),
         @"lab/matenv.lock is damaged: sleap-cpu for linux-64: the two files have different wheels of `numpy`");
-    insta::assert_snapshot!(changed(&|text| text.beside = text.beside.replace(&numpy, &"ef".repeat(32))),
+    insta::assert_snapshot!(changed(&|text| text.sidecar = text.sidecar.replace(&numpy, &"ef".repeat(32))),
         @"lab/matenv.lock is damaged: sleap-cpu for linux-64: the two files have different wheels of `numpy`");
     insta::assert_snapshot!(changed(&|text| text.lock = text.lock.replace("torch.example.org", "evil.example.org")),
         @"lab/matenv.lock is damaged: sleap-cpu for linux-64: the two files have different locations for `torch`");
@@ -112,11 +112,11 @@ fn a_changed_file_is_reported() {
         @"lab/matenv.lock is damaged: sleap-cpu for linux-64: the wheel of `numpy` is missing");
     insta::assert_snapshot!(changed(&|text| text.lock = text.lock.replacen("version: ", "version: 9", 1)),
         @"lab/matenv.lock has format version 97, which this version of matenv cannot read");
-    insta::assert_snapshot!(changed(&|text| text.beside = text.beside.replacen("\"schema\": 1", "\"schema\": 2", 1)),
+    insta::assert_snapshot!(changed(&|text| text.sidecar = text.sidecar.replacen("\"schema\": 1", "\"schema\": 2", 1)),
         @"lab/matenv-lock.json has format version 2, which this version of matenv cannot read");
     insta::assert_snapshot!(changed(&|text| text.lock.insert_str(0, "<<<<<<< HEAD\n")), @"lab/matenv.lock is damaged: line 1 is a git merge conflict marker");
     insta::assert_snapshot!(changed(&|text| text.lock.truncate(text.lock.len() / 2)), @"lab/matenv.lock is damaged: expected at least `conda`, `conda_source`, or `pypi` field");
-    insta::assert_snapshot!(changed(&|text| text.beside.truncate(text.beside.len() / 2)), @"lab/matenv-lock.json is damaged: EOF while parsing an object at line 68 column 13");
+    insta::assert_snapshot!(changed(&|text| text.sidecar.truncate(text.sidecar.len() / 2)), @"lab/matenv-lock.json is damaged: EOF while parsing an object at line 68 column 13");
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn cut_files_and_flipped_bytes_never_panic_or_change_the_lock() {
         if let Ok(text) = String::from_utf8(flipped) {
             let text = LabText {
                 lock: text,
-                beside: good.beside.clone(),
+                sidecar: good.sidecar.clone(),
             };
             // A byte of a comment or of a field that the installation does not use may change.
             if let Ok(lock) = parse(&text) {

@@ -227,7 +227,7 @@ pub enum CheckoutError {
 }
 
 /// Gets `source` for `profile`: inspects the folder, or clones the repository at its revision below `src`.
-pub async fn check_out(
+pub async fn get_source(
     ctx: &Context,
     manifest: &Manifest,
     profile: ProfileName,

@@ -9,7 +9,7 @@ use rattler_conda_types::{Channel, MatchSpec, subdir::Subdir};
 use rattler_repodata_gateway::{ChannelConfig, Gateway, RepoData, SourceConfig, fetch::CacheAction};
 use url::Url;
 
-use super::{CondaError, link::disk_is_in_the_way};
+use super::{CondaError, link::is_disk_error};
 use crate::{
     context::{Context, sources::SourceName},
     names::causes::chain,
@@ -20,7 +20,7 @@ use crate::{
 ///
 /// # Errors
 /// The channel does not answer or requires credentials, or its URL is invalid.
-pub(super) async fn reached(ctx: &Context, name: SourceName, subdir: Subdir) -> Result<Url, CondaError> {
+pub(super) async fn reachable_url(ctx: &Context, name: SourceName, subdir: Subdir) -> Result<Url, CondaError> {
     let url = ctx.settings.sources.channel(name).map_err(|source| CondaError::Url {
         channel: name.to_string(),
         source,
@@ -84,7 +84,7 @@ pub(super) async fn records(
         .recursive(true)
         .await
         .map_err(|source| {
-            if disk_is_in_the_way(&source) {
+            if is_disk_error(&source) {
                 CondaError::Cache {
                     folder: ctx.settings.rattler_cache.clone(),
                     source: Box::new(source),

@@ -61,7 +61,7 @@ fn render_list(seen: &[String]) -> String {
 
 /// Returns the best CPython of this machine within `wanted`. A complete standard library counts first, then the
 /// preferred minor version, then the newest version.
-pub async fn best(ctx: &Context, wanted: &PythonRange) -> Result<HostPython, CondaError> {
+pub async fn find_best(ctx: &Context, wanted: &PythonRange) -> Result<HostPython, CondaError> {
     let answers = ctx.shared.interpreters.answers(ctx).await;
     let mut usable = Vec::new();
     let mut refused = BTreeSet::new();

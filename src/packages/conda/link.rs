@@ -89,7 +89,7 @@ fn failed(prefix: &Path, cache: &Path, error: InstallerError) -> CondaError {
         InstallerError::FailedToFetch(package, source) => {
             let text = chain(&source).to_lowercase();
             let says = |phrases: &[&str]| phrases.iter().any(|phrase| text.contains(phrase));
-            if disk_is_in_the_way(&source) {
+            if is_disk_error(&source) {
                 CondaError::Cache {
                     folder: cache.to_owned(),
                     source: Box::new(source),
@@ -148,7 +148,7 @@ const DAMAGED: [&str; 12] = [
 ];
 
 /// Returns whether `error` or one of its sources is a disk error: full, over quota, read-only or no permission.
-pub(super) fn disk_is_in_the_way(error: &(dyn Error + 'static)) -> bool {
+pub(super) fn is_disk_error(error: &(dyn Error + 'static)) -> bool {
     use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     let mut at = Some(error);
     while let Some(error) = at {

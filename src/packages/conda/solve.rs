@@ -35,7 +35,7 @@ pub async fn solve(ctx: &Context, plan: &Plan, keep: &[RepoDataRecord]) -> Resul
     })?;
     let mut urls = Vec::new();
     for name in &plan.channels {
-        match channel::reached(ctx, *name, subdir).await {
+        match channel::reachable_url(ctx, *name, subdir).await {
             Ok(url) => urls.push(url),
             Err(CondaError::Unreachable { channel, because }) if ctx.settings.host_python => {
                 let text = format!(
@@ -76,7 +76,7 @@ pub async fn solve_for(
 ) -> Result<Solved, CondaError> {
     let mut urls = Vec::new();
     for name in &plan.channels {
-        urls.push(channel::reached(ctx, *name, target.subdir).await?);
+        urls.push(channel::reachable_url(ctx, *name, target.subdir).await?);
     }
     let offered = target.virtual_packages(&plan.backend);
     from_channels(ctx, plan, target.subdir, &urls, &offered, keep).await
@@ -142,7 +142,7 @@ async fn from_host(ctx: &Context, plan: &Plan, subdir: Subdir) -> Result<Solved,
         .collect::<Result<Vec<_>, _>>()?;
     // Two environments may use the same interpreter, and then the same local channel.
     let _alone = ctx.shared.tools.lock().await;
-    let host = host_python::best(ctx, &plan.python).await?;
+    let host = host_python::find_best(ctx, &plan.python).await?;
     let url = host_python::pack(ctx, &host, subdir).await?;
     let specs = [parse(&format!("python =={}", host.version))?];
     let available = channel::records(ctx, &[url], subdir, &specs).await?;
@@ -162,7 +162,7 @@ pub async fn fetch_tool(ctx: &Context, spec: &str, prefix: &Path) -> Result<(), 
     let Some(subdir) = Subdir::current() else {
         return Err(CondaError::OnlyInChannel { spec: spec.to_owned() });
     };
-    let url = channel::reached(ctx, SourceName::CondaForge, subdir).await?;
+    let url = channel::reachable_url(ctx, SourceName::CondaForge, subdir).await?;
     let specs = [parse(spec)?];
     let available = channel::records(ctx, &[url], subdir, &specs).await?;
     let records = run_solver(None, &virtual_packages(ctx, subdir)?, &[], &available, &specs)?;

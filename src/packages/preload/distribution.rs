@@ -67,7 +67,7 @@ fn lines(list: &[PathBuf]) -> String {
 
 /// Returns the files that the hook of a prefix opens, in order; empty if there is no hook.
 #[must_use]
-pub fn installed(prefix: &Path) -> Vec<PathBuf> {
+pub fn installed_libraries(prefix: &Path) -> Vec<PathBuf> {
     let Some(site_packages) = layout::site_packages_of(prefix) else {
         return Vec::new();
     };

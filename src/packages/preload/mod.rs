@@ -9,7 +9,7 @@
 mod distribution;
 mod present;
 
-pub use distribution::installed;
+pub use distribution::installed_libraries;
 pub use present::Present;
 
 use std::path::{Path, PathBuf};

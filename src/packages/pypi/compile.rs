@@ -9,7 +9,7 @@ use super::{
     project::{self, Project},
     pylock,
     resolve::{has_torch, places, with_sizes},
-    watch::watched,
+    watch::run_and_report,
 };
 use crate::{
     context::{Context, event::Stage, sources::SourceName},
@@ -189,7 +189,7 @@ impl Compile<'_> {
         if ctx.settings.offline {
             job = job.args(["--offline"]);
         }
-        let ended = watched(ctx, Stage::Resolve, job).await?;
+        let ended = run_and_report(ctx, Stage::Resolve, job).await?;
         if !ended.success() {
             return Err(PypiError::of_uv(request.folder, ended.how(), &ended.stderr).about(request.plan));
         }

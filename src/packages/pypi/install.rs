@@ -8,7 +8,7 @@ use super::{
     environment,
     project::{self, Project},
     source,
-    watch::{watched, watched_downloads},
+    watch::{run_and_report, watched_downloads},
 };
 use crate::{
     context::{
@@ -92,7 +92,7 @@ async fn install_wheels(
             }
             None => "requirements.txt",
         };
-        let ended = watched(ctx, Stage::Wheels, job(list).args(["--offline"])).await?;
+        let ended = run_and_report(ctx, Stage::Wheels, job(list).args(["--offline"])).await?;
         if ended.success() {
             return Ok(());
         }

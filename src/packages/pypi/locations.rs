@@ -10,7 +10,7 @@ use super::{
     environment,
     project::{self, Project},
     pylock,
-    watch::watched,
+    watch::run_and_report,
 };
 use crate::{
     context::{Context, event::Stage, sources::SourceName},
@@ -68,7 +68,7 @@ pub async fn locations(
     if ctx.settings.offline {
         job = job.args(["--offline"]);
     }
-    let ended = watched(ctx, Stage::Resolve, job).await?;
+    let ended = run_and_report(ctx, Stage::Resolve, job).await?;
     if !ended.success() {
         return Err(PypiError::of_uv(files.folder(), ended.how(), &ended.stderr));
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{PypiError, Uv, compile::hashed, environment, project::Project, watch::watched};
+use super::{PypiError, Uv, compile::hashed, environment, project::Project, watch::run_and_report};
 use crate::{
     context::{Context, event::Stage},
     files::layout,
@@ -51,7 +51,7 @@ async fn install_project(
     if ctx.settings.offline {
         job = job.args(["--offline"]);
     }
-    let ended = watched(ctx, Stage::Wheels, job.args([&checkout.path])).await?;
+    let ended = run_and_report(ctx, Stage::Wheels, job.args([&checkout.path])).await?;
     if ended.success() {
         Ok(())
     } else {

@@ -24,7 +24,7 @@ use crate::{
 
 /// Runs uv and reports its output line by line.
 #[tracing::instrument(name = "uv", skip_all, fields(%stage))]
-pub(super) async fn watched(ctx: &Context, stage: Stage, job: Job) -> Result<Ended, PypiError> {
+pub(super) async fn run_and_report(ctx: &Context, stage: Stage, job: Job) -> Result<Ended, PypiError> {
     let events = ctx.events.clone();
     let mut ended = job
         .run_with(|line| {
