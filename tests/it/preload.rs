@@ -176,7 +176,7 @@ fn libraries_are_loaded_by_path_in_order_and_before_those_on_the_library_path() 
         .map(|path| fixture.site_packages().join(path))
         .collect();
     assert_eq!(
-        preload::installed(&fixture.prefix()),
+        preload::installed_libraries(&fixture.prefix()),
         read,
         "the list for the benchmark"
     );
@@ -322,7 +322,7 @@ fn an_environment_for_a_gpu_gets_the_hook_and_one_for_the_cpu_does_not() {
         ];
         let install = ["install", "demo", "--no-verify", "--no-bench", "--profile", profile];
         env.matenv(&[&install[..], &place].concat()).exits(0);
-        let list = preload::installed(&env.home().join(".matenv/envs/demo"));
+        let list = preload::installed_libraries(&env.home().join(".matenv/envs/demo"));
         let names: Vec<_> = list.iter().map(|path| path.file_name().unwrap()).collect();
         assert_eq!(names, expected, "{profile}");
         env.demo();
