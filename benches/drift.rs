@@ -81,7 +81,7 @@ fn timed(generation: &Generation, what: &str) {
     let mut times: Vec<Duration> = (0..ROUNDS)
         .map(|_| {
             let started = Instant::now();
-            assert_eq!(Drift::of(generation), None, "{what}");
+            assert_eq!(Drift::detect(generation), None, "{what}");
             started.elapsed()
         })
         .collect();

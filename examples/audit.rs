@@ -15,7 +15,7 @@ fn main() -> ExitCode {
     let subject = match arguments.as_slice() {
         [_] => Some(Subject::cpu()),
         [_, profile, backend] => match (profile.parse(), backend.parse()) {
-            (Ok(profile), Ok(backend)) => Some(Subject::of(profile, &backend, Vec::new())),
+            (Ok(profile), Ok(backend)) => Some(Subject::new(profile, &backend, Vec::new())),
             _ => None,
         },
         _ => None,
@@ -24,7 +24,7 @@ fn main() -> ExitCode {
         eprintln!("usage: audit [--deep] PREFIX [PROFILE BACKEND]");
         return ExitCode::from(2);
     };
-    let depth = Depth::of(!options.is_empty());
+    let depth = Depth::from_flag(!options.is_empty());
     let started = Instant::now();
     let found = match audit::audit(Path::new(prefix), "ENV", &subject, depth) {
         Ok(found) => found.findings,

@@ -89,7 +89,7 @@ impl Inventory {
             ..
         } = &*installed;
         let ((tree, mut files), (gpu, lock)) = rayon::join(
-            || rayon::join(|| Tree::read(prefix), || Ownership::of(distributions, conda)),
+            || rayon::join(|| Tree::read(prefix), || Ownership::from_packages(distributions, conda)),
             || rayon::join(|| GpuLibraries::read(prefix, subject), || lock(prefix)),
         );
         let of_conda = !conda.is_empty();
@@ -166,7 +166,7 @@ impl Inventory {
     pub(crate) fn installers(&self) -> Option<Installers<'_>> {
         // An environment that is still being installed already has a lock.
         let ours = self.made.is_some() || self.lock.is_some() || self.damaged_lock.is_some();
-        (!ours).then(|| Installers::of(self))
+        (!ours).then(|| Installers::from_inventory(self))
     }
 
     /// Shortens a path: relative to `site-packages` if it is in there, otherwise unchanged.
@@ -194,7 +194,7 @@ fn lock(prefix: &Path) -> (Option<Lock>, Option<String>) {
 #[cfg(test)]
 impl Inventory {
     /// Creates an inventory from METADATA texts, for tests of the faults.
-    pub(crate) fn of(texts: &[&str]) -> Self {
+    pub(crate) fn from_metadata(texts: &[&str]) -> Self {
         Self {
             env: Some("sleap".to_owned()),
             made: "sleap".parse().ok(),
@@ -219,7 +219,7 @@ impl Inventory {
         Self {
             env: None,
             made: None,
-            ..Self::of(&[texts, &["Name: pip\nVersion: 26.0\n"]].concat())
+            ..Self::from_metadata(&[texts, &["Name: pip\nVersion: 26.0\n"]].concat())
         }
     }
 }

@@ -100,7 +100,7 @@ pub enum Depth {
 impl Depth {
     /// Returns [`Depth::Content`] if `deep`, otherwise [`Depth::Structure`].
     #[must_use]
-    pub fn of(deep: bool) -> Self {
+    pub fn from_flag(deep: bool) -> Self {
         if deep { Self::Content } else { Self::Structure }
     }
 }
@@ -110,13 +110,18 @@ impl Depth {
 /// # Errors
 /// Fails if there is no Python or a folder cannot be read.
 pub fn audit(prefix: &Path, env: &str, subject: &Subject, depth: Depth) -> Result<Audit, AuditError> {
-    Ok(look(Arc::new(Installed::read(prefix)?), Some(env), subject, depth))
+    Ok(audit_installed(
+        Arc::new(Installed::read(prefix)?),
+        Some(env),
+        subject,
+        depth,
+    ))
 }
 
 /// Checks the files of installed packages. `env` is the argument of `matenv install` that creates this environment, or
 /// a similar one.
 #[must_use]
-pub fn look(installed: Arc<Installed>, env: Option<&str>, subject: &Subject, depth: Depth) -> Audit {
+pub fn audit_installed(installed: Arc<Installed>, env: Option<&str>, subject: &Subject, depth: Depth) -> Audit {
     let inventory = Inventory::inspect(installed, env, subject, depth);
     let mut findings = faults::detect(&inventory);
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));

@@ -76,7 +76,7 @@ pub struct Ownership {
 impl Ownership {
     /// Collects the records. Skips distributions that a conda package installed: their own RECORD was written before
     /// conda's tools changed the files.
-    pub(super) fn of(distributions: &[Distribution], conda: &[CondaPackage]) -> Self {
+    pub(super) fn from_packages(distributions: &[Distribution], conda: &[CondaPackage]) -> Self {
         let mut ownership = Self::default();
         for package in conda {
             ownership.add(&package.name, &package.version, true, &package.files);
@@ -143,7 +143,7 @@ impl Ownership {
         for one in published {
             let owner = self.claims.get(&one.path).and_then(|claims| claims.first());
             let same = if deep {
-                Published::of(tree, &one.path) == *one
+                Published::from_file(tree, &one.path) == *one
             } else {
                 tree.get(&one.path).map(|entry| entry.size) == one.size
             };
@@ -162,7 +162,7 @@ impl Ownership {
         let suspect = |(owner, path): (usize, &String)| Suspect {
             package: self.owners[owner].name.clone(),
             conda: self.owners[owner].conda,
-            there: Published::of(tree, path),
+            there: Published::from_file(tree, path),
         };
         missing.chain(differing).map(suspect).collect()
     }

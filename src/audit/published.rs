@@ -24,7 +24,7 @@ pub struct Published {
 
 impl Published {
     /// Reads the current state of the file at `path`, relative to the prefix.
-    pub(super) fn of(tree: &Tree, path: &str) -> Self {
+    pub(super) fn from_file(tree: &Tree, path: &str) -> Self {
         let size = tree.get(path).map(|entry| entry.size);
         let digest = size.and_then(|_| compute_file_digest::<Sha256>(tree.path(path)).ok());
         Self {

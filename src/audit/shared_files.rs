@@ -51,7 +51,7 @@ impl SharedFiles {
     /// # Panics
     /// Never in a released program: the data file is compiled in and a test reads it.
     #[must_use]
-    pub fn of(file: &str, packages: &[&str]) -> Option<&'static Self> {
+    pub fn find(file: &str, packages: &[&str]) -> Option<&'static Self> {
         SHARED.iter().find(|row| {
             let one_of = |package: &&str| row.packages.iter().any(|pattern| pattern.matches(package));
             row.files.iter().any(|pattern| pattern.matches(file))
@@ -77,9 +77,9 @@ mod tests {
 
     #[test]
     fn rows_apply_only_to_their_packages() {
-        assert!(SharedFiles::of("PySide6/_config.py", &["pyside6-addons", "pyside6"]).is_some());
-        assert!(SharedFiles::of("PySide6/_config.py", &["pyside6-addons", "other"]).is_none());
-        assert!(SharedFiles::of("tests/__init__.py", &["one", "other"]).is_some());
-        assert!(SharedFiles::of("cv2/__init__.py", &["opencv-python", "opencv-contrib-python-headless"]).is_none());
+        assert!(SharedFiles::find("PySide6/_config.py", &["pyside6-addons", "pyside6"]).is_some());
+        assert!(SharedFiles::find("PySide6/_config.py", &["pyside6-addons", "other"]).is_none());
+        assert!(SharedFiles::find("tests/__init__.py", &["one", "other"]).is_some());
+        assert!(SharedFiles::find("cv2/__init__.py", &["opencv-python", "opencv-contrib-python-headless"]).is_none());
     }
 }

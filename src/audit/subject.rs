@@ -35,7 +35,7 @@ impl Subject {
     /// Creates the subject of a plan. If ONNX Runtime runs on the CPU, only the libraries of torch count.
     #[must_use]
     pub fn from_plan(plan: &Plan) -> Self {
-        let mut subject = Self::of(plan.profile, &plan.backend, plan.cards.clone());
+        let mut subject = Self::new(plan.profile, &plan.backend, plan.cards.clone());
         if plan
             .providers
             .first()
@@ -48,7 +48,7 @@ impl Subject {
 
     /// Creates a subject for a profile, a backend and GPUs, with the libraries listed in `profiles/libraries.toml`.
     #[must_use]
-    pub fn of(profile: ProfileName, backend: &Backend, cards: Vec<ComputeCapability>) -> Self {
+    pub fn new(profile: ProfileName, backend: &Backend, cards: Vec<ComputeCapability>) -> Self {
         match (profile, backend.cuda_major()) {
             (ProfileName::Cpu, _) | (_, None) => Self::cpu(),
             (ProfileName::Gpu | ProfileName::GpuTrt, Some(major)) => Self {
@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn only_a_gpu_profile_on_a_cuda_backend_needs_libraries() {
-        let of = |profile, backend: &str| Subject::of(profile, &backend.parse().expect("a backend"), Vec::new()).cuda;
+        let of = |profile, backend: &str| Subject::new(profile, &backend.parse().expect("a backend"), Vec::new()).cuda;
         assert_eq!(of(ProfileName::Gpu, "cu130"), Some(13));
         assert_eq!(of(ProfileName::GpuTrt, "cu128"), Some(12));
         assert_eq!(of(ProfileName::Gpu, "cpu"), None);

@@ -41,7 +41,7 @@ impl Substitute {
     ///
     /// # Panics
     /// Never in a released program: the data file is compiled in and a test reads it.
-    pub fn of(name: &str) -> impl Iterator<Item = &'static str> {
+    pub fn names_for(name: &str) -> impl Iterator<Item = &'static str> {
         let listed = STAND_INS.iter().filter(move |row| row.name == name);
         let listed = listed.flat_map(|row| row.by.iter().map(String::as_str));
         // A GPU variant also runs on the CPU, but not the other way around.
@@ -72,8 +72,8 @@ mod tests {
 
     #[test]
     fn the_cpu_runtime_does_not_replace_a_gpu_runtime() {
-        assert!(Substitute::of("onnxruntime").any(|name| name == "onnxruntime-gpu"));
-        assert_eq!(Substitute::of("onnxruntime-gpu").next(), None);
-        assert_eq!(Substitute::of("numpy").next(), None);
+        assert!(Substitute::names_for("onnxruntime").any(|name| name == "onnxruntime-gpu"));
+        assert_eq!(Substitute::names_for("onnxruntime-gpu").next(), None);
+        assert_eq!(Substitute::names_for("numpy").next(), None);
     }
 }

@@ -17,7 +17,7 @@ const DRIVER: &str = "install or update the NVIDIA driver (`nvidia-smi` shows it
 const REINSTALL: &str = "reinstall the environment with `--force`";
 
 /// Returns the cause of a failure on `provider`, from its error message, or `None` if the cause is unknown.
-pub(super) fn of(message: &str, provider: ExecutionProvider) -> Option<Cause> {
+pub(super) fn find_cause(message: &str, provider: ExecutionProvider) -> Option<Cause> {
     if let Some(library) = missing_library(message) {
         if is_of_the_driver(library) {
             return Some(host(format!("this machine has no NVIDIA driver ({library})"), DRIVER));
@@ -112,7 +112,7 @@ mod tests {
     use crate::names::ExecutionProvider;
 
     fn explain(message: &str, provider: ExecutionProvider) -> (String, Scope) {
-        let cause = of(message, provider).expect("a known cause");
+        let cause = find_cause(message, provider).expect("a known cause");
         assert!(!cause.remedy.is_empty());
         (cause.message, cause.scope)
     }
@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn unknown_messages_have_no_cause() {
         assert_eq!(
-            of(
+            find_cause(
                 "Load model from broken.onnx failed: Protobuf parsing failed.",
                 ExecutionProvider::Cuda
             ),

@@ -127,7 +127,7 @@ fn illegal_instruction(ended: &Ended) -> bool {
 pub(super) fn from_failure(failure: Failure, asked: &Request) -> Result<Finding, BenchError> {
     match failure {
         Failure::Runtime { doing, message } => {
-            let (says, remedy, scope) = match cause::of(&message, asked.provider) {
+            let (says, remedy, scope) = match cause::find_cause(&message, asked.provider) {
                 Some(cause) => (format!(": {}", cause.message), cause.remedy, cause.scope),
                 None => (
                     String::new(),

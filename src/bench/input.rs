@@ -50,7 +50,7 @@ pub(super) struct Input {
 
 impl Input {
     /// Reads an input from the metadata of a model.
-    pub(super) fn of(outlet: &Outlet) -> Result<Self, Failure> {
+    pub(super) fn from_outlet(outlet: &Outlet) -> Result<Self, Failure> {
         let name = outlet.name().to_owned();
         let ValueType::Tensor {
             ty,

@@ -257,7 +257,7 @@ fn inputs_of(environment: &Environment, model: &Path) -> Result<Vec<Input>, Fail
             .commit_from_file(model)
     };
     let session = open().map_err(during("read the model"))?;
-    session.inputs().iter().map(Input::of).collect()
+    session.inputs().iter().map(Input::from_outlet).collect()
 }
 
 /// Creates a session that uses only the requested provider, with fixed axes, and that profiles its first run.

@@ -42,7 +42,7 @@ pub fn render_overview(environments: &[Row<'_>]) -> String {
 }
 
 fn cells(row: &Row<'_>, certificate: &Certificate) -> [String; 8] {
-    let probes = Tally::of(&certificate.verification.probes);
+    let probes = Tally::count(&certificate.verification.probes);
     let skipped = match probes.skipped {
         0 => String::new(),
         some => format!(", {some} skipped"),

@@ -160,7 +160,7 @@ fn probes(certificate: &Certificate) -> String {
     if probes.is_empty() {
         return "not run".to_owned();
     }
-    Tally::of(probes).words("")
+    Tally::count(probes).describe("")
 }
 
 fn explain(fallback: Fallback) -> &'static str {

@@ -73,7 +73,7 @@ impl About {
 
 impl Folder {
     fn measure(name: &'static str, path: PathBuf) -> Self {
-        let Size { bytes, files } = Size::of(&path);
+        let Size { bytes, files } = Size::measure(&path);
         Self {
             name,
             path,

@@ -48,7 +48,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     };
     let read = args.hardware.read()?.zip(args.hardware.file.clone());
     let described = read.map(|(hardware, file)| TargetMachine { hardware, file });
-    let depth = Depth::of(args.deep);
+    let depth = Depth::from_flag(args.deep);
     let found = session.block_on(doctor::examine(
         &session.ctx,
         &target,

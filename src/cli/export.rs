@@ -73,10 +73,10 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     };
     let entry = export::select(&entries, &args.env, &wanted)?;
     let python = match &installed {
-        Some(generation) => Interpreter::at(layout::python(&generation.prefix)),
+        Some(generation) => Interpreter::from_path(layout::python(&generation.prefix)),
         None if args.format == Format::Pylock => session.block_on(relock::interpreter(&session.ctx))?,
         // Only a pylock needs an interpreter, to ask an index for the URLs of its files.
-        None => Interpreter::at(PathBuf::new()),
+        None => Interpreter::from_path(PathBuf::new()),
     };
     let text = session.block_on(export::export(
         &session.ctx,

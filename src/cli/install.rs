@@ -324,7 +324,7 @@ fn render_dry_run(rehearsal: &DryRun) -> String {
     } else {
         format!("{} packages: {}", rehearsal.packages.len(), rehearsal.need.describe())
     };
-    let places: Vec<String> = rehearsal.places.iter().map(FolderFacts::words).collect();
+    let places: Vec<String> = rehearsal.places.iter().map(FolderFacts::describe).collect();
     let plan = super::plan::table(&rehearsal.plan);
     format!("{plan}  {doing}\n  {}\n", places.join("\n  "))
 }

@@ -81,7 +81,7 @@ pub(super) fn warn_of_changes(generations: &[Generation], session: &Session) -> 
         .iter()
         .zip(machine)
         .map(|(generation, machine)| {
-            let drift = Drift::of(generation);
+            let drift = Drift::detect(generation);
             if let Some(drift) = &drift {
                 session.ctx.events.warn(drift.sentence(generation));
             }

@@ -75,7 +75,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     let planned = selected(&args.env, args.name.as_ref(), session)?
         .into_iter()
         .map(
-            |one| match install::plan(&session.ctx, one.manifest, &request.of(&one)) {
+            |one| match install::plan(&session.ctx, one.manifest, &request.for_selected(&one)) {
                 Ok(plan) => Ok(Ok((install::known_size(&session.ctx, &plan), plan))),
                 Err(InstallError::Plan(PlanError::Unsupported(refused))) => Ok(Err(refused)),
                 Err(error) => Err(error),

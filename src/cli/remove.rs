@@ -34,7 +34,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     super::info::found(&args.env, session)?;
     let settings = &session.ctx.settings;
     // The menu entry goes first: if that fails, the command can be run again, as the environment still exists.
-    let menu = Menu::of(settings).remove(&args.env)?;
+    let menu = Menu::from_settings(settings).remove(&args.env)?;
     let removed: Removed = session.block_on(async {
         let store = Store::open(settings)?;
         let _held = store.lock(&session.ctx.events, &args.env).await?;

@@ -28,7 +28,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     let wanted = Prove {
         probes: true,
         bench: false,
-        depth: Depth::of(args.deep),
+        depth: Depth::from_flag(args.deep),
         model_dir: args.model_dir.clone(),
     };
     let certificate = session.block_on(install::prove_again(&session.ctx, &generation, &wanted))?;

@@ -146,7 +146,7 @@ async fn examine_prefix(
         blocking(move || {
             rayon::join(
                 || installed.map(|installed| files(&settings, &examined, installed, depth, described.as_ref())),
-                || PrefixFacts::look(&settings, &examined),
+                || PrefixFacts::inspect(&settings, &examined),
             )
         })
     };
@@ -238,7 +238,7 @@ fn files(
         }
     };
     described.inspect(|described| described.serve(&mut subject));
-    audit::look(installed, env.as_deref(), &subject, depth).findings
+    audit::audit_installed(installed, env.as_deref(), &subject, depth).findings
 }
 
 /// Runs the environment's own probes; for a foreign prefix, the probes of the manifest that matches it.

@@ -31,7 +31,7 @@ pub(super) fn subject(installed: &Installed, hardware: &Hardware) -> Subject {
         return Subject::cpu();
     };
     let cards = gpus.iter().filter_map(|gpu| gpu.compute_capability).collect();
-    let mut subject = Subject::of(ProfileName::Gpu, &backend, cards);
+    let mut subject = Subject::new(ProfileName::Gpu, &backend, cards);
     if !runtime_on_cuda {
         subject.libraries.clear();
     }

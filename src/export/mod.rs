@@ -171,7 +171,7 @@ pub fn from_lab(lab: Option<&Lab>, env: &EnvName) -> Result<Vec<LabEntry>, Expor
         return Ok(Vec::new());
     };
     let lock = LabLock::read(&lab.root)?.unwrap_or_default();
-    Ok(lock.of(env).cloned().collect())
+    Ok(lock.entries_of(env).cloned().collect())
 }
 
 /// Writes `entry` in that format. `python` is the interpreter for uv, if the machine's index has to be queried. A recipe also

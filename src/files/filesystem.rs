@@ -42,7 +42,7 @@ impl Filesystem {
     /// # Errors
     /// If the filesystem cannot be queried.
     #[cfg(not(unix))]
-    pub fn of(folder: &Path) -> std::io::Result<Self> {
+    pub fn at_path(folder: &Path) -> std::io::Result<Self> {
         use std::hash::{DefaultHasher, Hash as _, Hasher as _};
         let existing = folder.ancestors().find(|path| path.exists()).unwrap_or(folder);
         let mut hasher = DefaultHasher::new();

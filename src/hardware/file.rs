@@ -95,7 +95,7 @@ impl Hardware {
                 triple: hardware.triple,
             });
         }
-        if let Some(Err(source)) = hardware.cuda_driver.as_deref().map(CudaVersion::told) {
+        if let Some(Err(source)) = hardware.cuda_driver.as_deref().map(CudaVersion::from_driver) {
             return Err(HardwareFileError::CudaDriver {
                 path: path.to_owned(),
                 source,

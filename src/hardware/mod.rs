@@ -149,7 +149,7 @@ impl Hardware {
             }
             return;
         }
-        match CudaVersion::told(given) {
+        match CudaVersion::from_driver(given) {
             Ok(version) => {
                 self.cuda_driver = Some(version.to_string());
                 self.driver_problem = None;
@@ -175,7 +175,7 @@ impl Hardware {
         let reported = self
             .cuda_driver
             .as_deref()
-            .and_then(|version| CudaVersion::told(version).ok());
+            .and_then(|version| CudaVersion::from_driver(version).ok());
         let by_driver = || {
             let driver = self.nvidia_driver.as_deref()?.parse().ok()?;
             Backends::table().served_by(&driver, self.has_windows_driver())

@@ -37,7 +37,7 @@ pub async fn install_batch(
     check_sources(selected, request)?;
     let alone = selected.len() == 1;
     let made = join_all(selected.iter().map(|selected| async move {
-        let (env, manifest, request) = (selected.env.clone(), selected.manifest, &request.of(selected));
+        let (env, manifest, request) = (selected.env.clone(), selected.manifest, &request.for_selected(selected));
         let ctx = if alone { ctx.clone() } else { ctx.about(&env) };
         let mut result = Box::pin(install(&ctx, manifest, request)).await;
         let good = matches!(&result, Ok(installed) if installed.certificate.verdict() == Verdict::Good);
@@ -68,7 +68,7 @@ pub async fn dry_run_batch(
             [_] => ctx.clone(),
             _ => ctx.about(&one.env),
         };
-        rehearsals.push(Box::pin(dry_run(&ctx, one.manifest, &request.of(one))).await?);
+        rehearsals.push(Box::pin(dry_run(&ctx, one.manifest, &request.for_selected(one))).await?);
     }
     Ok(rehearsals)
 }
@@ -99,7 +99,7 @@ pub fn keep_supported<'a>(
     let mut supported = Vec::new();
     let mut refused = None;
     for one in selected {
-        match plan(ctx, one.manifest, &request.of(&one)) {
+        match plan(ctx, one.manifest, &request.for_selected(&one)) {
             Ok(_) => supported.push(one),
             Err(InstallError::Plan(error @ PlanError::Unsupported(_))) => {
                 ctx.events.note(format!("skipping {}: {error}", one.env));

@@ -9,7 +9,7 @@ use super::{
     Clock, InstallError, Machine, Prove, altered,
     locate::{Located, Packages, locate, wheels},
     machine::absent,
-    prove::{look, prove_audited},
+    prove::{audit_prefix, prove_audited},
     records::write_records,
 };
 use crate::{
@@ -94,7 +94,7 @@ async fn attempt(
     let located = fill(ctx, clock, store, staged, recipe).await?;
     let mut audit = None;
     if prove.probes {
-        let mut seen = look(ctx, clock, plan, &staged.prefix, Depth::Content).await?;
+        let mut seen = audit_prefix(ctx, clock, plan, &staged.prefix, Depth::Content).await?;
         if !seen.suspects.is_empty() {
             let wheels = &located.lock.pypi.wheels;
             if dropped.is_none() {
@@ -109,7 +109,7 @@ async fn attempt(
             let published = published(ctx, &seen, wheels, &fetched);
             if !published.is_empty() {
                 Published::write(&published, &staged.prefix).map_err(InstallError::Records)?;
-                seen = look(ctx, clock, plan, &staged.prefix, Depth::Content).await?;
+                seen = audit_prefix(ctx, clock, plan, &staged.prefix, Depth::Content).await?;
             }
         }
         audit = Some(seen);
@@ -120,7 +120,7 @@ async fn attempt(
     proof.enter(&mut certificate);
     if prove.probes {
         let _at_work = ctx.shared.exclusive.read().await;
-        certificate.size = Some(Size::of(&staged.prefix));
+        certificate.size = Some(Size::measure(&staged.prefix));
     }
     Ok(Some(certificate))
 }

@@ -168,7 +168,7 @@ fn holds_wheels(cache: &Path) -> bool {
 
 /// Returns what will be written to each filesystem. A filesystem whose properties cannot be read is not checked.
 fn loads(ctx: &Context, conda: Need, wheels: Need) -> Vec<(Load, Filesystem)> {
-    let places = Places::of(ctx);
+    let places = Places::resolve(ctx);
     let store = Filesystem::at_path(&places.store).ok();
     let mut by_device: BTreeMap<u64, (Load, Filesystem)> = BTreeMap::new();
     let mut add = |folder: &Path, variable, footprint| {

@@ -28,7 +28,7 @@ pub(super) struct Places {
 }
 
 impl Places {
-    pub(super) fn of(ctx: &Context) -> Self {
+    pub(super) fn resolve(ctx: &Context) -> Self {
         Self {
             store: ctx.settings.home.clone(),
             wheels: ctx.settings.uv_cache.clone(),
@@ -48,7 +48,7 @@ impl Places {
 /// Checks that the store and the caches can be written to and locked, and that programs can run from the store. This
 /// comes before the first download and before waiting for a lock.
 pub(crate) async fn check_places(ctx: &Context) -> Result<(), DiskSpaceError> {
-    let places = Places::of(ctx);
+    let places = Places::resolve(ctx);
     for (folder, variable) in places.all() {
         writable(folder, variable)?;
         locks(folder, variable).await?;
@@ -76,7 +76,7 @@ impl FolderFacts {
     /// Returns the store and the caches.
     #[must_use]
     pub fn all(ctx: &Context) -> Vec<Self> {
-        let places = Places::of(ctx);
+        let places = Places::resolve(ctx);
         let store = Filesystem::at_path(&places.store)
             .ok()
             .map(|filesystem| filesystem.device);
@@ -94,7 +94,7 @@ impl FolderFacts {
 
     /// Formats the facts: `MATENV_HOME /home/you/.matenv: 79.00 GB and 5000000 files free`.
     #[must_use]
-    pub fn words(&self) -> String {
+    pub fn describe(&self) -> String {
         let free = match self.filesystem {
             None => "free space unknown".to_owned(),
             Some(filesystem) => match filesystem.free_inodes {

@@ -146,7 +146,7 @@ fn find(lock: &LabLock, plan: &Plan, mode: LockMode) -> Result<LabEntry, LockedE
     let name = LabEntry::name_of(&plan.env, plan.profile, &plan.backend);
     let Some(entry) = lock.get(&name, &plan.subdir) else {
         let mut there: Vec<String> = lock
-            .of(&plan.env)
+            .entries_of(&plan.env)
             .map(|entry| format!("{} for {}", entry.name, entry.platform))
             .collect();
         if there.is_empty() {

@@ -81,7 +81,7 @@ pub async fn prove(
     absent: Option<&str>,
 ) -> Result<Proof, InstallError> {
     let audit = if wanted.probes {
-        Some(look(ctx, clock, plan, prefix, wanted.depth).await?)
+        Some(audit_prefix(ctx, clock, plan, prefix, wanted.depth).await?)
     } else {
         None
     };
@@ -89,7 +89,7 @@ pub async fn prove(
 }
 
 /// Audits the environment at `prefix`.
-pub(super) async fn look(
+pub(super) async fn audit_prefix(
     ctx: &Context,
     clock: &mut Clock,
     plan: &Plan,
@@ -320,7 +320,7 @@ impl Proof {
 }
 
 fn describe_probes(probes: &[ProbeResult]) -> String {
-    Tally::of(probes).words(" probes")
+    Tally::count(probes).describe(" probes")
 }
 
 fn describe_bench(bench: &Benchmark) -> String {

@@ -43,7 +43,7 @@ pub struct Request {
 impl Request {
     /// Returns the request for one of the selected environments.
     #[must_use]
-    pub fn of(&self, selected: &Selected<'_>) -> Self {
+    pub fn for_selected(&self, selected: &Selected<'_>) -> Self {
         Self {
             profile: self.profile.or(selected.profile),
             name: Some(selected.env.clone()).filter(|env| *env != selected.manifest.name),

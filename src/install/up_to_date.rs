@@ -52,7 +52,7 @@ pub(super) async fn nothing_to_do(
         return Ok(None);
     };
     let mut certificate = Certificate::read(&plan.env, &current.prefix)?;
-    if let Some(drift) = Drift::of(&current) {
+    if let Some(drift) = Drift::detect(&current) {
         ctx.events.warn(drift.sentence(&current));
     }
     open_door(ctx, &mut certificate);

@@ -15,7 +15,7 @@ pub(super) struct Card {
 }
 
 impl Card {
-    pub(super) fn of(gpu: &Gpu) -> Option<Self> {
+    pub(super) fn from_gpu(gpu: &Gpu) -> Option<Self> {
         let name = gpu.name.as_deref().unwrap_or("the GPU");
         let short = name.trim_start_matches("NVIDIA ").trim_start_matches("GeForce ");
         let slice = gpu.mig.as_ref().filter(|mig| !short.contains(*mig));

@@ -149,7 +149,7 @@ pub fn plan(
         locked: request.locked.as_ref(),
     };
     let (level, profile_choice) = choose(&stand, profiles, request)?;
-    let mut wheels = Wheels::of(manifest, &level, &subdir, request.source.as_ref());
+    let mut wheels = Wheels::collect(manifest, &level, &subdir, request.source.as_ref());
     wheels.add(&request.packages);
     let from_scripts = request.source.as_ref().is_some_and(|source| !source.is_project());
     let checks = |checks: &[Check]| -> Vec<Check> {

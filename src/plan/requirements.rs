@@ -29,7 +29,7 @@ pub(super) struct Wheels {
 }
 
 impl Wheels {
-    pub(super) fn of(manifest: &Manifest, level: &Level<'_>, subdir: &str, source: Option<&Checkout>) -> Self {
+    pub(super) fn collect(manifest: &Manifest, level: &Level<'_>, subdir: &str, source: Option<&Checkout>) -> Self {
         let cuda = level.selection.as_ref().map(|selection| selection.cuda.major);
         let here = |profiles: &BTreeSet<ProfileName>, majors: &BTreeSet<u32>| {
             (profiles.is_empty() || profiles.contains(&level.packages))

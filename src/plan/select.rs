@@ -69,7 +69,7 @@ impl Selector<'_> {
     /// Selects a backend for all visible GPUs. If no stack supports all of them, leaves out the oldest ones.
     pub(super) fn select(&self) -> Result<Selection, NoBackend> {
         let gpus = self.hardware.visible_gpus().unwrap_or_default();
-        let cards: Vec<Card> = gpus.into_iter().filter_map(Card::of).collect();
+        let cards: Vec<Card> = gpus.into_iter().filter_map(Card::from_gpu).collect();
         let mut refused = match self.for_cards(&cards) {
             Ok(selection) => return Ok(selection),
             Err(refused) => refused,

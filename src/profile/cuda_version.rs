@@ -19,7 +19,7 @@ pub struct InvalidCudaVersion(String);
 
 impl CudaVersion {
     /// Parses a version that a user gave. 12 means 12.0, which every driver of that major supports.
-    pub fn told(text: &str) -> Result<Self, InvalidCudaVersion> {
+    pub fn from_driver(text: &str) -> Result<Self, InvalidCudaVersion> {
         match text.trim().parse() {
             Ok(major) => Ok(Self { major, minor: 0 }),
             Err(_) => text.parse(),
@@ -69,7 +69,7 @@ mod tests {
         let version = |text: &str| text.parse::<CudaVersion>();
         assert_eq!(version("13.0").map(String::from), Ok("13.0".to_owned()));
         assert_eq!(version("12.8.93").map(String::from), Ok("12.8".to_owned()));
-        let given = |text: &str| CudaVersion::told(text).map(String::from);
+        let given = |text: &str| CudaVersion::from_driver(text).map(String::from);
         assert_eq!(
             (given(" 12 "), given("12.8")),
             (Ok("12.0".to_owned()), Ok("12.8".to_owned()))

@@ -83,7 +83,7 @@ pub fn create_conda_link(settings: &Settings, manifest: &EnvName, env: &EnvName)
     let target = envs_link(&settings.home, env);
     let door = link(&settings.user_home, env);
     let namesakes = Namesakes::find(settings, env, &door, &target);
-    let at = links::at(&door).map_err(failed)?;
+    let at = links::inspect(&door).map_err(failed)?;
     let opened = match &at {
         LinkState::Link(found) if leads_to(found, &target) => CondaLink::Kept(door),
         LinkState::Link(found) if is_stale(found, &settings.home, env) => {
@@ -123,7 +123,11 @@ pub fn create_conda_link(settings: &Settings, manifest: &EnvName, env: &EnvName)
 }
 
 /// Checks the conda link of an installed environment without changing it, and returns the problem if there is one.
-pub fn look(settings: &Settings, manifest: &EnvName, env: &EnvName) -> Result<Option<Finding>, StoreError> {
+pub fn inspect_conda_link(
+    settings: &Settings,
+    manifest: &EnvName,
+    env: &EnvName,
+) -> Result<Option<Finding>, StoreError> {
     let failed = |source| StoreError::CondaLink {
         env: env.clone(),
         source,
@@ -131,7 +135,7 @@ pub fn look(settings: &Settings, manifest: &EnvName, env: &EnvName) -> Result<Op
     let target = envs_link(&settings.home, env);
     let door = link(&settings.user_home, env);
     let namesakes = Namesakes::find(settings, env, &door, &target);
-    let at = links::at(&door).map_err(failed)?;
+    let at = links::inspect(&door).map_err(failed)?;
     let other = namesakes.foreign.first();
     Ok(match (&at, other) {
         (LinkState::Link(found), _) if is_of_gone_home(found, &settings.home, env) => Some(
@@ -180,7 +184,7 @@ pub(super) fn close(home: &Path, user_home: &Path, env: &EnvName) -> Result<Opti
         source,
     };
     let door = link(user_home, env);
-    match links::at(&door).map_err(failed)? {
+    match links::inspect(&door).map_err(failed)? {
         LinkState::Link(found) if leads_to(&found, &envs_link(home, env)) || is_ours(&found, home, env) => {
             links::remove(&door).map_err(failed)?;
             Ok(Some(door))

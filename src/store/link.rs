@@ -14,7 +14,7 @@ pub(super) enum LinkState {
 }
 
 /// Inspects `path` itself without following a link.
-pub(super) fn at(path: &Path) -> std::io::Result<LinkState> {
+pub(super) fn inspect(path: &Path) -> std::io::Result<LinkState> {
     match fs_err::symlink_metadata(path) {
         Ok(metadata) if metadata.is_symlink() => {
             let target = fs_err::read_link(path)?;
@@ -55,7 +55,7 @@ pub(super) fn replace(target: &Path, link: &Path) -> std::io::Result<()> {
     let name = link.file_name().unwrap_or_default().to_string_lossy();
     // No environment's name starts with a dot. After a crash, the next call removes this link.
     let temporary = link.with_file_name(format!(".{name}.new"));
-    if !matches!(at(&temporary)?, LinkState::Nothing) {
+    if !matches!(inspect(&temporary)?, LinkState::Nothing) {
         remove(&temporary)?;
     }
     make(target, &temporary)?;

@@ -64,7 +64,7 @@ impl Store {
     /// Returns the broken environment, or `None` if its link leads to a generation or there is no link.
     pub fn lost(&self, env: &EnvName) -> Result<Option<Lost>, StoreError> {
         let link = self.link(env);
-        let LinkState::Link(target) = link::at(&link).map_err(StoreError::Read)? else {
+        let LinkState::Link(target) = link::inspect(&link).map_err(StoreError::Read)? else {
             return Ok(None);
         };
         if self.current(env)?.is_some() {

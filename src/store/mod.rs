@@ -187,7 +187,7 @@ impl Store {
         }
         record.write(&staged.prefix)?;
         let link = self.link(&staged.env);
-        if let LinkState::NotALink = link::at(&link).map_err(StoreError::Read)? {
+        if let LinkState::NotALink = link::inspect(&link).map_err(StoreError::Read)? {
             return Err(StoreError::NotALink { path: link });
         }
         fs_err::create_dir_all(self.home.join("envs")).map_err(StoreError::Write)?;
@@ -240,7 +240,7 @@ impl Store {
         let manifest = self.current(env).ok().flatten().map(|current| current.record.manifest);
         let door = crate::store::conda_link::close(&self.home, &self.user_home, env)?;
         let link = self.link(env);
-        match link::at(&link).map_err(StoreError::Read)? {
+        match link::inspect(&link).map_err(StoreError::Read)? {
             LinkState::Link(_) => link::remove(&link).map_err(StoreError::Write)?,
             LinkState::Nothing => {}
             LinkState::NotALink => return Err(StoreError::NotALink { path: link }),
@@ -312,7 +312,7 @@ impl Store {
     /// Returns the target of the link of `env` if it is in the store.
     fn current_prefix(&self, env: &EnvName) -> Result<Option<PathBuf>, StoreError> {
         let link = self.link(env);
-        match link::at(&link).map_err(StoreError::Read)? {
+        match link::inspect(&link).map_err(StoreError::Read)? {
             LinkState::Link(target) => {
                 let name = target.file_name().and_then(|name| name.to_str()).unwrap_or_default();
                 Ok(Folder::named(name, env, &self.store()).map(|folder| folder.prefix))

@@ -22,7 +22,7 @@ pub struct Size {
 impl Size {
     /// Measures `folder`. Files that do not exist or cannot be read count as empty.
     #[must_use]
-    pub fn of(folder: &Path) -> Self {
+    pub fn measure(folder: &Path) -> Self {
         let (bytes, files) = measure(folder, &Mutex::default());
         Self { bytes, files }
     }
@@ -70,12 +70,12 @@ mod tests {
     fn a_file_with_two_names_counts_once() {
         let folder = tempfile::tempdir().expect("a temp folder");
         let root = folder.path();
-        assert_eq!(Size::of(&root.join("not there")), Size::default());
+        assert_eq!(Size::measure(&root.join("not there")), Size::default());
         fs_err::create_dir_all(root.join("a/b")).expect("created");
         fs_err::write(root.join("a/b/one"), [0; 1000]).expect("written");
         fs_err::write(root.join("two"), [0; 10]).expect("written");
         fs_err::hard_link(root.join("a/b/one"), root.join("a/again")).expect("linked");
-        let found = Size::of(root);
+        let found = Size::measure(root);
         assert_eq!((found.bytes, found.files), (1010, 3));
     }
 }

@@ -84,7 +84,7 @@ pub struct Tally {
 impl Tally {
     /// Counts `probes`.
     #[must_use]
-    pub fn of(probes: &[ProbeResult]) -> Self {
+    pub fn count(probes: &[ProbeResult]) -> Self {
         Self {
             all: probes.len(),
             passed: probes.iter().filter(|probe| probe.ok).count(),
@@ -94,7 +94,7 @@ impl Tally {
 
     /// Renders the numbers: `7 of 8 probes passed, 1 skipped`. `noun` follows the second number.
     #[must_use]
-    pub fn words(self, noun: &str) -> String {
+    pub fn describe(self, noun: &str) -> String {
         let skipped = match self.skipped {
             0 => String::new(),
             some => format!(", {some} skipped"),

@@ -59,13 +59,13 @@ async fn a_probe_that_needs_a_gpu_is_skipped_without_one_and_is_not_an_error() {
     let expected = [("gpu", false, Some(REASON)), ("import", true, None)];
     assert_eq!(ended(&without.probes), expected);
     assert!(!without.blocks());
-    let words = Tally::of(&without.probes).words(" probes");
+    let words = Tally::count(&without.probes).describe(" probes");
     assert_eq!(words, "1 of 2 probes passed, 1 skipped");
     let with = verify(&ctx, prefix.path(), "sleap", &probes, None)
         .await
         .expect("it ran");
     assert_eq!(ended(&with.probes), [("gpu", true, None), ("import", true, None)]);
-    assert_eq!(Tally::of(&with.probes).words(" probes"), "2 of 2 probes passed");
+    assert_eq!(Tally::count(&with.probes).describe(" probes"), "2 of 2 probes passed");
 }
 
 #[tokio::test]

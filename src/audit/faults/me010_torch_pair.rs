@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     fn found(torch: &str, vision: &str) -> usize {
-        detect(&Inventory::of(&[
+        detect(&Inventory::from_metadata(&[
             &format!("Name: torch\nVersion: {torch}\n"),
             &format!("Name: torchvision\nVersion: {vision}\nRequires-Dist: torch (==2.15.0)\n"),
         ]))

@@ -46,14 +46,14 @@ mod tests {
         let cpu = "Name: onnxruntime\nVersion: 1.32.0\n";
         let gpu = "Name: onnxruntime-gpu\nVersion: 1.31.1\n";
         let tools = "Name: onnxruntime-extensions\nVersion: 0.14.0\n";
-        assert_eq!(detect(&Inventory::of(&[cpu, tools])), []);
-        let found = detect(&Inventory::of(&[cpu, gpu]));
+        assert_eq!(detect(&Inventory::from_metadata(&[cpu, tools])), []);
+        let found = detect(&Inventory::from_metadata(&[cpu, gpu]));
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].evidence, ["onnxruntime 1.32.0", "onnxruntime-gpu 1.31.1"]);
         // The resolver's check knew more of these packages than this one.
         for other in ["training", "migraphx", "webgpu"] {
             let other = format!("Name: onnxruntime-{other}\nVersion: 1.19.2\n");
-            assert_eq!(detect(&Inventory::of(&[cpu, &other])).len(), 1, "{other}");
+            assert_eq!(detect(&Inventory::from_metadata(&[cpu, &other])).len(), 1, "{other}");
         }
     }
 }

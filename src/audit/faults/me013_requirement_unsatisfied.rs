@@ -75,7 +75,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
 fn find_provider<'a>(inventory: &'a Inventory, name: &str) -> Option<&'a Distribution> {
     inventory
         .get(name)
-        .or_else(|| Substitute::of(name).find_map(|other| inventory.get(other)))
+        .or_else(|| Substitute::names_for(name).find_map(|other| inventory.get(other)))
 }
 
 /// Checks whether another fault reports this requirement, with the error message that users see.
@@ -103,7 +103,7 @@ mod tests {
                         Requires-Dist: pywin32; sys_platform == 'win32' and os_name == 'none'\n\
                         Requires-Dist: tensorrt; extra == 'nn-tensorrt'\n";
         let old = "Name: omegaconf\nVersion: 1.4.1\n";
-        let found = detect(&Inventory::of(&[sleap_nn, old]));
+        let found = detect(&Inventory::from_metadata(&[sleap_nn, old]));
         assert_eq!(found.len(), 1);
         assert_eq!(
             found[0].evidence,
@@ -114,7 +114,7 @@ mod tests {
         );
         let good = "Name: omegaconf\nVersion: 2.3.0\n";
         let hydra = "Name: hydra-core\nVersion: 1.3.2\n";
-        assert_eq!(detect(&Inventory::of(&[sleap_nn, good, hydra])), []);
+        assert_eq!(detect(&Inventory::from_metadata(&[sleap_nn, good, hydra])), []);
     }
 
     /// Installing the second one as well would cause ME011, whose remedy removes it again.
@@ -122,16 +122,16 @@ mod tests {
     fn another_onnxruntime_package_satisfies_the_plain_one() {
         let needs = "Name: rembg\nVersion: 2.0\nRequires-Dist: onnxruntime>=1.20\n";
         let gpu = "Name: onnxruntime-gpu\nVersion: 1.26.0\n";
-        assert_eq!(detect(&Inventory::of(&[needs, gpu])), []);
+        assert_eq!(detect(&Inventory::from_metadata(&[needs, gpu])), []);
         let old = "Name: onnxruntime-gpu\nVersion: 1.19.0\n";
         let found = detect(&Inventory::foreign(&[needs, old]));
         let remedy = found[0].remedy.as_deref().unwrap_or_default();
         assert!(remedy.ends_with("install \"onnxruntime-gpu>=1.20\""), "{remedy}");
-        assert_eq!(detect(&Inventory::of(&[needs])).len(), 1);
+        assert_eq!(detect(&Inventory::from_metadata(&[needs])).len(), 1);
         let gpu_wanted = "Name: rembg\nVersion: 2.0\nRequires-Dist: onnxruntime-gpu\n";
         let plain = "Name: onnxruntime\nVersion: 1.26.0\n";
         assert_eq!(
-            detect(&Inventory::of(&[gpu_wanted, plain])).len(),
+            detect(&Inventory::from_metadata(&[gpu_wanted, plain])).len(),
             1,
             "the plain package does not use the GPU"
         );
@@ -142,15 +142,15 @@ mod tests {
     fn one_opencv_package_satisfies_another() {
         let needs = "Name: ultralytics\nVersion: 8.0\nRequires-Dist: opencv-python>=4.6\n";
         let headless = "Name: opencv-python-headless\nVersion: 5.0.0.93\n";
-        assert_eq!(detect(&Inventory::of(&[needs, headless])), []);
-        assert_eq!(detect(&Inventory::of(&[needs])).len(), 1);
+        assert_eq!(detect(&Inventory::from_metadata(&[needs, headless])), []);
+        assert_eq!(detect(&Inventory::from_metadata(&[needs])).len(), 1);
     }
 
     /// pip and uv cannot install a package again while its old folder is still there, so ME033 comes first.
     #[test]
     fn a_half_removed_package_is_left_to_another_fault() {
         let needs = "Name: onnx\nVersion: 1.0\nRequires-Dist: antlr4-python3-runtime\n";
-        let mut inventory = Inventory::of(&[needs]);
+        let mut inventory = Inventory::from_metadata(&[needs]);
         assert_eq!(detect(&inventory).len(), 1);
         std::sync::Arc::make_mut(&mut inventory.installed)
             .remains
@@ -166,9 +166,9 @@ mod tests {
         let vision = "Name: torchvision\nVersion: 0.29.2\nRequires-Dist: torch==2.15.0\n";
         let torch = "Name: torch\nVersion: 2.14.1\nRequires-Dist: nvidia-nccl-cu13==2.30.7\n";
         let nccl = "Name: nvidia-nccl-cu13\nVersion: 2.29.7\n";
-        assert_eq!(detect(&Inventory::of(&[vision, torch, nccl])), []);
+        assert_eq!(detect(&Inventory::from_metadata(&[vision, torch, nccl])), []);
         // No other fault reports a missing package.
-        assert_eq!(detect(&Inventory::of(&[vision])).len(), 1);
-        assert_eq!(detect(&Inventory::of(&[torch])).len(), 1);
+        assert_eq!(detect(&Inventory::from_metadata(&[vision])).len(), 1);
+        assert_eq!(detect(&Inventory::from_metadata(&[torch])).len(), 1);
     }
 }

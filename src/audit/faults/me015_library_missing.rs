@@ -145,7 +145,7 @@ mod tests {
     use crate::audit::MissingLibrary;
 
     fn found(library: &str) -> Vec<Finding> {
-        let mut inventory = Inventory::of(&[]);
+        let mut inventory = Inventory::from_metadata(&[]);
         let needed_by = vec![format!("libonnxruntime_providers_cuda.so needs {library}")];
         inventory.gpu.closure.missing.insert(library.to_owned(), needed_by);
         detect(&inventory)
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_missing_library_is_one_error_that_says_who_needs_it() {
-        assert_eq!(detect(&Inventory::of(&[])), []);
+        assert_eq!(detect(&Inventory::from_metadata(&[])), []);
         let found = found("libcurand.so.10");
         assert_eq!(found.len(), 1);
         assert_eq!(
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn on_windows_the_vc_runtime_comes_from_microsoft() {
-        let mut inventory = Inventory::of(&[]);
+        let mut inventory = Inventory::from_metadata(&[]);
         inventory.missing_libraries = ["MSVCP140.dll", "libomp140.x86_64.dll"]
             .map(|library| MissingLibrary {
                 library: library.to_owned(),

@@ -115,7 +115,7 @@ mod tests {
     fn found(cards: &[&str]) -> Vec<Finding> {
         let cc = |text: &&str| text.parse::<ComputeCapability>().expect("a compute capability");
         let count = |list: &[&str]| list.iter().map(|text| (cc(text), 158)).collect();
-        let mut inventory = Inventory::of(&[]);
+        let mut inventory = Inventory::from_metadata(&[]);
         inventory.gpu.cards = cards.iter().map(cc).collect();
         inventory.gpu.code.push(LibraryCode {
             library: "onnxruntime/capi/libonnxruntime_providers_cuda.so".to_owned(),

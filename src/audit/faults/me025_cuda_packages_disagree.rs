@@ -168,7 +168,7 @@ mod tests {
                 .map(|(name, version)| format!("Name: {name}\nVersion: {version}\n")),
         );
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        detect(&Inventory::of(&texts))
+        detect(&Inventory::from_metadata(&texts))
             .into_iter()
             .map(|one| one.message)
             .collect()

@@ -27,7 +27,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             continue;
         }
         let names: Vec<&str> = owners.iter().map(|owner| files.owners[*owner].name.as_str()).collect();
-        if SharedFiles::of(inventory.short(path), &names).is_none() && !is_reported_by_another_fault(&names) {
+        if SharedFiles::find(inventory.short(path), &names).is_none() && !is_reported_by_another_fault(&names) {
             shared.entry(owners).or_default().push(path);
         }
     }

@@ -150,7 +150,7 @@ mod tests {
             "url": "https://channel.example.org/linux-64/python-3.13.1-0_cp313.conda",
             "channel": "https://channel.example.org/",
         }));
-        let mut inventory = Inventory::of(texts);
+        let mut inventory = Inventory::from_metadata(texts);
         std::sync::Arc::make_mut(&mut inventory.installed)
             .conda
             .push(CondaPackage {
@@ -180,7 +180,10 @@ mod tests {
     fn locked_packages_and_a_prefix_without_a_lock_have_no_finding() {
         let ours = "Name: matenv-preload\nVersion: 0.1.0\n";
         assert_eq!(detect(&inventory(&["Name: numpy\nVersion: 2.4.6\n", TORCH, ours])), []);
-        assert_eq!(detect(&Inventory::of(&["Name: numpy\nVersion: 2.4.6\n"])), []);
+        assert_eq!(
+            detect(&Inventory::from_metadata(&["Name: numpy\nVersion: 2.4.6\n"])),
+            []
+        );
     }
 
     #[test]

@@ -37,7 +37,7 @@ enum Treats {
 
 impl<'a> Installers<'a> {
     /// Returns the package managers of a prefix.
-    pub(crate) fn of(inventory: &'a Inventory) -> Self {
+    pub(crate) fn from_inventory(inventory: &'a Inventory) -> Self {
         let prefix = inventory.tree.prefix();
         Self {
             inventory,

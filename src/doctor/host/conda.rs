@@ -23,7 +23,7 @@ pub(crate) struct Defaults {
 }
 
 impl CondaFacts {
-    pub(super) fn look(settings: &Settings) -> Self {
+    pub(super) fn detect(settings: &Settings) -> Self {
         let names: &[&str] = if cfg!(windows) {
             &["conda.exe", "conda.bat"]
         } else {

@@ -32,7 +32,7 @@ pub(super) async fn all(ctx: &Context) -> Vec<Place> {
         let (store, settings) = (store.clone(), ctx.settings.clone());
         async move {
             let asked = facts.folder.clone();
-            let quota = tokio::task::spawn_blocking(move || Quota::of(&settings, &asked));
+            let quota = tokio::task::spawn_blocking(move || Quota::read_for(&settings, &asked));
             let lock_refused = if facts.folder.is_dir() {
                 lock_refused(&facts.folder).await
             } else {

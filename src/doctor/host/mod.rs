@@ -52,10 +52,10 @@ impl HostFacts {
                     (hardware, NvidiaFacts::default())
                 } else {
                     let hardware = Hardware::detect(&ctx.settings);
-                    let nvidia = NvidiaFacts::look(std::path::Path::new("/"), &hardware);
+                    let nvidia = NvidiaFacts::detect(std::path::Path::new("/"), &hardware);
                     (hardware, nvidia)
                 };
-                let conda = CondaFacts::look(&ctx.settings);
+                let conda = CondaFacts::detect(&ctx.settings);
                 (hardware, nvidia, conda, long_paths(&ctx))
             })
         };

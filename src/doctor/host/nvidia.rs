@@ -14,7 +14,7 @@ pub(crate) struct NvidiaFacts {
 }
 
 impl NvidiaFacts {
-    pub(crate) fn look(root: &Path, hardware: &Hardware) -> Self {
+    pub(crate) fn detect(root: &Path, hardware: &Hardware) -> Self {
         let stub = root.join("usr/lib/wsl/lib/libcuda.so.1");
         let wsl = hardware.wsl == Some(true);
         let folders = ["usr/lib/x86_64-linux-gnu", "usr/lib64", "usr/lib/aarch64-linux-gnu"];
@@ -39,16 +39,16 @@ mod tests {
     fn wsl_and_nouveau_are_detected_below_a_root() {
         let root = tempfile::tempdir().expect("a folder");
         let mut hardware = Hardware::unknown("x86_64-unknown-linux-gnu");
-        assert_eq!(NvidiaFacts::look(root.path(), &hardware), NvidiaFacts::default());
+        assert_eq!(NvidiaFacts::detect(root.path(), &hardware), NvidiaFacts::default());
         fs_err::create_dir_all(root.path().join("sys/module/nouveau")).expect("made");
         hardware.wsl = Some(true);
-        let found = NvidiaFacts::look(root.path(), &hardware);
+        let found = NvidiaFacts::detect(root.path(), &hardware);
         assert!(found.nouveau && found.wsl_stub_missing.is_some() && found.driver_in_wsl.is_none());
         for folder in ["usr/lib/wsl/lib", "usr/lib64"] {
             fs_err::create_dir_all(root.path().join(folder)).expect("made");
             fs_err::write(root.path().join(folder).join("libcuda.so.1"), "").expect("written");
         }
-        let found = NvidiaFacts::look(root.path(), &hardware);
+        let found = NvidiaFacts::detect(root.path(), &hardware);
         assert!(found.wsl_stub_missing.is_none() && found.driver_in_wsl.is_some());
     }
 }

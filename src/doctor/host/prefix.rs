@@ -37,9 +37,9 @@ pub(crate) struct Moved {
 }
 
 impl PrefixFacts {
-    pub(crate) fn look(settings: &Settings, examined: &ExaminedPrefix) -> Self {
+    pub(crate) fn inspect(settings: &Settings, examined: &ExaminedPrefix) -> Self {
         let conda_link = examined.records.as_ref().and_then(|made| {
-            conda_link::look(settings, &made.plan.manifest, &made.generation.env)
+            conda_link::inspect_conda_link(settings, &made.plan.manifest, &made.generation.env)
                 .inspect_err(|error| tracing::warn!("{error}"))
                 .ok()
                 .flatten()

@@ -23,7 +23,7 @@ pub(crate) struct Quota {
 impl Quota {
     /// Returns the quota on the filesystem of `folder`; `None` if there is none or it is unknown.
     #[cfg(unix)]
-    pub(super) fn of(settings: &Settings, folder: &Path) -> Option<Self> {
+    pub(super) fn read_for(settings: &Settings, folder: &Path) -> Option<Self> {
         /// The timeout for a server that does not answer: all of doctor takes about a second.
         const LIMIT: std::time::Duration = std::time::Duration::from_millis(800);
 
@@ -45,7 +45,7 @@ impl Quota {
     }
 
     #[cfg(not(unix))]
-    pub(super) fn of(_settings: &Settings, _folder: &Path) -> Option<Self> {
+    pub(super) fn read_for(_settings: &Settings, _folder: &Path) -> Option<Self> {
         None
     }
 

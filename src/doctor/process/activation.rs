@@ -17,7 +17,7 @@ pub(crate) struct MixedActivation {
 
 /// Checks whether one half of this shell uses the examined environment and the other half another one. A shell that is
 /// fully in another environment is not a problem: programs that matenv starts do not get its variables.
-pub(crate) fn look(variables: &Variables, examined: &ExaminedPrefix) -> Option<MixedActivation> {
+pub(crate) fn inspect(variables: &Variables, examined: &ExaminedPrefix) -> Option<MixedActivation> {
     let search = variables.get("PATH")?;
     let name = if cfg!(windows) { "python.exe" } else { "python" };
     let python = std::env::split_paths(search)
@@ -68,7 +68,7 @@ mod tests {
             let path = of(first).join("bin").display().to_string();
             let mut pairs = vec![("PATH", path)];
             pairs.extend(active.map(|name| ("CONDA_PREFIX", of(name).display().to_string())));
-            look(&Variables::from_pairs(pairs), &examined).is_some()
+            inspect(&Variables::from_pairs(pairs), &examined).is_some()
         };
         assert!(!mixed(None, "base") && !mixed(None, "ours"));
         assert!(!mixed(Some("base"), "base"), "base as a whole");

@@ -72,7 +72,7 @@ pub(crate) struct Injection {
 }
 
 /// Inspects the variables, and tests their effects in trial runs.
-pub(super) async fn look(ctx: &Context, examined: &ExaminedPrefix) -> std::io::Result<Injection> {
+pub(super) async fn inspect(ctx: &Context, examined: &ExaminedPrefix) -> std::io::Result<Injection> {
     let variables = &with_absolute_folders(&ctx.settings.variables, &ctx.settings.cwd);
     let injected = injected(variables, &examined.prefix);
     if injected.is_empty() {

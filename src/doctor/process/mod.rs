@@ -38,15 +38,15 @@ impl ProcessFacts {
         installed: Option<&Installed>,
     ) -> std::io::Result<Self> {
         let (injection, python, plugins) = tokio::try_join!(
-            libraries::look(ctx, examined),
-            python_path::look(ctx, examined, installed),
-            qt::look(ctx, examined)
+            libraries::inspect(ctx, examined),
+            python_path::inspect(ctx, examined, installed),
+            qt::inspect(ctx, examined)
         )?;
         Ok(Self {
             injection,
             python,
             plugins,
-            mixed: activation::look(&ctx.settings.variables, examined),
+            mixed: activation::inspect(&ctx.settings.variables, examined),
         })
     }
 }

@@ -74,7 +74,7 @@ pub(crate) struct PythonPath {
 }
 
 /// Inspects the variables and the user's site-packages, and tests them with the environment's Python.
-pub(super) async fn look(
+pub(super) async fn inspect(
     ctx: &Context,
     examined: &ExaminedPrefix,
     installed: Option<&Installed>,

@@ -36,7 +36,7 @@ pub(crate) fn binding(prefix: &Path) -> Option<&'static str> {
 }
 
 /// Inspects the variables, and starts the environment's Qt with and without them, without a display.
-pub(super) async fn look(ctx: &Context, examined: &ExaminedPrefix) -> std::io::Result<Vec<Plugins>> {
+pub(super) async fn inspect(ctx: &Context, examined: &ExaminedPrefix) -> std::io::Result<Vec<Plugins>> {
     let Some(binding) = binding(&examined.prefix) else {
         return Ok(Vec::new());
     };

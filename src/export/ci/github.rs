@@ -245,7 +245,7 @@ fn rows<'a>(jobs: &'a [Job], wheels: &'a [MatenvWheel], services: &'a Services) 
         let platform = services.platform(&job.platform).ok_or_else(|| CiError::NoRunner {
             platform: job.platform.clone(),
         })?;
-        let wheel = MatenvWheel::of(job, wheels, services).ok();
+        let wheel = MatenvWheel::for_job(job, wheels, services).ok();
         Ok(Row {
             job,
             cuda: job.backend.cuda_version().unwrap_or_default(),

@@ -117,7 +117,7 @@ fn hidden(services: &Services) -> Hidden<'_> {
 }
 
 fn environment<'a>(job: &Job, wheels: &[MatenvWheel], services: &'a Services) -> Result<Environment<'a>, CiError> {
-    let wheel = MatenvWheel::of(job, wheels, services)?;
+    let wheel = MatenvWheel::for_job(job, wheels, services)?;
     let tag = services
         .platform(&job.platform)
         .and_then(|platform| platform.gitlab.as_deref())

@@ -52,7 +52,7 @@ impl MatenvWheel {
     }
 
     /// Returns the one of `wheels` that runs on the platform of `job`.
-    pub(super) fn of<'a>(job: &Job, wheels: &'a [Self], services: &Services) -> Result<&'a Self, CiError> {
+    pub(super) fn for_job<'a>(job: &Job, wheels: &'a [Self], services: &Services) -> Result<&'a Self, CiError> {
         let platform = services.platform(&job.platform);
         wheels
             .iter()

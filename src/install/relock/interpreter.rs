@@ -18,7 +18,7 @@ pub struct Interpreter {
 impl Interpreter {
     /// Returns an existing interpreter.
     #[must_use]
-    pub fn at(path: PathBuf) -> Self {
+    pub fn from_path(path: PathBuf) -> Self {
         Self { path, _folder: None }
     }
 }
@@ -31,7 +31,7 @@ pub async fn interpreter(ctx: &Context) -> Result<Interpreter, InstallError> {
         supported: ">=3.9".to_owned(),
     };
     if let Ok(host) = host_python::find_best(ctx, &any).await {
-        return Ok(Interpreter::at(host.executable));
+        return Ok(Interpreter::from_path(host.executable));
     }
     let folder = tempfile::tempdir().map_err(InstallError::Records)?;
     conda::fetch_tool(ctx, "python 3.13.*", folder.path()).await?;

@@ -131,7 +131,7 @@ impl LabEntry {
 
 impl LabLock {
     /// Returns the entries of an environment for every profile, backend and platform.
-    pub fn of<'a>(&'a self, env: &'a EnvName) -> impl Iterator<Item = &'a LabEntry> {
+    pub fn entries_of<'a>(&'a self, env: &'a EnvName) -> impl Iterator<Item = &'a LabEntry> {
         self.entries.iter().filter(move |entry| entry.env == *env)
     }
 
@@ -254,7 +254,7 @@ impl LabLock {
         let mut files = BTreeMap::new();
         let environments = entries
             .iter()
-            .map(|entry| SidecarEntry::of(entry, &mut files))
+            .map(|entry| SidecarEntry::from_entry(entry, &mut files))
             .collect();
         let sidecar = Sidecar {
             schema: SCHEMA,
@@ -267,7 +267,7 @@ impl LabLock {
 }
 
 impl SidecarEntry {
-    fn of(entry: &LabEntry, files: &mut BTreeMap<String, SidecarFile>) -> Self {
+    fn from_entry(entry: &LabEntry, files: &mut BTreeMap<String, SidecarFile>) -> Self {
         let mut names = |wheels: &[LockedWheel]| {
             let mut names: Vec<String> = Vec::new();
             for wheel in wheels {

@@ -253,7 +253,7 @@ pub async fn get_source(
         }
     };
     let mut left_out = Vec::new();
-    let kind = tree::look(&path, declared, profile, &mut left_out)?;
+    let kind = tree::read_tree(&path, declared, profile, &mut left_out)?;
     for line in left_out {
         ctx.events.warn(line);
     }

@@ -32,7 +32,7 @@ pub enum Kind {
 
 /// Returns the kind of program in `folder`, which `declared` describes. Adds messages about ignored lines of
 /// requirements files to `left_out`.
-pub(super) fn look(
+pub(super) fn read_tree(
     folder: &Path,
     declared: &SourceTree,
     profile: ProfileName,
@@ -163,11 +163,12 @@ mod tests {
     fn a_pyproject_with_the_declared_name_is_a_project() {
         let folder = tree(&[("pyproject.toml", "[project]\nname = \"Tracker\"\n")]);
         assert!(matches!(
-            look(folder.path(), &declared(), ProfileName::Cpu, &mut Vec::new()),
+            read_tree(folder.path(), &declared(), ProfileName::Cpu, &mut Vec::new()),
             Ok(Kind::Project { .. })
         ));
         let other = tree(&[("pyproject.toml", "[project]\nname = \"other\"\n")]);
-        let refused = look(other.path(), &declared(), ProfileName::Cpu, &mut Vec::new()).expect_err("another program");
+        let refused =
+            read_tree(other.path(), &declared(), ProfileName::Cpu, &mut Vec::new()).expect_err("another program");
         assert!(refused.to_string().contains("is for `other`"), "{refused}");
     }
 
@@ -188,7 +189,7 @@ mod tests {
         ]);
         let Ok(Kind::Scripts {
             requirements, script, ..
-        }) = look(folder.path(), &declared(), ProfileName::Cpu, &mut Vec::new())
+        }) = read_tree(folder.path(), &declared(), ProfileName::Cpu, &mut Vec::new())
         else {
             panic!("no scripts");
         };
@@ -199,14 +200,14 @@ mod tests {
     #[test]
     fn an_invalid_line_is_reported() {
         let folder = tree(&[("requirements.txt", "numpy\nnot a requirement\n"), ("app.py", "")]);
-        let refused = look(folder.path(), &declared(), ProfileName::Cpu, &mut Vec::new()).expect_err("a bad line");
+        let refused = read_tree(folder.path(), &declared(), ProfileName::Cpu, &mut Vec::new()).expect_err("a bad line");
         assert!(refused.to_string().contains("requirements.txt:2"), "{refused}");
     }
 
     #[test]
     fn an_empty_folder_is_not_the_program() {
         let folder = tree(&[]);
-        let refused = look(folder.path(), &declared(), ProfileName::Cpu, &mut Vec::new()).expect_err("nothing");
+        let refused = read_tree(folder.path(), &declared(), ProfileName::Cpu, &mut Vec::new()).expect_err("nothing");
         assert!(refused.to_string().contains("app.py or tracker/app.py"), "{refused}");
     }
 }

@@ -98,7 +98,7 @@ impl PylockPackage {
     pub fn of_index(wheel: &LockedWheel, url: Url, index: Option<Url>) -> Self {
         let file = File {
             name: Some(wheel.file.clone()),
-            ..File::of(wheel, url)
+            ..File::from_wheel(wheel, url)
         };
         let bare = Self {
             index,
@@ -120,14 +120,14 @@ impl PylockPackage {
     /// Returns a package that is downloaded from a URL.
     pub(super) fn archive(wheel: &LockedWheel, url: Url) -> Self {
         Self {
-            archive: Some(File::of(wheel, url)),
+            archive: Some(File::from_wheel(wheel, url)),
             ..Self::bare(wheel)
         }
     }
 }
 
 impl File {
-    fn of(wheel: &LockedWheel, url: Url) -> Self {
+    fn from_wheel(wheel: &LockedWheel, url: Url) -> Self {
         Self {
             name: None,
             url,

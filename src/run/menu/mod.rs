@@ -106,7 +106,7 @@ pub fn add_entry(ctx: &Context, manifest: &Manifest, env: &EnvName) -> Result<Ve
         ));
     }
     let entry = MenuEntry::new(&ctx.settings, manifest, env, &program)?;
-    let written = Menu::of(&ctx.settings).write(&entry)?;
+    let written = Menu::from_settings(&ctx.settings).write(&entry)?;
     if let Some(first) = written.first() {
         ctx.events.note(format!("{env} is in the menu: {}", first.display()));
     }
@@ -135,7 +135,7 @@ impl MenuEntry {
 impl Menu {
     /// Returns the menu of the operating system that matenv was built for.
     #[must_use]
-    pub fn of(settings: &Settings) -> Self {
+    pub fn from_settings(settings: &Settings) -> Self {
         let (home, variables) = (&settings.user_home, &settings.variables);
         if cfg!(windows) {
             let roaming = variables

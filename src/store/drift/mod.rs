@@ -29,7 +29,7 @@ pub struct Drift {
 impl Drift {
     /// Returns the changes of `generation`; `None` if there are none, or if they are unknown.
     #[must_use]
-    pub fn of(generation: &Generation) -> Option<Self> {
+    pub fn detect(generation: &Generation) -> Option<Self> {
         let prefix = &generation.prefix;
         let changes = Fingerprint::read(prefix)?
             .changes(prefix)

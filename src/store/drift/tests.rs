@@ -69,7 +69,7 @@ impl Prefix {
     }
 
     fn changes(&self) -> Vec<String> {
-        let drift = Drift::of(&self.generation());
+        let drift = Drift::detect(&self.generation());
         let changes = drift.map(|drift| drift.changes).unwrap_or_default();
         changes.iter().map(ToString::to_string).collect()
     }

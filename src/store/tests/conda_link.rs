@@ -85,7 +85,7 @@ fn nothing_that_is_not_ours_is_touched() {
             }
             _ => super::link::make(Path::new("/nowhere/envs/sleap"), &door).expect("linked"),
         }
-        let before = format!("{:?}", super::link::at(&door));
+        let before = format!("{:?}", super::link::inspect(&door));
         let CondaLink::NameTaken(finding) = create_conda_link(&settings, &env(), &env()).expect("looked") else {
             panic!("{what} was taken for ours");
         };
@@ -100,7 +100,11 @@ fn nothing_that_is_not_ours_is_touched() {
         assert!(remedy.contains(theirs), "{what}: {remedy}");
         assert_eq!(remove_conda_link(&settings, &env()).expect("looked"), None);
         assert_eq!(store.remove(&env(), false).expect("removed").door, None);
-        assert_eq!(format!("{:?}", super::link::at(&door)), before, "{what} was touched");
+        assert_eq!(
+            format!("{:?}", super::link::inspect(&door)),
+            before,
+            "{what} was touched"
+        );
         if what == "a foreign link" {
             assert!(other.join("conda-meta/history").exists());
         }
@@ -143,7 +147,7 @@ fn a_link_to_a_home_that_was_moved_is_replaced() {
     let gone = bench.folder.path().join("before/.matenv");
     let old = gone.join("envs/sleap");
     super::link::make(&old, &door).expect("linked");
-    let look = || crate::store::conda_link::look(&settings, &env(), &env()).expect("looked");
+    let look = || crate::store::conda_link::inspect_conda_link(&settings, &env(), &env()).expect("looked");
     let opened = || create_conda_link(&settings, &env(), &env()).expect("looked");
     assert!(
         matches!(opened(), CondaLink::NameTaken(_)),
