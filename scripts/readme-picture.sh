@@ -22,12 +22,19 @@ trap 'rm -rf "$work"' EXIT
 mkdir -p "$work/home" "$work/bin"
 ln -s "$matenv" "$work/bin/matenv"
 unset MATENV_UV XDG_CACHE_HOME XDG_CONFIG_HOME LD_LIBRARY_PATH LD_PRELOAD PYTHONPATH CONDA_PREFIX NO_COLOR CI
+outer_home=$HOME
 export HOME=$work/home MATENV_HOME=$work/home/.matenv UV_CACHE_DIR=$work/uv RATTLER_CACHE_DIR=$work/rattler
-export PATH=$work/bin:$PATH TERM=xterm-256color
+# The system's Python if its version is supported, because its path is the same on many machines.
+path=$PATH
+if /usr/bin/python3 -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null; then
+  path=/usr/bin:/bin
+fi
 
 command="matenv install runtime --profile cpu"
-script --quiet --return --flush --command "stty cols $columns rows 40; $command" "$work/recording" </dev/null
-scripts/terminal-svg.py --title matenv --command "$command" --columns $columns -o "$work/picture.svg" "$work/recording"
+PATH=$work/bin:$path PYENV_ROOT=$work/none TERM=xterm-256color \
+  script --quiet --return --flush --command "stty cols $columns rows 40; $command" "$work/recording" </dev/null
+scripts/terminal-svg.py --title matenv --command "$command" --columns $columns --replace "$outer_home/=~/" \
+  -o "$work/picture.svg" "$work/recording"
 
 # The picture must not say where it was made: no URL, no temporary folder, no name of this machine.
 shown=$(python3 -c 'import sys, xml.etree.ElementTree as t; print("\n".join(t.parse(sys.argv[1]).getroot().itertext()))' "$work/picture.svg")
