@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # The shared part of the end-to-end scripts: the program to test in $matenv, a temporary folder in $work with its
 # own HOME and caches, and functions that report results. Sourced by e2e.sh and e2e-gpu.sh.
 #
@@ -14,7 +15,7 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/matenv-e2e.XXXXXX")
 cleanup() { [ -n "${KEEP_TEMP:-}" ] && echo "kept: $work" || rm -rf "$work"; }
 trap cleanup EXIT
 
-passed=0 section= section_start=0 times=
+passed=0 section='' section_start=0 times=''
 # end_section: ends the current section and records its seconds.
 end_section() {
   [ -z "$section" ] || times+=$(printf '%6d s  %s' $((SECONDS - section_start)) "$section")$'\n'
