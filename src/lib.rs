@@ -8,50 +8,59 @@
 //!
 //! Each word is a type, each arrow one function, both in the module of that name; [`install`] calls them in order.
 //!
-//! | value | room |
+//! The modules form layers. A module imports only modules below it in this table, and a test checks that
+//! (`tests/it/layers.rs`):
+//!
+//! | module | what it is |
 //! |---|---|
-//! | Manifest, Profile, Hardware | [`manifest`], [`profile`], [`hardware`] |
-//! | Plan | [`plan`]; a program's own source comes from [`checkout`] |
-//! | Lock | [`conda`] solves, [`pypi`] resolves, [`lock`] holds |
-//! | Generation | [`store`] keeps, [`conda`] links, [`pypi`] installs, [`reach`] lets Python find CUDA's libraries |
-//! | Audit | [`audit`] looks, [`doctor`] names |
-//! | Verification | [`verify`] |
-//! | Benchmark | [`mod@bench`] |
-//! | Certificate | [`report`] |
+//! | [`mod@cli`] | arguments in, one library call, output and exit code |
+//! | [`mod@export`] | files for other tools, containers and CI services |
+//! | [`mod@doctor`] | faults of the machine, the shell and environments; repair |
+//! | [`mod@install`] | the stages in order, from a manifest to a certificate; locking a lab |
+//! | [`mod@run`] | starting programs of an environment; menu entries |
+//! | [`mod@certificate`] | the proof as a value, and how it is shown |
+//! | [`mod@bench`] | inference on the environment's own ONNX Runtime |
+//! | [`mod@verify`] | probes inside the environment |
+//! | [`mod@audit`] | the files of a prefix, and the faults that they show |
+//! | [`mod@store`] | generations, links, records, and changes to them |
+//! | [`mod@packages`] | conda and PyPI: resolving, downloading, installing |
+//! | [`mod@lock`] | exact packages: the two lock files, and what they satisfy |
+//! | [`mod@plan`] | all choices with their reasons; opens no file and no connection |
+//! | [`mod@manifest`] | what environments are; a lab's recipe; program sources |
+//! | [`mod@hardware`] | what a machine is |
+//! | [`mod@binary`] | ELF, PE and Mach-O files, and the GPU code in them |
+//! | [`mod@profile`] | accelerator levels, GPU stacks, platforms and CUDA numbers |
+//! | [`mod@context`] | settings, package sources, events and what stages share |
+//! | [`mod@process`] | child processes with clean variables |
+//! | [`mod@files`] | the layout of a prefix, file systems, disk needs, TOML |
+//! | [`mod@net`] | the HTTP client |
+//! | [`mod@names`] | names with types of their own, and requirements |
+//! | [`mod@finding`] | a fault or a fact, as a value |
 //!
-//! A [`lab`] has one recipe for all its machines, which says which environments there are and adds packages to them.
-//!
-//! What somebody changes afterwards is named by [`drift`] and undone by [`mod@repair`].
-//!
-//! What serves every stage is a [`context::Context`]: [`settings`], the one HTTP client ([`net`]), and where
-//! [`event`]s go. [`sources`] knows where packages come from, [`process`] starts other programs clean, [`launch`] those that
-//! outlive the terminal, [`menu`] puts them into the system's menu,
-//! [`export`] and [`ci`] write what other tools and CI services read,
-//! [`mod@reference`] and [`about`] tell what matenv is,
-//! [`cli`] turns arguments into calls and errors into exit codes, [`ui`] draws.
+//! The stages send [`context::event`]s, report [`finding`]s and return errors. Only [`cli`] prints and chooses exit codes.
 //!
 //! **Invariant:** planning opens no socket and no file, so a plan for another machine is the same call.
 
 pub mod audit;
 pub mod bench;
 pub mod binary;
-pub mod certificate;
+pub(crate) mod certificate;
 pub mod cli;
 pub mod context;
-pub mod doctor;
-pub mod export;
+pub(crate) mod doctor;
+pub(crate) mod export;
 pub mod files;
 pub mod finding;
 pub mod hardware;
-pub mod install;
-pub mod lock;
-pub mod manifest;
+pub(crate) mod install;
+pub(crate) mod lock;
+pub(crate) mod manifest;
 pub mod names;
-pub mod net;
+pub(crate) mod net;
 pub mod packages;
-pub mod plan;
+pub(crate) mod plan;
 pub mod process;
 pub mod profile;
-pub mod run;
+pub(crate) mod run;
 pub mod store;
-pub mod verify;
+pub(crate) mod verify;

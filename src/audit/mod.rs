@@ -31,7 +31,6 @@ mod tree;
 mod unowned;
 
 pub use binaries::{Binaries, MissingSymbols, MissingVersion};
-pub use closure::Closure;
 pub(crate) use closure::system_folders;
 pub use conda_records::CondaPackage;
 pub use distribution::{Distribution, Leftover, LeftoverKind};
@@ -43,13 +42,12 @@ pub use inventory::{AuditError, Inventory};
 pub use origin::Origin;
 pub use ownership::{Claim, Difference, Differing, Owner, Ownership};
 pub use published::{Published, Suspect};
-pub use record::Recorded;
 pub(crate) use record::extension;
-pub use runtimes::{Conflict, Family, Files};
+pub use runtimes::Family;
 pub use shared_files::SharedFiles;
 pub use subject::Subject;
 pub use substitutes::Substitute;
-pub use tree::{Entry, Tree};
+pub use tree::Tree;
 pub use unowned::Unowned;
 
 use std::{path::Path, sync::Arc};

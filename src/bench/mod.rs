@@ -28,11 +28,7 @@ use std::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use self::{
-    error::BenchError,
-    shape::{Shape, ShapeError},
-    worker::worker,
-};
+pub use self::{error::BenchError, shape::Shape, worker::worker};
 use self::{
     protocol::{Report, Request},
     runtime::Runtime,

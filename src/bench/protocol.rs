@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::Row;
-pub use super::profile::{Placement, Ran};
+pub use super::profile::Placement;
 
 /// The task of the worker. The only argument of the worker is the path of a file with this request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

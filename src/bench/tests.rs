@@ -30,7 +30,7 @@ fn request(model: Model) -> BenchRequest {
 /// Returns a placement with `count` nodes of one type.
 #[cfg(unix)]
 fn ran(provider: &str, operator: &str, count: u64) -> protocol::Placement {
-    let ran = protocol::Ran {
+    let ran = profile::Ran {
         count,
         ns: count * 1_000_000,
     };

@@ -25,7 +25,7 @@ const FILE: &str = "certificate.json";
 
 /// The description and the proof of an environment (design section 9). Fields are added, never renamed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Certificate {
+pub(crate) struct Certificate {
     /// The version of the format.
     pub schema: u32,
     /// The version of matenv.
@@ -82,14 +82,14 @@ pub struct Certificate {
 
 /// The choices of a plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct ChosenPlan {
+pub(crate) struct ChosenPlan {
     /// The choices, each with its reason.
     pub choices: Vec<Choice>,
 }
 
 /// One installed package.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Package {
+pub(crate) struct Package {
     /// The name.
     pub name: String,
     /// The version.
@@ -106,7 +106,7 @@ pub struct Package {
 
 /// The duration of a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Timing {
+pub(crate) struct Timing {
     /// The stage.
     pub stage: Stage,
     /// The duration in milliseconds.
@@ -115,7 +115,7 @@ pub struct Timing {
 
 /// The verdict of a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// No errors.
     Good,
     /// Audit or verification found an error.
@@ -152,7 +152,7 @@ pub enum CertificateError {
 
 impl Certificate {
     /// Returns all findings: of the audit, the probes and the benchmark.
-    pub fn findings(&self) -> impl Iterator<Item = &Finding> {
+    pub(crate) fn findings(&self) -> impl Iterator<Item = &Finding> {
         let probes = self
             .verification
             .probes
@@ -164,7 +164,7 @@ impl Certificate {
 
     /// Returns the verdict.
     #[must_use]
-    pub fn verdict(&self) -> Verdict {
+    pub(crate) fn verdict(&self) -> Verdict {
         let faulty = self.audit.findings.iter().any(Finding::blocks) || self.verification.blocks();
         let bench_failed = self
             .bench
@@ -179,21 +179,21 @@ impl Certificate {
 
     /// Returns whether a probe, a smoke test or a benchmark was skipped because this machine does not support it.
     #[must_use]
-    pub fn skipped(&self) -> bool {
+    pub(crate) fn skipped(&self) -> bool {
         let probe = self.verification.probes.iter().any(|probe| probe.skipped.is_some());
         let bench = self.bench.as_ref().is_some_and(Benchmark::is_skipped);
         probe || bench
     }
 
     /// Sets `proven` and `ok` from the results. With skipped parts, the environment is not proven.
-    pub fn set_proven(&mut self) {
+    pub(crate) fn set_proven(&mut self) {
         self.proven &= !self.skipped();
         self.ok = self.proven && self.verdict() == Verdict::Good;
     }
 
     /// Returns the version of an installed package.
     #[must_use]
-    pub fn version_of(&self, name: &str) -> Option<&str> {
+    pub(crate) fn version_of(&self, name: &str) -> Option<&str> {
         self.packages
             .iter()
             .find(|package| package.name == name)
@@ -201,7 +201,7 @@ impl Certificate {
     }
 
     /// Writes the certificate into the environment at `prefix` atomically.
-    pub fn write(&self, prefix: &Path) -> Result<(), CertificateError> {
+    pub(crate) fn write(&self, prefix: &Path) -> Result<(), CertificateError> {
         let folder = layout::records(prefix);
         fs_err::create_dir_all(&folder).map_err(CertificateError::Write)?;
         let text = serde_json::to_string_pretty(self).map_err(|error| CertificateError::Write(error.into()))?;
@@ -211,7 +211,7 @@ impl Certificate {
     }
 
     /// Reads the certificate from the environment at `prefix`.
-    pub fn read(env: &EnvName, prefix: &Path) -> Result<Self, CertificateError> {
+    pub(crate) fn read(env: &EnvName, prefix: &Path) -> Result<Self, CertificateError> {
         let path = layout::records(prefix).join(FILE);
         let text = fs_err::read_to_string(path).map_err(|source| CertificateError::Read {
             env: env.clone(),
@@ -227,7 +227,7 @@ impl Certificate {
 impl Package {
     /// Returns the packages of a lock, conda packages first, sorted by name.
     #[must_use]
-    pub fn of_lock(plan: &Plan, lock: &Lock) -> Vec<Self> {
+    pub(crate) fn of_lock(plan: &Plan, lock: &Lock) -> Vec<Self> {
         let requested_wheels: Vec<String> = plan
             .requirements
             .iter()

@@ -5,7 +5,7 @@ use crate::hardware::{Gpu, Hardware};
 
 /// Renders a machine in a few lines for a terminal.
 #[must_use]
-pub fn render_machine(hardware: &Hardware) -> String {
+pub(crate) fn render_machine(hardware: &Hardware) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     for (label, value) in rows(hardware) {

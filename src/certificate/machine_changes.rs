@@ -13,7 +13,7 @@ use crate::{
 /// machine is inspected once. Generations with an unreadable certificate are reported by other code, and get
 /// `None` here.
 #[must_use]
-pub fn changes(settings: &Settings, generations: &[Generation]) -> Vec<Option<String>> {
+pub(crate) fn changes(settings: &Settings, generations: &[Generation]) -> Vec<Option<String>> {
     if generations.is_empty() {
         return Vec::new();
     }
@@ -31,7 +31,7 @@ pub fn changes(settings: &Settings, generations: &[Generation]) -> Vec<Option<St
 /// says what to do. More memory, another name for the same kind of GPU and a newer driver do not count as
 /// differences.
 #[must_use]
-pub fn change(certificate: &Certificate, now: &Hardware) -> Option<String> {
+pub(crate) fn change(certificate: &Certificate, now: &Hardware) -> Option<String> {
     let then = &certificate.hardware;
     // Old certificates do not list the GPUs.
     let seen_then = then.visible_gpus().or_else(|| certificate.cross.then(Vec::new))?;
@@ -58,7 +58,7 @@ pub fn change(certificate: &Certificate, now: &Hardware) -> Option<String> {
 /// Describes what another machine lacks to run an environment, and says what to do. Another kind of GPU does not
 /// count: the libraries themselves show whether they contain code for it.
 #[must_use]
-pub fn lack(certificate: &Certificate, there: &Hardware) -> Option<String> {
+pub(crate) fn lack(certificate: &Certificate, there: &Hardware) -> Option<String> {
     let change = Change {
         certificate,
         now: there,

@@ -9,12 +9,12 @@ mod overview;
 mod page;
 mod summary;
 
-pub use document::{Certificate, CertificateError, ChosenPlan, Package, Timing, Verdict};
-pub use machine::render_machine;
-pub use machine_changes::{change, changes, lack};
-pub use overview::{Row, render_overview};
-pub use page::render_page;
-pub use summary::{bench_table, describe_result, finding_lines, headlines, summary};
+pub(crate) use document::{Certificate, CertificateError, ChosenPlan, Package, Timing, Verdict};
+pub(crate) use machine::render_machine;
+pub(crate) use machine_changes::{change, changes, lack};
+pub(crate) use overview::{Row, render_overview};
+pub(crate) use page::render_page;
+pub(crate) use summary::{bench_table, describe_result, finding_lines, headlines, summary};
 
 mod document;
 mod machine_changes;

@@ -5,7 +5,7 @@ use crate::{names::EnvName, verify::Tally};
 
 /// One row of the overview.
 #[derive(Debug, Clone, Copy)]
-pub struct Row<'a> {
+pub(crate) struct Row<'a> {
     /// The name of the environment.
     pub env: &'a EnvName,
     /// The certificate; `None` if the environment failed to install.
@@ -16,7 +16,7 @@ pub struct Row<'a> {
 
 /// Renders several environments as a table.
 #[must_use]
-pub fn render_overview(environments: &[Row<'_>]) -> String {
+pub(crate) fn render_overview(environments: &[Row<'_>]) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header([
         "environment",

@@ -4,7 +4,7 @@ use super::{Certificate, Verdict};
 
 /// Renders the certificate as one HTML page without external files.
 #[must_use]
-pub fn render_page(certificate: &Certificate) -> String {
+pub(crate) fn render_page(certificate: &Certificate) -> String {
     let verdict = match (certificate.verdict(), certificate.proven) {
         (Verdict::Good, true) => "proven",
         (Verdict::Good, false) => "installed, not proven",

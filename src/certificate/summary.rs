@@ -14,7 +14,7 @@ use crate::{
 
 /// Renders the final message of an installation.
 #[must_use]
-pub fn describe_result(certificate: &Certificate, changed: bool) -> String {
+pub(crate) fn describe_result(certificate: &Certificate, changed: bool) -> String {
     let env = &certificate.env;
     let text = summary(certificate);
     if certificate.verdict() != Verdict::Good {
@@ -50,7 +50,7 @@ pub fn describe_result(certificate: &Certificate, changed: bool) -> String {
 
 /// Renders the certificate in a few lines for a terminal. Colors follow the setting of `console`.
 #[must_use]
-pub fn summary(certificate: &Certificate) -> String {
+pub(crate) fn summary(certificate: &Certificate) -> String {
     let mut text = headlines(certificate);
     if let Some(bench) = &certificate.bench {
         let _ = write!(text, "\n{}", bench_table(bench));
@@ -60,7 +60,7 @@ pub fn summary(certificate: &Certificate) -> String {
 
 /// Renders [`summary`] without the benchmark's table.
 #[must_use]
-pub fn headlines(certificate: &Certificate) -> String {
+pub(crate) fn headlines(certificate: &Certificate) -> String {
     let mut text = String::new();
     let headline = headline(certificate);
     let mut line = |label: &str, value: &str| {
@@ -103,7 +103,7 @@ pub fn headlines(certificate: &Certificate) -> String {
 
 /// Renders findings as in a summary, each with its evidence and its remedy.
 #[must_use]
-pub fn finding_lines<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> String {
+pub(crate) fn finding_lines<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> String {
     let mut text = String::new();
     let mut line = |label: &str, value: &str| {
         // Writing into a String cannot fail.
@@ -174,7 +174,7 @@ fn explain(fallback: Fallback) -> &'static str {
 
 /// Renders the benchmark as a table, with times in milliseconds.
 #[must_use]
-pub fn bench_table(bench: &Benchmark) -> String {
+pub(crate) fn bench_table(bench: &Benchmark) -> String {
     let mut text = String::new();
     for one in std::iter::once(bench).chain(&bench.others) {
         if let Some(reason) = &one.skipped {

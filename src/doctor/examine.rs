@@ -31,7 +31,7 @@ use crate::{
 
 /// The result of an examination.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-pub struct Examination {
+pub(crate) struct Examination {
     /// The version of the format.
     pub schema: u32,
     /// `true` if no finding is an error.
@@ -77,7 +77,7 @@ pub enum DoctorError {
 ///
 /// # Errors
 /// The target is missing, or it cannot be read.
-pub async fn examine(
+pub(crate) async fn examine(
     ctx: &Context,
     target: &Target,
     depth: Depth,

@@ -6,17 +6,17 @@
 
 mod examine;
 mod examined;
-pub mod faults;
+pub(crate) mod faults;
 mod foreign;
 mod host;
 mod imports;
 mod process;
-pub mod repair;
+pub(crate) mod repair;
 mod target;
 mod target_machine;
 #[cfg(test)]
 mod tests;
 
-pub use examine::{DoctorError, Examination, examine};
-pub use target::{Target, prefix_at};
-pub use target_machine::TargetMachine;
+pub(crate) use examine::{DoctorError, Examination, examine};
+pub(crate) use target::{Target, prefix_at};
+pub(crate) use target_machine::TargetMachine;

@@ -32,7 +32,7 @@ const NOT_REPAIRABLE: &[Code] = &[
 
 /// The options of a repair.
 #[derive(Debug, Clone)]
-pub struct RepairRequest {
+pub(crate) struct RepairRequest {
     /// The only finding to fix; `None` means all findings.
     pub finding: Option<Code>,
     /// Only report.
@@ -43,7 +43,7 @@ pub struct RepairRequest {
 
 /// The result of a repair.
 #[derive(Debug, Clone, Serialize)]
-pub struct Repaired {
+pub(crate) struct Repaired {
     /// Findings that a new generation fixes.
     pub faults: Vec<Finding>,
     /// Wheels whose files in uv's cache changed together with the environment's files. They are downloaded again.
@@ -92,7 +92,11 @@ pub enum RepairError {
 ///
 /// # Errors
 /// Its records are missing, another matenv process changed it during the repair, or it cannot be built.
-pub async fn repair(ctx: &Context, generation: &Generation, request: &RepairRequest) -> Result<Repaired, RepairError> {
+pub(crate) async fn repair(
+    ctx: &Context,
+    generation: &Generation,
+    request: &RepairRequest,
+) -> Result<Repaired, RepairError> {
     let mut clock = Clock::new(ctx);
     let plan = read_plan(generation)?;
     let folder = layout::records(&generation.prefix);

@@ -15,7 +15,7 @@ use crate::{
 
 /// The target of an examination, in addition to the machine.
 #[derive(Debug, Clone)]
-pub enum Target {
+pub(crate) enum Target {
     /// The files of every environment. No program is started.
     Everything,
     /// An environment that matenv created.
@@ -28,7 +28,7 @@ pub enum Target {
 
 /// Returns the absolute path of a prefix that the user named.
 #[must_use]
-pub fn prefix_at(cwd: &Path, typed: &Path) -> PathBuf {
+pub(crate) fn prefix_at(cwd: &Path, typed: &Path) -> PathBuf {
     let whole = cwd.join(typed);
     fs_err::canonicalize(&whole).unwrap_or(whole)
 }

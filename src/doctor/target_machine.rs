@@ -8,7 +8,7 @@ use crate::{
 
 /// A machine that a hardware file describes.
 #[derive(Debug, Clone)]
-pub struct TargetMachine {
+pub(crate) struct TargetMachine {
     /// The hardware in the file.
     pub hardware: Hardware,
     /// The path of the file, for commands to paste.

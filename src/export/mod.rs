@@ -6,7 +6,7 @@
 //! preload of the CUDA libraries, the proof). An environment that another tool installs from an export is not
 //! proven.
 
-pub mod ci;
+pub(crate) mod ci;
 mod cyclonedx;
 mod environment_yml;
 mod explicit;
@@ -18,7 +18,7 @@ mod requirements;
 mod select;
 mod services;
 
-pub use select::{Wanted, select};
+pub(crate) use select::{Wanted, select};
 
 use std::path::Path;
 
@@ -39,7 +39,7 @@ use crate::{
 /// A format that other tools read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub enum Format {
+pub(crate) enum Format {
     /// Names, versions and builds for conda, mamba and pixi
     #[value(name = "environment.yml")]
     #[serde(rename = "environment.yml")]
@@ -137,7 +137,7 @@ pub enum ExportError {
 }
 
 /// Returns the installed packages of a generation as an entry of a lock.
-pub fn from_generation(generation: &Generation) -> Result<LabEntry, ExportError> {
+pub(crate) fn from_generation(generation: &Generation) -> Result<LabEntry, ExportError> {
     let plan = install::read_plan(generation).map_err(|error| ExportError::Records(Box::new(error)))?;
     if let Some(source) = &plan.source {
         return Err(ExportError::OwnSource {
@@ -166,7 +166,7 @@ pub fn from_generation(generation: &Generation) -> Result<LabEntry, ExportError>
 }
 
 /// Returns the entries of the lab's lock for an environment. Empty if there is no lab, no lock or no entry.
-pub fn from_lab(lab: Option<&Lab>, env: &EnvName) -> Result<Vec<LabEntry>, ExportError> {
+pub(crate) fn from_lab(lab: Option<&Lab>, env: &EnvName) -> Result<Vec<LabEntry>, ExportError> {
     let Some(lab) = lab else {
         return Ok(Vec::new());
     };
@@ -176,7 +176,7 @@ pub fn from_lab(lab: Option<&Lab>, env: &EnvName) -> Result<Vec<LabEntry>, Expor
 
 /// Writes `entry` in that format. `python` is the interpreter for uv, if the machine's index has to be queried. A recipe also
 /// copies the manifests of `lab`.
-pub async fn export(
+pub(crate) async fn export(
     ctx: &Context,
     lab: Option<&Lab>,
     entry: &LabEntry,

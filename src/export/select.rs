@@ -6,7 +6,7 @@ use crate::{
 
 /// The options that select an entry of an environment. Absent means any.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Wanted {
+pub(crate) struct Wanted {
     /// The conda subdir, such as `linux-64`.
     pub platform: Option<String>,
     /// The accelerator level.
@@ -20,7 +20,7 @@ pub struct Wanted {
 ///
 /// # Errors
 /// No entry or several entries match.
-pub fn select<'a>(
+pub(crate) fn select<'a>(
     entries: impl IntoIterator<Item = &'a LabEntry>,
     env: &EnvName,
     wanted: &Wanted,

@@ -7,6 +7,6 @@ mod need;
 pub mod toml_file;
 
 pub use filesystem::Filesystem;
-pub use footprint::{Footprint, Growth, GrowthTable, growth};
+pub use footprint::{Footprint, growth};
 pub use need::Need;
 pub(crate) use need::bytes;

@@ -35,7 +35,7 @@ const LIMIT: Duration = Duration::from_mins(5);
 
 /// A wheel in uv's cache with files that do not match its RECORD.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Altered {
+pub(crate) struct Altered {
     /// Always a wheel.
     pub kind: PackageKind,
     /// Name of the package.

@@ -18,7 +18,7 @@ use super::{DryRun, InstallError, Installed, Request, install, plan};
 
 /// The result for one of several environments.
 #[derive(Debug)]
-pub struct InstallOutcome {
+pub(crate) struct InstallOutcome {
     /// The environment.
     pub env: EnvName,
     /// The installed environment, or the error.
@@ -29,7 +29,7 @@ pub struct InstallOutcome {
 ///
 /// # Errors
 /// If a source matches none of them. An error of one environment is in its [`InstallOutcome`].
-pub async fn install_batch(
+pub(crate) async fn install_batch(
     ctx: &Context,
     selected: &[Selected<'_>],
     request: &Request,
@@ -56,7 +56,7 @@ pub async fn install_batch(
 ///
 /// # Errors
 /// The first error of any environment.
-pub async fn dry_run_batch(
+pub(crate) async fn dry_run_batch(
     ctx: &Context,
     selected: &[Selected<'_>],
     request: &Request,
@@ -91,7 +91,7 @@ fn check_sources(selected: &[Selected<'_>], request: &Request) -> Result<(), Ins
 ///
 /// # Errors
 /// If the machine supports none of them, or planning fails for another reason.
-pub fn keep_supported<'a>(
+pub(crate) fn keep_supported<'a>(
     ctx: &Context,
     selected: Vec<Selected<'a>>,
     request: &Request,

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Measures how long each stage takes and sends progress events.
-pub struct Clock {
+pub(crate) struct Clock {
     ctx: Context,
     since: Instant,
     timings: Vec<Timing>,
@@ -20,7 +20,7 @@ pub struct Clock {
 impl Clock {
     /// Returns a clock that starts now.
     #[must_use]
-    pub fn new(ctx: &Context) -> Self {
+    pub(crate) fn new(ctx: &Context) -> Self {
         Self {
             ctx: ctx.clone(),
             since: Instant::now(),
@@ -31,7 +31,7 @@ impl Clock {
 
     /// Returns the time that each stage took.
     #[must_use]
-    pub fn timings(&self) -> Vec<Timing> {
+    pub(crate) fn timings(&self) -> Vec<Timing> {
         self.timings.clone()
     }
 

@@ -13,7 +13,7 @@ use crate::{
 
 /// The result of a dry run.
 #[derive(Debug, Clone)]
-pub struct DryRun {
+pub(crate) struct DryRun {
     /// The plan.
     pub plan: Plan,
     /// The packages that would be installed, or none if the environment is up to date.
@@ -26,7 +26,7 @@ pub struct DryRun {
 
 /// Does a dry run of [`install`](super::install()), including the check for disk space. Links Python into a temporary
 /// folder, because resolving the wheels needs it.
-pub async fn dry_run(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<DryRun, InstallError> {
+pub(crate) async fn dry_run(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<DryRun, InstallError> {
     request.machine.check_platform()?;
     let mut clock = Clock::new(ctx);
     let store = Store::open(&ctx.settings)?;

@@ -61,7 +61,7 @@ pub(crate) async fn check_places(ctx: &Context) -> Result<(), DiskSpaceError> {
 
 /// A folder that an installation writes to, for reports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct FolderFacts {
+pub(crate) struct FolderFacts {
     /// The variable that sets the folder.
     pub variable: &'static str,
     /// The folder.
@@ -75,7 +75,7 @@ pub struct FolderFacts {
 impl FolderFacts {
     /// Returns the store and the caches.
     #[must_use]
-    pub fn all(ctx: &Context) -> Vec<Self> {
+    pub(crate) fn all(ctx: &Context) -> Vec<Self> {
         let places = Places::resolve(ctx);
         let store = Filesystem::at_path(&places.store)
             .ok()
@@ -94,7 +94,7 @@ impl FolderFacts {
 
     /// Formats the facts: `MATENV_HOME /home/you/.matenv: 79.00 GB and 5000000 files free`.
     #[must_use]
-    pub fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         let free = match self.filesystem {
             None => "free space unknown".to_owned(),
             Some(filesystem) => match filesystem.free_inodes {

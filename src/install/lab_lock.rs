@@ -14,7 +14,7 @@ use crate::{
 
 /// How to use a lab's lock.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum LockMode {
+pub(crate) enum LockMode {
     /// Use the lock if it exists and satisfies the plan.
     #[default]
     IfSatisfied,

@@ -9,7 +9,7 @@ use super::InstallError;
 
 /// The machine that environments are created for: this one or another one.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Machine {
+pub(crate) struct Machine {
     /// The hardware on which all choices depend.
     pub hardware: Hardware,
     /// Whether it is another machine (`--cross`). Checks that need its GPU are skipped here.
@@ -23,7 +23,7 @@ impl Machine {
     /// Returns this machine, or the machine that a hardware file describes. `cross` without a file is a machine of this
     /// platform with an unknown GPU. Only `CONDA_OVERRIDE_CUDA` gives its CUDA version.
     #[must_use]
-    pub fn new(settings: &Settings, file: Option<Hardware>, cross: bool) -> Self {
+    pub(crate) fn new(settings: &Settings, file: Option<Hardware>, cross: bool) -> Self {
         let hardware = match (file, cross) {
             (Some(hardware), _) => hardware,
             (None, false) => Hardware::detect(settings),

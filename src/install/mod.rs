@@ -18,27 +18,27 @@ mod machine;
 mod need;
 mod prove;
 mod records;
-pub mod relock;
+pub(crate) mod relock;
 mod request;
 mod safeguards;
 mod source;
 mod up_to_date;
 
-pub use batch::{InstallOutcome, dry_run_batch, install_batch, keep_supported};
+pub(crate) use batch::{InstallOutcome, dry_run_batch, install_batch, keep_supported};
 pub(crate) use build::{Recipe, build};
-pub use clock::Clock;
-pub use disk_space::DiskSpaceError;
-pub use dry_run::{DryRun, dry_run};
-pub use error::InstallError;
-pub use folders::FolderFacts;
+pub(crate) use clock::Clock;
+pub(crate) use disk_space::DiskSpaceError;
+pub(crate) use dry_run::{DryRun, dry_run};
+pub(crate) use error::InstallError;
+pub(crate) use folders::FolderFacts;
 pub(crate) use folders::{check_places, lock_refused};
-pub use lab_lock::{LockMode, LockedError};
+pub(crate) use lab_lock::{LockMode, LockedError};
 pub(crate) use locate::Packages;
-pub use machine::Machine;
-pub use prove::{BenchOptions, Proof, Prove, bench_again, prove, prove_again};
-pub use records::read_plan;
-pub use request::{Request, known_size, plan};
-pub use safeguards::SafeguardError;
+pub(crate) use machine::Machine;
+pub(crate) use prove::{BenchOptions, Prove, bench_again, prove, prove_again};
+pub(crate) use records::read_plan;
+pub(crate) use request::{Request, known_size, plan};
+pub(crate) use safeguards::SafeguardError;
 
 use std::collections::BTreeMap;
 
@@ -58,7 +58,7 @@ use source::{plan_from_source, prune_source, warn_about_replaced_source};
 
 /// An installed environment.
 #[derive(Debug, Clone)]
-pub struct Installed {
+pub(crate) struct Installed {
     /// The proof of the environment, or the reasons why it did not become the current one.
     pub certificate: Certificate,
     /// Whether a new generation was built.
@@ -67,7 +67,7 @@ pub struct Installed {
 
 /// Installs `manifest`'s environment if it is not up to date. If no profile was requested and NVIDIA's index does not
 /// answer, falls back to a profile without TensorRT.
-pub async fn install(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<Installed, InstallError> {
+pub(crate) async fn install(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<Installed, InstallError> {
     let made = Box::pin(make(ctx, manifest, request)).await;
     // `torch_from_pypi` is false with `--strict`, which allows no fallback.
     if let Err(InstallError::Pypi(PypiError::Unreachable {

@@ -25,7 +25,7 @@ const SECONDS: f64 = 2.0;
 
 /// The checks to run on an environment.
 #[derive(Debug, Clone)]
-pub struct Prove {
+pub(crate) struct Prove {
     /// Whether to run the audit and the probes.
     pub probes: bool,
     /// Whether to run the benchmark.
@@ -50,14 +50,14 @@ impl Default for Prove {
 impl Prove {
     /// Returns whether all checks are selected that make an environment proven.
     #[must_use]
-    pub fn wanted(&self) -> bool {
+    pub(crate) fn wanted(&self) -> bool {
         self.probes && self.bench
     }
 }
 
 /// The results of the checks. Missing parts were not run.
 #[derive(Debug, Clone, Default)]
-pub struct Proof {
+pub(crate) struct Proof {
     /// The static audit.
     pub audit: Option<Audit>,
     /// The probes.
@@ -72,7 +72,7 @@ pub struct Proof {
 
 /// Runs the audit, probes, smoke tests and benchmark of the environment at `prefix`. If `absent` is set, checks that
 /// need a GPU are skipped with that reason.
-pub async fn prove(
+pub(crate) async fn prove(
     ctx: &Context,
     clock: &mut Clock,
     plan: &Plan,
@@ -177,7 +177,11 @@ pub(super) async fn prove_audited(
 }
 
 /// Audits and probes an installed environment and records the results.
-pub async fn prove_again(ctx: &Context, generation: &Generation, wanted: &Prove) -> Result<Certificate, InstallError> {
+pub(crate) async fn prove_again(
+    ctx: &Context,
+    generation: &Generation,
+    wanted: &Prove,
+) -> Result<Certificate, InstallError> {
     let plan = super::read_plan(generation)?;
     if let Some(model_dir) = &wanted.model_dir {
         verify::check_model_dir(model_dir, &plan.model_files)?;
@@ -194,7 +198,7 @@ pub async fn prove_again(ctx: &Context, generation: &Generation, wanted: &Prove)
 
 /// The options of a benchmark.
 #[derive(Debug, Clone, Default)]
-pub struct BenchOptions {
+pub(crate) struct BenchOptions {
     /// The model, or `None` for the built-in one.
     pub model: Option<PathBuf>,
     /// Shapes of inputs with dynamic axes.
@@ -205,7 +209,7 @@ pub struct BenchOptions {
 
 /// Runs the benchmark of an installed environment and records the numbers. Those of another model are added to the
 /// benchmark of the built-in model.
-pub async fn bench_again(
+pub(crate) async fn bench_again(
     ctx: &Context,
     generation: &Generation,
     wanted: &BenchOptions,
@@ -272,7 +276,7 @@ fn built_in(plan: &Plan) -> BenchRequest {
 impl Proof {
     /// Adds the results to the certificate, writes it to `prefix` and returns it. Failed smoke tests are returned but
     /// not written: they are about the model more than the environment.
-    pub fn record(self, certificate: Certificate, prefix: &Path) -> Result<Certificate, InstallError> {
+    pub(crate) fn record(self, certificate: Certificate, prefix: &Path) -> Result<Certificate, InstallError> {
         let mut shown = certificate.clone();
         let mut written = certificate;
         let failed = self
@@ -290,7 +294,7 @@ impl Proof {
     }
 
     /// Adds the results to the certificate. Leaves the parts that were not run unchanged.
-    pub fn enter(self, certificate: &mut Certificate) {
+    pub(crate) fn enter(self, certificate: &mut Certificate) {
         let ran_all = self.audit.is_some() && self.verification.is_some() && self.bench.is_some();
         if let Some(audit) = self.audit {
             // Findings of earlier stages stay. Findings of an earlier audit are replaced by the new ones.

@@ -24,7 +24,7 @@ pub(super) fn write_plan(plan: &Plan, prefix: &Path) -> Result<(), InstallError>
 }
 
 /// Reads the plan that a generation was built from.
-pub fn read_plan(generation: &Generation) -> Result<Plan, InstallError> {
+pub(crate) fn read_plan(generation: &Generation) -> Result<Plan, InstallError> {
     let path = layout::records(&generation.prefix).join(PLAN_FILE);
     let read = || -> std::io::Result<Plan> { Ok(serde_json::from_str(&fs_err::read_to_string(&path)?)?) };
     read().map_err(|source| InstallError::ReadRecord {

@@ -15,7 +15,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 /// The options of an installation.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub(crate) struct Request {
     /// The machine that the environments are created for.
     pub machine: Machine,
     /// The accelerator level. `None` selects the best supported one.
@@ -43,7 +43,7 @@ pub struct Request {
 impl Request {
     /// Returns the request for one of the selected environments.
     #[must_use]
-    pub fn for_selected(&self, selected: &Selected<'_>) -> Self {
+    pub(crate) fn for_selected(&self, selected: &Selected<'_>) -> Self {
         Self {
             profile: self.profile.or(selected.profile),
             name: Some(selected.env.clone()).filter(|env| *env != selected.manifest.name),
@@ -60,7 +60,7 @@ impl Request {
 }
 
 /// Makes the plan for `manifest`. Ignores a program's own source, which may have to be fetched.
-pub fn plan(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<Plan, InstallError> {
+pub(crate) fn plan(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<Plan, InstallError> {
     plan_with(ctx, manifest, request, None)
 }
 
@@ -109,7 +109,7 @@ pub(super) fn plan_with(
 }
 
 /// Returns the size of `plan`'s environment if a generation of the same plan was already audited. Opens no connection.
-pub fn known_size(ctx: &Context, plan: &Plan) -> Option<Size> {
+pub(crate) fn known_size(ctx: &Context, plan: &Plan) -> Option<Size> {
     // The size is only for information, so a damaged record is not an error.
     let current = Store::open(&ctx.settings).ok()?.current(&plan.env).ok()??;
     let same = current.record.plan_fingerprint == plan.fingerprint();

@@ -8,11 +8,11 @@ mod file;
 mod lab;
 mod satisfies;
 
-pub use conflicts::{Fault, WheelConflict, WheelRef};
+pub(crate) use conflicts::{Fault, WheelConflict, WheelRef};
 pub(crate) use conflicts::{conflicts, cuda_major, first_conflict};
-pub use file::LockError;
-pub use lab::{CONFLICT, LAB_SIDECAR, LabEntry, LabLock, LabText};
-pub use satisfies::unmet;
+pub(crate) use file::LockError;
+pub(crate) use lab::{CONFLICT, LAB_SIDECAR, LabEntry, LabLock};
+pub(crate) use satisfies::unmet;
 
 use std::collections::BTreeSet;
 
@@ -54,7 +54,7 @@ impl LockedWheel {
 /// The kind of a package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum PackageKind {
+pub(crate) enum PackageKind {
     /// A conda package.
     Conda,
     /// A wheel, or a built sdist.

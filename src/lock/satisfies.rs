@@ -10,7 +10,7 @@ use crate::{lock::LabEntry, plan::Plan};
 
 /// Returns one message for each requirement of `plan` that `entry` does not satisfy.
 #[must_use]
-pub fn unmet(plan: &Plan, entry: &LabEntry) -> Vec<String> {
+pub(crate) fn unmet(plan: &Plan, entry: &LabEntry) -> Vec<String> {
     let mut unmet = Vec::new();
     let supported = entry
         .python

@@ -4,9 +4,9 @@
 //! every requirement is valid. Absent on purpose: choices. [`crate::plan`] combines manifests with profiles and
 //! hardware.
 
-pub mod checkout;
+pub(crate) mod checkout;
 mod format;
-pub mod lab;
+pub(crate) mod lab;
 
 use crate::{
     context::sources::SourceName,
@@ -65,7 +65,7 @@ impl From<TomlError> for ManifestError {
 
 /// The definition of an environment.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Manifest {
+pub(crate) struct Manifest {
     /// The name.
     pub name: EnvName,
     /// A one-sentence description.
@@ -101,7 +101,7 @@ pub struct Manifest {
 /// The replacement for a profile that a manifest does not support.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Instead {
+pub(crate) struct Instead {
     /// The profile that is used instead.
     pub profile: ProfileName,
     /// The reason.
@@ -127,7 +127,7 @@ impl PythonRange {
 
 /// A requirement with its reason.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Wanted {
+pub(crate) struct Wanted {
     /// The requirement as PEP 508 text, without extras.
     pub requirement: String,
     /// Extras by profile.
@@ -164,7 +164,7 @@ pub struct BuildException {
 
 /// How a program is installed from its source instead of a released wheel.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SourceTree {
+pub(crate) struct SourceTree {
     /// The distribution that the source belongs to. It replaces the requirement of that name.
     pub package: String,
     /// Build requirements, pinned by hash when the environment is resolved.
@@ -225,13 +225,13 @@ impl Manifest {
     ///
     /// # Errors
     /// The file is invalid. The error names the line.
-    pub fn parse(file: &TomlFile) -> Result<Self, TomlError> {
+    pub(crate) fn parse(file: &TomlFile) -> Result<Self, TomlError> {
         file.parse::<crate::manifest::format::Manifest>()?.checked(file)
     }
 
     /// Returns whether the environment of a profile has torch.
     #[must_use]
-    pub fn has_torch(&self, profile: ProfileName) -> bool {
+    pub(crate) fn has_torch(&self, profile: ProfileName) -> bool {
         self.pypi.iter().any(|wanted| {
             let here = wanted.profiles.is_empty() || wanted.profiles.contains(&profile);
             here && crate::names::requirement::name_of(&wanted.requirement) == "torch"
@@ -241,20 +241,20 @@ impl Manifest {
 
 /// Returns the JSON Schema of a manifest file.
 #[must_use]
-pub fn schema(generator: schemars::SchemaGenerator) -> schemars::Schema {
+pub(crate) fn schema(generator: schemars::SchemaGenerator) -> schemars::Schema {
     generator.into_root_schema_for::<crate::manifest::format::Manifest>()
 }
 
 /// The available manifests, by name.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Manifests(BTreeMap<EnvName, Manifest>);
+pub(crate) struct Manifests(BTreeMap<EnvName, Manifest>);
 
 impl Manifests {
     /// Loads the manifests of `folder`, or the built-in ones if it is `None`.
     ///
     /// # Errors
     /// A file cannot be read or is invalid.
-    pub fn load(folder: Option<&Path>) -> Result<Self, ManifestError> {
+    pub(crate) fn load(folder: Option<&Path>) -> Result<Self, ManifestError> {
         let files = match folder {
             None => BUILT_IN
                 .iter()
@@ -274,7 +274,7 @@ impl Manifests {
     ///
     /// # Errors
     /// The name is unknown. The error contains the closest known name.
-    pub fn get(&self, name: &str) -> Result<&Manifest, ManifestError> {
+    pub(crate) fn get(&self, name: &str) -> Result<&Manifest, ManifestError> {
         self.0
             .values()
             .find(|manifest| manifest.name.as_str() == name)
@@ -289,7 +289,7 @@ impl Manifests {
     ///
     /// # Errors
     /// A name is unknown.
-    pub fn select(&self, names: &[String]) -> Result<Vec<&Manifest>, ManifestError> {
+    pub(crate) fn select(&self, names: &[String]) -> Result<Vec<&Manifest>, ManifestError> {
         if names.is_empty() {
             return Ok(self.iter().filter(|manifest| manifest.default).collect());
         }
@@ -304,7 +304,7 @@ impl Manifests {
     }
 
     /// Returns all manifests.
-    pub fn iter(&self) -> impl Iterator<Item = &Manifest> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Manifest> {
         self.0.values()
     }
 }

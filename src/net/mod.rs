@@ -16,7 +16,7 @@ use reqwest_retry::{RetryTransientMiddleware, policies::ExponentialBackoff};
 use url::Url;
 
 /// A source that sends nothing for this long counts as not answering.
-pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The reason why a source does not answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,7 +110,7 @@ impl std::fmt::Debug for Client {
 
 /// Returns the path of a `file://` URL.
 #[must_use]
-pub fn file_path(url: &Url) -> Option<PathBuf> {
+pub(crate) fn file_path(url: &Url) -> Option<PathBuf> {
     (url.scheme() == "file").then(|| url.to_file_path().ok()).flatten()
 }
 

@@ -19,8 +19,8 @@ use crate::{
     names::{Backend, EnvName, ExecutionProvider, ProfileName, install_arguments},
     profile::{ComputeCapability, Profiles, UnsupportedPlatform, subdir},
 };
-pub use choices::{Choice, Rejected};
-pub use choose::Unsupported;
+pub(crate) use choices::{Choice, Rejected};
+pub(crate) use choose::Unsupported;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -110,7 +110,7 @@ pub enum PlanError {
 
 /// The options for a plan, in addition to manifest and hardware.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Request {
+pub(crate) struct Request {
     /// The accelerator level. `None` chooses the best that the hardware and the manifest support.
     pub profile: Option<ProfileName>,
     /// The name of the environment (`--name`).
@@ -135,7 +135,7 @@ pub struct Request {
 ///
 /// # Errors
 /// The hardware or the manifest does not support the profile.
-pub fn plan(
+pub(crate) fn plan(
     manifest: &Manifest,
     profiles: &Profiles,
     hardware: &Hardware,

@@ -9,7 +9,7 @@ use std::{
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 
 /// The interval of the `tick` calls for a watched program.
-pub const TICK: Duration = Duration::from_millis(200);
+pub(super) const TICK: Duration = Duration::from_millis(200);
 
 /// A program to run to its end. Its output is captured.
 #[derive(Debug, Clone)]

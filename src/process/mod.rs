@@ -10,9 +10,9 @@ mod job;
 mod quote;
 mod variables;
 
-pub use ask::{Answer, ask};
+pub use ask::ask;
 pub use detach::detach;
-pub use job::{Ended, Job, TICK, describe};
+pub use job::{Ended, Job, describe};
 pub(crate) use quote::posix_quoted;
 pub use variables::Variables;
 pub(crate) use variables::{FOREIGN, FOREIGN_PREFIXES};

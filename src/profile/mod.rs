@@ -12,9 +12,9 @@ use crate::{
     files::toml_file::{TomlError, TomlFile},
     names::{Backend, ExecutionProvider, ProfileName},
 };
-pub use compute_capability::{CodeSupport, ComputeCapability, InvalidComputeCapability};
+pub use compute_capability::{CodeSupport, ComputeCapability};
 pub use cuda_version::{CudaVersion, InvalidCudaVersion};
-pub use platforms::{GlibcRow, GoneRow, Platforms, TargetRow, UnsupportedPlatform, subdir};
+pub use platforms::{Platforms, UnsupportedPlatform, subdir};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

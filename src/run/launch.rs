@@ -30,7 +30,7 @@ const LAST_LINES: usize = 12;
 
 /// A started program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Launched {
+pub(crate) struct Launched {
     /// The name of the environment.
     pub env: EnvName,
     /// The path of the program.
@@ -90,7 +90,7 @@ impl fmt::Display for LogTail {
 impl std::error::Error for LogTail {}
 
 /// Returns the plan's launch command, split into arguments and followed by `more`.
-pub fn command(plan: &Plan, more: &[OsString]) -> Result<Vec<OsString>, LaunchError> {
+pub(crate) fn command(plan: &Plan, more: &[OsString]) -> Result<Vec<OsString>, LaunchError> {
     let launch = plan
         .launch
         .as_deref()
@@ -100,7 +100,7 @@ pub fn command(plan: &Plan, more: &[OsString]) -> Result<Vec<OsString>, LaunchEr
 }
 
 /// Starts a command of the environment in the background, and watches it for a second.
-pub fn detach(settings: &Settings, generation: &Generation, argv: &[OsString]) -> Result<Launched, LaunchError> {
+pub(crate) fn detach(settings: &Settings, generation: &Generation, argv: &[OsString]) -> Result<Launched, LaunchError> {
     let found = run::find(settings, generation, argv)?;
     let log = Store::open(settings)?.log(&generation.env);
     let file = fresh(&log).map_err(LaunchError::Log)?;

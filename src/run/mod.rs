@@ -1,4 +1,4 @@
 //! TODO
 
-pub mod launch;
-pub mod menu;
+pub(crate) mod launch;
+pub(crate) mod menu;

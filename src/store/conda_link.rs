@@ -174,11 +174,7 @@ pub fn inspect_conda_link(
 }
 
 /// Removes the conda link if matenv created it. `~/.conda` stays, because it belongs to conda.
-pub fn remove_conda_link(settings: &Settings, env: &EnvName) -> Result<Option<PathBuf>, StoreError> {
-    close(&settings.home, &settings.user_home, env)
-}
-
-pub(super) fn close(home: &Path, user_home: &Path, env: &EnvName) -> Result<Option<PathBuf>, StoreError> {
+pub(super) fn remove_conda_link(home: &Path, user_home: &Path, env: &EnvName) -> Result<Option<PathBuf>, StoreError> {
     let failed = |source| StoreError::CondaLink {
         env: env.clone(),
         source,

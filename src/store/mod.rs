@@ -238,7 +238,7 @@ impl Store {
             }
         }
         let manifest = self.current(env).ok().flatten().map(|current| current.record.manifest);
-        let door = crate::store::conda_link::close(&self.home, &self.user_home, env)?;
+        let door = crate::store::conda_link::remove_conda_link(&self.home, &self.user_home, env)?;
         let link = self.link(env);
         match link::inspect(&link).map_err(StoreError::Read)? {
             LinkState::Link(_) => link::remove(&link).map_err(StoreError::Write)?,

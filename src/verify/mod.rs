@@ -5,7 +5,7 @@
 
 mod check;
 
-pub use check::VerifyError;
+pub(crate) use check::VerifyError;
 
 use std::{
     collections::BTreeMap,
@@ -30,7 +30,7 @@ use check::{Place, run};
 
 /// The result of a check.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct ProbeResult {
+pub(crate) struct ProbeResult {
     /// The name of the check.
     pub name: String,
     /// Whether the check passed.
@@ -52,7 +52,7 @@ pub struct ProbeResult {
 impl ProbeResult {
     /// Creates the result of a skipped check.
     #[must_use]
-    pub fn skipped(check: &Check, reason: &str) -> Self {
+    pub(crate) fn skipped(check: &Check, reason: &str) -> Self {
         Self {
             name: check.name.clone(),
             ok: false,
@@ -65,14 +65,14 @@ impl ProbeResult {
 
     /// Returns whether the check ran and failed.
     #[must_use]
-    pub fn failed(&self) -> bool {
+    pub(crate) fn failed(&self) -> bool {
         !self.ok && self.skipped.is_none()
     }
 }
 
 /// The number of passed and skipped checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tally {
+pub(crate) struct Tally {
     /// The number of all checks.
     pub all: usize,
     /// The number of passed checks.
@@ -84,7 +84,7 @@ pub struct Tally {
 impl Tally {
     /// Counts `probes`.
     #[must_use]
-    pub fn count(probes: &[ProbeResult]) -> Self {
+    pub(crate) fn count(probes: &[ProbeResult]) -> Self {
         Self {
             all: probes.len(),
             passed: probes.iter().filter(|probe| probe.ok).count(),
@@ -94,7 +94,7 @@ impl Tally {
 
     /// Renders the numbers: `7 of 8 probes passed, 1 skipped`. `noun` follows the second number.
     #[must_use]
-    pub fn describe(self, noun: &str) -> String {
+    pub(crate) fn describe(self, noun: &str) -> String {
         let skipped = match self.skipped {
             0 => String::new(),
             some => format!(", {some} skipped"),
@@ -105,14 +105,14 @@ impl Tally {
 
 /// The results of the probes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Verification {
+pub(crate) struct Verification {
     /// The results in the order of the manifest.
     pub probes: Vec<ProbeResult>,
 }
 
 /// The results of the smoke tests.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Smoke {
+pub(crate) struct Smoke {
     /// The results in the order of the manifest. Tests after a failed one did not run.
     pub probes: Vec<ProbeResult>,
     /// The model that a test exported, for the benchmark.
@@ -124,7 +124,7 @@ pub struct Smoke {
 impl Verification {
     /// Returns whether a probe failed with an error. Skipped probes do not count.
     #[must_use]
-    pub fn blocks(&self) -> bool {
+    pub(crate) fn blocks(&self) -> bool {
         self.probes
             .iter()
             .any(|probe| probe.failed() && probe.finding.as_ref().is_none_or(Finding::blocks))
@@ -133,7 +133,7 @@ impl Verification {
 
 /// Runs the probes of an environment concurrently. If this machine has no NVIDIA GPU or driver, `absent` is the reason,
 /// such as `needs an NVIDIA driver`, and the probes that need one are skipped.
-pub async fn verify(
+pub(crate) async fn verify(
     ctx: &Context,
     prefix: &Path,
     env: &str,
@@ -186,7 +186,7 @@ fn skips<'a>(check: &Check, absent: Option<&'a str>) -> Option<&'a str> {
 ///
 /// # Errors
 /// It is not. The error names a folder below it that contains them, if there is one.
-pub fn check_model_dir(model_dir: &Path, files: &[String]) -> Result<(), VerifyError> {
+pub(crate) fn check_model_dir(model_dir: &Path, files: &[String]) -> Result<(), VerifyError> {
     let lacks = |folder: &Path| files.iter().find(|file| !folder.join(file).is_file());
     let entries = fs_err::read_dir(model_dir).map_err(VerifyError::Model)?;
     let Some(file) = lacks(model_dir) else {
@@ -206,7 +206,7 @@ pub fn check_model_dir(model_dir: &Path, files: &[String]) -> Result<(), VerifyE
 /// Runs the smoke tests on the trained model in `model_dir`, one after the other. Their files stay in `work`.
 /// `absent` is as in [`verify`]. Tests after a skipped one still run: a test that depends on it has the same `needs`
 /// in the manifest.
-pub async fn smoke(
+pub(crate) async fn smoke(
     ctx: &Context,
     prefix: &Path,
     env: &str,

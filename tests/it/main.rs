@@ -35,6 +35,7 @@ mod indexes;
 mod install;
 mod lab;
 mod launch;
+mod layers;
 mod lock;
 mod machines;
 #[cfg(target_os = "linux")]

@@ -27,6 +27,7 @@ pub(super) struct Row {
     kind: String,
     pub(super) url: Option<String>,
     #[serde(default)]
+    #[expect(dead_code, reason = "read by people: the hosts of the files, which need a mirror of their own")]
     files: Vec<String>,
     #[expect(dead_code, reason = "read by people")]
     because: String,
@@ -157,12 +158,6 @@ impl Sources {
                 .as_ref()
                 .map_or(Index::UvDefault, |machine| Index::Url(machine.url.clone()))),
         }
-    }
-
-    /// Returns the hosts that serve the files of a source, in addition to the host of the index.
-    #[must_use]
-    pub fn file_hosts(&self, name: SourceName) -> &[String] {
-        self.rows.get(&name).map_or(&[], |row| &row.files)
     }
 
     /// Describes what is used for each source, for the plan and the certificate: `default`, `mirror`, `the machine's

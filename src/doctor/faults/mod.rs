@@ -125,7 +125,7 @@ const FILES: &[(Code, &str)] = &[
 
 /// Returns the explanation of the fault as Markdown paragraphs: the message that users see, the cause, the remedy.
 #[must_use]
-pub fn explained(code: Code) -> String {
+pub(crate) fn explained(code: Code) -> String {
     let files = FILES.iter().chain(audit::faults::FILES);
     let text = files.filter(|(of, _)| *of == code).map(|(_, text)| *text);
     let lines = text.flat_map(str::lines).map_while(|line| line.strip_prefix("//!"));

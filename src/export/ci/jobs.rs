@@ -3,7 +3,7 @@ use crate::lock::{LabEntry, LabLock};
 
 /// Returns one job for each entry of the lab's lock.
 #[must_use]
-pub fn jobs(lock: &LabLock) -> Vec<Job> {
+pub(crate) fn jobs(lock: &LabLock) -> Vec<Job> {
     let of_entry = |entry: &LabEntry| Job {
         env: entry.env.clone(),
         profile: entry.profile,

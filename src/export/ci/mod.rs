@@ -9,8 +9,8 @@ mod gitlab;
 mod jobs;
 mod wheel;
 
-pub use jobs::jobs;
-pub use wheel::MatenvWheel;
+pub(crate) use jobs::jobs;
+pub(crate) use wheel::MatenvWheel;
 
 use std::path::{Path, PathBuf};
 
@@ -24,7 +24,7 @@ use crate::{
 /// The kind of file to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub(crate) enum Kind {
     /// A workflow for GitHub Actions
     Github,
     /// A pipeline for GitLab
@@ -35,7 +35,7 @@ pub enum Kind {
 
 /// A CI job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Job {
+pub(crate) struct Job {
     /// The environment.
     pub env: EnvName,
     /// The accelerator level.
@@ -48,7 +48,7 @@ pub struct Job {
 
 /// The rendered text and its jobs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Rendered {
+pub(crate) struct Rendered {
     /// The text.
     pub text: String,
     /// The jobs in the text.
@@ -98,7 +98,7 @@ pub enum CiError {
 ///
 /// # Errors
 /// A wheel or a runner is missing for a platform.
-pub fn render(kind: Kind, jobs: &[Job], wheels: &[MatenvWheel]) -> Result<Rendered, CiError> {
+pub(crate) fn render(kind: Kind, jobs: &[Job], wheels: &[MatenvWheel]) -> Result<Rendered, CiError> {
     let services = Services::load();
     let (shown, left_out): (Vec<Job>, Vec<Job>) = jobs.iter().cloned().partition(|job| {
         let platform = services.platform(&job.platform);
@@ -139,11 +139,11 @@ impl Job {
 }
 
 /// The beginning of the workflow and of the pipeline.
-pub const HEAD: &str = "# Written by `matenv ci ";
+pub(crate) const HEAD: &str = "# Written by `matenv ci ";
 
 /// Returns the root of the git repository that contains the lab, if it is another folder.
 #[must_use]
-pub fn repository_above(root: &Path) -> Option<PathBuf> {
+pub(crate) fn repository_above(root: &Path) -> Option<PathBuf> {
     let root = fs_err::canonicalize(root).ok()?;
     let top = root.ancestors().find(|folder| folder.join(".git").exists())?;
     (top != root).then(|| top.to_owned())

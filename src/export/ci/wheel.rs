@@ -8,7 +8,7 @@ use crate::export::services::Services;
 
 /// A wheel of matenv, to install it on a runner.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MatenvWheel {
+pub(crate) struct MatenvWheel {
     /// The argument for pip: a URL, or a path relative to the root of the repository that begins with `./`.
     pub place: String,
     /// The file name.
@@ -32,7 +32,7 @@ impl MatenvWheel {
     ///
     /// # Errors
     /// The wheel is invalid or cannot be read.
-    pub fn find(given: &str, root: &Path) -> Result<Self, CiError> {
+    pub(crate) fn find(given: &str, root: &Path) -> Result<Self, CiError> {
         let wrong = |because| CiError::Wheel {
             given: given.split('#').next().unwrap_or(given).to_owned(),
             because,

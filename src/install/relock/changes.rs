@@ -6,7 +6,7 @@ use crate::lock::{LabEntry, LabLock};
 
 /// A package that differs between two locks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Change {
+pub(crate) struct Change {
     /// The package's name.
     pub package: String,
     /// The old version, or `None` if the package is new.

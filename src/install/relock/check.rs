@@ -9,7 +9,7 @@ use crate::{
 
 /// The unmet requirements of one environment and platform.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Unmet {
+pub(crate) struct Unmet {
     /// The environment's name in the lock.
     pub name: String,
     /// The conda subdir.
@@ -19,7 +19,7 @@ pub struct Unmet {
 }
 
 /// Checks whether a lock satisfies all `wanted` environments. Returns those that it does not. Opens no connection.
-pub fn check(ctx: &Context, wanted: &Wanted<'_>, lock: &LabLock) -> Result<Vec<Unmet>, InstallError> {
+pub(crate) fn check(ctx: &Context, wanted: &Wanted<'_>, lock: &LabLock) -> Result<Vec<Unmet>, InstallError> {
     let (jobs, _) = jobs(ctx, wanted)?;
     let mut found = Vec::new();
     for job in jobs {

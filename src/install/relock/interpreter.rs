@@ -9,7 +9,7 @@ use crate::{
 
 /// A Python interpreter for uv. A temporary one is removed when this value is dropped.
 #[derive(Debug)]
-pub struct Interpreter {
+pub(crate) struct Interpreter {
     /// The path of the executable.
     pub path: PathBuf,
     _folder: Option<tempfile::TempDir>,
@@ -18,14 +18,14 @@ pub struct Interpreter {
 impl Interpreter {
     /// Returns an existing interpreter.
     #[must_use]
-    pub fn from_path(path: PathBuf) -> Self {
+    pub(crate) fn from_path(path: PathBuf) -> Self {
         Self { path, _folder: None }
     }
 }
 
 /// Returns any CPython of this machine. If there is none, installs one from the conda channel into a
 /// temporary folder.
-pub async fn interpreter(ctx: &Context) -> Result<Interpreter, InstallError> {
+pub(crate) async fn interpreter(ctx: &Context) -> Result<Interpreter, InstallError> {
     let any = PythonRange {
         preferred: "3.13".to_owned(),
         supported: ">=3.9".to_owned(),

@@ -11,11 +11,11 @@ mod jobs;
 mod upgrade;
 mod wanted;
 
-pub use changes::Change;
-pub use check::{Unmet, check};
-pub use interpreter::{Interpreter, interpreter};
-pub use upgrade::Upgrade;
-pub use wanted::{EnvSelection, Wanted, WantedEnv, WantedError, wanted};
+pub(crate) use changes::Change;
+pub(crate) use check::{Unmet, check};
+pub(crate) use interpreter::{Interpreter, interpreter};
+pub(crate) use upgrade::Upgrade;
+pub(crate) use wanted::{EnvSelection, Wanted, WantedEnv, WantedError, wanted};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 
@@ -30,7 +30,7 @@ use jobs::jobs;
 
 /// The result of locking.
 #[derive(Debug, Clone)]
-pub struct Locked {
+pub(crate) struct Locked {
     /// The complete new lock: the requested entries and the unchanged entries of the old lock.
     pub lock: LabLock,
     /// The differences from the old lock.
@@ -43,7 +43,7 @@ pub struct Locked {
 ///
 /// # Errors
 /// If no combination is supported, or one cannot be resolved or a source does not answer.
-pub async fn lock(
+pub(crate) async fn lock(
     ctx: &Context,
     wanted: &Wanted<'_>,
     old: &LabLock,

@@ -2,7 +2,7 @@ use crate::{install::LockedError, lock::LabLock, names::closest};
 
 /// The packages whose versions may change.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Upgrade {
+pub(crate) enum Upgrade {
     /// Only packages that do not satisfy the requirements any more.
     #[default]
     Nothing,

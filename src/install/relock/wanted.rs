@@ -11,7 +11,7 @@ use crate::{
 
 /// The environments, platforms and backends to lock.
 #[derive(Debug, Clone)]
-pub struct Wanted<'a> {
+pub(crate) struct Wanted<'a> {
     /// The environments.
     pub environments: Vec<WantedEnv<'a>>,
     /// The platforms.
@@ -38,7 +38,7 @@ impl Wanted<'_> {
 
 /// An environment to lock.
 #[derive(Debug, Clone)]
-pub struct WantedEnv<'a> {
+pub(crate) struct WantedEnv<'a> {
     /// The environment's name.
     pub env: EnvName,
     /// The environment's manifest.
@@ -51,7 +51,7 @@ pub struct WantedEnv<'a> {
 
 /// The selection on the command line. Empty lists mean the values of the lab.
 #[derive(Debug, Clone, Default)]
-pub struct EnvSelection {
+pub(crate) struct EnvSelection {
     /// Environments.
     pub envs: Vec<String>,
     /// Profiles.
@@ -83,7 +83,7 @@ impl From<LabError> for WantedError {
 }
 
 /// Returns what to lock: the whole lab, or the part that `ask` selects.
-pub fn wanted<'a>(lab: &Lab, manifests: &'a Manifests, ask: &EnvSelection) -> Result<Wanted<'a>, WantedError> {
+pub(crate) fn wanted<'a>(lab: &Lab, manifests: &'a Manifests, ask: &EnvSelection) -> Result<Wanted<'a>, WantedError> {
     if let Some(odd) = ask
         .backends
         .iter()

@@ -24,17 +24,17 @@ use crate::{
 };
 
 /// The sidecar, which only matenv reads.
-pub const LAB_SIDECAR: &str = "matenv-lock.json";
+pub(crate) const LAB_SIDECAR: &str = "matenv-lock.json";
 
 /// How an error describes a line with git's conflict marker.
-pub const CONFLICT: &str = "a git merge conflict marker";
+pub(crate) const CONFLICT: &str = "a git merge conflict marker";
 
 /// The format version of [`LAB_SIDECAR`].
 const SCHEMA: u32 = 1;
 
 /// One environment of a lab's lock, for one platform.
 #[derive(Debug, Clone, PartialEq)]
-pub struct LabEntry {
+pub(crate) struct LabEntry {
     /// The entry's name in the lock: `sleap-cpu`, `sleap-gpu-cu130`, `sleap-gpu-trt-cu130`.
     pub name: String,
     /// The environment.
@@ -55,14 +55,14 @@ pub struct LabEntry {
 
 /// A lab's lock.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct LabLock {
+pub(crate) struct LabLock {
     /// The entries, sorted by name and then platform.
     pub entries: Vec<LabEntry>,
 }
 
 /// The text of the two files of a lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LabText {
+pub(crate) struct LabText {
     /// The text of [`LAB_LOCK`].
     pub lock: String,
     /// The text of [`LAB_SIDECAR`].
@@ -121,7 +121,7 @@ struct Head {
 impl LabEntry {
     /// Returns the name of an environment in the lock.
     #[must_use]
-    pub fn name_of(env: &EnvName, profile: ProfileName, backend: &Backend) -> String {
+    pub(crate) fn name_of(env: &EnvName, profile: ProfileName, backend: &Backend) -> String {
         match profile {
             ProfileName::Cpu => format!("{env}-{profile}"),
             ProfileName::Gpu | ProfileName::GpuTrt => format!("{env}-{profile}-{backend}"),
@@ -131,20 +131,20 @@ impl LabEntry {
 
 impl LabLock {
     /// Returns the entries of an environment for every profile, backend and platform.
-    pub fn entries_of<'a>(&'a self, env: &'a EnvName) -> impl Iterator<Item = &'a LabEntry> {
+    pub(crate) fn entries_of<'a>(&'a self, env: &'a EnvName) -> impl Iterator<Item = &'a LabEntry> {
         self.entries.iter().filter(move |entry| entry.env == *env)
     }
 
     /// Returns the entry with a name for a platform.
     #[must_use]
-    pub fn get(&self, name: &str, platform: &str) -> Option<&LabEntry> {
+    pub(crate) fn get(&self, name: &str, platform: &str) -> Option<&LabEntry> {
         self.entries
             .iter()
             .find(|entry| entry.name == name && entry.platform == platform)
     }
 
     /// Reads the lock in a lab's folder. Returns `None` if there is none.
-    pub fn read(root: &Path) -> Result<Option<Self>, LockError> {
+    pub(crate) fn read(root: &Path) -> Result<Option<Self>, LockError> {
         let path = root.join(LAB_LOCK);
         let sidecar = root.join(LAB_SIDECAR);
         let text = |path: &Path| match fs_err::read_to_string(path) {
@@ -171,7 +171,7 @@ impl LabLock {
     }
 
     /// Writes the lock into a lab's folder, each file atomically. Returns `false` if both were up to date.
-    pub fn write(&self, root: &Path) -> Result<bool, LockError> {
+    pub(crate) fn write(&self, root: &Path) -> Result<bool, LockError> {
         let text = self.text()?;
         let mut changed = false;
         for (name, text) in [(LAB_SIDECAR, &text.sidecar), (LAB_LOCK, &text.lock)] {
@@ -192,7 +192,7 @@ impl LabLock {
     }
 
     /// Parses both files. `root` is used only in error messages.
-    pub fn parse(text: &LabText, root: &Path) -> Result<Self, LockError> {
+    pub(crate) fn parse(text: &LabText, root: &Path) -> Result<Self, LockError> {
         let damaged = |name: &str, because: String| LockError::Damaged {
             path: root.join(name),
             because,
@@ -236,7 +236,7 @@ impl LabLock {
     }
 
     /// Returns the text of both files. Equal locks have equal text.
-    pub fn text(&self) -> Result<LabText, LockError> {
+    pub(crate) fn text(&self) -> Result<LabText, LockError> {
         let written = |because: String| LockError::Damaged {
             path: LAB_LOCK.into(),
             because,

@@ -7,7 +7,7 @@
 mod git;
 mod tree;
 
-pub use tree::Kind;
+pub(crate) use tree::Kind;
 
 use std::{
     fmt,
@@ -26,7 +26,7 @@ use crate::{
 
 /// A requested program source: the value of `--source`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
+pub(crate) struct Source {
     /// Name of the manifest that installs the program.
     pub env: EnvName,
     /// The folder or repository.
@@ -35,7 +35,7 @@ pub struct Source {
 
 /// The location of a program's source.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub(crate) enum Place {
     /// A local folder.
     Folder(PathBuf),
     /// A git repository.
@@ -49,7 +49,7 @@ pub enum Place {
 
 /// An invalid `--source`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SourceError {
+pub(crate) enum SourceError {
     /// The `=` is missing, or one side of it is empty.
     #[error("invalid source `{0}`: expected ENV=FOLDER or ENV=URL[@REV]")]
     NoPlace(String),
@@ -227,7 +227,7 @@ pub enum CheckoutError {
 }
 
 /// Gets `source` for `profile`: inspects the folder, or clones the repository at its revision below `src`.
-pub async fn get_source(
+pub(crate) async fn get_source(
     ctx: &Context,
     manifest: &Manifest,
     profile: ProfileName,
@@ -272,7 +272,7 @@ pub async fn get_source(
 ///
 /// # Errors
 /// A folder that cannot be read or removed.
-pub fn prune(src: &Path, used: &[PathBuf]) -> std::io::Result<()> {
+pub(crate) fn prune(src: &Path, used: &[PathBuf]) -> std::io::Result<()> {
     git::prune(src, used)
 }
 

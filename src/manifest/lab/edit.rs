@@ -17,7 +17,7 @@ use crate::{
 
 /// The change to one package.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Change {
+pub(crate) struct Change {
     /// The requirement in the file before the change. Absent if there was none.
     pub before: Option<String>,
     /// The requirement in the file now. Absent if it was removed.
@@ -26,7 +26,7 @@ pub struct Change {
 
 /// A lab's file after a change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Edited {
+pub(crate) struct Edited {
     /// The file.
     pub file: std::path::PathBuf,
     /// The environment.
@@ -44,7 +44,7 @@ pub struct Edited {
 ///
 /// # Errors
 /// The environment is unknown, a package is invalid, or the file cannot be read or written.
-pub fn add(lab: &Lab, manifests: &Manifests, env: &EnvName, packages: &[String]) -> Result<Edited, LabError> {
+pub(crate) fn add(lab: &Lab, manifests: &Manifests, env: &EnvName, packages: &[String]) -> Result<Edited, LabError> {
     lab.check_known(env, manifests)?;
     for package in packages {
         format::package(package).map_err(|because| LabError::Package {
@@ -61,7 +61,7 @@ pub fn add(lab: &Lab, manifests: &Manifests, env: &EnvName, packages: &[String])
 ///
 /// # Errors
 /// The environment is unknown, a package is not listed, or the file cannot be read or written.
-pub fn remove(lab: &Lab, manifests: &Manifests, env: &EnvName, packages: &[String]) -> Result<Edited, LabError> {
+pub(crate) fn remove(lab: &Lab, manifests: &Manifests, env: &EnvName, packages: &[String]) -> Result<Edited, LabError> {
     lab.check_known(env, manifests)?;
     edit(lab, env, |array| {
         packages.iter().map(|package| take(array, package, lab, env)).collect()

@@ -42,7 +42,7 @@ backends = ["cu130", "cu128"]
 
 /// A new lab folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Created {
+pub(crate) struct Created {
     /// The lab's file.
     pub file: PathBuf,
     /// Its environments.
@@ -56,7 +56,7 @@ pub struct Created {
 ///
 /// # Errors
 /// A file already exists, a manifest is unknown, or a file cannot be written.
-pub fn init(folder: &Path, names: &[String], copies: bool) -> Result<Created, LabError> {
+pub(crate) fn init(folder: &Path, names: &[String], copies: bool) -> Result<Created, LabError> {
     let file = folder.join(LAB_FILE);
     let copies_folder = folder.join("manifests");
     let copied: Vec<(PathBuf, &str)> = if copies {

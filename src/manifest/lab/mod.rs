@@ -9,9 +9,9 @@ mod edit;
 mod init;
 mod select;
 
-pub use edit::{Change, Edited, add, remove};
-pub use init::{Created, init};
-pub use select::{Selected, knows, select};
+pub(crate) use edit::{Change, Edited, add, remove};
+pub(crate) use init::{Created, init};
+pub(crate) use select::{Selected, knows, select};
 
 use std::{
     collections::BTreeMap,
@@ -28,14 +28,14 @@ use crate::{
 };
 
 /// Name of the lab's file.
-pub const LAB_FILE: &str = "matenv.toml";
+pub(crate) const LAB_FILE: &str = "matenv.toml";
 
 /// Name of the lab's lock, in `rattler_lock`'s format, which other tools can read.
-pub const LAB_LOCK: &str = "matenv.lock";
+pub(crate) const LAB_LOCK: &str = "matenv.lock";
 
 /// A lab: its environments and the platforms to lock them for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Lab {
+pub(crate) struct Lab {
     /// The folder that contains `matenv.toml`.
     pub root: PathBuf,
     /// The environments. Empty means those of the default manifests.
@@ -50,7 +50,7 @@ pub struct Lab {
 
 /// An environment of a lab.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct LabEnvironment {
+pub(crate) struct LabEnvironment {
     /// The manifest of the environment.
     pub manifest: EnvName,
     /// The profiles that the lab uses. Absent means all profiles of the manifest.
@@ -61,7 +61,7 @@ pub struct LabEnvironment {
 
 /// A platform to lock for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct LabPlatform {
+pub(crate) struct LabPlatform {
     /// The conda subdir, such as `linux-64`.
     pub platform: String,
     /// The oldest glibc to support.
@@ -145,7 +145,7 @@ impl Lab {
     ///
     /// # Errors
     /// The file cannot be read or is invalid.
-    pub fn find(cwd: &Path) -> Result<Option<(Self, LabSettings)>, LabError> {
+    pub(crate) fn find(cwd: &Path) -> Result<Option<(Self, LabSettings)>, LabError> {
         let Some(root) = cwd.ancestors().find(|folder| folder.join(LAB_FILE).is_file()) else {
             return Ok(None);
         };
@@ -162,19 +162,19 @@ impl Lab {
 
     /// Returns the path of the lab's file.
     #[must_use]
-    pub fn file(&self) -> PathBuf {
+    pub(crate) fn file(&self) -> PathBuf {
         self.root.join(LAB_FILE)
     }
 
     /// Returns the packages that the lab adds to an environment, as PEP 508 texts.
     #[must_use]
-    pub fn packages(&self, env: &EnvName) -> &[String] {
+    pub(crate) fn packages(&self, env: &EnvName) -> &[String] {
         self.environments.get(env).map_or(&[], |one| &one.packages)
     }
 
     /// Returns the lab's own folder of manifests, which replaces the built-in ones, if it exists.
     #[must_use]
-    pub fn manifests(&self) -> Option<PathBuf> {
+    pub(crate) fn manifests(&self) -> Option<PathBuf> {
         Some(self.root.join("manifests")).filter(|folder| folder.is_dir())
     }
 
@@ -201,7 +201,7 @@ fn read(path: &Path) -> Result<TomlFile, LabError> {
 
 /// Returns the JSON Schema of the file.
 #[must_use]
-pub fn schema(generator: schemars::SchemaGenerator) -> schemars::Schema {
+pub(crate) fn schema(generator: schemars::SchemaGenerator) -> schemars::Schema {
     generator.into_root_schema_for::<crate::manifest::lab::format::Lab>()
 }
 

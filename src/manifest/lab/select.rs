@@ -6,7 +6,7 @@ use crate::{
 
 /// A selected environment.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Selected<'a> {
+pub(crate) struct Selected<'a> {
     /// The name of the environment.
     pub env: EnvName,
     /// The manifest of the environment.
@@ -17,7 +17,7 @@ pub struct Selected<'a> {
 
 /// Returns whether `env` is the name of an environment of the lab or of a manifest.
 #[must_use]
-pub fn knows(lab: Option<&Lab>, manifests: &Manifests, env: &EnvName) -> bool {
+pub(crate) fn knows(lab: Option<&Lab>, manifests: &Manifests, env: &EnvName) -> bool {
     select(lab, manifests, &[env.to_string()], None).is_ok()
 }
 
@@ -27,7 +27,7 @@ pub fn knows(lab: Option<&Lab>, manifests: &Manifests, env: &EnvName) -> bool {
 ///
 /// # Errors
 /// A name is unknown, or an environment of the lab names an unknown manifest.
-pub fn select<'a>(
+pub(crate) fn select<'a>(
     lab: Option<&Lab>,
     manifests: &'a Manifests,
     names: &[String],

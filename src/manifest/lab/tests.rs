@@ -101,7 +101,7 @@ fn each_error_names_file_line_and_key() {
     insta::assert_snapshot!(lock("platforms = [{ glibc = \"2.31\" }]"), @"matenv.toml:2: missing field `platform`");
     insta::assert_snapshot!(lock("platforms = [64]"), @r#"matenv.toml:2: invalid type: integer `64`, expected a platform, such as "linux-64" or { platform = "win-64", cuda = "12.8" }"#);
     insta::assert_snapshot!(lock("platforms = \"linux-64\""), @r#"matenv.toml:2: invalid type: string "linux-64", expected a sequence"#);
-    insta::assert_snapshot!(lock("backends = [\"cu13\"]"), @"matenv.toml:2: `cu13` is not a valid torch backend: use `cpu` or `cu` and three digits, such as `cu130`");
+    insta::assert_snapshot!(lock("backends = [\"cu13\"]"), @"matenv.toml:2: `cu13` is not a valid torch backend: use `cpu`, or `cu` and three digits, such as `cu130`");
     insta::assert_snapshot!(lock("backends = [\"cu999\"]"), @"matenv.toml:2: `lock.backends`: torch has no build `cu999`: use another one, such as cu130");
     insta::assert_snapshot!(lock("backends = [\"cpu\"]"), @"matenv.toml:2: `lock.backends`: `cpu` is always locked for the profile cpu: list only GPU builds, such as cu130");
     insta::assert_snapshot!(lock("backends = [\"cu130\", \"cu130\"]"), @"matenv.toml:2: `lock.backends`: `cu130` is listed twice");

@@ -17,7 +17,7 @@ pub use error::CondaError;
 pub use host_python::HostPython;
 pub use link::{Linked, link};
 pub(crate) use solve::cutoff;
-pub use solve::{Solved, fetch_tool, solve, solve_for};
+pub use solve::{fetch_tool, solve, solve_for};
 
 #[cfg(test)]
 mod tests;

@@ -194,7 +194,7 @@ async fn installed_packages_keep_their_version_while_the_channel_lists_it() {
 
     let newer = tracker("2.0").write(&channel).expect("packed");
     pack::index(&channel).await.expect("indexed");
-    let version = |solved: &Solved| {
+    let version = |solved: &solve::Solved| {
         let of_tracker =
             |record: &&rattler_conda_types::RepoDataRecord| record.package_record.name.as_normalized() == "tracker";
         solved

@@ -8,7 +8,7 @@ mod driver_libraries;
 mod libraries;
 mod stacks;
 
-pub use backends::{BackendRow, Backends, TorchCodeRow};
+pub use backends::{BackendRow, Backends};
 pub use driver_libraries::is_of_the_driver;
 pub use libraries::{Library, libraries};
-pub use stacks::{Bound, CardRow, Setting, Stacks, TorchRow, WheelCode};
+pub use stacks::{Setting, Stacks, TorchRow, WheelCode};

@@ -27,7 +27,7 @@ const ICON_PNG: &[u8] = include_bytes!("../../../assets/icons/matenv.png");
 
 /// A menu entry of an environment, and the command of a click.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MenuEntry {
+pub(crate) struct MenuEntry {
     /// The environment.
     pub env: EnvName,
     /// The text next to the icon.
@@ -61,7 +61,7 @@ pub enum MenuError {
 
 /// The folders of a system's menu.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Menu {
+pub(crate) enum Menu {
     /// The menu of freedesktop.org.
     Linux {
         /// `$XDG_DATA_HOME`.
@@ -91,7 +91,7 @@ struct MenuFile {
 
 /// Adds `env`, created from `manifest`, to this system's menu. A manifest without a program causes a note, not an
 /// error.
-pub fn add_entry(ctx: &Context, manifest: &Manifest, env: &EnvName) -> Result<Vec<PathBuf>, MenuError> {
+pub(crate) fn add_entry(ctx: &Context, manifest: &Manifest, env: &EnvName) -> Result<Vec<PathBuf>, MenuError> {
     if manifest.launch.is_none() {
         ctx.events
             .note(format!("{env} has no program to launch, so it has no menu entry"));
@@ -115,7 +115,12 @@ pub fn add_entry(ctx: &Context, manifest: &Manifest, env: &EnvName) -> Result<Ve
 
 impl MenuEntry {
     /// Returns the entry of `env`, created from `manifest`. It starts the matenv at `program`.
-    pub fn new(settings: &Settings, manifest: &Manifest, env: &EnvName, program: &Path) -> Result<Self, MenuError> {
+    pub(crate) fn new(
+        settings: &Settings,
+        manifest: &Manifest,
+        env: &EnvName,
+        program: &Path,
+    ) -> Result<Self, MenuError> {
         let mut variables = BTreeMap::new();
         // A desktop session does not read the shell's startup files, which set it.
         if settings.home != settings.user_home.join(".matenv") {
@@ -135,7 +140,7 @@ impl MenuEntry {
 impl Menu {
     /// Returns the menu of the operating system that matenv was built for.
     #[must_use]
-    pub fn from_settings(settings: &Settings) -> Self {
+    pub(crate) fn from_settings(settings: &Settings) -> Self {
         let (home, variables) = (&settings.user_home, &settings.variables);
         if cfg!(windows) {
             let roaming = variables
@@ -164,7 +169,7 @@ impl Menu {
     }
 
     /// Writes an entry, and replaces an existing one. Returns its files; the first is the one that the menu shows.
-    pub fn write(&self, entry: &MenuEntry) -> Result<Vec<PathBuf>, MenuError> {
+    pub(crate) fn write(&self, entry: &MenuEntry) -> Result<Vec<PathBuf>, MenuError> {
         let mut written = Vec::new();
         for file in self.files(entry)? {
             file.write().map_err(MenuError::Write)?;
@@ -174,7 +179,7 @@ impl Menu {
     }
 
     /// Removes an environment's entry, if it has one. Returns the removed files.
-    pub fn remove(&self, env: &EnvName) -> Result<Vec<PathBuf>, MenuError> {
+    pub(crate) fn remove(&self, env: &EnvName) -> Result<Vec<PathBuf>, MenuError> {
         let mut removed = Vec::new();
         for path in self.paths(env) {
             match fs_err::remove_file(&path) {

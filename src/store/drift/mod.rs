@@ -9,7 +9,7 @@ mod change;
 mod fingerprint;
 mod listing;
 
-pub use change::{Change, ChangeKind};
+pub use change::Change;
 pub use fingerprint::Fingerprint;
 
 use jiff::{Timestamp, tz::TimeZone};

@@ -98,7 +98,10 @@ fn nothing_that_is_not_ours_is_touched() {
             "move "
         };
         assert!(remedy.contains(theirs), "{what}: {remedy}");
-        assert_eq!(remove_conda_link(&settings, &env()).expect("looked"), None);
+        assert_eq!(
+            remove_conda_link(&settings.home, &settings.user_home, &env()).expect("looked"),
+            None
+        );
         assert_eq!(store.remove(&env(), false).expect("removed").door, None);
         assert_eq!(
             format!("{:?}", super::link::inspect(&door)),
@@ -154,16 +157,11 @@ fn a_link_to_a_home_that_was_moved_is_replaced() {
         "its disk may not be mounted, or it belongs to another machine"
     );
     // The generation was moved along.
-    let certificate = serde_json::json!({
-        "schema": 1, "matenv": "0.1.0", "ok": true, "proven": true, "env": "sleap", "manifest": "sleap",
-        "profile": "cpu", "backend": "cpu", "generation": 1, "prefix": gone.join("store/sleap-1.000000"),
-        "created": "2026-11-25T00:00:00Z", "hardware": { "schema": 1, "triple": "x86_64-unknown-linux-gnu" },
-        "sources": {}, "fallbacks": [], "plan": { "choices": [] }, "packages": [],
-        "audit": { "findings": [] }, "verification": { "probes": [] }, "bench": null, "timings": []
-    });
-    let records = layout::records(&current.prefix);
-    fs_err::create_dir_all(&records).expect("created");
-    fs_err::write(records.join("certificate.json"), certificate.to_string()).expect("written");
+    let record = GenerationRecord {
+        prefix: Some(gone.join("store/sleap-1.000000")),
+        ..current.record.clone()
+    };
+    record.write(&current.prefix).expect("written");
     assert_eq!(
         look().and_then(|found| found.remedy).as_deref(),
         Some("matenv install sleap")
