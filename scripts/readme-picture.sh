@@ -10,7 +10,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 case ${1:-} in -h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit ;; esac
 picture=docs/assets/install.svg
-columns=100
+# A terminal breaks a long line inside a word. So this one is wide, and the picture breaks lines at spaces.
+columns=200 wrap=100
 if [ -n "${1:-}" ]; then
   matenv=$(realpath "$1")
 else
@@ -33,7 +34,7 @@ fi
 command="matenv install runtime --profile cpu"
 PATH=$work/bin:$path PYENV_ROOT=$work/none TERM=xterm-256color \
   script --quiet --return --flush --command "stty cols $columns rows 40; $command" "$work/recording" </dev/null
-scripts/terminal-svg.py --title matenv --command "$command" --columns $columns --replace "$outer_home/=~/" \
+scripts/terminal-svg.py --title matenv --command "$command" --columns $columns --wrap $wrap --replace "$outer_home/=~/" \
   -o "$work/picture.svg" "$work/recording"
 
 # The picture must not say where it was made: no URL, no temporary folder, no name of this machine.

@@ -200,6 +200,19 @@ def runs(row):
     return [tuple(run) for run in found if run[1]]
 
 
+def wrapped(lines, limit):
+    """The lines, with long ones broken at spaces. The rest of a run starts below its first word."""
+    for line in lines:
+        shown = []
+        for at, text, style in line:
+            start, indent = at, at
+            while width(text) > limit - start and (cut := text.rfind(" ", 1, max(1, limit - start) + 1)) > 0:
+                yield [*shown, (start, text[:cut].rstrip(" "), style)]
+                shown, start, text = [], indent, text[cut:].lstrip(" ")
+            shown.append((start, text, style))
+        yield shown
+
+
 def width(text):
     return sum(cells(char) for char in text)
 
@@ -280,12 +293,12 @@ def home_folder():
     return [(name, "~") for name in sorted(names, key=lambda name: (-len(name), name))]
 
 
-def picture(data, title, command=None, columns=100, replacements=()):
+def picture(data, title, command=None, columns=100, wrap=None, replacements=()):
     screen = Screen(columns)
     if command:
         screen.write(f"\x1b[32m$\x1b[0m \x1b[1m{command}\x1b[0m\n")
     screen.write(recorded(data, replacements))
-    return svg(screen.lines(), title)
+    return svg(list(wrapped(screen.lines(), wrap or columns)), title)
 
 
 def self_check():
@@ -303,6 +316,7 @@ def self_check():
     assert shown(b"\x1b]0;window\x07\x1b]8;;http://h\x1b\\link\x1b]8;;\x1b\\\x1b[?25l") == [("link", "ink")]
     assert shown(b"\x1b[38;5;196mx\x1b[38;2;1;2;3my") == [("x", None), ("y", None)]
     assert shown(b"abcdef", columns=4) == [("abcd", "ink"), ("ef", "ink")]
+    assert shown(b"ab cd ef", wrap=5) == [("ab cd", "ink"), ("ef", "ink")]
     assert shown(b"/home/a/x", replacements=[("/home/a", "~")]) == [("~/x", "ink")]
     assert shown(b"x", command="ls") == [("$", "green"), ("ls", "ink b"), ("x", "ink")]
     assert shown(b"Script started on 1 [TERM=x]\nx\n\nScript done on 2 [COMMAND_EXIT_CODE=0]\n") == [("x", "ink")]
@@ -324,6 +338,7 @@ def main():
     parser.add_argument("--title", default="terminal", help="title of the window and of the picture")
     parser.add_argument("--command", metavar="TEXT", help="show `$ TEXT` as the first line")
     parser.add_argument("--columns", type=int, default=100, help="width of the recorded terminal; longer lines wrap [100]")
+    parser.add_argument("--wrap", type=int, metavar="COLUMNS", help="break longer lines of the picture at spaces")
     parser.add_argument("--replace", action="append", type=replacement, default=[], metavar="OLD=NEW",
                         help="replace a text of the recording; can be used more than once")  # fmt: skip
     parser.add_argument("--self-check", action="store_true", help="check this script itself and exit")
@@ -338,7 +353,7 @@ def main():
     except OSError as error:
         sys.exit(f"failed to read {arguments.recording}: {error.strerror}")
     replacements = arguments.replace + home_folder()
-    drawn = picture(data, arguments.title, arguments.command, arguments.columns, replacements).encode()
+    drawn = picture(data, arguments.title, arguments.command, arguments.columns, arguments.wrap, replacements).encode()
     if not arguments.output:
         sys.stdout.buffer.write(drawn)
         return None
