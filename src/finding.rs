@@ -1,7 +1,7 @@
 //! Findings: a fault or a fact worth knowing, as a value.
 //!
-//! In: nothing. Out: [`Finding`], with its [`Code`], [`Severity`] and [`Scope`]. Every stage can report one.
-//! Absent on purpose: how faults are detected (the faults of [`crate::audit`] and [`crate::doctor`]), printing and exit codes.
+//! Input: nothing. Output: [`Finding`], with its [`Code`], [`Severity`] and [`Scope`]. Every stage can report one.
+//! Not here: how faults are detected (the faults of [`crate::audit`] and [`crate::doctor`]), printing and exit codes.
 
 use std::fmt;
 

@@ -1,10 +1,10 @@
 //! Audit: checks the files of a prefix without importing anything.
 //!
 //! Input: a prefix. Output: an [`Audit`] with findings. An error means that the files could not be read. The checks are
-//! in [`crate::doctor::faults`], one file per fault. They use the [`Inventory`], which is read once and in parallel:
+//! in [`faults`], one file per fault. They use the [`Inventory`], which is read once and in parallel:
 //! records, names and sizes of all files, and the tables of shared libraries. With [`Depth::Content`], the audit also
 //! compares file contents. The [`Subject`] describes what the files must support: without a GPU profile, no GPU code is
-//! read. Not included on purpose: shell variables, and problems that only an import shows.
+//! read. Not here: shell variables, and problems that only an import shows.
 
 mod binaries;
 mod closure;

@@ -5,7 +5,7 @@
 //! the library of the environment, so the times are those of the environment's programs without the overhead of Python.
 //!
 //! The built-in model is a U-Net like the backbone of a SLEAP model. `scripts/make-bench-model.py` created it and
-//! computed its reference output without ONNX Runtime. Not included on purpose: preprocessing, Python, and comparisons
+//! computed its reference output without ONNX Runtime. Not here: preprocessing, Python, and comparisons
 //! of machines.
 
 mod cause;

@@ -1,7 +1,7 @@
 //! The certificate of an environment: its packages, sources, choices and proof, as a JSON document, a terminal
 //! summary and an HTML page.
 //!
-//! In: the values of all stages. Out: a [`Certificate`], which is written into the environment.
+//! Input: the values of all stages. Output: a [`Certificate`], which is written into the environment.
 //! Not here: exit codes. [`crate::cli`] derives them from [`Certificate::verdict`].
 
 mod machine;

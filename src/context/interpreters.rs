@@ -1,6 +1,6 @@
 //! The Python interpreters of this machine.
 //!
-//! In: PATH and the folders where Pythons are usually installed. Out: each interpreter with its own description. Absent on purpose:
+//! Input: PATH and the folders where Pythons are usually installed. Output: each interpreter with its own description. Not here:
 //! which of them an environment can use; see [`crate::packages::conda::host_python`].
 
 use std::{

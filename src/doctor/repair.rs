@@ -1,6 +1,6 @@
 //! Repair: builds a broken environment again from its own lock, as a new generation, which replaces it if it is proven.
 //!
-//! In: an installed generation. Out: a [`Repaired`]. [`crate::doctor`] finds the problems, and reads every file for
+//! Input: an installed generation. Output: a [`Repaired`]. [`crate::doctor`] finds the problems, and reads every file for
 //! that. Not here: changes in place. Most faults come from a generation that changes under running programs.
 
 use std::path::PathBuf;

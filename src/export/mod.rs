@@ -1,8 +1,8 @@
 //! Export: the packages of an environment in the format of another tool.
 //!
-//! In: a [`LabEntry`], from an installed generation ([`from_generation`]) or a lab's lock. Out: text, one module
+//! Input: a [`LabEntry`], from an installed generation ([`from_generation`]) or a lab's lock. Output: text, one module
 //! per format. Each is a pure function, except that a pylock needs the URLs of the files from the machine's index
-//! ([`crate::packages::pypi::locations`]). Absent on purpose: the parts of a prefix that are not packages (activation, the
+//! ([`crate::packages::pypi::locations`]). Not here: the parts of a prefix that are not packages (activation, the
 //! preload of the CUDA libraries, the proof). An environment that another tool installs from an export is not
 //! proven.
 

@@ -1,4 +1,6 @@
-//! Files: where things are in a prefix, facts of a file system, and TOML with errors that show the line.
+//! Files: the layout of a prefix, facts about file systems, disk needs, and TOML with errors that show the line.
+//!
+//! Input: a path. Output: paths, numbers and parsed values. Not here: decisions about them.
 
 mod filesystem;
 mod footprint;

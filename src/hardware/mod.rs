@@ -1,8 +1,8 @@
 //! Hardware: a description of a machine.
 //!
-//! In: the operating system, the NVIDIA driver and the environment variables, or a hardware file. Out: a
+//! Input: the operating system, the NVIDIA driver and the environment variables, or a hardware file. Output: a
 //! [`Hardware`] value, in which an absent field means unknown; or a sentence that says how this machine differs
-//! from the machine of a certificate. Absent on purpose: choices, and detection errors. What cannot be detected
+//! from the machine of a certificate. Not here: choices, and detection errors. What cannot be detected
 //! is unknown.
 
 mod file;

@@ -1,7 +1,7 @@
 //! Manifests: the definitions of environments.
 //!
-//! In: a TOML file of `manifests/`, built in or from a folder. Out: a [`Manifest`] in which every match spec and
-//! every requirement is valid. Absent on purpose: choices. [`crate::plan`] combines manifests with profiles and
+//! Input: a TOML file of `manifests/`, built in or from a folder. Output: a [`Manifest`] in which every match spec and
+//! every requirement is valid. Not here: choices. [`crate::plan`] combines manifests with profiles and
 //! hardware.
 
 pub(crate) mod checkout;

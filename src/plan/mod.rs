@@ -1,6 +1,6 @@
 //! Plan: the choices for an environment, from manifest, profile and hardware, each with its reason.
 //!
-//! In: a [`Manifest`], a [`Profile`](crate::profile::Profile), [`Hardware`]. Out: a [`Plan`], or a sentence that
+//! Input: a [`Manifest`], a [`Profile`](crate::profile::Profile), [`Hardware`]. Output: a [`Plan`], or a sentence that
 //! says why there is none.
 //! **Invariant:** planning opens no socket and no file, so a plan for another machine is the same call.
 

@@ -1,6 +1,6 @@
 //! Processes: starts other programs without foreign variables, such as library paths and Python paths.
 //!
-//! In: a program, its arguments and the variables that matenv was started with. Out: its exit status and output.
+//! Input: a program, its arguments and the variables that matenv was started with. Output: its exit status and output.
 //! A child runs in its own process group. When the caller is dropped, the child and all its children are killed,
 //! so that Ctrl-C leaves nothing running.
 

@@ -1,6 +1,6 @@
 //! Profiles: the accelerator levels and what they require.
 //!
-//! In: the TOML files of `profiles/`. Out: [`Profile`]s. Absent on purpose: this machine, see [`crate::hardware`].
+//! Input: the TOML files of `profiles/`. Output: [`Profile`]s. Not here: this machine, see [`crate::hardware`].
 
 mod compute_capability;
 mod cuda_version;

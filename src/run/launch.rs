@@ -1,6 +1,6 @@
 //! Launch: starts an environment's program so that it continues after the terminal closes.
 //!
-//! In: a generation and its plan. Out: a [`Launched`] program, or the last output of a program that exits immediately.
+//! Input: a generation and its plan. Output: a [`Launched`] program, or the last output of a program that exits immediately.
 //! Not here: supervision of the program after the start.
 
 use std::{

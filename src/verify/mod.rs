@@ -1,6 +1,6 @@
 //! Verification: runs checks (probes and smoke tests) in an environment.
 //!
-//! In: a prefix and the checks of a plan. Out: one [`ProbeResult`] for each check. Every check runs in its own process
+//! Input: a prefix and the checks of a plan. Output: one [`ProbeResult`] for each check. Every check runs in its own process
 //! with its own home folder, without this shell's variables that would affect it. Probes run concurrently.
 
 mod check;

@@ -1,6 +1,6 @@
 //! Closure: checks whether every library that GPU libraries need or open is present, resolved like the system loader.
 //!
-//! Input: a prefix and the list of preloaded libraries. Output: a [`Closure`]. Not included on purpose:
+//! Input: a prefix and the list of preloaded libraries. Output: a [`Closure`]. Not here:
 //! `LD_LIBRARY_PATH` and `LD_PRELOAD`, which matenv removes for the programs that it starts, and systems other than
 //! Linux, whose libraries are not ELF.
 

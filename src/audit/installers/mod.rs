@@ -1,6 +1,6 @@
 //! Commands for packages that pip, uv or conda installed: the remedies for foreign prefixes.
 //!
-//! In: an [`Inventory`]. Out: commands to paste, joined by `&&`. Not here: running them. matenv never changes a foreign
+//! Input: an [`Inventory`]. Output: commands to paste, joined by `&&`. Not here: running them. matenv never changes a foreign
 //! prefix.
 
 use std::{

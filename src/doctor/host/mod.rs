@@ -1,6 +1,6 @@
 //! Facts about this machine: driver, disks, sources, conda.
 //!
-//! In: the settings. Out: [`HostFacts`], which the faults ME050 to ME060 judge, and [`PrefixFacts`] of each prefix on
+//! Input: the settings. Output: [`HostFacts`], which the faults ME050 to ME060 judge, and [`PrefixFacts`] of each prefix on
 //! it. Not here: judgment, and the requests of an installation. One small request to each source shows whether it
 //! answers.
 

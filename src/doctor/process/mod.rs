@@ -1,6 +1,6 @@
 //! The effects of this shell's variables on an environment, found by inspection and by trial runs.
 //!
-//! In: the variables of [`crate::context::settings`], a prefix. Out: [`ProcessFacts`], which the faults ME040 to ME044 judge.
+//! Input: the variables of [`crate::context::settings`], a prefix. Output: [`ProcessFacts`], which the faults ME040 to ME044 judge.
 //! If no such variable is set, no program is started. Not here: removing the variables. Programs that matenv starts do
 //! not get them.
 

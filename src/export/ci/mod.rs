@@ -1,7 +1,7 @@
 //! CI: a workflow that installs a lab's environments from its lock and stores their certificates.
 //!
-//! In: jobs, one for each environment, profile and platform ([`jobs`]), and the wheels of matenv itself. Out: the
-//! text of a workflow, a pipeline or a matrix ([`render`]). Absent on purpose: sockets, and the names that the
+//! Input: jobs, one for each environment, profile and platform ([`jobs`]), and the wheels of matenv itself. Output: the
+//! text of a workflow, a pipeline or a matrix ([`render`]). Not here: sockets, and the names that the
 //! services use: they are in `profiles/services.toml`.
 
 mod github;

@@ -1,7 +1,7 @@
 //! Lab: the shared recipe of a team, `matenv.toml`, and edits to it.
 //!
-//! In: a folder; the file is in this folder or in one above it. Out: a [`Lab`], or the changed file ([`add`],
-//! [`remove`], [`init`]). Absent on purpose: the content of manifests, and checks whether the recipe can be
+//! Input: a folder; the file is in this folder or in one above it. Output: a [`Lab`], or the changed file ([`add`],
+//! [`remove`], [`init`]). Not here: the content of manifests, and checks whether the recipe can be
 //! installed, see [`crate::plan`].
 
 mod array;

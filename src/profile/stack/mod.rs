@@ -1,7 +1,7 @@
 //! Stacks: GPU packages that are compatible with each other, the driver and the card.
 //!
-//! In: the TOML files `profiles/backends.toml`, `profiles/stacks.toml`, `profiles/platforms.toml` and
-//! `profiles/libraries.toml`. Out: their rows. Absent on purpose: choices, see [`crate::plan`].
+//! Input: the TOML files `profiles/backends.toml`, `profiles/stacks.toml`, `profiles/platforms.toml` and
+//! `profiles/libraries.toml`. Output: their rows. Not here: choices, see [`crate::plan`].
 
 mod backends;
 mod driver_libraries;

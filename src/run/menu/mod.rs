@@ -1,6 +1,6 @@
 //! Menu entries: an icon to click for people who do not use a terminal.
 //!
-//! In: a manifest with a launch command, and the environment's name. Out: the files of a [`MenuEntry`] in the folders
+//! Input: a manifest with a launch command, and the environment's name. Output: the files of a [`MenuEntry`] in the folders
 //! of this operating system's menu. Each system has its own writer. All of them compile on every system, so that one
 //! machine tests all three. Not here: the action of a click, which is `matenv launch ENV`.
 
