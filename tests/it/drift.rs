@@ -164,7 +164,7 @@ fn on_the_hosts_python_the_certificate_says_that_pip_does_not_refuse_and_changes
     env.install_demo(&index.url(), &[]).exits(0);
     env.matenv(&["report", "demo"])
         .exits(0)
-        .says("pip and uv change such an environment unasked");
+        .says("pip and uv change such an environment without a warning");
     assert_eq!(drift(&env), Vec::<Value>::new());
 
     // The same version from the same wheel is no change.

@@ -167,7 +167,7 @@ fn add_and_remove_package_change_only_their_line_of_the_file() {
     );
     within(&env, &below, &["add", "sleap", "ipykernel>=6"])
         .exits(0)
-        .says("ipykernel>=6 is there already");
+        .says("ipykernel>=6 is already in");
     within(&env, &below, &["add", "sleap", "IPykernel>=7"])
         .exits(0)
         .says("replaced ipykernel>=6 by IPykernel>=7 for sleap");

@@ -156,7 +156,7 @@ fn a_folder_is_installed_editable_with_the_extras_of_the_manifest() {
     assert!(
         refused
             .stderr
-            .contains("to keep that: matenv install demo --profile cpu --source demo="),
+            .contains("to keep your own source: matenv install demo --profile cpu --source demo="),
         "{refused}"
     );
     let refused = refused.json();
