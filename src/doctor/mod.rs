@@ -1,7 +1,7 @@
 //! Findings: problems of a machine, a shell or an environment, as values.
 //!
 //! Input: facts that the stages gathered. [`examine`] gathers the facts about the machine, this shell and a prefix.
-//! Output: [`Finding`]s, each with a code, evidence and a remedy.
+//! Output: [`Finding`](crate::finding::Finding)s, each with a code, evidence and a remedy.
 //! Not here: printing and exit codes. A finding is not an error: an error means that the examination itself failed.
 
 mod examine;

@@ -1,7 +1,7 @@
 //! The conda link: the link by which conda, the host program and people find an environment by name.
 //!
-//! Input: a generation and the settings. Output: the files that conda needs inside the prefix ([`furnish`]) and one
-//! link in `~/.conda/envs` ([`open_door`]). This module never changes `environments.txt` and `.condarc`, which belong
+//! Input: a generation and the settings. Output: the files that conda needs inside the prefix ([`write_conda_files`]) and one
+//! link in `~/.conda/envs` ([`create_conda_link`]). This module never changes `environments.txt` and `.condarc`, which belong
 //! to the user, nor anything else that is not a link of matenv.
 
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use crate::{
     store::write_protection,
 };
 
-/// The state of the conda link after [`open_door`].
+/// The state of the conda link after [`create_conda_link`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CondaLink {
     /// The link was created.
