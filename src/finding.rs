@@ -1,7 +1,8 @@
 //! Findings: a fault or a fact worth knowing, as a value.
 //!
 //! Input: nothing. Output: [`Finding`], with its [`Code`], [`Severity`] and [`Scope`]. Every stage can report one.
-//! Not here: how faults are detected (the faults of [`crate::audit`] and [`crate::doctor`]), printing and exit codes.
+//! This module does not detect faults (see [`crate::audit`] and [`crate::doctor`]), does not print and does not choose
+//! exit codes.
 
 use std::fmt;
 

@@ -6,7 +6,8 @@
 //! Hardware ─┘
 //! ```
 //!
-//! Each word is a type, each arrow one function, both in the module of that name; [`install`] calls them in order.
+//! Each word is a type and each arrow is one function, in the module of that name. Three names differ: `Generation` is
+//! in [`mod@store`], `Verification` in [`mod@verify`], `Benchmark` in [`mod@bench`]. [`mod@install`] calls them in order.
 //!
 //! The modules form layers. A module imports only modules below it in this table, and a test checks that
 //! (`tests/it/layers.rs`):
@@ -39,7 +40,7 @@
 //!
 //! The stages send [`context::event`]s, report [`finding`]s and return errors. Only [`cli`] prints and chooses exit codes.
 //!
-//! **Invariant:** planning opens no socket and no file, so a plan for another machine is the same call.
+//! **Invariant:** planning opens no socket and no file, so the same function can plan for another machine.
 
 pub mod audit;
 pub mod bench;

@@ -50,7 +50,7 @@ pub struct Inventory {
     pub made: Option<EnvName>,
     /// The installed packages, according to their records.
     pub installed: Arc<Installed>,
-    /// The accelerator level that it must support.
+    /// The profile that it must support.
     pub profile: ProfileName,
     /// Whether its Python is linked to musl instead of glibc.
     pub musl: bool,

@@ -4,7 +4,7 @@
 //! in [`faults`], one file per fault. They use the [`Inventory`], which is read once and in parallel:
 //! records, names and sizes of all files, and the tables of shared libraries. With [`Depth::Content`], the audit also
 //! compares file contents. The [`Subject`] describes what the files must support: without a GPU profile, no GPU code is
-//! read. Not here: shell variables, and problems that only an import shows.
+//! read. This module does not check shell variables, and does not find problems that only an import shows.
 
 mod binaries;
 mod closure;

@@ -10,7 +10,7 @@ use crate::{
 /// The use that the files of a prefix must support.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Subject {
-    /// The accelerator level. With `cpu`, no GPU libraries are read.
+    /// The profile. With `cpu`, no GPU libraries are read.
     pub profile: ProfileName,
     /// The major version of CUDA, or `None` without CUDA.
     pub cuda: Option<u32>,

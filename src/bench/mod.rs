@@ -5,8 +5,8 @@
 //! the library of the environment, so the times are those of the environment's programs without the overhead of Python.
 //!
 //! The built-in model is a U-Net like the backbone of a SLEAP model. `scripts/make-bench-model.py` created it and
-//! computed its reference output without ONNX Runtime. Not here: preprocessing, Python, and comparisons
-//! of machines.
+//! computed its reference output without ONNX Runtime. This module does not measure preprocessing or
+//! Python, and does not compare machines.
 
 mod cause;
 mod error;

@@ -41,7 +41,7 @@ pub(crate) struct Certificate {
     pub env: EnvName,
     /// The name of its manifest.
     pub manifest: EnvName,
-    /// The profile: the accelerator level.
+    /// The profile.
     pub profile: ProfileName,
     /// The planned torch backend.
     pub backend: Backend,

@@ -2,7 +2,7 @@
 //! summary and an HTML page.
 //!
 //! Input: the values of all stages. Output: a [`Certificate`], which is written into the environment.
-//! Not here: exit codes. [`crate::cli`] derives them from [`Certificate::verdict`].
+//! This module does not choose exit codes. [`crate::cli`] derives them from [`Certificate::verdict`].
 
 mod machine;
 mod overview;

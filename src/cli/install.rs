@@ -16,7 +16,7 @@ use crate::{
 ///
 /// Plans, resolves, installs, audits, probes and times each environment. Without ENV, installs every environment that
 /// the lab's matenv.toml lists, or else the default ones. The previous environment stays in use until the new one is
-/// proven.
+/// proven, unless you skip checks.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Environments to install

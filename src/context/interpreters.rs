@@ -1,7 +1,7 @@
 //! The Python interpreters of this machine.
 //!
-//! Input: PATH and the folders where Pythons are usually installed. Output: each interpreter with its own description. Not here:
-//! which of them an environment can use; see [`crate::packages::conda::host_python`].
+//! Input: PATH and the folders where Pythons are usually installed. Output: each interpreter with its own description.
+//! This module does not choose one for an environment: see [`crate::packages::conda::host_python`].
 
 use std::{
     collections::BTreeSet,

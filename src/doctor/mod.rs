@@ -1,8 +1,9 @@
-//! Findings: problems of a machine, a shell or an environment, as values.
+//! Doctor: finds problems of a machine, a shell or an environment.
 //!
 //! Input: facts that the stages gathered. [`examine`] gathers the facts about the machine, this shell and a prefix.
 //! Output: [`Finding`](crate::finding::Finding)s, each with a code, evidence and a remedy.
-//! Not here: printing and exit codes. A finding is not an error: an error means that the examination itself failed.
+//! This module does not print and does not choose exit codes. A finding is not an error: an error means that the
+//! examination itself failed.
 
 mod examine;
 mod examined;

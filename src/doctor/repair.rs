@@ -1,7 +1,8 @@
 //! Repair: builds a broken environment again from its own lock, as a new generation, which replaces it if it is proven.
 //!
 //! Input: an installed generation. Output: a [`Repaired`]. [`crate::doctor`] finds the problems, and reads every file for
-//! that. Not here: changes in place. Most faults come from a generation that changes under running programs.
+//! that. This module does not change an environment in place: most faults come from such changes under running
+//! programs.
 
 use std::path::PathBuf;
 

@@ -1,10 +1,10 @@
 //! Export: the packages of an environment in the format of another tool.
 //!
-//! Input: a [`LabEntry`], from an installed generation ([`from_generation`]) or a lab's lock. Output: text, one module
+//! Input: a [`LabEntry`], from an installed generation ([`from_generation`]) or a lab lock. Output: text, one module
 //! per format. Each is a pure function, except that a pylock needs the URLs of the files from the machine's index
-//! ([`crate::packages::pypi::locations`]). Not here: the parts of a prefix that are not packages (activation, the
-//! preload of the CUDA libraries, the proof). An environment that another tool installs from an export is not
-//! proven.
+//! ([`crate::packages::pypi::locations`]). This module does not export the parts of a prefix that are not
+//! packages (activation, the preload of the CUDA libraries, the proof). An environment that another tool installs from
+//! an export is not proven.
 
 pub(crate) mod ci;
 mod cyclonedx;
@@ -165,7 +165,7 @@ pub(crate) fn from_generation(generation: &Generation) -> Result<LabEntry, Expor
     })
 }
 
-/// Returns the entries of the lab's lock for an environment. Empty if there is no lab, no lock or no entry.
+/// Returns the entries of the lab lock for an environment. Empty if there is no lab, no lock or no entry.
 pub(crate) fn from_lab(lab: Option<&Lab>, env: &EnvName) -> Result<Vec<LabEntry>, ExportError> {
     let Some(lab) = lab else {
         return Ok(Vec::new());

@@ -1,4 +1,4 @@
-//! Container recipes for the lab's lock: `matenv install --locked` installs and proves the environment while the
+//! Container recipes for the lab lock: `matenv install --locked` installs and proves the environment while the
 //! image is built.
 
 use super::{ExportError, headline};

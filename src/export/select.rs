@@ -9,13 +9,13 @@ use crate::{
 pub(crate) struct Wanted {
     /// The conda subdir, such as `linux-64`.
     pub platform: Option<String>,
-    /// The accelerator level.
+    /// The profile.
     pub profile: Option<ProfileName>,
     /// The torch backend.
     pub backend: Option<Backend>,
 }
 
-/// Selects the entry of `env` that matches the options. An installed environment has one entry, a lab's lock may
+/// Selects the entry of `env` that matches the options. An installed environment has one entry, a lab lock may
 /// have several.
 ///
 /// # Errors

@@ -1,19 +1,19 @@
-//! Properties of the filesystem that contains a folder.
+//! Properties of the file system that contains a folder.
 
 use std::path::Path;
 
 use serde::Serialize;
 
-/// The properties of the filesystem that contains a folder.
+/// The properties of the file system that contains a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Filesystem {
-    /// Identifies the filesystem. Hard links work within one filesystem.
+    /// Identifies the file system. Hard links work within one file system.
     pub device: u64,
     /// The free space for this user, in bytes.
     pub free_bytes: u64,
-    /// The number of files that this user may still create, or `None` if the filesystem has no such limit.
+    /// The number of files that this user may still create, or `None` if the file system has no such limit.
     pub free_inodes: Option<u64>,
-    /// Whether the filesystem does not allow running programs.
+    /// Whether the file system does not allow running programs.
     pub noexec: bool,
 }
 
@@ -21,7 +21,7 @@ impl Filesystem {
     /// Reads the properties at `folder`, or at its nearest parent folder that exists.
     ///
     /// # Errors
-    /// If the filesystem cannot be queried.
+    /// If the file system cannot be queried.
     #[cfg(unix)]
     pub fn at_path(folder: &Path) -> std::io::Result<Self> {
         use std::os::unix::fs::MetadataExt as _;
@@ -37,10 +37,10 @@ impl Filesystem {
     }
 
     /// Reads the properties at `folder`, or at its nearest parent folder that exists. Windows has neither inodes nor
-    /// noexec. The drive letter identifies the filesystem.
+    /// noexec. The drive letter identifies the file system.
     ///
     /// # Errors
-    /// If the filesystem cannot be queried.
+    /// If the file system cannot be queried.
     #[cfg(not(unix))]
     pub fn at_path(folder: &Path) -> std::io::Result<Self> {
         use std::hash::{DefaultHasher, Hash as _, Hasher as _};

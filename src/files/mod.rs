@@ -1,6 +1,6 @@
 //! Files: the layout of a prefix, facts about file systems, disk needs, and TOML with errors that show the line.
 //!
-//! Input: a path. Output: paths, numbers and parsed values. Not here: decisions about them.
+//! Input: a path. Output: paths, numbers and parsed values. This module does not decide anything.
 
 mod filesystem;
 mod footprint;

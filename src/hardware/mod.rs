@@ -2,8 +2,8 @@
 //!
 //! Input: the operating system, the NVIDIA driver and the environment variables, or a hardware file. Output: a
 //! [`Hardware`] value, in which an absent field means unknown; or a sentence that says how this machine differs
-//! from the machine of a certificate. Not here: choices, and detection errors. What cannot be detected
-//! is unknown.
+//! from the machine of a certificate. This module does not choose a profile and returns no errors. What cannot be
+//! detected is unknown.
 
 mod file;
 mod format;

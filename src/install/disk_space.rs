@@ -1,4 +1,4 @@
-//! Disk space: checks that the filesystems of the store and the caches have enough space and inodes.
+//! Disk space: checks that the file systems of the store and the caches have enough space and inodes.
 //!
 //! Input: a [`Need`], the store and the caches. Output: nothing, or an error with the numbers and the variables that
 //! set the folders.
@@ -29,13 +29,13 @@ pub enum DiskSpaceError {
         #[source]
         source: std::io::Error,
     },
-    /// The store's filesystem does not allow running programs.
+    /// The store's file system does not allow running programs.
     #[error("{} is on a filesystem that does not allow running programs (noexec)", folder.display())]
     NoExec {
         /// The folder.
         folder: PathBuf,
     },
-    /// A filesystem does not support file locks.
+    /// A file system does not support file locks.
     #[error("the filesystem of {} does not support file locks: {because}", folder.display())]
     NoLocks {
         /// The folder.
@@ -51,7 +51,7 @@ pub enum DiskSpaceError {
         folder.display(), bytes(*needed), bytes(*free)
     )]
     Space {
-        /// A folder on the filesystem.
+        /// A folder on the file system.
         folder: PathBuf,
         /// The variables that move the folders, as on a command line: `MATENV_HOME=DIR UV_CACHE_DIR=DIR`.
         variables: String,
@@ -65,7 +65,7 @@ pub enum DiskSpaceError {
         "not enough inodes in the filesystem of {}: about {needed} files to write, {free} free", folder.display()
     )]
     Inodes {
-        /// A folder on the filesystem.
+        /// A folder on the file system.
         folder: PathBuf,
         /// The variables that move the folders, as on a command line: `MATENV_HOME=DIR UV_CACHE_DIR=DIR`.
         variables: String,
@@ -76,7 +76,7 @@ pub enum DiskSpaceError {
     },
 }
 
-/// The bytes and files to write to one filesystem, in total and by folder.
+/// The bytes and files to write to one file system, in total and by folder.
 #[derive(Debug, Default)]
 struct Load {
     sum: Footprint,
@@ -166,7 +166,7 @@ fn holds_wheels(cache: &Path) -> bool {
     })
 }
 
-/// Returns what will be written to each filesystem. A filesystem whose properties cannot be read is not checked.
+/// Returns what will be written to each file system. A file system whose properties cannot be read is not checked.
 fn loads(ctx: &Context, conda: Need, wheels: Need) -> Vec<(Load, Filesystem)> {
     let places = Places::resolve(ctx);
     let store = Filesystem::at_path(&places.store).ok();
@@ -211,7 +211,7 @@ mod tests {
         noexec: false,
     };
 
-    /// Returns the load of a cache and a store on one filesystem.
+    /// Returns the load of a cache and a store on one file system.
     fn load(write_bytes: u64, files: u64) -> Load {
         let mut load = Load::default();
         let footprint = |write_bytes, files| Footprint {

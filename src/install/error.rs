@@ -58,7 +58,7 @@ pub enum InstallError {
     /// The wheels could not be resolved or installed.
     #[error(transparent)]
     Pypi(#[from] PypiError),
-    /// The lab's lock cannot be used.
+    /// The lab lock cannot be used.
     #[error(transparent)]
     Locked(#[from] LockedError),
     /// The lock of a generation or of a lab could not be read or written.

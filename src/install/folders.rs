@@ -1,4 +1,4 @@
-//! The folders that an installation writes to (the store and the caches) and the properties of their filesystems.
+//! The folders that an installation writes to (the store and the caches) and the properties of their file systems.
 
 use std::{
     io::Write as _,
@@ -66,9 +66,9 @@ pub(crate) struct FolderFacts {
     pub variable: &'static str,
     /// The folder.
     pub folder: PathBuf,
-    /// The properties of its filesystem, or `None` if they cannot be read.
+    /// The properties of its file system, or `None` if they cannot be read.
     pub filesystem: Option<Filesystem>,
-    /// Whether it is on the store's filesystem, so that files are linked from the caches and not copied.
+    /// Whether it is on the store's file system, so that files are linked from the caches and not copied.
     pub shares_with_store: bool,
 }
 

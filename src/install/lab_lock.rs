@@ -1,4 +1,4 @@
-//! Installs from a lab's lock instead of the package sources.
+//! Installs from a lab lock instead of the package sources.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::{
     store::Generation,
 };
 
-/// How to use a lab's lock.
+/// How to use a lab lock.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum LockMode {
     /// Use the lock if it exists and satisfies the plan.
@@ -26,7 +26,7 @@ pub(crate) enum LockMode {
     Ignored,
 }
 
-/// Why a lab's lock cannot be used.
+/// Why a lab lock cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LockedError {
     /// There is no lock.
@@ -68,7 +68,7 @@ pub enum LockedError {
     },
 }
 
-/// A lab's lock, read once for each environment.
+/// A lab lock, read once for each environment.
 #[derive(Debug, Clone, Default)]
 pub(super) struct LabLocks {
     lock: Option<LabLock>,

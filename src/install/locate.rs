@@ -28,7 +28,7 @@ use super::{
 /// The origin of a generation's packages.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Packages<'a> {
-    /// The lab's lock.
+    /// The lab lock.
     OfLab(&'a LabEntry),
     /// The lock of another generation, unchanged.
     Of(&'a Lock),

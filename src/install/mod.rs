@@ -1,8 +1,8 @@
 //! The pipeline: all stages in order, from a manifest to a certificate.
 //!
 //! Input: a [`Request`]. Output: an [`Installed`] with its certificate. A new generation is built next to the current
-//! one and becomes current only after audit, verification and benchmark. If anything fails before that, the old
-//! generation stays current.
+//! one and becomes current only after audit, verification and benchmark, unless the request skips them. If anything
+//! fails before that, the previous generation stays current.
 
 pub(crate) mod altered;
 mod batch;

@@ -18,7 +18,7 @@ use std::{collections::BTreeMap, sync::Arc};
 pub(crate) struct Request {
     /// The machine that the environments are created for.
     pub machine: Machine,
-    /// The accelerator level. `None` selects the best supported one.
+    /// The profile. `None` selects the best supported one.
     pub profile: Option<ProfileName>,
     /// A name for the environment, if it differs from the manifest's.
     pub name: Option<EnvName>,
@@ -32,7 +32,7 @@ pub(crate) struct Request {
     pub sources: Vec<Source>,
     /// Profiles that may not be selected by default, with the reason.
     pub excluded: BTreeMap<ProfileName, String>,
-    /// How to use the lab's lock.
+    /// How to use the lab lock.
     pub lock: LockMode,
     /// Whether to install the newest versions, whatever is installed now.
     pub upgrade: bool,

@@ -1,8 +1,8 @@
 //! Manifests: the definitions of environments.
 //!
 //! Input: a TOML file of `manifests/`, built in or from a folder. Output: a [`Manifest`] in which every match spec and
-//! every requirement is valid. Not here: choices. [`crate::plan`] combines manifests with profiles and
-//! hardware.
+//! every requirement is valid. This module does not choose anything. [`crate::plan`] combines manifests
+//! with profiles and hardware.
 
 pub(crate) mod checkout;
 mod format;

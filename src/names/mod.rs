@@ -167,7 +167,7 @@ text_conversions!(Backend);
 /// An alias of `gpu-trt`.
 const TENSORRT: &str = "tensorrt";
 
-/// The accelerator level of an environment.
+/// The profile of an environment: the hardware that it uses. Help texts call it the accelerator level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProfileName {

@@ -26,7 +26,7 @@ pub struct Unsupported {
     pub choices: Vec<Choice>,
 }
 
-/// Chooses the requested level, or the best one that is supported.
+/// Chooses the requested profile, or the best one that is supported.
 pub(super) fn choose<'a>(
     stand: &Candidate<'a>,
     profiles: &'a Profiles,
@@ -95,7 +95,7 @@ pub(super) fn choose<'a>(
     Err(refused(manifest, ProfileName::Cpu, last, choice, None))
 }
 
-/// Returns the level, unless it leaves out a GPU that a lower level supports.
+/// Returns the level, unless it leaves out a GPU that a lower profile supports.
 fn serves_all<'a>(stand: &Candidate<'a>, profiles: &'a Profiles, level: Level<'a>) -> Result<Level<'a>, Refusal> {
     let left_out = |level: &Level<'_>| level.selection.as_ref().map_or(0, |selection| selection.left_out.len());
     let name = level.profile.name;

@@ -19,7 +19,7 @@ use super::{
 /// The reason for not using a GPU that may be missing.
 const NOT_KNOWN: &str = "it is not known whether there is an NVIDIA GPU";
 
-/// A profile, resolved for a machine.
+/// A profile, resolved for one machine: with its backend and its execution providers.
 #[derive(Debug, Clone)]
 pub(super) struct Level<'a> {
     pub(super) profile: &'a Profile,
@@ -65,7 +65,7 @@ pub(super) struct Candidate<'a> {
     pub(super) manifest: &'a Manifest,
     pub(super) hardware: &'a Hardware,
     pub(super) subdir: &'a str,
-    /// The profiles and backends in the lab's lock. `None` allows all.
+    /// The profiles and backends in the lab lock. `None` allows all.
     pub(super) locked: Option<&'a BTreeSet<(ProfileName, Backend)>>,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Input: a [`Manifest`], a [`Profile`](crate::profile::Profile), [`Hardware`]. Output: a [`Plan`], or a sentence that
 //! says why there is none.
-//! **Invariant:** planning opens no socket and no file, so a plan for another machine is the same call.
+//! **Invariant:** planning opens no socket and no file, so the same function can plan for another machine.
 
 mod cards;
 mod choices;
@@ -49,9 +49,9 @@ pub struct Plan {
     pub env: EnvName,
     /// Name of the manifest.
     pub manifest: EnvName,
-    /// The accelerator level.
+    /// The profile.
     pub profile: ProfileName,
-    /// The torch backend, which includes the CUDA version.
+    /// The torch backend, such as `cpu` or `cu130`. It includes the CUDA version.
     pub backend: Backend,
     /// The GPUs that the plan supports. Empty if they are unknown or if no GPU is used.
     #[serde(default)]
@@ -111,7 +111,7 @@ pub enum PlanError {
 /// The options for a plan, in addition to manifest and hardware.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Request {
-    /// The accelerator level. `None` chooses the best that the hardware and the manifest support.
+    /// The profile. `None` chooses the best that the hardware and the manifest support.
     pub profile: Option<ProfileName>,
     /// The name of the environment (`--name`).
     pub name: Option<EnvName>,
@@ -123,7 +123,7 @@ pub(crate) struct Request {
     pub sources: BTreeMap<SourceName, String>,
     /// The program's own source (`--source`).
     pub source: Option<Checkout>,
-    /// The profiles and backends in the lab's lock. Others are not used. `None` allows all.
+    /// The profiles and backends in the lab lock. Others are not used. `None` allows all.
     pub locked: Option<BTreeSet<(ProfileName, Backend)>>,
     /// Profiles that are not chosen automatically, with the reason.
     pub excluded: BTreeMap<ProfileName, String>,

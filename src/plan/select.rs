@@ -25,7 +25,7 @@ const ONNXRUNTIME: &str = "onnxruntime-gpu";
 pub(super) struct Selection {
     /// The choice, with its reason and the rejected backends.
     pub(super) choice: Choice,
-    /// The torch backend. Without torch, it only determines the CUDA version.
+    /// The torch backend. An environment without torch has one too: it sets the CUDA version of the other packages.
     pub(super) backend: Backend,
     /// The CUDA version of the backend.
     pub(super) cuda: CudaVersion,
@@ -55,7 +55,7 @@ pub(super) struct Selector<'a> {
     pub(super) torch: bool,
     /// Whether its ONNX Runtime uses the GPU.
     pub(super) onnxruntime: bool,
-    /// The profiles and backends in the lab's lock. `None` allows all.
+    /// The profiles and backends in the lab lock. `None` allows all.
     pub(super) locked: Option<&'a BTreeSet<(ProfileName, Backend)>>,
 }
 
@@ -89,7 +89,8 @@ impl Selector<'_> {
         Err(refused)
     }
 
-    /// Returns a sentence for each kind of card that is left out, with the cards that it conflicts with.
+    /// Returns a sentence for each kind of card in `others`, which are left out, with the cards that it conflicts with.
+    /// `served` are the cards that the backend supports.
     fn left_out(&self, others: &[Card], served: &[Card]) -> Vec<String> {
         let mut sentences = Vec::new();
         for card in others {
@@ -111,6 +112,7 @@ impl Selector<'_> {
         sentences
     }
 
+    /// Selects a backend for `cards`. Here and below, `served` is the newest CUDA version that the driver supports.
     fn for_cards(&self, cards: &[Card]) -> Result<Selection, NoBackend> {
         let served = self.hardware.served_cuda();
         let mut rejected = Vec::new();

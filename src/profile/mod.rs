@@ -1,6 +1,7 @@
-//! Profiles: the accelerator levels and what they require.
+//! Profiles: the hardware that an environment can use (`cpu`, `gpu`, `gpu-trt`), and what each profile requires.
 //!
-//! Input: the TOML files of `profiles/`. Output: [`Profile`]s. Not here: this machine, see [`crate::hardware`].
+//! Input: the TOML files of `profiles/`. Output: [`Profile`]s. This module does not detect hardware: see
+//! [`crate::hardware`].
 
 mod compute_capability;
 mod cuda_version;
@@ -44,7 +45,7 @@ impl Needs {
     }
 }
 
-/// An accelerator level.
+/// A profile.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {

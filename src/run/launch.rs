@@ -1,7 +1,7 @@
 //! Launch: starts an environment's program so that it continues after the terminal closes.
 //!
 //! Input: a generation and its plan. Output: a [`Launched`] program, or the last output of a program that exits immediately.
-//! Not here: supervision of the program after the start.
+//! This module does not watch the program after the start.
 
 use std::{
     ffi::OsString,

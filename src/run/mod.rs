@@ -1,7 +1,8 @@
 //! Run: starts programs of an environment.
 //!
 //! Input: a generation. Output: a program that runs on after the terminal is closed ([`launch`]), or an entry in the
-//! system's menu that starts it ([`menu`]). Not here: the variables of a child process ([`crate::process`]).
+//! system's menu that starts it ([`menu`]). This module does not set the variables of a child process: see
+//! [`crate::process`].
 
 pub(crate) mod launch;
 pub(crate) mod menu;

@@ -36,7 +36,7 @@ pub enum StoreError {
         #[source]
         source: serde_json::Error,
     },
-    /// An environment could not be locked. Exit 1; help: set `MATENV_HOME` to a folder on another filesystem.
+    /// An environment could not be locked. Exit 1; help: set `MATENV_HOME` to a folder on another file system.
     #[error("failed to lock `{env}`")]
     Lock {
         /// The environment, or the name of the lock of a program's clones.

@@ -23,7 +23,7 @@ pub struct GenerationRecord {
     pub env: EnvName,
     /// The manifest that it was built from.
     pub manifest: EnvName,
-    /// The accelerator level.
+    /// The profile.
     pub profile: ProfileName,
     /// The generation's number. Each environment counts from 1.
     pub number: u64,

@@ -43,7 +43,7 @@ impl EnvLock {
                     // Polling instead of blocking lets Ctrl-C end the wait.
                     tokio::time::sleep(POLL_INTERVAL).await;
                 }
-                // Some cluster filesystems do not support locks. Installing without a lock is better than failing.
+                // Some cluster file systems do not support locks. Installing without a lock is better than failing.
                 Err(TryLockError::Error(source)) if source.kind() == ErrorKind::Unsupported => {
                     events.warn(format!(
                         "{} does not support file locks: make sure that no other matenv process works on `{env}`",

@@ -9,6 +9,7 @@
 //! MATENV_HOME/envs/sleap                        the link to the current one
 //! MATENV_HOME/src/x-anylabeling/                clones of its program, created by `--source`
 //! MATENV_HOME/state/sleap.lock                  locked by the matenv process that changes the environment
+//! MATENV_HOME/state/src-x-anylabeling.lock      locked by the matenv process that uses the clones
 //! MATENV_HOME/state/logs/sleap.log              the output of the program at its last launch
 //! MATENV_HOME/state/sleap-3.0f4a21.unfinished   exists while that generation is being built
 //! ~/.conda/envs/sleap                           the conda link: a link to envs/sleap

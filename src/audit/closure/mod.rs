@@ -1,8 +1,9 @@
-//! Closure: checks whether every library that GPU libraries need or open is present, resolved like the system loader.
+//! Closure: checks whether every library that GPU libraries need or open is present, as the system loader would find
+//! it.
 //!
-//! Input: a prefix and the list of preloaded libraries. Output: a [`Closure`]. Not here:
-//! `LD_LIBRARY_PATH` and `LD_PRELOAD`, which matenv removes for the programs that it starts, and systems other than
-//! Linux, whose libraries are not ELF.
+//! Input: a prefix and the list of preloaded libraries. Output: a [`Closure`]. This module
+//! does not use `LD_LIBRARY_PATH` and `LD_PRELOAD`, which matenv removes for the programs that it starts. It does not
+//! check systems other than Linux, whose libraries are not ELF.
 
 mod files;
 mod loader;

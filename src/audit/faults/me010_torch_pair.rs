@@ -1,8 +1,8 @@
 //! `RuntimeError: operator torchvision::nms does not exist`
 //!
 //! torch and torchvision come from different builds. For example, one is from PyPI and the other from the
-//! torch index, or they are for two CUDA versions. Or torchvision was built for another torch release or
-//! another C++ ABI (`undefined symbol: _ZN3c10…`). Both must come from the same index.
+//! torch index, or they are for two CUDA versions. torchvision can also be built for another torch release
+//! or another C++ ABI (`undefined symbol: _ZN3c10…`). Both must come from the same index.
 //!
 //! Remedy: run `matenv repair ENV`. It installs both again from the source in the lock.
 

@@ -2,14 +2,14 @@
 //!
 //! A GPU library contains code for some generations of GPUs only, and this machine's GPU is not one of them.
 //! It is too old (`sm_61 is not compatible with the current PyTorch installation`) or too new. torch and ONNX
-//! Runtime differ here, so one can work when the other does not. Another release of the library has the code.
-//! A newer driver does not help.
+//! Runtime differ here, so one can work when the other does not. Another release of the library may have the
+//! code. A newer driver does not help.
 //!
-//! If a library has only PTX for the GPU, the driver compiles it at first use. That works, but takes some
-//! minutes.
+//! A library can also contain PTX, which is code that the driver compiles for the GPU at first use. That
+//! works, but takes some minutes.
 //!
-//! Remedy: run `matenv install ENV --force`. It chooses the packages again for this machine's GPU. If there
-//! is no suitable package, it gives the reason.
+//! Remedy: run `matenv install ENV --force`. It plans again for this machine's GPU, and chooses other
+//! packages if the plan changed. If there is no suitable package, it gives the reason.
 
 use crate::{
     audit::{Installers, Inventory, LibraryCode},

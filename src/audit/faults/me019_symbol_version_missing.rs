@@ -1,9 +1,10 @@
 //! ``ImportError: /lib/x86_64-linux-gnu/libc.so.6: version `GLIBC_2.38' not found``
 //!
 //! A library of the environment was built for a newer operating system than this one, or for a newer C++
-//! library than the one that is found first (``version `GLIBCXX_3.4.30' not found``, `CXXABI_1.3.15`). Either
-//! a wheel for a newer Linux was installed by hand, or the environment was created on another machine. An
-//! older release of the package works here. A newer glibc comes only with a newer operating system.
+//! library than the one that is found first (``version `GLIBCXX_3.4.30' not found``, `CXXABI_1.3.15`). There
+//! are two usual causes: a wheel for a newer Linux was installed by hand, or the environment was created on
+//! another machine. An older release of the package may work here. Only a newer operating system has a newer
+//! glibc.
 //!
 //! Remedy: run `matenv repair ENV` if the wheel was installed by hand. Otherwise, choose an older release of
 //! the package in the lab's folder: `matenv add ENV "PACKAGE<VERSION"`.

@@ -2,8 +2,8 @@
 //!
 //! `pip install` added NVIDIA packages for another CUDA version to those that torch needs. Both NCCL packages
 //! install `nvidia/nccl/lib/libnccl.so.2`, and the one that was unpacked last wins:
-//! `undefined symbol: ncclAlltoAll`. Or NCCL is not the release that torch's metadata pins. Or TensorRT has
-//! another major version than ONNX Runtime needs.
+//! `undefined symbol: ncclAlltoAll`. There are two other forms: NCCL is not the release that torch's metadata
+//! pins, or TensorRT has another major version than ONNX Runtime needs.
 //!
 //! Remedy: run `matenv repair ENV`.
 

@@ -2,8 +2,8 @@
 //!
 //! Two packages install the same files with different contents, such as opencv-python and
 //! opencv-contrib-python-headless, or a fork and its original. The package that was unpacked last overwrote
-//! the other, file by file. Removing one breaks the other. So remove one, then install the other again. Some
-//! packages share files by design and without harm. They are listed in `profiles/shared_files.toml`.
+//! the other, file by file. Removing one breaks the other. Remove both, then install one again. Some packages
+//! share files by design and without harm. They are listed in `profiles/shared_files.toml`.
 //!
 //! Remedy: run `matenv repair ENV`. It keeps the packages that are in the lock.
 

@@ -1,7 +1,7 @@
 //! `ModuleNotFoundError: No module named 'numpy._core'`, although the package is listed as installed
 //!
-//! Files that a package installed are missing. They were deleted by hand or by a cleanup. Or a removal was
-//! interrupted and left `numpy-2.4.6.dist-info` without METADATA, or a folder such as `~umpy`. `pip` and `uv`
+//! Files that a package installed are missing. They were deleted by hand or by a cleanup. An interrupted
+//! removal can also leave `numpy-2.4.6.dist-info` without METADATA, or a folder such as `~umpy`. `pip` and `uv`
 //! regard the package as installed and do nothing.
 //!
 //! Remedy: run `matenv repair ENV`.

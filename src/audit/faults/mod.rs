@@ -1,4 +1,4 @@
-//! The faults that the files of a prefix show: one file a fault.
+//! The faults that the files of a prefix show: one file per fault.
 
 mod me010_torch_pair;
 mod me011_two_onnxruntimes;

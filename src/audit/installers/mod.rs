@@ -1,7 +1,7 @@
 //! Commands for packages that pip, uv or conda installed: the remedies for foreign prefixes.
 //!
-//! Input: an [`Inventory`]. Output: commands to paste, joined by `&&`. Not here: running them. matenv never changes a foreign
-//! prefix.
+//! Input: an [`Inventory`]. Output: commands to paste, joined by `&&`. This module does not run them:
+//! matenv never changes a foreign prefix.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

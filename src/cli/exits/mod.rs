@@ -1,5 +1,5 @@
 //! Maps every error to its exit code and its help line. The submodules hold the errors of labs, packages, the local
-//! system and exports. There is no `_` arm, so that each new variant must choose both.
+//! system and exports. There is no `_` arm, so each new variant needs an exit code and a help line.
 
 mod lab;
 mod machine;

@@ -1,4 +1,5 @@
-//! Converts canonical URLs to mirror URLs and back. Certificates, locks and messages name sources, not mirrors.
+//! Converts canonical URLs (the official addresses) to mirror URLs and back. Certificates, locks and messages name
+//! sources, not mirrors.
 
 use url::Url;
 

@@ -87,6 +87,7 @@ impl Sources {
             .filter(|_| self.named(SourceName::Pypi).is_none())
     }
 
+    /// Returns the target of the mirror that replaces `name`, or `None` if there is no such mirror.
     pub(super) fn named(&self, name: SourceName) -> Option<&Target> {
         self.mirrors
             .iter()
@@ -100,7 +101,7 @@ impl Sources {
         matches!(self.named(name), Some(Target::Url(_)))
     }
 
-    /// Returns the source that is really used for `name`: itself, or the source that a mirror names.
+    /// Returns the source that is used for `name`: `name` itself, or another source that a mirror names (`torch=pypi`).
     #[must_use]
     pub fn effective(&self, name: SourceName) -> SourceName {
         let mut at = name;
@@ -123,7 +124,7 @@ impl Sources {
             .collect()
     }
 
-    /// Returns the canonical URL of a source, without mirrors; `None` for PyPI.
+    /// Returns the canonical URL of a source: its official address, without mirrors. `None` for PyPI.
     #[must_use]
     pub fn default_url(&self, name: SourceName, backend: &Backend) -> Option<String> {
         let row = self.rows.get(&name)?;

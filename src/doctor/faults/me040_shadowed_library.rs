@@ -1,11 +1,12 @@
 //! `undefined symbol: ncclCommResume`, `version GLIBCXX_3.4.30 not found`, `cuDNN version incompatibility`, after `module load cuda`
 //!
 //! `LD_LIBRARY_PATH` or `LD_PRELOAD` in your shell (on a Mac, `DYLD_LIBRARY_PATH`) contains a library with
-//! the same name as one that the environment needs. Which of the two is loaded depends: a `DT_RPATH` and
-//! libraries that are already loaded come before `LD_LIBRARY_PATH`, a `DT_RUNPATH` comes after it. So matenv
-//! runs the environment's Python with the variable and without it. The finding is an *error* if something
-//! works only without the variable, a *warning* if the other library is loaded and nothing fails, and an
-//! *info* if the environment loads its own library anyway.
+//! the same name as one that the environment needs. Which of the two is loaded depends on how the library
+//! that needs it was built: a `DT_RPATH` comes before `LD_LIBRARY_PATH`, a `DT_RUNPATH` comes after it.
+//! Libraries that are already loaded come before all others. So matenv runs the environment's Python with the
+//! variable and without it. The finding is an *error* if something works only without the variable, a
+//! *warning* if the other library is loaded and nothing fails, and an *info* if the environment loads its own
+//! library anyway.
 //!
 //! Remedy: use `matenv run ENV -- …`, `matenv launch ENV` or `conda activate ENV`, which unset the variable.
 //! Or run `unset LD_LIBRARY_PATH`.

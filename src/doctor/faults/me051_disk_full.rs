@@ -2,9 +2,9 @@
 //!
 //! The disk of the environments or of a cache has almost no free space or no free inodes. File systems count
 //! files too, and an environment has 50,000. The limits that `quota` or `lfs quota` report for your user
-//! count like the free space of the disk. The finding is an *error* if nothing can be written any more, and a
+//! are treated like the free space of the disk. The finding is an *error* if nothing can be written any more, and a
 //! *warning* if the next installation will fail. It is an *info* if an environment could not be installed
-//! again once the caches are empty.
+//! again after the caches are emptied.
 //!
 //! Remedy: free disk space (`df -h`, `df -i`, on clusters `quota -s`), or set a folder on another disk:
 //! `MATENV_HOME`, `UV_CACHE_DIR`, `RATTLER_CACHE_DIR`.

@@ -1,8 +1,8 @@
-//! An environment needs as much disk space as its caches again: no `hard links`, `Invalid cross-device link`
+//! An environment and its caches need twice the disk space: no `hard links`, `Invalid cross-device link`
 //!
 //! A hard link gives a file of a cache a second name in the environment. It needs no disk space and no time.
 //! Both must be on one file system that supports hard links (exFAT does not). Otherwise, every file is
-//! copied. The environment works all the same.
+//! copied. The environment still works.
 //!
 //! Remedy: put the caches and the environments on one disk: `UV_CACHE_DIR=DIR`, `RATTLER_CACHE_DIR=DIR`, or
 //! `MATENV_HOME=DIR`.

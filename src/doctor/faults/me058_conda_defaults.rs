@@ -1,8 +1,8 @@
 //! `CondaToSNonInteractiveError: Terms of Service have not been accepted for the following channels`
 //!
 //! conda on this machine installs packages from Anaconda's `defaults` channel, which has terms of service and
-//! costs larger institutions money. matenv never uses that channel. The commands of that conda do, and a
-//! script then stops at conda's question.
+//! costs larger institutions money. matenv never uses that channel. This machine's conda does, and a script
+//! then stops at conda's question.
 //!
 //! Remedy: run `conda config --add channels conda-forge`, then `conda config --remove channels defaults`.
 //! Miniforge does not have that channel.

@@ -1,8 +1,8 @@
 //! `EnvironmentLocationNotFound`, `.matenv/envs/sleap/bin/python: No such file or directory`: the environment is missing
 //!
 //! matenv's link to the environment is there, but the folder in the store that it points to is missing.
-//! Somebody moved, renamed or deleted it, or its disk is not mounted. Or matenv's records of the environment
-//! (`share/matenv`) are missing or damaged.
+//! Somebody moved, renamed or deleted it, or its disk is not mounted. The cause can also be that matenv's
+//! records of the environment (`share/matenv`) are missing or damaged.
 //!
 //! Remedy: move the folder back, or install the environment again: `matenv install ENV`. To remove what is
 //! left of it, run `matenv remove ENV`.

@@ -1,10 +1,11 @@
 //! `error sending request for url`, `tunnel error: unsuccessful`, `407 Proxy Authentication Required`, `Could not resolve host`
 //!
 //! A package source does not answer within five seconds. There is no network, a firewall blocks it, or a
-//! proxy is not set, is not running or wants credentials. Installed environments still work. There is a
-//! fallback for conda-forge's Python and for the torch index, so the finding is an *info* if only these do
-//! not answer. It is a *warning* if the index of wheels does not answer. With `--offline`, matenv contacts no
-//! source.
+//! proxy is not set, is not running or wants credentials. Installed environments still work. The finding is a
+//! *warning* if the index of wheels (`pypi`) does not answer, or if no checked source answers. Otherwise it is
+//! an *info*: there is a fallback for conda-forge's Python and for the torch index, and only the profile
+//! `gpu-trt` needs `nvidia`. matenv checks `pypi` only if a mirror or this machine's configuration names its
+//! address. With `--offline`, matenv contacts no source.
 //!
 //! Remedy: set the proxy (`export HTTPS_PROXY=http://HOST:PORT`), set a mirror of the source
 //! (`--mirror pypi=URL`), or use `--offline` with caches that were filled on another machine.

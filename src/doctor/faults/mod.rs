@@ -1,4 +1,5 @@
-//! All faults that matenv can report. Each fault has its own file and its own code. Codes are never reused.
+//! The faults of the machine, the shell and the checks: one file per fault. The faults of files are in
+//! [`crate::audit::faults`]. Each fault has its own code. Codes are never reused.
 
 mod me001_probe_failed;
 mod me002_bench_failed;

@@ -15,7 +15,7 @@ pub(crate) struct Place {
     /// The environment variable that sets the folder.
     pub(crate) variable: &'static str,
     pub(crate) folder: PathBuf,
-    /// The properties of its filesystem; `None` if they are unknown.
+    /// The properties of its file system; `None` if they are unknown.
     pub(crate) filesystem: Option<Filesystem>,
     /// This user's remaining quota; `None` without a quota.
     pub(crate) quota: Option<Quota>,

@@ -1,8 +1,8 @@
 //! Facts about this machine: driver, disks, sources, conda.
 //!
-//! Input: the settings. Output: [`HostFacts`], which the faults ME050 to ME060 judge, and [`PrefixFacts`] of each prefix on
-//! it. Not here: judgment, and the requests of an installation. One small request to each source shows whether it
-//! answers.
+//! Input: the settings. Output: [`HostFacts`], which the fault checks ME050 to ME060 and ME064 read, and
+//! [`PrefixFacts`] of each prefix on it. This module does not decide what is a fault, and does not download packages.
+//! One small request to each source shows whether it answers.
 
 mod conda;
 mod folders;

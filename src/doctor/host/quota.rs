@@ -1,5 +1,5 @@
 //! This user's remaining quota, from the programs on clusters: `quota` (disks and NFS) and `lfs quota` (Lustre). The
-//! free space of a filesystem does not include it.
+//! free space of a file system does not include it.
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ pub(crate) struct Quota {
 }
 
 impl Quota {
-    /// Returns the quota on the filesystem of `folder`; `None` if there is none or it is unknown.
+    /// Returns the quota on the file system of `folder`; `None` if there is none or it is unknown.
     #[cfg(unix)]
     pub(super) fn read_for(settings: &Settings, folder: &Path) -> Option<Self> {
         /// The timeout for a server that does not answer: all of doctor takes about a second.
@@ -49,8 +49,8 @@ impl Quota {
         None
     }
 
-    /// Parses nine columns: filesystem, used KiB, quota, limit, grace, files, quota, limit, grace. A `*` marks an
-    /// exceeded number, 0 means no limit, and a long filesystem name is on a separate line.
+    /// Parses nine columns: file system, used KiB, quota, limit, grace, files, quota, limit, grace. A `*` marks an
+    /// exceeded number, 0 means no limit, and a long file system name is on a separate line.
     #[cfg(any(unix, test))]
     fn read(text: &str) -> Option<Self> {
         let mut name_alone = false;
@@ -84,7 +84,7 @@ impl Quota {
     }
 }
 
-/// Returns the mount point of the filesystem of `folder`.
+/// Returns the mount point of the file system of `folder`.
 #[cfg(unix)]
 fn mount_point(folder: &Path) -> Option<&Path> {
     use std::os::unix::fs::MetadataExt as _;

@@ -1,8 +1,8 @@
 //! The effects of this shell's variables on an environment, found by inspection and by trial runs.
 //!
-//! Input: the variables of [`crate::context::settings`], a prefix. Output: [`ProcessFacts`], which the faults ME040 to ME044 judge.
-//! If no such variable is set, no program is started. Not here: removing the variables. Programs that matenv starts do
-//! not get them.
+//! Input: the variables of [`crate::context::settings`], a prefix. Output: [`ProcessFacts`], which the fault checks
+//! ME040 to ME044 read. If no variable of that kind is set, no program is started. This module does not remove the
+//! variables. Programs that matenv starts do not get them.
 
 mod activation;
 mod dependents;

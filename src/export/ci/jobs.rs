@@ -1,7 +1,7 @@
 use super::Job;
 use crate::lock::{LabEntry, LabLock};
 
-/// Returns one job for each entry of the lab's lock.
+/// Returns one job for each entry of the lab lock.
 #[must_use]
 pub(crate) fn jobs(lock: &LabLock) -> Vec<Job> {
     let of_entry = |entry: &LabEntry| Job {

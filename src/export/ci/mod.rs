@@ -1,8 +1,8 @@
 //! CI: a workflow that installs a lab's environments from its lock and stores their certificates.
 //!
 //! Input: jobs, one for each environment, profile and platform ([`jobs`]), and the wheels of matenv itself. Output: the
-//! text of a workflow, a pipeline or a matrix ([`render`]). Not here: sockets, and the names that the
-//! services use: they are in `profiles/services.toml`.
+//! text of a workflow, a pipeline or a matrix ([`render`]). This module opens no connection. The names that
+//! the services use are in `profiles/services.toml`.
 
 mod github;
 mod gitlab;
@@ -38,7 +38,7 @@ pub(crate) enum Kind {
 pub(crate) struct Job {
     /// The environment.
     pub env: EnvName,
-    /// The accelerator level.
+    /// The profile.
     pub profile: ProfileName,
     /// The torch backend.
     pub backend: Backend,

@@ -1,4 +1,4 @@
-//! A lab's lock: every environment for every profile, backend and platform of the lab.
+//! The lab lock: every environment for every profile, backend and platform of the lab.
 //!
 //! `matenv.lock` has `rattler_lock`'s format. The sidecar `matenv-lock.json` contains the data for which that format
 //! has no field: the requirements with their reasons, file names and sizes, and build requirements. Both list the
@@ -32,14 +32,14 @@ pub(crate) const CONFLICT: &str = "a git merge conflict marker";
 /// The format version of [`LAB_SIDECAR`].
 const SCHEMA: u32 = 1;
 
-/// One environment of a lab's lock, for one platform.
+/// One environment of a lab lock, for one platform.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct LabEntry {
     /// The entry's name in the lock: `sleap-cpu`, `sleap-gpu-cu130`, `sleap-gpu-trt-cu130`.
     pub name: String,
     /// The environment.
     pub env: EnvName,
-    /// The accelerator level.
+    /// The profile.
     pub profile: ProfileName,
     /// The torch backend.
     pub backend: Backend,
@@ -53,7 +53,7 @@ pub(crate) struct LabEntry {
     pub lock: Lock,
 }
 
-/// A lab's lock.
+/// A lab lock.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct LabLock {
     /// The entries, sorted by name and then platform.

@@ -1,8 +1,8 @@
 //! Lab: the shared recipe of a team, `matenv.toml`, and edits to it.
 //!
 //! Input: a folder; the file is in this folder or in one above it. Output: a [`Lab`], or the changed file ([`add`],
-//! [`remove`], [`init`]). Not here: the content of manifests, and checks whether the recipe can be
-//! installed, see [`crate::plan`].
+//! [`remove`], [`init`]). This module does not read manifests and does not check whether the
+//! recipe can be installed: see [`crate::plan`].
 
 mod array;
 mod edit;
@@ -30,7 +30,7 @@ use crate::{
 /// Name of the lab's file.
 pub(crate) const LAB_FILE: &str = "matenv.toml";
 
-/// Name of the lab's lock, in `rattler_lock`'s format, which other tools can read.
+/// Name of the lab lock, in `rattler_lock`'s format, which other tools can read.
 pub(crate) const LAB_LOCK: &str = "matenv.lock";
 
 /// A lab: its environments and the platforms to lock them for.

@@ -1,7 +1,7 @@
-//! Stacks: GPU packages that are compatible with each other, the driver and the card.
+//! Stacks: versions of GPU packages that are compatible with each other, the driver and the card.
 //!
 //! Input: the TOML files `profiles/backends.toml`, `profiles/stacks.toml`, `profiles/platforms.toml` and
-//! `profiles/libraries.toml`. Output: their rows. Not here: choices, see [`crate::plan`].
+//! `profiles/libraries.toml`. Output: their rows. This module does not choose rows: see [`crate::plan`].
 
 mod backends;
 mod driver_libraries;

@@ -123,7 +123,7 @@ pub struct TorchRow {
 /// The environment that a stack is for.
 #[derive(Debug, Clone, Copy)]
 pub struct Setting<'a> {
-    /// The accelerator level.
+    /// The profile.
     pub profile: ProfileName,
     /// The conda subdir.
     pub subdir: &'a str,

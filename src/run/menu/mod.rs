@@ -2,7 +2,7 @@
 //!
 //! Input: a manifest with a launch command, and the environment's name. Output: the files of a [`MenuEntry`] in the folders
 //! of this operating system's menu. Each system has its own writer. All of them compile on every system, so that one
-//! machine tests all three. Not here: the action of a click, which is `matenv launch ENV`.
+//! machine tests all three. This module does not start the program: a click runs `matenv launch ENV`.
 
 mod linux;
 mod macos;

@@ -27,7 +27,7 @@ pub struct Change {
     pub before: Option<String>,
     /// The version now.
     pub after: Option<String>,
-    /// The time of the change (RFC 3339), if the filesystem shows it.
+    /// The time of the change (RFC 3339), if the file system shows it.
     pub at: Option<jiff::Timestamp>,
 }
 

@@ -208,7 +208,7 @@ fn change(name: &str, before: &[&Installed], after: &[Entry], folder: Option<u64
     ))
 }
 
-/// Returns whether a later change would get another timestamp: filesystems have steps of up to 2 seconds (FAT).
+/// Returns whether a later change would get another timestamp: file systems have steps of up to 2 seconds (FAT).
 fn is_settled(modified: u64) -> bool {
     const STEP: u128 = 2_000_000_000;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

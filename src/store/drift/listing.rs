@@ -89,7 +89,7 @@ impl Entry {
         self.path.join("RECORD")
     }
 
-    /// Returns the time of the installation in nanoseconds since 1970, if the filesystem shows it.
+    /// Returns the time of the installation in nanoseconds since 1970, if the file system shows it.
     pub(super) fn made(&self) -> Option<u64> {
         modified(&fs_err::metadata(&self.path).ok()?)
     }

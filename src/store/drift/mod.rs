@@ -1,9 +1,9 @@
-//! Drift: changes of an environment after it was proven.
+//! Detects whether the packages of an environment were changed after it was proven.
 //!
 //! Input: a generation and the [`Fingerprint`] from the time when it became current. Output: [`Drift`], which names each
 //! changed package, and a message about them. This runs at every start of a program, so it lists only two folders and
-//! reads one small file (1 ms for 260 packages). Not here: files that were changed in place, which the audit finds,
-//! and judgment: programs of a changed environment still run.
+//! reads one small file (1 ms for 260 packages). This module does not find files that were changed in
+//! place, which the audit does. It does not stop programs: those of a changed environment still run.
 
 mod change;
 mod fingerprint;

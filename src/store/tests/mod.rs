@@ -1,4 +1,4 @@
-//! Tests of the store on a real filesystem, with real links, locks and processes.
+//! Tests of the store on a real file system, with real links, locks and processes.
 
 mod activation;
 mod conda_link;
