@@ -1,8 +1,8 @@
 //! `ModuleNotFoundError: No module named 'encodings'`, or a package with another version than the installed one: `PYTHONPATH`, `PYTHONHOME`
 //!
 //! `PYTHONPATH` in your shell names a folder with a package that the environment has too, and Python imports
-//! the package from that folder. `PYTHONHOME` makes Python search for its standard library in another
-//! folder. matenv asks the environment's Python which files it would import. It then imports these, and a few
+//! the package from that folder. A `PYTHONHOME` makes Python search for its standard library in
+//! another folder. matenv asks the environment's Python which files it would import. It then imports these, and a few
 //! packages that need them. The finding is an *error* if that works only without the variable, and a
 //! *warning* otherwise.
 //!
