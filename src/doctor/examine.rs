@@ -19,7 +19,7 @@ use crate::{
     doctor::{examined::ExaminedPrefix, foreign},
     finding::{Code, Finding, Scope, Severity},
     hardware::Hardware,
-    install::{self, InstallError},
+    install::{self, PlatformError},
     manifest::{
         Manifests,
         lab::{self, Lab},
@@ -52,9 +52,9 @@ pub enum DoctorError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The records of an environment are missing or damaged.
+    /// The described machine has another platform.
     #[error(transparent)]
-    Records(#[from] InstallError),
+    Platform(#[from] PlatformError),
     /// The files of the environment cannot be read.
     #[error(transparent)]
     Audit(#[from] AuditError),
@@ -84,7 +84,9 @@ pub(crate) async fn examine(
     described: Option<&TargetMachine>,
     lab: Option<&Lab>,
 ) -> Result<Examination, DoctorError> {
-    described.map_or(Ok(()), TargetMachine::check_platform)?;
+    if let Some(described) = described {
+        install::check_platform(&described.hardware)?;
+    }
     let Seen {
         prefixes,
         findings: unreadable,
