@@ -52,7 +52,7 @@ pub(crate) async fn install_batch(
     Ok(made.await)
 }
 
-/// Does a dry run of [`install_many`], one environment after the other.
+/// Does a dry run of [`install_batch`], one environment after the other.
 ///
 /// # Errors
 /// The first error of any environment.
