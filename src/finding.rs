@@ -48,6 +48,9 @@ pub struct Finding {
     pub evidence: Vec<String>,
     /// A command to paste, or an instruction.
     pub remedy: Option<String>,
+    /// The missing libraries that the finding is about, to compare findings. They are not in the JSON document.
+    #[serde(skip)]
+    pub libraries: Vec<String>,
 }
 
 impl Finding {
@@ -60,6 +63,7 @@ impl Finding {
             message: message.into(),
             evidence: Vec::new(),
             remedy: None,
+            libraries: Vec::new(),
         }
     }
 
@@ -75,6 +79,20 @@ impl Finding {
     pub fn with_remedy(mut self, remedy: impl Into<String>) -> Self {
         self.remedy = Some(remedy.into());
         self
+    }
+
+    /// Sets the missing libraries that the finding is about.
+    #[must_use]
+    pub fn with_libraries(mut self, libraries: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.libraries = libraries.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Returns whether the finding and another one with its code are about the same problem.
+    #[must_use]
+    pub fn repeats(&self, other: &Self) -> bool {
+        let names_its_library = || other.libraries.iter().any(|library| self.libraries.contains(library));
+        self.code == other.code && (self.message == other.message || names_its_library())
     }
 
     /// Returns whether the finding is an error, which makes the environment faulty.

@@ -7,6 +7,7 @@ mod ci;
 mod completions;
 mod doctor;
 mod error;
+mod exit;
 mod exits;
 mod export;
 mod hardware;
@@ -31,7 +32,8 @@ mod self_command;
 pub mod terminal;
 mod verify;
 
-pub use error::{Exit, Failure};
+pub use error::Failure;
+pub use exit::Exit;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode, sync::Arc};
 

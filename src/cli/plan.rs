@@ -8,7 +8,7 @@ use super::{Exit, Failure, Session, install::Choice};
 use crate::{
     context::settings::GlobalOptions,
     finding::Finding,
-    install::{self, InstallError, LockMode, Prove, Request},
+    install::{self, LockMode, PlanningError, Prove, Request},
     manifest::lab::{self, Selected},
     names::{Backend, EnvName, ProfileName},
     plan::{self, Plan, PlanError, Unsupported},
@@ -77,11 +77,11 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
         .map(
             |one| match install::plan(&session.ctx, one.manifest, &request.for_selected(&one)) {
                 Ok(plan) => Ok(Ok((install::known_size(&session.ctx, &plan), plan))),
-                Err(InstallError::Plan(PlanError::Unsupported(refused))) => Ok(Err(refused)),
+                Err(PlanningError::Plan(PlanError::Unsupported(refused))) => Ok(Err(refused)),
                 Err(error) => Err(error),
             },
         )
-        .collect::<Result<Vec<_>, InstallError>>()?;
+        .collect::<Result<Vec<_>, PlanningError>>()?;
     let shown: Vec<_> = planned
         .iter()
         .map(|planned| match planned {

@@ -19,7 +19,7 @@ use crate::{
     doctor::{examined::ExaminedPrefix, foreign},
     finding::{Code, Finding, Scope, Severity},
     hardware::Hardware,
-    install::{self, InstallError},
+    install::{self, PlatformError},
     manifest::{
         Manifests,
         lab::{self, Lab},
@@ -52,9 +52,9 @@ pub enum DoctorError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The records of an environment are missing or damaged.
+    /// The described machine has another platform.
     #[error(transparent)]
-    Records(#[from] InstallError),
+    Platform(#[from] PlatformError),
     /// The files of the environment cannot be read.
     #[error(transparent)]
     Audit(#[from] AuditError),
@@ -84,7 +84,9 @@ pub(crate) async fn examine(
     described: Option<&TargetMachine>,
     lab: Option<&Lab>,
 ) -> Result<Examination, DoctorError> {
-    described.map_or(Ok(()), TargetMachine::check_platform)?;
+    if let Some(described) = described {
+        install::check_platform(&described.hardware)?;
+    }
     let Seen {
         prefixes,
         findings: unreadable,
@@ -289,30 +291,11 @@ fn ordered(mut findings: Vec<Finding>) -> Vec<Finding> {
     // A probe and the audit of the files may report the same problem.
     let mut kept: Vec<Finding> = Vec::new();
     for finding in findings {
-        let same = |other: &Finding| {
-            other.code == finding.code
-                && (other.message == finding.message
-                    || finding.code == crate::finding::Code::SystemLibraryMissing
-                        && name_the_same_library(other, &finding))
-        };
-        if !kept.iter().any(same) {
+        if !kept.iter().any(|other| finding.repeats(other)) {
             kept.push(finding);
         }
     }
     kept
-}
-
-/// Returns whether two findings about missing system libraries name the same library.
-fn name_the_same_library(one: &Finding, other: &Finding) -> bool {
-    let names = |finding: &Finding| -> Vec<String> {
-        let text = format!("{} {}", finding.message, finding.evidence.join(" "));
-        text.split(|letter: char| letter.is_whitespace() || ",:;".contains(letter))
-            .filter(|word| word.starts_with("lib") && word.contains(".so"))
-            .map(ToOwned::to_owned)
-            .collect()
-    };
-    let theirs = names(other);
-    names(one).iter().any(|name| theirs.contains(name))
 }
 
 #[cfg(test)]
@@ -322,26 +305,22 @@ mod tests {
     #[test]
     fn errors_come_first_and_duplicates_are_removed() {
         let of = |code, severity, scope, message: &str| Finding::new(code, severity, scope, message);
+        let missing = |message, libraries: &[&str]| {
+            let finding = of(Code::SystemLibraryMissing, Severity::Warning, Scope::Host, message);
+            finding.with_libraries(libraries.iter().copied())
+        };
         let found = ordered(vec![
             of(Code::NoCondaOnPath, Severity::Info, Scope::Host, "a"),
             of(Code::LibraryMissing, Severity::Error, Scope::Environment, "b"),
             of(Code::ShadowedLibrary, Severity::Error, Scope::Process, "c"),
             of(Code::DiskFull, Severity::Error, Scope::Host, "d"),
             of(Code::LibraryMissing, Severity::Error, Scope::Environment, "b"),
-            of(
-                Code::SystemLibraryMissing,
-                Severity::Warning,
-                Scope::Host,
-                "no libEGL.so.1, libGL.so.1",
-            ),
-            of(
-                Code::SystemLibraryMissing,
-                Severity::Warning,
-                Scope::Host,
-                "this machine has no libEGL.so.1; rest",
-            ),
+            missing("windows cannot open", &["libEGL.so.1", "libGL.so.1"]),
+            missing("the window cannot open", &["libEGL.so.1"]),
+            missing("another window cannot open", &["libxcb-cursor.so.0"]),
         ]);
         let messages: Vec<_> = found.iter().map(|one| one.message.as_str()).collect();
-        assert_eq!(messages, ["d", "c", "b", "no libEGL.so.1, libGL.so.1", "a"]);
+        let windows = ["windows cannot open", "another window cannot open"];
+        assert_eq!(messages, ["d", "c", "b", windows[0], windows[1], "a"]);
     }
 }

@@ -6,7 +6,7 @@ use super::TargetMachine;
 use crate::{
     certificate::Certificate,
     files::layout,
-    install::{self, InstallError},
+    install::{self, RecordsError},
     names::EnvName,
     plan::Plan,
     store::Generation,
@@ -36,9 +36,9 @@ pub(crate) struct Records {
 impl ExaminedPrefix {
     /// Reads the current generation of an environment. The target machine is this one, unless another machine is
     /// `described`.
-    pub(crate) fn installed(generation: Generation, described: Option<&TargetMachine>) -> Result<Self, InstallError> {
+    pub(crate) fn installed(generation: Generation, described: Option<&TargetMachine>) -> Result<Self, RecordsError> {
         let plan = install::read_plan(&generation)?;
-        let certificate = Certificate::read(&generation.env, &generation.prefix)?;
+        let certificate = install::read_certificate(&generation)?;
         Ok(Self {
             prefix: generation.prefix.clone(),
             cuda: plan

@@ -10,12 +10,15 @@ use serde::Serialize;
 
 use crate::{
     audit::Depth,
-    certificate::{Certificate, CertificateError},
+    certificate::Certificate,
     context::Context,
     doctor::{self, DoctorError, Target},
     files::layout,
     finding::{Code, Finding, Scope, Severity},
-    install::{self, Clock, InstallError, Machine, Packages, Prove, Recipe, altered::Altered, build, read_plan},
+    install::{
+        self, BuildError, Clock, DiskSpaceError, Machine, Packages, Prove, Recipe, RecordsError, altered::Altered,
+        build, read_certificate, read_plan,
+    },
     lock::{Lock, LockError},
     names::EnvName,
     store::{Generation, Store, StoreError},
@@ -61,9 +64,15 @@ pub enum RepairError {
     /// The environment could not be examined.
     #[error(transparent)]
     Doctor(#[from] DoctorError),
+    /// The plan or the certificate of the environment could not be read.
+    #[error(transparent)]
+    Records(#[from] RecordsError),
+    /// A folder cannot be used.
+    #[error(transparent)]
+    DiskSpace(#[from] DiskSpaceError),
     /// The new generation could not be built.
     #[error(transparent)]
-    Install(#[from] InstallError),
+    Build(#[from] BuildError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -78,9 +87,6 @@ pub enum RepairError {
         #[source]
         source: LockError,
     },
-    /// The certificate of the environment is missing or damaged.
-    #[error(transparent)]
-    Certificate(#[from] CertificateError),
     /// Another matenv process replaced or removed the environment during the examination.
     #[error("another matenv process changed `{env}` during the repair")]
     ChangedMeanwhile {
@@ -106,7 +112,7 @@ pub(crate) async fn repair(
         folder,
         source,
     })?;
-    let certificate = Certificate::read(&generation.env, &generation.prefix)?;
+    let certificate = read_certificate(generation)?;
     let target = Target::Environment(Box::new(generation.clone()));
     let found = doctor::examine(ctx, &target, Depth::Content, None, None)
         .await?
@@ -132,7 +138,7 @@ pub(crate) async fn repair(
         return Ok(repaired);
     }
 
-    install::check_places(ctx).await.map_err(InstallError::from)?;
+    install::check_places(ctx).await?;
     let store = Store::open(&ctx.settings)?;
     let _source_held = match &plan.source {
         Some(_) => Some(store.lock_source(&ctx.events, &plan.manifest).await?),

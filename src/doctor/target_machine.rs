@@ -2,9 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::{
-    audit::Subject, hardware::Hardware, install::InstallError, names::install_arguments, plan::Plan, profile::subdir,
-};
+use crate::{audit::Subject, hardware::Hardware, names::install_arguments, plan::Plan};
 
 /// A machine that a hardware file describes.
 #[derive(Debug, Clone)]
@@ -16,19 +14,6 @@ pub(crate) struct TargetMachine {
 }
 
 impl TargetMachine {
-    /// Checks that the machine has this platform: environments that are installed here cannot run on another one.
-    pub(super) fn check_platform(&self) -> Result<(), InstallError> {
-        let theirs = subdir(&self.hardware.triple)?;
-        let ours = subdir(&target_lexicon::HOST.to_string())?;
-        if theirs == ours {
-            return Ok(());
-        }
-        Err(InstallError::OtherPlatform {
-            theirs: theirs.to_string(),
-            ours: ours.to_string(),
-        })
-    }
-
     /// Replaces the GPUs that the files must support with those of this machine.
     pub(super) fn serve(&self, subject: &mut Subject) {
         let visible = self.hardware.visible_gpus().unwrap_or_default();

@@ -27,9 +27,8 @@ use serde::Serialize;
 
 use crate::{
     context::Context,
-    files::layout,
-    install::{self, InstallError},
-    lock::{Fallback, LabEntry, LabLock, Lock, LockError},
+    install::{self, RecordsError},
+    lock::{Fallback, LabEntry, LabLock, LockError},
     manifest::lab::Lab,
     names::EnvName,
     packages::pypi::{self, PypiError, Uv, UvError},
@@ -122,12 +121,12 @@ pub enum ExportError {
     /// The packages cannot be written in this format.
     #[error("failed to write the packages in this format: {0}")]
     Form(String),
-    /// The environment's lock cannot be read.
+    /// The lab's lock cannot be read.
     #[error(transparent)]
     Lock(#[from] LockError),
     /// The environment's records cannot be read.
     #[error(transparent)]
-    Records(Box<InstallError>),
+    Records(#[from] RecordsError),
     /// uv, which queries the index, is not available.
     #[error(transparent)]
     Uv(#[from] UvError),
@@ -138,7 +137,7 @@ pub enum ExportError {
 
 /// Returns the installed packages of a generation as an entry of a lock.
 pub(crate) fn from_generation(generation: &Generation) -> Result<LabEntry, ExportError> {
-    let plan = install::read_plan(generation).map_err(|error| ExportError::Records(Box::new(error)))?;
+    let plan = install::read_plan(generation)?;
     if let Some(source) = &plan.source {
         return Err(ExportError::OwnSource {
             env: plan.env.clone(),
@@ -146,7 +145,7 @@ pub(crate) fn from_generation(generation: &Generation) -> Result<LabEntry, Expor
             place: source.place(),
         });
     }
-    let lock = Lock::read(&layout::records(&generation.prefix))?;
+    let lock = install::read_lock(generation)?;
     let python = lock
         .conda
         .iter()

@@ -14,7 +14,7 @@ use crate::{
 };
 use futures::future::join_all;
 
-use super::{DryRun, InstallError, Installed, Request, install, plan};
+use super::{DryRun, DryRunError, InstallError, Installed, PlanningError, Request, SourceError, install, plan};
 
 /// The result for one of several environments.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub(crate) async fn install_batch(
     ctx: &Context,
     selected: &[Selected<'_>],
     request: &Request,
-) -> Result<Vec<InstallOutcome>, InstallError> {
+) -> Result<Vec<InstallOutcome>, CheckoutError> {
     check_sources(selected, request)?;
     let alone = selected.len() == 1;
     let made = join_all(selected.iter().map(|selected| async move {
@@ -60,8 +60,8 @@ pub(crate) async fn dry_run_batch(
     ctx: &Context,
     selected: &[Selected<'_>],
     request: &Request,
-) -> Result<Vec<DryRun>, InstallError> {
-    check_sources(selected, request)?;
+) -> Result<Vec<DryRun>, DryRunError> {
+    check_sources(selected, request).map_err(SourceError::from)?;
     let mut rehearsals = Vec::new();
     for one in selected {
         let ctx = match selected {
@@ -74,14 +74,14 @@ pub(crate) async fn dry_run_batch(
 }
 
 /// Checks that each source belongs to a `selected` manifest and is the only one for it.
-fn check_sources(selected: &[Selected<'_>], request: &Request) -> Result<(), InstallError> {
+fn check_sources(selected: &[Selected<'_>], request: &Request) -> Result<(), CheckoutError> {
     for (at, source) in request.sources.iter().enumerate() {
         let env = source.env.clone();
         if selected.iter().all(|one| one.manifest.name != env) {
-            return Err(CheckoutError::NotAsked { env }.into());
+            return Err(CheckoutError::NotAsked { env });
         }
         if request.sources[..at].iter().any(|other| other.env == env) {
-            return Err(CheckoutError::Twice { env }.into());
+            return Err(CheckoutError::Twice { env });
         }
     }
     Ok(())
@@ -95,15 +95,15 @@ pub(crate) fn keep_supported<'a>(
     ctx: &Context,
     selected: Vec<Selected<'a>>,
     request: &Request,
-) -> Result<Vec<Selected<'a>>, InstallError> {
+) -> Result<Vec<Selected<'a>>, PlanningError> {
     let mut supported = Vec::new();
     let mut refused = None;
     for one in selected {
         match plan(ctx, one.manifest, &request.for_selected(&one)) {
             Ok(_) => supported.push(one),
-            Err(InstallError::Plan(error @ PlanError::Unsupported(_))) => {
+            Err(PlanningError::Plan(error @ PlanError::Unsupported(_))) => {
                 ctx.events.note(format!("skipping {}: {error}", one.env));
-                refused.get_or_insert(InstallError::Plan(error));
+                refused.get_or_insert(PlanningError::Plan(error));
             }
             Err(error) => return Err(error),
         }

@@ -6,28 +6,51 @@
 use std::path::PathBuf;
 
 use super::{
-    Clock, InstallError, Machine, Prove, altered,
-    locate::{Located, Packages, locate, wheels},
+    Clock, Machine, Prove, ProveError, WriteRecordsError, altered,
+    locate::{Located, Packages, PackagesError, locate, wheels},
     machine::absent,
     prove::{audit_prefix, prove_audited},
     records::write_records,
 };
 use crate::{
     audit::{Audit, Depth, Published, Subject},
-    certificate::{Certificate, ChosenPlan, Package, Verdict},
+    certificate::{Certificate, CertificateError, ChosenPlan, Package, Verdict},
     context::{Context, event::Stage},
     finding::{Code, Finding, Scope, Severity},
     install::altered::Altered,
     lock::{Lock, LockedWheel},
     names::causes::chain,
-    packages::preload,
+    packages::preload::{self, PreloadError},
     plan::Plan,
     store::{
-        GenerationRecord, Known, Size, Staged, Store,
+        GenerationRecord, Known, Size, Staged, Store, StoreError,
         conda_link::{self, CondaLink},
     },
     verify::Verification,
 };
+
+/// An error when a generation is built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The packages could not be found or installed.
+    #[error(transparent)]
+    Packages(#[from] PackagesError),
+    /// The hook that loads CUDA's libraries could not be installed.
+    #[error(transparent)]
+    Preload(#[from] PreloadError),
+    /// The generation's records could not be written.
+    #[error(transparent)]
+    WriteRecords(#[from] WriteRecordsError),
+    /// The generation could not be proven.
+    #[error(transparent)]
+    Prove(#[from] ProveError),
+    /// The certificate could not be written.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+}
 
 /// The input of a build.
 pub(crate) struct Recipe<'a> {
@@ -53,7 +76,7 @@ pub(crate) async fn build(
     clock: &mut Clock,
     store: &Store,
     recipe: &Recipe<'_>,
-) -> Result<Built, InstallError> {
+) -> Result<Built, BuildError> {
     let mut dropped = None;
     let (staged, mut certificate) = loop {
         let staged = store.stage(&recipe.plan.env)?;
@@ -89,7 +112,7 @@ async fn attempt(
     staged: &Staged,
     recipe: &Recipe<'_>,
     dropped: &mut Option<Vec<Altered>>,
-) -> Result<Option<Certificate>, InstallError> {
+) -> Result<Option<Certificate>, BuildError> {
     let Recipe { plan, prove, .. } = *recipe;
     let located = fill(ctx, clock, store, staged, recipe).await?;
     let mut audit = None;
@@ -98,7 +121,9 @@ async fn attempt(
         if !seen.suspects.is_empty() {
             let wheels = &located.lock.pypi.wheels;
             if dropped.is_none() {
-                let found = altered::remove_altered(ctx, &located.uv, &doubtful(ctx, &seen, wheels)).await?;
+                let found = altered::remove_altered(ctx, &located.uv, &doubtful(ctx, &seen, wheels))
+                    .await
+                    .map_err(PackagesError::from)?;
                 let again = !found.is_empty();
                 *dropped = Some(found);
                 if again {
@@ -108,7 +133,7 @@ async fn attempt(
             let fetched: Vec<&str> = dropped.iter().flatten().map(|one| one.name.as_str()).collect();
             let published = published(ctx, &seen, wheels, &fetched);
             if !published.is_empty() {
-                Published::write(&published, &staged.prefix).map_err(InstallError::Records)?;
+                Published::write(&published, &staged.prefix).map_err(WriteRecordsError::Write)?;
                 seen = audit_prefix(ctx, clock, plan, &staged.prefix, Depth::Content).await?;
             }
         }
@@ -175,10 +200,12 @@ async fn fill(
     store: &Store,
     staged: &Staged,
     recipe: &Recipe<'_>,
-) -> Result<Located, InstallError> {
+) -> Result<Located, BuildError> {
     let (plan, prefix) = (recipe.plan, &staged.prefix);
     let located = locate(ctx, clock, store, plan, recipe.packages, prefix).await?;
-    wheels(ctx, clock, plan, prefix, &located).await?;
+    wheels(ctx, clock, plan, prefix, &located)
+        .await
+        .map_err(PackagesError::from)?;
     preload::install(prefix, &Subject::from_plan(plan).libraries)?;
     write_records(plan, &located.lock, prefix)?;
     conda_link::write_conda_files(&ctx.settings, prefix, &plan.env)?;
@@ -233,7 +260,7 @@ fn switch(
     staged: Staged,
     recipe: &Recipe<'_>,
     certificate: &mut Certificate,
-) -> Result<(), InstallError> {
+) -> Result<(), BuildError> {
     clock.start(Stage::Switch);
     let plan = recipe.plan;
     let prefix = staged.prefix.clone();

@@ -1,6 +1,9 @@
 //! `--dry-run`: reports what an installation would do, without doing it.
 
-use super::{Clock, FolderFacts, InstallError, Request, locate::locate, source::plan_from_source};
+use super::{
+    Clock, DiskSpaceError, FolderFacts, LockedError, PackagesError, PlatformError, Request, SourceError,
+    check_platform, locate::locate, source::plan_from_source,
+};
 use crate::{
     certificate::Package,
     context::Context,
@@ -8,8 +11,31 @@ use crate::{
     install::{folders, lab_lock::LabLocks, up_to_date::is_up_to_date},
     manifest::Manifest,
     plan::Plan,
-    store::Store,
+    store::{Store, StoreError},
 };
+
+/// An error of a dry run.
+#[derive(Debug, thiserror::Error)]
+pub enum DryRunError {
+    /// The environment is for another platform.
+    #[error(transparent)]
+    Platform(#[from] PlatformError),
+    /// The plan could not be made.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The lab's lock cannot be used.
+    #[error(transparent)]
+    Locked(#[from] LockedError),
+    /// A folder cannot be used.
+    #[error(transparent)]
+    DiskSpace(#[from] DiskSpaceError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The packages could not be found.
+    #[error(transparent)]
+    Packages(#[from] PackagesError),
+}
 
 /// The result of a dry run.
 #[derive(Debug, Clone)]
@@ -26,8 +52,8 @@ pub(crate) struct DryRun {
 
 /// Does a dry run of [`install`](super::install()), including the check for disk space. Links Python into a temporary
 /// folder, because resolving the wheels needs it.
-pub(crate) async fn dry_run(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<DryRun, InstallError> {
-    request.machine.check_platform()?;
+pub(crate) async fn dry_run(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<DryRun, DryRunError> {
+    check_platform(&request.machine.hardware)?;
     let mut clock = Clock::new(ctx);
     let store = Store::open(&ctx.settings)?;
     let (mut plan, _source_held) = plan_from_source(ctx, &store, manifest, request).await?;

@@ -1,48 +1,28 @@
-use std::path::PathBuf;
-
-use super::{DiskSpaceError, LockedError, SafeguardError};
+use super::{
+    DiskSpaceError, LockedError, PlatformError, ProveError, RecordsError, SafeguardError, build::BuildError,
+    locate::PackagesError, records::WriteRecordsError, source::SourceError,
+};
 use crate::{
-    audit::AuditError,
-    bench::BenchError,
-    certificate::CertificateError,
-    files::toml_file::TomlError,
-    lock::LockError,
-    manifest::checkout::CheckoutError,
-    packages::{
-        conda::CondaError,
-        preload::PreloadError,
-        pypi::{PypiError, UvError},
-    },
-    plan::PlanError,
-    profile::UnsupportedPlatform,
-    run::menu::MenuError,
-    store::StoreError,
-    verify::VerifyError,
+    certificate::CertificateError, context::sources::SourceName, packages::pypi::PypiError, run::menu::MenuError,
+    store::StoreError, verify::VerifyError,
 };
 
-/// An error of an installation. Each stage has its own error type.
+/// An error of an installation.
 #[derive(Debug, thiserror::Error)]
 pub enum InstallError {
-    /// Invalid profile.
+    /// The trained model for the smoke tests cannot be used.
     #[error(transparent)]
-    Profile(Box<TomlError>),
-    /// There is no plan for this machine.
+    Model(#[from] VerifyError),
+    /// The environment is for another platform.
     #[error(transparent)]
-    Plan(#[from] PlanError),
-    /// The menu entry could not be created.
+    Platform(#[from] PlatformError),
+    /// The plan could not be made.
     #[error(transparent)]
-    Menu(#[from] MenuError),
-    /// The requested platform is not the platform of this machine.
-    #[error("the environment is for {theirs}, but this machine is {ours}")]
-    OtherPlatform {
-        /// The conda subdir of the environment.
-        theirs: String,
-        /// The conda subdir of this machine.
-        ours: String,
-    },
+    Source(#[from] SourceError),
     /// The request is probably a mistake and needs confirmation.
     #[error(transparent)]
     Safeguard(#[from] SafeguardError),
+<<<<<<< HEAD
     /// The program's own source could not be fetched.
     #[error(transparent)]
     Checkout(#[from] CheckoutError),
@@ -59,53 +39,47 @@ pub enum InstallError {
     #[error(transparent)]
     Pypi(#[from] PypiError),
     /// The lab lock cannot be used.
+=======
+    /// The lab's lock cannot be used.
+>>>>>>> wb
     #[error(transparent)]
     Locked(#[from] LockedError),
-    /// The lock of a generation or of a lab could not be read or written.
+    /// A folder cannot be used.
     #[error(transparent)]
-    Lock(#[from] LockError),
+    DiskSpace(#[from] DiskSpaceError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The hook that loads CUDA's libraries could not be installed.
+    /// The records of the current generation could not be read.
     #[error(transparent)]
-    Preload(#[from] PreloadError),
-    /// The audit could not be run.
+    Records(#[from] RecordsError),
+    /// The current generation could not be proven.
     #[error(transparent)]
-    Audit(#[from] AuditError),
-    /// The probes could not be run.
+    Prove(#[from] ProveError),
+    /// The records of the current generation could not be written.
     #[error(transparent)]
-    Verify(#[from] VerifyError),
-    /// The benchmark could not be run.
-    #[error(transparent)]
-    Bench(#[from] BenchError),
-    /// The certificate could not be read or written.
+    WriteRecords(#[from] WriteRecordsError),
+    /// The certificate of the current generation could not be written.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
-    /// The record of an installed environment could not be read.
-    #[error("failed to read matenv's record of the environment: {}", path.display())]
-    ReadRecord {
-        /// The arguments of `matenv install` that create the environment again.
-        typed: String,
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        #[source]
-        source: std::io::Error,
-    },
-    /// matenv's own files of a generation could not be written.
-    #[error("failed to write the environment's records")]
-    Records(#[source] std::io::Error),
+    /// The new generation could not be built.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// The menu entry could not be created.
+    #[error(transparent)]
+    Menu(#[from] MenuError),
 }
 
-impl From<TomlError> for InstallError {
-    fn from(error: TomlError) -> Self {
-        Self::Profile(Box::new(error))
-    }
-}
-
-impl From<UnsupportedPlatform> for InstallError {
-    fn from(error: UnsupportedPlatform) -> Self {
-        Self::Plan(error.into())
+impl InstallError {
+    /// Returns why NVIDIA's index does not answer, if that is the error.
+    pub(super) fn nvidia_unreachable(&self) -> Option<&str> {
+        let Self::Build(BuildError::Packages(PackagesError::Pypi(PypiError::Unreachable {
+            source_name: SourceName::Nvidia,
+            because,
+        }))) = self
+        else {
+            return None;
+        };
+        Some(because)
     }
 }

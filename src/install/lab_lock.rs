@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{InstallError, Request};
+use super::Request;
 use crate::{
     context::Context,
     files::layout,
-    lock::{LabEntry, LabLock, Lock},
+    lock::{LabEntry, LabLock, Lock, LockError},
     names::{Backend, ProfileName},
     plan::{Choice, Plan},
     store::Generation,
@@ -26,27 +26,22 @@ pub(crate) enum LockMode {
     Ignored,
 }
 
+<<<<<<< HEAD
 /// Why a lab lock cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+=======
+/// Why a lab's lock cannot be used.
+#[derive(Debug, thiserror::Error)]
+>>>>>>> wb
 pub enum LockedError {
+    /// The lock could not be read.
+    #[error(transparent)]
+    Read(#[from] LockError),
     /// There is no lock.
     #[error("there is no matenv.lock here")]
     None {
         /// Whether there is a lab to create one in.
         lab: bool,
-    },
-    /// No combination of environment, profile, backend and platform is selected.
-    #[error("no environment, profile or platform selected")]
-    NothingSelected,
-    /// A package to upgrade is not in the lock.
-    #[error("matenv.lock has no package `{package}`")]
-    NoPackage {
-        /// The requested package.
-        package: String,
-        /// The package in the lock with the most similar name.
-        similar: Option<String>,
-        /// Whether the requested name is the name of an environment.
-        is_env: bool,
     },
     /// The requested combination is not in the lock.
     #[error("matenv.lock has no {name} for {platform}; it has {}", .there.join(", "))]
@@ -75,7 +70,7 @@ pub(super) struct LabLocks {
 }
 
 impl LabLocks {
-    pub(super) fn read(request: &Request) -> Result<Self, InstallError> {
+    pub(super) fn read(request: &Request) -> Result<Self, LockedError> {
         let lab = request.lab.as_ref().filter(|_| request.lock != LockMode::Ignored);
         let lock = match lab {
             Some(lab) => LabLock::read(&lab.root)?,
@@ -84,7 +79,7 @@ impl LabLocks {
         let must = matches!(request.lock, LockMode::Locked | LockMode::Frozen);
         if lock.is_none() && must {
             let lab = request.lab.is_some();
-            return Err(LockedError::None { lab }.into());
+            return Err(LockedError::None { lab });
         }
         Ok(Self { lock })
     }
@@ -105,7 +100,7 @@ impl LabLocks {
         ctx: &Context,
         plan: &mut Plan,
         mode: LockMode,
-    ) -> Result<Option<LabEntry>, InstallError> {
+    ) -> Result<Option<LabEntry>, LockedError> {
         let Some(lock) = &self.lock else {
             return Ok(None);
         };
@@ -127,17 +122,14 @@ impl LabLocks {
             Err(error) if mode == LockMode::IfSatisfied => {
                 let options = match &error {
                     LockedError::Missing { options, .. } => options.clone(),
-                    LockedError::None { .. }
-                    | LockedError::NothingSelected
-                    | LockedError::NoPackage { .. }
-                    | LockedError::Stale { .. } => plan.env.to_string(),
+                    LockedError::Read(_) | LockedError::None { .. } | LockedError::Stale { .. } => plan.env.to_string(),
                 };
                 ctx.events.warn(format!(
                     "{error}; using the package sources instead; to fix it: matenv lock {options}"
                 ));
                 Ok(None)
             }
-            Err(error) => Err(error.into()),
+            Err(error) => Err(error),
         }
     }
 }

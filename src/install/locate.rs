@@ -10,20 +10,40 @@ use crate::{
     install::disk_space,
     lock::{Fallback, LabEntry, Lock},
     packages::{
-        conda,
-        pypi::{self, ResolveRequest, Uv},
+        conda::{self, CondaError},
+        pypi::{self, PypiError, ResolveRequest, Uv, UvError},
     },
     plan::Plan,
-    store::Store,
+    store::{Store, StoreError},
 };
 use std::path::Path;
 
 use rattler_conda_types::RepoDataRecord;
 
 use super::{
-    Clock, InstallError,
+    Clock, DiskSpaceError,
     need::{conda_need, wheels_need},
 };
+
+/// An error when the packages of an environment are found or installed.
+#[derive(Debug, thiserror::Error)]
+pub enum PackagesError {
+    /// The current generation could not be read from the store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// There is not enough disk space.
+    #[error(transparent)]
+    DiskSpace(#[from] DiskSpaceError),
+    /// The conda packages could not be resolved or installed.
+    #[error(transparent)]
+    Conda(#[from] CondaError),
+    /// uv could not be found or installed.
+    #[error(transparent)]
+    Uv(#[from] UvError),
+    /// The wheels could not be resolved or installed.
+    #[error(transparent)]
+    Pypi(#[from] PypiError),
+}
 
 /// The origin of a generation's packages.
 #[derive(Debug, Clone, Copy)]
@@ -47,7 +67,7 @@ pub(super) async fn locate(
     plan: &Plan,
     packages: Packages<'_>,
     prefix: &Path,
-) -> Result<Located, InstallError> {
+) -> Result<Located, PackagesError> {
     let upgrade = match packages {
         Packages::OfLab(entry) => {
             ctx.events
@@ -82,7 +102,7 @@ pub(super) struct Located {
     pub(super) need: Need,
 }
 
-async fn from_lock(ctx: &Context, clock: &mut Clock, prefix: &Path, lock: Lock) -> Result<Located, InstallError> {
+async fn from_lock(ctx: &Context, clock: &mut Clock, prefix: &Path, lock: Lock) -> Result<Located, PackagesError> {
     let conda = conda_need(ctx, &lock.conda).await;
     let wheels = wheels_need(ctx, &lock.pypi);
     disk_space::check_disk_space(ctx, conda, wheels)?;
@@ -102,7 +122,7 @@ async fn from_sources(
     plan: &Plan,
     keep: Option<&Lock>,
     prefix: &Path,
-) -> Result<Located, InstallError> {
+) -> Result<Located, PackagesError> {
     let at_work = ctx.shared.exclusive.read().await;
     clock.start(Stage::Solve);
     let solved = conda::solve(ctx, plan, keep.map_or(&[], |lock| &lock.conda)).await?;
@@ -168,7 +188,7 @@ async fn link(
     clock: &mut Clock,
     prefix: &Path,
     records: &[RepoDataRecord],
-) -> Result<Vec<Finding>, InstallError> {
+) -> Result<Vec<Finding>, CondaError> {
     let _at_work = ctx.shared.exclusive.read().await;
     clock.start(Stage::Link);
     let linked = conda::link(ctx, prefix, records).await?;
@@ -182,7 +202,7 @@ pub(super) async fn wheels(
     plan: &Plan,
     prefix: &Path,
     located: &Located,
-) -> Result<(), InstallError> {
+) -> Result<(), PypiError> {
     let locked = &located.lock.pypi;
     ctx.events.note(located.need.describe());
     let _at_work = ctx.shared.exclusive.read().await;

@@ -2,10 +2,8 @@ use crate::{
     context::settings::Settings,
     hardware::Hardware,
     plan::Plan,
-    profile::{CudaVersion, subdir},
+    profile::{CudaVersion, UnsupportedPlatform, subdir},
 };
-
-use super::InstallError;
 
 /// The machine that environments are created for: this one or another one.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,6 +12,22 @@ pub(crate) struct Machine {
     pub hardware: Hardware,
     /// Whether it is another machine (`--cross`). Checks that need its GPU are skipped here.
     pub cross: bool,
+}
+
+/// An error if a machine does not have the platform of this one.
+#[derive(Debug, thiserror::Error)]
+pub enum PlatformError {
+    /// conda has no packages for a platform.
+    #[error(transparent)]
+    Unsupported(#[from] UnsupportedPlatform),
+    /// The requested platform is not the platform of this machine.
+    #[error("the environment is for {theirs}, but this machine is {ours}")]
+    Other {
+        /// The conda subdir of the environment.
+        theirs: String,
+        /// The conda subdir of this machine.
+        ours: String,
+    },
 }
 
 /// The reason that a skipped probe reports.
@@ -50,20 +64,19 @@ impl Machine {
         };
         Self { hardware, cross }
     }
+}
 
-    /// Checks that the machine has the platform of this machine, so that its environments can be installed here.
-    pub(super) fn check_platform(&self) -> Result<(), InstallError> {
-        let here = target_lexicon::HOST.to_string();
-        let theirs = subdir(&self.hardware.triple)?;
-        let ours = subdir(&here)?;
-        if ours == theirs {
-            return Ok(());
-        }
-        Err(InstallError::OtherPlatform {
-            theirs: theirs.to_string(),
-            ours: ours.to_string(),
-        })
+/// Checks that a machine has the platform of this one: environments that are installed here cannot run on another.
+pub(crate) fn check_platform(hardware: &Hardware) -> Result<(), PlatformError> {
+    let theirs = subdir(&hardware.triple)?;
+    let ours = subdir(&target_lexicon::HOST.to_string())?;
+    if ours == theirs {
+        return Ok(());
     }
+    Err(PlatformError::Other {
+        theirs: theirs.to_string(),
+        ours: ours.to_string(),
+    })
 }
 
 /// Returns what this machine is missing if an environment was created for another machine.

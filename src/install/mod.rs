@@ -25,30 +25,30 @@ mod source;
 mod up_to_date;
 
 pub(crate) use batch::{InstallOutcome, dry_run_batch, install_batch, keep_supported};
-pub(crate) use build::{Recipe, build};
+pub(crate) use build::{BuildError, Recipe, build};
 pub(crate) use clock::Clock;
 pub(crate) use disk_space::DiskSpaceError;
-pub(crate) use dry_run::{DryRun, dry_run};
+pub(crate) use dry_run::{DryRun, DryRunError, dry_run};
 pub(crate) use error::InstallError;
 pub(crate) use folders::FolderFacts;
 pub(crate) use folders::{check_places, lock_refused};
 pub(crate) use lab_lock::{LockMode, LockedError};
-pub(crate) use locate::Packages;
-pub(crate) use machine::Machine;
-pub(crate) use prove::{BenchOptions, Prove, bench_again, prove, prove_again};
-pub(crate) use records::read_plan;
-pub(crate) use request::{Request, known_size, plan};
+pub(crate) use locate::{Packages, PackagesError};
+pub(crate) use machine::{Machine, PlatformError, check_platform};
+pub(crate) use prove::{BenchOptions, Prove, ProveAgainError, ProveError, bench_again, prove, prove_again};
+pub(crate) use records::{RecordsError, WriteRecordsError, read_certificate, read_lock, read_plan};
+pub(crate) use request::{PlanningError, Request, known_size, plan};
 pub(crate) use safeguards::SafeguardError;
+pub(crate) use source::SourceError;
 
 use std::collections::BTreeMap;
 
 use crate::{
     certificate::{Certificate, Verdict},
-    context::{Context, event::Stage, sources::SourceName},
+    context::{Context, event::Stage},
     install::{lab_lock::LabLocks, safeguards::check_safeguards, up_to_date::nothing_to_do},
     manifest::Manifest,
     names::ProfileName,
-    packages::pypi::PypiError,
     plan,
     store::Store,
     verify,
@@ -70,10 +70,8 @@ pub(crate) struct Installed {
 pub(crate) async fn install(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<Installed, InstallError> {
     let made = Box::pin(make(ctx, manifest, request)).await;
     // `torch_from_pypi` is false with `--strict`, which allows no fallback.
-    if let Err(InstallError::Pypi(PypiError::Unreachable {
-        source_name: SourceName::Nvidia,
-        because,
-    })) = &made
+    if let Err(error) = &made
+        && let Some(because) = error.nvidia_unreachable()
         && request.profile.is_none()
         && ctx.settings.torch_from_pypi
         && !matches!(request.lock, LockMode::Locked | LockMode::Frozen)
@@ -101,7 +99,7 @@ async fn make(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<I
             ));
         }
     }
-    request.machine.check_platform()?;
+    check_platform(&request.machine.hardware)?;
     let mut clock = Clock::new(ctx);
     let store = Store::open(&ctx.settings)?;
     let (mut plan, source_held) = plan_from_source(ctx, &store, manifest, request).await?;

@@ -1,21 +1,55 @@
 //! The proving stages: audit, probes, smoke tests and benchmark of one prefix.
 
 use crate::{
-    audit::{self, Audit, Depth, Subject},
-    bench::{self, BenchRequest, Benchmark, Model},
-    certificate::Certificate,
+    audit::{self, Audit, AuditError, Depth, Subject},
+    bench::{self, BenchError, BenchRequest, Benchmark, Model},
+    certificate::{Certificate, CertificateError},
     context::{Context, event::Stage},
     names::ExecutionProvider,
     plan::Plan,
     store::Generation,
-    verify::{self, ProbeResult, Tally, Verification},
+    verify::{self, ProbeResult, Tally, Verification, VerifyError},
 };
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
 };
 
-use super::{Clock, InstallError, machine::absent};
+use super::{Clock, RecordsError, machine::absent, read_certificate, read_plan};
+
+/// An error when an environment is proven.
+#[derive(Debug, thiserror::Error)]
+pub enum ProveError {
+    /// The audit could not be run.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// The thread of the audit ended early.
+    #[error("failed to finish the audit")]
+    AuditThread(#[source] tokio::task::JoinError),
+    /// The probes or the smoke tests could not be run.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+    /// The folder for the files of smoke tests could not be created.
+    #[error("failed to create a temporary folder for the smoke tests")]
+    TemporaryFolder(#[source] std::io::Error),
+    /// The benchmark could not be run.
+    #[error(transparent)]
+    Bench(#[from] BenchError),
+}
+
+/// An error when an installed environment is proven again.
+#[derive(Debug, thiserror::Error)]
+pub enum ProveAgainError {
+    /// The records of the environment could not be read.
+    #[error(transparent)]
+    Records(#[from] RecordsError),
+    /// The environment could not be proven.
+    #[error(transparent)]
+    Prove(#[from] ProveError),
+    /// The certificate could not be written.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+}
 
 /// Batch sizes of the built-in benchmark.
 const BATCHES: [u64; 3] = [1, 4, 8];
@@ -79,7 +113,7 @@ pub(crate) async fn prove(
     prefix: &Path,
     wanted: &Prove,
     absent: Option<&str>,
-) -> Result<Proof, InstallError> {
+) -> Result<Proof, ProveError> {
     let audit = if wanted.probes {
         Some(audit_prefix(ctx, clock, plan, prefix, wanted.depth).await?)
     } else {
@@ -95,7 +129,7 @@ pub(super) async fn audit_prefix(
     plan: &Plan,
     prefix: &Path,
     depth: Depth,
-) -> Result<Audit, InstallError> {
+) -> Result<Audit, ProveError> {
     let _at_work = ctx.shared.exclusive.read().await;
     clock.start(Stage::Audit);
     let (prefix, typed, subject) = (
@@ -106,7 +140,7 @@ pub(super) async fn audit_prefix(
     // The audit takes seconds. In its own thread it does not delay Ctrl-C.
     let audit = tokio::task::spawn_blocking(move || audit::audit(&prefix, &typed, &subject, depth))
         .await
-        .map_err(|error| InstallError::Records(error.into()))??;
+        .map_err(ProveError::AuditThread)??;
     let summary = match audit.findings.len() {
         1 => "1 finding".to_owned(),
         count => format!("{count} findings"),
@@ -124,7 +158,7 @@ pub(super) async fn prove_audited(
     wanted: &Prove,
     absent: Option<&str>,
     audit: Option<Audit>,
-) -> Result<Proof, InstallError> {
+) -> Result<Proof, ProveError> {
     let mut proof = Proof::default();
     if let Some(audit) = audit {
         let at_work = ctx.shared.exclusive.read().await;
@@ -140,7 +174,7 @@ pub(super) async fn prove_audited(
             return Ok(proof);
         }
     }
-    let work = tempfile::tempdir().map_err(InstallError::Records)?;
+    let work = tempfile::tempdir().map_err(ProveError::TemporaryFolder)?;
     if wanted.bench {
         proof.bench = Some(timed(ctx, clock, prefix, &built_in(plan), absent).await?);
     }
@@ -181,19 +215,19 @@ pub(crate) async fn prove_again(
     ctx: &Context,
     generation: &Generation,
     wanted: &Prove,
-) -> Result<Certificate, InstallError> {
-    let plan = super::read_plan(generation)?;
+) -> Result<Certificate, ProveAgainError> {
+    let plan = read_plan(generation)?;
     if let Some(model_dir) = &wanted.model_dir {
-        verify::check_model_dir(model_dir, &plan.model_files)?;
+        verify::check_model_dir(model_dir, &plan.model_files).map_err(ProveError::from)?;
         if plan.smoke.is_empty() {
             ctx.events
                 .note(format!("{} has no smoke tests: --model-dir has no effect", plan.env));
         }
     }
-    let certificate = Certificate::read(&generation.env, &generation.prefix)?;
+    let certificate = read_certificate(generation)?;
     let absent = absent(&ctx.settings, certificate.cross, &plan);
     let proof = prove(ctx, &mut Clock::new(ctx), &plan, &generation.prefix, wanted, absent).await?;
-    proof.record(certificate, &generation.prefix)
+    Ok(proof.record(certificate, &generation.prefix)?)
 }
 
 /// The options of a benchmark.
@@ -213,9 +247,9 @@ pub(crate) async fn bench_again(
     ctx: &Context,
     generation: &Generation,
     wanted: &BenchOptions,
-) -> Result<Certificate, InstallError> {
-    let plan = super::read_plan(generation)?;
-    let mut certificate = Certificate::read(&generation.env, &generation.prefix)?;
+) -> Result<Certificate, ProveAgainError> {
+    let plan = read_plan(generation)?;
+    let mut certificate = read_certificate(generation)?;
     let mut request = built_in(&plan);
     if let Some(path) = &wanted.model {
         request.model = Model::File {
@@ -228,7 +262,9 @@ pub(crate) async fn bench_again(
         request.batches.clone_from(&wanted.batches);
     }
     let absent = absent(&ctx.settings, certificate.cross, &plan);
-    let bench = timed(ctx, &mut Clock::new(ctx), &generation.prefix, &request, absent).await?;
+    let bench = timed(ctx, &mut Clock::new(ctx), &generation.prefix, &request, absent)
+        .await
+        .map_err(ProveError::from)?;
     match (&wanted.model, certificate.bench.as_mut()) {
         (Some(_), Some(built_in)) => {
             built_in.others.retain(|other| other.model != bench.model);
@@ -248,7 +284,7 @@ async fn timed(
     prefix: &Path,
     request: &BenchRequest,
     absent: Option<&str>,
-) -> Result<Benchmark, InstallError> {
+) -> Result<Benchmark, BenchError> {
     let on_processor = request
         .providers
         .first()
@@ -276,7 +312,7 @@ fn built_in(plan: &Plan) -> BenchRequest {
 impl Proof {
     /// Adds the results to the certificate, writes it to `prefix` and returns it. Failed smoke tests are returned but
     /// not written: they are about the model more than the environment.
-    pub(crate) fn record(self, certificate: Certificate, prefix: &Path) -> Result<Certificate, InstallError> {
+    pub(crate) fn record(self, certificate: Certificate, prefix: &Path) -> Result<Certificate, CertificateError> {
         let mut shown = certificate.clone();
         let mut written = certificate;
         let failed = self

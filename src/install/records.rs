@@ -1,35 +1,84 @@
-//! The lock and the plan that are stored in each generation.
+//! The records that are stored in each generation: its plan, its lock and its certificate.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::InstallError;
-use crate::{files::layout, lock::Lock, plan::Plan, store::Generation};
+use crate::{
+    certificate::{Certificate, CertificateError},
+    files::layout,
+    lock::{Lock, LockError},
+    plan::Plan,
+    store::Generation,
+};
 
 const PLAN_FILE: &str = "plan.json";
 
-pub(super) fn write_records(plan: &Plan, lock: &Lock, prefix: &Path) -> Result<(), InstallError> {
+/// An error when the records of a generation are read.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordsError {
+    /// The plan could not be read.
+    #[error("failed to read matenv's record of the environment: {}", path.display())]
+    Plan {
+        /// The arguments of `matenv install` that create the environment again.
+        typed: String,
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The lock could not be read.
+    #[error(transparent)]
+    Lock(LockError),
+    /// The certificate could not be read.
+    #[error(transparent)]
+    Certificate(CertificateError),
+}
+
+/// An error when the records of a generation are written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteRecordsError {
+    /// The lock could not be written.
+    #[error(transparent)]
+    Lock(LockError),
+    /// The plan, or the list of files that differ from their package's record, could not be written.
+    #[error("failed to write the environment's records")]
+    Write(#[source] std::io::Error),
+}
+
+pub(super) fn write_records(plan: &Plan, lock: &Lock, prefix: &Path) -> Result<(), WriteRecordsError> {
     let records = layout::records(prefix);
-    fs_err::create_dir_all(&records).map_err(InstallError::Records)?;
-    lock.write(&records, &plan.env, &plan.subdir)?;
+    fs_err::create_dir_all(&records).map_err(WriteRecordsError::Write)?;
+    lock.write(&records, &plan.env, &plan.subdir)
+        .map_err(WriteRecordsError::Lock)?;
     write_plan(plan, prefix)
 }
 
-pub(super) fn write_plan(plan: &Plan, prefix: &Path) -> Result<(), InstallError> {
-    let text = serde_json::to_string_pretty(plan).map_err(|error| InstallError::Records(error.into()))?;
+pub(super) fn write_plan(plan: &Plan, prefix: &Path) -> Result<(), WriteRecordsError> {
+    let text = serde_json::to_string_pretty(plan).map_err(|error| WriteRecordsError::Write(error.into()))?;
     let path = layout::records(prefix).join(PLAN_FILE);
     // Write atomically, because verify and bench may read it at the same time.
     let new = path.with_extension("new");
-    fs_err::write(&new, text).map_err(InstallError::Records)?;
-    fs_err::rename(new, path).map_err(InstallError::Records)
+    fs_err::write(&new, text).map_err(WriteRecordsError::Write)?;
+    fs_err::rename(new, path).map_err(WriteRecordsError::Write)
 }
 
 /// Reads the plan that a generation was built from.
-pub(crate) fn read_plan(generation: &Generation) -> Result<Plan, InstallError> {
+pub(crate) fn read_plan(generation: &Generation) -> Result<Plan, RecordsError> {
     let path = layout::records(&generation.prefix).join(PLAN_FILE);
     let read = || -> std::io::Result<Plan> { Ok(serde_json::from_str(&fs_err::read_to_string(&path)?)?) };
-    read().map_err(|source| InstallError::ReadRecord {
+    read().map_err(|source| RecordsError::Plan {
         typed: generation.record.typed(),
         path,
         source,
     })
+}
+
+/// Reads the lock of a generation.
+pub(crate) fn read_lock(generation: &Generation) -> Result<Lock, RecordsError> {
+    Lock::read(&layout::records(&generation.prefix)).map_err(RecordsError::Lock)
+}
+
+/// Reads the certificate of a generation.
+pub(crate) fn read_certificate(generation: &Generation) -> Result<Certificate, RecordsError> {
+    Certificate::read(&generation.env, &generation.prefix).map_err(RecordsError::Certificate)
 }

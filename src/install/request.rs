@@ -1,5 +1,6 @@
 use crate::{
-    install::{Certificate, Context, InstallError, LabLocks, LockMode, Machine, Packages, Prove},
+    files::toml_file::TomlError,
+    install::{Certificate, Context, LabLocks, LockMode, LockedError, Machine, Packages, Prove},
     lock::LabEntry,
     manifest::{
         Manifest,
@@ -8,10 +9,36 @@ use crate::{
     },
     names::{EnvName, ProfileName},
     plan::{self, Plan, PlanError},
-    profile::Profiles,
+    profile::{Profiles, UnsupportedPlatform},
     store::{Size, Store},
 };
 use std::{collections::BTreeMap, sync::Arc};
+
+/// An error when the plan of an installation is made.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanningError {
+    /// Invalid profile.
+    #[error(transparent)]
+    Profile(Box<TomlError>),
+    /// There is no plan for the machine.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The lab's lock cannot be used.
+    #[error(transparent)]
+    Locked(#[from] LockedError),
+}
+
+impl From<TomlError> for PlanningError {
+    fn from(error: TomlError) -> Self {
+        Self::Profile(Box::new(error))
+    }
+}
+
+impl From<UnsupportedPlatform> for PlanningError {
+    fn from(error: UnsupportedPlatform) -> Self {
+        Self::Plan(error.into())
+    }
+}
 
 /// The options of an installation.
 #[derive(Debug, Clone)]
@@ -60,7 +87,7 @@ impl Request {
 }
 
 /// Makes the plan for `manifest`. Ignores a program's own source, which may have to be fetched.
-pub(crate) fn plan(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<Plan, InstallError> {
+pub(crate) fn plan(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<Plan, PlanningError> {
     plan_with(ctx, manifest, request, None)
 }
 
@@ -69,7 +96,7 @@ pub(super) fn plan_with(
     manifest: &Manifest,
     request: &Request,
     source: Option<&Checkout>,
-) -> Result<Plan, InstallError> {
+) -> Result<Plan, PlanningError> {
     let env = request.name.as_ref().unwrap_or(&manifest.name);
     let machine = &request.machine;
     let here = crate::profile::subdir(&machine.hardware.triple)?;

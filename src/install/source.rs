@@ -3,17 +3,31 @@
 
 use std::path::PathBuf;
 
-use super::{InstallError, Request, plan, read_plan, request::plan_with};
+use super::{PlanningError, Request, plan, read_plan, request::plan_with};
 use crate::{
     context::Context,
     manifest::{
         Manifest,
-        checkout::{self, Place},
+        checkout::{self, CheckoutError, Place},
     },
     names::{EnvName, causes::chain},
     plan::Plan,
-    store::{EnvLock, Store},
+    store::{EnvLock, Store, StoreError},
 };
+
+/// An error when a program's own source is fetched and the plan is made.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The plan could not be made.
+    #[error(transparent)]
+    Planning(#[from] PlanningError),
+    /// The source could not be fetched.
+    #[error(transparent)]
+    Checkout(#[from] CheckoutError),
+    /// The clones could not be locked.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
 
 /// Fetches the program's own source, if requested, and makes the plan with it. Returns the plan and the lock of the
 /// clones.
@@ -22,7 +36,7 @@ pub(super) async fn plan_from_source(
     store: &Store,
     manifest: &Manifest,
     request: &Request,
-) -> Result<(Plan, Option<EnvLock>), InstallError> {
+) -> Result<(Plan, Option<EnvLock>), SourceError> {
     let Some(asked) = request.sources.iter().find(|source| source.env == manifest.name) else {
         return Ok((plan(ctx, manifest, request)?, None));
     };
@@ -40,19 +54,19 @@ pub(super) async fn plan_from_source(
 
 /// Removes the clones of commits that no generation uses any more. A failure is only a warning.
 pub(super) fn prune_source(ctx: &Context, store: &Store, manifest: &EnvName) {
-    let used = || -> Result<Vec<PathBuf>, InstallError> {
-        let mut used = Vec::new();
+    // Every error becomes the text of a warning, so its type does not matter.
+    let prune = || -> Result<(), Box<dyn std::error::Error>> {
+        let mut used: Vec<PathBuf> = Vec::new();
         for current in store.list()? {
             for generation in store.generations(&current.env)? {
                 used.extend(read_plan(&generation)?.source.map(|source| source.path));
             }
         }
-        Ok(used)
+        Ok(checkout::prune(&store.source(manifest), &used)?)
     };
-    let pruned = used().and_then(|used| checkout::prune(&store.source(manifest), &used).map_err(InstallError::Records));
-    if let Err(error) = pruned {
+    if let Err(error) = prune() {
         ctx.events
-            .warn(format!("failed to remove old clones: {}", chain(&error)));
+            .warn(format!("failed to remove old clones: {}", chain(error.as_ref())));
     }
 }
 

@@ -1,7 +1,8 @@
 //! Handles environments that are already up to date: nothing is built, and new evidence is collected in place.
 
 use super::{
-    Clock, InstallError, Installed, Prove, Request, build::open_door, machine::absent, prove, records::write_plan,
+    Clock, InstallError, Installed, Prove, Request, build::open_door, machine::absent, prove, read_certificate,
+    records::write_plan,
 };
 use crate::{
     certificate::{Certificate, Verdict},
@@ -10,7 +11,7 @@ use crate::{
     install::lab_lock::is_of,
     lock::LabEntry,
     plan::Plan,
-    store::{Generation, Store, drift::Drift},
+    store::{Generation, Store, StoreError, drift::Drift},
 };
 
 /// Returns the current generation if it matches the plan.
@@ -19,7 +20,7 @@ pub(super) fn is_up_to_date(
     plan: &Plan,
     entry: Option<&LabEntry>,
     request: &Request,
-) -> Result<Option<Generation>, InstallError> {
+) -> Result<Option<Generation>, StoreError> {
     Ok(store.current(&plan.env)?.filter(|current| {
         // An environment for another machine is proven as far as possible here. That machine runs the rest.
         let cross = current.record.cross && (!request.prove.probes || was_probed(current));
@@ -51,7 +52,7 @@ pub(super) async fn nothing_to_do(
     let Some(current) = is_up_to_date(store, plan, entry, request)? else {
         return Ok(None);
     };
-    let mut certificate = Certificate::read(&plan.env, &current.prefix)?;
+    let mut certificate = read_certificate(&current)?;
     if let Some(drift) = Drift::detect(&current) {
         ctx.events.warn(drift.sentence(&current));
     }

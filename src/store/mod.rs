@@ -19,11 +19,13 @@ mod activate;
 mod conda_folders;
 pub mod drift;
 mod error;
+mod folder;
 mod generation;
 mod in_use;
 mod link;
 mod lock;
 mod lost;
+mod remove;
 pub mod run;
 mod size;
 mod staged;
@@ -33,19 +35,18 @@ pub use error::StoreError;
 pub use generation::{Generation, GenerationRecord, Known};
 pub use lock::EnvLock;
 pub use lost::Lost;
+pub use remove::Removed;
 pub use size::Size;
 pub use staged::Staged;
 
-use std::{
-    io::ErrorKind,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use crate::{
     context::{event::Events, settings::Settings},
     names::EnvName,
     store::drift::Fingerprint,
 };
+use folder::{Folder, names_in};
 use link::LinkState;
 
 /// The longest prefix that conda packages allow, in bytes.
@@ -56,15 +57,6 @@ const MAX_PREFIX_LENGTH: usize = 255;
 pub struct Store {
     home: PathBuf,
     user_home: PathBuf,
-}
-
-/// The paths that [`Store::remove`] removed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Removed {
-    /// The generations' folders.
-    pub generations: Vec<PathBuf>,
-    /// The conda link, if matenv created it.
-    pub door: Option<PathBuf>,
 }
 
 impl Store {
@@ -201,115 +193,6 @@ impl Store {
         })
     }
 
-    /// Removes old generations. Keeps the current one, the one before it, and those that a process uses.
-    pub fn prune(&self, env: &EnvName) -> Result<Vec<PathBuf>, StoreError> {
-        let Some(current) = self.current(env)? else {
-            return Ok(Vec::new());
-        };
-        let mut older = self.generations(env)?;
-        older.retain(|generation| generation.number < current.number);
-        older.pop();
-        if older.is_empty() {
-            return Ok(Vec::new());
-        }
-        let users = in_use::users(&self.store());
-        let mut removed = Vec::new();
-        for Generation { prefix, .. } in older {
-            if !users.iter().any(|user| prefix.ends_with(&user.folder)) {
-                staged::remove_folder(&prefix).map_err(StoreError::Write)?;
-                removed.push(prefix);
-            }
-        }
-        Ok(removed)
-    }
-
-    /// Removes an environment: its conda link if matenv created it, its link and its generations. Fails if a running
-    /// program uses it, unless `force` is set. The environment must be locked.
-    pub fn remove(&self, env: &EnvName, force: bool) -> Result<Removed, StoreError> {
-        let folders = self.folders(env)?;
-        if !force {
-            for user in in_use::users(&self.store()) {
-                if let Some(folder) = folders.iter().find(|folder| folder.prefix.ends_with(&user.folder)) {
-                    return Err(StoreError::InUse {
-                        env: env.clone(),
-                        pid: user.pid,
-                        prefix: folder.prefix.clone(),
-                    });
-                }
-            }
-        }
-        let manifest = self.current(env).ok().flatten().map(|current| current.record.manifest);
-        let door = crate::store::conda_link::remove_conda_link(&self.home, &self.user_home, env)?;
-        let link = self.link(env);
-        match link::inspect(&link).map_err(StoreError::Read)? {
-            LinkState::Link(_) => link::remove(&link).map_err(StoreError::Write)?,
-            LinkState::Nothing => {}
-            LinkState::NotALink => return Err(StoreError::NotALink { path: link }),
-        }
-        let mut generations = Vec::new();
-        for Folder { prefix, .. } in folders {
-            staged::remove_folder(&prefix).map_err(StoreError::Write)?;
-            unmark(&self.mark(&prefix));
-            generations.push(prefix);
-        }
-        self.sweep(env)?;
-        if let Some(manifest) = manifest {
-            self.forget_source(&manifest)?;
-        }
-        let log = self.log(env);
-        for log in [previous_log(&log), log] {
-            unmark(&log);
-        }
-        Ok(Removed { generations, door })
-    }
-
-    /// Removes the clones of a manifest's program if no environment uses them and none that would is being installed.
-    fn forget_source(&self, manifest: &EnvName) -> Result<(), StoreError> {
-        let Some(_held) = EnvLock::try_acquire(&self.state(), &format!("src-{manifest}")) else {
-            return Ok(());
-        };
-        for name in names_in(&self.home.join("envs"))? {
-            let Ok(env) = name.parse() else { continue };
-            // An environment whose record cannot be read may use them too.
-            let uses = self.current(&env).map_or(true, |current| {
-                current.is_some_and(|other| other.record.manifest == *manifest)
-            });
-            if uses {
-                return Ok(());
-            }
-        }
-        match fs_err::remove_dir_all(self.source(manifest)) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(StoreError::Write(error)),
-            _ => Ok(()),
-        }
-    }
-
-    /// Removes the remains of crashed runs of `env`: unfinished and half-removed generations.
-    fn sweep(&self, env: &EnvName) -> Result<(), StoreError> {
-        let current = self.current_prefix(env)?;
-        for Folder { prefix, .. } in self.folders(env)? {
-            let mark = self.mark(&prefix);
-            if current.as_ref() == Some(&prefix) {
-                // The crash came after the link was moved, so this generation is complete.
-                unmark(&mark);
-            } else if mark.exists() || matches!(Generation::read(prefix.clone()), Ok(None)) {
-                match staged::remove_folder(&prefix) {
-                    Ok(()) => unmark(&mark),
-                    Err(error) => tracing::warn!("failed to remove files of a crashed run: {error}"),
-                }
-            }
-        }
-        for name in names_in(&self.store())? {
-            let ours = name
-                .strip_prefix(staged::TRASH)
-                .is_some_and(|name| Folder::named(name, env, &self.store()).is_some());
-            if ours && let Err(error) = fs_err::remove_dir_all(self.store().join(name)) {
-                tracing::warn!("failed to remove files of a crashed run: {error}");
-            }
-        }
-        Ok(())
-    }
-
     /// Returns the target of the link of `env` if it is in the store.
     fn current_prefix(&self, env: &EnvName) -> Result<Option<PathBuf>, StoreError> {
         let link = self.link(env);
@@ -349,53 +232,10 @@ impl Store {
     }
 }
 
-/// The folder of a generation, known from its name alone.
-struct Folder {
-    number: u64,
-    prefix: PathBuf,
-}
-
-impl Folder {
-    /// Parses the name of a generation of `env`: `sleap-3.0f4a21` is one of `sleap`, `sleap-gpu-3.0f4a21` is not.
-    fn named(name: &str, env: &EnvName, store: &Path) -> Option<Self> {
-        let id = name.strip_prefix(env.as_str())?.strip_prefix('-')?;
-        let (number, stamp) = id.split_once('.')?;
-        let number = number.parse().ok()?;
-        let is_stamp = stamp.len() == 6 && stamp.bytes().all(|byte| byte.is_ascii_hexdigit());
-        is_stamp.then(|| Self {
-            number,
-            prefix: store.join(name),
-        })
-    }
-}
-
-/// Returns the names in a folder, which may not exist yet.
-fn names_in(folder: &Path) -> Result<Vec<String>, StoreError> {
-    let entries = match fs_err::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(StoreError::Read(error)),
-    };
-    let mut names = Vec::new();
-    for entry in entries {
-        names.extend(entry.map_err(StoreError::Read)?.file_name().into_string().ok());
-    }
-    Ok(names)
-}
-
 /// Returns the path of the previous log.
 #[must_use]
 pub fn previous_log(log: &Path) -> PathBuf {
     log.with_added_extension("1")
-}
-
-/// Removes a marker file or a log. If that fails, the next run tries again.
-fn unmark(file: &Path) {
-    match fs_err::remove_file(file) {
-        Ok(()) => {}
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => tracing::warn!("{error}"),
-    }
 }
 
 // The tests start POSIX shells and programs of `/bin`.

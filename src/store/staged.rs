@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use super::unmark;
+use super::remove::unmark;
 use crate::names::EnvName;
 
 /// The prefix of the name of a folder that is being removed.

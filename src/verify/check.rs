@@ -148,6 +148,7 @@ fn failed(place: &Place<'_>, check: &Check, how: &str, output: &str) -> Finding 
             ),
         )
         .with_evidence([missing.line.clone()])
+        .with_libraries([missing.library.clone()])
         .with_remedy(missing.remedy.clone());
     }
     let last: Vec<&str> = output

@@ -1,7 +1,63 @@
-//! Errors of a lab's `matenv.toml`, and of the targets that it asks to lock.
+//! Errors of a lab's `matenv.toml`, of the targets that it asks to lock, and of locking them.
 
-use super::super::{Exit, Failure};
-use crate::{install::relock::WantedError, manifest::lab::LabError};
+use super::{
+    super::{Exit, Failure},
+    TEMPORARY,
+};
+use crate::{
+    install::relock::{CombinationsError, InterpreterError, RelockError, WantedError},
+    manifest::lab::LabError,
+};
+
+impl From<CombinationsError> for Failure {
+    fn from(error: CombinationsError) -> Self {
+        match error {
+            CombinationsError::Profile(error) => Self::toml(&error, "profile::syntax"),
+            CombinationsError::Plan(error) => error.into(),
+        }
+    }
+}
+
+impl From<InterpreterError> for Failure {
+    fn from(error: InterpreterError) -> Self {
+        match error {
+            InterpreterError::TemporaryFolder(_) => {
+                Self::new(&error, "lock::temp_folder", Exit::Machine, TEMPORARY.to_owned())
+            }
+            InterpreterError::Conda(error) => error.into(),
+        }
+    }
+}
+
+impl From<RelockError> for Failure {
+    fn from(error: RelockError) -> Self {
+        match error {
+            RelockError::Combinations(error) => error.into(),
+            RelockError::NothingSelected => Self::new(
+                &error,
+                "lock::nothing_selected",
+                Exit::Usage,
+                "set profiles, backends and platforms in matenv.toml, or omit the options".to_owned(),
+            ),
+            RelockError::NoPackage {
+                ref package,
+                ref similar,
+                is_env,
+            } => {
+                let help = match similar {
+                    _ if is_env => format!("to upgrade the environment: matenv lock {package} --upgrade"),
+                    Some(similar) => format!("did you mean: matenv lock --upgrade {similar}"),
+                    None => "write packages after --upgrade, and environments before it".to_owned(),
+                };
+                Self::new(&error, "lock::no_package", Exit::Usage, help)
+            }
+            RelockError::Interpreter(error) => error.into(),
+            RelockError::Conda(error) => error.into(),
+            RelockError::Uv(error) => error.into(),
+            RelockError::Pypi(error) => error.into(),
+        }
+    }
+}
 
 impl From<WantedError> for Failure {
     fn from(error: WantedError) -> Self {

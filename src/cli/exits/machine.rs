@@ -77,32 +77,17 @@ impl From<LockError> for Failure {
 
 impl From<LockedError> for Failure {
     fn from(error: LockedError) -> Self {
-        let (code, help) = match &error {
+        let (code, help) = match error {
+            LockedError::Read(error) => return error.into(),
             LockedError::None { lab: true } => ("lock::no_lock_file", "create it: matenv lock".to_owned()),
             LockedError::None { lab: false } => (
                 "lock::no_lock_file",
                 "change to the lab's folder; or create a lab: matenv init, then: matenv lock".to_owned(),
             ),
-            LockedError::Missing { options, .. } => (
+            LockedError::Missing { ref options, .. } => (
                 "lock::missing",
                 format!("add it to matenv.toml, then: matenv lock; or lock it once: matenv lock {options}"),
             ),
-            LockedError::NothingSelected => {
-                let help = "set profiles, backends and platforms in matenv.toml, or omit the options";
-                return Self::new(&error, "lock::nothing_selected", Exit::Usage, help.to_owned());
-            }
-            LockedError::NoPackage {
-                package,
-                similar,
-                is_env,
-            } => {
-                let help = match similar {
-                    _ if *is_env => format!("to upgrade the environment: matenv lock {package} --upgrade"),
-                    Some(similar) => format!("did you mean: matenv lock --upgrade {similar}"),
-                    None => "write packages after --upgrade, and environments before it".to_owned(),
-                };
-                return Self::new(&error, "lock::no_package", Exit::Usage, help);
-            }
             LockedError::Stale { .. } => ("lock::stale", "update it: matenv lock".to_owned()),
         };
         Self::new(&error, code, Exit::Unresolvable, help)

@@ -1,6 +1,7 @@
-//! Maps every error to its exit code and its help line. The submodules hold the errors of labs, packages, the local
-//! system and exports. There is no `_` arm, so each new variant needs an exit code and a help line.
+//! Maps every error to its exit code and its help line. The submodules hold the errors of installations, labs, packages,
+//! the local system and exports. There is no `_` arm, so each new variant needs an exit code and a help line.
 
+mod install;
 mod lab;
 mod machine;
 mod outputs;
@@ -14,11 +15,12 @@ use crate::{
     doctor::{DoctorError, repair::RepairError},
     files::toml_file::TomlFile,
     hardware::HardwareFileError,
-    install::{InstallError, SafeguardError},
     manifest::ManifestError,
-    plan::PlanError,
     verify::VerifyError,
 };
+
+/// The help line of an error when a temporary folder is created.
+const TEMPORARY: &str = "free disk space in the temporary folder, or use another: TMPDIR=DIR";
 
 impl From<SettingsError> for Failure {
     fn from(error: SettingsError) -> Self {
@@ -55,7 +57,7 @@ impl From<DoctorError> for Failure {
     fn from(error: DoctorError) -> Self {
         match error {
             DoctorError::Store(error) => error.into(),
-            DoctorError::Records(error) => error.into(),
+            DoctorError::Platform(error) => error.into(),
             DoctorError::Audit(error) => error.into(),
             DoctorError::Verify(error) => error.into(),
             DoctorError::NoEnvironment { .. } => Self::new(
@@ -73,7 +75,9 @@ impl From<RepairError> for Failure {
     fn from(error: RepairError) -> Self {
         match error {
             RepairError::Doctor(error) => error.into(),
-            RepairError::Install(error) => error.into(),
+            RepairError::Records(error) => error.into(),
+            RepairError::DiskSpace(error) => error.into(),
+            RepairError::Build(error) => error.into(),
             RepairError::Store(error) => error.into(),
             // The lock of a generation is not under version control, so it cannot be restored.
             RepairError::Lock { ref typed, .. } => Self::new(
@@ -82,7 +86,6 @@ impl From<RepairError> for Failure {
                 Exit::Integrity,
                 format!("install it again: matenv install {typed} --force"),
             ),
-            RepairError::Certificate(error) => error.into(),
             RepairError::ChangedMeanwhile { ref env } => Self::new(
                 &error,
                 "repair::changed",
@@ -111,46 +114,6 @@ impl From<ManifestError> for Failure {
             }
         };
         Self::new(&error, code, Exit::Usage, help)
-    }
-}
-
-impl From<PlanError> for Failure {
-    fn from(error: PlanError) -> Self {
-        let (code, help) = match &error {
-            PlanError::Unsupported(refused) => {
-                let help = match refused.instead {
-                    Some(instead) => format!(
-                        "use a profile that runs here: --profile {instead}; to install for another machine, run `matenv hardware --json > FILE` there, then add here: --hardware FILE --cross"
-                    ),
-                    None => format!("see what was checked: matenv plan {}; matenv hardware", refused.env),
-                };
-                ("plan::unsupported", help)
-            }
-            PlanError::Platform(_) => (
-                "plan::platform",
-                "use Linux, macOS or Windows on x86-64 or arm64".to_owned(),
-            ),
-        };
-        Self::new(&error, code, Exit::Unsupported, help)
-    }
-}
-
-impl From<SafeguardError> for Failure {
-    fn from(error: SafeguardError) -> Self {
-        let (code, exit, help) = match &error {
-            SafeguardError::NeedsCross { .. } => (
-                "install::needs_cross",
-                Exit::Unsupported,
-                "if that is intended, run the command again with --cross: steps that need the GPU are skipped here"
-                    .to_owned(),
-            ),
-            SafeguardError::Replaces { env, profile, .. } => (
-                "install::replaces",
-                Exit::Usage,
-                format!("to keep both: --name {env}-{profile}; to replace it: --profile {profile} --force"),
-            ),
-        };
-        Self::new(&error, code, exit, help)
     }
 }
 
@@ -235,51 +198,9 @@ impl From<BenchError> for Failure {
                 Exit::Usage,
                 "use a model whose inputs are numbers: --model FILE".to_owned(),
             ),
-            BenchError::Work(_) => (
-                "bench::temp_files",
-                Exit::Machine,
-                "free disk space in the temporary folder, or use another: TMPDIR=DIR".to_owned(),
-            ),
+            BenchError::Work(_) => ("bench::temp_files", Exit::Machine, TEMPORARY.to_owned()),
             BenchError::Start(_) => ("bench::start", Exit::Machine, "run the command again".to_owned()),
         };
         Self::new(&error, code, exit, help)
-    }
-}
-
-impl From<InstallError> for Failure {
-    fn from(error: InstallError) -> Self {
-        match error {
-            InstallError::Profile(error) => Self::toml(&error, "profile::syntax"),
-            InstallError::Plan(error) => error.into(),
-            InstallError::Menu(error) => error.into(),
-            error @ InstallError::OtherPlatform { .. } => Self::new(
-                &error,
-                "install::other_platform",
-                Exit::Unsupported,
-                "show the plan for it: matenv plan ENV --hardware FILE; install it on a machine of that platform"
-                    .to_owned(),
-            ),
-            InstallError::Checkout(error) => error.into(),
-            InstallError::DiskSpace(error) => error.into(),
-            InstallError::Conda(error) => error.into(),
-            InstallError::Uv(error) => error.into(),
-            InstallError::Pypi(error) => error.into(),
-            InstallError::Lock(error) => error.into(),
-            InstallError::Locked(error) => error.into(),
-            InstallError::Safeguard(error) => error.into(),
-            InstallError::Store(error) => error.into(),
-            InstallError::Audit(error) => error.into(),
-            error @ InstallError::Preload(_) => Self::new(&error, "preload::write", Exit::Machine, DISK.to_owned()),
-            InstallError::Verify(error) => error.into(),
-            InstallError::Bench(error) => error.into(),
-            InstallError::Certificate(error) => error.into(),
-            InstallError::ReadRecord { ref typed, .. } => Self::new(
-                &error,
-                "install::plan_record",
-                Exit::Integrity,
-                format!("install it again: matenv install {typed} --force"),
-            ),
-            InstallError::Records(_) => Self::new(&error, "install::records", Exit::Machine, DISK.to_owned()),
-        }
     }
 }

@@ -10,7 +10,7 @@ impl From<ExportError> for Failure {
     fn from(error: ExportError) -> Self {
         let (code, exit, help) = match error {
             ExportError::Lock(error) => return error.into(),
-            ExportError::Records(error) => return (*error).into(),
+            ExportError::Records(error) => return error.into(),
             ExportError::Uv(error) => return error.into(),
             ExportError::Pypi(error) => return error.into(),
             ExportError::MachineBound { ref env } => (

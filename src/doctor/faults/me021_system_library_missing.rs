@@ -64,7 +64,8 @@ pub(crate) fn detect(
         .filter_map(|name| system_libraries::package(name))
         .collect();
     let finding = Finding::new(Code::SystemLibraryMissing, severity, Scope::Host, message)
-        .with_evidence(missing.iter().map(|(name, asks)| format!("{name} is needed by {asks}")));
+        .with_evidence(missing.iter().map(|(name, asks)| format!("{name} is needed by {asks}")))
+        .with_libraries(names.iter().copied());
     if packages.is_empty() {
         return vec![finding];
     }
@@ -105,6 +106,7 @@ mod tests {
             "`import cv2` fails in /e: this machine has no libGL.so.1"
         );
         assert_eq!(found[0].evidence, ["libGL.so.1 is needed by `import cv2`"]);
+        assert_eq!(found[0].libraries, ["libGL.so.1"]);
         let remedy = "sudo apt-get install libgl1   or   sudo dnf install libglvnd-glx";
         assert_eq!(found[0].remedy.as_deref(), Some(remedy));
         let plugin = PathBuf::from("/e/PySide6/Qt/lib/libQt6Gui.so.6");

@@ -1,9 +1,8 @@
 use serde::Serialize;
 
-use super::{Wanted, jobs::jobs};
+use super::{CombinationsError, Wanted, jobs::jobs};
 use crate::{
     context::Context,
-    install::InstallError,
     lock::{LabLock, unmet},
 };
 
@@ -19,7 +18,7 @@ pub(crate) struct Unmet {
 }
 
 /// Checks whether a lock satisfies all `wanted` environments. Returns those that it does not. Opens no connection.
-pub(crate) fn check(ctx: &Context, wanted: &Wanted<'_>, lock: &LabLock) -> Result<Vec<Unmet>, InstallError> {
+pub(crate) fn check(ctx: &Context, wanted: &Wanted<'_>, lock: &LabLock) -> Result<Vec<Unmet>, CombinationsError> {
     let (jobs, _) = jobs(ctx, wanted)?;
     let mut found = Vec::new();
     for job in jobs {

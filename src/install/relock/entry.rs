@@ -2,10 +2,9 @@
 
 use rattler_conda_types::RepoDataRecord;
 
-use super::{Upgrade, jobs::Job};
+use super::{RelockError, Upgrade, jobs::Job};
 use crate::{
     context::Context,
-    install::InstallError,
     lock::{LabEntry, LabLock, Lock, LockedWheel},
     packages::{
         conda,
@@ -21,7 +20,7 @@ pub(super) async fn entry(
     job: &Job<'_>,
     old: &LabLock,
     upgrade: &Upgrade,
-) -> Result<LabEntry, InstallError> {
+) -> Result<LabEntry, RelockError> {
     let subdir = job.target.subdir.as_str();
     let known = old.get(&job.name, subdir);
     let resolved = resolved(ctx, uv, python, job, known, upgrade).await;
@@ -53,7 +52,7 @@ async fn resolved(
     job: &Job<'_>,
     known: Option<&LabEntry>,
     upgrade: &Upgrade,
-) -> Result<(String, Lock), InstallError> {
+) -> Result<(String, Lock), RelockError> {
     let keep: Vec<RepoDataRecord> = known
         .into_iter()
         .flat_map(|entry| &entry.lock.conda)

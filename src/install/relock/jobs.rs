@@ -3,13 +3,30 @@
 use super::{Wanted, WantedEnv};
 use crate::{
     context::Context,
+    files::toml_file::TomlError,
     hardware::target::Target,
-    install::InstallError,
     lock::LabEntry,
     names::{Backend, ProfileName},
     plan::{self, Plan, PlanError},
     profile::Profiles,
 };
+
+/// An error when the combinations to resolve are planned.
+#[derive(Debug, thiserror::Error)]
+pub enum CombinationsError {
+    /// Invalid profile.
+    #[error(transparent)]
+    Profile(Box<TomlError>),
+    /// There is no plan for any combination.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+}
+
+impl From<TomlError> for CombinationsError {
+    fn from(error: TomlError) -> Self {
+        Self::Profile(Box::new(error))
+    }
+}
 
 /// One environment for one profile, backend and platform.
 pub(super) struct Job<'a> {
@@ -19,7 +36,10 @@ pub(super) struct Job<'a> {
 }
 
 /// Returns the supported combinations, and a line for each unsupported one.
-pub(super) fn jobs<'a>(ctx: &Context, wanted: &'a Wanted<'_>) -> Result<(Vec<Job<'a>>, Vec<String>), InstallError> {
+pub(super) fn jobs<'a>(
+    ctx: &Context,
+    wanted: &'a Wanted<'_>,
+) -> Result<(Vec<Job<'a>>, Vec<String>), CombinationsError> {
     let profiles = Profiles::load()?;
     let mut jobs = Vec::new();
     let mut left_out = Vec::new();

@@ -6,6 +6,7 @@
 mod changes;
 mod check;
 mod entry;
+mod error;
 mod interpreter;
 mod jobs;
 mod upgrade;
@@ -13,7 +14,9 @@ mod wanted;
 
 pub(crate) use changes::Change;
 pub(crate) use check::{Unmet, check};
-pub(crate) use interpreter::{Interpreter, interpreter};
+pub(crate) use error::RelockError;
+pub(crate) use interpreter::{Interpreter, InterpreterError, interpreter};
+pub(crate) use jobs::CombinationsError;
 pub(crate) use upgrade::Upgrade;
 pub(crate) use wanted::{EnvSelection, Wanted, WantedEnv, WantedError, wanted};
 
@@ -21,7 +24,6 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::{
     context::{Context, settings::Settings},
-    install::{InstallError, LockedError},
     lock::{LabEntry, LabLock},
     packages::pypi::Uv,
 };
@@ -48,11 +50,11 @@ pub(crate) async fn lock(
     wanted: &Wanted<'_>,
     old: &LabLock,
     upgrade: &Upgrade,
-) -> Result<Locked, InstallError> {
+) -> Result<Locked, RelockError> {
     let ctx = &without_fallbacks(ctx);
     let (jobs, left_out) = jobs(ctx, wanted)?;
     if jobs.is_empty() {
-        return Err(LockedError::NothingSelected.into());
+        return Err(RelockError::NothingSelected);
     }
     upgrade.check(old)?;
     let python = interpreter(ctx).await?;

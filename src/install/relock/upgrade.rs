@@ -1,4 +1,5 @@
-use crate::{install::LockedError, lock::LabLock, names::closest};
+use super::RelockError;
+use crate::{lock::LabLock, names::closest};
 
 /// The packages whose versions may change.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -14,7 +15,7 @@ pub(crate) enum Upgrade {
 
 impl Upgrade {
     /// Checks that each package to upgrade is in the lock.
-    pub(super) fn check(&self, old: &LabLock) -> Result<(), LockedError> {
+    pub(super) fn check(&self, old: &LabLock) -> Result<(), RelockError> {
         let Self::Packages(packages) = self else {
             return Ok(());
         };
@@ -34,7 +35,7 @@ impl Upgrade {
                 .any(|known| crate::names::requirement::same_package(package, known))
         }) {
             None => Ok(()),
-            Some(package) => Err(LockedError::NoPackage {
+            Some(package) => Err(RelockError::NoPackage {
                 package: package.clone(),
                 is_env: old.entries.iter().any(|entry| entry.env.as_str() == package),
                 similar: closest(package, known).map(ToOwned::to_owned),

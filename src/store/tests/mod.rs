@@ -4,7 +4,7 @@ mod activation;
 mod conda_link;
 mod run;
 
-use std::{ffi::OsString, time::Duration};
+use std::{ffi::OsString, io::ErrorKind, time::Duration};
 
 use super::*;
 use crate::{context::settings::GlobalOptions, files::layout, names::ProfileName, process::Variables};

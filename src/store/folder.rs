@@ -1,0 +1,43 @@
+//! The folders of the store, by their names.
+
+use std::{
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
+
+use super::StoreError;
+use crate::names::EnvName;
+
+/// The folder of a generation, known from its name alone.
+pub(super) struct Folder {
+    pub(super) number: u64,
+    pub(super) prefix: PathBuf,
+}
+
+impl Folder {
+    /// Parses the name of a generation of `env`: `sleap-3.0f4a21` is one of `sleap`, `sleap-gpu-3.0f4a21` is not.
+    pub(super) fn named(name: &str, env: &EnvName, store: &Path) -> Option<Self> {
+        let id = name.strip_prefix(env.as_str())?.strip_prefix('-')?;
+        let (number, stamp) = id.split_once('.')?;
+        let number = number.parse().ok()?;
+        let is_stamp = stamp.len() == 6 && stamp.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_stamp.then(|| Self {
+            number,
+            prefix: store.join(name),
+        })
+    }
+}
+
+/// Returns the names in a folder, which may not exist yet.
+pub(super) fn names_in(folder: &Path) -> Result<Vec<String>, StoreError> {
+    let entries = match fs_err::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(StoreError::Read(error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        names.extend(entry.map_err(StoreError::Read)?.file_name().into_string().ok());
+    }
+    Ok(names)
+}
