@@ -72,7 +72,7 @@ impl Exit {
         match self {
             Self::Done => "The command succeeded, or there was nothing to do.",
             Self::Machine => {
-                "The disk is full or has no free inodes, a permission is missing, a filesystem is mounted noexec, `HOME` is not set, \
+                "The disk is full or has no free inodes, a permission is missing, a file system is mounted noexec, `HOME` is not set, \
                  a file lock is not available, there is no usable Python, or a program fails as soon as it is launched."
             }
             Self::Usage => {
@@ -81,12 +81,12 @@ impl Exit {
             }
             Self::Unresolvable => {
                 "An unknown package, requirements that contradict each other, an extra that no longer exists, a release below a \
-                 lower bound, or a lab's lock that is missing or stale."
+                 lower bound, or a lab lock that is missing or stale."
             }
             Self::Unreachable => "A channel or an index does not answer, or requires credentials.",
             Self::Integrity => "A hash or a size is wrong, or an archive, a lock or a record is damaged.",
             Self::Faulty => {
-                "An audit or a probe failed. A new environment is not made current, and the previous one stays."
+                "The audit or a probe found an error. A new environment does not become current; the previous one stays in use."
             }
             Self::BenchFailed => {
                 "Inference failed, gave wrong results, or ran on another execution provider than requested."

@@ -294,9 +294,9 @@ struct DryRunShown<'a> {
 }
 
 fn dry_run(args: &Args, selected: &[Selected<'_>], request: &Request, session: &Session) -> Result<ExitCode, Failure> {
-    let rehearsals = session.block_on(install::dry_run_batch(&session.ctx, selected, request))?;
-    let text = rehearsals.iter().map(render_dry_run).collect::<Vec<_>>().join("\n");
-    let shown: Vec<_> = rehearsals
+    let dry_runs = session.block_on(install::dry_run_batch(&session.ctx, selected, request))?;
+    let text = dry_runs.iter().map(render_dry_run).collect::<Vec<_>>().join("\n");
+    let shown: Vec<_> = dry_runs
         .iter()
         .map(|one| DryRunShown {
             plan: super::plan::shown(&one.plan, None),
@@ -318,14 +318,14 @@ fn dry_run(args: &Args, selected: &[Selected<'_>], request: &Request, session: &
 }
 
 /// Renders what would be chosen, downloaded and written.
-fn render_dry_run(rehearsal: &DryRun) -> String {
-    let doing = if rehearsal.packages.is_empty() {
+fn render_dry_run(dry_run: &DryRun) -> String {
+    let doing = if dry_run.packages.is_empty() {
         "nothing to do: it is already installed".to_owned()
     } else {
-        format!("{} packages: {}", rehearsal.packages.len(), rehearsal.need.describe())
+        format!("{} packages: {}", dry_run.packages.len(), dry_run.need.describe())
     };
-    let places: Vec<String> = rehearsal.places.iter().map(FolderFacts::describe).collect();
-    let plan = super::plan::table(&rehearsal.plan);
+    let places: Vec<String> = dry_run.places.iter().map(FolderFacts::describe).collect();
+    let plan = super::plan::table(&dry_run.plan);
     format!("{plan}  {doing}\n  {}\n", places.join("\n  "))
 }
 

@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn this_machine_reports_its_filesystems() {
-        let here = Filesystem::at_path(&std::env::temp_dir().join("not/there/yet")).expect("a filesystem");
+        let here = Filesystem::at_path(&std::env::temp_dir().join("not/there/yet")).expect("a file system");
         assert!(here.free_bytes > 0);
     }
 }

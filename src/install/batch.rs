@@ -62,15 +62,15 @@ pub(crate) async fn dry_run_batch(
     request: &Request,
 ) -> Result<Vec<DryRun>, DryRunError> {
     check_sources(selected, request).map_err(SourceError::from)?;
-    let mut rehearsals = Vec::new();
+    let mut dry_runs = Vec::new();
     for one in selected {
         let ctx = match selected {
             [_] => ctx.clone(),
             _ => ctx.about(&one.env),
         };
-        rehearsals.push(Box::pin(dry_run(&ctx, one.manifest, &request.for_selected(one))).await?);
+        dry_runs.push(Box::pin(dry_run(&ctx, one.manifest, &request.for_selected(one))).await?);
     }
-    Ok(rehearsals)
+    Ok(dry_runs)
 }
 
 /// Checks that each source belongs to a `selected` manifest and is the only one for it.

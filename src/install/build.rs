@@ -281,7 +281,7 @@ fn switch(
     certificate.timings = clock.timings();
     certificate.write(&prefix)?;
     store.commit(staged, &record)?;
-    open_door(ctx, certificate);
+    create_conda_link(ctx, certificate);
     // The generation is current now. Problems from here on do not undo that, so they are only warnings.
     let pruned = store.prune(&plan.env).unwrap_or_else(|error| {
         ctx.events
@@ -310,7 +310,7 @@ fn made_with(certificate: &Certificate) -> Vec<Known> {
 }
 
 /// Creates the conda link. A failure is only a warning, because the environment itself is complete.
-pub(super) fn open_door(ctx: &Context, certificate: &mut Certificate) {
+pub(super) fn create_conda_link(ctx: &Context, certificate: &mut Certificate) {
     let findings = &mut certificate.audit.findings;
     // An earlier conflict may be resolved by now.
     findings.retain(|finding| finding.code != Code::CondaNameTaken);
@@ -333,7 +333,7 @@ pub(super) fn open_door(ctx: &Context, certificate: &mut Certificate) {
 fn describe_switch(number: u64, pruned: &[PathBuf]) -> String {
     match pruned.len() {
         0 => format!("generation {number} is current"),
-        1 => format!("generation {number} is current, 1 old one removed"),
-        more => format!("generation {number} is current, {more} old ones removed"),
+        1 => format!("generation {number} is current, 1 old generation removed"),
+        more => format!("generation {number} is current, {more} old generations removed"),
     }
 }

@@ -30,13 +30,13 @@ pub enum DiskSpaceError {
         source: std::io::Error,
     },
     /// The store's file system does not allow running programs.
-    #[error("{} is on a filesystem that does not allow running programs (noexec)", folder.display())]
+    #[error("{} is on a file system that does not allow running programs (noexec)", folder.display())]
     NoExec {
         /// The folder.
         folder: PathBuf,
     },
     /// A file system does not support file locks.
-    #[error("the filesystem of {} does not support file locks: {because}", folder.display())]
+    #[error("the file system of {} does not support file locks: {because}", folder.display())]
     NoLocks {
         /// The folder.
         folder: PathBuf,
@@ -47,7 +47,7 @@ pub enum DiskSpaceError {
     },
     /// Not enough disk space.
     #[error(
-        "not enough disk space in the filesystem of {}: about {} to write, {} free",
+        "not enough disk space in the file system of {}: about {} to write, {} free",
         folder.display(), bytes(*needed), bytes(*free)
     )]
     Space {
@@ -62,7 +62,7 @@ pub enum DiskSpaceError {
     },
     /// Not enough inodes.
     #[error(
-        "not enough inodes in the filesystem of {}: about {needed} files to write, {free} free", folder.display()
+        "not enough inodes in the file system of {}: about {needed} files to write, {free} free", folder.display()
     )]
     Inodes {
         /// A folder on the file system.
@@ -248,11 +248,11 @@ mod tests {
         };
         insta::assert_snapshot!(
             refused(load(5_100_000_000, 10)),
-            @"not enough disk space in the filesystem of /home/you/.cache/uv: about 5.10 GB to write, 1.00 GB free; MATENV_HOME=DIR UV_CACHE_DIR=DIR"
+            @"not enough disk space in the file system of /home/you/.cache/uv: about 5.10 GB to write, 1.00 GB free; MATENV_HOME=DIR UV_CACHE_DIR=DIR"
         );
         insta::assert_snapshot!(
             refused(load(10, 52_000)),
-            @"not enough inodes in the filesystem of /home/you/.cache/uv: about 57200 files to write, 500 free; MATENV_HOME=DIR UV_CACHE_DIR=DIR"
+            @"not enough inodes in the file system of /home/you/.cache/uv: about 57200 files to write, 500 free; MATENV_HOME=DIR UV_CACHE_DIR=DIR"
         );
         assert!(load(10, 10).fits(SMALL).is_ok());
     }

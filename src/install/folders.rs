@@ -92,20 +92,20 @@ impl FolderFacts {
         places.all().into_iter().map(facts).collect()
     }
 
-    /// Formats the facts: `MATENV_HOME /home/you/.matenv: 79.00 GB and 5000000 files free`.
+    /// Formats the facts: `MATENV_HOME /home/you/.matenv: 79.00 GB and 5000000 inodes free`.
     #[must_use]
     pub(crate) fn describe(&self) -> String {
         let free = match self.filesystem {
             None => "free space unknown".to_owned(),
             Some(filesystem) => match filesystem.free_inodes {
-                Some(files) => format!("{} and {files} files free", bytes(filesystem.free_bytes)),
+                Some(files) => format!("{} and {files} inodes free", bytes(filesystem.free_bytes)),
                 None => format!("{} free", bytes(filesystem.free_bytes)),
             },
         };
         let links = if self.shares_with_store {
             ""
         } else {
-            ", on a different filesystem than the store: files are copied, not linked"
+            ", on a different file system than the store: files are copied, not linked"
         };
         format!("{} {}: {free}{links}", self.variable, self.folder.display())
     }

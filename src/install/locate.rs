@@ -213,7 +213,8 @@ pub(super) async fn wheels(
 }
 
 fn describe_linked(linked: &conda::Linked) -> String {
-    format!("{} conda packages, {} files", linked.packages, linked.files)
+    let noun = if linked.packages == 1 { "package" } else { "packages" };
+    format!("{} conda {noun}, {} files", linked.packages, linked.files)
 }
 
 fn minor(version: &pep440_rs::Version) -> String {

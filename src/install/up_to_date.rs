@@ -1,7 +1,7 @@
 //! Handles environments that are already up to date: nothing is built, and new evidence is collected in place.
 
 use super::{
-    Clock, InstallError, Installed, Prove, Request, build::open_door, machine::absent, prove, read_certificate,
+    Clock, InstallError, Installed, Prove, Request, build::create_conda_link, machine::absent, prove, read_certificate,
     records::write_plan,
 };
 use crate::{
@@ -56,7 +56,7 @@ pub(super) async fn nothing_to_do(
     if let Some(drift) = Drift::detect(&current) {
         ctx.events.warn(drift.sentence(&current));
     }
-    open_door(ctx, &mut certificate);
+    create_conda_link(ctx, &mut certificate);
     // The files of an editable folder may have changed. Their earlier proof is not valid then.
     let other_files = certificate.source != plan.source;
     // This is the machine that the environment was created for.

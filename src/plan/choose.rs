@@ -28,7 +28,7 @@ pub struct Unsupported {
 
 /// Chooses the requested profile, or the best one that is supported.
 pub(super) fn choose<'a>(
-    stand: &Candidate<'a>,
+    candidate: &Candidate<'a>,
     profiles: &'a Profiles,
     request: &Request,
 ) -> Result<(Level<'a>, Choice), PlanError> {
@@ -43,8 +43,8 @@ pub(super) fn choose<'a>(
         },
         rejected: Vec::new(),
     };
-    let manifest = stand.manifest;
-    if let Some(because) = stand.refused_everywhere() {
+    let manifest = candidate.manifest;
+    if let Some(because) = candidate.refused_everywhere() {
         let profile = asked.unwrap_or(ProfileName::Cpu);
         "no profile is supported on this machine".clone_into(&mut choice.because);
         return Err(refused(manifest, profile, Refusal::from(because), choice, None));
@@ -56,12 +56,12 @@ pub(super) fn choose<'a>(
             choice.because = format!("{name} is used instead of {asked}: {}", instead.because);
         }
         choice.chosen = name.to_string();
-        return match stand.level(profiles.get(name)) {
+        return match candidate.level(profiles.get(name)) {
             Ok(level) => Ok((level, choice)),
             Err(refusal) => {
                 let plainer = ProfileName::ALL.into_iter().rev().filter(|plainer| *plainer < name);
                 let instead = plainer
-                    .filter(|plainer| stand.level(profiles.get(*plainer)).is_ok())
+                    .filter(|plainer| candidate.level(profiles.get(*plainer)).is_ok())
                     .max();
                 Err(refused(manifest, name, refusal, choice, instead))
             }
@@ -72,14 +72,14 @@ pub(super) fn choose<'a>(
         let level = match (manifest.instead.get(&name), request.excluded.get(&name)) {
             (Some(instead), _) => Err(Refusal::from(instead.because.clone())),
             (None, Some(because)) => Err(Refusal::from(because.clone())),
-            (None, None) => stand.known_level(profiles.get(name)),
+            (None, None) => candidate.known_level(profiles.get(name)),
         };
-        match level.and_then(|level| serves_all(stand, profiles, level)) {
+        match level.and_then(|level| serves_all(candidate, profiles, level)) {
             Ok(mut level) => {
                 choice.chosen = name.to_string();
                 if level.selection.is_none() {
                     let why_no_gpu = choice.rejected.last().map(|rejected| rejected.because.as_str());
-                    level.warnings.extend(stand.cpu_in_doubt(why_no_gpu));
+                    level.warnings.extend(candidate.cpu_in_doubt(why_no_gpu));
                 }
                 return Ok((level, choice));
             }
@@ -96,13 +96,13 @@ pub(super) fn choose<'a>(
 }
 
 /// Returns the level, unless it leaves out a GPU that a lower profile supports.
-fn serves_all<'a>(stand: &Candidate<'a>, profiles: &'a Profiles, level: Level<'a>) -> Result<Level<'a>, Refusal> {
+fn serves_all<'a>(candidate: &Candidate<'a>, profiles: &'a Profiles, level: Level<'a>) -> Result<Level<'a>, Refusal> {
     let left_out = |level: &Level<'_>| level.selection.as_ref().map_or(0, |selection| selection.left_out.len());
     let name = level.profile.name;
     let plainer = ProfileName::ALL
         .into_iter()
         .filter(|plainer| *plainer != ProfileName::Cpu && *plainer < name)
-        .filter_map(|plainer| stand.known_level(profiles.get(plainer)).ok())
+        .filter_map(|plainer| candidate.known_level(profiles.get(plainer)).ok())
         .find(|plainer| left_out(plainer) < left_out(&level));
     match plainer {
         Some(plainer) => {

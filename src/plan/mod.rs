@@ -142,13 +142,13 @@ pub(crate) fn plan(
     request: &Request,
 ) -> Result<Plan, PlanError> {
     let subdir = subdir(&hardware.triple)?.to_string();
-    let stand = Candidate {
+    let candidate = Candidate {
         manifest,
         hardware,
         subdir: &subdir,
         locked: request.locked.as_ref(),
     };
-    let (level, profile_choice) = choose(&stand, profiles, request)?;
+    let (level, profile_choice) = choose(&candidate, profiles, request)?;
     let mut wheels = Wheels::collect(manifest, &level, &subdir, request.source.as_ref());
     wheels.add(&request.packages);
     let from_scripts = request.source.as_ref().is_some_and(|source| !source.is_project());

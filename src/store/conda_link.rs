@@ -30,7 +30,7 @@ pub enum CondaLink {
     /// The link exists, but another of conda's folders also has an environment of that name.
     Shadowed {
         /// The conda link.
-        door: PathBuf,
+        link_path: PathBuf,
         /// A warning that says which environment conda uses.
         finding: Box<Finding>,
     },
@@ -81,16 +81,16 @@ pub fn create_conda_link(settings: &Settings, manifest: &EnvName, env: &EnvName)
         source,
     };
     let target = envs_link(&settings.home, env);
-    let door = link(&settings.user_home, env);
-    let namesakes = Namesakes::find(settings, env, &door, &target);
-    let at = links::inspect(&door).map_err(failed)?;
+    let link_path = link(&settings.user_home, env);
+    let namesakes = Namesakes::find(settings, env, &link_path, &target);
+    let at = links::inspect(&link_path).map_err(failed)?;
     let opened = match &at {
-        LinkState::Link(found) if leads_to(found, &target) => CondaLink::Kept(door),
+        LinkState::Link(found) if leads_to(found, &target) => CondaLink::Kept(link_path),
         LinkState::Link(found) if is_stale(found, &settings.home, env) => {
-            links::remove(&door)
-                .and_then(|()| links::make(&target, &door))
+            links::remove(&link_path)
+                .and_then(|()| links::make(&target, &link_path))
                 .map_err(failed)?;
-            CondaLink::Created(door)
+            CondaLink::Created(link_path)
         }
         LinkState::Nothing => {
             if let Some(other) = namesakes.foreign.first() {
@@ -101,22 +101,22 @@ pub fn create_conda_link(settings: &Settings, manifest: &EnvName, env: &EnvName)
             if let Some(ours) = namesakes.ours {
                 return Ok(CondaLink::Kept(ours));
             }
-            if let Some(folder) = door.parent() {
+            if let Some(folder) = link_path.parent() {
                 fs_err::create_dir_all(folder).map_err(failed)?;
             }
-            links::make(&target, &door).map_err(failed)?;
-            CondaLink::Created(door)
+            links::make(&target, &link_path).map_err(failed)?;
+            CondaLink::Created(link_path)
         }
         LinkState::Link(_) | LinkState::NotALink => {
             return Ok(CondaLink::NameTaken(Box::new(
-                taken_here(env, &door, &at).with_remedy(rename_commands(manifest, env, &door)),
+                taken_here(env, &link_path, &at).with_remedy(rename_commands(manifest, env, &link_path)),
             )));
         }
     };
     Ok(match (opened, namesakes.foreign.first()) {
-        (CondaLink::Created(door) | CondaLink::Kept(door), Some(other)) => CondaLink::Shadowed {
-            finding: Box::new(shadowed(env, &door, other).with_remedy(rename_commands(manifest, env, &other.path))),
-            door,
+        (CondaLink::Created(link_path) | CondaLink::Kept(link_path), Some(other)) => CondaLink::Shadowed {
+            finding: Box::new(shadowed(env, &link_path, other).with_remedy(rename_commands(manifest, env, &other.path))),
+            link_path,
         },
         (opened, _) => opened,
     })
@@ -133,9 +133,9 @@ pub fn inspect_conda_link(
         source,
     };
     let target = envs_link(&settings.home, env);
-    let door = link(&settings.user_home, env);
-    let namesakes = Namesakes::find(settings, env, &door, &target);
-    let at = links::inspect(&door).map_err(failed)?;
+    let link_path = link(&settings.user_home, env);
+    let namesakes = Namesakes::find(settings, env, &link_path, &target);
+    let at = links::inspect(&link_path).map_err(failed)?;
     let other = namesakes.foreign.first();
     Ok(match (&at, other) {
         (LinkState::Link(found), _) if is_of_gone_home(found, &settings.home, env) => Some(
@@ -143,20 +143,20 @@ pub fn inspect_conda_link(
                 format!("the link by which conda finds `{env}` points to an old location of matenv's folder"),
                 [format!(
                     "{} is a link to {}, which does not exist",
-                    door.display(),
+                    link_path.display(),
                     found.display()
                 )],
             )
             .with_remedy(format!("matenv install {}", install_arguments(manifest, env))),
         ),
         (LinkState::Link(found), _) if !leads_to(found, &target) && !is_ours(found, &settings.home, env) => {
-            Some(taken_here(env, &door, &at).with_remedy(rename_commands(manifest, env, &door)))
+            Some(taken_here(env, &link_path, &at).with_remedy(rename_commands(manifest, env, &link_path)))
         }
         (LinkState::NotALink, _) => {
-            Some(taken_here(env, &door, &at).with_remedy(rename_commands(manifest, env, &door)))
+            Some(taken_here(env, &link_path, &at).with_remedy(rename_commands(manifest, env, &link_path)))
         }
         (LinkState::Link(_), Some(other)) => {
-            Some(shadowed(env, &door, other).with_remedy(rename_commands(manifest, env, &other.path)))
+            Some(shadowed(env, &link_path, other).with_remedy(rename_commands(manifest, env, &other.path)))
         }
         (LinkState::Nothing, Some(other)) => {
             Some(taken_elsewhere(env, &other.path).with_remedy(rename_commands(manifest, env, &other.path)))
@@ -164,7 +164,7 @@ pub fn inspect_conda_link(
         (LinkState::Nothing, None) if namesakes.ours.is_none() => Some(
             warning(
                 format!("the link by which conda finds `{env}` is missing"),
-                [format!("{} does not exist", door.display())],
+                [format!("{} does not exist", link_path.display())],
             )
             // The command only creates the link again.
             .with_remedy(format!("matenv install {}", install_arguments(manifest, env))),
@@ -179,11 +179,11 @@ pub(super) fn remove_conda_link(home: &Path, user_home: &Path, env: &EnvName) ->
         env: env.clone(),
         source,
     };
-    let door = link(user_home, env);
-    match links::inspect(&door).map_err(failed)? {
+    let link_path = link(user_home, env);
+    match links::inspect(&link_path).map_err(failed)? {
         LinkState::Link(found) if leads_to(&found, &envs_link(home, env)) || is_ours(&found, home, env) => {
-            links::remove(&door).map_err(failed)?;
-            Ok(Some(door))
+            links::remove(&link_path).map_err(failed)?;
+            Ok(Some(link_path))
         }
         LinkState::Link(_) | LinkState::Nothing | LinkState::NotALink => Ok(None),
     }
@@ -252,7 +252,7 @@ struct Namesake {
 }
 
 impl Namesakes {
-    fn find(settings: &Settings, env: &EnvName, door: &Path, target: &Path) -> Self {
+    fn find(settings: &Settings, env: &EnvName, link_path: &Path, target: &Path) -> Self {
         let real = |path: &Path| fs_err::canonicalize(path).ok();
         let mut found = Self {
             ours: None,
@@ -260,7 +260,7 @@ impl Namesakes {
         };
         for folder in conda_folders::all(settings) {
             let path = folder.path.join(env.as_str());
-            if leads_to(&path, door) || !path.join("conda-meta").is_dir() {
+            if leads_to(&path, link_path) || !path.join("conda-meta").is_dir() {
                 continue;
             }
             if real(&path) == real(target) {
@@ -276,7 +276,7 @@ impl Namesakes {
     }
 }
 
-fn taken_here(env: &EnvName, door: &Path, at: &LinkState) -> Finding {
+fn taken_here(env: &EnvName, link_path: &Path, at: &LinkState) -> Finding {
     let what = match at {
         LinkState::Link(target) => format!("is a link to {}", target.display()),
         LinkState::Nothing | LinkState::NotALink => "was not created by matenv".to_owned(),
@@ -284,9 +284,9 @@ fn taken_here(env: &EnvName, door: &Path, at: &LinkState) -> Finding {
     warning(
         format!(
             "the name `{env}` already belongs to {}, so conda does not find this environment",
-            door.display()
+            link_path.display()
         ),
-        [format!("{} {what}", door.display())],
+        [format!("{} {what}", link_path.display())],
     )
 }
 
@@ -300,14 +300,14 @@ fn taken_elsewhere(env: &EnvName, other: &Path) -> Finding {
     )
 }
 
-fn shadowed(env: &EnvName, door: &Path, other: &Namesake) -> Finding {
-    let winner = if other.asked_first { &other.path } else { door };
+fn shadowed(env: &EnvName, link_path: &Path, other: &Namesake) -> Finding {
+    let winner = if other.asked_first { &other.path } else { link_path };
     warning(
         format!(
             "conda finds two environments named `{env}`; `conda run -n {env}` uses {}",
             winner.display()
         ),
-        [door.display().to_string(), other.path.display().to_string()],
+        [link_path.display().to_string(), other.path.display().to_string()],
     )
 }
 

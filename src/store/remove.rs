@@ -18,7 +18,7 @@ pub struct Removed {
     /// The generations' folders.
     pub generations: Vec<PathBuf>,
     /// The conda link, if matenv created it.
-    pub door: Option<PathBuf>,
+    pub conda_link: Option<PathBuf>,
 }
 
 impl Store {
@@ -60,7 +60,7 @@ impl Store {
             }
         }
         let manifest = self.current(env).ok().flatten().map(|current| current.record.manifest);
-        let door = conda_link::remove_conda_link(&self.home, &self.user_home, env)?;
+        let conda_link = conda_link::remove_conda_link(&self.home, &self.user_home, env)?;
         let link = self.link(env);
         match link::inspect(&link).map_err(StoreError::Read)? {
             LinkState::Link(_) => link::remove(&link).map_err(StoreError::Write)?,
@@ -81,7 +81,7 @@ impl Store {
         for log in [previous_log(&log), log] {
             unmark(&log);
         }
-        Ok(Removed { generations, door })
+        Ok(Removed { generations, conda_link })
     }
 
     /// Removes the clones of a manifest's program if no environment uses them and none that would is being installed.

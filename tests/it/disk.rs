@@ -300,7 +300,7 @@ fn one_disk_for_store_and_caches_is_refused_before_the_download_with_all_variabl
     }
     env.install_demo_from(&channel, DEAD_INDEX, &[])
         .exits(1)
-        .says("not enough disk space in the filesystem of")
+        .says("not enough disk space in the file system of")
         .says("home/rattler")
         .says("MATENV_HOME=DIR RATTLER_CACHE_DIR=DIR");
     env.has_no_environment();

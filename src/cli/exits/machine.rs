@@ -22,7 +22,7 @@ impl From<DiskSpaceError> for Failure {
             ),
             DiskSpaceError::NoExec { .. } => (
                 "disk::noexec",
-                "use a folder on a filesystem that is not mounted noexec: MATENV_HOME=DIR".to_owned(),
+                "use a folder on a file system that is not mounted noexec: MATENV_HOME=DIR".to_owned(),
             ),
             DiskSpaceError::NoLocks { variable, .. } => (
                 "disk::no_locks",
@@ -106,7 +106,7 @@ impl From<StoreError> for Failure {
             StoreError::Lock { .. } => (
                 "store::lock",
                 Exit::Machine,
-                "use a folder on a filesystem that can lock files: MATENV_HOME=DIR".to_owned(),
+                "use a folder on a file system that can lock files: MATENV_HOME=DIR".to_owned(),
             ),
             StoreError::NotALink { .. } => (
                 "store::not_a_link",
@@ -141,7 +141,7 @@ impl From<StoreError> for Failure {
             StoreError::Start { .. } => (
                 "run::start",
                 Exit::Machine,
-                "check that MATENV_HOME is on a filesystem that is not mounted noexec".to_owned(),
+                "check that MATENV_HOME is on a file system that is not mounted noexec".to_owned(),
             ),
         };
         Self::new(&error, code, exit, help)

@@ -12,7 +12,7 @@ impl Sources {
     #[must_use]
     pub fn mirrored(&self, url: &str) -> String {
         for (name, row) in &self.rows {
-            if let (Some(canonical), Some(Target::Url(target))) = (&row.url, self.named(*name))
+            if let (Some(canonical), Some(Target::Url(target))) = (&row.url, self.mirror_target(*name))
                 && let Some((backend, rest)) = below(url, canonical)
             {
                 return format!("{}{rest}", target.trim_end_matches('/').replace(BACKEND, backend));
@@ -70,7 +70,7 @@ impl Sources {
             // `/cf-files` is not below `/cf`.
             (rest.is_empty() || rest.starts_with('/')).then(|| rest.to_owned())
         };
-        if let (Some(Target::Url(target)), Some(default)) = (self.named(name), self.default_url(name, backend))
+        if let (Some(Target::Url(target)), Some(default)) = (self.mirror_target(name), self.default_url(name, backend))
             && let Some(rest) = below(&fill(target, backend))
         {
             return format!("{}{rest}", default.trim_end_matches('/'));

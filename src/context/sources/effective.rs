@@ -84,11 +84,11 @@ impl Sources {
     pub fn machine_pypi(&self) -> Option<&MachinePypi> {
         self.machine_pypi
             .as_ref()
-            .filter(|_| self.named(SourceName::Pypi).is_none())
+            .filter(|_| self.mirror_target(SourceName::Pypi).is_none())
     }
 
     /// Returns the target of the mirror that replaces `name`, or `None` if there is no such mirror.
-    pub(super) fn named(&self, name: SourceName) -> Option<&Target> {
+    pub(super) fn mirror_target(&self, name: SourceName) -> Option<&Target> {
         self.mirrors
             .iter()
             .find(|mirror| mirror.replaced == Replaced::Source(name))
@@ -98,7 +98,7 @@ impl Sources {
     /// Returns whether a mirror with a URL replaces this source.
     #[must_use]
     pub fn is_mirrored(&self, name: SourceName) -> bool {
-        matches!(self.named(name), Some(Target::Url(_)))
+        matches!(self.mirror_target(name), Some(Target::Url(_)))
     }
 
     /// Returns the source that is used for `name`: `name` itself, or another source that a mirror names (`torch=pypi`).
@@ -106,7 +106,7 @@ impl Sources {
     pub fn effective(&self, name: SourceName) -> SourceName {
         let mut at = name;
         for _ in SourceName::ALL {
-            match self.named(at) {
+            match self.mirror_target(at) {
                 Some(Target::Source(other)) => at = *other,
                 Some(Target::Url(_)) | None => return at,
             }
@@ -136,7 +136,7 @@ impl Sources {
     /// # Errors
     /// The URL of the mirror is invalid.
     pub fn channel(&self, name: SourceName) -> Result<Url, url::ParseError> {
-        let url = match self.named(self.effective(name)) {
+        let url = match self.mirror_target(self.effective(name)) {
             Some(Target::Url(url)) => url.clone(),
             Some(Target::Source(_)) | None => self.default_url(name, &Backend::cpu()).unwrap_or_default(),
         };
@@ -149,7 +149,7 @@ impl Sources {
     /// The URL of the mirror is invalid.
     pub fn index(&self, name: SourceName, backend: &Backend) -> Result<Index, url::ParseError> {
         let name = self.effective(name);
-        if let Some(Target::Url(url)) = self.named(name) {
+        if let Some(Target::Url(url)) = self.mirror_target(name) {
             return Ok(Index::Url(Url::parse(&fill(url, backend))?));
         }
         match self.default_url(name, backend) {
@@ -168,7 +168,7 @@ impl Sources {
         SourceName::ALL
             .into_iter()
             .map(|name| {
-                let text = match self.named(name) {
+                let text = match self.mirror_target(name) {
                     Some(Target::Url(_)) => "mirror".to_owned(),
                     Some(Target::Source(other)) => other.to_string(),
                     None => match (&self.machine_pypi, name) {

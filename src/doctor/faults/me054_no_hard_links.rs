@@ -45,7 +45,7 @@ mod tests {
         let mut host = host();
         host.places = vec![place(1, None)];
         assert_eq!(detect(&host), []);
-        host.places[0].link_refused = Some("it is on another filesystem than the store".to_owned());
+        host.places[0].link_refused = Some("it is on another file system than the store".to_owned());
         assert_eq!(detect(&host)[0].severity, Severity::Info);
     }
 }

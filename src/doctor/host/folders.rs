@@ -56,7 +56,7 @@ fn link_refused(facts: &FolderFacts, store: &Path) -> Option<String> {
         return None;
     }
     if !facts.shares_with_store {
-        return Some("it is on another filesystem than the store".to_owned());
+        return Some("it is on another file system than the store".to_owned());
     }
     let file = tempfile::Builder::new()
         .prefix(".matenv-")

@@ -74,7 +74,7 @@ impl Stage {
         }
     }
 
-    fn door(&self) -> String {
+    fn env_link(&self) -> String {
         conda_link::link(self.bench.folder.path(), &env()).display().to_string()
     }
 
@@ -141,10 +141,10 @@ impl Stage {
 #[tokio::test]
 async fn an_activated_shell_keeps_to_the_generation_and_deactivation_restores_it_exactly() {
     let stage = Stage::new();
-    let (door, store) = (stage.door(), stage.prefixes[0].display().to_string());
+    let (env_link, store) = (stage.env_link(), stage.prefixes[0].display().to_string());
     let variables = [
-        ("PATH", format!("/first:{door}/bin:/usr/bin:/bin:{door}/bin")),
-        ("CONDA_PREFIX", door.clone()),
+        ("PATH", format!("/first:{env_link}/bin:/usr/bin:/bin:{env_link}/bin")),
+        ("CONDA_PREFIX", env_link.clone()),
         ("LD_LIBRARY_PATH", "/bad cuda:/it's bad".to_owned()),
         ("LD_PRELOAD", String::new()),
         ("PYTHONPATH", "a\n$HOME \"b\"".to_owned()),
@@ -177,11 +177,11 @@ async fn an_activated_shell_keeps_to_the_generation_and_deactivation_restores_it
 #[tokio::test]
 async fn deactivation_restores_after_every_order_that_conda_uses() {
     let stage = Stage::new();
-    let door = stage.door();
-    let path = format!("{door}/bin:/usr/bin:/bin");
+    let env_link = stage.env_link();
+    let path = format!("{env_link}/bin:/usr/bin:/bin");
     let variables = [
         ("PATH", path.as_str()),
-        ("CONDA_PREFIX", door.as_str()),
+        ("CONDA_PREFIX", env_link.as_str()),
         ("LD_LIBRARY_PATH", "/bad"),
         ("ORT_DISABLE_TELEMETRY", "0"),
     ];

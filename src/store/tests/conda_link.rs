@@ -38,20 +38,20 @@ fn the_conda_link_is_created_once_kept_and_removed() {
     let settings = bench.settings();
     let store = bench.store();
     make(&store);
-    let door = link(&settings.user_home, &env());
+    let link_path = link(&settings.user_home, &env());
     let opened = || create_conda_link(&settings, &env(), &env()).expect("looked");
-    assert_eq!(opened(), CondaLink::Created(door.clone()));
-    assert_eq!(opened(), CondaLink::Kept(door.clone()));
+    assert_eq!(opened(), CondaLink::Created(link_path.clone()));
+    assert_eq!(opened(), CondaLink::Kept(link_path.clone()));
     let second = make(&store);
-    assert_eq!(opened(), CondaLink::Kept(door.clone()));
+    assert_eq!(opened(), CondaLink::Kept(link_path.clone()));
     assert_eq!(
-        fs_err::canonicalize(&door).expect("it leads somewhere"),
+        fs_err::canonicalize(&link_path).expect("it leads somewhere"),
         fs_err::canonicalize(&second.prefix).expect("there")
     );
     let removed = store.remove(&env(), false).expect("removed");
-    assert_eq!(removed.door.as_ref(), Some(&door));
-    assert!(fs_err::symlink_metadata(&door).is_err());
-    assert!(door.parent().is_some_and(Path::is_dir), "~/.conda/envs is conda's");
+    assert_eq!(removed.conda_link.as_ref(), Some(&link_path));
+    assert!(fs_err::symlink_metadata(&link_path).is_err());
+    assert!(link_path.parent().is_some_and(Path::is_dir), "~/.conda/envs is conda's");
 }
 
 /// Nothing that matenv did not create is changed, whether it is at the path of the conda link or elsewhere.
@@ -72,20 +72,20 @@ fn nothing_that_is_not_ours_is_touched() {
         let settings = bench.settings();
         let store = bench.store();
         make(&store);
-        let door = link(&settings.user_home, &env());
-        fs_err::create_dir_all(door.parent().expect("a folder")).expect("created");
+        let link_path = link(&settings.user_home, &env());
+        fs_err::create_dir_all(link_path.parent().expect("a folder")).expect("created");
         let other = bench.folder.path().join("other");
         match what {
-            "an environment" => folder(&door),
-            "a plain folder" => fs_err::create_dir(&door).expect("created"),
-            "a file" => fs_err::write(&door, "mine").expect("written"),
+            "an environment" => folder(&link_path),
+            "a plain folder" => fs_err::create_dir(&link_path).expect("created"),
+            "a file" => fs_err::write(&link_path, "mine").expect("written"),
             "a foreign link" => {
                 folder(&other);
-                super::link::make(&other, &door).expect("linked");
+                super::link::make(&other, &link_path).expect("linked");
             }
-            _ => super::link::make(Path::new("/nowhere/envs/sleap"), &door).expect("linked"),
+            _ => super::link::make(Path::new("/nowhere/envs/sleap"), &link_path).expect("linked"),
         }
-        let before = format!("{:?}", super::link::inspect(&door));
+        let before = format!("{:?}", super::link::inspect(&link_path));
         let CondaLink::NameTaken(finding) = create_conda_link(&settings, &env(), &env()).expect("looked") else {
             panic!("{what} was taken for ours");
         };
@@ -102,9 +102,9 @@ fn nothing_that_is_not_ours_is_touched() {
             remove_conda_link(&settings.home, &settings.user_home, &env()).expect("looked"),
             None
         );
-        assert_eq!(store.remove(&env(), false).expect("removed").door, None);
+        assert_eq!(store.remove(&env(), false).expect("removed").link_path, None);
         assert_eq!(
-            format!("{:?}", super::link::inspect(&door)),
+            format!("{:?}", super::link::inspect(&link_path)),
             before,
             "{what} was touched"
         );
@@ -119,21 +119,21 @@ fn a_link_of_ours_that_is_written_differently_is_kept_or_repaired() {
     let bench = Bench::new();
     let settings = bench.settings();
     let current = make(&bench.store());
-    let door = link(&settings.user_home, &env());
-    fs_err::create_dir_all(door.parent().expect("a folder")).expect("created");
-    super::link::make(Path::new("../../.matenv/envs/sleap"), &door).expect("linked");
+    let link_path = link(&settings.user_home, &env());
+    fs_err::create_dir_all(link_path.parent().expect("a folder")).expect("created");
+    super::link::make(Path::new("../../.matenv/envs/sleap"), &link_path).expect("linked");
     assert_eq!(
         create_conda_link(&settings, &env(), &env()).expect("looked"),
-        CondaLink::Kept(door.clone())
+        CondaLink::Kept(link_path.clone())
     );
-    super::link::remove(&door).expect("removed");
-    super::link::make(&current.prefix, &door).expect("linked");
+    super::link::remove(&link_path).expect("removed");
+    super::link::make(&current.prefix, &link_path).expect("linked");
     assert_eq!(
         create_conda_link(&settings, &env(), &env()).expect("looked"),
-        CondaLink::Created(door.clone())
+        CondaLink::Created(link_path.clone())
     );
     assert_eq!(
-        fs_err::read_link(&door).expect("a link"),
+        fs_err::read_link(&link_path).expect("a link"),
         settings.home.join("envs").join("sleap")
     );
 }
@@ -145,11 +145,11 @@ fn a_link_to_a_home_that_was_moved_is_replaced() {
     let settings = bench.settings();
     let store = bench.store();
     let current = make(&store);
-    let door = link(&settings.user_home, &env());
-    fs_err::create_dir_all(door.parent().expect("a folder")).expect("created");
+    let link_path = link(&settings.user_home, &env());
+    fs_err::create_dir_all(link_path.parent().expect("a folder")).expect("created");
     let gone = bench.folder.path().join("before/.matenv");
     let old = gone.join("envs/sleap");
-    super::link::make(&old, &door).expect("linked");
+    super::link::make(&old, &link_path).expect("linked");
     let look = || crate::store::conda_link::inspect_conda_link(&settings, &env(), &env()).expect("looked");
     let opened = || create_conda_link(&settings, &env(), &env()).expect("looked");
     assert!(
@@ -172,12 +172,12 @@ fn a_link_to_a_home_that_was_moved_is_replaced() {
         "that home exists and has its own matenv"
     );
     fs_err::remove_dir(&gone).expect("removed");
-    assert_eq!(opened(), CondaLink::Created(door.clone()));
-    assert_eq!((opened(), look()), (CondaLink::Kept(door.clone()), None));
-    super::link::remove(&door).expect("removed");
-    super::link::make(&old, &door).expect("linked");
+    assert_eq!(opened(), CondaLink::Created(link_path.clone()));
+    assert_eq!((opened(), look()), (CondaLink::Kept(link_path.clone()), None));
+    super::link::remove(&link_path).expect("removed");
+    super::link::make(&old, &link_path).expect("linked");
     assert_eq!(
-        store.remove(&env(), false).expect("removed").door,
+        store.remove(&env(), false).expect("removed").link_path,
         None,
         "what leads elsewhere stays"
     );
@@ -189,7 +189,7 @@ fn a_name_that_conda_finds_in_another_folder_is_reported() {
     let home = bench.folder.path();
     let settings = bench.settings();
     make(&bench.store());
-    let door = link(&settings.user_home, &env());
+    let link_path = link(&settings.user_home, &env());
     let theirs = |folder: &str| {
         let path = home.join(folder).join("sleap");
         fs_err::create_dir_all(path.join("conda-meta")).expect("created");
@@ -204,13 +204,13 @@ fn a_name_that_conda_finds_in_another_folder_is_reported() {
             panic!("the environment in {folder} was not seen");
         };
         assert!(finding.evidence[0].contains(folder), "{finding:?}");
-        assert!(fs_err::symlink_metadata(&door).is_err(), "a second one was registered");
+        assert!(fs_err::symlink_metadata(&link_path).is_err(), "a second one was registered");
         forget(&other);
     }
 
     assert_eq!(
         create_conda_link(&settings, &env(), &env()).expect("looked"),
-        CondaLink::Created(door.clone())
+        CondaLink::Created(link_path.clone())
     );
     let other = theirs("lab envs");
     let CondaLink::Shadowed { finding, .. } = create_conda_link(&settings, &env(), &env()).expect("looked") else {
@@ -224,7 +224,7 @@ fn a_name_that_conda_finds_in_another_folder_is_reported() {
     forget(&other);
     assert_eq!(
         create_conda_link(&settings, &env(), &env()).expect("looked"),
-        CondaLink::Kept(door)
+        CondaLink::Kept(link_path)
     );
 
     let named = bench.settings_with([("CONDA_ENVS_DIRS", "/nowhere:/nowhere/else")]);
