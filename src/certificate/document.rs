@@ -10,7 +10,7 @@ use crate::{
     audit::Audit,
     bench::Benchmark,
     context::{event::Stage, sources::SourceName},
-    files::layout,
+    files::{self, layout},
     finding::Finding,
     hardware::Hardware,
     lock::{Fallback, Lock, PackageKind},
@@ -200,14 +200,12 @@ impl Certificate {
             .map(|package| package.version.as_str())
     }
 
-    /// Writes the certificate into the environment at `prefix` atomically.
+    /// Writes the certificate into the environment at `prefix`.
     pub(crate) fn write(&self, prefix: &Path) -> Result<(), CertificateError> {
         let folder = layout::records(prefix);
         fs_err::create_dir_all(&folder).map_err(CertificateError::Write)?;
         let text = serde_json::to_string_pretty(self).map_err(|error| CertificateError::Write(error.into()))?;
-        let temporary = folder.join(".certificate.json.new");
-        fs_err::write(&temporary, text).map_err(CertificateError::Write)?;
-        fs_err::rename(temporary, folder.join(FILE)).map_err(CertificateError::Write)
+        files::write_whole(&folder.join(FILE), text).map_err(CertificateError::Write)
     }
 
     /// Reads the certificate from the environment at `prefix`.

@@ -25,6 +25,7 @@ use serde::Serialize;
 use crate::{
     audit::Published,
     context::Context,
+    files::write_whole,
     lock::{LockedWheel, PackageKind},
     packages::pypi::{PypiError, Uv, environment},
     process::Job,
@@ -227,7 +228,7 @@ pub(crate) fn save_record_errors(ctx: &Context, wheel: &LockedWheel, files: &[Pu
     let note = note(ctx, wheel);
     let write = || -> std::io::Result<()> {
         note.parent().map_or(Ok(()), fs_err::create_dir_all)?;
-        fs_err::write(&note, serde_json::to_string_pretty(&known)?)
+        write_whole(&note, serde_json::to_string_pretty(&known)?)
     };
     if let Err(error) = write() {
         tracing::debug!("{error}");

@@ -3,7 +3,12 @@
 use std::path::Path;
 
 use super::InstallError;
-use crate::{files::layout, lock::Lock, plan::Plan, store::Generation};
+use crate::{
+    files::{self, layout},
+    lock::Lock,
+    plan::Plan,
+    store::Generation,
+};
 
 const PLAN_FILE: &str = "plan.json";
 
@@ -17,10 +22,8 @@ pub(super) fn write_records(plan: &Plan, lock: &Lock, prefix: &Path) -> Result<(
 pub(super) fn write_plan(plan: &Plan, prefix: &Path) -> Result<(), InstallError> {
     let text = serde_json::to_string_pretty(plan).map_err(|error| InstallError::Records(error.into()))?;
     let path = layout::records(prefix).join(PLAN_FILE);
-    // Write atomically, because verify and bench may read it at the same time.
-    let new = path.with_extension("new");
-    fs_err::write(&new, text).map_err(InstallError::Records)?;
-    fs_err::rename(new, path).map_err(InstallError::Records)
+    // Verify and bench may read it at the same time.
+    files::write_whole(&path, text).map_err(InstallError::Records)
 }
 
 /// Reads the plan that a generation was built from.

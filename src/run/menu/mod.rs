@@ -16,6 +16,7 @@ use std::{
 
 use crate::{
     context::{Context, settings::Settings},
+    files,
     manifest::Manifest,
     names::EnvName,
 };
@@ -234,13 +235,11 @@ impl MenuFile {
         if let Some(folder) = self.path.parent() {
             fs_err::create_dir_all(folder)?;
         }
-        fs_err::write(&self.path, &self.bytes)?;
-        #[cfg(unix)]
         if self.executable {
-            use std::os::unix::fs::PermissionsExt;
-            fs_err::set_permissions(&self.path, std::fs::Permissions::from_mode(0o755))?;
+            files::write_program(&self.path, &self.bytes)
+        } else {
+            files::write_whole(&self.path, &self.bytes)
         }
-        Ok(())
     }
 }
 
