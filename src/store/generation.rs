@@ -122,10 +122,8 @@ impl Generation {
     /// Reads the generation in the folder at `prefix`. Returns `None` if it is unfinished.
     pub(super) fn read(prefix: PathBuf) -> Result<Option<Self>, StoreError> {
         let path = path(&prefix);
-        let text = match fs_err::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(StoreError::Read(error)),
+        let Some(text) = files::read_if_exists(&path).map_err(StoreError::Read)? else {
+            return Ok(None);
         };
         let record: GenerationRecord =
             serde_json::from_str(&text).map_err(|source| StoreError::Damaged { path, source })?;

@@ -35,13 +35,11 @@ pub use lost::Lost;
 pub use size::Size;
 pub use staged::Staged;
 
-use std::{
-    io::ErrorKind,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use crate::{
     context::{event::Events, settings::Settings},
+    files,
     names::EnvName,
     store::drift::Fingerprint,
 };
@@ -277,10 +275,9 @@ impl Store {
                 return Ok(());
             }
         }
-        match fs_err::remove_dir_all(self.source(manifest)) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(StoreError::Write(error)),
-            _ => Ok(()),
-        }
+        let removed = files::if_exists(fs_err::remove_dir_all(self.source(manifest)));
+        removed.map_err(StoreError::Write)?;
+        Ok(())
     }
 
     /// Removes the remains of crashed runs of `env`: unfinished and half-removed generations.
@@ -370,16 +367,9 @@ impl Folder {
 
 /// Returns the names in a folder, which may not exist yet.
 fn names_in(folder: &Path) -> Result<Vec<String>, StoreError> {
-    let entries = match fs_err::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(StoreError::Read(error)),
-    };
-    let mut names = Vec::new();
-    for entry in entries {
-        names.extend(entry.map_err(StoreError::Read)?.file_name().into_string().ok());
-    }
-    Ok(names)
+    let entries = files::entries(folder).map_err(StoreError::Read)?;
+    let names = entries.iter().filter_map(|entry| entry.file_name().into_string().ok());
+    Ok(names.collect())
 }
 
 /// Returns the path of the previous log.
@@ -390,10 +380,8 @@ pub fn previous_log(log: &Path) -> PathBuf {
 
 /// Removes a marker file or a log. If that fails, the next run tries again.
 fn unmark(file: &Path) {
-    match fs_err::remove_file(file) {
-        Ok(()) => {}
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => tracing::warn!("{error}"),
+    if let Err(error) = files::remove_if_exists(file) {
+        tracing::warn!("{error}");
     }
 }
 

@@ -148,16 +148,14 @@ impl LabLock {
     pub(crate) fn read(root: &Path) -> Result<Option<Self>, LockError> {
         let path = root.join(LAB_LOCK);
         let sidecar = root.join(LAB_SIDECAR);
-        let text = |path: &Path| match fs_err::read_to_string(path) {
-            Ok(text) => Ok(Some(text)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) if matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::IsADirectory) => {
-                Err(LockError::Damaged {
+        let text = |path: &Path| {
+            files::read_if_exists(path).map_err(|error| match error.kind() {
+                ErrorKind::InvalidData | ErrorKind::IsADirectory => LockError::Damaged {
                     path: path.to_owned(),
                     because: error.to_string(),
-                })
-            }
-            Err(error) => Err(LockError::Io(error)),
+                },
+                _ => LockError::Io(error),
+            })
         };
         let lost = |path: &Path| LockError::Damaged {
             path: path.to_owned(),

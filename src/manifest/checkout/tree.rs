@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::CheckoutError;
-use crate::{manifest::SourceTree, names::ProfileName};
+use crate::{files, manifest::SourceTree, names::ProfileName};
 
 /// How a program's source is installed and started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -43,10 +43,9 @@ pub(super) fn read_tree(
         package: declared.package.clone(),
         because,
     };
-    let pyproject = match fs_err::read_to_string(folder.join("pyproject.toml")) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        read => read.map_err(CheckoutError::Io)?,
-    };
+    let pyproject = files::read_if_exists(&folder.join("pyproject.toml"))
+        .map_err(CheckoutError::Io)?
+        .unwrap_or_default();
     let name = project_name(&pyproject);
     if name.as_ref() == Some(&declared.package) {
         return Ok(Kind::Project {

@@ -10,7 +10,6 @@ mod windows;
 
 use std::{
     collections::BTreeMap,
-    io::ErrorKind,
     path::{Path, PathBuf},
 };
 
@@ -183,10 +182,8 @@ impl Menu {
     pub(crate) fn remove(&self, env: &EnvName) -> Result<Vec<PathBuf>, MenuError> {
         let mut removed = Vec::new();
         for path in self.paths(env) {
-            match fs_err::remove_file(&path) {
-                Ok(()) => removed.push(path),
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(error) => return Err(MenuError::Remove(error)),
+            if files::remove_if_exists(&path).map_err(MenuError::Remove)? {
+                removed.push(path);
             }
         }
         for folder in self.folders(env) {

@@ -3,11 +3,12 @@
 use std::{
     collections::BTreeMap,
     fs::Metadata,
-    io::ErrorKind,
     path::{Path, PathBuf},
     str::FromStr as _,
     time::{SystemTime, UNIX_EPOCH},
 };
+
+use crate::files;
 
 /// One entry of a folder that lists installed packages.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,13 +37,7 @@ impl Kind {
     /// missing folder has no entries.
     pub(super) fn list(self, folder: &Path) -> std::io::Result<BTreeMap<String, Vec<Entry>>> {
         let mut found: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
-        let entries = match fs_err::read_dir(folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(found),
-            Err(error) => return Err(error),
-        };
-        for entry in entries {
-            let entry = entry?;
+        for entry in files::entries(folder)? {
             let Some(parsed) = entry.file_name().to_str().and_then(|name| self.parse(name)) else {
                 continue;
             };
