@@ -15,7 +15,10 @@ use crate::{
     hardware::Hardware,
     lock::{Fallback, Lock, PackageKind},
     manifest::checkout::Checkout,
-    names::{Backend, EnvName, ProfileName},
+    names::{
+        Backend, EnvName, ProfileName,
+        requirement::{name_of, package_of},
+    },
     plan::{Choice, Plan},
     store::Size,
     verify::Verification,
@@ -229,16 +232,9 @@ impl Package {
         let requested_wheels: Vec<String> = plan
             .requirements
             .iter()
-            .filter_map(|wanted| wanted.requirement.parse::<pep508_rs::Requirement>().ok())
-            .map(|requirement| requirement.name.to_string())
+            .filter_map(|wanted| package_of(&wanted.requirement))
             .collect();
-        let requested_conda = |name: &str| {
-            name == "python"
-                || plan
-                    .conda
-                    .iter()
-                    .any(|spec| spec.split([' ', '=', '<', '>', '!', '~']).next() == Some(name))
-        };
+        let requested_conda = |name: &str| name == "python" || plan.conda.iter().any(|spec| name_of(spec) == name);
         let conda = lock.conda.iter().map(|record| {
             let name = record.package_record.name.as_normalized().to_owned();
             Self {

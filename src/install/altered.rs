@@ -27,6 +27,7 @@ use crate::{
     context::Context,
     files::write_whole,
     lock::{LockedWheel, PackageKind},
+    names::requirement::normalized,
     packages::pypi::{PypiError, Uv, environment},
     process::Job,
 };
@@ -243,7 +244,7 @@ fn note(ctx: &Context, wheel: &LockedWheel) -> PathBuf {
 
 /// Returns the normalized package name: the folder of a wheel is called `antlr4_python3_runtime`, for example.
 pub(crate) fn normalized_name(name: &str) -> String {
-    pep508_rs::PackageName::from_str(name).map_or_else(|_| name.to_owned(), |name| name.to_string())
+    normalized(name).unwrap_or_else(|| name.to_owned())
 }
 
 #[cfg(test)]

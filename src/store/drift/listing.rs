@@ -4,11 +4,10 @@ use std::{
     collections::BTreeMap,
     fs::Metadata,
     path::{Path, PathBuf},
-    str::FromStr as _,
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use crate::files;
+use crate::{files, names::requirement::normalized};
 
 /// One entry of a folder that lists installed packages.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,8 +65,7 @@ impl Kind {
                 let (name, rest) = stem.split_once('-')?;
                 // Old distributions name their Python version: `name-1.0-py3.13.egg-info`.
                 let version = rest.split_once("-py").map_or(rest, |(version, _)| version);
-                let name = pep508_rs::PackageName::from_str(name).ok()?;
-                Some((name.to_string(), version.to_owned(), None))
+                Some((normalized(name)?, version.to_owned(), None))
             }
             Self::Conda => {
                 let mut parts = entry.strip_suffix(".json")?.rsplitn(3, '-');
