@@ -72,7 +72,7 @@ pub(super) fn replace(target: &Path, link: &Path) -> std::io::Result<()> {
 /// no other matenv process changes the link at the same time.
 #[cfg(windows)]
 pub(super) fn replace(target: &Path, link: &Path) -> std::io::Result<()> {
-    if let LinkState::Link(_) = at(link)? {
+    if let LinkState::Link(_) = inspect(link)? {
         remove(link)?;
     }
     make(target, link)
