@@ -1,13 +1,14 @@
 use std::path::Path;
 
 use pep440_rs::Version;
-use pep508_rs::{PackageName, Requirement, VerbatimUrl};
+use pep508_rs::PackageName;
 use rayon::prelude::*;
 
 use super::{
     AuditError, Origin,
     record::{self, Recorded},
 };
+use crate::names::requirement::{self, Requirement};
 
 /// An installed distribution, as recorded in its `.dist-info`.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,7 +18,7 @@ pub struct Distribution {
     /// The version, including the local part.
     pub version: Version,
     /// Its requirements, without invalid lines.
-    pub requires: Vec<Requirement<VerbatimUrl>>,
+    pub requires: Vec<Requirement>,
     /// Its `.dist-info` folder, relative to the prefix.
     pub info: String,
     /// The tool that installed it, such as `uv`.
@@ -129,7 +130,7 @@ pub(super) fn parse(metadata: &str) -> Option<Distribution> {
         match key {
             "Name" => name = value.trim().parse().ok(),
             "Version" => version = value.trim().parse().ok(),
-            "Requires-Dist" => requires.extend(value.trim().parse::<Requirement<VerbatimUrl>>().ok()),
+            "Requires-Dist" => requires.extend(requirement::parse(value).ok()),
             _ => {}
         }
     }
@@ -153,7 +154,8 @@ mod tests {
     #[test]
     fn invalid_metadata_lines_are_skipped() {
         let text = "Metadata-Version: 2.1\nName: My_Package\nVersion: 1.0\nRequires-Dist: numpy>=2\n\
-                    Requires-Dist: this is not valid!!\nRequires-Dist: onnx\n\nName: not-this\n";
+                    Requires-Dist: this is not valid!!\nRequires-Dist: unfinished.>=1\nRequires-Dist: onnx\n\n\
+                    Name: not-this\n";
         let found = parse(text).expect("a distribution");
         assert_eq!(found.name.as_ref(), "my-package");
         assert_eq!(found.requires.len(), 2);

@@ -7,7 +7,7 @@ use rattler_digest::{Sha256, compute_file_digest};
 use serde::{Deserialize, Serialize};
 
 use super::Tree;
-use crate::files::layout;
+use crate::files::{self, layout};
 
 const FILE: &str = "published.json";
 
@@ -46,7 +46,7 @@ impl Published {
     /// Fails if the file cannot be written.
     pub fn write(published: &[Self], prefix: &Path) -> std::io::Result<()> {
         let text = serde_json::to_string_pretty(published)?;
-        fs_err::write(layout::records(prefix).join(FILE), text)
+        files::write_whole(&layout::records(prefix).join(FILE), text)
     }
 }
 

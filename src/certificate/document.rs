@@ -10,12 +10,15 @@ use crate::{
     audit::Audit,
     bench::Benchmark,
     context::{event::Stage, sources::SourceName},
-    files::layout,
+    files::{self, layout},
     finding::Finding,
     hardware::Hardware,
     lock::{Fallback, Lock, PackageKind},
     manifest::checkout::Checkout,
-    names::{Backend, EnvName, ProfileName},
+    names::{
+        Backend, EnvName, ProfileName,
+        requirement::{name_of, package_of},
+    },
     plan::{Choice, Plan},
     store::Size,
     verify::Verification,
@@ -200,14 +203,12 @@ impl Certificate {
             .map(|package| package.version.as_str())
     }
 
-    /// Writes the certificate into the environment at `prefix` atomically.
+    /// Writes the certificate into the environment at `prefix`.
     pub(crate) fn write(&self, prefix: &Path) -> Result<(), CertificateError> {
         let folder = layout::records(prefix);
         fs_err::create_dir_all(&folder).map_err(CertificateError::Write)?;
         let text = serde_json::to_string_pretty(self).map_err(|error| CertificateError::Write(error.into()))?;
-        let temporary = folder.join(".certificate.json.new");
-        fs_err::write(&temporary, text).map_err(CertificateError::Write)?;
-        fs_err::rename(temporary, folder.join(FILE)).map_err(CertificateError::Write)
+        files::write_whole(&folder.join(FILE), text).map_err(CertificateError::Write)
     }
 
     /// Reads the certificate from the environment at `prefix`.
@@ -231,16 +232,9 @@ impl Package {
         let requested_wheels: Vec<String> = plan
             .requirements
             .iter()
-            .filter_map(|wanted| wanted.requirement.parse::<pep508_rs::Requirement>().ok())
-            .map(|requirement| requirement.name.to_string())
+            .filter_map(|wanted| package_of(&wanted.requirement))
             .collect();
-        let requested_conda = |name: &str| {
-            name == "python"
-                || plan
-                    .conda
-                    .iter()
-                    .any(|spec| spec.split([' ', '=', '<', '>', '!', '~']).next() == Some(name))
-        };
+        let requested_conda = |name: &str| name == "python" || plan.conda.iter().any(|spec| name_of(spec) == name);
         let conda = lock.conda.iter().map(|record| {
             let name = record.package_record.name.as_normalized().to_owned();
             Self {

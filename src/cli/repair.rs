@@ -91,7 +91,9 @@ fn describe(repaired: &Repaired, args: &Args) -> String {
     }
     if !repaired.left.is_empty() {
         let lines = finding_lines(&repaired.left);
-        parts.push(format!("{env}: not caused by its files, so repair does not change them\n{lines}"));
+        parts.push(format!(
+            "{env}: not caused by its files, so repair does not change them\n{lines}"
+        ));
     }
     parts.push(match (&repaired.certificate, args.finding) {
         (Some(certificate), _) => describe_result(certificate, true),

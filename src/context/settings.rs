@@ -9,6 +9,7 @@ use url::Url;
 
 use crate::{
     context::sources::{MachinePypi, Mirror, MirrorError, Sources},
+    files,
     process::Variables,
 };
 
@@ -223,10 +224,8 @@ fn default_cache_home(user_home: &Path, variables: &Variables) -> PathBuf {
 
 /// Reads the mirrors of a configuration file, or returns `None` if the file does not exist.
 fn mirrors_of(path: &Path) -> Result<Option<Vec<Mirror>>, SettingsError> {
-    let text = match fs_err::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(SettingsError::Read(error)),
+    let Some(text) = files::read_if_exists(path).map_err(SettingsError::Read)? else {
+        return Ok(None);
     };
     let configuration: Configuration = toml::from_str(&text).map_err(|source| SettingsError::Syntax {
         path: path.to_owned(),

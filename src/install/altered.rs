@@ -25,7 +25,9 @@ use serde::Serialize;
 use crate::{
     audit::Published,
     context::Context,
+    files::write_whole,
     lock::{LockedWheel, PackageKind},
+    names::requirement::normalized,
     packages::pypi::{PypiError, Uv, environment},
     process::Job,
 };
@@ -227,7 +229,7 @@ pub(crate) fn save_record_errors(ctx: &Context, wheel: &LockedWheel, files: &[Pu
     let note = note(ctx, wheel);
     let write = || -> std::io::Result<()> {
         note.parent().map_or(Ok(()), fs_err::create_dir_all)?;
-        fs_err::write(&note, serde_json::to_string_pretty(&known)?)
+        write_whole(&note, serde_json::to_string_pretty(&known)?)
     };
     if let Err(error) = write() {
         tracing::debug!("{error}");
@@ -242,7 +244,7 @@ fn note(ctx: &Context, wheel: &LockedWheel) -> PathBuf {
 
 /// Returns the normalized package name: the folder of a wheel is called `antlr4_python3_runtime`, for example.
 pub(crate) fn normalized_name(name: &str) -> String {
-    pep508_rs::PackageName::from_str(name).map_or_else(|_| name.to_owned(), |name| name.to_string())
+    normalized(name).unwrap_or_else(|| name.to_owned())
 }
 
 #[cfg(test)]

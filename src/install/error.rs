@@ -22,26 +22,7 @@ pub enum InstallError {
     /// The request is probably a mistake and needs confirmation.
     #[error(transparent)]
     Safeguard(#[from] SafeguardError),
-<<<<<<< HEAD
-    /// The program's own source could not be fetched.
-    #[error(transparent)]
-    Checkout(#[from] CheckoutError),
-    /// There is not enough disk space, or a folder cannot be used.
-    #[error(transparent)]
-    DiskSpace(#[from] DiskSpaceError),
-    /// The conda packages could not be resolved or installed.
-    #[error(transparent)]
-    Conda(#[from] CondaError),
-    /// uv could not be found or installed.
-    #[error(transparent)]
-    Uv(#[from] UvError),
-    /// The wheels could not be resolved or installed.
-    #[error(transparent)]
-    Pypi(#[from] PypiError),
     /// The lab lock cannot be used.
-=======
-    /// The lab's lock cannot be used.
->>>>>>> wb
     #[error(transparent)]
     Locked(#[from] LockedError),
     /// A folder cannot be used.

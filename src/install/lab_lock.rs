@@ -26,13 +26,8 @@ pub(crate) enum LockMode {
     Ignored,
 }
 
-<<<<<<< HEAD
 /// Why a lab lock cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-=======
-/// Why a lab's lock cannot be used.
 #[derive(Debug, thiserror::Error)]
->>>>>>> wb
 pub enum LockedError {
     /// The lock could not be read.
     #[error(transparent)]

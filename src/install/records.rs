@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::{
     certificate::{Certificate, CertificateError},
-    files::layout,
+    files::{self, layout},
     lock::{Lock, LockError},
     plan::Plan,
     store::Generation,
@@ -56,10 +56,8 @@ pub(super) fn write_records(plan: &Plan, lock: &Lock, prefix: &Path) -> Result<(
 pub(super) fn write_plan(plan: &Plan, prefix: &Path) -> Result<(), WriteRecordsError> {
     let text = serde_json::to_string_pretty(plan).map_err(|error| WriteRecordsError::Write(error.into()))?;
     let path = layout::records(prefix).join(PLAN_FILE);
-    // Write atomically, because verify and bench may read it at the same time.
-    let new = path.with_extension("new");
-    fs_err::write(&new, text).map_err(WriteRecordsError::Write)?;
-    fs_err::rename(new, path).map_err(WriteRecordsError::Write)
+    // Verify and bench may read it at the same time.
+    files::write_whole(&path, text).map_err(WriteRecordsError::Write)
 }
 
 /// Reads the plan that a generation was built from.

@@ -16,7 +16,10 @@ use rattler_lock::{
 use serde::{Deserialize, Serialize};
 
 use super::{Fallback, Lock, LockedPypi, LockedWheel};
-use crate::names::{Backend, EnvName};
+use crate::{
+    files,
+    names::{Backend, EnvName},
+};
 
 const LOCK: &str = "matenv.lock";
 const SIDECAR: &str = "lock.json";
@@ -77,7 +80,7 @@ impl Lock {
         };
         let file = lock_file(&[(&environment, subdir, self)]).map_err(&damaged)?;
         let text = file.render_to_string().map_err(LockError::Io)?;
-        fs_err::write(&path, text).map_err(LockError::Io)?;
+        files::write_whole(&path, text).map_err(LockError::Io)?;
         let sidecar = Sidecar {
             schema: 1,
             environment,
@@ -87,7 +90,7 @@ impl Lock {
             pypi: self.pypi.clone(),
         };
         let text = serde_json::to_string_pretty(&sidecar).map_err(|error| damaged(error.to_string()))?;
-        fs_err::write(folder.join(SIDECAR), text).map_err(LockError::Io)
+        files::write_whole(&folder.join(SIDECAR), text).map_err(LockError::Io)
     }
 
     /// Returns whether both files of a lock are in `folder`.

@@ -1,12 +1,14 @@
 //! Checks whether a lock still satisfies a plan. Opens no connection.
 
-use std::str::FromStr as _;
-
 use pep440_rs::Version;
-use pep508_rs::{MarkerEnvironment, MarkerEnvironmentBuilder, Requirement, VerbatimUrl, VersionOrUrl};
+use pep508_rs::{MarkerEnvironment, MarkerEnvironmentBuilder};
 use rattler_conda_types::{MatchSpec, Matches as _, ParseMatchSpecOptions};
 
-use crate::{lock::LabEntry, plan::Plan};
+use crate::{
+    lock::LabEntry,
+    names::requirement::{allows_text, parse},
+    plan::Plan,
+};
 
 /// Returns one message for each requirement of `plan` that `entry` does not satisfy.
 #[must_use]
@@ -75,7 +77,7 @@ fn has_conda(entry: &LabEntry, spec: &str) -> bool {
 /// Returns why a requirement is not satisfied. `asked` is whether the package must be in the lock; a bound only limits
 /// its version.
 fn requirement(text: &str, asked: bool, entry: &LabEntry) -> Option<String> {
-    let wanted = Requirement::<VerbatimUrl>::from_str(text).ok()?;
+    let wanted = parse(text).ok()?;
     let name = wanted.name.to_string();
     let by_conda = entry.lock.conda.iter().map(|record| {
         let record = &record.package_record;
@@ -94,16 +96,14 @@ fn requirement(text: &str, asked: bool, entry: &LabEntry) -> Option<String> {
     let Some((_, version)) = locked else {
         return asked.then(|| format!("`{text}` is not in the lock"));
     };
-    if let Some(VersionOrUrl::VersionSpecifier(range)) = &wanted.version_or_url
-        && !version.parse::<Version>().is_ok_and(|version| range.contains(&version))
-    {
+    if !allows_text(&wanted, &version) {
         return Some(format!("`{text}` is not satisfied: the lock has {version}"));
     }
     // The dependencies of an extra that was not requested before may be missing in the lock.
     let known = entry
         .requirements
         .iter()
-        .filter_map(|known| Requirement::<VerbatimUrl>::from_str(&known.requirement).ok())
+        .filter_map(|known| parse(&known.requirement).ok())
         .find(|known| known.name == wanted.name)
         .map(|known| known.extras)
         .unwrap_or_default();

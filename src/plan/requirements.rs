@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use pep508_rs::{Requirement, VerbatimUrl, VersionOrUrl};
-
 use super::{PlannedRequirement, level::Level};
 use crate::{
     context::sources::SourceName,
@@ -13,7 +11,7 @@ use crate::{
     },
     names::{
         ProfileName,
-        requirement::{name_of, same_package},
+        requirement::{joined, name_of, same_package, with_bounds, with_extras},
     },
     profile::stack::{Setting, Stacks},
 };
@@ -110,8 +108,7 @@ impl Wheels {
         }
         let asked = |wanted: &&mut PlannedRequirement| same_package(name_of(&wanted.requirement), name_of(package));
         if let Some(wanted) = self.requirements.iter_mut().find(asked) {
-            let comma = if bare(&wanted.requirement) { "" } else { "," };
-            wanted.requirement = format!("{}{comma}{versions}", wanted.requirement);
+            wanted.requirement = with_bounds(&wanted.requirement, versions);
             wanted.because = format!("{}; {because}", wanted.because);
             return;
         }
@@ -125,11 +122,6 @@ impl Wheels {
             None => self.bounds.push(planned),
         }
     }
-}
-
-/// Returns whether a requirement has no version bounds yet.
-fn bare(requirement: &str) -> bool {
-    !requirement.contains(['<', '>', '=', '~', '!'])
 }
 
 /// Converts a requirement of the manifest. If the program is installed from its own source, returns the
@@ -196,59 +188,9 @@ fn build(
     build
 }
 
-/// Joins two requirements of one package, with the extras and the bounds of both. `None` if one of them has a
-/// marker or a URL.
-fn joined(one: &str, other: &str) -> Option<String> {
-    let parsed = |text: &str| text.parse::<Requirement<VerbatimUrl>>().ok();
-    let (first, second) = (parsed(one)?, parsed(other)?);
-    let mut extras = Vec::new();
-    let mut bounds = Vec::new();
-    for requirement in [&first, &second] {
-        if !requirement.marker.is_true() {
-            return None;
-        }
-        for extra in &requirement.extras {
-            if !extras.contains(&extra.to_string()) {
-                extras.push(extra.to_string());
-            }
-        }
-        match &requirement.version_or_url {
-            None => {}
-            Some(VersionOrUrl::Url(_)) => return None,
-            Some(VersionOrUrl::VersionSpecifier(specifiers)) => {
-                bounds.extend(specifiers.iter().map(ToString::to_string));
-            }
-        }
-    }
-    bounds.dedup();
-    Some(with_extras(
-        &format!("{}{}", name_of(one), bounds.join(",")),
-        Some(&extras),
-    ))
-}
-
-/// Adds extras: `numpy>=2` and `[a, b]` become `numpy[a,b]>=2`.
-fn with_extras(requirement: &str, extras: Option<&Vec<String>>) -> String {
-    let Some(extras) = extras.filter(|extras| !extras.is_empty()) else {
-        return requirement.to_owned();
-    };
-    let name = name_of(requirement);
-    let rest = &requirement[name.len()..];
-    format!("{name}[{}]{rest}", extras.join(","))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn extras_go_between_name_and_version() {
-        assert_eq!(
-            with_extras("a-b>=2", Some(&vec!["x".into(), "y".into()])),
-            "a-b[x,y]>=2"
-        );
-        assert_eq!(with_extras("a", None), "a");
-    }
 
     #[test]
     fn packages_of_the_lab_are_added_or_joined() {

@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use crate::{
     context::settings::Settings,
+    files,
     names::EnvName,
     plan::Plan,
     process,
@@ -144,10 +145,7 @@ fn fresh(log: &Path) -> std::io::Result<std::fs::File> {
     if let Some(folder) = log.parent() {
         fs_err::create_dir_all(folder)?;
     }
-    match fs_err::rename(log, store::previous_log(log)) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+    files::if_exists(fs_err::rename(log, store::previous_log(log)))?;
     Ok(fs_err::File::create(log)?.into_parts().0)
 }
 

@@ -115,7 +115,11 @@ pub fn create_conda_link(settings: &Settings, manifest: &EnvName, env: &EnvName)
     };
     Ok(match (opened, namesakes.foreign.first()) {
         (CondaLink::Created(link_path) | CondaLink::Kept(link_path), Some(other)) => CondaLink::Shadowed {
-            finding: Box::new(shadowed(env, &link_path, other).with_remedy(rename_commands(manifest, env, &other.path))),
+            finding: Box::new(shadowed(env, &link_path, other).with_remedy(rename_commands(
+                manifest,
+                env,
+                &other.path,
+            ))),
             link_path,
         },
         (opened, _) => opened,

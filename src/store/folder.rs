@@ -1,12 +1,9 @@
 //! The folders of the store, by their names.
 
-use std::{
-    io::ErrorKind,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use super::StoreError;
-use crate::names::EnvName;
+use crate::{files, names::EnvName};
 
 /// The folder of a generation, known from its name alone.
 pub(super) struct Folder {
@@ -30,14 +27,7 @@ impl Folder {
 
 /// Returns the names in a folder, which may not exist yet.
 pub(super) fn names_in(folder: &Path) -> Result<Vec<String>, StoreError> {
-    let entries = match fs_err::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(StoreError::Read(error)),
-    };
-    let mut names = Vec::new();
-    for entry in entries {
-        names.extend(entry.map_err(StoreError::Read)?.file_name().into_string().ok());
-    }
-    Ok(names)
+    let entries = files::entries(folder).map_err(StoreError::Read)?;
+    let names = entries.iter().filter_map(|entry| entry.file_name().into_string().ok());
+    Ok(names.collect())
 }

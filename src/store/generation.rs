@@ -1,15 +1,12 @@
 //! A generation and its record.
 
-use std::{
-    io::Write,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::{StoreError, link};
 use crate::{
-    files::layout,
+    files::{self, layout},
     finding::Finding,
     names::{EnvName, ProfileName, install_arguments},
 };
@@ -77,18 +74,14 @@ pub struct Generation {
 }
 
 impl GenerationRecord {
-    /// Writes the record into the generation at `prefix` atomically.
+    /// Writes the record into the generation at `prefix`.
     pub(super) fn write(&self, prefix: &Path) -> Result<(), StoreError> {
         let file = path(prefix);
         let text = serde_json::to_string_pretty(self).map_err(|error| StoreError::Write(error.into()))?;
         let write = || -> std::io::Result<()> {
             fs_err::create_dir_all(layout::records(prefix))?;
-            let unfinished = file.with_extension("new");
-            let mut new = fs_err::File::create(&unfinished)?;
-            new.write_all(text.as_bytes())?;
+            files::write_whole(&file, text)?;
             // The record marks the generation as complete, so it must be on the disk before the link.
-            new.sync_all()?;
-            fs_err::rename(&unfinished, &file)?;
             link::sync_folder(&file)
         };
         write().map_err(StoreError::Write)
@@ -129,10 +122,8 @@ impl Generation {
     /// Reads the generation in the folder at `prefix`. Returns `None` if it is unfinished.
     pub(super) fn read(prefix: PathBuf) -> Result<Option<Self>, StoreError> {
         let path = path(&prefix);
-        let text = match fs_err::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(StoreError::Read(error)),
+        let Some(text) = files::read_if_exists(&path).map_err(StoreError::Read)? else {
+            return Ok(None);
         };
         let record: GenerationRecord =
             serde_json::from_str(&text).map_err(|source| StoreError::Damaged { path, source })?;

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::files;
+
 /// The type of file at a path.
 #[derive(Debug)]
 pub(super) enum LinkState {
@@ -15,15 +17,14 @@ pub(super) enum LinkState {
 
 /// Inspects `path` itself without following a link.
 pub(super) fn inspect(path: &Path) -> std::io::Result<LinkState> {
-    match fs_err::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_symlink() => {
+    match files::if_exists(fs_err::symlink_metadata(path))? {
+        Some(metadata) if metadata.is_symlink() => {
             let target = fs_err::read_link(path)?;
             // `join` resolves a relative target against the link's folder and keeps an absolute one.
             Ok(LinkState::Link(path.parent().unwrap_or(path).join(target)))
         }
-        Ok(_) => Ok(LinkState::NotALink),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(LinkState::Nothing),
-        Err(error) => Err(error),
+        Some(_) => Ok(LinkState::NotALink),
+        None => Ok(LinkState::Nothing),
     }
 }
 
@@ -71,7 +72,7 @@ pub(super) fn replace(target: &Path, link: &Path) -> std::io::Result<()> {
 /// no other matenv process changes the link at the same time.
 #[cfg(windows)]
 pub(super) fn replace(target: &Path, link: &Path) -> std::io::Result<()> {
-    if let LinkState::Link(_) = at(link)? {
+    if let LinkState::Link(_) = inspect(link)? {
         remove(link)?;
     }
     make(target, link)

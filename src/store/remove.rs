@@ -1,16 +1,13 @@
 //! Removes environments, old generations and the remains of crashed runs.
 
-use std::{
-    io::ErrorKind,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use super::{
     EnvLock, Folder, Generation, Store, StoreError, conda_link, in_use,
     link::{self, LinkState},
     names_in, previous_log, staged,
 };
-use crate::names::EnvName;
+use crate::{files, names::EnvName};
 
 /// The paths that [`Store::remove`] removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +78,10 @@ impl Store {
         for log in [previous_log(&log), log] {
             unmark(&log);
         }
-        Ok(Removed { generations, conda_link })
+        Ok(Removed {
+            generations,
+            conda_link,
+        })
     }
 
     /// Removes the clones of a manifest's program if no environment uses them and none that would is being installed.
@@ -99,10 +99,9 @@ impl Store {
                 return Ok(());
             }
         }
-        match fs_err::remove_dir_all(self.source(manifest)) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(StoreError::Write(error)),
-            _ => Ok(()),
-        }
+        let removed = files::if_exists(fs_err::remove_dir_all(self.source(manifest)));
+        removed.map_err(StoreError::Write)?;
+        Ok(())
     }
 
     /// Removes the remains of crashed runs of `env`: unfinished and half-removed generations.
@@ -134,9 +133,7 @@ impl Store {
 
 /// Removes a marker file or a log. If that fails, the next run tries again.
 pub(super) fn unmark(file: &Path) {
-    match fs_err::remove_file(file) {
-        Ok(()) => {}
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => tracing::warn!("{error}"),
+    if let Err(error) = files::remove_if_exists(file) {
+        tracing::warn!("{error}");
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::remove::unmark;
-use crate::names::EnvName;
+use crate::{files, names::EnvName};
 
 /// The prefix of the name of a folder that is being removed.
 pub(super) const TRASH: &str = ".removed-";
@@ -126,9 +126,9 @@ pub(super) fn remove_folder(prefix: &Path) -> std::io::Result<()> {
         return fs_err::remove_file(prefix);
     }
     let trash = trash_for(prefix);
-    match fs_err::rename(prefix, &trash) {
-        Ok(()) => fs_err::remove_dir_all(&trash),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+    match files::if_exists(fs_err::rename(prefix, &trash)) {
+        Ok(Some(())) => fs_err::remove_dir_all(&trash),
+        Ok(None) => Ok(()),
         // Windows cannot rename a folder with an open file in it, but may be able to empty it.
         Err(_) => fs_err::remove_dir_all(prefix),
     }

@@ -6,7 +6,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{files::layout, names::EnvName};
+use crate::{
+    files::{self, layout},
+    names::EnvName,
+};
 
 /// The name of the file that pip and uv check.
 const MARKER: &str = "EXTERNALLY-MANAGED";
@@ -21,18 +24,17 @@ fn frozen(prefix: &Path) -> PathBuf {
     prefix.join("conda-meta").join("frozen")
 }
 
-/// Writes both files. This must come after uv and rattler are done, because they would refuse as well.
+/// Writes both files. This must come after uv and rattler are done, because they would refuse as well. A package may
+/// have the same file as a hard link into rattler's cache, so the file is replaced and not overwritten.
 pub(super) fn write(prefix: &Path, env: &EnvName) -> std::io::Result<()> {
     let message = message(env);
     if let Some(marker) = marker(prefix) {
         // Continuation lines of a value are indented.
         let text = format!("[externally-managed]\nError={}\n", message.join("\n "));
-        write_atomically(&marker, &text)?;
+        files::write_whole(&marker, text)?;
     }
-    write_atomically(
-        &frozen(prefix),
-        &serde_json::json!({ "message": message.join("\n") }).to_string(),
-    )
+    let frozen_message = serde_json::json!({ "message": message.join("\n") });
+    files::write_whole(&frozen(prefix), frozen_message.to_string())
 }
 
 /// Returns the message: what is wrong and what to run instead. It has no characters that are special in an ini file.
@@ -43,13 +45,6 @@ fn message(env: &EnvName) -> [String; 4] {
         format!("matenv add {env} PKG"),
         format!("matenv install {env}"),
     ]
-}
-
-/// Writes a file and renames it into place: a file of a package may be a hard link into rattler's cache.
-fn write_atomically(path: &Path, text: &str) -> std::io::Result<()> {
-    let unfinished = path.with_added_extension("new");
-    fs_err::write(&unfinished, text)?;
-    fs_err::rename(unfinished, path)
 }
 
 #[cfg(test)]

@@ -258,7 +258,9 @@ fn an_environment_from_a_frozen_stale_lock_is_installed_again() {
     lab.run(&["lock"]).exits(0);
     lab.run(&["add", "demo", "demo-lib<2"]).exits(0);
     lab.change("matenv.toml", |text| text.replace("demo-lib<2", "demo-more"));
-    lab.install(&["--frozen"]).exits(0).says("using the versions in matenv.lock: demo-cpu");
+    lab.install(&["--frozen"])
+        .exits(0)
+        .says("using the versions in matenv.lock: demo-cpu");
     lab.install(&["--frozen"]).exits(0).says("nothing to do");
     let more = Lab {
         index: Index::serve(

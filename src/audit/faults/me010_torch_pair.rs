@@ -6,8 +6,6 @@
 //!
 //! Remedy: run `matenv repair ENV`. It installs both again from the source in the lock.
 
-use pep508_rs::VersionOrUrl;
-
 use super::capped;
 use crate::{
     audit::{
@@ -15,6 +13,7 @@ use crate::{
         installers::{Installers, then, torch_index, without_local},
     },
     finding::{Code, Finding, Scope, Severity},
+    names::requirement::allows,
     profile::stack::{Stacks, TorchRow},
 };
 
@@ -24,10 +23,7 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
     };
     // torchvision's own metadata pins the torch that it was built against.
     let pinned = vision.requires.iter().find(|needs| needs.name.as_ref() == "torch");
-    let pin_holds = pinned.is_none_or(|needs| match &needs.version_or_url {
-        Some(VersionOrUrl::VersionSpecifier(specifiers)) => specifiers.contains(&torch.version),
-        _ => true,
-    });
+    let pin_holds = pinned.is_none_or(|needs| allows(needs, &torch.version));
     // Symbols show what versions do not: another C++ ABI, or a local build.
     let lacking = inventory.missing_torch_symbols.as_ref();
     if torch.version.local() == vision.version.local() && pin_holds && lacking.is_none() {

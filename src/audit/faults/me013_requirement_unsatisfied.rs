@@ -6,12 +6,11 @@
 //! Remedy: run `matenv repair ENV`. To keep another version, add it in the lab's folder:
 //! `matenv add ENV "numpy<2"`.
 
-use pep508_rs::VersionOrUrl;
-
 use super::{capped, me025_cuda_packages_disagree::is_nccl};
 use crate::{
     audit::{Distribution, Inventory, Substitute, installers},
     finding::{Code, Finding, Scope, Severity},
+    names::requirement::allows,
 };
 
 pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
@@ -28,14 +27,12 @@ pub(super) fn detect(inventory: &Inventory) -> Vec<Finding> {
             }
             let wanted = format!("{} {} needs {needs}", distribution.name, distribution.version);
             let there = find_provider(inventory, needs.name.as_ref());
-            let line = match (there, &needs.version_or_url) {
-                (None, _) => format!("{wanted}, which is missing"),
-                (Some(there), Some(VersionOrUrl::VersionSpecifier(specifiers)))
-                    if !specifiers.contains(&there.version) =>
-                {
+            let line = match there {
+                None => format!("{wanted}, which is missing"),
+                Some(there) if !allows(needs, &there.version) => {
                     format!("{wanted}, but {} is installed", there.version)
                 }
-                (Some(_), _) => continue,
+                Some(_) => continue,
             };
             unsatisfied.push(line);
             let mut asked = installers::wanted(needs);

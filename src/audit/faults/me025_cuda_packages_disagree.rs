@@ -7,8 +7,6 @@
 //!
 //! Remedy: run `matenv repair ENV`.
 
-use pep508_rs::VersionOrUrl;
-
 use crate::{
     audit::{
         Distribution, Inventory, Owner,
@@ -16,7 +14,7 @@ use crate::{
     },
     finding::{Code, Finding, Scope, Severity},
     lock::{Fault, WheelConflict, WheelRef, conflicts, cuda_major},
-    names::ProfileName,
+    names::{ProfileName, requirement::allows},
     profile::stack::Stacks,
 };
 
@@ -143,10 +141,7 @@ fn other_nccl(inventory: &Inventory) -> Option<WheelConflict> {
     let torch = inventory.get("torch")?;
     let pin = torch.requires.iter().find(|needs| is_nccl(needs.name.as_ref()))?;
     let there = inventory.get(pin.name.as_ref())?;
-    let Some(VersionOrUrl::VersionSpecifier(specifiers)) = &pin.version_or_url else {
-        return None;
-    };
-    (!specifiers.contains(&there.version)).then(|| WheelConflict {
+    (!allows(pin, &there.version)).then(|| WheelConflict {
         fault: Fault::OtherNccl,
         first: party(torch),
         second: party(there),

@@ -8,13 +8,13 @@ use std::{
     path::Path,
 };
 
-use pep508_rs::{MarkerTree, Requirement, VerbatimUrl};
+use pep508_rs::MarkerTree;
 
 use crate::{
     audit::{Distribution, Inventory, Owner},
     context::sources::{SourceName, Sources},
     files::layout,
-    names::Backend,
+    names::{Backend, requirement::Requirement},
     process::posix_quoted,
 };
 
@@ -255,7 +255,7 @@ pub(crate) fn without_local(version: &str) -> &str {
 }
 
 /// Returns a requirement without its markers, which are already satisfied here.
-pub(crate) fn wanted(requirement: &Requirement<VerbatimUrl>) -> String {
+pub(crate) fn wanted(requirement: &Requirement) -> String {
     let mut bare = requirement.clone();
     bare.marker = MarkerTree::TRUE;
     bare.to_string()

@@ -27,7 +27,10 @@ pub(super) struct Row {
     kind: String,
     pub(super) url: Option<String>,
     #[serde(default)]
-    #[expect(dead_code, reason = "read by people: the hosts of the files, which need a mirror of their own")]
+    #[expect(
+        dead_code,
+        reason = "read by people: the hosts of the files, which need a mirror of their own"
+    )]
     files: Vec<String>,
     #[expect(dead_code, reason = "read by people")]
     because: String,

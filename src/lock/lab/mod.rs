@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::{Lock, LockError, LockedPypi, LockedWheel, file};
 use crate::{
     context::sources::SourceName,
+    files,
     finding::Finding,
     manifest::lab::LAB_LOCK,
     names::{Backend, EnvName, ProfileName},
@@ -147,16 +148,14 @@ impl LabLock {
     pub(crate) fn read(root: &Path) -> Result<Option<Self>, LockError> {
         let path = root.join(LAB_LOCK);
         let sidecar = root.join(LAB_SIDECAR);
-        let text = |path: &Path| match fs_err::read_to_string(path) {
-            Ok(text) => Ok(Some(text)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) if matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::IsADirectory) => {
-                Err(LockError::Damaged {
+        let text = |path: &Path| {
+            files::read_if_exists(path).map_err(|error| match error.kind() {
+                ErrorKind::InvalidData | ErrorKind::IsADirectory => LockError::Damaged {
                     path: path.to_owned(),
                     because: error.to_string(),
-                })
-            }
-            Err(error) => Err(LockError::Io(error)),
+                },
+                _ => LockError::Io(error),
+            })
         };
         let lost = |path: &Path| LockError::Damaged {
             path: path.to_owned(),
@@ -170,7 +169,7 @@ impl LabLock {
         }
     }
 
-    /// Writes the lock into a lab's folder, each file atomically. Returns `false` if both were up to date.
+    /// Writes the lock into a lab's folder, each file whole. Returns `false` if both were up to date.
     pub(crate) fn write(&self, root: &Path) -> Result<bool, LockError> {
         let text = self.text()?;
         let mut changed = false;
@@ -179,13 +178,13 @@ impl LabLock {
             if fs_err::read_to_string(&path).is_ok_and(|there| there == *text) {
                 continue;
             }
-            let mut new = tempfile::NamedTempFile::new_in(root).map_err(|source| LockError::Folder {
-                folder: root.to_owned(),
-                source,
+            files::write_whole(&path, text).map_err(|source| match source.kind() {
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded => LockError::Io(source),
+                _ => LockError::Folder {
+                    folder: root.to_owned(),
+                    source,
+                },
             })?;
-            std::io::Write::write_all(&mut new, text.as_bytes()).map_err(LockError::Io)?;
-            readable(&new).map_err(LockError::Io)?;
-            new.persist(&path).map_err(|error| LockError::Io(error.error))?;
             changed = true;
         }
         Ok(changed)
@@ -367,18 +366,6 @@ fn hashes(records: &[RepoDataRecord]) -> BTreeMap<String, String> {
         .iter()
         .map(|record| (record.url.to_string(), hash(record)))
         .collect()
-}
-
-/// Makes a new file readable by all users. By default only the owner may read a temporary file.
-fn readable(file: &tempfile::NamedTempFile) -> std::io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        fs_err::set_permissions(file.path(), std::fs::Permissions::from_mode(0o644))?;
-    }
-    #[cfg(not(unix))]
-    let _ = file;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -2,13 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use pep508_rs::{Requirement, VerbatimUrl};
 use rattler_digest::{Sha256, compute_bytes_digest};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::CheckoutError;
-use crate::{manifest::SourceTree, names::ProfileName};
+use crate::{
+    files,
+    manifest::SourceTree,
+    names::{ProfileName, requirement},
+};
 
 /// How a program's source is installed and started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -43,10 +46,9 @@ pub(super) fn read_tree(
         package: declared.package.clone(),
         because,
     };
-    let pyproject = match fs_err::read_to_string(folder.join("pyproject.toml")) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        read => read.map_err(CheckoutError::Io)?,
-    };
+    let pyproject = files::read_if_exists(&folder.join("pyproject.toml"))
+        .map_err(CheckoutError::Io)?
+        .unwrap_or_default();
     let name = project_name(&pyproject);
     if name.as_ref() == Some(&declared.package) {
         return Ok(Kind::Project {
@@ -89,8 +91,7 @@ pub(super) fn read_tree(
 
 fn project_name(pyproject: &str) -> Option<String> {
     let table: toml::Table = toml::from_str(pyproject).ok()?;
-    let name: pep508_rs::PackageName = table.get("project")?.get("name")?.as_str()?.parse().ok()?;
-    Some(name.to_string())
+    requirement::normalized(table.get("project")?.get("name")?.as_str()?)
 }
 
 /// Reads the requirements of a file, and of the files that it includes with `-r`, as pip does. Indexes and other
@@ -119,10 +120,8 @@ fn read(path: &Path, into: &mut Vec<String>, left_out: &mut Vec<String>, depth: 
         } else if line.starts_with('-') {
             left_out.push(format!("{}: `{line}` is ignored", path.display()));
         } else {
-            let parsed: Requirement<VerbatimUrl> = line
-                .parse()
-                .map_err(|error: pep508_rs::Pep508Error<VerbatimUrl>| invalid(error.message.to_string()))?;
-            if matches!(parsed.version_or_url, Some(pep508_rs::VersionOrUrl::Url(_))) {
+            let parsed = requirement::parse(line).map_err(invalid)?;
+            if requirement::has_url(&parsed) {
                 return Err(invalid(format!(
                     "`{}` comes from a URL, which has no hash",
                     parsed.name

@@ -8,7 +8,6 @@ use std::{
 };
 
 use pep440_rs::{Version, VersionSpecifiers};
-use pep508_rs::{Requirement, VerbatimUrl};
 use rattler_conda_types::{MatchSpec, ParseMatchSpecOptions};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -284,11 +283,7 @@ impl Pypi {
                 "`pypi.requirement` must not have extras: list them by profile in `extras`",
             ));
         }
-        if parsed
-            .version_or_url
-            .as_ref()
-            .is_some_and(|given| matches!(given, pep508_rs::VersionOrUrl::Url(_)))
-        {
+        if requirement::has_url(&parsed) {
             return Err(file.error(Some(span), "`pypi.requirement` must not be a URL: set `source`"));
         }
         if !self.profiles.is_empty()
@@ -335,10 +330,8 @@ impl Build {
 
 impl Tree {
     fn checked(self, pypi: &[Wanted], file: &TomlFile) -> Result<SourceTree, TomlError> {
-        let asked = |wanted: &Wanted| {
-            Requirement::<VerbatimUrl>::from_str(&wanted.requirement)
-                .is_ok_and(|requirement| requirement.name.to_string() == *self.package.get_ref())
-        };
+        let asked =
+            |wanted: &Wanted| requirement::package_of(&wanted.requirement).as_ref() == Some(self.package.get_ref());
         if !pypi.iter().any(asked) {
             return Err(file.error(
                 Some(self.package.span()),
@@ -374,7 +367,7 @@ fn parse_requirement(
     text: &Spanned<String>,
     key: &str,
     file: &TomlFile,
-) -> Result<Requirement<VerbatimUrl>, TomlError> {
+) -> Result<requirement::Requirement, TomlError> {
     requirement::parse(text.get_ref()).map_err(|fault| {
         file.error(
             Some(text.span()),

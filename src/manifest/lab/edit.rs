@@ -1,13 +1,11 @@
 //! Adds packages to a lab's file and removes them. Comments and formatting are kept.
 
-use std::io::Write as _;
-
 use serde::Serialize;
 use toml_edit::{Array, DocumentMut, Item, Table, Value};
 
 use super::{LAB_LOCK, Lab, LabError, array};
 use crate::{
-    files::toml_file::TomlFile,
+    files::{self, toml_file::TomlFile},
     manifest::{Manifests, lab::format},
     names::{
         EnvName, closest,
@@ -188,14 +186,9 @@ fn with_line_ends(text: String, old: &str) -> String {
     }
 }
 
-/// Replaces the content of the file atomically.
+/// Replaces the content of the file.
 fn write(file: &TomlFile, text: &str) -> std::io::Result<()> {
     // Replace the target of a symbolic link, not the link.
     let path = fs_err::canonicalize(&file.path)?;
-    let folder = path.parent().unwrap_or(&path);
-    let mut new = tempfile::NamedTempFile::new_in(folder)?;
-    new.write_all(text.as_bytes())?;
-    new.as_file().set_permissions(fs_err::metadata(&path)?.permissions())?;
-    new.as_file().sync_all()?;
-    new.persist(&path).map(|_| ()).map_err(|error| error.error)
+    files::write_whole(&path, text)
 }

@@ -6,7 +6,6 @@ use std::{
     path::Path,
 };
 
-use pep508_rs::{Requirement, VerbatimUrl, VersionOrUrl};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 use toml::Spanned;
@@ -15,7 +14,10 @@ use super::{LabEnvironment, LabPlatform};
 use crate::{
     context::sources::Mirror,
     files::toml_file::{TomlError, TomlFile},
-    names::{Backend, EnvName, ProfileName, closest, requirement},
+    names::{
+        Backend, EnvName, ProfileName, closest,
+        requirement::{self, Requirement, has_url},
+    },
     profile::{CudaVersion, Platforms, stack::Backends},
 };
 
@@ -207,12 +209,12 @@ impl Environment {
 }
 
 /// Parses a package from PyPI. The error message is written to follow the given text.
-pub(super) fn package(text: &str) -> Result<Requirement<VerbatimUrl>, String> {
+pub(super) fn package(text: &str) -> Result<Requirement, String> {
     let parsed = requirement::parse(text).map_err(|fault| format!("is not a valid PEP 508 requirement: {fault}"))?;
-    match parsed.version_or_url {
-        Some(VersionOrUrl::Url(_)) => Err("contains a URL: packages must come from PyPI or a mirror of it".to_owned()),
-        _ => Ok(parsed),
+    if has_url(&parsed) {
+        return Err("contains a URL: packages must come from PyPI or a mirror of it".to_owned());
     }
+    Ok(parsed)
 }
 
 fn platforms(rows: Option<Spanned<Vec<Spanned<Platform>>>>, file: &TomlFile) -> Result<Vec<LabPlatform>, TomlError> {

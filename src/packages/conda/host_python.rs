@@ -19,6 +19,7 @@ use super::{
 use crate::{
     context::{Context, interpreters::Answer},
     manifest::PythonRange,
+    names::requirement::{self, name_of},
 };
 
 /// Packages that have the same name on conda channels and on wheel indexes.
@@ -144,12 +145,9 @@ fn interpreter(answer: &Answer) -> PathBuf {
 /// Returns the wheel that can replace a conda package, given as a match spec, as a PEP 508 requirement.
 #[must_use]
 pub fn as_wheel(spec: &str) -> Option<String> {
-    let name_ends = spec
-        .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')))
-        .unwrap_or(spec.len());
-    let (name, version) = spec.split_at(name_ends);
-    let requirement = format!("{name}{}", version.trim());
-    let is_valid = requirement.parse::<pep508_rs::Requirement>().is_ok();
+    let name = name_of(spec);
+    let requirement = format!("{name}{}", spec[name.len()..].trim());
+    let is_valid = requirement::parse(&requirement).is_ok();
     (AS_WHEELS.contains(&name) && is_valid).then_some(requirement)
 }
 

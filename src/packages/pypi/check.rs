@@ -1,18 +1,12 @@
 //! Checks uv's result against the plan: extras, bounds, and the index and the build of torch.
 
-use std::str::FromStr;
-
-use pep508_rs::{Requirement, VersionOrUrl};
-
 use super::PypiError;
-use crate::{context::sources::SourceName, lock::LockedWheel, plan::Plan};
-
-/// Returns the normalized name in a PEP 508 requirement.
-pub(super) fn name_of(requirement: &str) -> Option<String> {
-    Requirement::<pep508_rs::VerbatimUrl>::from_str(requirement)
-        .ok()
-        .map(|parsed| parsed.name.to_string())
-}
+use crate::{
+    context::sources::SourceName,
+    lock::LockedWheel,
+    names::requirement::{self, allows_text, package_of},
+    plan::Plan,
+};
 
 /// Checks the resolved wheels against the plan; `warnings` is uv's standard error.
 pub(super) fn check(plan: &Plan, wheels: &[LockedWheel], warnings: &str) -> Result<(), PypiError> {
@@ -48,7 +42,7 @@ fn bounds(plan: &Plan, wheels: &[LockedWheel]) -> Result<(), PypiError> {
     let asked = plan.requirements.iter().map(|wanted| (wanted, true));
     let bounds = plan.bounds.iter().map(|bound| (bound, false));
     for (wanted, must_be_there) in asked.chain(bounds) {
-        let Ok(requirement) = Requirement::<pep508_rs::VerbatimUrl>::from_str(&wanted.requirement) else {
+        let Ok(requirement) = requirement::parse(&wanted.requirement) else {
             continue;
         };
         let name = requirement.name.to_string();
@@ -65,11 +59,7 @@ fn bounds(plan: &Plan, wheels: &[LockedWheel]) -> Result<(), PypiError> {
             }
             continue;
         };
-        let Some(VersionOrUrl::VersionSpecifier(specifiers)) = &requirement.version_or_url else {
-            continue;
-        };
-        let holds = pep440_rs::Version::from_str(&wheel.version).is_ok_and(|version| specifiers.contains(&version));
-        if !holds {
+        if !allows_text(&requirement, &wheel.version) {
             return Err(PypiError::FloorUndercut {
                 requirement: wanted.requirement.clone(),
                 version: wheel.version.clone(),
@@ -86,7 +76,8 @@ fn torch_builds(plan: &Plan, wheels: &[LockedWheel]) -> Result<(), PypiError> {
         .iter()
         .filter(|wanted| wanted.source == SourceName::Torch)
     {
-        let Some(wheel) = name_of(&wanted.requirement).and_then(|name| wheels.iter().find(|wheel| wheel.name == name))
+        let Some(wheel) =
+            package_of(&wanted.requirement).and_then(|name| wheels.iter().find(|wheel| wheel.name == name))
         else {
             continue;
         };

@@ -1,7 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use super::check::name_of;
-use crate::{context::sources::SourceName, lock::WheelConflict, plan::Plan};
+use crate::{context::sources::SourceName, lock::WheelConflict, names::requirement::package_of, plan::Plan};
 
 /// An error while resolving or installing wheels.
 #[derive(Debug, thiserror::Error)]
@@ -174,7 +173,7 @@ impl PypiError {
             let asked = plan
                 .requirements
                 .iter()
-                .find(|wanted| subject.is_some() && name_of(&wanted.requirement) == subject);
+                .find(|wanted| subject.is_some() && package_of(&wanted.requirement) == subject);
             // A package that the plan does not name comes from PyPI: the other indexes serve only named packages.
             *source_name = asked.map_or(SourceName::Pypi, |wanted| wanted.source);
         }

@@ -3,9 +3,10 @@
 
 use url::Url;
 
-use super::{PypiError, check::name_of, project::Project};
+use super::{PypiError, project::Project};
 use crate::{
     context::{Context, sources::SourceName},
+    names::requirement::package_of,
     net::NotAnswering,
     plan::Plan,
 };
@@ -26,7 +27,7 @@ pub(super) async fn with_mirrors(
     let mut differ = false;
     let mut failed = Vec::new();
     let of_index = plan.requirements.iter().filter(|wanted| wanted.source == name);
-    for package in of_index.filter_map(|wanted| name_of(&wanted.requirement)) {
+    for package in of_index.filter_map(|wanted| package_of(&wanted.requirement)) {
         let url = format!("{}/{package}/", index.as_str().trim_end_matches('/'));
         match ctx.client.text(&url).await {
             Ok(text) => {

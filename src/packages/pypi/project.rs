@@ -7,6 +7,7 @@ use url::Url;
 
 use crate::{
     context::sources::{Index, SourceName},
+    names::requirement::{normalized, package_of},
     plan::Plan,
 };
 
@@ -97,7 +98,7 @@ pub(super) fn pyproject(
     let mut sources = toml::Table::new();
     for wanted in &plan.requirements {
         let is_explicit = explicit.iter().any(|(name, _)| *name == wanted.source);
-        if let (true, Some(package)) = (is_explicit, super::check::name_of(&wanted.requirement)) {
+        if let (true, Some(package)) = (is_explicit, package_of(&wanted.requirement)) {
             let mut source = toml::Table::new();
             source.insert("index".to_owned(), wanted.source.as_str().into());
             sources.insert(package, source.into());
@@ -154,8 +155,7 @@ pub(super) fn constraints(site_packages: &Path) -> Vec<(String, String)> {
         .filter_map(|entry| {
             let name = entry.ok()?.file_name().into_string().ok()?;
             let (package, version) = name.strip_suffix(".dist-info")?.split_once('-')?;
-            let package: pep508_rs::PackageName = package.parse().ok()?;
-            Some((package.to_string(), version.to_owned()))
+            Some((normalized(package)?, version.to_owned()))
         })
         .collect();
     found.sort();

@@ -21,6 +21,7 @@ use crate::{
     files::layout,
     hardware::target::Target,
     lock::{LockedPypi, LockedWheel, first_conflict},
+    names::requirement::package_of,
     net::NotAnswering,
     plan::Plan,
 };
@@ -236,7 +237,7 @@ fn located(ctx: &Context, plan: &Plan, mut wheel: LockedWheel, explicit: &[(Sour
     let named = plan
         .requirements
         .iter()
-        .find(|wanted| check::name_of(&wanted.requirement).as_deref() == Some(wheel.name.as_str()))
+        .find(|wanted| package_of(&wanted.requirement).as_deref() == Some(wheel.name.as_str()))
         .and_then(|wanted| explicit.iter().find(|(name, _)| *name == wanted.source));
     match named {
         Some((name, _)) => {

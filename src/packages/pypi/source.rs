@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{PypiError, Uv, compile::hashed, environment, project::Project, watch::run_and_report};
 use crate::{
     context::{Context, event::Stage},
-    files::layout,
+    files::{self, layout},
     lock::LockedPypi,
     manifest::checkout::{Checkout, Kind},
     process::{Job, posix_quoted},
@@ -65,7 +65,8 @@ fn install_scripts(prefix: &Path, checkout: &Checkout, script: &Path, command: &
     let site_packages = layout::site_packages_of(prefix)
         .ok_or_else(|| std::io::Error::other(format!("{} contains no Python", prefix.display())))?;
     let line = format!("{}\n", folder.display());
-    fs_err::write(site_packages.join(format!("{}.pth", checkout.package)), line)?;
+    // A wheel may have linked these files from the cache, so they are replaced and not overwritten.
+    files::write_whole(&site_packages.join(format!("{}.pth", checkout.package)), line)?;
     let script = folder.join(script);
     if cfg!(windows) {
         let text = format!(
@@ -73,7 +74,7 @@ fn install_scripts(prefix: &Path, checkout: &Checkout, script: &Path, command: &
             layout::python(prefix).display(),
             script.display()
         );
-        return fs_err::write(prefix.join("Scripts").join(format!("{command}.cmd")), text);
+        return files::write_whole(&prefix.join("Scripts").join(format!("{command}.cmd")), text);
     }
     let quoted = |path: &Path| posix_quoted(&path.to_string_lossy());
     let text = format!(
@@ -81,18 +82,5 @@ fn install_scripts(prefix: &Path, checkout: &Checkout, script: &Path, command: &
         quoted(&layout::python(prefix)),
         quoted(&script)
     );
-    let program = prefix.join("bin").join(command);
-    // A file that a wheel linked there shares its content with the cache, so remove it instead of overwriting it.
-    if let Err(error) = fs_err::remove_file(&program)
-        && error.kind() != std::io::ErrorKind::NotFound
-    {
-        return Err(error);
-    }
-    fs_err::write(&program, text)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        fs_err::set_permissions(&program, std::fs::Permissions::from_mode(0o755))?;
-    }
-    Ok(())
+    files::write_program(&prefix.join("bin").join(command), text)
 }

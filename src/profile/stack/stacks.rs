@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::{
     context::sources::SourceName,
-    names::ProfileName,
+    names::{ProfileName, requirement::name_of},
     profile::{ComputeCapability, CudaVersion},
 };
 
@@ -247,13 +247,14 @@ impl Bound {
     /// Returns the package name without extras.
     #[must_use]
     pub fn name(&self) -> &str {
-        self.package.split('[').next().unwrap_or(&self.package)
+        name_of(&self.package)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::names::requirement::package_of;
 
     #[test]
     fn every_row_names_its_source() {
@@ -270,11 +271,7 @@ mod tests {
         let cuda = "13.0".parse().expect("a CUDA version");
         for row in &Stacks::table().bound {
             let requirement = format!("{}{}", row.package, row.versions_for(cuda));
-            let parsed = requirement.parse::<pep508_rs::Requirement<pep508_rs::VerbatimUrl>>();
-            assert_eq!(
-                parsed.map(|parsed| parsed.name.to_string()).as_deref().ok(),
-                Some(row.name())
-            );
+            assert_eq!(package_of(&requirement).as_deref(), Some(row.name()));
         }
     }
 

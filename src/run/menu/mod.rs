@@ -10,12 +10,12 @@ mod windows;
 
 use std::{
     collections::BTreeMap,
-    io::ErrorKind,
     path::{Path, PathBuf},
 };
 
 use crate::{
     context::{Context, settings::Settings},
+    files,
     manifest::Manifest,
     names::EnvName,
 };
@@ -182,10 +182,8 @@ impl Menu {
     pub(crate) fn remove(&self, env: &EnvName) -> Result<Vec<PathBuf>, MenuError> {
         let mut removed = Vec::new();
         for path in self.paths(env) {
-            match fs_err::remove_file(&path) {
-                Ok(()) => removed.push(path),
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(error) => return Err(MenuError::Remove(error)),
+            if files::remove_if_exists(&path).map_err(MenuError::Remove)? {
+                removed.push(path);
             }
         }
         for folder in self.folders(env) {
@@ -234,13 +232,11 @@ impl MenuFile {
         if let Some(folder) = self.path.parent() {
             fs_err::create_dir_all(folder)?;
         }
-        fs_err::write(&self.path, &self.bytes)?;
-        #[cfg(unix)]
         if self.executable {
-            use std::os::unix::fs::PermissionsExt;
-            fs_err::set_permissions(&self.path, std::fs::Permissions::from_mode(0o755))?;
+            files::write_program(&self.path, &self.bytes)
+        } else {
+            files::write_whole(&self.path, &self.bytes)
         }
-        Ok(())
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
     Change,
     listing::{Entry, Kind, modified},
 };
-use crate::files::layout;
+use crate::files::{self, layout};
 
 const FILE: &str = "fingerprint.json";
 
@@ -72,17 +72,13 @@ impl Fingerprint {
         }))
     }
 
-    /// Writes the fingerprint into the prefix atomically.
+    /// Writes the fingerprint into the prefix.
     ///
     /// # Errors
     /// It cannot be written.
     pub fn write(&self, prefix: &Path) -> std::io::Result<()> {
-        let file = path(prefix);
-        let folder = layout::records(prefix);
-        fs_err::create_dir_all(&folder)?;
-        let unfinished = folder.join(".fingerprint.json.new");
-        fs_err::write(&unfinished, serde_json::to_string(self)?)?;
-        fs_err::rename(unfinished, file)
+        fs_err::create_dir_all(layout::records(prefix))?;
+        files::write_whole(&path(prefix), serde_json::to_string(self)?)
     }
 
     /// Reads the fingerprint from the prefix; `None` if it is missing or damaged. Old environments have none.

@@ -3,11 +3,11 @@
 use std::{
     collections::BTreeMap,
     fs::Metadata,
-    io::ErrorKind,
     path::{Path, PathBuf},
-    str::FromStr as _,
     time::{SystemTime, UNIX_EPOCH},
 };
+
+use crate::{files, names::requirement::normalized};
 
 /// One entry of a folder that lists installed packages.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,13 +36,7 @@ impl Kind {
     /// missing folder has no entries.
     pub(super) fn list(self, folder: &Path) -> std::io::Result<BTreeMap<String, Vec<Entry>>> {
         let mut found: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
-        let entries = match fs_err::read_dir(folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(found),
-            Err(error) => return Err(error),
-        };
-        for entry in entries {
-            let entry = entry?;
+        for entry in files::entries(folder)? {
             let Some(parsed) = entry.file_name().to_str().and_then(|name| self.parse(name)) else {
                 continue;
             };
@@ -71,8 +65,7 @@ impl Kind {
                 let (name, rest) = stem.split_once('-')?;
                 // Old distributions name their Python version: `name-1.0-py3.13.egg-info`.
                 let version = rest.split_once("-py").map_or(rest, |(version, _)| version);
-                let name = pep508_rs::PackageName::from_str(name).ok()?;
-                Some((name.to_string(), version.to_owned(), None))
+                Some((normalized(name)?, version.to_owned(), None))
             }
             Self::Conda => {
                 let mut parts = entry.strip_suffix(".json")?.rsplitn(3, '-');

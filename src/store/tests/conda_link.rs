@@ -204,7 +204,10 @@ fn a_name_that_conda_finds_in_another_folder_is_reported() {
             panic!("the environment in {folder} was not seen");
         };
         assert!(finding.evidence[0].contains(folder), "{finding:?}");
-        assert!(fs_err::symlink_metadata(&link_path).is_err(), "a second one was registered");
+        assert!(
+            fs_err::symlink_metadata(&link_path).is_err(),
+            "a second one was registered"
+        );
         forget(&other);
     }
 
