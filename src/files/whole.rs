@@ -175,7 +175,8 @@ mod tests {
         write_whole(&file, &texts[0]).expect("written");
         std::thread::scope(|scope| {
             for text in &texts {
-                scope.spawn(|| (0..20).for_each(|_| write_whole(&file, text).expect("written")));
+                let file = &file;
+                scope.spawn(move || (0..20).for_each(|_| write_whole(file, text).expect("written")));
             }
             for _ in 0..50 {
                 let read = fs_err::read_to_string(&file).expect("read");

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::support::{File, Gpu, Index, Options, Sdist, TORCH, Wheel, assert_error, toolkit};
+use crate::support::{File, Gpu, Index, Options, Sdist, TORCH, Wheel, toolkit};
 
 const H100: &str = "h100-driver-580";
 

@@ -102,7 +102,7 @@ fn nothing_that_is_not_ours_is_touched() {
             remove_conda_link(&settings.home, &settings.user_home, &env()).expect("looked"),
             None
         );
-        assert_eq!(store.remove(&env(), false).expect("removed").link_path, None);
+        assert_eq!(store.remove(&env(), false).expect("removed").conda_link, None);
         assert_eq!(
             format!("{:?}", super::link::inspect(&link_path)),
             before,
@@ -177,7 +177,7 @@ fn a_link_to_a_home_that_was_moved_is_replaced() {
     super::link::remove(&link_path).expect("removed");
     super::link::make(&old, &link_path).expect("linked");
     assert_eq!(
-        store.remove(&env(), false).expect("removed").link_path,
+        store.remove(&env(), false).expect("removed").conda_link,
         None,
         "what leads elsewhere stays"
     );
