@@ -8,6 +8,7 @@ use crate::{
         Context,
         event::Events,
         settings::{GlobalOptions, Settings},
+        skip::skip,
     },
     files::layout,
     manifest::Manifests,
@@ -77,7 +78,7 @@ fn shared_channel() -> Option<PathBuf> {
     if channel.is_dir() {
         return fs_err::canonicalize(channel).ok();
     }
-    println!("SKIPPED: ../shared/channel is missing");
+    skip("../shared/channel is missing");
     None
 }
 
