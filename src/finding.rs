@@ -95,6 +95,25 @@ impl Finding {
         self.code == other.code && (self.message == other.message || names_its_library())
     }
 
+    /// Renders the finding as text for snapshots in tests.
+    #[cfg(test)]
+    pub(crate) fn render(&self) -> String {
+        let severity = match self.severity {
+            Severity::Info => "info",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        };
+        let head = format!("[{severity}] {} {}", self.code, self.message);
+        let evidence = self.evidence.iter().map(|line| format!("  {line}"));
+        let remedy = self.remedy.iter().map(|remedy| format!("  do: {remedy}"));
+        [head]
+            .into_iter()
+            .chain(evidence)
+            .chain(remedy)
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
     /// Returns whether the finding is an error, which makes the environment faulty.
     #[must_use]
     pub fn blocks(&self) -> bool {
@@ -232,7 +251,34 @@ impl fmt::Display for Code {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+
+    /// Adds the text of all files in a folder.
+    fn read_all(folder: &Path, text: &mut String) {
+        for entry in fs_err::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                read_all(&path, text);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                text.push_str(&fs_err::read_to_string(&path).expect("text"));
+            }
+        }
+    }
+
+    /// The snapshots show what users read, so that a changed message is noticed.
+    #[test]
+    fn each_code_is_rendered_in_a_snapshot() {
+        let mut sources = String::new();
+        read_all(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut sources);
+        let rendered = |code: &Code| {
+            let mut severities = ["info", "warning", "error"].iter();
+            severities.any(|severity| sources.contains(&format!("[{severity}] {code} ")))
+        };
+        let missing: Vec<_> = Code::ALL.iter().filter(|code| !rendered(code)).collect();
+        assert!(missing.is_empty(), "no snapshot: {missing:?}");
+    }
 
     #[test]
     fn no_code_is_lost_or_reused() {

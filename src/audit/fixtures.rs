@@ -1,14 +1,15 @@
 //! Fixtures: prefixes with wheels that are unpacked like an installer does. No code in them runs.
 
-use std::{
-    fmt::Write as _,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use rattler_digest::{Sha256, compute_bytes_digest};
 
 use super::{Depth, Installed, Inventory, Subject};
+use crate::{
+    files::layout,
+    finding::Finding,
+    packages::pypi::{fixtures, record_row},
+};
 
 /// `site-packages`, relative to the prefix.
 pub(crate) const SITE: &str = if cfg!(windows) {
@@ -62,21 +63,21 @@ impl Prefix {
     /// Installs a wheel with extra METADATA lines and a tag.
     pub(crate) fn wheel_that(&self, name: &str, version: &str, metadata: &str, tag: &str, files: &[(&str, &[u8])]) {
         let info = format!("{name}-{version}.dist-info");
-        let metadata = format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{metadata}");
-        let wheel = format!("Wheel-Version: 1.0\nTag: {tag}\n");
         let own = [
-            (format!("{info}/METADATA"), metadata.into_bytes()),
-            (format!("{info}/WHEEL"), wheel.into_bytes()),
+            (
+                format!("{info}/METADATA"),
+                fixtures::metadata(name, version, metadata).into_bytes(),
+            ),
+            (format!("{info}/WHEEL"), fixtures::wheel(tag).into_bytes()),
             (format!("{info}/INSTALLER"), b"uv\n".to_vec()),
         ];
         let files = files.iter().map(|(path, bytes)| ((*path).to_owned(), bytes.to_vec()));
-        let mut record = String::new();
-        for (path, bytes) in files.chain(own) {
-            let hash = URL_SAFE_NO_PAD.encode(compute_bytes_digest::<Sha256>(&bytes));
-            let _ = writeln!(record, "{path},sha256={hash},{}", bytes.len());
+        let files: Vec<_> = files.chain(own).collect();
+        let rows = files.iter().map(|(path, bytes)| record_row(path, bytes));
+        let record: String = rows.chain([format!("{info}/RECORD,,\n")]).collect();
+        for (path, bytes) in files {
             self.write(&format!("{SITE}/{path}"), bytes);
         }
-        let _ = writeln!(record, "{info}/RECORD,,");
         self.write(&format!("{SITE}/{info}/RECORD"), record);
     }
 
@@ -102,6 +103,14 @@ impl Prefix {
             "channel": "https://channel.example.org/", "paths_data": { "paths_version": 1, "paths": paths },
         });
         self.write(&format!("conda-meta/{name}-{version}-0.json"), record.to_string());
+    }
+
+    /// Renders a finding without the paths of this prefix, for snapshots.
+    pub(crate) fn render(&self, finding: &Finding) -> String {
+        let text = finding.render();
+        let text = text.replace(&layout::python(self.path()).display().to_string(), "[PYTHON]");
+        text.replace(&self.path().display().to_string(), "[PREFIX]")
+            .replace('\\', "/")
     }
 
     /// Returns the inventory of an environment named `sleap` with the profile `cpu`.

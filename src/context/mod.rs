@@ -3,6 +3,8 @@
 pub mod event;
 pub(crate) mod interpreters;
 pub mod settings;
+#[cfg(test)]
+pub(crate) mod skip;
 pub mod sources;
 
 use std::sync::{Arc, OnceLock};

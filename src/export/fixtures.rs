@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     context::sources::{SourceName, Sources},
-    lock::{LabEntry, Lock, LockedPypi, LockedWheel},
+    lock::{LabEntry, LockedWheel, fixtures},
     names::{Backend, ProfileName},
 };
 
@@ -23,77 +23,45 @@ pub(super) fn shown(text: &str) -> String {
 }
 
 pub(super) fn entry() -> LabEntry {
-    LabEntry {
-        name: "demo-cpu".to_owned(),
-        env: "demo".parse().expect("a name"),
-        profile: ProfileName::Cpu,
-        backend: Backend::cpu(),
-        platform: "linux-64".to_owned(),
-        python: "3.13.15".to_owned(),
-        requirements: Vec::new(),
-        lock: Lock {
-            conda: vec![
-                record("pip", "26.3", "noarch", &["python >=3.10"]),
-                record("python", "3.13.15", "linux-64", &["openssl >=3"]),
-                record("openssl", "3.0.22", "linux-64", &[]),
-                without_license(record("tzdata", "2026f", "noarch", &[])),
-            ],
-            pypi: LockedPypi {
-                wheels: vec![
-                    wheel(
-                        "antlr4-python3-runtime",
-                        "4.9.3",
-                        "antlr4-python3-runtime-4.9.3.tar.gz",
-                        'a',
-                        None,
-                    ),
-                    wheel(
-                        "numpy",
-                        "2.4.6",
-                        "numpy-2.4.6-cp313-cp313-manylinux_2_28_x86_64.whl",
-                        'b',
-                        None,
-                    ),
-                    wheel(
-                        "torch",
-                        "2.15.0+cpu",
-                        "torch-2.15.0+cpu-cp313-cp313-manylinux_2_28_x86_64.whl",
-                        'c',
-                        Some(
-                            "https://torch.example.org/whl/cpu/torch-2.15.0%2Bcpu-cp313-cp313-manylinux_2_28_x86_64.whl",
-                        ),
-                    ),
-                ],
-                build: vec![wheel(
-                    "setuptools",
-                    "80.0",
-                    "setuptools-80.0-py3-none-any.whl",
-                    'd',
-                    None,
-                )],
-                torch_from_pypi: false,
-                findings: Vec::new(),
-                computed: std::collections::BTreeSet::new(),
-            },
-            backend: Backend::cpu(),
-            fallbacks: Vec::new(),
+    let conda = vec![
+        record("pip", "26.3", "noarch", &["python >=3.10"]),
+        record("python", "3.13.15", "linux-64", &["openssl >=3"]),
+        record("openssl", "3.0.22", "linux-64", &[]),
+        without_license(record("tzdata", "2026f", "noarch", &[])),
+    ];
+    let wheels = vec![
+        LockedWheel {
+            file: "antlr4-python3-runtime-4.9.3.tar.gz".to_owned(),
+            ..wheel("antlr4-python3-runtime", "4.9.3", 'a')
         },
+        LockedWheel {
+            file: "numpy-2.4.6-cp313-cp313-manylinux_2_28_x86_64.whl".to_owned(),
+            ..wheel("numpy", "2.4.6", 'b')
+        },
+        LockedWheel {
+            file: "torch-2.15.0+cpu-cp313-cp313-manylinux_2_28_x86_64.whl".to_owned(),
+            source: SourceName::Torch,
+            url: Some(
+                "https://torch.example.org/whl/cpu/torch-2.15.0%2Bcpu-cp313-cp313-manylinux_2_28_x86_64.whl".to_owned(),
+            ),
+            ..wheel("torch", "2.15.0+cpu", 'c')
+        },
+    ];
+    let mut lock = fixtures::lock(&Backend::cpu(), conda, wheels);
+    lock.pypi.build = vec![wheel("setuptools", "80.0", 'd')];
+    LabEntry {
+        python: "3.13.15".to_owned(),
+        lock,
+        ..fixtures::entry("demo", ProfileName::Cpu, "cpu", "linux-64")
     }
 }
 
-fn wheel(name: &str, version: &str, file: &str, digit: char, url: Option<&str>) -> LockedWheel {
+/// Returns a wheel whose SHA-256 consists of one digit.
+fn wheel(name: &str, version: &str, digit: char) -> LockedWheel {
     LockedWheel {
-        name: name.to_owned(),
-        version: version.to_owned(),
-        file: file.to_owned(),
-        source: if url.is_some() {
-            SourceName::Torch
-        } else {
-            SourceName::Pypi
-        },
-        url: url.map(ToOwned::to_owned),
         sha256: digit.to_string().repeat(64),
         size: Some(7),
+        ..fixtures::wheel(name, version)
     }
 }
 

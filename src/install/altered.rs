@@ -249,10 +249,8 @@ pub(crate) fn normalized_name(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use rattler_digest::compute_bytes_digest;
-
     use super::*;
-    use crate::context::sources::SourceName;
+    use crate::{lock::fixtures, packages::pypi::record_row};
 
     struct Cache {
         folder: tempfile::TempDir,
@@ -265,9 +263,9 @@ mod tests {
             };
             for (id, version) in [("one", "1.0"), ("two", "2.0")] {
                 cache.write(&format!("archive-v0/{id}/demo_app/__init__.py"), "code");
-                let hash = URL_SAFE_NO_PAD.encode(compute_bytes_digest::<Sha256>("code"));
+                let row = record_row("demo_app/__init__.py", b"code");
                 let info = format!("demo_app-{version}.dist-info");
-                let record = format!("demo_app/__init__.py,sha256={hash},4\n../../outside,,1\n{info}/RECORD,,\n");
+                let record = format!("{row}../../outside,,1\n{info}/RECORD,,\n");
                 cache.write(&format!("archive-v0/{id}/{info}/RECORD"), &record);
             }
             cache
@@ -285,16 +283,7 @@ mod tests {
 
         /// Returns the changed wheels with this name in version 1.0.
         fn altered(&self, name: &str) -> Vec<Altered> {
-            let wheel = LockedWheel {
-                name: name.to_owned(),
-                version: "1.0".to_owned(),
-                file: "demo_app-1.0-py3-none-any.whl".to_owned(),
-                source: SourceName::Pypi,
-                url: None,
-                sha256: "ab".repeat(32),
-                size: None,
-            };
-            altered(self.folder.path(), &[wheel])
+            altered(self.folder.path(), &[fixtures::wheel(name, "1.0")])
         }
     }
 

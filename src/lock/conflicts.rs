@@ -229,22 +229,11 @@ fn one_cuda(wheels: &[WheelRef]) -> Option<WheelConflict> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::context::sources::SourceName;
+    use crate::lock::fixtures;
 
     fn conflict(set: &[(&str, &str)]) -> Option<String> {
-        let wheels: Vec<LockedWheel> = set
-            .iter()
-            .map(|(name, version)| LockedWheel {
-                name: (*name).to_owned(),
-                version: (*version).to_owned(),
-                file: format!("{name}-{version}-py3-none-any.whl"),
-                source: SourceName::Pypi,
-                url: None,
-                sha256: "0".repeat(64),
-                size: None,
-            })
-            .collect();
-        first_conflict(&wheels).map(|error| format!("{:?}: {} and {}", error.fault, error.first, error.second))
+        first_conflict(&fixtures::wheels(set))
+            .map(|error| format!("{:?}: {} and {}", error.fault, error.first, error.second))
     }
 
     #[test]

@@ -249,44 +249,24 @@ pub(super) fn contents(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::context::sources::SourceName;
+    use crate::lock::fixtures;
 
     fn lock() -> Lock {
         let wheel = |name: &str, version: &str, url: Option<&str>| LockedWheel {
-            name: name.to_owned(),
-            version: version.to_owned(),
-            file: format!("{name}-{version}-py3-none-any.whl"),
-            source: SourceName::Pypi,
             url: url.map(ToOwned::to_owned),
-            sha256: "ab".repeat(32),
             size: Some(7),
+            ..fixtures::wheel(name, version)
         };
-        let record: RepoDataRecord = serde_json::from_value(serde_json::json!({
-            "name": "python", "version": "3.13.1", "build": "0_cp313", "build_number": 0, "depends": ["openssl"],
-            "subdir": "linux-64", "arch": "x86_64", "platform": "linux", "fn": "python-3.13.1-0_cp313.conda", "sha256": "cd".repeat(32),
-            "url": "https://channel.example.org/linux-64/python-3.13.1-0_cp313.conda",
-            "channel": "https://channel.example.org/",
-        }))
-        .expect("a record");
-        Lock {
-            conda: vec![record],
-            pypi: LockedPypi {
-                wheels: vec![
-                    wheel("numpy", "2.4.6", None),
-                    wheel(
-                        "torch",
-                        "2.15.0+cpu",
-                        Some("https://torch.example.org/whl/cpu/torch-2.15.0%2Bcpu.whl"),
-                    ),
-                ],
-                build: vec![wheel("setuptools", "80.0", None)],
-                torch_from_pypi: false,
-                findings: Vec::new(),
-                computed: BTreeSet::new(),
-            },
-            backend: Backend::cpu(),
-            fallbacks: vec![Fallback::HostPython],
-        }
+        let mut python = fixtures::conda("python", "3.13.1", "0_cp313", "linux-64");
+        python.package_record.arch = Some("x86_64".to_owned());
+        python.package_record.platform = Some("linux".to_owned());
+        python.package_record.depends = vec!["openssl".to_owned()];
+        let torch = "https://torch.example.org/whl/cpu/torch-2.15.0%2Bcpu.whl";
+        let wheels = vec![wheel("numpy", "2.4.6", None), wheel("torch", "2.15.0+cpu", Some(torch))];
+        let mut lock = fixtures::lock(&Backend::cpu(), vec![python], wheels);
+        lock.pypi.build = vec![wheel("setuptools", "80.0", None)];
+        lock.fallbacks = vec![Fallback::HostPython];
+        lock
     }
 
     fn written() -> tempfile::TempDir {

@@ -5,6 +5,8 @@
 
 mod conflicts;
 mod file;
+#[cfg(test)]
+pub(crate) mod fixtures;
 mod lab;
 mod satisfies;
 

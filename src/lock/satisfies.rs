@@ -115,9 +115,8 @@ fn requirement(text: &str, asked: bool, entry: &LabEntry) -> Option<String> {
 mod tests {
     use super::*;
     use crate::{
-        context::sources::SourceName,
         hardware::Hardware,
-        lock::{Lock, LockedPypi, LockedWheel},
+        lock::fixtures,
         manifest::{Manifest, Manifests},
         names::Backend,
         plan,
@@ -134,45 +133,14 @@ mod tests {
     }
 
     fn locked(plan: &Plan) -> LabEntry {
-        let wheel = |(name, version): (&str, &str)| LockedWheel {
-            name: name.to_owned(),
-            version: version.to_owned(),
-            file: format!("{name}-{version}-py3-none-any.whl"),
-            source: SourceName::Pypi,
-            url: None,
-            sha256: "ab".repeat(32),
-            size: None,
-        };
-        let record = |(name, version): (&str, &str)| {
-            serde_json::from_value(serde_json::json!({
-                "name": name, "version": version, "build": "0", "build_number": 0, "depends": [], "subdir": "noarch",
-                "fn": format!("{name}-{version}-0.conda"), "url": format!("https://channel.example.org/noarch/{name}-{version}-0.conda"),
-                "channel": "https://channel.example.org/",
-            }))
-            .expect("a record")
-        };
+        let conda = [("python", "3.13.5"), ("pip", "26.3")];
+        let conda = conda.map(|(name, version)| fixtures::conda(name, version, "0", "noarch"));
+        let wheels = fixtures::wheels(&[("numpy", "2.4.6"), ("onnx", "1.23.2"), ("onnxruntime", "1.32.0")]);
         LabEntry {
-            name: "runtime-cpu".to_owned(),
-            env: plan.env.clone(),
-            profile: plan.profile,
-            backend: Backend::cpu(),
-            platform: plan.subdir.clone(),
             python: "3.13.5".to_owned(),
             requirements: plan.requirements.clone(),
-            lock: Lock {
-                conda: [("python", "3.13.5"), ("pip", "26.3")].map(record).to_vec(),
-                pypi: LockedPypi {
-                    wheels: [("numpy", "2.4.6"), ("onnx", "1.23.2"), ("onnxruntime", "1.32.0")]
-                        .map(wheel)
-                        .to_vec(),
-                    build: Vec::new(),
-                    torch_from_pypi: false,
-                    findings: Vec::new(),
-                    computed: std::collections::BTreeSet::new(),
-                },
-                backend: Backend::cpu(),
-                fallbacks: Vec::new(),
-            },
+            lock: fixtures::lock(&Backend::cpu(), conda.to_vec(), wheels),
+            ..fixtures::entry(plan.env.as_str(), plan.profile, "cpu", &plan.subdir)
         }
     }
 

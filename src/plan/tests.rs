@@ -64,8 +64,8 @@ fn the_fingerprint_follows_what_is_installed_and_nothing_else() {
     assert_ne!(plan.fingerprint(), other_bounds.fingerprint());
 }
 
-/// Returns the warnings of `auto` on a machine with these fields.
-fn warned(fields: &serde_json::Value) -> Vec<String> {
+/// Renders the warnings of `auto` on a machine with these fields.
+fn warned(fields: &serde_json::Value) -> String {
     let mut machine = serde_json::json!({ "schema": 1, "triple": "x86_64-unknown-linux-gnu" });
     machine
         .as_object_mut()
@@ -75,32 +75,32 @@ fn warned(fields: &serde_json::Value) -> Vec<String> {
     let manifests = Manifests::load(None).expect("sound");
     let sleap = manifests.get("sleap").expect("there");
     let plan = plan(sleap, &Profiles::load().expect("sound"), &hardware, &Request::default()).expect("a plan");
-    plan.warnings.into_iter().map(|finding| finding.message).collect()
+    plan.warnings.iter().map(Finding::render).collect::<Vec<_>>().join("\n")
 }
 
 /// Regression: `auto` chose the CPU without a warning.
 #[test]
 fn the_cpu_instead_of_a_gpu_is_reported() {
     let card = serde_json::json!([{ "vendor": "nvidia", "name": "NVIDIA H100", "compute_capability": "9.0" }]);
-    assert_eq!(
-        warned(&serde_json::json!({ "gpus": card, "cuda_driver": "13.0", "visible_devices": "-1" })),
-        ["the GPU is not used: CUDA_VISIBLE_DEVICES=\"-1\" hides every NVIDIA GPU"]
-    );
-    assert_eq!(
-        warned(&serde_json::json!({})),
-        ["it is not known which GPU the target machine has, so the environment uses the CPU"]
-    );
-    assert_eq!(
-        warned(&serde_json::json!({ "cuda_driver": "11.4" })),
-        [
-            "the GPU is not used: the driver serves CUDA 11.4 (CUDA 12 needs driver 525.60.13 or newer): update the driver"
-        ]
-    );
-    assert_eq!(
-        warned(&serde_json::json!({ "triple": "aarch64-apple-darwin" })),
-        [""; 0]
-    );
-    assert_eq!(warned(&serde_json::json!({ "gpus": [] })), [""; 0]);
+    let hidden = warned(&serde_json::json!({ "gpus": card, "cuda_driver": "13.0", "visible_devices": "-1" }));
+    insta::assert_snapshot!(hidden, @r#"[warning] ME017 the GPU is not used: CUDA_VISIBLE_DEVICES="-1" hides every NVIDIA GPU"#);
+    insta::assert_snapshot!(warned(&serde_json::json!({})), @"
+    [warning] ME017 it is not known which GPU the target machine has, so the environment uses the CPU
+      do: use --profile gpu or --hardware FILE
+    ");
+    insta::assert_snapshot!(warned(&serde_json::json!({ "cuda_driver": "11.4" })), @"[warning] ME017 the GPU is not used: the driver serves CUDA 11.4 (CUDA 12 needs driver 525.60.13 or newer): update the driver");
+    assert_eq!(warned(&serde_json::json!({ "triple": "aarch64-apple-darwin" })), "");
+    assert_eq!(warned(&serde_json::json!({ "gpus": [] })), "");
+}
+
+#[test]
+fn a_processor_without_avx2_is_reported() {
+    let cpu = serde_json::json!({ "cores": 8, "model": "Intel(R) Xeon(R) CPU E5-2670", "features": ["avx"] });
+    insta::assert_snapshot!(warned(&serde_json::json!({ "gpus": [], "cpu": cpu })), @"
+    [warning] ME018 Intel(R) Xeon(R) CPU E5-2670 has no AVX2: torch runs slowly on it, and quantized operators do not work
+      it has avx
+      do: use a processor from 2013 or later (Haswell, Zen)
+    ");
 }
 
 /// Returns the chosen backend for these cards, or the error, and the warnings.
@@ -193,12 +193,10 @@ fn a_platform_of_musl_is_refused() {
 #[test]
 fn a_login_node_is_recognized_despite_a_driver_problem() {
     let warnings = warned(&serde_json::json!({ "gpus": [], "scheduler": "slurm", "driver_problem": "reboot" }));
-    assert_eq!(
-        warnings,
-        [
-            "this looks like a login node (slurm, no GPU), so the environment uses the CPU; if it should have a GPU: reboot"
-        ]
-    );
+    insta::assert_snapshot!(warnings, @"
+    [warning] ME017 this looks like a login node (slurm, no GPU), so the environment uses the CPU; if it should have a GPU: reboot
+      do: on a node with a GPU: matenv hardware --json > gpu.json; then here: matenv install sleap --profile gpu --hardware gpu.json --cross
+    ");
 }
 
 /// For every card and every driver, the chosen builds contain code for the card and run with the driver.

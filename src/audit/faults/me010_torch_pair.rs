@@ -90,25 +90,31 @@ fn pair(by: &Installers<'_>, torch: &Distribution, vision: &Distribution) -> Str
 mod tests {
     use super::*;
 
-    fn found(torch: &str, vision: &str) -> usize {
+    fn found(torch: &str, vision: &str) -> Vec<Finding> {
         detect(&Inventory::from_metadata(&[
             &format!("Name: torch\nVersion: {torch}\n"),
             &format!("Name: torchvision\nVersion: {vision}\nRequires-Dist: torch (==2.15.0)\n"),
         ]))
-        .len()
     }
 
     #[test]
     fn a_pair_from_one_build_has_no_finding() {
-        assert_eq!(found("2.15.0", "0.29.2"), 0);
-        assert_eq!(found("2.15.0+cpu", "0.29.2+cpu"), 0);
+        assert_eq!(found("2.15.0", "0.29.2"), []);
+        assert_eq!(found("2.15.0+cpu", "0.29.2+cpu"), []);
     }
 
     #[test]
     fn another_release_or_another_build_is_an_error() {
-        assert_eq!(found("2.14.1", "0.29.2"), 1);
-        assert_eq!(found("2.15.0+cpu", "0.29.2"), 1);
-        assert_eq!(found("2.15.0+cpu", "0.29.2+cu130"), 1);
+        assert_eq!(found("2.14.1", "0.29.2").len(), 1);
+        assert_eq!(found("2.15.0+cpu", "0.29.2").len(), 1);
+        let two_builds = found("2.15.0+cpu", "0.29.2+cu130");
+        assert_eq!(two_builds.len(), 1);
+        insta::assert_snapshot!(two_builds[0].render(), @"
+        [error] ME010 torch 2.15.0+cpu and torchvision 0.29.2+cu130 come from different builds: operator torchvision::nms does not exist
+          torch 2.15.0+cpu
+          torchvision 0.29.2+cu130
+          do: matenv repair sleap
+        ");
     }
 
     #[cfg(target_os = "linux")]
@@ -132,9 +138,12 @@ mod tests {
         assert_eq!(install(&["_ZN3c105ErrorC1ESs", "aoti_torch_abi_version"]), []);
         let found = install(&["_ZN3c105ErrorC1ENSt7__cxx1112basic_stringE", "aoti_torch_abi_version"]);
         assert_eq!(found.len(), 1);
-        assert_eq!(
-            found[0].evidence[2],
-            "torchvision/_C.so: undefined symbol: _ZN3c105ErrorC1ESs"
-        );
+        insta::assert_snapshot!(prefix.render(&found[0]), @r#"
+        [error] ME010 torch 2.15.0 and torchvision 0.29.2 come from different builds: operator torchvision::nms does not exist
+          torch 2.15.0
+          torchvision 0.29.2
+          torchvision/_C.so: undefined symbol: _ZN3c105ErrorC1ESs
+          do: uv pip install --reinstall --no-deps torch==2.15.0 torchvision==0.29.2 --python "[PYTHON]"   or install a proven environment next to it: matenv install sleap
+        "#);
     }
 }

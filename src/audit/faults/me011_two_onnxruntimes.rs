@@ -49,7 +49,12 @@ mod tests {
         assert_eq!(detect(&Inventory::from_metadata(&[cpu, tools])), []);
         let found = detect(&Inventory::from_metadata(&[cpu, gpu]));
         assert_eq!(found.len(), 1);
-        assert_eq!(found[0].evidence, ["onnxruntime 1.32.0", "onnxruntime-gpu 1.31.1"]);
+        insta::assert_snapshot!(found[0].render(), @"
+        [error] ME011 two ONNX Runtime packages install into the folder `onnxruntime`: one overwrote the other
+          onnxruntime 1.32.0
+          onnxruntime-gpu 1.31.1
+          do: matenv repair sleap
+        ");
         // The resolver's check knew more of these packages than this one.
         for other in ["training", "migraphx", "webgpu"] {
             let other = format!("Name: onnxruntime-{other}\nVersion: 1.19.2\n");

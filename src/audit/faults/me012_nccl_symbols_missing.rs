@@ -85,11 +85,12 @@ mod tests {
         torch(&prefix, &["ncclSend"]);
         let found = detect(&prefix.inventory());
         assert_eq!(found.len(), 1);
-        assert_eq!(
-            found[0].message,
-            "the NCCL that torch loads lacks 1 of the symbols that torch needs: undefined symbol: ncclAlltoAll"
-        );
-        assert_eq!(found[0].evidence[1], "installed: nvidia-nccl-cu13 2.30.7");
-        assert_eq!(found[0].evidence[2], "undefined symbol: ncclAlltoAll");
+        insta::assert_snapshot!(prefix.render(&found[0]), @r#"
+        [error] ME012 the NCCL that torch loads lacks 1 of the symbols that torch needs: undefined symbol: ncclAlltoAll
+          looked in [PREFIX]/lib/python3.13/site-packages/nvidia/nccl/lib/libnccl.so.2
+          installed: nvidia-nccl-cu13 2.30.7
+          undefined symbol: ncclAlltoAll
+          do: uv pip uninstall nvidia-nccl-cu13 --python "[PYTHON]" && uv pip install --reinstall --no-deps torch==2.15.0 --python "[PYTHON]"   or install a proven environment next to it: matenv install sleap
+        "#);
     }
 }

@@ -102,13 +102,12 @@ mod tests {
         let old = "Name: omegaconf\nVersion: 1.4.1\n";
         let found = detect(&Inventory::from_metadata(&[sleap_nn, old]));
         assert_eq!(found.len(), 1);
-        assert_eq!(
-            found[0].evidence,
-            [
-                "sleap-nn 0.2.0 needs omegaconf>=2.3, but 1.4.1 is installed",
-                "sleap-nn 0.2.0 needs hydra-core, which is missing"
-            ]
-        );
+        insta::assert_snapshot!(found[0].render(), @"
+        [error] ME013 2 requirements are not satisfied; the first: sleap-nn 0.2.0 needs omegaconf>=2.3, but 1.4.1 is installed
+          sleap-nn 0.2.0 needs omegaconf>=2.3, but 1.4.1 is installed
+          sleap-nn 0.2.0 needs hydra-core, which is missing
+          do: matenv repair sleap
+        ");
         let good = "Name: omegaconf\nVersion: 2.3.0\n";
         let hydra = "Name: hydra-core\nVersion: 1.3.2\n";
         assert_eq!(detect(&Inventory::from_metadata(&[sleap_nn, good, hydra])), []);

@@ -156,11 +156,11 @@ mod tests {
         assert_eq!(detect(&Inventory::from_metadata(&[])), []);
         let found = found("libcurand.so.10");
         assert_eq!(found.len(), 1);
-        assert_eq!(
-            found[0].evidence,
-            ["libonnxruntime_providers_cuda.so needs libcurand.so.10"]
-        );
-        assert_eq!(found[0].remedy.as_deref(), Some("matenv repair sleap"));
+        insta::assert_snapshot!(found[0].render(), @"
+        [error] ME015 libcurand.so.10 is missing: the files that need it cannot be loaded
+          libonnxruntime_providers_cuda.so needs libcurand.so.10
+          do: matenv repair sleap
+        ");
     }
 
     #[test]

@@ -94,11 +94,15 @@ mod tests {
         needs(&prefix, &[("libc.so.6", "GLIBC_2.999")]);
         let found = detect(&prefix.inventory());
         assert_eq!(found.len(), 1);
-        assert_eq!(
-            found[0].message,
-            "demo 1.0 cannot be loaded on this machine: libc.so.6 has no version GLIBC_2.999"
-        );
-        assert_eq!(found[0].evidence[1], "demo/_core.so (demo 1.0) needs GLIBC_2.999");
+        let text = prefix
+            .render(&found[0])
+            .replace(&found[0].evidence[0], "found first: [LIBC]");
+        insta::assert_snapshot!(text, @r#"
+        [error] ME019 demo 1.0 cannot be loaded on this machine: libc.so.6 has no version GLIBC_2.999
+          found first: [LIBC]
+          demo/_core.so (demo 1.0) needs GLIBC_2.999
+          do: uv pip install --reinstall --no-deps "demo<=1.0" --python "[PYTHON]"   or install a proven environment next to it: matenv install sleap
+        "#);
     }
 
     #[cfg(target_os = "linux")]

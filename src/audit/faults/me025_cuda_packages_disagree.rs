@@ -155,7 +155,7 @@ mod tests {
     const TORCH: &str =
         "Name: torch\nVersion: 2.15.0\nRequires-Dist: nvidia-nccl-cu13==2.30.7; platform_system == \"Linux\"\n";
 
-    fn found(others: &[(&str, &str)]) -> Vec<String> {
+    fn found(others: &[(&str, &str)]) -> Vec<Finding> {
         let mut texts = vec![TORCH.to_owned()];
         texts.extend(
             others
@@ -164,9 +164,6 @@ mod tests {
         );
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         detect(&Inventory::from_metadata(&texts))
-            .into_iter()
-            .map(|one| one.message)
-            .collect()
     }
 
     #[test]
@@ -178,7 +175,7 @@ mod tests {
                 ("nvidia-cufft", "12.2.0.57"),
                 ("cuda-toolkit", "13.2.2"),
             ]),
-            Vec::<String>::new()
+            []
         );
     }
 
@@ -190,13 +187,25 @@ mod tests {
             ("cuda-toolkit", "13.2.2"),
         ]);
         assert_eq!(two.len(), 1);
-        assert!(two[0].contains("both install nvidia/nccl/lib/libnccl.so.2"), "{two:?}");
+        insta::assert_snapshot!(two[0].render(), @"
+        [error] ME025 nvidia-nccl-cu12 2.27.5 and nvidia-nccl-cu13 2.30.7 are incompatible: both install nvidia/nccl/lib/libnccl.so.2, and one overwrites the other
+          nvidia-nccl-cu12 2.27.5
+          nvidia-nccl-cu13 2.30.7
+          do: matenv repair sleap
+        ");
         let other = found(&[("nvidia-nccl-cu13", "2.29.7")]);
-        assert!(
-            other[0].starts_with("torch 2.15.0 and nvidia-nccl-cu13 2.29.7 are incompatible"),
-            "{other:?}"
-        );
+        insta::assert_snapshot!(other[0].render(), @"
+        [error] ME025 torch 2.15.0 and nvidia-nccl-cu13 2.29.7 are incompatible: torch's metadata pins another NCCL: importing torch fails with undefined symbols (ncclAlltoAll)
+          torch 2.15.0
+          nvidia-nccl-cu13 2.29.7
+          do: matenv repair sleap
+        ");
         let majors = found(&[("nvidia-cudnn-cu12", "9.26.0.51"), ("nvidia-nccl-cu13", "2.30.7")]);
-        assert!(majors[0].ends_with("they are for two CUDA majors"), "{majors:?}");
+        insta::assert_snapshot!(majors[0].render(), @"
+        [error] ME025 nvidia-cudnn-cu12 9.26.0.51 and nvidia-nccl-cu13 2.30.7 are incompatible: they are for two CUDA majors
+          nvidia-cudnn-cu12 9.26.0.51
+          nvidia-nccl-cu13 2.30.7
+          do: matenv repair sleap
+        ");
     }
 }

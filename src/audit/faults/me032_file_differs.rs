@@ -107,11 +107,12 @@ mod tests {
         let prefix = demo();
         prefix.write(&format!("{SITE}/demo/_core.so"), [7; 1000]);
         let found = detect(&prefix.inventory());
-        assert_eq!((found.len(), found[0].severity), (1, Severity::Error));
-        assert_eq!(
-            found[0].message,
-            "demo/_core.so of demo 1.0 is cut off: 1000 of 5000 bytes are left"
-        );
+        assert_eq!(found.len(), 1);
+        insta::assert_snapshot!(prefix.render(&found[0]), @r#"
+        [error] ME032 demo/_core.so of demo 1.0 is cut off: 1000 of 5000 bytes are left
+          demo/_core.so is cut off: 1000 of 5000 bytes are left
+          do: uv pip install --reinstall --no-deps demo==1.0 --python "[PYTHON]"   or install a proven environment next to it: matenv install sleap
+        "#);
     }
 
     #[test]
@@ -121,10 +122,11 @@ mod tests {
         assert_eq!(detect(&prefix.inventory()), []);
         let found = detect(&prefix.inventory_at(Depth::Content));
         assert_eq!(found.len(), 1);
-        assert!(
-            found[0].message.starts_with("demo/__init__.py of demo 1.0 was changed"),
-            "{found:?}"
-        );
+        insta::assert_snapshot!(prefix.render(&found[0]), @r#"
+        [error] ME032 demo/__init__.py of demo 1.0 was changed: its content differs from what the package installed
+          demo/__init__.py was changed: its content differs from what the package installed
+          do: uv pip install --reinstall --no-deps demo==1.0 --python "[PYTHON]"   or install a proven environment next to it: matenv install sleap
+        "#);
     }
 
     #[test]

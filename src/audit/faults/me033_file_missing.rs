@@ -123,8 +123,12 @@ mod tests {
         let prefix = demo();
         fs_err::remove_file(prefix.site("demo/a.py")).expect("removed");
         let found = detect(&prefix.inventory());
-        assert_eq!((found.len(), found[0].severity), (1, Severity::Error));
-        assert_eq!(found[0].message, "demo/a.py of demo 1.0 is missing");
+        assert_eq!(found.len(), 1);
+        insta::assert_snapshot!(prefix.render(&found[0]), @r#"
+        [error] ME033 demo/a.py of demo 1.0 is missing
+          demo/a.py
+          do: uv pip install --reinstall --no-deps demo==1.0 --python "[PYTHON]"   or install a proven environment next to it: matenv install sleap
+        "#);
     }
 
     #[test]

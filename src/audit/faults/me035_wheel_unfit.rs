@@ -204,9 +204,11 @@ mod tests {
         assert_eq!(detect(&prefix.inventory()), []);
         prefix.wheel_that("other", "2.0", "", "cp312-cp312-any", &[]);
         let found = detect(&prefix.inventory());
-        assert_eq!(
-            found[0].message,
-            "other 2.0 is built for cp312-cp312-any, not for this Python 3.13"
-        );
+        assert_eq!(found.len(), 1);
+        insta::assert_snapshot!(prefix.render(&found[0]), @r#"
+        [error] ME035 other 2.0 is built for cp312-cp312-any, not for this Python 3.13
+          other 2.0 is built for cp312-cp312-any
+          do: uv pip install --reinstall --no-deps other==2.0 --python "[PYTHON]"   or install a proven environment next to it: matenv install sleap
+        "#);
     }
 }

@@ -127,29 +127,9 @@ fn added(inventory: &Inventory, lock: &Lock) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        audit::CondaPackage,
-        context::sources::SourceName,
-        lock::{LockedPypi, LockedWheel},
-        names::Backend,
-    };
+    use crate::{audit::CondaPackage, lock::fixtures, names::Backend};
 
     fn inventory(texts: &[&str]) -> Inventory {
-        let wheel = |name: &str, version: &str| LockedWheel {
-            name: name.to_owned(),
-            version: version.to_owned(),
-            file: format!("{name}-{version}-py3-none-any.whl"),
-            source: SourceName::Pypi,
-            url: None,
-            sha256: "ab".repeat(32),
-            size: None,
-        };
-        let record = serde_json::from_value(serde_json::json!({
-            "name": "python", "version": "3.13.1", "build": "0_cp313", "build_number": 0, "depends": [],
-            "subdir": "linux-64", "fn": "python-3.13.1-0_cp313.conda",
-            "url": "https://channel.example.org/linux-64/python-3.13.1-0_cp313.conda",
-            "channel": "https://channel.example.org/",
-        }));
         let mut inventory = Inventory::from_metadata(texts);
         std::sync::Arc::make_mut(&mut inventory.installed)
             .conda
@@ -159,18 +139,9 @@ mod tests {
                 build: "0_cp313".to_owned(),
                 files: Vec::new(),
             });
-        inventory.lock = Some(Lock {
-            conda: vec![record.expect("a record")],
-            pypi: LockedPypi {
-                wheels: vec![wheel("numpy", "2.4.6"), wheel("torch", "2.15.0+cpu")],
-                build: Vec::new(),
-                torch_from_pypi: false,
-                findings: Vec::new(),
-                computed: BTreeSet::new(),
-            },
-            backend: Backend::cpu(),
-            fallbacks: Vec::new(),
-        });
+        let python = fixtures::conda("python", "3.13.1", "0_cp313", "linux-64");
+        let wheels = fixtures::wheels(&[("numpy", "2.4.6"), ("torch", "2.15.0+cpu")]);
+        inventory.lock = Some(fixtures::lock(&Backend::cpu(), vec![python], wheels));
         inventory
     }
 
@@ -189,11 +160,13 @@ mod tests {
     #[test]
     fn each_changed_package_is_listed() {
         let found = detect(&inventory(&["Name: numpy\nVersion: 1.26.4\n"]));
-        assert_eq!((found.len(), found[0].severity), (1, Severity::Error));
-        assert_eq!(
-            found[0].evidence,
-            ["numpy 2.4.6 -> 1.26.4", "torch 2.15.0+cpu -> missing"]
-        );
+        assert_eq!(found.len(), 1);
+        insta::assert_snapshot!(found[0].render(), @"
+        [error] ME036 2 packages changed since the installation; the first: numpy 2.4.6 -> 1.26.4
+          numpy 2.4.6 -> 1.26.4
+          torch 2.15.0+cpu -> missing
+          do: matenv repair sleap
+        ");
         let mut other = inventory(&["Name: numpy\nVersion: 2.4.6\n", TORCH]);
         std::sync::Arc::make_mut(&mut other.installed).conda[0].version = "3.13.2".to_owned();
         assert_eq!(
@@ -206,8 +179,12 @@ mod tests {
     fn an_added_package_is_a_warning_but_the_users_own_source_is_not() {
         let mut inventory = inventory(&["Name: numpy\nVersion: 2.4.6\n", TORCH, "Name: extra\nVersion: 1.0\n"]);
         let found = detect(&inventory);
-        assert_eq!((found.len(), found[0].severity), (1, Severity::Warning));
-        assert_eq!(found[0].message, "extra 1.0 was added by hand");
+        assert_eq!(found.len(), 1);
+        insta::assert_snapshot!(found[0].render(), @"
+        [warning] ME036 extra 1.0 was added by hand
+          extra 1.0
+          do: matenv repair sleap
+        ");
         let origin = serde_json::json!({ "url": "https://example.org/extra.git", "vcs_info": { "vcs": "git", "commit_id": "0a1b" } });
         std::sync::Arc::make_mut(&mut inventory.installed).distributions[2].origin =
             serde_json::from_value(origin).ok();

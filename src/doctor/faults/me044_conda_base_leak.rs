@@ -53,10 +53,11 @@ mod tests {
             python: "/e/bin/python".into(),
         };
         let found = detect(Some(&mixed), &examined);
-        assert_eq!(found[0].severity, Severity::Warning);
-        assert_eq!(
-            found[0].evidence,
-            ["CONDA_PREFIX=/home/you/miniforge3", "python is /e/bin/python"]
-        );
+        insta::assert_snapshot!(found[0].render(), @"
+        [warning] ME044 this shell mixes /e with another environment: CONDA_PREFIX names one, and `python` belongs to the other
+          CONDA_PREFIX=/home/you/miniforge3
+          python is /e/bin/python
+          do: conda deactivate, then activate the environment again
+        ");
     }
 }

@@ -136,19 +136,16 @@ mod tests {
     #[test]
     fn a_driver_or_a_gpu_that_is_too_old_is_reported_with_what_is_needed() {
         let found = detect(&machine("535.183.01", "12.2", "8.9"), &[gpu_environment()]);
-        insta::assert_snapshot!(
-            format!("{}\n{}", found[0].message, found[0].evidence.join("\n")),
-            @r"
-        the NVIDIA driver serves CUDA 12.2, and sleap is built for CUDA 13
-        driver 535.183.01; CUDA 13 needs 580 or newer
-        "
-        );
-        assert_eq!(found[0].severity, Severity::Error);
+        insta::assert_snapshot!(found[0].render(), @"
+        [error] ME050 the NVIDIA driver serves CUDA 12.2, and sleap is built for CUDA 13
+          driver 535.183.01; CUDA 13 needs 580 or newer
+          do: update the driver, or install builds that it supports: matenv install sleap --force
+        ");
         let found = detect(&machine("580.65.06", "13.0", "6.1"), &[gpu_environment()]);
-        insta::assert_snapshot!(
-            found[0].message,
-            @"sleap: proven for compute capability 8.9; this node's NVIDIA GeForce RTX 4090 has 6.1"
-        );
+        insta::assert_snapshot!(found[0].render(), @"
+        [error] ME050 sleap: proven for compute capability 8.9; this node's NVIDIA GeForce RTX 4090 has 6.1
+          do: matenv install sleap --profile gpu --force
+        ");
         assert_eq!(
             detect(&machine("535.183.01", "12.2", "6.1"), &[]),
             [],
@@ -182,17 +179,17 @@ mod tests {
         let without = described(without);
         examined.install_arguments = of_file(&without, true);
         let found = detect(&without, &[examined.clone()]);
-        let render = |found: &[Finding]| format!("{}\n{}", found[0].message, found[0].remedy.as_deref().unwrap_or("-"));
-        insta::assert_snapshot!(render(&found), @r#"
-        sleap: proven for GPU; that machine has no NVIDIA GPU
-        matenv install sleap --hardware "rig.json" --cross --force
+        insta::assert_snapshot!(found[0].render(), @r#"
+        [error] ME050 sleap: proven for GPU; that machine has no NVIDIA GPU
+          do: matenv install sleap --hardware "rig.json" --cross --force
         "#);
         // The environment that works here must not be replaced by one for the other machine.
         let old = described(machine("535.183.01", "12.2", "8.9"));
         examined.install_arguments = of_file(&old, false);
-        insta::assert_snapshot!(render(&detect(&old, &[examined])), @r#"
-        the NVIDIA driver serves CUDA 12.2, and sleap is built for CUDA 13
-        update the driver, or install builds that it supports: matenv install sleap --name sleap-there --profile gpu --hardware "rig.json" --cross --force
+        insta::assert_snapshot!(detect(&old, &[examined])[0].render(), @r#"
+        [error] ME050 the NVIDIA driver serves CUDA 12.2, and sleap is built for CUDA 13
+          driver 535.183.01; CUDA 13 needs 580 or newer
+          do: update the driver, or install builds that it supports: matenv install sleap --name sleap-there --profile gpu --hardware "rig.json" --cross --force
         "#);
     }
 
@@ -203,6 +200,11 @@ mod tests {
         assert_eq!(detect(&host, &[])[0].severity, Severity::Info);
         assert_eq!(detect(&host, &[gpu_environment()])[0].severity, Severity::Error);
         host.nvidia.nouveau = true;
-        assert!(detect(&host, &[])[0].evidence[0].contains("nouveau"));
+        insta::assert_snapshot!(detect(&host, &[])[0].render(), @"
+        [info] ME050 a reboot is due
+          the open-source driver nouveau controls the GPU: /sys/module/nouveau
+          driver 580.65.06
+          do: install NVIDIA's driver (sudo ubuntu-drivers install   or   sudo dnf install akmod-nvidia), then reboot
+        ");
     }
 }

@@ -123,17 +123,10 @@ mod tests {
             exceeded: false,
         });
         let found = detect(&host, &[gpu_environment()]);
-        assert_eq!(found[0].severity, Severity::Warning);
-        assert_eq!(
-            found[0].message,
-            "the quota on the disk of /home/you/.matenv is nearly full: no environment can be installed"
-        );
-        assert_eq!(found[0].evidence, ["free: 500.00 GB, 800 files"]);
-        assert!(
-            found[0]
-                .remedy
-                .as_ref()
-                .is_some_and(|remedy| remedy.contains("quota -s"))
-        );
+        insta::assert_snapshot!(found[0].render(), @"
+        [warning] ME051 the quota on the disk of /home/you/.matenv is nearly full: no environment can be installed
+          free: 500.00 GB, 800 files
+          do: free disk space (quota -s), or set a folder on another disk: MATENV_HOME=DIR
+        ");
     }
 }

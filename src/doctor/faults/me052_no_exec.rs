@@ -42,7 +42,11 @@ mod tests {
         if let Some(filesystem) = &mut host.places[0].filesystem {
             filesystem.noexec = true;
         }
-        assert_eq!(detect(&host)[0].severity, Severity::Error);
+        insta::assert_snapshot!(detect(&host)[0].render(), @"
+        [error] ME052 programs cannot run from /home/you/.matenv (noexec)
+          findmnt --target /home/you/.matenv
+          do: set a folder on another disk: MATENV_HOME=DIR
+        ");
         host.places[0].variable = "UV_CACHE_DIR";
         assert_eq!(detect(&host), []);
     }

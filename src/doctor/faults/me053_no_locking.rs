@@ -41,6 +41,10 @@ mod tests {
         host.places = vec![place(1, None)];
         assert_eq!(detect(&host), []);
         host.places[0].lock_refused = Some("no answer within 5 seconds".to_owned());
-        assert_eq!(detect(&host)[0].evidence, ["no answer within 5 seconds"]);
+        insta::assert_snapshot!(detect(&host)[0].render(), @"
+        [warning] ME053 the file system of /home/you/.matenv does not support file locks
+          no answer within 5 seconds
+          do: set a folder on a local disk: MATENV_HOME=DIR
+        ");
     }
 }

@@ -46,6 +46,10 @@ mod tests {
         host.places = vec![place(1, None)];
         assert_eq!(detect(&host), []);
         host.places[0].link_refused = Some("it is on another file system than the store".to_owned());
-        assert_eq!(detect(&host)[0].severity, Severity::Info);
+        insta::assert_snapshot!(detect(&host)[0].render(), @"
+        [info] ME054 files of /home/you/.matenv are copied into environments instead of linked
+          it is on another file system than the store
+          do: set a folder on the disk of the environments: MATENV_HOME=DIR
+        ");
     }
 }

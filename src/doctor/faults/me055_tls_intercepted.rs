@@ -66,10 +66,11 @@ mod tests {
             issuer,
             why: "invalid peer certificate: UnknownIssuer".to_owned(),
         });
-        insta::assert_snapshot!(
-            refused[0].message,
-            @"the certificate of pypi is issued by Institute Proxy CA (Institute), which this machine does not trust"
-        );
-        assert!(refused[0].blocks());
+        insta::assert_snapshot!(refused[0].render(), @"
+        [error] ME055 the certificate of pypi is issued by Institute Proxy CA (Institute), which this machine does not trust
+          invalid peer certificate: UnknownIssuer
+          pypi: the machine's configuration (/etc/pip.conf)
+          do: ask your network administrator for that issuer's certificate, then: export SSL_CERT_FILE=FILE
+        ");
     }
 }

@@ -57,14 +57,16 @@ mod tests {
                 ..source()
             };
             host.sources = ahead.iter().map(facts).collect();
-            detect(&host).first().map(|found| found.message.clone())
+            detect(&host).pop()
         };
         assert_eq!(of(&[]), None);
         assert_eq!(of(&[2, -200]), None);
         assert_eq!(of(&[4000, 1]), None);
-        assert_eq!(
-            of(&[-4000, -4001]).as_deref(),
-            Some("this machine's clock is 66 minutes behind")
-        );
+        insta::assert_snapshot!(of(&[-4000, -4001]).expect("found").render(), @"
+        [warning] ME057 this machine's clock is 66 minutes behind
+          compared with pypi: -4000 s
+          compared with pypi: -4001 s
+          do: sudo timedatectl set-ntp true
+        ");
     }
 }

@@ -49,6 +49,10 @@ mod tests {
             base: "/home/you/miniconda3".into(),
             says: None,
         });
-        assert_eq!(detect(&host)[0].severity, Severity::Warning);
+        insta::assert_snapshot!(detect(&host)[0].render(), @"
+        [warning] ME058 the conda of /home/you/miniconda3 installs packages from Anaconda's `defaults` (CondaToSNonInteractiveError), unlike matenv
+          no .condarc lists a channel, so conda uses `defaults`
+          do: conda config --add channels conda-forge; conda config --remove channels defaults
+        ");
     }
 }

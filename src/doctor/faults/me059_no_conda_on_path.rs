@@ -35,6 +35,9 @@ mod tests {
         let mut host = host();
         assert_eq!(detect(&host), []);
         host.conda.program = None;
-        assert_eq!(detect(&host)[0].severity, Severity::Info);
+        insta::assert_snapshot!(detect(&host)[0].render(), @"
+        [info] ME059 no `conda` on PATH: MAT, HYDRA and PoseKit need it to find environments
+          do: install Miniforge, then in a new shell: conda env list
+        ");
     }
 }

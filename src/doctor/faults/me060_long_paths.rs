@@ -35,10 +35,19 @@ mod tests {
 
     #[test]
     fn only_a_windows_that_forbids_them_is_reported() {
-        for (allowed, found) in [(None, 0), (Some(true), 0), (Some(false), 1)] {
+        let of = |allowed| {
             let mut host = host();
             host.long_paths = allowed;
-            assert_eq!(detect(&host).len(), found);
-        }
+            detect(&host)
+        };
+        assert_eq!(of(None), []);
+        assert_eq!(of(Some(true)), []);
+        let found = of(Some(false));
+        assert_eq!(found.len(), 1);
+        insta::assert_snapshot!(found[0].render(), @r"
+        [warning] ME060 Windows allows paths of at most 260 characters, and packages contain longer ones
+          HKLM\SYSTEM\CurrentControlSet\Control\FileSystem: LongPathsEnabled is 0
+          do: New-ItemProperty HKLM:\SYSTEM\CurrentControlSet\Control\FileSystem LongPathsEnabled -Value 1 -PropertyType DWORD -Force
+        ");
     }
 }

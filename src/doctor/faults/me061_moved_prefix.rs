@@ -60,8 +60,15 @@ mod tests {
             };
             detect(Some(&moved), &examined).remove(0)
         };
-        insta::assert_snapshot!(of(false).message, @"/new was created in /old, and its programs do not start");
-        insta::assert_snapshot!(of(true).message, @"/new was created in /old, and its programs start the Python of that folder");
-        assert!(of(false).blocks());
+        insta::assert_snapshot!(of(false).render(), @r#"
+        [error] ME061 /new was created in /old, and its programs do not start
+          12 of its scripts contain that path, such as /new/bin/sleap-label
+          do: move it back: mv "/new" "/old"
+        "#);
+        insta::assert_snapshot!(of(true).render(), @"
+        [error] ME061 /new was created in /old, and its programs start the Python of that folder
+          12 of its scripts contain that path, such as /new/bin/sleap-label
+          do: use the original: /old
+        ");
     }
 }

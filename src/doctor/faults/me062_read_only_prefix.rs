@@ -41,6 +41,9 @@ mod tests {
     fn a_read_only_prefix_is_an_info() {
         let examined = ExaminedPrefix::foreign(Path::new("/srv/lab/env"));
         assert_eq!(detect(false, &examined), []);
-        assert_eq!(detect(true, &examined)[0].severity, Severity::Info);
+        insta::assert_snapshot!(detect(true, &examined)[0].render(), @"
+        [info] ME062 /srv/lab/env can be used but not changed by this user
+          no write permission: /srv/lab/env
+        ");
     }
 }

@@ -31,22 +31,22 @@ mod tests {
     #[test]
     fn the_install_command_comes_from_an_older_generation_or_a_manifest() {
         let newest = gpu_environment().records.map(|made| made.generation);
-        let remedy = |newest, has_manifest| {
+        let found = |newest, has_manifest| {
             let lost = Lost {
                 env: "rig".parse().expect("a name"),
                 link: "/h/.matenv/envs/rig".into(),
                 target: "/h/.matenv/store/rig-2.0f4a21".into(),
                 newest,
             };
-            detect(&lost, has_manifest).remedy.unwrap_or_default()
+            detect(&lost, has_manifest)
         };
-        insta::assert_snapshot!(
-            [remedy(newest, false), remedy(None, true), remedy(None, false)].join("\n"),
-            @r"
-        move it back, or install it again: matenv install sleap --name rig   or   matenv remove rig
-        move it back, or install it again: matenv install rig   or   matenv remove rig
-        move it back, or install it again: matenv install MANIFEST --name rig   or   matenv remove rig
-        "
-        );
+        insta::assert_snapshot!(found(newest, false).render(), @"
+        [error] ME063 the folder of `rig` is missing: it was moved or deleted
+          /h/.matenv/envs/rig points to /h/.matenv/store/rig-2.0f4a21, which does not exist
+          do: move it back, or install it again: matenv install sleap --name rig   or   matenv remove rig
+        ");
+        let remedy = |has_manifest| found(None, has_manifest).remedy.unwrap_or_default();
+        insta::assert_snapshot!(remedy(true), @"move it back, or install it again: matenv install rig   or   matenv remove rig");
+        insta::assert_snapshot!(remedy(false), @"move it back, or install it again: matenv install MANIFEST --name rig   or   matenv remove rig");
     }
 }

@@ -83,17 +83,13 @@ mod tests {
         };
         assert_eq!(of(&[]), None);
         let found = of(&[SourceName::CondaForge, SourceName::Torch]).expect("found");
-        assert_eq!(found.severity, Severity::Info);
-        insta::assert_snapshot!(
-            format!("{}\n{}\n{}", found.message, found.evidence.join("\n"), found.remedy.as_deref().unwrap_or_default()),
-            @r"
-        conda-forge and torch do not answer
-        conda-forge (the machine's configuration (/etc/pip.conf)): connection refused
-        torch (the machine's configuration (/etc/pip.conf)): connection refused
-        HTTPS_PROXY=http://proxy.example.org:3128
-        fix HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT; or set a mirror: --mirror conda-forge=URL
-        "
-        );
+        insta::assert_snapshot!(found.render(), @"
+        [info] ME064 conda-forge and torch do not answer
+          conda-forge (the machine's configuration (/etc/pip.conf)): connection refused
+          torch (the machine's configuration (/etc/pip.conf)): connection refused
+          HTTPS_PROXY=http://proxy.example.org:3128
+          do: fix HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT; or set a mirror: --mirror conda-forge=URL
+        ");
         assert_eq!(
             of(&[SourceName::Pypi]).map(|found| found.severity),
             Some(Severity::Warning)

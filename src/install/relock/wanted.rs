@@ -147,34 +147,9 @@ fn targets(lab: &Lab, asked: &[String]) -> Result<Vec<Target>, TargetError> {
 mod tests {
     use super::*;
     use crate::{
-        lock::{Lock, LockedPypi},
+        lock::fixtures::entry,
         names::ProfileName::{Cpu, Gpu},
     };
-
-    fn entry(env: &str, profile: ProfileName, backend: &str, platform: &str) -> LabEntry {
-        let (env, backend): (EnvName, Backend) = (env.parse().expect("a name"), backend.parse().expect("a backend"));
-        LabEntry {
-            name: LabEntry::name_of(&env, profile, &backend),
-            env,
-            profile,
-            backend: backend.clone(),
-            platform: platform.to_owned(),
-            python: "3.13.1".to_owned(),
-            requirements: Vec::new(),
-            lock: Lock {
-                conda: Vec::new(),
-                pypi: LockedPypi {
-                    wheels: Vec::new(),
-                    build: Vec::new(),
-                    torch_from_pypi: false,
-                    findings: Vec::new(),
-                    computed: std::collections::BTreeSet::new(),
-                },
-                backend,
-                fallbacks: Vec::new(),
-            },
-        }
-    }
 
     #[test]
     fn entries_that_are_not_selected_stay_unless_the_whole_lab_is_locked() {

@@ -1,57 +1,36 @@
 use super::*;
+use crate::lock::fixtures;
 
 fn wheel(name: &str, version: &str, url: Option<&str>) -> LockedWheel {
     LockedWheel {
-        name: name.to_owned(),
-        version: version.to_owned(),
-        file: format!("{name}-{version}-py3-none-any.whl"),
-        source: SourceName::Pypi,
         url: url.map(ToOwned::to_owned),
         sha256: hex::encode([u8::try_from(name.len()).expect("short"); 32]),
         size: Some(7),
+        ..fixtures::wheel(name, version)
     }
 }
 
 fn entry(env: &str, profile: ProfileName, backend: &str, platform: &str) -> LabEntry {
-    let backend: Backend = backend.parse().expect("a backend");
-    let env: EnvName = env.parse().expect("a name");
-    let file = "python-3.13.1-0_cp313.conda";
+    let mut python = fixtures::conda("python", "3.13.1", "0_cp313", platform);
     let arch = if platform == "win-64" { "win" } else { "linux" };
-    let record = serde_json::from_value(serde_json::json!({
-        "arch": "x86_64", "platform": arch, "name": "python", "version": "3.13.1", "build": "0_cp313", "build_number": 0, "depends": ["openssl"],
-        "subdir": platform, "fn": file, "sha256": "cd".repeat(32), "size": 12,
-        "url": format!("https://channel.example.org/{platform}/{file}"), "channel": "https://channel.example.org/",
-    }))
-    .expect("a record");
+    python.package_record.arch = Some("x86_64".to_owned());
+    python.package_record.platform = Some(arch.to_owned());
+    python.package_record.depends = vec!["openssl".to_owned()];
+    python.package_record.size = Some(12);
     let torch = format!("https://torch.example.org/whl/{backend}/torch-2.14.0%2B{backend}-py3-none-any.whl");
-    LabEntry {
-        name: LabEntry::name_of(&env, profile, &backend),
-        env,
-        profile,
-        backend: backend.clone(),
-        platform: platform.to_owned(),
-        python: "3.13.1".to_owned(),
-        requirements: vec![PlannedRequirement {
-            requirement: "numpy>=2".to_owned(),
-            source: SourceName::Pypi,
-            because: "arrays".to_owned(),
-        }],
-        lock: Lock {
-            conda: vec![record],
-            pypi: LockedPypi {
-                wheels: vec![
-                    wheel("numpy", "2.4.6", None),
-                    wheel("torch", &format!("2.14.0+{backend}"), Some(&torch)),
-                ],
-                build: vec![wheel("setuptools", "80.0", None)],
-                torch_from_pypi: false,
-                findings: Vec::new(),
-                computed: BTreeSet::new(),
-            },
-            backend,
-            fallbacks: Vec::new(),
-        },
-    }
+    let mut entry = fixtures::entry(env, profile, backend, platform);
+    entry.requirements = vec![PlannedRequirement {
+        requirement: "numpy>=2".to_owned(),
+        source: SourceName::Pypi,
+        because: "arrays".to_owned(),
+    }];
+    entry.lock.conda = vec![python];
+    entry.lock.pypi.wheels = vec![
+        wheel("numpy", "2.4.6", None),
+        wheel("torch", &format!("2.14.0+{backend}"), Some(&torch)),
+    ];
+    entry.lock.pypi.build = vec![wheel("setuptools", "80.0", None)];
+    entry
 }
 
 fn lock() -> LabLock {

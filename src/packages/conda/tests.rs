@@ -8,6 +8,7 @@ use crate::{
         Context,
         event::Events,
         settings::{GlobalOptions, Settings},
+        skip::skip,
     },
     files::layout,
     manifest::Manifests,
@@ -77,7 +78,7 @@ fn shared_channel() -> Option<PathBuf> {
     if channel.is_dir() {
         return fs_err::canonicalize(channel).ok();
     }
-    println!("SKIPPED: ../shared/channel is missing");
+    skip("../shared/channel is missing");
     None
 }
 
@@ -254,6 +255,9 @@ async fn a_post_link_script_is_reported_and_not_run() {
     let solved = solve(&ctx, &Fixture::plan(&[]), &[]).await.expect("solved");
     let linked = link(&ctx, &fixture.prefix(), &solved.records).await.expect("linked");
     assert_eq!(linked.findings.len(), 1);
-    assert!(linked.findings[0].message.contains("python"), "{linked:?}");
+    insta::assert_snapshot!(linked.findings[0].render(), @"
+    [warning] ME020 the conda package `python` has a post-link script, which matenv does not run
+      bin/.python-post-link.sh
+    ");
     assert!(!witness.exists(), "the script was run");
 }

@@ -1,12 +1,6 @@
-use std::{
-    fmt::Write as _,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use rattler_digest::{Sha256, compute_bytes_digest};
-
-use crate::files::layout;
+use crate::{files::layout, packages::pypi::record_row};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -46,13 +40,11 @@ pub(super) fn write(site_packages: &Path, list: &[PathBuf]) -> std::io::Result<(
     for folder in ["matenv_preload", &info] {
         fs_err::create_dir_all(site_packages.join(folder))?;
     }
-    let mut record = String::new();
     for (path, text) in &files {
         fs_err::write(site_packages.join(path), text)?;
-        let hash = URL_SAFE_NO_PAD.encode(compute_bytes_digest::<Sha256>(text));
-        let _ = writeln!(record, "{path},sha256={hash},{}", text.len());
     }
-    let _ = writeln!(record, "{info}/RECORD,,");
+    let rows = files.iter().map(|(path, text)| record_row(path, text.as_bytes()));
+    let record: String = rows.chain([format!("{info}/RECORD,,\n")]).collect();
     fs_err::write(site_packages.join(info).join("RECORD"), record)
 }
 

@@ -106,7 +106,7 @@ fn torch_builds(plan: &Plan, wheels: &[LockedWheel]) -> Result<(), PypiError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{hardware::Hardware, manifest::Manifests, plan, profile::Profiles};
+    use crate::{hardware::Hardware, lock::fixtures, manifest::Manifests, plan, profile::Profiles};
 
     fn sleap() -> Plan {
         let manifests = Manifests::load(None).expect("valid");
@@ -128,13 +128,8 @@ mod tests {
         ]
         .into_iter()
         .map(|(name, version, source)| LockedWheel {
-            name: name.to_owned(),
-            version: version.to_owned(),
-            file: format!("{name}-{version}-py3-none-any.whl"),
             source,
-            url: None,
-            sha256: "0".repeat(64),
-            size: None,
+            ..fixtures::wheel(name, version)
         })
         .collect()
     }

@@ -99,10 +99,7 @@ fn known_major(torch: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        context::sources::SourceName, hardware::Hardware, manifest::Manifests, names::ProfileName, plan,
-        profile::Profiles,
-    };
+    use crate::{hardware::Hardware, lock::fixtures, manifest::Manifests, names::ProfileName, plan, profile::Profiles};
 
     fn planned(profile: ProfileName, card: &str) -> Plan {
         let hardware: Hardware = serde_json::from_value(serde_json::json!({
@@ -119,38 +116,33 @@ mod tests {
         plan::plan(sleap, &Profiles::load().expect("valid"), &hardware, &request).expect("a plan")
     }
 
-    fn found(plan: &Plan, torch: &str, more: &[(&str, &str)]) -> Option<(Severity, String)> {
-        let set: Vec<LockedWheel> = [("torch", torch)]
-            .iter()
-            .chain(more)
-            .map(|(name, version)| LockedWheel {
-                name: (*name).to_owned(),
-                version: (*version).to_owned(),
-                file: format!("{name}-{version}-py3-none-any.whl"),
-                source: SourceName::Pypi,
-                url: None,
-                sha256: "0".repeat(64),
-                size: None,
-            })
-            .collect();
-        backend_differs(plan, &set).map(|finding| (finding.severity, finding.message))
+    fn found(plan: &Plan, torch: &str, more: &[(&str, &str)]) -> Option<Finding> {
+        let set = fixtures::wheels(&[&[("torch", torch)], more].concat());
+        backend_differs(plan, &set)
     }
 
     #[test]
     fn every_build_runs_on_a_cpu() {
         let cpu = planned(ProfileName::Cpu, "8.9");
         assert_eq!(found(&cpu, "2.15.0", &[]), None);
-        let (severity, message) = found(&cpu, "2.15.0", &[("cuda-toolkit", "13.2.2")]).expect("a finding");
-        assert_eq!(severity, Severity::Info);
-        assert!(message.contains("CUDA 13.2"), "{message}");
+        let finding = found(&cpu, "2.15.0", &[("cuda-toolkit", "13.2.2")]).expect("a finding");
+        insta::assert_snapshot!(finding.render(), @"
+        [info] ME014 torch 2.15.0 from PyPI is built for CUDA 13.2 (cuda-toolkit), but the backend `cpu` was requested; it also runs on a CPU but is larger
+          torch 2.15.0
+          cuda-toolkit 13.2
+        ");
     }
 
     #[test]
     fn another_cuda_minor_version_is_an_info_finding() {
         let gpu = planned(ProfileName::Gpu, "8.9");
         assert_eq!(found(&gpu, "2.14.1", &[("cuda-toolkit", "13.0.2")]), None);
-        let (severity, message) = found(&gpu, "2.15.0", &[("cuda-toolkit", "13.2.2")]).expect("a finding");
-        assert_eq!(severity, Severity::Info, "{message}");
+        let finding = found(&gpu, "2.15.0", &[("cuda-toolkit", "13.2.2")]).expect("a finding");
+        insta::assert_snapshot!(finding.render(), @"
+        [info] ME014 torch 2.15.0 from PyPI is built for CUDA 13.2 (cuda-toolkit), but the backend `cu130` was requested; the planned hardware runs both
+          torch 2.15.0
+          cuda-toolkit 13.2
+        ");
     }
 
     #[test]
@@ -166,9 +158,9 @@ mod tests {
             ("2.15.0", &[("cuda-toolkit", "13.2.2")], "are for CUDA 12"),
             ("2.10.0", &[], "without CUDA"),
         ] {
-            let (severity, message) = found(&pascal, torch, more).expect("a finding");
-            assert_eq!(severity, Severity::Error, "{message}");
-            assert!(message.contains(expected), "{message}");
+            let finding = found(&pascal, torch, more).expect("a finding");
+            assert!(finding.blocks(), "{finding:?}");
+            assert!(finding.message.contains(expected), "{finding:?}");
         }
     }
 
@@ -178,9 +170,12 @@ mod tests {
         let gpu = planned(ProfileName::Gpu, "8.9");
         let both = [("cuda-toolkit", "13.0.2"), ("nvidia-cuda-runtime-cu12", "12.8.90")];
         for torch in ["2.9.1", "2.9.9"] {
-            let (severity, message) = found(&gpu, torch, &both).expect("a finding");
-            assert_eq!(severity, Severity::Error, "{message}");
-            assert!(message.contains("CUDA 12.8 (nvidia-cuda-runtime-cu12)"), "{message}");
+            let finding = found(&gpu, torch, &both).expect("a finding");
+            assert!(finding.blocks(), "{finding:?}");
+            assert!(
+                finding.message.contains("CUDA 12.8 (nvidia-cuda-runtime-cu12)"),
+                "{finding:?}"
+            );
         }
         assert_eq!(found(&gpu, "2.14.1", &both), None, "torch 2.14 is for CUDA 13");
     }

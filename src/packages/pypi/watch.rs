@@ -170,17 +170,12 @@ impl Downloads {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::context::sources::SourceName;
+    use crate::lock::fixtures;
 
     fn wheel(name: &str, size: Option<u64>) -> LockedWheel {
         LockedWheel {
-            name: name.to_owned(),
-            version: "1".to_owned(),
-            file: format!("{name}-1-py3-none-any.whl"),
-            source: SourceName::Pypi,
-            url: None,
-            sha256: "0".repeat(64),
             size,
+            ..fixtures::wheel(name, "1")
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::{process::Job, store::conda_link};
+use crate::{context::skip::skip, process::Job, store::conda_link};
 
 type Variables = BTreeMap<String, String>;
 
@@ -37,7 +37,7 @@ fn shells() -> Vec<Shell> {
                 arguments,
                 suffix,
             }),
-            None => println!("SKIPPED: this machine has no {name}"),
+            None => skip(&format!("this machine has no {name}")),
         }
     }
     found

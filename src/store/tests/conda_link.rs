@@ -86,18 +86,35 @@ fn nothing_that_is_not_ours_is_touched() {
             _ => super::link::make(Path::new("/nowhere/envs/sleap"), &link_path).expect("linked"),
         }
         let before = format!("{:?}", super::link::inspect(&link_path));
+        let home = bench.folder.path().display().to_string();
         let CondaLink::NameTaken(finding) = create_conda_link(&settings, &env(), &env()).expect("looked") else {
             panic!("{what} was taken for ours");
         };
-        assert_eq!(finding.severity, crate::finding::Severity::Warning);
-        let remedy = finding.remedy.unwrap_or_default();
-        assert!(remedy.contains("--name sleap-matenv"), "{what}: {remedy}");
-        let theirs = if matches!(what, "an environment" | "a foreign link") {
-            "conda rename -p"
-        } else {
-            "move "
-        };
-        assert!(remedy.contains(theirs), "{what}: {remedy}");
+        let text = finding.render().replace(&home, "[HOME]");
+        insta::allow_duplicates! {
+            match what {
+                "an environment" => insta::assert_snapshot!(text, @r#"
+                [warning] ME022 the name `sleap` already belongs to [HOME]/.conda/envs/sleap, so conda does not find this environment
+                  [HOME]/.conda/envs/sleap was not created by matenv
+                  do: matenv install sleap --name sleap-matenv   or   conda rename -p "[HOME]/.conda/envs/sleap" sleap-old, then matenv install sleap
+                "#),
+                "a foreign link" => insta::assert_snapshot!(text, @r#"
+                [warning] ME022 the name `sleap` already belongs to [HOME]/.conda/envs/sleap, so conda does not find this environment
+                  [HOME]/.conda/envs/sleap is a link to [HOME]/other
+                  do: matenv install sleap --name sleap-matenv   or   conda rename -p "[HOME]/.conda/envs/sleap" sleap-old, then matenv install sleap
+                "#),
+                "a dangling link" => insta::assert_snapshot!(text, @"
+                [warning] ME022 the name `sleap` already belongs to [HOME]/.conda/envs/sleap, so conda does not find this environment
+                  [HOME]/.conda/envs/sleap is a link to /nowhere/envs/sleap
+                  do: matenv install sleap --name sleap-matenv   or   move [HOME]/.conda/envs/sleap away, then matenv install sleap
+                "),
+                _ => insta::assert_snapshot!(text, @"
+                [warning] ME022 the name `sleap` already belongs to [HOME]/.conda/envs/sleap, so conda does not find this environment
+                  [HOME]/.conda/envs/sleap was not created by matenv
+                  do: matenv install sleap --name sleap-matenv   or   move [HOME]/.conda/envs/sleap away, then matenv install sleap
+                "),
+            }
+        }
         assert_eq!(
             remove_conda_link(&settings.home, &settings.user_home, &env()).expect("looked"),
             None
@@ -219,11 +236,13 @@ fn a_name_that_conda_finds_in_another_folder_is_reported() {
     let CondaLink::Shadowed { finding, .. } = create_conda_link(&settings, &env(), &env()).expect("looked") else {
         panic!("the namesake was not seen");
     };
-    assert!(
-        finding.message.ends_with(&other.display().to_string()),
-        "{}",
-        finding.message
-    );
+    let text = finding.render().replace(&home.display().to_string(), "[HOME]");
+    insta::assert_snapshot!(text, @r#"
+    [warning] ME022 conda finds two environments named `sleap`; `conda run -n sleap` uses [HOME]/lab envs/sleap
+      [HOME]/.conda/envs/sleap
+      [HOME]/lab envs/sleap
+      do: matenv install sleap --name sleap-matenv   or   conda rename -p "[HOME]/lab envs/sleap" sleap-old, then matenv install sleap
+    "#);
     forget(&other);
     assert_eq!(
         create_conda_link(&settings, &env(), &env()).expect("looked"),

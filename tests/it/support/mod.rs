@@ -11,6 +11,7 @@ mod library;
 mod mounts;
 mod sdist;
 mod server;
+#[path = "../../../src/context/skip.rs"]
 mod skip;
 mod snapshot;
 mod test_env;

@@ -1,8 +1,15 @@
 use std::io::{Cursor, Write as _};
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use rattler_digest::{Sha256, compute_bytes_digest};
 use zip::write::SimpleFileOptions;
+
+/// The texts of the `.dist-info` folder, as in the unit tests.
+#[path = "../../../src/packages/pypi/fixtures.rs"]
+mod dist_info;
+#[path = "../../../src/packages/pypi/record_row.rs"]
+mod record_row;
+
+use record_row::record_row;
 
 /// A small real wheel: importable, with metadata and a RECORD.
 #[derive(Debug, Clone)]
@@ -91,13 +98,9 @@ impl Wheel {
     }
 
     pub(crate) fn metadata(&self) -> String {
-        let head = format!(
-            "Metadata-Version: 2.1\nName: {}\nVersion: {}\n",
-            self.name, self.version
-        );
         let extras = self.extras.iter().map(|extra| format!("Provides-Extra: {extra}\n"));
         let requires = self.requires.iter().map(|needs| format!("Requires-Dist: {needs}\n"));
-        [head].into_iter().chain(extras).chain(requires).collect()
+        dist_info::metadata(&self.name, &self.version, &extras.chain(requires).collect::<String>())
     }
 
     pub(crate) fn bytes(&self) -> Vec<u8> {
@@ -113,10 +116,7 @@ impl Wheel {
             files.push((format!("{}/noise.bin", self.name.replace('-', "_")), noise.collect()));
         }
         files.push((format!("{info}/METADATA"), self.metadata().into_bytes()));
-        files.push((
-            format!("{info}/WHEEL"),
-            b"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n".to_vec(),
-        ));
+        files.push((format!("{info}/WHEEL"), dist_info::wheel("py3-none-any").into_bytes()));
         let record: String = files
             .iter()
             .enumerate()
@@ -125,8 +125,7 @@ impl Wheel {
                     .recorded_as
                     .filter(|_| at == 0)
                     .map_or(bytes.as_slice(), str::as_bytes);
-                let hash = URL_SAFE_NO_PAD.encode(compute_bytes_digest::<Sha256>(bytes));
-                format!("{path},sha256={hash},{}\n", bytes.len())
+                record_row(path, bytes)
             })
             .chain([format!("{info}/RECORD,,\n")])
             .collect();

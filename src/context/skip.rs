@@ -1,3 +1,5 @@
+//! Skipped tests. The unit tests and the integration tests use this file.
+
 use std::io::Write as _;
 
 /// The reason of tests that use a fake NVIDIA driver.
@@ -9,6 +11,10 @@ pub(crate) const OWN_GPU: &str = "this machine has an NVIDIA GPU";
 /// The reasons that `MATENV_TEST_STRICT=1` accepts, each with the cause why the machine cannot be prepared for the
 /// test.
 const ALLOWED_SKIPS: &[(&str, &str)] = &[
+    (
+        "this machine has no pwsh",
+        "Debian and Ubuntu have no package of PowerShell",
+    ),
     (OWN_DRIVER, "a real driver answers before the fake one"),
     (OWN_GPU, "the test checks what happens without a GPU"),
 ];
@@ -20,6 +26,7 @@ const ALLOWED_SKIPS: &[(&str, &str)] = &[
 #[track_caller]
 pub(crate) fn skip(reason: &str) {
     let test = std::thread::current().name().unwrap_or_default().to_owned();
+    #[expect(clippy::disallowed_methods, reason = "a variable of the tests only")]
     let strict = std::env::var("MATENV_TEST_STRICT").is_ok_and(|value| value == "1");
     match skip_line(&test, reason, strict) {
         // The `print` macros are captured and shown for failed tests only.
@@ -35,7 +42,7 @@ fn skip_line(test: &str, reason: &str, strict: bool) -> Result<String, String> {
         Some((_, cause)) => Ok(format!("SKIPPED: {test}: {reason} ({cause})")),
         None if strict => Err(format!(
             "{test} cannot be skipped with MATENV_TEST_STRICT=1: {reason}; install what is missing, or add the reason to \
-             ALLOWED_SKIPS in tests/it/support/skip.rs"
+             ALLOWED_SKIPS in src/context/skip.rs"
         )),
         None => Ok(format!("SKIPPED: {test}: {reason}")),
     }
