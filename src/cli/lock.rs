@@ -8,7 +8,7 @@ use crate::{
     context::settings::GlobalOptions,
     install::{
         LockedError,
-        relock::{self, Change, EnvSelection, Locked, Unmet, Upgrade},
+        relock::{self, Change, EnvSelection, Locked, StaleEntry, Upgrade},
     },
     lock::LabLock,
     names::Backend,
@@ -77,7 +77,7 @@ struct Entry<'a> {
 struct Checked<'a> {
     schema: u32,
     ok: bool,
-    unmet: &'a [Unmet],
+    unmet: &'a [StaleEntry],
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
@@ -146,7 +146,7 @@ pub(super) fn warn_of_stale(session: &Session) -> Result<(), Failure> {
     Ok(())
 }
 
-fn show_check(unmet: &[Unmet], session: &Session) -> ExitCode {
+fn show_check(unmet: &[StaleEntry], session: &Session) -> ExitCode {
     let exit = if unmet.is_empty() {
         Exit::Done
     } else {

@@ -63,18 +63,16 @@ fn violations(src: &Path, layers: &[(&str, &str)]) -> Vec<String> {
     found
 }
 
+/// Called with a module, a path in it from the crate's root, and the file and line of that path.
+type Seen<'a> = dyn FnMut(&[String], &[String], &Path, usize) + 'a;
+
 /// Calls `seen` for each path in a file that starts with `crate`, `self` or `super`, and for each module that it declares.
-fn visit_file(file: &Path, module: &[String], seen: &mut dyn FnMut(&[String], &[String], &Path, usize)) {
+fn visit_file(file: &Path, module: &[String], seen: &mut Seen<'_>) {
     let tokens = TokenStream::from_str(&fs::read_to_string(file).unwrap()).unwrap();
     visit(&tokens.into_iter().collect::<Vec<_>>(), file, module, seen);
 }
 
-fn visit(
-    tokens: &[TokenTree],
-    file: &Path,
-    module: &[String],
-    seen: &mut dyn FnMut(&[String], &[String], &Path, usize),
-) {
+fn visit(tokens: &[TokenTree], file: &Path, module: &[String], seen: &mut Seen<'_>) {
     let mut at = 0;
     while at < tokens.len() {
         let text = tokens[at].to_string();
@@ -109,13 +107,13 @@ fn visit(
             }
             TokenTree::Ident(_) if text == "use" => {
                 at = visit_tree(tokens, at + 1, &[], &mut |path| {
-                    seen(module, &absolute(path, module), file, line)
+                    seen(module, &absolute(path, module), file, line);
                 });
                 continue;
             }
             TokenTree::Ident(_) if ["crate", "super", "self"].contains(&text.as_str()) => {
                 at = visit_tree(tokens, at, &[], &mut |path| {
-                    seen(module, &absolute(path, module), file, line)
+                    seen(module, &absolute(path, module), file, line);
                 });
                 continue;
             }

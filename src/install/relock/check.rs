@@ -8,7 +8,7 @@ use crate::{
 
 /// The unmet requirements of one environment and platform.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Unmet {
+pub(crate) struct StaleEntry {
     /// The environment's name in the lock.
     pub name: String,
     /// The conda subdir.
@@ -18,7 +18,7 @@ pub(crate) struct Unmet {
 }
 
 /// Checks whether a lock satisfies all `wanted` environments. Returns those that it does not. Opens no connection.
-pub(crate) fn check(ctx: &Context, wanted: &Wanted<'_>, lock: &LabLock) -> Result<Vec<Unmet>, CombinationsError> {
+pub(crate) fn check(ctx: &Context, wanted: &Wanted<'_>, lock: &LabLock) -> Result<Vec<StaleEntry>, CombinationsError> {
     let (jobs, _) = jobs(ctx, wanted)?;
     let mut found = Vec::new();
     for job in jobs {
@@ -28,7 +28,7 @@ pub(crate) fn check(ctx: &Context, wanted: &Wanted<'_>, lock: &LabLock) -> Resul
             None => vec!["it is not in the lock".to_owned()],
         };
         if !sentences.is_empty() {
-            found.push(Unmet {
+            found.push(StaleEntry {
                 name: job.name,
                 platform: platform.to_owned(),
                 unmet: sentences,

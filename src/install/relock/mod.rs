@@ -13,7 +13,7 @@ mod upgrade;
 mod wanted;
 
 pub(crate) use changes::Change;
-pub(crate) use check::{Unmet, check};
+pub(crate) use check::{StaleEntry, check};
 pub(crate) use error::RelockError;
 pub(crate) use interpreter::{Interpreter, InterpreterError, interpreter};
 pub(crate) use jobs::CombinationsError;

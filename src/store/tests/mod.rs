@@ -70,7 +70,7 @@ fn make(store: &Store) -> Generation {
     store.commit(staged, &record(number)).expect("committed")
 }
 
-/// Returns a command of another program that runs for a sleep_command.
+/// Returns a command of another program that runs for a while.
 #[expect(
     clippy::disallowed_methods,
     reason = "not a program of matenv, and it outlives the call"
