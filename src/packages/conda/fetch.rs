@@ -4,7 +4,7 @@ use std::{
     io::ErrorKind,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
-    time::SystemTime,
+    time::{Instant, SystemTime},
 };
 
 use futures::future::try_join_all;
@@ -78,6 +78,7 @@ struct Extracted {
 }
 
 fn check(packages: &[Extracted], target: &Target) -> Result<Vec<CasePair>, UnsafePackage> {
+    let started = Instant::now();
     let inspected: Vec<Inspected> = packages
         .par_iter()
         .map(|package| {
@@ -90,7 +91,9 @@ fn check(packages: &[Extracted], target: &Target) -> Result<Vec<CasePair>, Unsaf
             })
         })
         .collect::<Result<_, _>>()?;
-    package_check::compare(&inspected, target)
+    let pairs = package_check::compare(&inspected, target)?;
+    tracing::debug!("checked {} conda packages in {:?}", packages.len(), started.elapsed());
+    Ok(pairs)
 }
 
 fn target(prefix: &Path, records: &[RepoDataRecord]) -> Result<Target, CondaError> {

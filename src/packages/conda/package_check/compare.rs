@@ -119,14 +119,9 @@ fn case_pairs(packages: &[Inspected]) -> Vec<CasePair> {
     let mut seen: HashMap<String, &str> = HashMap::new();
     let mut pairs = Vec::new();
     for file in packages.iter().flat_map(|package| &package.placed) {
-        match seen.get(&file.path.to_lowercase()) {
-            Some(other) if *other != file.path => {
-                pairs.push(CasePair(printable(other), printable(&file.path)));
-            }
-            Some(_) => {}
-            None => {
-                seen.insert(file.path.to_lowercase(), &file.path);
-            }
+        let other = *seen.entry(file.path.to_lowercase()).or_insert(&file.path);
+        if other != file.path {
+            pairs.push(CasePair(printable(other), printable(&file.path)));
         }
     }
     pairs

@@ -40,18 +40,18 @@ impl PathRules {
             return Err(Problem::WindowsName);
         }
         let path = names.join("/");
-        // Also in another case, for file systems that do not distinguish it.
-        let lower = path.to_lowercase();
-        match RECORDS.into_iter().find(|folder| is_at_or_below(&lower, folder)) {
+        match RECORDS.into_iter().find(|folder| is_at_or_below(&path, folder)) {
             Some(folder) => Err(Problem::Records { folder }),
             None => Ok(path),
         }
     }
 }
 
+/// Compares in any case, for file systems that do not distinguish it.
 fn is_at_or_below(path: &str, folder: &str) -> bool {
-    path.strip_prefix(folder)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    path.get(..folder.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(folder))
+        && matches!(path.as_bytes().get(folder.len()), None | Some(b'/'))
 }
 
 /// Returns whether `path` begins with a drive, such as `C:`.
