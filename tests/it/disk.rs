@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use matenv::packages::conda::pack::PackageBuilder;
 
-use crate::support::{Channel, DEAD_INDEX, Index, Mount, Options, Ran, TestEnv, Wheel, assert_error, own_python};
+use crate::support::{Channel, DEAD_INDEX, Index, Mount, Options, Ran, TestEnv, Wheel, assert_error};
 
 const APP: &str = "[[pypi]]\nrequirement = \"demo-app\"\nbecause = \"the demo\"\n";
 const APP_2: &str = "[[pypi]]\nrequirement = \"demo-app>=2\"\nbecause = \"the demo\"\n";
@@ -268,7 +268,7 @@ fn a_read_only_cache_is_not_reported_as_unreachable_channel() {
 fn a_store_on_a_noexec_disk_is_refused() {
     let env = TestEnv::new().with_uv();
     env.manifest(APP);
-    let channel = Channel::with_python(&env, &own_python(), &[]).mirror();
+    let channel = Channel::new(&env, &[]).mirror();
     let Some(env) = env.with_mounts(disk("home/.matenv", "noexec")) else {
         return;
     };

@@ -30,6 +30,8 @@ mod gpu_conflicts;
 #[cfg(target_os = "linux")]
 mod hardware;
 mod help;
+#[cfg(unix)]
+mod hostile;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod indexes;
 mod install;

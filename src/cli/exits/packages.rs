@@ -67,6 +67,13 @@ impl From<CondaError> for Failure {
                 Exit::Unreachable,
                 "use a channel that answers: --mirror conda-forge=URL".to_owned(),
             ),
+            CondaError::UnsafePackage(_) => (
+                "conda::unsafe_package",
+                Exit::Integrity,
+                "use another mirror: --mirror conda-forge=URL; or exclude the release by its date: --exclude-newer \
+                 DATE; and report the package to its channel. Nothing of it was linked"
+                    .to_owned(),
+            ),
             CondaError::Damaged { .. } => (
                 "conda::damaged",
                 Exit::Integrity,

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use super::{host_python::HostPythonError, pack::PackError};
+use super::{host_python::HostPythonError, pack::PackError, package_check::UnsafePackage};
 
 /// An error in the conda part of an environment.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +75,9 @@ pub enum CondaError {
         /// The spec.
         spec: String,
     },
+    /// A package was refused before it was linked.
+    #[error(transparent)]
+    UnsafePackage(#[from] UnsafePackage),
     /// An archive is damaged.
     #[error("the archive of `{package}` is damaged")]
     Damaged {

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rattler_conda_types::subdir::Subdir;
+use rattler_conda_types::{RepoDataRecord, subdir::Subdir};
 use rattler_digest::{Sha256, compute_bytes_digest};
 use url::Url;
 
@@ -158,7 +158,7 @@ pub async fn pack(ctx: &Context, host: &HostPython, subdir: Subdir) -> Result<Ur
         host.executable.as_os_str().as_encoded_bytes(),
     ));
     let identity = format!("{}-{}", host.version, &digest[..8]);
-    let channel = ctx.settings.home.join("state").join("host-channel").join(&identity);
+    let channel = channels(ctx).join(&identity);
     package(host, subdir, &digest[..8]).write(&channel)?;
     pack::index(&channel).await?;
     Url::from_directory_path(&channel).map_err(|()| {
@@ -167,6 +167,25 @@ pub async fn pack(ctx: &Context, host: &HostPython, subdir: Subdir) -> Result<Ur
             channel.display()
         )))
     })
+}
+
+/// Returns the folder of the channels that [`pack`] writes.
+fn channels(ctx: &Context) -> PathBuf {
+    ctx.settings.home.join("state").join("host-channel")
+}
+
+/// Returns whether [`pack`] wrote the package of `record`. A name proves nothing, because any channel can use it.
+pub(super) fn is_packed_here(ctx: &Context, record: &RepoDataRecord) -> bool {
+    let Ok(channels) = Url::from_directory_path(channels(ctx)) else {
+        return false;
+    };
+    let is_below = |url: &str| url.starts_with(channels.as_str());
+    // A channel may list archives at any URL, so the channel counts as well.
+    let channel = record
+        .channel
+        .as_deref()
+        .and_then(|channel| channel.parse::<Url>().ok());
+    is_below(record.url.as_str()) && channel.is_some_and(|channel| is_below(channel.as_str()))
 }
 
 fn package(host: &HostPython, subdir: Subdir, digest: &str) -> PackageBuilder {

@@ -2,20 +2,23 @@
 //!
 //! Input: a [`Plan`](crate::plan::Plan). Output: records with canonical URLs ([`solve`]), then a linked prefix
 //! ([`link`]). If no channel answers, matenv falls back to the host's Python: it is packed as a tiny package that goes
-//! through the same solver and installer. Link scripts are never run, and Anaconda's `defaults` is not used, both on
+//! through the same solver and installer. Each package is checked before a file of it is linked. Link scripts are never run, and Anaconda's `defaults` is not used, both on
 //! purpose.
 
 mod channel;
 mod error;
+mod fetch;
 pub mod host_python;
 mod link;
 pub mod pack;
+mod package_check;
 mod solve;
 
 pub use channel::cached;
 pub use error::CondaError;
 pub use host_python::HostPython;
 pub use link::{Linked, link};
+pub use package_check::{Problem, UnsafePackage};
 pub(crate) use solve::cutoff;
 pub use solve::{fetch_tool, solve, solve_for};
 

@@ -8,7 +8,7 @@ use rattler_conda_types::subdir::Subdir;
 
 use super::TestEnv;
 
-/// A real conda channel in a folder. Its Python is a package with links to the Python of this machine.
+/// A real conda channel in a folder. Its Python is a copy of this machine's interpreter.
 pub(crate) struct Channel {
     pub(crate) folder: PathBuf,
 }
@@ -48,25 +48,23 @@ impl Channel {
     }
 }
 
-/// Returns this machine's Python as a conda package: links to its interpreter.
+/// Returns this machine's Python as a conda package with a copy of its interpreter. A link to it would leave the
+/// environment, and matenv refuses such packages.
 pub(crate) fn python() -> PackageBuilder {
-    let (executable, version) = host();
-    let (minor, home) = (minor_of(&version), folder_of(&executable));
-    PackageBuilder::new("python", &version, "0_demo", platform())
-        .symlink(format!("bin/python{minor}"), &executable)
-        .symlink("bin/python", format!("python{minor}"))
-        .file("pyvenv.cfg", format!("home = {home}\nversion = {version}\n"))
-}
-
-/// Returns a Python package that contains its interpreter, so that a `noexec` mount stops it.
-#[cfg(target_os = "linux")]
-pub(crate) fn own_python() -> PackageBuilder {
     let (executable, version) = host();
     let (minor, home) = (minor_of(&version), folder_of(&executable));
     PackageBuilder::new("python", &version, "0_demo", platform())
         .executable(format!("bin/python{minor}"), fs_err::read(&executable).unwrap())
         .symlink("bin/python", format!("python{minor}"))
         .file("pyvenv.cfg", format!("home = {home}\nversion = {version}\n"))
+}
+
+/// Returns a Python package whose interpreter does not run, for packages that are refused before.
+pub(crate) fn idle_python() -> PackageBuilder {
+    let (_, version) = host();
+    let minor = minor_of(&version);
+    PackageBuilder::new("python", &version, "0_demo", platform())
+        .executable(format!("bin/python{minor}"), "#!/bin/false\n")
 }
 
 fn platform() -> &'static str {

@@ -9,6 +9,8 @@ mod lab;
 mod library;
 #[cfg(target_os = "linux")]
 mod mounts;
+#[cfg(unix)]
+mod raw_package;
 mod sdist;
 mod server;
 #[path = "../../../src/context/skip.rs"]
@@ -17,9 +19,7 @@ mod snapshot;
 mod test_env;
 mod wheel;
 
-pub(crate) use channel::Channel;
-#[cfg(target_os = "linux")]
-pub(crate) use channel::own_python;
+pub(crate) use channel::{Channel, idle_python};
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub(crate) use gpu::{Gpu, Shared, TORCH, fatbin, has_a_gpu};
 pub(crate) use index::{File, Index};
@@ -28,6 +28,8 @@ pub(crate) use lab::{Lab, manifest};
 pub(crate) use library::compile_library;
 #[cfg(target_os = "linux")]
 pub(crate) use mounts::{Mount, Mounts};
+#[cfg(unix)]
+pub(crate) use raw_package::{Format, RawPackage, write_noarch};
 pub(crate) use sdist::Sdist;
 pub(crate) use server::Options;
 #[cfg(target_os = "linux")]

@@ -1,0 +1,369 @@
+//! Hostile conda packages: each is refused before a file of it is linked, and nothing around the environment changes.
+
+use std::{
+    collections::BTreeMap,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use serde_json::{Value, json};
+use tar::EntryType;
+
+use crate::support::{
+    Channel, DEAD_INDEX, Format, Index, RawPackage, TestEnv, assert_error, files_below, host_python, idle_python,
+    write_noarch,
+};
+
+/// A test environment whose surroundings are compared after each run.
+struct Hostile {
+    env: TestEnv,
+    channel: Channel,
+    before: BTreeMap<PathBuf, String>,
+}
+
+impl Hostile {
+    fn new() -> Self {
+        let env = TestEnv::new().with_uv();
+        env.manifest("packages = [\"evil\"]\n");
+        for file in ["home/.bashrc", "home/.ssh/id_demo", "outside/file", "outside/folder/x"] {
+            let path = env.path(file);
+            fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+            fs_err::write(path, format!("the user's {file}\n")).unwrap();
+        }
+        let channel = Channel::with_python(&env, &idle_python(), &[]);
+        let before = surroundings(&env);
+        Self { env, channel, before }
+    }
+
+    fn outside(&self) -> String {
+        self.env.path("outside").display().to_string()
+    }
+
+    /// Checks that `packages` are refused in both formats, with `text` in the message.
+    #[track_caller]
+    fn refuses(&self, packages: &[RawPackage], text: &str) {
+        for format in Format::BOTH {
+            self.refuses_as(format, &self.channel.mirror(), packages, text);
+        }
+    }
+
+    #[track_caller]
+    fn refuses_as(&self, format: Format, mirror: &str, packages: &[RawPackage], text: &str) {
+        self.write(format, packages);
+        let ran = self.env.install_demo_from(mirror, DEAD_INDEX, &["--strict"]).exits(5);
+        let ran = ran.says("conda::unsafe_package").says(text);
+        assert!(!ran.stderr.contains('\u{1b}'), "a raw control character: {ran}");
+        self.nothing_changed();
+        self.env.has_no_environment();
+    }
+
+    fn write(&self, format: Format, packages: &[RawPackage]) {
+        let packages: Vec<_> = packages.iter().map(|package| (package, format)).collect();
+        write_noarch(&self.channel.folder, &packages);
+    }
+
+    #[track_caller]
+    fn nothing_changed(&self) {
+        assert_eq!(surroundings(&self.env), self.before, "the surroundings changed");
+    }
+}
+
+/// Returns contents, modes and numbers of links of all files around the environment and the caches.
+fn surroundings(env: &TestEnv) -> BTreeMap<PathBuf, String> {
+    let mut found = BTreeMap::new();
+    let mut add = |path: &Path| {
+        let metadata = fs_err::symlink_metadata(path).unwrap();
+        let content = if metadata.is_dir() {
+            String::new()
+        } else {
+            fs_err::read_to_string(path).unwrap()
+        };
+        found.insert(
+            path.to_owned(),
+            format!(
+                "{:o} {} {content}",
+                metadata.mode(),
+                if metadata.is_dir() { 0 } else { metadata.nlink() }
+            ),
+        );
+    };
+    let ours = [
+        env.home().join(".matenv"),
+        env.home().join(".conda"),
+        env.home().join(".cache"),
+    ];
+    for folder in [env.home(), env.path("outside")] {
+        for path in files_below(&folder) {
+            if !ours.iter().any(|ours| path.starts_with(ours)) {
+                add(&path);
+            }
+        }
+    }
+    add(&env.path("outside"));
+    add(&env.path("outside/folder"));
+    found
+}
+
+fn evil() -> RawPackage {
+    RawPackage::new("evil")
+}
+
+fn needs(other: &str) -> RawPackage {
+    evil().recorded("depends", json!([other]))
+}
+
+/// Bug: a package wrote over `~/.bashrc`, with exit code 0.
+#[test]
+fn paths_that_leave_the_environment_are_refused() {
+    let hostile = Hostile::new();
+    let absolute = format!("{}/file", hostile.outside());
+    for (path, text) in [
+        ("../../../.bashrc", "`../../../.bashrc` contains `..`"),
+        ("../evil-1.0-0/payload", "contains `..`"),
+        ("share/../../../../.bashrc", "contains `..`"),
+        ("lib\\..\\..\\x", "contains `..`"),
+        (&absolute, "is an absolute path"),
+        ("C:\\Windows\\evil.dll", "is a Windows drive or network path"),
+        ("\\\\server\\share\\evil.dll", "is a Windows drive or network path"),
+        (".", "`.` is not the name of a file"),
+        (
+            "conda-meta/history",
+            "is in `conda-meta`, where matenv keeps its own records",
+        ),
+        ("Conda-Meta/history", "is in `conda-meta`"),
+        ("share/matenv/stamp.json", "is in `share/matenv`"),
+    ] {
+        // The archive contains the file as well, wherever its reader puts it.
+        hostile.refuses(&[evil().file(path)], text);
+        hostile.refuses(&[evil().listed(path, "hardlink")], text);
+    }
+    hostile.refuses(&[evil().legacy().file("../../../home/.bashrc")], "contains `..`");
+}
+
+#[test]
+fn the_message_names_package_path_and_reason() {
+    let hostile = Hostile::new();
+    hostile.write(Format::Conda, &[evil().file("../../../.bashrc")]);
+    let mirror = hostile.channel.mirror();
+    let ran = hostile
+        .env
+        .install_demo_from(&mirror, DEAD_INDEX, &["--strict"])
+        .exits(5);
+    assert_error!(hostile.env, "unsafe_conda_package", ran);
+    hostile.write(Format::Conda, &[evil().file("lib/\u{1b}[2Jx/../y")]);
+    let ran = hostile
+        .env
+        .install_demo_from(&mirror, DEAD_INDEX, &["--strict"])
+        .exits(5);
+    assert!(!ran.says("lib/\\u{1b}[2Jx/../y").stderr.contains('\u{1b}'));
+}
+
+#[test]
+fn links_that_leave_the_environment_are_refused() {
+    let hostile = Hostile::new();
+    let outside = hostile.outside();
+    hostile.refuses(&[evil().symlink("lib/evil", &outside)], "outside the environment");
+    hostile.refuses(
+        &[evil().symlink("lib/evil", "../../../.bashrc")],
+        "`lib/evil` is a link to `../../../.bashrc`, outside the environment",
+    );
+    // `a/s` is the prefix itself, so `s/..` is the folder above it.
+    let through = evil().symlink("a/s", "..").symlink("a/t", "s/../x");
+    hostile.refuses(&[through], "`a/t` is a link to `s/../x`, outside the environment");
+    // A link that is not listed, and a listed file behind it.
+    let behind = evil()
+        .entry(EntryType::Symlink, "lib", &outside, 0o777)
+        .listed("lib/file", "hardlink");
+    hostile.refuses(&[behind], "`lib` is a link to");
+    // It would be read to its end.
+    let endless = evil().entry(EntryType::Symlink, "info/index.json", "/dev/zero", 0o777);
+    hostile.refuses(&[endless], "`info/index.json` is a link to `/dev/zero`");
+    // Another program's name gives no right to leave: only the channel of the host's Python does.
+    hostile.refuses(
+        &[evil().symlink("bin/tool", "/usr/bin/env")],
+        "`bin/tool` is a link to `/usr/bin/env`, outside the environment",
+    );
+}
+
+#[test]
+fn paths_through_links_are_refused() {
+    let hostile = Hostile::new();
+    let own = evil()
+        .symlink("lib/evil", "../share")
+        .entry(EntryType::Regular, "share/x", "", 0o644)
+        .listed("lib/evil/x", "hardlink");
+    hostile.refuses(&[own], "`lib/evil/x` goes through `lib/evil`, a link of `evil-1.0-0");
+    let other = RawPackage::new("other").symlink("lib/evil", "../share");
+    let text = "`lib/evil/x` goes through `lib/evil`, a link of `other-1.0-0";
+    hostile.refuses(&[needs("other").file("lib/evil/x"), other], text);
+    let other = RawPackage::new("other").file("lib/evil");
+    let text = "`lib/evil/x` is below `lib/evil`, a file of `other-1.0-0";
+    hostile.refuses(&[needs("other").file("lib/evil/x"), other], text);
+}
+
+#[test]
+fn a_file_of_another_package_is_not_replaced() {
+    let hostile = Hostile::new();
+    let python = format!("python{}", host_python());
+    let text = format!("`bin/{python}` is also in `");
+    hostile.refuses(&[evil().file(&format!("bin/{python}"))], &text);
+    hostile.refuses(&[evil().symlink(&format!("bin/{python}"), "../share/evil")], &text);
+    // noarch packages reach the same place by another path, and by a command.
+    let scripts = evil().python(&[]).file(&format!("python-scripts/{python}"));
+    hostile.refuses(&[scripts], &text);
+    let command = evil().python(&[&format!("{python} = evil:main")]);
+    hostile.refuses(&[command], &text);
+    let other = RawPackage::new("other").file("share/data");
+    hostile.refuses(&[needs("other").file("share/data"), other], "`share/data` is also in `");
+}
+
+#[test]
+fn commands_with_a_path_are_refused() {
+    let hostile = Hostile::new();
+    let command = evil().python(&["../../../.bashrc = evil:main"]);
+    hostile.refuses(&[command], "info/link.json");
+}
+
+/// The archive itself leaves the folder into which it is extracted.
+#[test]
+fn archives_that_leave_their_folder_are_refused() {
+    let hostile = Hostile::new();
+    let outside = hostile.outside();
+    let archives = [
+        // A file, a folder and a mode through a link.
+        evil()
+            .entry(EntryType::Symlink, "d", &outside, 0o777)
+            .entry(EntryType::Regular, "d/file", "", 0o644),
+        evil()
+            .entry(EntryType::Symlink, "d", &outside, 0o777)
+            .entry(EntryType::Directory, "d/new", "", 0o777),
+        evil()
+            .entry(EntryType::Symlink, "d", &format!("{outside}/folder"), 0o777)
+            .entry(EntryType::Directory, "d", "", 0o700),
+        // Hard links to files of the user.
+        evil().entry(EntryType::Link, "share/x", &format!("{outside}/file"), 0o644),
+        evil().entry(EntryType::Link, "share/x", "../../../outside/file", 0o644),
+    ];
+    let http = Index::files(&hostile.channel.folder);
+    let http = format!("conda-forge={}", http.root());
+    for archive in archives {
+        hostile.refuses(&[archive.clone()], "does not extract into the folder of the package");
+        hostile.refuses_as(
+            Format::Conda,
+            &http,
+            &[archive],
+            "does not extract into the folder of the package",
+        );
+    }
+}
+
+/// rattler leaves these parts of an archive out while it extracts it, so nothing of them can be linked.
+#[test]
+fn harmless_parts_of_archives_change_nothing() {
+    let hostile = Hostile::new();
+    let outside = hostile.outside();
+    let package = evil()
+        .entry(EntryType::Regular, "../../../home/.bashrc", "", 0o644)
+        .entry(EntryType::Regular, &format!("{outside}/file"), "", 0o644)
+        .entry(EntryType::Char, "share/device", "", 0o666)
+        .entry(EntryType::Fifo, "share/pipe", "", 0o666)
+        .entry(EntryType::Regular, "bin/evil", "", 0o6755);
+    for format in Format::BOTH {
+        hostile.write(format, &[package.clone().listed("bin/evil", "hardlink")]);
+        // The next step is the Python, which does not run.
+        let ran = hostile
+            .env
+            .install_demo_from(&hostile.channel.mirror(), DEAD_INDEX, &["--strict"]);
+        assert!(!ran.stderr.contains("unsafe"), "{ran}");
+        assert_ne!(ran.code, Some(0), "{ran}");
+        hostile.nothing_changed();
+        let cached = hostile.env.path("rattler-cache/pkgs/evil-1.0-0");
+        let mode = fs_err::metadata(cached.join("bin/evil")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, 0o755);
+        for special in ["share/device", "share/pipe"] {
+            let found = fs_err::symlink_metadata(cached.join(special));
+            assert!(found.is_err() || found.is_ok_and(|found| found.is_file()), "{special}");
+        }
+    }
+}
+
+/// Bug: a package named otherwise than in its channel ended matenv with a panic.
+#[test]
+fn a_package_that_is_not_the_listed_one_is_refused() {
+    let hostile = Hostile::new();
+    for (field, value, text) in [
+        (
+            "name",
+            "other",
+            "the channel lists the name `evil`, but info/index.json says `other`",
+        ),
+        (
+            "version",
+            "2.0",
+            "the channel lists version `1.0`, but info/index.json says `2.0`",
+        ),
+        (
+            "build",
+            "1",
+            "the channel lists build `0`, but info/index.json says `1`",
+        ),
+    ] {
+        hostile.refuses(&[evil().says(field, value).file("share/x")], text);
+    }
+    let unreadable = evil().says("version", "not a version!").file("share/x");
+    hostile.refuses(&[unreadable], "failed to read its info/index.json");
+}
+
+/// The cache would be left by the name of the folder.
+#[test]
+fn a_record_whose_build_is_a_path_is_refused() {
+    let hostile = Hostile::new();
+    let package = evil().file("share/x").recorded("build", "../../../outside/new".into());
+    hostile.refuses(&[package], "its name, version or build is not a file name");
+}
+
+/// Only the channel of the packed Python of this machine may link to it, and not a package of the same name.
+#[test]
+fn a_python_of_a_channel_with_a_link_to_this_machine_is_refused() {
+    let env = TestEnv::new().with_uv();
+    env.manifest("packages = []\n");
+    let python = idle_python().symlink("bin/python", "/usr/bin/env");
+    let channel = Channel::with_python(&env, &python, &[]).mirror();
+    env.install_demo_from(&channel, DEAD_INDEX, &["--strict"])
+        .exits(5)
+        .says("`bin/python` is a link to `/usr/bin/env`, outside the environment");
+    env.has_no_environment();
+}
+
+#[test]
+fn a_package_without_a_hash_is_refused() {
+    let hostile = Hostile::new();
+    let unhashed = evil()
+        .file("share/x")
+        .recorded("sha256", Value::Null)
+        .recorded("md5", Value::Null);
+    hostile.refuses(&[unhashed], "its channel lists no hash of it");
+}
+
+#[test]
+fn a_listed_file_that_the_archive_does_not_contain_is_refused() {
+    let hostile = Hostile::new();
+    hostile.refuses(
+        &[evil().listed("share/x", "hardlink")],
+        "`share/x` is listed in info/paths.json, but the archive does not contain it",
+    );
+}
+
+/// A package that was refused is not left in the cache, which other programs use as well.
+#[test]
+fn a_refused_package_is_removed_from_the_cache_and_an_intact_one_is_installed() {
+    let hostile = Hostile::new();
+    hostile.refuses(&[evil().file("../../../.bashrc")], "contains `..`");
+    assert!(!hostile.env.path("rattler-cache/pkgs/evil-1.0-0").exists());
+    hostile.write(Format::Conda, &[evil().file("share/x")]);
+    let ran = hostile
+        .env
+        .install_demo_from(&hostile.channel.mirror(), DEAD_INDEX, &["--strict"]);
+    assert!(!ran.stderr.contains("unsafe"), "{ran}");
+    hostile.nothing_changed();
+}
