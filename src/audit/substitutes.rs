@@ -6,9 +6,9 @@ use crate::profile::stack::Stacks;
 
 const FILE: &str = include_str!("../../profiles/substitutes.toml");
 
-static STAND_INS: LazyLock<Vec<Substitute>> = LazyLock::new(|| {
+static SUBSTITUTES: LazyLock<Vec<Substitute>> = LazyLock::new(|| {
     let file: File = toml::from_str(FILE).expect("tested: profiles/substitutes.toml parses");
-    file.stand_in
+    file.substitute
 });
 
 #[derive(Deserialize)]
@@ -16,7 +16,7 @@ static STAND_INS: LazyLock<Vec<Substitute>> = LazyLock::new(|| {
 struct File {
     #[expect(dead_code, reason = "there is one version so far")]
     schema: u32,
-    stand_in: Vec<Substitute>,
+    substitute: Vec<Substitute>,
 }
 
 /// Distributions that contain the modules of another one and satisfy a requirement for it.
@@ -42,7 +42,7 @@ impl Substitute {
     /// # Panics
     /// Never in a released program: the data file is compiled in and a test reads it.
     pub fn names_for(name: &str) -> impl Iterator<Item = &'static str> {
-        let listed = STAND_INS.iter().filter(move |row| row.name == name);
+        let listed = SUBSTITUTES.iter().filter(move |row| row.name == name);
         let listed = listed.flat_map(|row| row.by.iter().map(String::as_str));
         // A GPU variant also runs on the CPU, but not the other way around.
         let variants = if name == "onnxruntime" {
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn every_row_has_a_reason_and_a_source() {
-        for row in STAND_INS.iter() {
+        for row in SUBSTITUTES.iter() {
             assert!(!row.by.is_empty() && !row.by.contains(&row.name), "{row:?}");
             assert!(!row.because.is_empty() && !row.source.is_empty() && row.seen.date.is_some());
         }

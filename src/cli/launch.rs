@@ -6,8 +6,10 @@ use super::{Exit, Failure, Session};
 use crate::{
     install,
     names::EnvName,
-    run::launch::{self, Launched},
-    store,
+    run::{
+        command,
+        launch::{self, Launched},
+    },
 };
 
 /// Open an environment's program
@@ -38,11 +40,11 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     let settings = &session.ctx.settings;
     let generation = super::info::installed(&args.env, session)?;
     super::list::warn_of_changes(std::slice::from_ref(&generation), session);
-    let command = launch::command(&install::read_plan(&generation)?, &args.more)?;
+    let argv = launch::command(&install::read_plan(&generation)?, &args.more)?;
     if args.wait {
-        return Ok(store::run::exec(settings, &generation, &command)?);
+        return Ok(command::exec(settings, &generation, &argv)?);
     }
-    let launched = launch::detach(settings, &generation, &command)?;
+    let launched = launch::detach(settings, &generation, &argv)?;
     let shown = Shown {
         schema: 1,
         ok: true,

@@ -79,7 +79,7 @@ fn describe(repaired: &Repaired, args: &Args) -> String {
         let head = if args.dry_run {
             "would be fixed"
         } else {
-            "problems found"
+            "problems that the repair fixes"
         };
         // The remedy is printed once below, or was applied.
         let faults = repaired
@@ -91,15 +91,13 @@ fn describe(repaired: &Repaired, args: &Args) -> String {
     }
     if !repaired.left.is_empty() {
         let lines = finding_lines(&repaired.left);
-        parts.push(format!(
-            "{env}: not caused by its files, so repair does not change them\n{lines}"
-        ));
+        parts.push(format!("{env}: not fixed by a repair\n{lines}"));
     }
     parts.push(match (&repaired.certificate, args.finding) {
         (Some(certificate), _) => describe_result(certificate, true),
         (None, _) if !repaired.faults.is_empty() => format!("to fix it: matenv repair {env}"),
         (None, _) if repaired.left.is_empty() => format!("{env}: nothing to fix"),
-        (None, Some(code)) => format!("{env}: {code} was not found, so nothing was changed"),
+        (None, Some(code)) => format!("{env}: {code} was not found, or a repair cannot fix it; nothing was changed"),
         (None, None) => format!("{env}: nothing to fix in its files"),
     });
     parts.concat()

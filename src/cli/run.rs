@@ -1,7 +1,7 @@
 use std::{ffi::OsString, process::ExitCode};
 
 use super::{Failure, Session};
-use crate::{names::EnvName, store};
+use crate::names::EnvName;
 
 /// Run a command inside an environment
 ///
@@ -18,5 +18,9 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     let generation = super::info::installed(&args.env, session)?;
     super::list::warn_of_changes(std::slice::from_ref(&generation), session);
-    Ok(store::run::exec(&session.ctx.settings, &generation, &args.command)?)
+    Ok(crate::run::command::exec(
+        &session.ctx.settings,
+        &generation,
+        &args.command,
+    )?)
 }

@@ -1,9 +1,8 @@
 //! Hardware: a description of a machine.
 //!
 //! Input: the operating system, the NVIDIA driver and the environment variables, or a hardware file. Output: a
-//! [`Hardware`] value, in which an absent field means unknown; or a sentence that says how this machine differs
-//! from the machine of a certificate. This module does not choose a profile and returns no errors. What cannot be
-//! detected is unknown.
+//! [`Hardware`] value, in which an absent field means unknown. This module does not choose a profile and returns no
+//! errors: a fact that cannot be detected is unknown.
 
 mod file;
 mod format;

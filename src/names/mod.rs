@@ -1,4 +1,5 @@
-//! Names that could be confused with each other, each with its own type.
+//! Names that could be confused with each other, each with its own type; requirements by name; an error with its causes
+//! as one line of text.
 
 pub(crate) mod causes;
 mod execution_provider;

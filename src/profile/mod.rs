@@ -1,6 +1,7 @@
 //! Profiles: the hardware that an environment can use (`cpu`, `gpu`, `gpu-trt`), and what each profile requires.
 //!
-//! Input: the TOML files of `profiles/`. Output: [`Profile`]s. This module does not detect hardware: see
+//! Input: the TOML files of `profiles/`. Output: [`Profile`]s, the versions that fit each other ([`stack`]), platforms,
+//! CUDA versions, compute capabilities and the packages of system libraries. This module does not detect hardware: see
 //! [`crate::hardware`].
 
 mod compute_capability;

@@ -14,13 +14,14 @@ use std::{
 
 use serde::Serialize;
 
+use super::command::RunError;
 use crate::{
     context::settings::Settings,
     files,
     names::EnvName,
     plan::Plan,
     process,
-    store::{self, Generation, Store, StoreError, run},
+    store::{self, Generation, Store, StoreError},
 };
 
 /// How long a started program is watched. A failed import takes less time, and nobody waits longer for a prompt.
@@ -48,16 +49,19 @@ pub(crate) struct Launched {
 
 /// Errors of a launch.
 #[derive(Debug, thiserror::Error)]
-pub enum LaunchError {
+pub(crate) enum LaunchError {
     /// The manifest names no launch command. Exit 2; help: `matenv run ENV -- CMD`.
     #[error("the environment `{env}` has no program to launch")]
     NoProgram {
         /// The environment.
         env: EnvName,
     },
-    /// The command is missing or failed to start.
+    /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The command is missing or failed to start.
+    #[error(transparent)]
+    Run(#[from] RunError),
     /// The log cannot be written. Exit 1.
     #[error("failed to write the program's log")]
     Log(#[source] std::io::Error),
@@ -80,7 +84,7 @@ pub enum LaunchError {
 
 /// The end of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogTail(String);
+pub(crate) struct LogTail(String);
 
 impl fmt::Display for LogTail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -102,11 +106,11 @@ pub(crate) fn command(plan: &Plan, more: &[OsString]) -> Result<Vec<OsString>, L
 
 /// Starts a command of the environment in the background, and watches it for a second.
 pub(crate) fn detach(settings: &Settings, generation: &Generation, argv: &[OsString]) -> Result<Launched, LaunchError> {
-    let found = run::find(settings, generation, argv)?;
+    let found = super::command::find(settings, generation, argv)?;
     let log = Store::open(settings)?.log(&generation.env);
     let file = fresh(&log).map_err(LaunchError::Log)?;
     let started = process::detach(&found.program, &found.arguments, &found.variables, &file);
-    let mut child = started.map_err(|source| StoreError::Start {
+    let mut child = started.map_err(|source| RunError::Start {
         command: found.program.display().to_string(),
         source,
     })?;
@@ -118,7 +122,7 @@ pub(crate) fn detach(settings: &Settings, generation: &Generation, argv: &[OsStr
             env: generation.env.clone(),
             command: name.unwrap_or_default(),
             how: process::describe(status),
-            last: last_words(&log),
+            last: last_lines(&log),
             log,
         });
     }
@@ -165,7 +169,7 @@ fn watch(child: &mut Child) -> Option<ExitStatus> {
 }
 
 /// Reads the end of a log: at most 8 KiB.
-fn last_words(log: &Path) -> Option<LogTail> {
+fn last_lines(log: &Path) -> Option<LogTail> {
     let read = || -> std::io::Result<Vec<u8>> {
         let mut file = fs_err::File::open(log)?;
         let size = file.metadata()?.len();
@@ -189,12 +193,12 @@ mod tests {
     fn only_the_end_of_a_long_log_is_read() {
         let folder = tempfile::tempdir().expect("a temp folder");
         let log = folder.path().join("demo.log");
-        assert_eq!(last_words(&log), None);
+        assert_eq!(last_lines(&log), None);
         fs_err::write(&log, "").expect("written");
-        assert_eq!(last_words(&log), None);
+        assert_eq!(last_lines(&log), None);
         let many: Vec<String> = (0..5000).map(|line| format!("line {line}")).collect();
         fs_err::write(&log, many.join("\n") + "\n").expect("written");
-        let last = last_words(&log).expect("words").to_string();
+        let last = last_lines(&log).expect("words").to_string();
         assert_eq!(last.lines().count(), LAST_LINES);
         assert!(last.starts_with("line 4988\n") && last.ends_with("line 4999"), "{last}");
     }

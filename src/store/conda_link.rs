@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     context::settings::Settings,
+    files::layout,
     finding::{Code, Finding, Scope, Severity},
     names::{EnvName, install_arguments},
     store::write_protection,
@@ -228,10 +229,20 @@ fn is_of_gone_home(found: &Path, home: &Path, env: &EnvName) -> bool {
     let was_created_there = |name: &String| {
         let folder = Folder::named(name, env, &store);
         let generation = folder.and_then(|folder| Generation::read(folder.prefix).ok().flatten());
-        let prefix = generation.and_then(|generation| generation.record.prefix);
+        let prefix = generation.and_then(|generation| original_prefix(&generation));
         prefix.is_some_and(|prefix| prefix.parent().and_then(Path::parent) == Some(gone))
     };
     names_in(&store).unwrap_or_default().iter().any(was_created_there)
+}
+
+/// Returns the prefix in which a generation was built. Records of older versions lack it, but their certificate has it.
+fn original_prefix(generation: &Generation) -> Option<PathBuf> {
+    let in_certificate = || {
+        let file = layout::records(&generation.prefix).join("certificate.json");
+        let certificate: serde_json::Value = serde_json::from_slice(&fs_err::read(file).ok()?).ok()?;
+        certificate["prefix"].as_str().map(PathBuf::from)
+    };
+    generation.record.prefix.clone().or_else(in_certificate)
 }
 
 /// Returns whether `found` is a generation of `env`, so that the conda link bypasses the link in `envs`.

@@ -64,27 +64,4 @@ pub enum StoreError {
         #[source]
         source: std::io::Error,
     },
-    /// The environment's own Python is missing or not executable.
-    #[error("the Python of `{env}` is missing or not executable")]
-    NoPython {
-        /// The environment.
-        env: EnvName,
-    },
-    /// A command was not found. Exit 2; help: list the installed packages.
-    #[error("there is no command `{command}` in `{env}`")]
-    NoCommand {
-        /// The command.
-        command: String,
-        /// The environment.
-        env: EnvName,
-    },
-    /// A command could not be started. Exit 1.
-    #[error("failed to start `{command}`")]
-    Start {
-        /// The command.
-        command: String,
-        /// The cause.
-        #[source]
-        source: std::io::Error,
-    },
 }

@@ -26,7 +26,6 @@ mod link;
 mod lock;
 mod lost;
 mod remove;
-pub mod run;
 mod size;
 mod staged;
 

@@ -247,7 +247,10 @@ fn archives_that_leave_their_folder_are_refused() {
     let http = Index::files(&hostile.channel.folder);
     let http = format!("conda-forge={}", http.root());
     for archive in archives {
-        hostile.refuses(&[archive.clone()], "does not extract into the folder of the package");
+        hostile.refuses(
+            std::slice::from_ref(&archive),
+            "does not extract into the folder of the package",
+        );
         hostile.refuses_as(
             Format::Conda,
             &http,

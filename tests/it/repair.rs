@@ -125,10 +125,10 @@ fn other_findings_than_the_selected_one_are_reported_and_not_fixed() {
     let left = env
         .matenv(&["repair", "demo", "--finding", "ME011", "--offline"])
         .exits(6);
-    left.says("demo: not caused by its files")
+    left.says("demo: not fixed by a repair")
         .says("ME033")
         .says("matenv repair demo")
-        .says("ME011 was not found, so nothing was changed");
+        .says("ME011 was not found, or a repair cannot fix it; nothing was changed");
     assert!(!module.exists());
 }
 

@@ -6,7 +6,7 @@ use crate::{
     install::{DiskSpaceError, LockedError},
     lock::{CONFLICT, LAB_SIDECAR, LockError},
     manifest::lab::LAB_LOCK,
-    run::{launch::LaunchError, menu::MenuError},
+    run::{command::RunError, launch::LaunchError, menu::MenuError},
     store::StoreError,
 };
 
@@ -128,17 +128,25 @@ impl From<StoreError> for Failure {
                 Exit::Machine,
                 "get write permission for ~/.conda/envs, where conda looks for environments".to_owned(),
             ),
-            StoreError::NoCommand { env, .. } => (
+        };
+        Self::new(&error, code, exit, help)
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        let (code, exit, help) = match &error {
+            RunError::NoCommand { env, .. } => (
                 "run::no_command",
                 Exit::Usage,
                 format!("list the installed packages: matenv run {env} -- python -m pip list"),
             ),
-            StoreError::NoPython { env } => (
+            RunError::NoPython { env } => (
                 "run::no_python",
                 Exit::Faulty,
                 format!("repair the environment: matenv repair {env}"),
             ),
-            StoreError::Start { .. } => (
+            RunError::Start { .. } => (
                 "run::start",
                 Exit::Machine,
                 "check that MATENV_HOME is on a file system that is not mounted noexec".to_owned(),
@@ -189,6 +197,7 @@ impl From<LaunchError> for Failure {
     fn from(error: LaunchError) -> Self {
         let (code, exit, help) = match error {
             LaunchError::Store(error) => return error.into(),
+            LaunchError::Run(error) => return error.into(),
             LaunchError::NoProgram { ref env } => (
                 "launch::no_program",
                 Exit::Usage,

@@ -44,13 +44,13 @@ pub(crate) fn detect(host: &HostFacts, prefixes: &[ExaminedPrefix]) -> Vec<Findi
         found.push(finding(Severity::Error, message, evidence, remedy));
     }
     if hardware.driver_problem.is_none() {
-        found.extend(prefixes.iter().filter_map(|examined| check_patient(host, examined)));
+        found.extend(prefixes.iter().filter_map(|examined| check_prefix(host, examined)));
     }
     found
 }
 
 /// Reports a driver or a GPU that does not fit what an environment was created for.
-fn check_patient(host: &HostFacts, examined: &ExaminedPrefix) -> Option<Finding> {
+fn check_prefix(host: &HostFacts, examined: &ExaminedPrefix) -> Option<Finding> {
     let major = examined.cuda?;
     let hardware = &host.hardware;
     if let Some(served) = hardware.served_cuda().filter(|served| served.major < major) {

@@ -17,7 +17,7 @@ use trouble::Trouble;
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long to wait for the driver before each program of an environment, where 50 ms are noticeable.
-const NO_PATIENCE: Duration = Duration::from_millis(35);
+const SHORT_TIMEOUT: Duration = Duration::from_millis(35);
 
 /// How thorough the detection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::{ffi::OsStr, sync::mpsc, thread};
 
 use nvml_wrapper::{Device, Nvml, cuda_driver_version_major, cuda_driver_version_minor, error::NvmlError};
 
-use super::{Effort, NO_PATIENCE, Nvidia, TIMEOUT, Trouble, gpu, trouble};
+use super::{Effort, Nvidia, SHORT_TIMEOUT, TIMEOUT, Trouble, gpu, trouble};
 use crate::{hardware::Gpu, profile::ComputeCapability};
 
 /// The name first, then the paths of WSL and of distributions that the loader does not search.
@@ -25,7 +25,7 @@ pub(super) fn ask(effort: Effort) -> Result<Nvidia, Trouble> {
     let (sender, answer) = mpsc::channel();
     let limit = match effort {
         Effort::Whole => TIMEOUT,
-        Effort::Peek => NO_PATIENCE,
+        Effort::Peek => SHORT_TIMEOUT,
     };
     let thread = thread::Builder::new().name("nvml".to_owned());
     let started = thread.spawn(move || {

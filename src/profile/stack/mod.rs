@@ -1,6 +1,6 @@
 //! Stacks: versions of GPU packages that are compatible with each other, the driver and the card.
 //!
-//! Input: the TOML files `profiles/backends.toml`, `profiles/stacks.toml`, `profiles/platforms.toml` and
+//! Input: the TOML files `profiles/backends.toml`, `profiles/stacks.toml` and
 //! `profiles/libraries.toml`. Output: their rows. This module does not choose rows: see [`crate::plan`].
 
 mod backends;

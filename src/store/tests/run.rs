@@ -19,7 +19,7 @@ fn replaced() {
         .split('|')
         .map(OsString::from)
         .collect();
-    let failed = super::super::run::exec(&settings, &generation, &argv);
+    let failed = crate::run::command::exec(&settings, &generation, &argv);
     println!("not replaced: {failed:?}");
 }
 

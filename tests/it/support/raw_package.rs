@@ -151,7 +151,7 @@ impl RawPackage {
             let lines: String = self
                 .listed
                 .iter()
-                .map(|entry| format!("{}\n", entry["_path"].as_str().unwrap()))
+                .flat_map(|entry| [entry["_path"].as_str().unwrap(), "\n"])
                 .collect();
             info.push(("files".to_owned(), lines.into_bytes()));
         } else {

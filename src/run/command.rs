@@ -7,23 +7,50 @@ use std::{
     process::ExitCode,
 };
 
-use super::{Generation, StoreError};
-use crate::context::settings::Settings;
+use crate::{context::settings::Settings, names::EnvName, store::Generation};
+
+/// An error while a command is found or started.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RunError {
+    /// The environment's own Python is missing or not executable.
+    #[error("the Python of `{env}` is missing or not executable")]
+    NoPython {
+        /// The environment.
+        env: EnvName,
+    },
+    /// A command was not found. Exit 2; help: list the installed packages.
+    #[error("there is no command `{command}` in `{env}`")]
+    NoCommand {
+        /// The command.
+        command: String,
+        /// The environment.
+        env: EnvName,
+    },
+    /// A command could not be started. Exit 1.
+    #[error("failed to start `{command}`")]
+    Start {
+        /// The command.
+        command: String,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+}
 
 /// A command of an environment that was found but not started yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub(crate) struct Found {
     /// The program's path.
-    pub program: PathBuf,
+    pub(crate) program: PathBuf,
     /// The arguments.
-    pub arguments: Vec<OsString>,
+    pub(crate) arguments: Vec<OsString>,
     /// The complete set of its environment variables.
-    pub variables: BTreeMap<OsString, OsString>,
+    pub(crate) variables: BTreeMap<OsString, OsString>,
 }
 
 /// Finds a command, first in the environment and then on the PATH.
-pub fn find(settings: &Settings, generation: &Generation, argv: &[OsString]) -> Result<Found, StoreError> {
-    let missing = |name: &OsString| StoreError::NoCommand {
+pub(crate) fn find(settings: &Settings, generation: &Generation, argv: &[OsString]) -> Result<Found, RunError> {
+    let missing = |name: &OsString| RunError::NoCommand {
         command: name.to_string_lossy().into_owned(),
         env: generation.env.clone(),
     };
@@ -33,7 +60,7 @@ pub fn find(settings: &Settings, generation: &Generation, argv: &[OsString]) -> 
     // A name with a separator is relative to the working directory. If that was removed, absolute paths still work.
     let cwd = std::env::current_dir().unwrap_or_default();
     let is_python = ["python", "python3"].iter().any(|own| name == own);
-    let no_python = || StoreError::NoPython {
+    let no_python = || RunError::NoPython {
         env: generation.env.clone(),
     };
     let program =
@@ -51,9 +78,9 @@ pub fn find(settings: &Settings, generation: &Generation, argv: &[OsString]) -> 
 
 /// Starts a command of the environment. On Unix the command replaces this process: it receives the signals, and the
 /// caller gets its exit code. On other systems the exit code is returned.
-pub fn exec(settings: &Settings, generation: &Generation, argv: &[OsString]) -> Result<ExitCode, StoreError> {
+pub(crate) fn exec(settings: &Settings, generation: &Generation, argv: &[OsString]) -> Result<ExitCode, RunError> {
     let found = find(settings, generation, argv)?;
-    start(&found.program, &found.arguments, &found.variables).map_err(|source| StoreError::Start {
+    start(&found.program, &found.arguments, &found.variables).map_err(|source| RunError::Start {
         command: found.program.display().to_string(),
         source,
     })
