@@ -17,15 +17,15 @@ pub struct Distribution {
     pub name: PackageName,
     /// The version, including the local part.
     pub version: Version,
-    /// Its requirements, without invalid lines.
+    /// The requirements in its METADATA. Lines that are not valid are left out.
     pub requires: Vec<Requirement>,
-    /// Its `.dist-info` folder, relative to the prefix.
+    /// The path of its `.dist-info` folder, relative to the prefix.
     pub info: String,
     /// The tool that installed it, such as `uv`.
     pub installer: Option<String>,
     /// The tags of its wheel, such as `cp313-cp313-manylinux_2_28_x86_64`.
     pub tags: Vec<String>,
-    /// Its source, if it was installed from a URL or a folder.
+    /// The URL or folder that it was installed from; `None` for a package from an index.
     pub origin: Option<Origin>,
     /// Whether it was installed by name, and not only as a dependency.
     pub requested: bool,

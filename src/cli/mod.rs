@@ -161,7 +161,7 @@ enum Command {
     Export(export::Args),
     Ci(ci::Args),
     #[command(name = "self")]
-    Itself(crate::cli::self_command::Args),
+    Itself(self_command::Args),
 }
 
 /// The state that every command receives.
@@ -323,7 +323,7 @@ fn dispatch(command: &Command, global: &Global, out: Output) -> Result<ExitCode,
         Command::Hardware(args) => Ok(hardware::run(args, &session)),
         Command::Export(args) => export::run(args, &session),
         Command::Ci(args) => ci::run(args, &session),
-        Command::Itself(args) => crate::cli::self_command::run(args, &session),
+        Command::Itself(args) => self_command::run(args, &session),
     };
     let settings = Arc::clone(&session.ctx.settings);
     // Do not wait for threads that still link or unpack: after Ctrl-C the prompt must return within a second.

@@ -113,7 +113,7 @@ async fn make(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<I
         format!("{} for profile {}, backend {}", plan.env, plan.profile, plan.backend),
     );
 
-    crate::install::folders::check_places(ctx).await?;
+    check_places(ctx).await?;
     let _held = store.lock(&ctx.events, &plan.env).await?;
     // Another matenv process may have installed it while this one waited.
     if let Some(done) = nothing_to_do(ctx, &store, &plan, entry, request).await? {

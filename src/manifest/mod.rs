@@ -226,7 +226,7 @@ impl Manifest {
     /// # Errors
     /// The file is invalid. The error names the line.
     pub(crate) fn parse(file: &TomlFile) -> Result<Self, TomlError> {
-        file.parse::<crate::manifest::format::Manifest>()?.checked(file)
+        file.parse::<format::Manifest>()?.checked(file)
     }
 
     /// Returns whether the environment of a profile has torch.
@@ -242,7 +242,7 @@ impl Manifest {
 /// Returns the JSON Schema of a manifest file.
 #[must_use]
 pub(crate) fn schema(generator: schemars::SchemaGenerator) -> schemars::Schema {
-    generator.into_root_schema_for::<crate::manifest::format::Manifest>()
+    generator.into_root_schema_for::<format::Manifest>()
 }
 
 /// The available manifests, by name.

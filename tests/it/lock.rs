@@ -111,7 +111,11 @@ fn a_platform_that_was_not_locked_is_named() {
     lab.change("matenv.toml", |text| text.replace("win-64", "linux-64"));
     lab.run(&["lock"]).exits(0);
     lab.change("matenv-lock.json", |text| text.replace("linux-64", "win-64"));
-    assert_error!(lab.env, "platform_is_not_locked", lab.install(&["--locked"]).exits(5));
+    assert_error!(
+        lab.env,
+        "sidecar_names_another_platform",
+        lab.install(&["--locked"]).exits(5)
+    );
     lab.env.has_no_environment();
 }
 

@@ -1,8 +1,8 @@
 //! `ModuleNotFoundError: No module named 'numpy._core._multiarray_umath'`, after Python or the machine changed
 //!
-//! A wheel was built for another Python or another operating system than this environment's. The folder was
-//! copied from another machine, its Python was replaced, or an installer was told to use another platform.
-//! Python does not find the wheel's compiled modules.
+//! A wheel was built for another Python or another operating system than this environment's, so Python does not find
+//! the wheel's compiled modules. This happens after the folder is copied from another machine, after Python is replaced,
+//! or if an installer is told to install for another platform.
 //!
 //! Remedy: run `matenv repair ENV`. If the machine's own Python changed, run `matenv install ENV --force`.
 

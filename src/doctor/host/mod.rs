@@ -59,8 +59,7 @@ impl HostFacts {
                 (hardware, nvidia, conda, long_paths(&ctx))
             })
         };
-        let (at_hand, places, sources) =
-            tokio::join!(at_hand, crate::doctor::host::folders::all(ctx), sources::all(ctx));
+        let (at_hand, places, sources) = tokio::join!(at_hand, folders::all(ctx), sources::all(ctx));
         let (hardware, nvidia, conda, long_paths) = at_hand.map_err(std::io::Error::other)?;
         Ok(Self {
             hardware,

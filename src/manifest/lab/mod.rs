@@ -6,6 +6,7 @@
 
 mod array;
 mod edit;
+mod format;
 mod init;
 mod select;
 
@@ -150,7 +151,7 @@ impl Lab {
             return Ok(None);
         };
         let file = read(&root.join(LAB_FILE))?;
-        let (lab, mirrors) = crate::manifest::lab::format::parse(&file, root)?;
+        let (lab, mirrors) = format::parse(&file, root)?;
         let settings = LabSettings {
             file: Some(lab.file()),
             mirrors,
@@ -202,9 +203,8 @@ fn read(path: &Path) -> Result<TomlFile, LabError> {
 /// Returns the JSON Schema of the file.
 #[must_use]
 pub(crate) fn schema(generator: schemars::SchemaGenerator) -> schemars::Schema {
-    generator.into_root_schema_for::<crate::manifest::lab::format::Lab>()
+    generator.into_root_schema_for::<format::Lab>()
 }
 
-mod format;
 #[cfg(test)]
 mod tests;
