@@ -12,6 +12,7 @@
 //! MATENV_HOME/state/src-x-anylabeling.lock      locked by the matenv process that uses the clones
 //! MATENV_HOME/state/logs/sleap.log              the output of the program at its last launch
 //! MATENV_HOME/state/sleap-3.0f4a21.unfinished   exists while that generation is being built
+//! MATENV_HOME/state/sleap-3.0f4a21.pinned       exists while that generation is pinned
 //! ~/.conda/envs/sleap                           the conda link: a link to envs/sleap
 //! ```
 
@@ -25,6 +26,7 @@ mod in_use;
 mod link;
 mod lock;
 mod lost;
+mod pin;
 mod remove;
 mod size;
 mod staged;
