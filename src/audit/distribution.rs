@@ -8,6 +8,7 @@ use super::{
     AuditError, Origin,
     record::{self, Recorded},
 };
+use crate::input::{self, Input};
 use crate::names::requirement::{self, Requirement};
 
 /// An installed distribution, as recorded in its `.dist-info`.
@@ -83,7 +84,7 @@ fn of_folder(prefix: &Path, folder: &str, name: &str) -> (Option<Distribution>, 
         return (None, None);
     }
     let text = |name: &str| {
-        let bytes = fs_err::read(path.join(name)).ok()?;
+        let bytes = input::read(&path.join(name), Input::Metadata).ok()?;
         Some(String::from_utf8_lossy(&bytes).into_owned())
     };
     let Some(mut distribution) = text("METADATA").and_then(|metadata| parse(&metadata)) else {
@@ -98,7 +99,7 @@ fn of_folder(prefix: &Path, folder: &str, name: &str) -> (Option<Distribution>, 
         .collect();
     distribution.origin = text("direct_url.json").and_then(|text| serde_json::from_str(&text).ok());
     distribution.requested = path.join("REQUESTED").is_file();
-    distribution.files = fs_err::read(path.join("RECORD"))
+    distribution.files = input::read(&path.join("RECORD"), Input::FileList)
         .ok()
         .map(|text| record::parse(&text, folder));
     // Packages from conda or a Linux distribution have no RECORD. Other records list their files.

@@ -216,7 +216,7 @@ pub async fn bench_with(
             asked.reference = Some(reference);
         }
         Model::File { path, shapes } => {
-            fs_err::File::open(path).map_err(BenchError::Model)?;
+            crate::input::open(path).map_err(BenchError::Model)?;
             asked.model = std::path::absolute(path).map_err(BenchError::Model)?;
             asked.shapes.clone_from(shapes);
         }

@@ -1,7 +1,6 @@
 use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, Table, presets};
-use console::style;
 
 use super::{Certificate, Verdict};
 use crate::{
@@ -9,6 +8,7 @@ use crate::{
     finding::{Code, Finding, Severity},
     lock::Fallback,
     names::install_arguments,
+    text::style,
     verify::Tally,
 };
 

@@ -7,6 +7,7 @@ mod ci;
 mod completions;
 mod doctor;
 mod error;
+mod excerpt;
 mod exit;
 mod exits;
 mod export;
@@ -238,12 +239,11 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(error) if wants_json && error.use_stderr() => {
-            return Output::new(true, false).fail(&Failure::usage(&error));
+            return output::finished(Output::new(true, false).fail(&Failure::usage(&error)));
         }
         Err(error) => {
-            // This fails only if the pipe is closed.
-            let _ = error.print();
-            return Exit::of_clap(&error).into();
+            Output::new(false, false).usage(&error);
+            return output::finished(Exit::of_clap(&error).into());
         }
     };
     let out = Output::new(cli.global.json, cli.global.quiet);
@@ -259,7 +259,7 @@ pub fn main() -> ExitCode {
     };
     let code = result.unwrap_or_else(|failure| out.fail(&failure));
     drop(timings);
-    code
+    output::finished(code)
 }
 
 fn dispatch(command: &Command, global: &Global, out: Output) -> Result<ExitCode, Failure> {
@@ -369,7 +369,7 @@ impl Global {
             FmtSpan::NONE
         };
         let logs = tracing_subscriber::fmt::layer()
-            .with_writer(std::io::stderr)
+            .with_writer(|| terminal::LogWriter)
             .with_ansi(console::colors_enabled_stderr())
             .with_target(self.verbose > 1)
             .with_span_events(spans)

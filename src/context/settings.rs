@@ -10,6 +10,7 @@ use url::Url;
 use crate::{
     context::sources::{MachinePypi, Mirror, MirrorError, Sources},
     files,
+    input::{self, Input},
     process::Variables,
 };
 
@@ -224,7 +225,7 @@ fn default_cache_home(user_home: &Path, variables: &Variables) -> PathBuf {
 
 /// Reads the mirrors of a configuration file, or returns `None` if the file does not exist.
 fn mirrors_of(path: &Path) -> Result<Option<Vec<Mirror>>, SettingsError> {
-    let Some(text) = files::read_if_exists(path).map_err(SettingsError::Read)? else {
+    let Some(text) = files::if_exists(input::read_text(path, Input::Definition)).map_err(SettingsError::Read)? else {
         return Ok(None);
     };
     let configuration: Configuration = toml::from_str(&text).map_err(|source| SettingsError::Syntax {
@@ -260,7 +261,7 @@ fn machine_pypi(variables: &Variables, user_home: &Path) -> Option<MachinePypi> 
         .unwrap_or_else(|| user_home.join(".config"));
     let uv_files = [config_home.join("uv/uv.toml"), PathBuf::from("/etc/uv/uv.toml")];
     let from_uv = uv_files.iter().find_map(|path| {
-        let table: toml::Table = toml::from_str(&fs_err::read_to_string(path).ok()?).ok()?;
+        let table: toml::Table = toml::from_str(&input::read_text(path, Input::Definition).ok()?).ok()?;
         Some((default_index_of(&table)?, path))
     });
     let mut pip_files: Vec<PathBuf> = variables.path("PIP_CONFIG_FILE").into_iter().collect();
@@ -274,7 +275,7 @@ fn machine_pypi(variables: &Variables, user_home: &Path) -> Option<MachinePypi> 
     }
     let from_pip = || {
         pip_files.iter().find_map(|path| {
-            let url = index_url_of(&fs_err::read_to_string(path).ok()?)?;
+            let url = index_url_of(&input::read_text(path, Input::Definition).ok()?)?;
             Some((url, path))
         })
     };

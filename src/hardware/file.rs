@@ -8,6 +8,7 @@ use std::{
 use serde::Deserialize;
 
 use super::Hardware;
+use crate::input::{self, Input};
 use crate::profile::{CudaVersion, InvalidCudaVersion};
 
 /// The schema version that is written, and the only one that is read.
@@ -68,7 +69,7 @@ struct Head {
 impl Hardware {
     /// Reads a hardware file, as `matenv hardware --json` writes it.
     pub fn read(path: &Path) -> Result<Self, HardwareFileError> {
-        let bytes = fs_err::read(path).map_err(HardwareFileError::Read)?;
+        let bytes = input::read(path, Input::Hardware).map_err(HardwareFileError::Read)?;
         Self::parse(&bytes, path)
     }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::{
     certificate::{Certificate, CertificateError},
     files::{self, layout},
+    input::{self, Input},
     lock::{Lock, LockError},
     plan::Plan,
     store::Generation,
@@ -63,7 +64,7 @@ pub(super) fn write_plan(plan: &Plan, prefix: &Path) -> Result<(), WriteRecordsE
 /// Reads the plan that a generation was built from.
 pub(crate) fn read_plan(generation: &Generation) -> Result<Plan, RecordsError> {
     let path = layout::records(&generation.prefix).join(PLAN_FILE);
-    let read = || -> std::io::Result<Plan> { Ok(serde_json::from_str(&fs_err::read_to_string(&path)?)?) };
+    let read = || -> std::io::Result<Plan> { Ok(serde_json::from_str(&input::read_text(&path, Input::Record)?)?) };
     read().map_err(|source| RecordsError::Plan {
         typed: generation.record.typed(),
         path,

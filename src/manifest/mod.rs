@@ -11,6 +11,7 @@ pub(crate) mod lab;
 use crate::{
     context::sources::SourceName,
     files::toml_file::{TomlError, TomlFile},
+    input::{self, Input},
     names::{EnvName, ExecutionProvider, ProfileName, closest},
     profile::Needs,
 };
@@ -317,7 +318,7 @@ fn read_folder(folder: &Path) -> std::io::Result<Vec<TomlFile>> {
     paths.sort();
     paths
         .into_iter()
-        .map(|path| Ok(TomlFile::new(&path, fs_err::read_to_string(&path)?)))
+        .map(|path| Ok(TomlFile::new(&path, input::read_text(&path, Input::Definition)?)))
         .collect()
 }
 

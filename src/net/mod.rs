@@ -15,6 +15,8 @@ use reqwest_retry::{RetryTransientMiddleware, policies::ExponentialBackoff};
 
 use url::Url;
 
+use crate::input::{self, Input};
+
 /// A source that sends nothing for this long counts as not answering.
 pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -59,7 +61,7 @@ impl Client {
     pub async fn text(&self, url: &str) -> Result<String, String> {
         let describe = |error: &(dyn std::error::Error + 'static)| innermost(error);
         if let Some(path) = Url::parse(url).ok().as_ref().and_then(file_path) {
-            return fs_err::read_to_string(path.join("index.html")).map_err(|error| describe(&error));
+            return input::read_text(&path.join("index.html"), Input::Page).map_err(|error| describe(&error));
         }
         let response = self
             .retrying

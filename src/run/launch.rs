@@ -171,7 +171,7 @@ fn watch(child: &mut Child) -> Option<ExitStatus> {
 /// Reads the end of a log: at most 8 KiB.
 fn last_lines(log: &Path) -> Option<LogTail> {
     let read = || -> std::io::Result<Vec<u8>> {
-        let mut file = fs_err::File::open(log)?;
+        let mut file = crate::input::open(log)?;
         let size = file.metadata()?.len();
         file.seek(SeekFrom::Start(size.saturating_sub(8 * 1024)))?;
         let mut bytes = Vec::new();

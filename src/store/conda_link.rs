@@ -15,6 +15,7 @@ use crate::{
     context::settings::Settings,
     files::layout,
     finding::{Code, Finding, Scope, Severity},
+    input::{self, Input},
     names::{EnvName, install_arguments},
     store::write_protection,
 };
@@ -239,7 +240,7 @@ fn is_of_gone_home(found: &Path, home: &Path, env: &EnvName) -> bool {
 fn original_prefix(generation: &Generation) -> Option<PathBuf> {
     let in_certificate = || {
         let file = layout::records(&generation.prefix).join("certificate.json");
-        let certificate: serde_json::Value = serde_json::from_slice(&fs_err::read(file).ok()?).ok()?;
+        let certificate: serde_json::Value = serde_json::from_slice(&input::read(&file, Input::Record).ok()?).ok()?;
         certificate["prefix"].as_str().map(PathBuf::from)
     };
     generation.record.prefix.clone().or_else(in_certificate)

@@ -197,6 +197,9 @@ fn git_error(what: &str) -> impl Fn(String) -> CheckoutError {
     }
 }
 
+/// The protocols that git may use.
+const PROTOCOLS: &str = "file:http:https:ssh";
+
 const NO_GIT: &str = "git is not installed";
 
 /// Runs git in `folder` and returns its output, or the last line of its error output.
@@ -213,10 +216,14 @@ async fn run(ctx: &Context, folder: &Path, arguments: &[&str]) -> Result<String,
         .entry("GIT_SSH_COMMAND".into())
         .or_insert_with(|| "ssh -oBatchMode=yes".into());
     let ended = Job::new("git", variables)
+        // A user's configuration may fetch submodules, and a repository's may start a program for each command.
+        .args(["-c", "submodule.recurse=false", "-c", "core.fsmonitor=false"])
         .args(arguments)
         .limit(LIMIT)
         // A password prompt would hang, because it is not visible.
         .env("GIT_TERMINAL_PROMPT", "0")
+        // Others, such as `ext::` and `fd::`, run programs or wait for input.
+        .env("GIT_ALLOW_PROTOCOL", PROTOCOLS)
         .env("LC_ALL", "C")
         .cwd(folder)
         .run()

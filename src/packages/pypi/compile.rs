@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     context::{Context, event::Stage, sources::SourceName},
+    input::{self, Input},
     lock::{LockedWheel, WheelConflict},
     packages::conda,
     plan::Plan,
@@ -193,7 +194,7 @@ impl Compile<'_> {
         if !ended.success() {
             return Err(PypiError::of_uv(request.folder, ended.how(), &ended.stderr).about(request.plan));
         }
-        let text = fs_err::read_to_string(&written).map_err(PypiError::Io)?;
+        let text = input::read_text(&written, Input::Lock).map_err(PypiError::Io)?;
         Ok((text, ended.stderr))
     }
 }

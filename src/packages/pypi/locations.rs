@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     context::{Context, event::Stage, sources::SourceName},
+    input::{self, Input},
     lock::LockedPypi,
     names::Backend,
     process::Job,
@@ -72,6 +73,6 @@ pub async fn locations(
     if !ended.success() {
         return Err(PypiError::of_uv(files.folder(), ended.how(), &ended.stderr));
     }
-    let text = fs_err::read_to_string(output).map_err(PypiError::Io)?;
+    let text = input::read_text(&output, Input::Lock).map_err(PypiError::Io)?;
     pylock::locations(&text).map_err(PypiError::Answer)
 }
