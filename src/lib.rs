@@ -65,6 +65,8 @@ pub mod packages;
 pub(crate) mod plan;
 pub mod process;
 pub mod profile;
+#[cfg(test)]
+mod proptests;
 pub(crate) mod run;
 pub mod store;
 pub(crate) mod text;

@@ -187,4 +187,12 @@ mod tests {
             ]
         );
     }
+
+    #[test]
+    fn no_metadata_causes_a_panic() {
+        use crate::proptests;
+        let real = "Metadata-Version: 2.1\nName: My_Package\nVersion: 1.0+cpu\n\
+                    Requires-Dist: numpy[a,b]>=2,<3; python_version < '3.13' and extra == 'x'\n\nText\n";
+        proptests::check(file!(), &proptests::text(&[real]), |text| drop(parse(&text)));
+    }
 }

@@ -357,4 +357,23 @@ mod tests {
         let refused = Settings::resolve(GlobalOptions::default(), no_variables, Path::new("/"));
         assert!(matches!(refused, Err(SettingsError::NoHome)));
     }
+
+    #[test]
+    fn no_configuration_of_another_program_causes_a_panic() {
+        use crate::proptests;
+        let pip = "[global]\nindex-url = https://proxy.example.org/simple\n";
+        let uv =
+            "no-deps = true\n[[index]]\nurl = 'https://a.example.org/simple'\ndefault = true\n[pip]\nindex-url = 'x'\n";
+        let ours = "[mirrors]\ntorch = \"pypi\"\n\"https://a.example.org\" = \"file:///srv\"\n";
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("config.toml");
+        proptests::check(file!(), &proptests::text(&[pip, uv, ours]), |text| {
+            let _ = index_url_of(&text);
+            if let Ok(table) = toml::from_str(&text) {
+                let _ = default_index_of(&table);
+            }
+            fs_err::write(&file, text).expect("written");
+            let _ = mirrors_of(&file);
+        });
+    }
 }

@@ -244,4 +244,20 @@ mod tests {
         let deep = format!("{{\"schema\": 1, \"triple\": {}", "[".repeat(100_000));
         assert!(parse(deep).is_err());
     }
+
+    #[test]
+    fn no_bytes_cause_a_panic_and_every_valid_file_comes_back() {
+        use crate::proptests;
+        let real = include_bytes!("../../tests/hardware/rtx-4090-driver-580.json");
+        proptests::check(file!(), &proptests::bytes(&[GOOD.as_bytes(), real]), |bytes| {
+            let Ok(rig) = Hardware::parse(&bytes, Path::new("rig.json")) else {
+                return;
+            };
+            let written = serde_json::to_vec(&rig).expect("JSON");
+            assert_eq!(
+                Hardware::parse(&written, Path::new("rig.json")).expect("written by matenv"),
+                rig
+            );
+        });
+    }
 }

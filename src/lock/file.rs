@@ -306,4 +306,34 @@ mod tests {
         fs_err::write(&path, text.replace(&"ab".repeat(32), &"ef".repeat(32))).expect("written");
         assert!(matches!(Lock::read(folder.path()), Err(LockError::Damaged { .. })));
     }
+
+    #[test]
+    fn no_bytes_cause_a_panic() {
+        use crate::proptests;
+        let folder = written();
+        let read = |name: &str| fs_err::read(folder.path().join(name)).expect("read");
+        let (lock, sidecar) = (read(LOCK), read(SIDECAR));
+        let inputs = (proptests::bytes(&[&lock]), proptests::bytes(&[&sidecar]));
+        proptests::check(file!(), &inputs, |(changed_lock, changed_sidecar)| {
+            for (lock, sidecar) in [(&changed_lock, &sidecar), (&lock, &changed_sidecar)] {
+                fs_err::write(folder.path().join(LOCK), lock).expect("written");
+                fs_err::write(folder.path().join(SIDECAR), sidecar).expect("written");
+                let _ = Lock::read(folder.path());
+            }
+        });
+    }
+
+    /// Bug: a lock that is a pipe was waited for.
+    #[cfg(unix)]
+    #[test]
+    fn a_lock_that_is_no_file_is_damage() {
+        let folder = written();
+        fs_err::remove_file(folder.path().join(LOCK)).expect("removed");
+        fs_err::os::unix::fs::symlink("/dev/zero", folder.path().join(LOCK)).expect("a link");
+        let error = Lock::read(folder.path()).expect_err("a device");
+        assert!(
+            matches!(&error, LockError::Damaged { because, .. } if because.contains("is a device")),
+            "{error}"
+        );
+    }
 }

@@ -325,6 +325,7 @@ fn read_folder(folder: &Path) -> std::io::Result<Vec<TomlFile>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proptests;
 
     const GOOD: &str = r#"schema = 1
 name = "demo"
@@ -388,5 +389,33 @@ because = "arrays"
             panic!("`sleep` was found");
         };
         assert_eq!(similar.as_deref(), Some("sleap"));
+    }
+
+    #[test]
+    fn no_manifest_causes_a_panic() {
+        let inputs = proptests::text(&[GOOD, BUILT_IN[0].1, BUILT_IN[1].1, BUILT_IN[2].1]);
+        proptests::check(file!(), &inputs, |text| {
+            let Ok(manifest) = parse(&text) else { return };
+            assert_eq!(parse(&text).expect("parsed before"), manifest);
+        });
+    }
+
+    #[test]
+    fn deep_and_duplicate_values_are_refused() {
+        for open in ["[", "{a=", "[{a="] {
+            let text = proptests::nested("description = ", open);
+            assert!(parse(&text).is_err(), "{open}");
+        }
+        let headers = format!("[{}]", "a.".repeat(100_000) + "a");
+        assert!(parse(&headers).is_err());
+        insta::assert_snapshot!(refused(&GOOD.replace("schema = 1", "schema = 1\nname = \"a\"")), @"");
+        insta::assert_snapshot!(refused(&GOOD.replace("schema = 1", "schema = 99999999999999999999")), @"");
+        insta::assert_snapshot!(refused(&GOOD.replace("schema = 1", "schema = nan")), @"");
+        insta::assert_snapshot!(refused(&GOOD.replace("schema = 1", "schema = -1")), @"");
+        assert!(
+            parse(&format!("\u{feff}{}", GOOD.replace('\n', "\r\n"))).is_ok(),
+            "written on Windows"
+        );
+        insta::assert_snapshot!(refused(&GOOD.replace("demo", "de\0mo")), @"");
     }
 }

@@ -7,6 +7,7 @@
     reason = "tests start programs and read variables; a failed unwrap is a failed test"
 )]
 
+mod advisories;
 mod audit;
 mod batch;
 mod bench;

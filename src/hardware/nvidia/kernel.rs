@@ -123,4 +123,13 @@ mod tests {
         assert_eq!((found.gpus.len(), found.is_reachable), (1, true));
         assert_eq!(found.version.as_deref(), Some("550.54.14"));
     }
+
+    #[test]
+    fn no_file_of_the_driver_causes_a_panic() {
+        use crate::proptests;
+        let version_file = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  580.65.06  Sun\n";
+        proptests::check(file!(), &proptests::text(&[INFORMATION, version_file]), |text| {
+            let _ = (version(&text), information(&text));
+        });
+    }
 }

@@ -228,4 +228,26 @@ wheels = [{ url = "https://files.example.org/whl/cpu/torch-2.15.0%2Bcpu-cp313-cp
         let text = PYLOCK.replace("sha256 = \"dd\"", "");
         assert!(parse(&text, &[]).is_err_and(|error| error.contains("torch-2.15.0+cpu")));
     }
+
+    #[test]
+    fn no_text_causes_a_panic_and_every_valid_pylock_comes_back() {
+        use crate::proptests;
+        proptests::check(file!(), &proptests::text(&[PYLOCK]), |text| {
+            let _ = locations(&text);
+            let Ok(wheels) = parse(&text, &[]) else { return };
+            let Ok(written) = preferences(&wheels) else { return };
+            let read: Answer = toml::from_str(&written).expect("written by matenv");
+            let names = |wheels: &[LockedWheel]| wheels.iter().map(|wheel| wheel.name.clone()).collect::<Vec<_>>();
+            assert_eq!(
+                read.packages
+                    .into_iter()
+                    .map(|package| package.name)
+                    .collect::<Vec<_>>(),
+                names(&wheels)
+            );
+        });
+        for open in ["[", "{a=", "[{a="] {
+            assert!(parse(&proptests::nested("packages = ", open), &[]).is_err(), "{open}");
+        }
+    }
 }

@@ -225,3 +225,70 @@ fn a_record_needs_a_hash() {
     record.package_record.md5 = None;
     assert_eq!(problem(check_record(&record)), Problem::NoHash);
 }
+
+/// Whatever a package lists is refused or stays inside the prefix.
+#[test]
+fn no_list_of_paths_causes_a_panic_or_leaves_the_prefix() {
+    use crate::proptests;
+    let folder = extracted("demo", "python", &["site-packages/demo/a.py", "bin/demo", "lib/b.so"]);
+    let file = |name: &str| folder.path().join("info").join(name);
+    let (paths, index) = (
+        fs_err::read(file("paths.json")).expect("read"),
+        fs_err::read(file("index.json")).expect("read"),
+    );
+    let link =
+        br#"{"noarch": {"type": "python", "entry_points": ["demo = demo:main"]}, "package_metadata_version": 1}"#;
+    let inputs = (
+        proptests::bytes(&[&paths]),
+        proptests::bytes(&[&index]),
+        proptests::bytes(&[link]),
+    );
+    proptests::check(file!(), &inputs, |(changed_paths, changed_index, changed_link)| {
+        for (paths, index, link) in [
+            (&changed_paths, &index, link.as_slice()),
+            (&paths, &changed_index, link),
+            (&paths, &index, &changed_link),
+        ] {
+            fs_err::write(file("paths.json"), paths).expect("written");
+            fs_err::write(file("index.json"), index).expect("written");
+            fs_err::write(file("link.json"), link).expect("written");
+            let Ok(inspected) = inspect(&record("demo"), folder.path(), &target(), false) else {
+                continue;
+            };
+            for placed in &inspected.placed {
+                let path = Path::new(&placed.path);
+                assert!(
+                    path.components()
+                        .all(|part| matches!(part, std::path::Component::Normal(_))),
+                    "{path:?}"
+                );
+            }
+        }
+    });
+}
+
+#[test]
+fn no_path_leaves_the_prefix() {
+    use crate::proptests;
+    let inputs = proptests::text(&[
+        "lib/python3.13/site-packages/a.py",
+        "../x",
+        "C:\\a",
+        "a/./b//c",
+        "share/matenv",
+    ]);
+    proptests::check(file!(), &inputs, |path| {
+        for rules in [LINUX, WINDOWS] {
+            let Ok(safe) = rules.check(&path) else { continue };
+            assert_eq!(rules.check(&safe).as_deref(), Ok(safe.as_str()), "{path:?}");
+            let parts = Path::new(&safe).components();
+            assert!(parts.clone().count() > 0, "{path:?}");
+            assert!(
+                parts
+                    .clone()
+                    .all(|part| matches!(part, std::path::Component::Normal(_))),
+                "{path:?}"
+            );
+        }
+    });
+}
