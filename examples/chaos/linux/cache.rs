@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{
     Problem,
     strike::{Action, Run, Struck},
+    world::World,
 };
 
 /// What happens to a file of a cache.
@@ -25,33 +26,43 @@ enum Damage {
 pub(crate) fn strike(run: &mut Run<'_>) -> Result<Struck, Problem> {
     let world = run.world;
     world.reset()?;
-    let action = run.pick(&[Action::Install, Action::Force]);
+    let action = Action::Install;
     let command = run.command(action)?;
     let cache = run.pick(&["uv-cache", "rattler-cache"]);
-    let damage = run.pick(&[Damage::Flip, Damage::Empty, Damage::Half, Damage::Delete, Damage::Folder]);
+    let damage = run.pick(&[
+        Damage::Flip,
+        Damage::Empty,
+        Damage::Half,
+        Damage::Delete,
+        Damage::Folder,
+    ]);
     let count = run.pick(&[1, 5, 50, 5000]);
     let before = run.random.bool();
     let moment = run.moment(action);
-    let when = if before { "before the start".to_owned() } else { format!("after {moment:?}") };
-    run.note(format!("{action:?}, {damage:?} of {count} files of {cache} {when}"));
+    let when = if before {
+        "before the start".to_owned()
+    } else {
+        format!("after {moment:?}")
+    };
+    run.note(format!("{damage:?} of {count} files of {cache} {when}"));
     let folder = world.work().join(cache);
     if before {
-        damage_files(run, &folder, damage, count)?;
+        damage_files(run, &folder, damage, count);
     }
-    let mut started = world.start(command)?;
+    let mut started = World::start(command)?;
     if !before {
         std::thread::sleep(moment);
-        damage_files(run, &folder, damage, count)?;
+        damage_files(run, &folder, damage, count);
     }
-    let struck = before || !started.ended();
+    let hit = before || !started.ended();
     Ok(Struck {
         action,
         ended: started.wait()?,
-        struck,
+        hit,
     })
 }
 
-fn damage_files(run: &mut Run<'_>, folder: &Path, damage: Damage, count: usize) -> Result<(), Problem> {
+fn damage_files(run: &mut Run<'_>, folder: &Path, damage: Damage, count: usize) {
     let mut files = Vec::new();
     list(folder, &mut files);
     files.sort();
@@ -63,7 +74,6 @@ fn damage_files(run: &mut Run<'_>, folder: &Path, damage: Damage, count: usize) 
         // While a command runs, a file may disappear at each step.
         let _ = damage_file(file, damage, run.random.u64(..));
     }
-    Ok(())
 }
 
 /// Damages one file. The file is replaced, because environments share the old one by hard links.

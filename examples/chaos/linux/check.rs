@@ -26,19 +26,19 @@ impl World {
     }
 
     /// Checks that the current generation runs, that its versions are among `allowed`, that its files match its
-    /// records, and that `list` shows it as healthy.
+    /// records, that `list` shows it as healthy, and that its probes pass.
     pub(crate) fn check_current(&self, allowed: &[Versions]) -> Result<(), Problem> {
         self.check_runs(allowed)?;
         let prefix = self.current().ok_or("no environment is current")?;
         check_files(&prefix)?;
-        let ended = self.finish(self.matenv(&["list", "--json"]))?;
+        let ended = World::finish(self.matenv(&["list", "--json"]))?;
         must_succeed("list", &ended)?;
         let listed: Value = serde_json::from_str(&ended.stdout)?;
         let row = &listed["environments"][0];
         if row["env"] != ENV || !row["broken"].is_null() || !row["changed"].is_null() {
             return Err(format!("`list` shows {row}").into());
         }
-        Ok(())
+        must_succeed("verify", &World::finish(self.matenv(&["verify", ENV]))?)
     }
 
     /// Checks that the current generation runs, and that its versions are among `allowed`.
@@ -182,7 +182,9 @@ pub(crate) fn check_files(prefix: &Path) -> Result<(), Problem> {
         let record: Value = parse(&path)?;
         for file in record["paths_data"]["paths"].as_array().into_iter().flatten() {
             let name = file["_path"].as_str().unwrap_or_default();
-            let hash = [&file["sha256_in_prefix"], &file["sha256"]].into_iter().find_map(Value::as_str);
+            let hash = [&file["sha256_in_prefix"], &file["sha256"]]
+                .into_iter()
+                .find_map(Value::as_str);
             if file["path_type"] == "softlink" {
                 fs_err::symlink_metadata(prefix.join(name))?;
             } else if let Some(hash) = hash {
@@ -203,8 +205,12 @@ pub(crate) fn check_files(prefix: &Path) -> Result<(), Problem> {
         }
         records += 1;
         for line in fs_err::read_to_string(&record)?.lines() {
-            let Some((rest, _size)) = line.rsplit_once(',') else { continue };
-            let Some((name, Some(hash))) = rest.rsplit_once(',').map(|(name, hash)| (name, hash.strip_prefix("sha256=")))
+            let Some((rest, _size)) = line.rsplit_once(',') else {
+                continue;
+            };
+            let Some((name, Some(hash))) = rest
+                .rsplit_once(',')
+                .map(|(name, hash)| (name, hash.strip_prefix("sha256=")))
             else {
                 continue;
             };

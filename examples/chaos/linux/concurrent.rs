@@ -6,7 +6,7 @@ use super::{
     Problem,
     check::{must_succeed, no_crash},
     strike::{Action, Run, Struck},
-    world::{CURRENT, ENV, PRINT},
+    world::{CURRENT, ENV, PRINT, World},
 };
 
 /// What happens at the same time as an installation.
@@ -31,13 +31,13 @@ pub(crate) fn strike(run: &mut Run<'_>) -> Result<Struck, Problem> {
     let second = run.pick(&[Second::Install, Second::Killed, Second::Run, Second::List]);
     let moment = run.moment(action);
     run.note(format!("{action:?} and {second:?} after {moment:?}"));
-    let mut first = world.start(command)?;
-    let mut struck = false;
+    let mut first = World::start(command)?;
+    let mut hit = false;
     match second {
         Second::Install | Second::Killed => {
             std::thread::sleep(moment);
-            struck = !first.ended();
-            let other = world.start(world.install(&[]))?;
+            hit = !first.ended();
+            let other = World::start(world.install(&[]))?;
             if matches!(second, Second::Killed) {
                 let moment = run.moment(action);
                 run.note(format!("the first one is killed {moment:?} later"));
@@ -50,8 +50,8 @@ pub(crate) fn strike(run: &mut Run<'_>) -> Result<Struck, Problem> {
         }
         Second::Run => {
             while !first.ended() {
-                struck = true;
-                let ended = world.finish(world.matenv(&["run", ENV, "--", "python", "-B", "-c", PRINT]))?;
+                hit = true;
+                let ended = World::finish(world.matenv(&["run", ENV, "--", "python", "-B", "-c", PRINT]))?;
                 must_succeed("run", &ended).map_err(|lost| format!("at the same time, {lost}"))?;
                 let known = [CURRENT, run.wanted].map(|versions| versions.to_string());
                 if !known.iter().any(|known| known == ended.stdout.trim()) {
@@ -61,8 +61,8 @@ pub(crate) fn strike(run: &mut Run<'_>) -> Result<Struck, Problem> {
         }
         Second::List => {
             while !first.ended() {
-                struck = true;
-                let ended = world.finish(world.matenv(&["list", "--json"]))?;
+                hit = true;
+                let ended = World::finish(world.matenv(&["list", "--json"]))?;
                 must_succeed("list", &ended).map_err(|lost| format!("at the same time, {lost}"))?;
                 if !ended.stdout.contains("\"broken\": null") {
                     return Err(format!("`list` printed {}", ended.stdout).into());
@@ -75,5 +75,5 @@ pub(crate) fn strike(run: &mut Run<'_>) -> Result<Struck, Problem> {
     if !matches!(second, Second::Killed) {
         must_succeed("install", &ended).map_err(|lost| format!("the first {lost}"))?;
     }
-    Ok(Struck { action, ended, struck })
+    Ok(Struck { action, ended, hit })
 }

@@ -16,7 +16,9 @@ const LARGE: &str = "size=1g,nr_inodes=1000000";
 pub(crate) fn skipped(world: &World) -> Option<String> {
     let folder = world.root.join("try");
     let mounted = Mounted::new(&["-t", "tmpfs", "-o", LARGE, "disk"], &folder);
-    mounted.err().map(|error| format!("mounting is not allowed here: {error}"))
+    mounted
+        .err()
+        .map(|error| format!("mounting is not allowed here: {error}"))
 }
 
 /// The disk becomes full at a random moment, or has little space from then on.
@@ -26,7 +28,7 @@ pub(crate) fn fill(run: &mut Run<'_>, mount: &mut Option<Mounted>) -> Result<Str
     remove(&world.work())?;
     let mounted = Mounted::new(&["-t", "tmpfs", "-o", LARGE, "disk"], &world.work())?;
     world.copy_template(&world.work())?;
-    let action = run.action()?;
+    let action = run.action();
     let command = run.command(action)?;
     let moment = run.moment(action);
     let inodes = run.random.bool();
@@ -35,10 +37,10 @@ pub(crate) fn fill(run: &mut Run<'_>, mount: &mut Option<Mounted>) -> Result<Str
     let left = if run.random.bool() { 0 } else { run.random.u64(..most) };
     let unit = if inodes { "inodes" } else { "bytes" };
     run.note(format!("{action:?}, {left} {unit} are left after {moment:?}"));
-    let mut started = world.start(command)?;
+    let mut started = World::start(command)?;
     std::thread::sleep(moment);
-    let struck = !started.ended();
-    let used = statvfs(&world.work())?;
+    let hit = !started.ended();
+    let used = statvfs(world.work())?;
     let limit = if inodes {
         format!("nr_inodes={}", used.f_files - used.f_ffree + left)
     } else {
@@ -51,5 +53,5 @@ pub(crate) fn fill(run: &mut Run<'_>, mount: &mut Option<Mounted>) -> Result<Str
     let ended = started.wait()?;
     mounted.remount(LARGE)?;
     *mount = Some(mounted);
-    Ok(Struck { action, ended, struck })
+    Ok(Struck { action, ended, hit })
 }

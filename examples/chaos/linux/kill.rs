@@ -1,13 +1,13 @@
 //! Strikes with signals: matenv, uv, or all processes.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{
     Problem,
     strike::{Action, Run, Struck},
-    world::Started,
+    world::{Started, World},
 };
 
 /// The processes that a signal hits.
@@ -37,32 +37,46 @@ pub(crate) fn signal(run: &mut Run<'_>) -> Result<Struck, Problem> {
 fn strike(run: &mut Run<'_>, target: Target, signal: Signal) -> Result<Struck, Problem> {
     run.world.reset()?;
     let action = if matches!(target, Target::Uv) {
-        Action::Install
+        run.pick(&[Action::Install, Action::Unverified])
     } else {
-        run.action()?
+        run.action()
     };
     let command = run.command(action)?;
+    let (which, delay) = (run.random.usize(1..=2), Duration::from_millis(run.random.u64(..60)));
     let moment = run.moment(action);
-    run.note(format!("{action:?}, {signal:?} to {target:?} after {moment:?}"));
-    let mut started = run.world.start(command)?;
-    std::thread::sleep(moment);
-    let mut struck = false;
-    while !struck && !started.ended() {
+    if let Target::Uv = target {
+        run.note(format!(
+            "{action:?}, {signal:?} to uv number {which}, after {delay:?} of it"
+        ));
+    } else {
+        run.note(format!("{action:?}, {signal:?} to {target:?} after {moment:?}"));
+    }
+    let mut started = World::start(command)?;
+    if !matches!(target, Target::Uv) {
+        std::thread::sleep(moment);
+    }
+    let mut seen = BTreeSet::new();
+    let mut hit = false;
+    while !hit && !started.ended() {
         match target {
-            Target::Matenv => struck = send(started.pid(), signal),
+            Target::Matenv => hit = send(started.pid(), signal),
             Target::All => {
                 send(started.pid(), signal);
-                struck = send_all(run, &started, signal);
+                hit = send_all(run, &started, signal);
             }
             Target::Uv => {
-                let uv = run.world.processes().into_iter().filter(|(_, program)| program == "uv");
-                struck = uv.map(|(pid, _)| send(pid, signal)).max().unwrap_or_default();
-                std::thread::sleep(Duration::from_millis(1));
+                let processes = run.world.processes().into_iter();
+                for (pid, _) in processes.filter(|(_, program)| program == "uv") {
+                    if seen.insert(pid) && seen.len() == which {
+                        std::thread::sleep(delay);
+                        hit = send(pid, signal);
+                    }
+                }
             }
         }
     }
     let ended = started.wait()?;
-    Ok(Struck { action, ended, struck })
+    Ok(Struck { action, ended, hit })
 }
 
 /// Sends a signal to all processes of the run. Returns whether there were any.

@@ -59,7 +59,7 @@ struct Options {
     /// Only this number of power cuts
     #[arg(long, value_name = "RUNS", conflicts_with_all = ["runs", "kind"])]
     power_cut: Option<u64>,
-    /// Number of runs at the same time
+    /// Number of runs at the same time; the numbers stay the same
     #[arg(long, default_value_t = 1)]
     jobs: usize,
     /// The matenv to strike; default: the one beside this program's folder
@@ -80,6 +80,8 @@ struct Tally {
     lost: u64,
     /// Runs in which the command ended before the strike.
     missed: u64,
+    /// How often the commands ended with each exit code.
+    exits: BTreeMap<String, u64>,
 }
 
 pub(super) fn main() -> ExitCode {
@@ -140,23 +142,35 @@ fn run(mut options: Options) -> Result<ExitCode, Problem> {
     });
     let tallies = tallies.into_inner().unwrap_or_else(PoisonError::into_inner);
     for (kind, tally) in &tallies {
-        let Tally { survived, lost, missed } = tally;
+        let Tally {
+            survived,
+            lost,
+            missed,
+            exits,
+        } = tally;
         let missed = match missed {
             0 => String::new(),
             some => format!(" ({some} ended before the strike)"),
         };
         println!("{} {} survived {lost} lost{missed}", name(*kind), survived);
+        if options.verbose {
+            println!("  exit codes of the survived: {exits:?}");
+        }
     }
-    let (survived, lost) = tallies
-        .values()
-        .fold((0, 0), |(survived, lost), tally| (survived + tally.survived, lost + tally.lost));
+    let (survived, lost) = tallies.values().fold((0, 0), |(survived, lost), tally| {
+        (survived + tally.survived, lost + tally.lost)
+    });
     println!("all {survived} survived {lost} lost in {:.0?}", started.elapsed());
     if options.keep {
         for world in worlds {
             println!("kept: {}", world.keep().display());
         }
     }
-    Ok(if lost == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if lost == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// Makes one run and adds its result.
@@ -175,9 +189,10 @@ fn one(
     let mut tallies = tallies.lock().unwrap_or_else(PoisonError::into_inner);
     let tally = tallies.entry(kind).or_default();
     match &result {
-        Ok(struck) => {
+        Ok((hit, exit)) => {
             tally.survived += 1;
-            tally.missed += u64::from(!struck);
+            tally.missed += u64::from(!hit);
+            *tally.exits.entry(exit.clone()).or_default() += 1;
             if options.verbose || options.only.is_some() {
                 println!("run {number} {kind_name} survived in {took:.1?}: {notes}");
             }
@@ -187,7 +202,10 @@ fn one(
             println!("run {number} {kind_name} LOST in {took:.1?}: {lost}\n  {notes}");
             let kinds = match options.kind.as_slice() {
                 [] => String::new(),
-                some => format!(" --kind {}", some.iter().map(|kind| name(*kind)).collect::<Vec<_>>().join(",")),
+                some => format!(
+                    " --kind {}",
+                    some.iter().map(|kind| name(*kind)).collect::<Vec<_>>().join(",")
+                ),
             };
             println!("  repeat: --seed {} --only {number}{kinds}", options.seed);
         }
@@ -214,7 +232,11 @@ fn find_uv() -> Result<PathBuf, Problem> {
     }
     let tools: toml::Table = toml::from_str(include_str!("../../../profiles/tools.toml"))?;
     let version = tools["uv"]["pinned"].as_str().ok_or("no uv is pinned")?;
-    let target = std::env::current_exe()?.ancestors().nth(3).ok_or("no target folder")?.to_owned();
+    let target = std::env::current_exe()?
+        .ancestors()
+        .nth(3)
+        .ok_or("no target folder")?
+        .to_owned();
     let folder = target.join("tmp").join(format!("uv-{version}"));
     let uv = folder.join("bin/uv");
     if !uv.is_file() {
@@ -222,7 +244,8 @@ fn find_uv() -> Result<PathBuf, Problem> {
             return Ok(uv);
         }
         let mut pip = Command::new("python3");
-        pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--target"]).arg(&folder);
+        pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--target"])
+            .arg(&folder);
         world::succeeds(pip.arg(format!("uv=={version}")))?;
     }
     Ok(uv)

@@ -2,8 +2,9 @@
 
 use super::{
     Problem,
-    strike::{Action, Run, Struck},
     server::{FAULTS, Faults},
+    strike::{Action, Run, Struck},
+    world::World,
 };
 
 /// Some answers of the server are wrong.
@@ -20,11 +21,11 @@ pub(crate) fn strike(run: &mut Run<'_>) -> Result<Struck, Problem> {
     };
     run.note(format!("{faults:?} of about {requests} answers"));
     world.server.set(Some(faults));
-    let ended = world.finish(command)?;
+    let ended = World::finish(command)?;
     let made = world.server.set(None);
     Ok(Struck {
         action,
         ended,
-        struck: made > faults.from,
+        hit: made > faults.from,
     })
 }

@@ -33,7 +33,9 @@ pub(crate) fn skipped(world: &World) -> Option<String> {
         drop(mounted);
         Ok(fs_err::rename(new, image)?)
     };
-    create().err().map(|error| format!("no disk image can be mounted here: {error}"))
+    create()
+        .err()
+        .map(|error| format!("no disk image can be mounted here: {error}"))
 }
 
 fn template(world: &World) -> PathBuf {
@@ -67,7 +69,7 @@ pub(crate) fn cut(run: &mut Run<'_>, mount: &mut Option<Mounted>) -> Result<Stru
     let seconds = run.pick(&[1, 5]);
     let options = format!("loop,commit={seconds}");
     let mounted = Mounted::new(&["-o", &options, &image.display().to_string()], &world.work())?;
-    let action = run.action()?;
+    let action = run.action();
     let command = run.command(action)?;
     // In a third of the runs directly after the end, which is what a person does who sees a finished command.
     let at_the_end = run.random.u8(..3) == 0;
@@ -78,7 +80,7 @@ pub(crate) fn cut(run: &mut Run<'_>, mount: &mut Option<Mounted>) -> Result<Stru
     };
     let when = if at_the_end { "after the end" } else { "after the start" };
     run.note(format!("{action:?}, {moment:?} {when}, commit={seconds}"));
-    let mut started = world.start(command)?;
+    let mut started = World::start(command)?;
     while at_the_end && !started.ended() {
         std::thread::sleep(Duration::from_millis(2));
     }
@@ -91,7 +93,10 @@ pub(crate) fn cut(run: &mut Run<'_>, mount: &mut Option<Mounted>) -> Result<Stru
     drop(mounted);
     fs_err::remove_file(&image)?;
     fs_err::rename(&after, &image)?;
-    *mount = Some(Mounted::new(&["-o", "loop", &image.display().to_string()], &world.work())?);
+    *mount = Some(Mounted::new(
+        &["-o", "loop", &image.display().to_string()],
+        &world.work(),
+    )?);
     if finished && action == Action::Remove && ended.status.success() {
         // That something was removed need not survive a power cut.
         ended.status = killed();
@@ -99,7 +104,7 @@ pub(crate) fn cut(run: &mut Run<'_>, mount: &mut Option<Mounted>) -> Result<Stru
     Ok(Struck {
         action,
         ended,
-        struck: true,
+        hit: true,
     })
 }
 

@@ -6,7 +6,7 @@ use super::{
     Problem,
     check::{must_succeed, no_crash},
     strike::{Action, Run, Struck},
-    world::ENV,
+    world::{ENV, World},
 };
 
 /// What happens to a record.
@@ -53,19 +53,19 @@ pub(crate) fn strike(run: &mut Run<'_>) -> Result<Struck, Problem> {
     let name = file.file_name().unwrap_or_default().display().to_string();
     run.note(format!("{damage:?} {name} of the {of} generation, then {action:?}"));
     damage_file(&file, damage)?;
-    let ended = world.finish(world.matenv(&["list", "--json"]))?;
+    let ended = World::finish(world.matenv(&["list", "--json"]))?;
     no_crash(&ended)?;
     must_succeed("list", &ended)?;
     // They may report the damage, but must not crash.
     for arguments in [["info", ENV], ["doctor", ENV]] {
-        no_crash(&world.finish(world.matenv(&arguments))?)?;
+        no_crash(&World::finish(world.matenv(&arguments))?)?;
     }
-    let ended = world.finish(world.install(if action == Action::Force { &["--force"] } else { &[] }))?;
+    let ended = World::finish(world.install(if action == Action::Force { &["--force"] } else { &[] }))?;
     must_succeed("install", &ended)?;
     Ok(Struck {
         action,
         ended,
-        struck: true,
+        hit: true,
     })
 }
 

@@ -33,7 +33,7 @@ pub(crate) fn count(world: &World, library: &Path, mut command: Command) -> Resu
     let file = world.root.join("count");
     preloaded(&mut command, world, library);
     command.env("CHAOS_NTH", "0").env("CHAOS_COUNT", &file);
-    must_succeed("a command that only counts", &world.finish(command)?)?;
+    must_succeed("a command that only counts", &World::finish(command)?)?;
     Ok(fs_err::read_to_string(file)?.trim().parse()?)
 }
 
@@ -41,7 +41,7 @@ pub(crate) fn count(world: &World, library: &Path, mut command: Command) -> Resu
 pub(crate) fn preload(run: &mut Run<'_>) -> Result<Struck, Problem> {
     let world = run.world;
     world.reset()?;
-    let action = run.action()?;
+    let action = run.action();
     let library = world.faults.clone()?;
     let mut command = run.command(action)?;
     let calls = run.measured(action).calls;
@@ -60,31 +60,43 @@ pub(crate) fn preload(run: &mut Run<'_>) -> Result<Struck, Problem> {
     }
     let file = world.root.join("count");
     command.env("CHAOS_COUNT", &file);
-    let ended = world.finish(command)?;
-    let made: u64 = fs_err::read_to_string(file).unwrap_or_default().trim().parse().unwrap_or(number);
+    let ended = World::finish(command)?;
+    let made: u64 = fs_err::read_to_string(file)
+        .unwrap_or_default()
+        .trim()
+        .parse()
+        .unwrap_or(number);
     Ok(Struck {
         action,
         ended,
-        struck: made >= number,
+        hit: made >= number,
     })
 }
 
 /// Returns a command that runs `inner` under strace.
 fn traced(world: &World, inner: &Command, arguments: &[String]) -> Command {
     let mut command = Command::new("strace");
-    command.args(["-f", "-qq", "--seccomp-bpf", "-o"]).arg(world.root.join("trace"));
-    command.args(arguments).arg("--").arg(inner.get_program()).args(inner.get_args());
+    command
+        .args(["-f", "-qq", "--seccomp-bpf", "-o"])
+        .arg(world.root.join("trace"));
+    command
+        .args(arguments)
+        .arg("--")
+        .arg(inner.get_program())
+        .args(inner.get_args());
     world.prepare(&mut command);
     command
 }
 
 /// Returns the number of calls of the thread that makes the most of them. strace counts the calls of each thread.
 pub(crate) fn count_traced(world: &World, inner: &Command) -> Result<u64, Problem> {
-    let ended = world.finish(traced(world, inner, &["-e".to_owned(), format!("trace={TRACED}")]))?;
+    let ended = World::finish(traced(world, inner, &["-e".to_owned(), format!("trace={TRACED}")]))?;
     must_succeed("a command under strace", &ended)?;
     let mut by_thread: BTreeMap<String, u64> = BTreeMap::new();
     for line in fs_err::read_to_string(world.root.join("trace"))?.lines() {
-        let Some((thread, call)) = line.split_once(' ') else { continue };
+        let Some((thread, call)) = line.split_once(' ') else {
+            continue;
+        };
         if !call.contains("exited") && !call.contains("resumed") {
             *by_thread.entry(thread.to_owned()).or_default() += 1;
         }
@@ -96,7 +108,7 @@ pub(crate) fn count_traced(world: &World, inner: &Command) -> Result<u64, Proble
 pub(crate) fn strace(run: &mut Run<'_>) -> Result<Struck, Problem> {
     let world = run.world;
     world.reset()?;
-    let action = run.action()?;
+    let action = run.action();
     let inner = run.command(action)?;
     let calls = run.measured(action).traced.max(1);
     // Most threads make few calls, so small numbers reach more of them.
@@ -112,12 +124,16 @@ pub(crate) fn strace(run: &mut Run<'_>) -> Result<Struck, Problem> {
         "{action:?}, call {number}{plus} of each thread fails with {name} (at most {calls} calls)"
     ));
     let inject = format!("inject={TRACED}:error={name}:when={number}{plus}");
-    let command = traced(world, &inner, &["-e".to_owned(), format!("trace={TRACED}"), "-e".to_owned(), inject]);
-    let ended = world.finish(command)?;
+    let command = traced(
+        world,
+        &inner,
+        &["-e".to_owned(), format!("trace={TRACED}"), "-e".to_owned(), inject],
+    );
+    let ended = World::finish(command)?;
     let trace = fs_err::read(world.root.join("trace"))?;
     Ok(Struck {
         action,
         ended,
-        struck: String::from_utf8_lossy(&trace).contains("(INJECTED)"),
+        hit: String::from_utf8_lossy(&trace).contains("(INJECTED)"),
     })
 }

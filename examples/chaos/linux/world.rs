@@ -91,14 +91,15 @@ pub(crate) struct World {
 impl World {
     /// Creates the folders, the channel and the server, and installs two generations.
     pub(crate) fn new(matenv: &Path, uv: &Path) -> Result<Self, Problem> {
-        let folder = tempfile::Builder::new().prefix("chaos ").tempdir()?;
+        let folder = tempfile::Builder::new().prefix("chaos-").tempdir()?;
         let root = fs_err::canonicalize(folder.path())?;
         let channel = root.join("channel");
         for package in [python(&root)?, data("1.0"), data("2.0")] {
             package.write(&channel)?;
         }
         tokio::runtime::Runtime::new()?.block_on(pack::index(&channel))?;
-        let wheels = ["0.9", "1.0", "2.0"].map(|version| files(Wheel::new("tiny-app", version).requires("tiny-lib"), 40));
+        let wheels =
+            ["0.9", "1.0", "2.0"].map(|version| files(Wheel::new("tiny-app", version).requires("tiny-lib"), 40));
         let library = files(Wheel::new("tiny-lib", "1.0"), 120).padding(300_000);
         let server = Server::start(&channel, &[wheels.as_slice(), &[library]].concat())?;
         let faults = compile(&root);
@@ -111,7 +112,7 @@ impl World {
             faults,
             folder,
         };
-        let help = world.finish(world.matenv(&["--help"]))?;
+        let help = Self::finish(world.matenv(&["--help"]))?;
         let words = help.stdout.lines().filter_map(|line| line.split_whitespace().next());
         world.commands = words.map(ToOwned::to_owned).collect();
         for folder in ["home", "uv-cache", "rattler-cache", "tmp"] {
@@ -121,7 +122,7 @@ impl World {
         fs_err::write(world.work().join("home/.bashrc"), "# a user's file\n")?;
         for versions in [BEFORE, CURRENT] {
             world.want(versions)?;
-            let ended = world.finish(world.install(&[]))?;
+            let ended = Self::finish(world.install(&[]))?;
             if !ended.status.success() {
                 return Err(format!("the first installation failed: {}", ended.stderr).into());
             }
@@ -137,7 +138,7 @@ impl World {
 
     /// The folder that the runs change: home, caches and temporary folder.
     pub(crate) fn work(&self) -> PathBuf {
-        self.root.join("work")
+        self.root.join("a home")
     }
 
     /// The state of [`Self::work`] before each run.
@@ -220,7 +221,7 @@ impl World {
     }
 
     /// Starts a command whose output goes to files of this world.
-    pub(crate) fn start(&self, mut command: Command) -> Result<Started, Problem> {
+    pub(crate) fn start(mut command: Command) -> Result<Started, Problem> {
         let [stdout, stderr] = [tempfile::NamedTempFile::new()?, tempfile::NamedTempFile::new()?];
         command.stdout(stdout.reopen()?).stderr(stderr.reopen()?);
         Ok(Started {
@@ -232,8 +233,8 @@ impl World {
     }
 
     /// Runs a command to its end.
-    pub(crate) fn finish(&self, command: Command) -> Result<Ended, Problem> {
-        self.start(command)?.wait()
+    pub(crate) fn finish(command: Command) -> Result<Ended, Problem> {
+        Self::start(command)?.wait()
     }
 
     /// Returns the processes of this world, each with the file name of its program. They inherit its variables.
@@ -373,7 +374,9 @@ fn compile(root: &Path) -> Result<PathBuf, String> {
     let (source, library) = (root.join("faults.c"), root.join("faults.so"));
     fs_err::write(&source, include_str!("faults.c")).map_err(|error| error.to_string())?;
     let mut cc = Command::new("cc");
-    cc.args(["-shared", "-fPIC", "-O1", "-o"]).args([&library, &source]).arg("-ldl");
+    cc.args(["-shared", "-fPIC", "-O1", "-o"])
+        .args([&library, &source])
+        .arg("-ldl");
     succeeds(&mut cc).map_err(|problem| format!("a C compiler (cc) is needed: {problem}"))?;
     Ok(library)
 }
