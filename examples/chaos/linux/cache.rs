@@ -18,8 +18,8 @@ enum Damage {
     /// The second half is missing.
     Half,
     Delete,
-    /// A folder in the file's place.
-    Folder,
+    /// The folder of the file is deleted.
+    Tree,
 }
 
 /// Files of a cache are damaged before a command or during it.
@@ -29,13 +29,7 @@ pub(crate) fn strike(run: &mut Run<'_>) -> Result<Struck, Problem> {
     let action = Action::Install;
     let command = run.command(action)?;
     let cache = run.pick(&["uv-cache", "rattler-cache"]);
-    let damage = run.pick(&[
-        Damage::Flip,
-        Damage::Empty,
-        Damage::Half,
-        Damage::Delete,
-        Damage::Folder,
-    ]);
+    let damage = run.pick(&[Damage::Flip, Damage::Empty, Damage::Half, Damage::Delete, Damage::Tree]);
     let count = run.pick(&[1, 5, 50, 5000]);
     let before = run.random.bool();
     let moment = run.moment(action);
@@ -83,7 +77,7 @@ fn damage_file(file: &Path, damage: Damage, random: u64) -> std::io::Result<()> 
     fs_err::remove_file(file)?;
     match damage {
         Damage::Delete => return Ok(()),
-        Damage::Folder => return fs_err::create_dir(file),
+        Damage::Tree => return file.parent().map_or(Ok(()), fs_err::remove_dir_all),
         Damage::Empty => bytes.clear(),
         Damage::Half => bytes.truncate(bytes.len() / 2),
         Damage::Flip => {

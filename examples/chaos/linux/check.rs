@@ -16,6 +16,9 @@ use super::{
     world::{ENV, Ended, PRINT, Versions, World},
 };
 
+/// An empty file that uv creates if an index refuses a request, when it looks for credentials.
+const UV_LOCK: &str = ".local/share/uv/credentials/credentials.toml.lock";
+
 /// How long a child process may outlive matenv.
 const GRACE: Duration = Duration::from_millis(700);
 
@@ -148,7 +151,7 @@ fn outside(home: &Path) -> BTreeSet<(PathBuf, Vec<u8>)> {
     fn visit(base: &Path, folder: &Path, found: &mut BTreeSet<(PathBuf, Vec<u8>)>) {
         for entry in fs_err::read_dir(folder).into_iter().flatten().flatten() {
             let path = entry.path();
-            if entry.file_name() == ".matenv" {
+            if entry.file_name() == ".matenv" || path.ends_with(UV_LOCK) {
                 continue;
             }
             let content = match entry.file_type() {

@@ -25,16 +25,20 @@ pub(crate) fn kill(run: &mut Run<'_>) -> Result<Struck, Problem> {
     if matches!(target, Target::Matenv) && run.random.bool() {
         run.stall();
     }
-    strike(run, target, Signal::KILL)
+    strike(run, target, (Signal::KILL, "SIGKILL"))
 }
 
 /// SIGTERM, SIGINT or SIGHUP to matenv.
 pub(crate) fn signal(run: &mut Run<'_>) -> Result<Struck, Problem> {
-    let signal = run.pick(&[Signal::TERM, Signal::INT, Signal::HUP]);
+    let signal = run.pick(&[
+        (Signal::TERM, "SIGTERM"),
+        (Signal::INT, "SIGINT"),
+        (Signal::HUP, "SIGHUP"),
+    ]);
     strike(run, Target::Matenv, signal)
 }
 
-fn strike(run: &mut Run<'_>, target: Target, signal: Signal) -> Result<Struck, Problem> {
+fn strike(run: &mut Run<'_>, target: Target, (signal, name): (Signal, &str)) -> Result<Struck, Problem> {
     run.world.reset()?;
     let action = if matches!(target, Target::Uv) {
         run.pick(&[Action::Install, Action::Unverified])
@@ -46,10 +50,10 @@ fn strike(run: &mut Run<'_>, target: Target, signal: Signal) -> Result<Struck, P
     let moment = run.moment(action);
     if let Target::Uv = target {
         run.note(format!(
-            "{action:?}, {signal:?} to uv number {which}, after {delay:?} of it"
+            "{action:?}, {name} to uv number {which}, after {delay:?} of it"
         ));
     } else {
-        run.note(format!("{action:?}, {signal:?} to {target:?} after {moment:?}"));
+        run.note(format!("{action:?}, {name} to {target:?} after {moment:?}"));
     }
     let mut started = World::start(command)?;
     if !matches!(target, Target::Uv) {

@@ -19,7 +19,14 @@ pub(crate) fn strike(run: &mut Run<'_>) -> Result<Struck, Problem> {
         from: run.random.usize(..requests),
         count: run.pick(&[1, 2, usize::MAX]),
     };
-    run.note(format!("{faults:?} of about {requests} answers"));
+    let count = match faults.count {
+        usize::MAX => "all".to_owned(),
+        some => some.to_string(),
+    };
+    let Faults { fault, from, .. } = faults;
+    run.note(format!(
+        "{fault:?}, {count} of about {requests} answers, from number {from} on"
+    ));
     world.server.set(Some(faults));
     let ended = World::finish(command)?;
     let made = world.server.set(None);
