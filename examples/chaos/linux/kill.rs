@@ -21,11 +21,9 @@ enum Target {
 /// SIGKILL of matenv, of uv or of all processes.
 pub(crate) fn kill(run: &mut Run<'_>) -> Result<Struck, Problem> {
     let target = run.pick(&[Target::Matenv, Target::Uv, Target::All]);
-    // The uv that outlives matenv is easier to see while it waits for an answer.
-    if matches!(target, Target::Matenv) && run.random.bool() {
-        run.stall();
-    }
-    strike(run, target, (Signal::KILL, "SIGKILL"))
+    // A uv that outlives matenv is easier to see while it waits for an answer.
+    let stalls = matches!(target, Target::Matenv) && run.random.bool();
+    strike(run, target, (Signal::KILL, "SIGKILL"), stalls)
 }
 
 /// SIGTERM, SIGINT or SIGHUP to matenv.
@@ -35,19 +33,26 @@ pub(crate) fn signal(run: &mut Run<'_>) -> Result<Struck, Problem> {
         (Signal::INT, "SIGINT"),
         (Signal::HUP, "SIGHUP"),
     ]);
-    strike(run, Target::Matenv, signal)
+    let stalls = run.random.bool();
+    strike(run, Target::Matenv, signal, stalls)
 }
 
-fn strike(run: &mut Run<'_>, target: Target, (signal, name): (Signal, &str)) -> Result<Struck, Problem> {
+fn strike(run: &mut Run<'_>, target: Target, (signal, name): (Signal, &str), stalls: bool) -> Result<Struck, Problem> {
     run.world.reset()?;
     let action = if matches!(target, Target::Uv) {
         run.pick(&[Action::Install, Action::Unverified])
+    } else if stalls {
+        Action::Install
     } else {
         run.action()
     };
     let command = run.command(action)?;
     let (which, delay) = (run.random.usize(1..=2), Duration::from_millis(run.random.u64(..60)));
-    let moment = run.moment(action);
+    let mut moment = run.moment(action);
+    if stalls {
+        run.stall();
+        moment += Duration::from_secs_f64(run.random.f64() * 2.0);
+    }
     if let Target::Uv = target {
         run.note(format!(
             "{action:?}, {name} to uv number {which}, after {delay:?} of it"

@@ -170,14 +170,14 @@ impl<'a> Run<'a> {
         self.measured(action).took.mul_f64(self.random.f64() * 1.05)
     }
 
-    /// Lets one answer of the server stall.
+    /// Lets the answers of the server stall, from a random one on.
     pub(crate) fn stall(&mut self) {
-        let from = self.random.usize(..8);
-        self.note(format!("answer {from} stalls"));
+        let from = self.random.usize(..self.measured(Action::Install).requests.max(1));
+        self.note(format!("the answers stall from number {from} on"));
         self.world.server.set(Some(Faults {
             fault: Fault::Stall,
             from,
-            count: 1,
+            count: usize::MAX,
         }));
     }
 
