@@ -66,7 +66,9 @@ pub(crate) struct Ended {
 impl Ended {
     /// Returns the last lines of standard error, for a report.
     pub(crate) fn tail(&self) -> String {
-        let lines: Vec<&str> = self.stderr.lines().filter(|line| !line.trim().is_empty()).collect();
+        // Finished steps are not part of an error.
+        let said = |line: &&str| !line.trim().is_empty() && !line.starts_with('✓');
+        let lines: Vec<&str> = self.stderr.lines().filter(said).collect();
         let tail = lines[lines.len().saturating_sub(6)..].join(" | ");
         format!("{}: {tail}", self.status)
     }
