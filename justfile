@@ -41,6 +41,12 @@ stub-proof PREFIX *OPTIONS:
 review:
     cargo insta review
 
+# Strike matenv at random moments and check that nothing is lost: signals, power cuts, full disks, bad servers
+[group('check')]
+chaos RUNS="100" SEED="1":
+    cargo build --release --locked --bin matenv --example chaos
+    cargo run --release --locked --example chaos -- --runs {{ RUNS }} --seed {{ SEED }}
+
 # Run everything that CI runs
 [group('check')]
 ci:
