@@ -6,7 +6,11 @@ use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 use serde::Serialize;
 
 use super::Exit;
-use crate::{context::settings::Settings, files::toml_file::TomlError};
+use crate::{
+    context::settings::Settings,
+    files::toml_file::TomlError,
+    net::mask::{masked, masked_in_place},
+};
 
 /// The help line of an error that a disk may have caused. [`Failure::located`] replaces it by one that names
 /// the folder.
@@ -111,8 +115,8 @@ impl Failure {
         Self {
             code,
             exit,
-            message: error.to_string(),
-            help: help.into(),
+            message: masked(&error.to_string()).into_owned(),
+            help: help.into().map(|help| masked(&help).into_owned()),
             causes: error.source().map(|cause| Box::new(causes(cause))),
             excerpt: None,
         }
@@ -187,6 +191,7 @@ impl Failure {
 
     pub(super) fn usage(error: &clap::Error) -> Self {
         let text = error.render().to_string();
+        let text = masked(&text);
         let message = text
             .lines()
             .next()
@@ -300,12 +305,12 @@ impl Failure {
         Self {
             code,
             exit: Exit::Usage,
-            message: error.to_string(),
+            message: masked(&error.to_string()).into_owned(),
             help: Some(format!("fix {name}, then run the command again")),
             causes: None,
             excerpt: label.map(|label| {
                 Box::new(Excerpt {
-                    file: NamedSource::new(name, error.text.clone()),
+                    file: NamedSource::new(name, masked_in_place(&error.text)),
                     label: Some(label),
                 })
             }),
@@ -315,7 +320,7 @@ impl Failure {
 
 fn causes(error: &(dyn std::error::Error + 'static)) -> Causes {
     Causes {
-        message: error.to_string(),
+        message: masked(&error.to_string()).into_owned(),
         next: error.source().map(|next| Box::new(causes(next))),
     }
 }

@@ -35,7 +35,7 @@ mod verify;
 pub use error::Failure;
 pub use exit::Exit;
 
-use std::{ffi::OsString, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{ffi::OsString, io::Write as _, path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use tracing_subscriber::{
@@ -53,6 +53,7 @@ use crate::{
         Manifests,
         lab::{Lab, LabError},
     },
+    net::mask::{Masked, masked},
     process::Variables,
 };
 use hardware_file::HardwareFile;
@@ -241,11 +242,11 @@ pub fn main() -> ExitCode {
             return Output::new(true, false).fail(&Failure::usage(&error));
         }
         Err(error) => {
-            // This fails only if the pipe is closed.
-            let _ = error.print();
+            print_usage(&error);
             return Exit::of_clap(&error).into();
         }
     };
+    hide_in_panics();
     let out = Output::new(cli.global.json, cli.global.quiet);
     cli.global.apply_color();
     let timings = match cli.global.start_logs() {
@@ -260,6 +261,31 @@ pub fn main() -> ExitCode {
     let code = result.unwrap_or_else(|failure| out.fail(&failure));
     drop(timings);
     code
+}
+
+/// Prints the message of clap. It quotes the arguments, which may contain credentials.
+fn print_usage(error: &clap::Error) {
+    let text = error.render();
+    // Writing fails only if the pipe is closed.
+    let _ = if error.use_stderr() {
+        let text = if console::colors_enabled_stderr() {
+            text.ansi().to_string()
+        } else {
+            text.to_string()
+        };
+        write!(std::io::stderr(), "{}", masked(&text))
+    } else if console::colors_enabled() {
+        write!(std::io::stdout(), "{}", text.ansi())
+    } else {
+        write!(std::io::stdout(), "{text}")
+    };
+}
+
+/// Hides credentials in the message of a panic.
+fn hide_in_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let _ = writeln!(std::io::stderr(), "{}", masked(&panic.to_string()));
+    }));
 }
 
 fn dispatch(command: &Command, global: &Global, out: Output) -> Result<ExitCode, Failure> {
@@ -369,7 +395,7 @@ impl Global {
             FmtSpan::NONE
         };
         let logs = tracing_subscriber::fmt::layer()
-            .with_writer(std::io::stderr)
+            .with_writer(|| Masked(std::io::stderr()))
             .with_ansi(console::colors_enabled_stderr())
             .with_target(self.verbose > 1)
             .with_span_events(spans)
@@ -385,7 +411,8 @@ impl Global {
                     )
                 })?;
                 let (layer, guard) = tracing_chrome::ChromeLayerBuilder::new()
-                    .writer(file)
+                    // Whole lines, so that no credential is divided.
+                    .writer(std::io::LineWriter::with_capacity(1 << 20, Masked(file)))
                     // Stages of several environments overlap, and only this style can show that.
                     .trace_style(tracing_chrome::TraceStyle::Async)
                     .include_args(true)

@@ -69,7 +69,7 @@ impl Context {
     /// Creates the context of one run.
     #[must_use]
     pub fn new(settings: Settings, events: Events) -> Self {
-        let client = Client::new(settings.offline);
+        let client = Client::new(settings.offline, settings.sources.keyring());
         Self {
             settings: Arc::new(settings),
             client,

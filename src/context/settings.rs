@@ -10,6 +10,7 @@ use url::Url;
 use crate::{
     context::sources::{MachinePypi, Mirror, MirrorError, Sources},
     files,
+    net::{mask, split},
     process::Variables,
 };
 
@@ -162,6 +163,7 @@ impl Settings {
             .path("UV_CACHE_DIR")
             .map_or_else(|| cache_home.join("uv"), |path| cwd.join(path));
         let machine_pypi = machine_pypi(&variables, &user_home);
+        hide_secrets(&variables);
         Ok(Self {
             home,
             cwd: cwd.to_owned(),
@@ -245,14 +247,46 @@ fn mirrors_of(path: &Path) -> Result<Option<Vec<Mirror>>, SettingsError> {
         .map(Some)
 }
 
+/// The variables with the addresses of proxies.
+pub(crate) const PROXIES: [&str; 6] = [
+    "HTTPS_PROXY",
+    "https_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+    "HTTP_PROXY",
+    "http_proxy",
+];
+
+/// Hides the credentials of variables that only libraries and uv read in all later output.
+fn hide_secrets(variables: &Variables) {
+    for text in PROXIES.iter().filter_map(|name| variables.text(name)) {
+        // The scheme may be missing.
+        let url = Url::parse(text).ok().filter(Url::has_host);
+        if let Some(url) = url.or_else(|| Url::parse(&format!("http://{text}")).ok()) {
+            // The two parts are not needed: the secrets are known now.
+            let _ = split(&url);
+        }
+        if let Some((user, _)) = text.rsplit_once('@')
+            && let Some((_, password)) = user.rsplit_once("//").map_or(user, |(_, user)| user).split_once(':')
+        {
+            mask::hide(password);
+        }
+    }
+    for (name, value) in variables.iter() {
+        let is_secret = name
+            .to_str()
+            .is_some_and(|name| name.ends_with("_PASSWORD") || name.ends_with("_TOKEN") || name.ends_with("_SECRET"));
+        if let Some(value) = value.to_str().filter(|_| is_secret) {
+            mask::hide(value);
+        }
+    }
+}
+
 /// Finds the PyPI index in the configuration of uv or pip on this machine, where labs set their proxy.
 fn machine_pypi(variables: &Variables, user_home: &Path) -> Option<MachinePypi> {
     for name in ["UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL"] {
         if let Some(url) = variables.text(name).and_then(|text| Url::parse(text).ok()) {
-            return Some(MachinePypi {
-                url,
-                found_in: name.to_owned(),
-            });
+            return Some(MachinePypi::new(&url, name));
         }
     }
     let config_home = variables
@@ -278,10 +312,9 @@ fn machine_pypi(variables: &Variables, user_home: &Path) -> Option<MachinePypi> 
             Some((url, path))
         })
     };
-    from_uv.or_else(from_pip).map(|(url, path)| MachinePypi {
-        url,
-        found_in: path.display().to_string(),
-    })
+    from_uv
+        .or_else(from_pip)
+        .map(|(url, path)| MachinePypi::new(&url, path.display().to_string()))
 }
 
 /// Returns `index-url`, or the `[[index]]` with `default = true`, of a `uv.toml`.

@@ -164,7 +164,7 @@ fn program() -> String {
 
 /// Returns the version from `uv --version`: `uv 0.13.9 (…)` is 0.13.9.
 async fn version_of(ctx: &Context, path: &Path) -> Option<String> {
-    let ended = Job::new(path, ctx.settings.variables.clean())
+    let ended = Job::new(path, ctx.settings.variables.needed())
         .args(["--version"])
         .run()
         .await
@@ -245,7 +245,14 @@ async fn fetch_with_pip(ctx: &Context, wanted: &Pinned, python: &Path, into: &Pa
         let _ = write!(text, " --hash=sha256:{hash}");
     }
     fs_err::write(&list, text).map_err(|error| error.to_string())?;
-    let ended = Job::new(python, ctx.settings.variables.clean())
+    let variables = &ctx.settings.variables;
+    let mut passed = variables.needed_with_network();
+    // The machine's own configuration of pip names its index.
+    let of_pip = variables
+        .iter()
+        .filter(|(name, _)| name.to_str().is_some_and(|name| name.starts_with("PIP_")));
+    passed.extend(of_pip.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let ended = Job::new(python, passed)
         .args(["-m", "pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:"])
         .args(["--require-hashes", "--no-input", "--no-cache-dir", "--target"])
         .args([into.as_os_str(), "-r".as_ref(), list.as_os_str()])
