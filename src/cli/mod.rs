@@ -18,6 +18,7 @@ mod install;
 mod launch;
 mod list;
 mod lock;
+mod lock_wait;
 mod output;
 mod plan;
 mod profile_choice;
@@ -35,7 +36,7 @@ mod verify;
 pub use error::Failure;
 pub use exit::Exit;
 
-use std::{ffi::OsString, io::Write as _, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{ffi::OsString, io::Write as _, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use tracing_subscriber::{
@@ -48,6 +49,10 @@ use crate::{
         Context,
         settings::{GlobalOptions, Settings},
         sources::Mirror,
+    },
+    files::{
+        modes,
+        trust::{self, Access},
     },
     manifest::{
         Manifests,
@@ -165,6 +170,41 @@ enum Command {
     Itself(self_command::Args),
 }
 
+impl Command {
+    /// Returns what the command does with `MATENV_HOME`.
+    fn access(&self) -> Access {
+        match self {
+            Self::Hardware(_) | Self::Init(_) | Self::Ci(_) | Self::Itself(_) => Access::None,
+            Self::Plan(_)
+            | Self::Verify(_)
+            | Self::Bench(_)
+            | Self::Doctor(_)
+            | Self::Report(_)
+            | Self::List(_)
+            | Self::Info(_)
+            | Self::Run(_)
+            | Self::Launch(_)
+            | Self::Export(_) => Access::Reads,
+            Self::Install(_)
+            | Self::Repair(_)
+            | Self::Remove(_)
+            | Self::Lock(_)
+            | Self::Add(_)
+            | Self::RemovePackage(_) => Access::Writes,
+        }
+    }
+
+    /// Returns how long the command waits for another process that changes the same environment.
+    fn lock_wait(&self) -> Option<Duration> {
+        match self {
+            Self::Install(args) => args.lock_wait.limit(),
+            Self::Repair(args) => args.lock_wait.limit(),
+            Self::Remove(args) => args.lock_wait.limit(),
+            _ => None,
+        }
+    }
+}
+
 /// The state that every command receives.
 struct Session {
     cwd: PathBuf,
@@ -247,6 +287,7 @@ pub fn main() -> ExitCode {
         }
     };
     hide_in_panics();
+    modes::limit();
     let out = Output::new(cli.global.json, cli.global.quiet);
     cli.global.apply_color();
     let timings = match cli.global.start_logs() {
@@ -310,7 +351,10 @@ fn dispatch(command: &Command, global: &Global, out: Output) -> Result<ExitCode,
         }
         None => None,
     };
+    asked.lock_wait = command.lock_wait();
     let settings = Settings::resolve(asked, Variables::of_this_process(), &cwd)?;
+    modes::share(&settings.home);
+    trust::check(&settings.home, &settings.caches(), command.access())?;
     let manifests = Manifests::load(settings.manifest_dir.as_deref())?;
     let events = terminal::events(global.style(out.json()));
     let runtime = tokio::runtime::Builder::new_multi_thread()
