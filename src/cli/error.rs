@@ -7,7 +7,13 @@ use serde::Serialize;
 
 use super::Exit;
 use super::excerpt::Excerpt;
-use crate::{context::settings::Settings, files::toml_file::TomlError, input::InputError, text};
+use crate::{
+    context::settings::Settings,
+    files::toml_file::TomlError,
+    input::InputError,
+    net::mask::{masked, masked_in_place},
+    text,
+};
 
 /// The help line of an error that a disk may have caused. [`Failure::located`] replaces it by one that names
 /// the folder.
@@ -106,9 +112,12 @@ impl Failure {
         Self {
             code,
             exit,
-            message: error.to_string(),
+            message: masked(&error.to_string()).into_owned(),
             // Only the file can be changed, whatever it was read for.
-            help: InputError::find(error).map(InputError::help).or_else(|| help.into()),
+            help: InputError::find(error)
+                .map(InputError::help)
+                .or_else(|| help.into())
+                .map(|help| masked(&help).into_owned()),
             causes: error.source().map(|cause| Box::new(causes(cause))),
             excerpt: None,
         }
@@ -183,6 +192,7 @@ impl Failure {
 
     pub(super) fn usage(error: &clap::Error) -> Self {
         let text = error.render().to_string();
+        let text = masked(&text);
         let message = text
             .lines()
             .next()
@@ -292,20 +302,20 @@ impl Failure {
         Self {
             code,
             exit: Exit::Usage,
-            message: error.to_string(),
+            message: masked(&error.to_string()).into_owned(),
             help: Some(format!("fix {name}, then run the command again")),
             causes: None,
             excerpt: error
                 .span
                 .as_ref()
-                .map(|span| Box::new(Excerpt::new(name, &error.text, span))),
+                .map(|span| Box::new(Excerpt::new(name, &masked_in_place(&error.text), span))),
         }
     }
 }
 
 fn causes(error: &(dyn std::error::Error + 'static)) -> Causes {
     Causes {
-        message: error.to_string(),
+        message: masked(&error.to_string()).into_owned(),
         next: error.source().map(|next| Box::new(causes(next))),
     }
 }

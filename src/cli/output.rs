@@ -9,7 +9,7 @@ use miette::{GraphicalReportHandler, GraphicalTheme};
 use serde::Serialize;
 
 use super::{Exit, Failure, error::INTERRUPTED};
-use crate::text;
+use crate::{net::mask::masked, text};
 
 /// Prints results on standard output, as text or as one JSON document.
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +62,8 @@ impl Output {
         write(&text::for_terminal(text, console::colors_enabled()));
     }
 
-    /// Prints help, a version or a usage error, which clap has colored.
+    /// Prints help, a version or a usage error, which clap has colored. A usage error quotes the arguments, which may
+    /// contain credentials.
     #[expect(clippy::unused_self, reason = "a method reads better at the call")]
     pub(super) fn usage(self, error: &clap::Error) {
         let text = error.render();
@@ -73,7 +74,7 @@ impl Output {
             } else {
                 text.to_string()
             };
-            let _ = write!(std::io::stderr(), "{}", text::keeping_colors(&text));
+            let _ = write!(std::io::stderr(), "{}", text::keeping_colors(&masked(&text)));
         } else {
             let text = if console::colors_enabled() {
                 text.ansi().to_string()

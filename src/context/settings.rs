@@ -2,7 +2,10 @@
 //!
 //! Input: options, configuration files and environment variables. Output: [`Settings`], which all stages read.
 
-use std::path::{Component, Path, PathBuf};
+use std::{
+    path::{Component, Path, PathBuf},
+    time::Duration,
+};
 
 use serde::Deserialize;
 use url::Url;
@@ -11,6 +14,7 @@ use crate::{
     context::sources::{MachinePypi, Mirror, MirrorError, Sources},
     files,
     input::{self, Input},
+    net::{mask, split},
     process::Variables,
 };
 
@@ -32,6 +36,8 @@ pub struct GlobalOptions {
     pub no_torch_from_pypi: bool,
     /// `--exclude-newer DATE`, passed through to both resolvers.
     pub exclude_newer: Option<String>,
+    /// How long to wait for another process that changes the same environment; `None` means without a limit.
+    pub lock_wait: Option<Duration>,
     /// The lab's part.
     pub lab: LabSettings,
 }
@@ -76,6 +82,8 @@ pub struct Settings {
     pub exclude_newer: Option<String>,
     /// Configuration files that were read. If several set the same value, the first one wins.
     pub configuration: Vec<PathBuf>,
+    /// How long to wait for another process that changes the same environment; `None` means without a limit.
+    pub lock_wait: Option<Duration>,
     /// `MATENV_UV`: the uv to use.
     pub uv: Option<PathBuf>,
     /// The process variables.
@@ -163,6 +171,7 @@ impl Settings {
             .path("UV_CACHE_DIR")
             .map_or_else(|| cache_home.join("uv"), |path| cwd.join(path));
         let machine_pypi = machine_pypi(&variables, &user_home);
+        hide_secrets(&variables);
         Ok(Self {
             home,
             cwd: cwd.to_owned(),
@@ -175,6 +184,7 @@ impl Settings {
             host_python: !asked.no_host_python,
             torch_from_pypi: !asked.no_torch_from_pypi,
             configuration,
+            lock_wait: asked.lock_wait,
             uv: variables.path("MATENV_UV").map(|path| cwd.join(path)),
             variables,
             user_home,
@@ -192,6 +202,17 @@ impl Settings {
             (self.uv_cache.clone(), "UV_CACHE_DIR"),
             (self.rattler_cache.clone(), "RATTLER_CACHE_DIR"),
             (std::env::temp_dir(), temporary),
+        ]
+    }
+}
+
+impl Settings {
+    /// Returns the caches, with the variables that move them.
+    #[must_use]
+    pub fn caches(&self) -> [(PathBuf, &'static str); 2] {
+        [
+            (self.uv_cache.clone(), "UV_CACHE_DIR"),
+            (self.rattler_cache.clone(), "RATTLER_CACHE_DIR"),
         ]
     }
 }
@@ -246,14 +267,46 @@ fn mirrors_of(path: &Path) -> Result<Option<Vec<Mirror>>, SettingsError> {
         .map(Some)
 }
 
+/// The variables with the addresses of proxies.
+pub(crate) const PROXIES: [&str; 6] = [
+    "HTTPS_PROXY",
+    "https_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+    "HTTP_PROXY",
+    "http_proxy",
+];
+
+/// Hides the credentials of variables that only libraries and uv read in all later output.
+fn hide_secrets(variables: &Variables) {
+    for text in PROXIES.iter().filter_map(|name| variables.text(name)) {
+        // The scheme may be missing.
+        let url = Url::parse(text).ok().filter(Url::has_host);
+        if let Some(url) = url.or_else(|| Url::parse(&format!("http://{text}")).ok()) {
+            // The two parts are not needed: the secrets are known now.
+            let _ = split(&url);
+        }
+        if let Some((user, _)) = text.rsplit_once('@')
+            && let Some((_, password)) = user.rsplit_once("//").map_or(user, |(_, user)| user).split_once(':')
+        {
+            mask::hide(password);
+        }
+    }
+    for (name, value) in variables.iter() {
+        let is_secret = name
+            .to_str()
+            .is_some_and(|name| name.ends_with("_PASSWORD") || name.ends_with("_TOKEN") || name.ends_with("_SECRET"));
+        if let Some(value) = value.to_str().filter(|_| is_secret) {
+            mask::hide(value);
+        }
+    }
+}
+
 /// Finds the PyPI index in the configuration of uv or pip on this machine, where labs set their proxy.
 fn machine_pypi(variables: &Variables, user_home: &Path) -> Option<MachinePypi> {
     for name in ["UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL"] {
         if let Some(url) = variables.text(name).and_then(|text| Url::parse(text).ok()) {
-            return Some(MachinePypi {
-                url,
-                found_in: name.to_owned(),
-            });
+            return Some(MachinePypi::new(&url, name));
         }
     }
     let config_home = variables
@@ -279,10 +332,9 @@ fn machine_pypi(variables: &Variables, user_home: &Path) -> Option<MachinePypi> 
             Some((url, path))
         })
     };
-    from_uv.or_else(from_pip).map(|(url, path)| MachinePypi {
-        url,
-        found_in: path.display().to_string(),
-    })
+    from_uv
+        .or_else(from_pip)
+        .map(|(url, path)| MachinePypi::new(&url, path.display().to_string()))
 }
 
 /// Returns `index-url`, or the `[[index]]` with `default = true`, of a `uv.toml`.

@@ -2,9 +2,13 @@
 //!
 //! Output: [`Client`], which is created on first use and shared by every stage.
 //! Mirrors are not handled here, on purpose: URLs are rewritten before they get here ([`crate::context::sources`]).
+//! The credentials of mirrors are added to each request here, and the rest of the program does not see them.
 
+mod credentials;
+pub(crate) mod mask;
 mod peek;
 
+pub(crate) use credentials::{Credentials, Keyring, holds_credentials, public, split};
 pub(crate) use peek::{Trust, is_about_the_certificate, peek, peek_page};
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -39,12 +43,13 @@ pub struct Client {
 }
 
 impl Client {
-    /// Returns a client. If `offline` is set, it refuses every request.
+    /// Returns a client that sends the credentials of `keyring`. If `offline` is set, it refuses every request.
     #[must_use]
-    pub fn new(offline: bool) -> Self {
+    pub(crate) fn new(offline: bool, keyring: Keyring) -> Self {
+        let other = keyring.clone();
         Self {
-            retrying: LazyClient::new(move || build(offline, true)),
-            single_attempt: LazyClient::new(move || build(offline, false)),
+            retrying: LazyClient::new(move || build(offline, true, keyring.clone())),
+            single_attempt: LazyClient::new(move || build(offline, false, other.clone())),
         }
     }
 
@@ -122,14 +127,16 @@ fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     while let Some(cause) = at.source() {
         at = cause;
     }
-    at.to_string()
+    mask::masked(&at.to_string()).into_owned()
 }
 
-fn build(offline: bool, retries: bool) -> ClientWithMiddleware {
+fn build(offline: bool, retries: bool, keyring: Keyring) -> ClientWithMiddleware {
     // The builder uses only constants, so it fails only if the operating system's root certificates cannot be loaded.
     let plain = reqwest::Client::builder()
         .user_agent(concat!("matenv/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(ANSWER_TIMEOUT)
+        // After a redirect to another host, this header would show it the token in the path of the URL.
+        .referer(false)
         .read_timeout(Duration::from_secs(30))
         .build()
         .unwrap_or_default();
@@ -146,6 +153,7 @@ fn build(offline: bool, retries: bool) -> ClientWithMiddleware {
         ));
     }
     builder
+        .with(keyring)
         .with_arc(Arc::new(AuthenticationMiddleware::from_auth_storage(credentials)))
         .build()
 }

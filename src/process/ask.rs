@@ -38,7 +38,7 @@ pub fn ask(program: &Path, arguments: &[&str], variables: &Variables, limit: Dur
     command
         .args(arguments)
         .env_clear()
-        .envs(variables.clean())
+        .envs(variables.needed())
         .env("LC_ALL", "C")
         .stdin(std::process::Stdio::null())
         .stdout(writer.try_clone()?)

@@ -11,8 +11,8 @@ use super::capture;
 /// The interval of the `tick` calls for a watched program.
 pub(super) const TICK: Duration = Duration::from_millis(200);
 
-/// A program to run to its end. Its output is captured.
-#[derive(Debug, Clone)]
+/// A program to run to its end. Its output is captured. Its variables may be secret, so they are not printed.
+#[derive(Clone)]
 pub struct Job {
     /// The program, as a path or a name.
     pub program: PathBuf,
@@ -80,6 +80,15 @@ pub fn describe(status: ExitStatus) -> String {
     status
         .code()
         .map_or_else(|| "no exit code".to_owned(), |code| format!("exit code {code}"))
+}
+
+impl std::fmt::Debug for Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Job")
+            .field("program", &self.program)
+            .field("args", &self.args)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Job {

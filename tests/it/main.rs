@@ -49,6 +49,8 @@ mod real_index;
 mod reference;
 mod repair;
 #[cfg(target_os = "linux")]
+mod secrets;
+#[cfg(target_os = "linux")]
 mod signals;
 mod source;
 mod support;

@@ -242,7 +242,8 @@ impl From<CheckoutError> for Failure {
             CheckoutError::Credentials { .. } => (
                 "source::credentials",
                 Exit::Usage,
-                "remove the password from the URL, and put it into ~/.netrc or git's credential helper".to_owned(),
+                "remove it from the URL, and put it into ~/.netrc (machine HOST login USER password TOKEN) or into git's credential helper: git credential approve"
+                    .to_owned(),
             ),
             CheckoutError::Twice { env } => ("source::twice", Exit::Usage, format!("pass one: --source {env}=…")),
             CheckoutError::NoGit => (

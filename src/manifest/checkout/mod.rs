@@ -210,8 +210,8 @@ pub enum CheckoutError {
         /// The problem.
         because: String,
     },
-    /// The URL contains a password, which would be visible in process lists and in the clone's configuration.
-    #[error("the URL given for {url} contains a password")]
+    /// The URL contains credentials, which would be visible in process lists and in the clone's configuration.
+    #[error("the URL given for {url} contains a password or a token")]
     Credentials {
         /// The URL without credentials.
         url: String,

@@ -58,6 +58,7 @@ fn a_lab_is_read_from_its_file() {
     let torch = Mirror {
         replaced: Replaced::Source(crate::context::sources::SourceName::Torch),
         target: Target::Source(crate::context::sources::SourceName::Pypi),
+        credentials: None,
     };
     assert_eq!(mirrors, [torch]);
 }

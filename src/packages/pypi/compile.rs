@@ -67,8 +67,14 @@ impl Compile<'_> {
         build: &[LockedWheel],
     ) -> Result<(Vec<LockedWheel>, String), PypiError> {
         let request = self.request;
-        let text = project::pyproject(request.plan, request.python_version, request.extra, explicit)
-            .map_err(|error| PypiError::Answer(error.to_string()))?;
+        let text = project::pyproject(
+            request.plan,
+            request.python_version,
+            request.extra,
+            explicit,
+            &self.ctx.settings.sources.keyring(),
+        )
+        .map_err(|error| PypiError::Answer(error.to_string()))?;
         let mut arguments: Vec<OsString> = vec![
             self.files
                 .write("pyproject.toml", &text)

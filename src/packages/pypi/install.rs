@@ -36,7 +36,8 @@ pub async fn install(ctx: &Context, uv: &Uv, prefix: &Path, plan: &Plan, locked:
             source_name: SourceName::Pypi,
             source,
         })?;
-    let configuration = project::configuration(&index).map_err(|error| PypiError::Answer(error.to_string()))?;
+    let configuration = project::configuration(&index, &ctx.settings.sources.keyring())
+        .map_err(|error| PypiError::Answer(error.to_string()))?;
     files.write("uv.toml", &configuration).map_err(PypiError::Io)?;
     install_wheels(ctx, uv, prefix, &files, &index, locked)
         .await

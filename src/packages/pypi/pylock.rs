@@ -8,6 +8,7 @@ use url::Url;
 use crate::{
     context::sources::SourceName,
     lock::LockedWheel,
+    net::split,
     packages::pypi::pylock_format::{Pylock, PylockPackage},
 };
 
@@ -82,9 +83,7 @@ pub(super) fn locations(text: &str) -> Result<BTreeMap<String, Url>, String> {
         .flat_map(|package| package.wheels.into_iter().chain(package.sdist));
     Ok(files
         .filter_map(|file| {
-            let mut url = file.url?;
-            // Fails for URLs that cannot contain credentials.
-            let _ = url.set_username("").and_then(|()| url.set_password(None));
+            let (url, _) = split(&file.url?);
             Some((file.hashes.get("sha256")?.clone(), url))
         })
         .collect())
@@ -118,7 +117,7 @@ fn resolved(package: Resolved, keep: &[LockedWheel]) -> Result<LockedWheel, Stri
         file: file_name,
         // uv does not report which index served a file; the caller finds it out.
         source: SourceName::Pypi,
-        url: file.url.map(String::from),
+        url: file.url.map(|url| split(&url).0.into()),
         sha256,
         size: file.size,
     })

@@ -102,6 +102,18 @@ impl Index {
         }
     }
 
+    /// Like [`Self::serve`], for wheels and sdists.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn serve_files_of(files: &[File], options: Options) -> Self {
+        let mut pages = Pages::default();
+        pages.list("/simple", "/files", files, Links::Absolute);
+        Self {
+            server: pages.serve(options),
+            files: None,
+            folder: "/simple",
+        }
+    }
+
     /// An index like PyPI: JSON for clients that accept it, files on a second host.
     pub(crate) fn pypi(files: &[File]) -> Self {
         let host = serve_files("/packages", files);
@@ -140,6 +152,12 @@ impl Index {
     /// A copy of the torch index, as a lab may have it: the files are on the same host.
     pub(crate) fn torch_on_one_host(backends: &[(&str, &[File])]) -> Self {
         Self::torch_with(Links::Absolute, backends, Options::default())
+    }
+
+    /// Like [`Self::torch_on_one_host`], with options.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn torch_on_one_host_with(backends: &[(&str, &[File])], options: Options) -> Self {
+        Self::torch_with(Links::Absolute, backends, options)
     }
 
     fn torch_with(links: Links<'_>, backends: &[(&str, &[File])], options: Options) -> Self {
@@ -212,6 +230,14 @@ impl Index {
         let mut requests = self.server.requests();
         requests.extend(self.files.iter().flat_map(Server::requests));
         requests
+    }
+
+    /// Returns the first line and all headers of every request so far, on both hosts.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn heads(&self) -> Vec<String> {
+        let mut heads = self.server.heads();
+        heads.extend(self.files.iter().flat_map(Server::heads));
+        heads
     }
 
     /// Returns the wheels and sdists that were requested since the last call, each once.

@@ -22,6 +22,12 @@ pub(crate) struct Options {
     pub(crate) lacks_files: bool,
     /// Answers 403, like a proxy, for paths that end like this.
     pub(crate) refuses: Option<&'static str>,
+    /// Answers 401 without this user and password, in base64.
+    pub(crate) requires: Option<&'static str>,
+    /// Answers 401 for paths that do not begin with `/t/TOKEN`.
+    pub(crate) token: Option<&'static str>,
+    /// Sends clients to this server for archives.
+    pub(crate) redirects: Option<&'static str>,
 }
 
 /// A request.
@@ -49,6 +55,7 @@ pub(super) const JSON: &str = "application/vnd.pypi.simple.v1+json";
 pub(super) struct Server {
     port: u16,
     requests: Arc<Mutex<Vec<String>>>,
+    heads: Arc<Mutex<Vec<String>>>,
 }
 
 type Pages = dyn Fn(&Request<'_>) -> Option<Page> + Send + Sync;
@@ -63,17 +70,25 @@ impl Server {
         let requests = Arc::new(Mutex::new(Vec::new()));
         let page: Arc<Pages> = Arc::new(page);
         let log = Arc::clone(&requests);
+        let heads = Arc::new(Mutex::new(Vec::new()));
+        let all = Arc::clone(&heads);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (page, log) = (Arc::clone(&page), Arc::clone(&log));
-                std::thread::spawn(move || answer(stream, &*page, &log, options));
+                let (page, log, heads) = (Arc::clone(&page), Arc::clone(&log), Arc::clone(&all));
+                std::thread::spawn(move || answer(stream, &*page, &log, &heads, options));
             }
         });
-        Self { port, requests }
+        Self { port, requests, heads }
     }
 
     pub(super) fn root(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Returns the first line and all headers of every request so far.
+    #[cfg(target_os = "linux")]
+    pub(super) fn heads(&self) -> Vec<String> {
+        self.heads.lock().unwrap().clone()
     }
 
     /// Returns the paths of all requests since the last call.
@@ -90,6 +105,8 @@ struct Head {
     json: bool,
     /// The first and the last byte, as text.
     range: Option<(String, String)>,
+    /// The first line and all headers.
+    text: String,
 }
 
 fn head(stream: impl Read) -> Option<Head> {
@@ -101,8 +118,11 @@ fn head(stream: impl Read) -> Option<Head> {
         path: words.next().unwrap_or_default().replace("%2B", "+").replace("%2b", "+"),
         ..Head::default()
     };
+    head.text = first;
     for line in lines {
-        let line = line.unwrap_or_default().to_ascii_lowercase();
+        let line = line.unwrap_or_default();
+        head.text = format!("{}\n{line}", head.text);
+        let line = line.to_ascii_lowercase();
         if line.trim().is_empty() {
             break;
         }
@@ -117,11 +137,27 @@ fn head(stream: impl Read) -> Option<Head> {
     Some(head)
 }
 
-fn answer(mut stream: TcpStream, page: &Pages, log: &Mutex<Vec<String>>, options: Options) {
-    let Some(head) = head(stream.try_clone().unwrap()) else {
+fn answer(mut stream: TcpStream, page: &Pages, log: &Mutex<Vec<String>>, heads: &Mutex<Vec<String>>, options: Options) {
+    let Some(mut head) = head(stream.try_clone().unwrap()) else {
         return;
     };
     log.lock().unwrap().push(head.path.clone());
+    heads.lock().unwrap().push(head.text.clone());
+    let mut allowed = options
+        .requires
+        .is_none_or(|pair| head.text.contains(&format!("Basic {pair}")));
+    if let Some(token) = options.token {
+        let rest = head.path.strip_prefix(&format!("/t/{token}")).map(ToOwned::to_owned);
+        allowed &= rest.is_some();
+        head.path = rest.unwrap_or_default();
+    }
+    if !allowed {
+        let _ = write!(
+            stream,
+            "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"lab\"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        );
+        return;
+    }
     let caching = if options.no_cache {
         ""
     } else {
@@ -146,6 +182,14 @@ fn answer(mut stream: TcpStream, page: &Pages, log: &Mutex<Vec<String>>, options
         );
         return;
     };
+    if let Some(other) = options.redirects.filter(|_| page.kind == ARCHIVE) {
+        let _ = write!(
+            stream,
+            "HTTP/1.1 302 Found\r\nLocation: {other}{}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+            head.path
+        );
+        return;
+    }
     if options.short && page.kind == ARCHIVE {
         page.bytes.truncate(page.bytes.len() / 2);
     }
