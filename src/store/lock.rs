@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::StoreError;
-use crate::context::event::Events;
+use crate::{context::event::Events, files::lock_file};
 
 /// The interval at which a waiting process tries to take the lock.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
@@ -69,7 +69,6 @@ impl EnvLock {
             .write(true)
             .open(state.join(format!("{env}.lock")))
             .ok()?;
-        file.file().try_lock().ok()?;
-        Some(Self { _file: file })
+        lock_file(file.file(), false).then_some(Self { _file: file })
     }
 }
