@@ -23,6 +23,7 @@ use rattler_conda_types::RepoDataRecord;
 use super::{
     Clock, DiskSpaceError,
     need::{conda_need, wheels_need},
+    records::read_plan_at,
 };
 
 /// An error when the packages of an environment are found or installed.
@@ -77,20 +78,58 @@ pub(super) async fn locate(
         Packages::Of(lock) => return from_lock(ctx, clock, prefix, lock.clone()).await,
         Packages::Found { upgrade } => upgrade,
     };
-    let current = store.current(&plan.env)?.filter(|_| !upgrade);
-    // A damaged lock is not an error: it is written again.
-    let lock = current
-        .as_ref()
-        .and_then(|current| Lock::read(&layout::records(&current.prefix)).ok());
-    let same = current.is_some_and(|current| current.record.plan_fingerprint == plan.fingerprint());
-    match lock {
+    let kept = if upgrade { None } else { Kept::find(store, plan)? };
+    match kept {
         // A fallback that was necessary then may not be necessary now.
-        Some(lock) if same && lock.fallbacks.is_empty() => {
-            ctx.events.note("keeping the versions of the current generation");
-            from_lock(ctx, clock, prefix, lock).await
+        Some(kept) if kept.same && kept.lock.fallbacks.is_empty() => {
+            ctx.events.note(kept.note);
+            from_lock(ctx, clock, prefix, kept.lock).await
         }
         // An installed environment keeps the versions that still satisfy the plan.
-        lock => from_sources(ctx, clock, plan, lock.as_ref(), prefix).await,
+        kept => from_sources(ctx, clock, plan, kept.as_ref().map(|kept| &kept.lock), prefix).await,
+    }
+}
+
+/// The lock whose versions a new generation keeps.
+struct Kept {
+    lock: Lock,
+    /// Whether it was made for the same plan.
+    same: bool,
+    note: String,
+}
+
+impl Kept {
+    /// Returns the lock of the current generation, even if its other records are damaged. If it cannot be read, returns
+    /// the lock of the newest generation that is proven and readable.
+    fn find(store: &Store, plan: &Plan) -> Result<Option<Self>, StoreError> {
+        let fingerprint = plan.fingerprint();
+        let current = match store.current(&plan.env)? {
+            Some(current) => Some((current.prefix, Some(current.record.plan_fingerprint))),
+            // Its record is damaged, but its plan says what it was made for.
+            None => store.lost(&plan.env)?.map(|lost| {
+                let plan = read_plan_at(&lost.target).ok();
+                (lost.target, plan.map(|plan| plan.fingerprint()))
+            }),
+        };
+        if let Some((prefix, made_for)) = current
+            && let Ok(lock) = Lock::read(&layout::records(&prefix))
+        {
+            return Ok(Some(Self {
+                lock,
+                same: made_for == Some(fingerprint),
+                note: "keeping the versions of the current generation".to_owned(),
+            }));
+        }
+        let Some(newest) = store.newest_readable(&plan.env)? else {
+            return Ok(None);
+        };
+        // A damaged lock is not an error: it is written again.
+        let lock = Lock::read(&layout::records(&newest.prefix)).ok();
+        Ok(lock.map(|lock| Self {
+            lock,
+            same: newest.record.plan_fingerprint == fingerprint,
+            note: format!("keeping the versions of generation {}", newest.number),
+        }))
     }
 }
 

@@ -27,14 +27,13 @@ pub enum StoreError {
         /// The longest allowed length in bytes.
         room: usize,
     },
-    /// A generation's record is damaged. Exit 5; help: `matenv install ENV --force`.
-    #[error("{} is damaged", path.display())]
+    /// A generation's record is damaged. Exit 5; help: `matenv install ENV`.
+    #[error("{} is damaged: {because}", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// The parse error.
-        #[source]
-        source: serde_json::Error,
+        /// The damage.
+        because: String,
     },
     /// An environment could not be locked. Exit 1; help: set `MATENV_HOME` to a folder on another file system.
     #[error("failed to lock `{env}`")]
