@@ -8,6 +8,7 @@
 )]
 
 mod audit;
+mod bad_networks;
 mod batch;
 mod bench;
 #[cfg(target_os = "linux")]
