@@ -1,5 +1,6 @@
 //! The context of a stage: settings, one HTTP client and the event sender. It is the first argument of every stage.
 
+mod delay;
 pub mod event;
 pub(crate) mod interpreters;
 pub mod settings;
@@ -13,7 +14,7 @@ use rattler_repodata_gateway::Gateway;
 use tokio::sync::{Mutex, RwLock, Semaphore};
 
 use crate::{
-    context::{event::Events, settings::Settings},
+    context::{delay::Delays, event::Events, settings::Settings},
     files::Need,
     names::EnvName,
     net::Client,
@@ -72,7 +73,9 @@ impl Context {
     /// Creates the context of one run.
     #[must_use]
     pub fn new(settings: Settings, events: Events) -> Self {
-        let client = Client::new(settings.offline, settings.sources.keyring());
+        let delays = Delays::new(events.clone(), settings.sources.clone());
+        let keyring = settings.sources.keyring();
+        let client = Client::new(settings.offline, keyring, move |url, delay| delays.show(url, delay));
         Self {
             settings: Arc::new(settings),
             client,

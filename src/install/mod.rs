@@ -50,7 +50,7 @@ use crate::{
     install::{lab_lock::LabLocks, safeguards::check_safeguards, up_to_date::nothing_to_do},
     manifest::Manifest,
     names::ProfileName,
-    plan,
+    packages, plan,
     store::Store,
     verify,
 };
@@ -123,6 +123,7 @@ async fn make(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<I
         return Ok(done);
     }
     warn_about_replaced_source(ctx, &store, &plan);
+    packages::remove_stale_downloads(&ctx.settings);
     let recipe = Recipe {
         plan: &plan,
         packages: request.packages(entry),

@@ -7,3 +7,20 @@
 pub mod conda;
 pub mod preload;
 pub mod pypi;
+
+use std::path::PathBuf;
+
+use crate::{
+    context::settings::Settings,
+    net::{STALE_AFTER, remove_stale},
+};
+
+/// Returns the folder of large files that are being downloaded.
+fn downloads(settings: &Settings) -> PathBuf {
+    settings.home.join("downloads")
+}
+
+/// Removes the files of large downloads that nobody continued for two weeks. Returns the number of bytes that it freed.
+pub fn remove_stale_downloads(settings: &Settings) -> u64 {
+    remove_stale(&downloads(settings), STALE_AFTER)
+}

@@ -9,6 +9,7 @@
 
 mod advisories;
 mod audit;
+mod bad_networks;
 mod batch;
 mod bench;
 #[cfg(target_os = "linux")]

@@ -19,6 +19,7 @@ use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use super::{
     CondaError, host_python,
+    large::{self, LargeError},
     link::is_disk_error,
     package_check::{self, CasePair, Inspected, Problem, Target, UnsafePackage},
 };
@@ -155,6 +156,9 @@ async fn fetch_from_url(
     progress: &Arc<Progress>,
     record: &RepoDataRecord,
 ) -> Result<CacheMetadata, PackageCacheError> {
+    if let Some(fetched) = large::fetch(ctx, cache, progress, record).await {
+        return fetched;
+    }
     let started = SystemTime::now();
     let mut tries = 0;
     // rattler's own retries also repeat the download of an archive that it refused to extract.
@@ -191,6 +195,8 @@ async fn fetch_from_url(
         match default_retry_policy().should_retry(started, tries) {
             RetryDecision::Retry { execute_after } if may_help => {
                 tracing::warn!("failed to download {}: {}", record.identifier, chain(&error));
+                ctx.events
+                    .warn(format!("the download of {} failed: trying again", record.identifier));
                 let pause = execute_after.duration_since(SystemTime::now()).unwrap_or_default();
                 tokio::time::sleep(pause).await;
             }
@@ -204,7 +210,13 @@ fn extract_error(error: &PackageCacheError) -> Option<&ExtractError> {
         return None;
     };
     match layer.downcast_ref::<PackageCacheLayerError>()? {
-        PackageCacheLayerError::FetchError(error) => error.downcast_ref::<ExtractError>(),
+        PackageCacheLayerError::FetchError(error) => {
+            let large = || match error.downcast_ref()? {
+                LargeError::Extract(error) => Some(error),
+                LargeError::Download(_) => None,
+            };
+            error.downcast_ref::<ExtractError>().or_else(large)
+        }
         _ => None,
     }
 }
@@ -267,8 +279,13 @@ pub(super) fn failed(package: &str, cache: &Path, source: PackageCacheError) -> 
     }
 }
 
-/// Error texts for a connection that broke during a download. The archive on the server may be intact.
-const CONNECTION_BROKEN: [&str; 4] = [
+/// Error texts for a request that failed, or for a connection that broke during a download. The archive on the server
+/// may be intact.
+const CONNECTION_BROKEN: [&str; 8] = [
+    "error sending request",
+    "error following redirect",
+    "http status",
+    "operation timed out",
     "error decoding response body",
     "error reading a body from connection",
     "end of file before message length",
@@ -293,7 +310,7 @@ const DAMAGED: [&str; 12] = [
 ];
 
 /// Reports the progress of all downloads together as events.
-struct Progress {
+pub(super) struct Progress {
     events: Events,
     /// Downloaded bytes and size of each download. If the size is unknown, it is the same as the downloaded bytes.
     downloads: Mutex<Vec<(u64, u64)>>,

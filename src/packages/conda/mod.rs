@@ -9,6 +9,7 @@ mod channel;
 mod error;
 mod fetch;
 pub mod host_python;
+mod large;
 mod link;
 pub mod pack;
 mod package_check;

@@ -159,6 +159,17 @@ impl Compile<'_> {
         Ok((pylock::parse(&text, keep).map_err(PypiError::Answer)?, stderr))
     }
 
+    /// Returns the indexes that uv may wait for. Sdists are built, which takes long and needs no index.
+    fn sources(&self) -> Vec<SourceName> {
+        let plan = self.request.plan;
+        if !plan.build.is_empty() || plan.source.is_some() {
+            return Vec::new();
+        }
+        let sources = &self.ctx.settings.sources;
+        let named = plan.requirements.iter().map(|wanted| sources.effective(wanted.source));
+        named.chain([SourceName::Pypi]).collect()
+    }
+
     /// Runs uv and returns the file that it writes in this format and its standard error.
     async fn compiled(
         &self,
@@ -196,7 +207,7 @@ impl Compile<'_> {
         if ctx.settings.offline {
             job = job.args(["--offline"]);
         }
-        let ended = run_and_report(ctx, Stage::Resolve, job).await?;
+        let ended = run_and_report(ctx, Stage::Resolve, job, &self.sources()).await?;
         if !ended.success() {
             return Err(PypiError::of_uv(request.folder, ended.how(), &ended.stderr).about(request.plan));
         }

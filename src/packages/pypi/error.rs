@@ -129,7 +129,7 @@ pub enum PypiError {
         /// uv's message.
         text: String,
     },
-    /// A disk error: full, over quota, read-only or no permission.
+    /// A disk error: full, over quota, read-only, broken or no permission; or too many open files.
     #[error("failed to write the wheels\n{text}")]
     Disk {
         /// uv's message.
@@ -196,6 +196,8 @@ impl PypiError {
             "Disk quota exceeded",
             "Read-only file system",
             "Permission denied",
+            "Input/output error",
+            "Too many open files",
         ]) {
             Self::Disk { text }
         } else if says(&["401 Unauthorized", "lacking valid authentication"]) && !says(&["was not found"]) {
@@ -209,6 +211,8 @@ impl PypiError {
             "Failed to download distribution due to network timeout",
             "HTTP status server error",
             "403 Forbidden",
+            "429 Too Many Requests",
+            "too many redirects",
             "network was disabled",
             "Network connectivity is disabled",
         ]) {

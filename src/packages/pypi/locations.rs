@@ -70,7 +70,7 @@ pub async fn locations(
     if ctx.settings.offline {
         job = job.args(["--offline"]);
     }
-    let ended = run_and_report(ctx, Stage::Resolve, job).await?;
+    let ended = run_and_report(ctx, Stage::Resolve, job, &[SourceName::Pypi]).await?;
     if !ended.success() {
         return Err(PypiError::of_uv(files.folder(), ended.how(), &ended.stderr));
     }

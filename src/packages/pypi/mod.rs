@@ -11,7 +11,9 @@ pub(crate) mod environment;
 mod error;
 #[cfg(test)]
 pub(crate) mod fixtures;
+mod idle;
 mod install;
+mod large;
 mod locations;
 mod pages;
 mod project;

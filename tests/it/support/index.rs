@@ -116,13 +116,30 @@ impl Index {
 
     /// An index like PyPI: JSON for clients that accept it, files on a second host.
     pub(crate) fn pypi(files: &[File]) -> Self {
-        let host = serve_files("/packages", files);
+        Self::pypi_with(files, Options::default())
+    }
+
+    /// Like [`Self::pypi`], with options for the host of the files.
+    pub(crate) fn pypi_with(files: &[File], options: Options) -> Self {
+        let host = serve_files("/packages", files, options);
         let mut pages = Pages::default();
         pages.list("/simple", "/packages", files, Links::Host(&host.root()));
         pages.json = true;
         Self {
             server: pages.serve(Options::default()),
             files: Some(host),
+            folder: "/simple",
+        }
+    }
+
+    /// Like [`Self::pypi_with`], with the files on the host of the pages.
+    pub(crate) fn pypi_on_one_host(files: &[File], options: Options) -> Self {
+        let mut pages = Pages::default();
+        pages.list("/simple", "/files", files, Links::Absolute);
+        pages.json = true;
+        Self {
+            server: pages.serve(options),
+            files: None,
             folder: "/simple",
         }
     }
@@ -240,6 +257,11 @@ impl Index {
         heads
     }
 
+    /// Returns the number of bytes of archives that were sent since the last call, by both hosts.
+    pub(crate) fn sent(&self) -> usize {
+        self.server.sent() + self.files.iter().map(Server::sent).sum::<usize>()
+    }
+
     /// Returns the wheels and sdists that were requested since the last call, each once.
     pub(crate) fn fetched(&self) -> Vec<String> {
         let is_file = |path: &String| [".whl", ".tar.gz"].iter().any(|ending| path.ends_with(ending));
@@ -250,10 +272,10 @@ impl Index {
 }
 
 /// Serves the files of an index on a second host.
-fn serve_files(folder: &str, files: &[File]) -> Server {
+fn serve_files(folder: &str, files: &[File], options: Options) -> Server {
     let mut pages = Pages::default();
     pages.put(folder, files);
-    pages.serve(Options::default())
+    pages.serve(options)
 }
 
 /// The content of a server, by path.

@@ -31,7 +31,7 @@ pub(crate) use mounts::{Mount, Mounts};
 #[cfg(unix)]
 pub(crate) use raw_package::{Format, RawPackage, write_noarch};
 pub(crate) use sdist::Sdist;
-pub(crate) use server::Options;
+pub(crate) use server::{Busy, Options, Ranges};
 #[cfg(target_os = "linux")]
 pub(crate) use skip::OWN_DRIVER;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
