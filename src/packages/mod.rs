@@ -5,5 +5,6 @@
 //! choose the packages ([`crate::plan`]) or the order of the steps ([`crate::install`]).
 
 pub mod conda;
+pub(crate) mod path_rules;
 pub mod preload;
 pub mod pypi;

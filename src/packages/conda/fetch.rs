@@ -28,6 +28,7 @@ use crate::{
         event::{Events, Stage, Unit},
     },
     names::causes::chain,
+    packages::path_rules::printable,
 };
 
 /// Brings each of `records` into `cache` and checks them all, so that they may be linked into `prefix`.
@@ -228,11 +229,11 @@ fn unsafe_package(record: &RepoDataRecord, error: &PackageCacheError) -> Option<
         ErrorKind::NotFound | ErrorKind::AlreadyExists | ErrorKind::NotADirectory | ErrorKind::IsADirectory
     );
     (leaves || is_tangled).then(|| UnsafePackage {
-        path: Some(package_check::printable(path)),
+        path: Some(printable(path)),
         ..UnsafePackage::whole(
             record,
             Problem::Unpack {
-                because: package_check::printable(without_cache(because)),
+                because: printable(without_cache(because)),
             },
         )
     })
