@@ -12,6 +12,7 @@ pub mod toml_file;
 mod whole;
 
 pub use filesystem::Filesystem;
+pub(crate) use filesystem::folds_case;
 pub use footprint::{Footprint, growth};
 pub(crate) use missing::{entries, if_exists, read_if_exists, remove_if_exists};
 pub use need::Need;

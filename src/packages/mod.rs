@@ -8,3 +8,4 @@ pub mod conda;
 pub(crate) mod path_rules;
 pub mod preload;
 pub mod pypi;
+mod unpacked_size;

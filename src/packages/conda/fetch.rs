@@ -27,6 +27,7 @@ use crate::{
         Context,
         event::{Events, Stage, Unit},
     },
+    files,
     names::causes::chain,
     packages::path_rules::printable,
 };
@@ -112,17 +113,9 @@ fn target(prefix: &Path, records: &[RepoDataRecord]) -> Result<Target, CondaErro
         })?;
     Ok(Target {
         windows: cfg!(windows),
-        folds_case: folds_case(prefix).map_err(CondaError::Io)?,
+        folds_case: files::folds_case(prefix).map_err(CondaError::Io)?,
         python,
     })
-}
-
-/// Returns whether the file system of `prefix` treats `a` and `A` as the same name. Creates `prefix`.
-fn folds_case(prefix: &Path) -> std::io::Result<bool> {
-    fs_err::create_dir_all(prefix)?;
-    let probe = tempfile::Builder::new().prefix(".Case-").tempfile_in(prefix)?;
-    let name = probe.path().file_name().unwrap_or_default().to_string_lossy();
-    Ok(prefix.join(name.to_lowercase()).exists() && prefix.join(name.to_uppercase()).exists())
 }
 
 async fn fetch(

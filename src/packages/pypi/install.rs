@@ -9,6 +9,7 @@ use super::{
     project::{self, Project},
     source,
     watch::{run_and_report, watched_downloads},
+    wheel_check::{check_before_install, check_installed},
 };
 use crate::{
     context::{
@@ -24,7 +25,7 @@ use crate::{
 
 /// Installs pinned wheels into `prefix` and checks each against its hash.
 ///
-/// If the same set was installed from this cache before, it is installed from the cache without a request to the
+/// Each wheel and sdist is checked before uv gets it, or if it cannot be read, before anything of it runs. If the same set was installed from this cache before, it is installed from the cache without a request to the
 /// index. If that fails, the index is used.
 pub async fn install(ctx: &Context, uv: &Uv, prefix: &Path, plan: &Plan, locked: &LockedPypi) -> Result<(), PypiError> {
     let files = Project::new().map_err(PypiError::Io)?;
@@ -38,9 +39,12 @@ pub async fn install(ctx: &Context, uv: &Uv, prefix: &Path, plan: &Plan, locked:
         })?;
     let configuration = project::configuration(&index).map_err(|error| PypiError::Answer(error.to_string()))?;
     files.write("uv.toml", &configuration).map_err(PypiError::Io)?;
+    let from_cache = ctx.settings.offline || is_cached(ctx, &locked.wheels);
+    let unread = check_before_install(ctx, uv, prefix, locked, from_cache).await?;
     install_wheels(ctx, uv, prefix, &files, &index, locked)
         .await
         .map_err(|error| error.about(plan))?;
+    check_installed(prefix, &unread)?;
     match &plan.source {
         Some(checkout) => source::install(ctx, uv, prefix, &files, locked, checkout).await,
         None => Ok(()),

@@ -20,6 +20,8 @@ pub(crate) struct Options {
     pub(crate) short: bool,
     /// Lists wheels and metadata, and answers 404 for the wheels themselves.
     pub(crate) lacks_files: bool,
+    /// Sends whole files when parts of them are requested.
+    pub(crate) no_ranges: bool,
     /// Answers 403, like a proxy, for paths that end like this.
     pub(crate) refuses: Option<&'static str>,
 }
@@ -150,7 +152,7 @@ fn answer(mut stream: TcpStream, page: &Pages, log: &Mutex<Vec<String>>, options
         page.bytes.truncate(page.bytes.len() / 2);
     }
     let all = page.bytes.len();
-    let (status, from, to) = match head.range {
+    let (status, from, to) = match head.range.filter(|_| !options.no_ranges) {
         Some((from, to)) if !from.is_empty() => (
             "206 Partial Content",
             from.parse().unwrap_or(0),

@@ -15,8 +15,8 @@ use rattler_conda_types::{
     package::{IndexJson, LinkJson, NoArchLinks, PackageFile, PathType, PathsJson},
 };
 
-pub(super) use compare::{CasePair, compare};
 use crate::packages::path_rules::{PathProblem, PathRules, printable};
+pub(super) use compare::{CasePair, compare};
 use tree::{Kind, Tree};
 
 /// An unsafe conda package: its name, the path and the problem.
@@ -264,7 +264,9 @@ fn place_files(
         let path = match python {
             Some(python) => {
                 let at = python.get_python_noarch_target_path(Path::new(&source));
-                rules.check(&at.to_string_lossy()).map_err(|problem| refuse(problem.into()))?
+                rules
+                    .check(&at.to_string_lossy())
+                    .map_err(|problem| refuse(problem.into()))?
             }
             None => source,
         };
