@@ -72,6 +72,8 @@ pub enum Fallback {
     HostPython,
     /// The torch index did not answer, so PyPI's torch is used instead.
     TorchFromPypi,
+    /// A channel lists no hash of a conda package, which `--allow-unhashed` allows.
+    UnhashedConda,
 }
 
 /// The wheels of an environment and how they were resolved.

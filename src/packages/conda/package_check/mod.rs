@@ -126,6 +126,14 @@ pub enum Problem {
     /// The channel lists no hash.
     #[error("its channel lists no hash of it, so a changed archive would not be noticed")]
     NoHash,
+    /// It unpacks to much more than its own size.
+    #[error("it unpacks to more than {limit}, which is too much for an archive of {size}")]
+    Bomb {
+        /// The limit, formatted.
+        limit: String,
+        /// The size of the archive, formatted.
+        size: String,
+    },
     /// The name, version or build is not usable as a file name.
     #[error("its name, version or build is not a file name")]
     Name,
@@ -163,9 +171,14 @@ struct Placed {
     kind: Kind,
 }
 
+/// Returns whether the channel lists a hash of the package.
+pub(super) fn has_hash(record: &RepoDataRecord) -> bool {
+    record.package_record.sha256.is_some() || record.package_record.md5.is_some()
+}
+
 /// Checks that `record` has a hash, before its archive is downloaded.
-pub(super) fn check_record(record: &RepoDataRecord) -> Result<(), UnsafePackage> {
-    if record.package_record.sha256.is_none() && record.package_record.md5.is_none() {
+pub(super) fn check_record(record: &RepoDataRecord, allow_unhashed: bool) -> Result<(), UnsafePackage> {
+    if !allow_unhashed && !has_hash(record) {
         return Err(UnsafePackage::whole(record, Problem::NoHash));
     }
     Ok(())

@@ -222,7 +222,8 @@ fn only_the_hosts_python_may_link_outside() {
 #[test]
 fn a_record_needs_a_hash() {
     let mut record = record("demo");
-    check_record(&record).expect("allowed");
+    check_record(&record, false).expect("allowed");
     record.package_record.md5 = None;
-    assert_eq!(problem(check_record(&record)), Problem::NoHash);
+    assert_eq!(problem(check_record(&record, false)), Problem::NoHash);
+    check_record(&record, true).expect("allowed");
 }
