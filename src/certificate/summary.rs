@@ -168,6 +168,9 @@ fn explain(fallback: Fallback) -> &'static str {
         Fallback::HostPython => {
             "host-python: no conda channel answered, so this machine's own Python is used instead; pip and uv change such an environment without a warning, and matenv reports the changes"
         }
+        Fallback::UnhashedConda => {
+            "unhashed-conda: the channel lists no hash of a package, so a changed archive would not be noticed"
+        }
         Fallback::TorchFromPypi => "torch-from-pypi: the torch index did not answer, so PyPI's torch is used instead",
     }
 }

@@ -86,6 +86,9 @@ pub(super) struct Choice {
     /// Ignore packages that were published after DATE, such as 2026-11-01
     #[arg(long, value_name = "DATE")]
     exclude_newer: Option<String>,
+    /// Also install conda packages of which the channel lists no hash
+    #[arg(long)]
+    allow_unhashed: bool,
 }
 
 impl Choice {
@@ -118,6 +121,7 @@ impl Choice {
         asked.no_host_python = self.strict || self.no_host_python;
         asked.no_torch_from_pypi = self.strict || self.no_torch_from_pypi;
         asked.exclude_newer.clone_from(&self.exclude_newer);
+        asked.allow_unhashed = self.allow_unhashed;
     }
 }
 

@@ -38,6 +38,8 @@ pub struct GlobalOptions {
     pub exclude_newer: Option<String>,
     /// How long to wait for another process that changes the same environment; `None` means without a limit.
     pub lock_wait: Option<Duration>,
+    /// `--allow-unhashed`.
+    pub allow_unhashed: bool,
     /// The lab's part.
     pub lab: LabSettings,
 }
@@ -78,6 +80,8 @@ pub struct Settings {
     pub host_python: bool,
     /// Whether PyPI's torch may be used if the torch index does not answer.
     pub torch_from_pypi: bool,
+    /// Whether conda packages may be installed of which the channel lists no hash.
+    pub allow_unhashed: bool,
     /// Packages that were published after this date are ignored.
     pub exclude_newer: Option<String>,
     /// Configuration files that were read. If several set the same value, the first one wins.
@@ -181,6 +185,7 @@ impl Settings {
             manifest_dir,
             exclude_newer: asked.exclude_newer.or(lab.exclude_newer),
             offline: asked.offline,
+            allow_unhashed: asked.allow_unhashed,
             host_python: !asked.no_host_python,
             torch_from_pypi: !asked.no_torch_from_pypi,
             configuration,

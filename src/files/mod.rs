@@ -16,6 +16,7 @@ pub(crate) mod trust;
 mod whole;
 
 pub use filesystem::Filesystem;
+pub(crate) use filesystem::folds_case;
 pub use footprint::{Footprint, growth};
 pub(crate) use lock_file::lock_file;
 pub(crate) use missing::{entries, if_exists, read_if_exists, remove_if_exists};

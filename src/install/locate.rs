@@ -4,7 +4,7 @@
 //! The free disk space is checked before each part is downloaded.
 
 use crate::{
-    context::{Context, event::Stage},
+    context::{Context, event::Stage, settings::Settings},
     files::{Need, layout},
     finding::Finding,
     install::disk_space,
@@ -141,7 +141,20 @@ pub(super) struct Located {
     pub(super) need: Need,
 }
 
-async fn from_lock(ctx: &Context, clock: &mut Clock, prefix: &Path, lock: Lock) -> Result<Located, PackagesError> {
+async fn from_lock(ctx: &Context, clock: &mut Clock, prefix: &Path, mut lock: Lock) -> Result<Located, PackagesError> {
+    let mut ctx = ctx.clone();
+    if lock.fallbacks.contains(&Fallback::UnhashedConda) {
+        // The lock of a generation: it was allowed when that generation was installed.
+        let allow_unhashed = true;
+        let settings = Settings {
+            allow_unhashed,
+            ..(*ctx.settings).clone()
+        };
+        ctx.settings = settings.into();
+    } else if conda::unhashed(&lock.conda).next().is_some() {
+        lock.fallbacks.push(Fallback::UnhashedConda);
+    }
+    let ctx = &ctx;
     let conda = conda_need(ctx, &lock.conda).await;
     let wheels = wheels_need(ctx, &lock.pypi);
     disk_space::check_disk_space(ctx, conda, wheels)?;
@@ -185,6 +198,9 @@ async fn from_sources(
     let conda = conda_need(ctx, &solved.records).await;
     disk_space::check_disk_space(ctx, conda, Need::default())?;
     let findings = link(ctx, clock, prefix, &solved.records).await?;
+    if conda::unhashed(&solved.records).next().is_some() {
+        fallbacks.push(Fallback::UnhashedConda);
+    }
 
     let at_work = ctx.shared.exclusive.read().await;
     let uv = Uv::find(ctx, &layout::python(prefix), solved.host_python.is_none()).await?;

@@ -85,6 +85,11 @@ impl Client {
         self.retrying.clone()
     }
 
+    /// Returns the client that does not retry.
+    pub(crate) fn single_attempt(&self) -> ClientWithMiddleware {
+        self.single_attempt.client().clone()
+    }
+
     /// Returns the text at `url`.
     ///
     /// # Errors

@@ -5,8 +5,10 @@
 //! choose the packages ([`crate::plan`]) or the order of the steps ([`crate::install`]).
 
 pub mod conda;
+pub(crate) mod path_rules;
 pub mod preload;
 pub mod pypi;
+mod unpacked_size;
 
 use std::path::PathBuf;
 

@@ -318,6 +318,7 @@ impl SidecarEntry {
                 .collect()
         };
         let pypi = LockedPypi {
+            places: BTreeMap::new(),
             wheels: wheels(&self.wheels)?,
             build: wheels(&self.build)?,
             torch_from_pypi: false,

@@ -1,5 +1,6 @@
 use std::path::{Path, PathBuf};
 
+use super::UnsafeWheel;
 use crate::{context::sources::SourceName, lock::WheelConflict, names::requirement::package_of, plan::Plan};
 
 /// An error while resolving or installing wheels.
@@ -87,6 +88,15 @@ pub enum PypiError {
         /// uv's message: the file and both hashes.
         text: String,
     },
+    /// A wheel or sdist was refused before its installation, or before anything of it ran.
+    #[error(transparent)]
+    UnsafePackage(Box<UnsafeWheel>),
+    /// uv itself refused a wheel, before anything of it ran.
+    #[error("uv refuses a package\n{text}")]
+    Refused {
+        /// uv's message.
+        text: String,
+    },
     /// A file that the index lists could not be downloaded, or only in part.
     #[error("failed to download a file from the index `{source_name}`\n{text}")]
     Fetch {
@@ -149,6 +159,12 @@ pub enum PypiError {
     /// A file could not be read or written, or uv could not be started.
     #[error("failed to run uv")]
     Io(#[source] std::io::Error),
+}
+
+impl From<UnsafeWheel> for PypiError {
+    fn from(error: UnsafeWheel) -> Self {
+        Self::UnsafePackage(Box::new(error))
+    }
 }
 
 impl PypiError {
@@ -226,6 +242,12 @@ impl PypiError {
             "HTTP status client error (404",
         ]) {
             Self::Fetch { source_name, text }
+        } else if says(&[
+            "Script path must resolve to a file within",
+            "Scripts must not use the reserved name",
+            "Unknown wheel data type",
+        ]) {
+            Self::Refused { text }
         } else if says(&["Failed to extract archive"]) {
             Self::Damaged { source_name, text }
         } else if says(&["No solution found", "unsatisfiable", "was not found in the"]) {

@@ -11,6 +11,7 @@ use super::{
     project::{self, Project},
     source,
     watch::{Progress, run_and_report, watched_downloads},
+    wheel_check::{check_before_install, check_installed},
 };
 use crate::{
     context::{Context, event::Stage, sources::SourceName},
@@ -22,7 +23,7 @@ use crate::{
 
 /// Installs pinned wheels into `prefix` and checks each against its hash.
 ///
-/// If the same set was installed from this cache before, it is installed from the cache without a request to the
+/// Each wheel and sdist is checked before uv gets it, or if it cannot be read, before anything of it runs. If the same set was installed from this cache before, it is installed from the cache without a request to the
 /// index. If that fails, the index is used.
 pub async fn install(ctx: &Context, uv: &Uv, prefix: &Path, plan: &Plan, locked: &LockedPypi) -> Result<(), PypiError> {
     let files = Project::new().map_err(PypiError::Io)?;
@@ -37,10 +38,13 @@ pub async fn install(ctx: &Context, uv: &Uv, prefix: &Path, plan: &Plan, locked:
     let configuration = project::configuration(&index, &ctx.settings.sources.keyring())
         .map_err(|error| PypiError::Answer(error.to_string()))?;
     files.write("uv.toml", &configuration).map_err(PypiError::Io)?;
+    let from_cache = ctx.settings.offline || is_cached(ctx, &locked.wheels);
+    let unread = check_before_install(ctx, uv, prefix, locked, from_cache).await?;
     let machines = cached::url_of(ctx, uv, &files, &index).await?;
     install_wheels(ctx, uv, prefix, plan, &files, machines.as_ref(), locked)
         .await
         .map_err(|error| error.about(plan))?;
+    check_installed(prefix, &unread)?;
     match &plan.source {
         Some(checkout) => source::install(ctx, uv, prefix, &files, locked, checkout).await,
         None => Ok(()),

@@ -241,6 +241,7 @@ impl<'a> LargeWheels<'a> {
             torch_from_pypi: false,
             findings: Vec::new(),
             computed: std::collections::BTreeSet::new(),
+            places: std::collections::BTreeMap::new(),
         };
         let python = layout::python(prefix);
         match locations(ctx, uv, &python, version.trim_end_matches('t'), &only).await {

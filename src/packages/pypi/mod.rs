@@ -25,6 +25,7 @@ mod source;
 mod torch_build;
 mod uv;
 mod watch;
+mod wheel_check;
 
 pub use error::PypiError;
 pub use install::{install, is_cached, requirements};
@@ -33,3 +34,4 @@ pub use pylock_format::{Pylock, PylockPackage};
 pub(crate) use record_row::record_row;
 pub use resolve::{ResolveRequest, resolve};
 pub use uv::{Uv, UvError};
+pub use wheel_check::{UnsafeWheel, WheelProblem};

@@ -158,6 +158,7 @@ pub async fn resolve(ctx: &Context, uv: &Uv, request: &ResolveRequest<'_>) -> Re
         torch_from_pypi,
         findings,
         computed,
+        places,
     })
 }
 

@@ -8,7 +8,7 @@ use rattler_digest::{Sha256, compute_bytes_digest};
 use serde_json::{Value, json};
 
 use super::{
-    Options, Sdist, Wheel,
+    Options, RawWheel, Sdist, Wheel,
     server::{ARCHIVE, JSON, Page, Request, Server},
 };
 
@@ -56,6 +56,25 @@ impl File {
 impl From<Wheel> for File {
     fn from(wheel: Wheel) -> Self {
         Self::new(wheel.name(), wheel.file_name(), wheel.bytes(), Some(wheel.metadata()))
+    }
+}
+
+#[cfg(unix)]
+impl From<RawWheel> for File {
+    fn from(wheel: RawWheel) -> Self {
+        Self::new(
+            &wheel.name(),
+            wheel.file_name(),
+            wheel.bytes(),
+            Some(wheel.listed_metadata()),
+        )
+    }
+}
+
+impl File {
+    /// Replaces the content of the file, with its hash.
+    pub(crate) fn with_bytes(self, bytes: Vec<u8>) -> Self {
+        Self::new(&self.project, self.name, bytes, self.metadata)
     }
 }
 

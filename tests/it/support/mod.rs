@@ -11,6 +11,8 @@ mod library;
 mod mounts;
 #[cfg(unix)]
 mod raw_package;
+#[cfg(unix)]
+mod raw_wheel;
 mod sdist;
 mod server;
 #[path = "../../../src/context/skip.rs"]
@@ -30,6 +32,8 @@ pub(crate) use library::compile_library;
 pub(crate) use mounts::{Mount, Mounts};
 #[cfg(unix)]
 pub(crate) use raw_package::{Format, RawPackage, write_noarch};
+#[cfg(unix)]
+pub(crate) use raw_wheel::RawWheel;
 pub(crate) use sdist::Sdist;
 pub(crate) use server::{Busy, Options, Ranges};
 #[cfg(target_os = "linux")]

@@ -3,7 +3,8 @@
 use rattler_conda_types::subdir::Subdir;
 use serde_json::json;
 
-use super::{path_rules::stays_inside, *};
+use super::*;
+use crate::packages::path_rules::stays_inside;
 
 const LINUX: PathRules = PathRules { windows: false };
 const WINDOWS: PathRules = PathRules { windows: true };
@@ -65,19 +66,19 @@ fn problem<T: std::fmt::Debug>(result: Result<T, UnsafePackage>) -> Problem {
 #[test]
 fn paths_are_refused_or_normalized() {
     for (path, expected) in [
-        ("/etc/passwd", Problem::Absolute),
-        ("//server/x", Problem::Absolute),
-        ("a/../b", Problem::Parent),
-        ("..", Problem::Parent),
-        ("a\\..\\b", Problem::Parent),
-        ("C:/x", Problem::Drive),
-        ("c:x", Problem::Drive),
-        ("\\\\?\\C:\\x", Problem::Drive),
-        ("", Problem::NoName),
-        ("./", Problem::NoName),
-        ("conda-meta", Problem::Records { folder: "conda-meta" }),
-        ("./CONDA-META//x", Problem::Records { folder: "conda-meta" }),
-        ("share/matenv/x", Problem::Records { folder: "share/matenv" }),
+        ("/etc/passwd", PathProblem::Absolute),
+        ("//server/x", PathProblem::Absolute),
+        ("a/../b", PathProblem::Parent),
+        ("..", PathProblem::Parent),
+        ("a\\..\\b", PathProblem::Parent),
+        ("C:/x", PathProblem::Drive),
+        ("c:x", PathProblem::Drive),
+        ("\\\\?\\C:\\x", PathProblem::Drive),
+        ("", PathProblem::NoName),
+        ("./", PathProblem::NoName),
+        ("conda-meta", PathProblem::Records { folder: "conda-meta" }),
+        ("./CONDA-META//x", PathProblem::Records { folder: "conda-meta" }),
+        ("share/matenv/x", PathProblem::Records { folder: "share/matenv" }),
     ] {
         assert_eq!(LINUX.check(path), Err(expected), "{path}");
     }
@@ -106,7 +107,7 @@ fn windows_names_are_refused_on_windows_only() {
         "a /b",
         "a/b?",
     ] {
-        assert_eq!(WINDOWS.check(path), Err(Problem::WindowsName), "{path}");
+        assert_eq!(WINDOWS.check(path), Err(PathProblem::WindowsName), "{path}");
         assert!(LINUX.check(path).is_ok(), "{path}");
     }
     assert_eq!(
@@ -156,7 +157,7 @@ fn a_hostile_folder_of_site_packages_is_refused() {
         python.site_packages_path = "../../..".into();
     }
     let refused = inspect(&record("demo"), folder.path(), &hostile, false);
-    assert_eq!(problem(refused), Problem::Parent);
+    assert_eq!(problem(refused), PathProblem::Parent.into());
 }
 
 #[test]
@@ -221,9 +222,10 @@ fn only_the_hosts_python_may_link_outside() {
 #[test]
 fn a_record_needs_a_hash() {
     let mut record = record("demo");
-    check_record(&record).expect("allowed");
+    check_record(&record, false).expect("allowed");
     record.package_record.md5 = None;
-    assert_eq!(problem(check_record(&record)), Problem::NoHash);
+    assert_eq!(problem(check_record(&record, false)), Problem::NoHash);
+    check_record(&record, true).expect("allowed");
 }
 
 /// Whatever a package lists is refused or stays inside the prefix.
