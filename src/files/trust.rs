@@ -16,6 +16,7 @@ pub(crate) enum Access {
 
 /// A folder or file that other users can change.
 #[derive(Debug, thiserror::Error)]
+#[cfg_attr(not(unix), expect(dead_code, reason = "only Unix has these rights"))]
 pub enum TrustError {
     /// Everybody may write to it.
     #[error("every user of this machine can change {}", path.display())]
@@ -38,6 +39,7 @@ pub enum TrustError {
 }
 
 /// The folders of matenv's home in which programs and records are.
+#[cfg(unix)]
 const PARTS: [&str; 5] = ["store", "tools", "envs", "state", "src"];
 
 /// Checks `home`, the folders in it that matter, and the caches.
