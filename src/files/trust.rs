@@ -40,7 +40,7 @@ pub enum TrustError {
 
 /// The folders of matenv's home in which programs and records are.
 #[cfg(unix)]
-const PARTS: [&str; 5] = ["store", "tools", "envs", "state", "src"];
+const PARTS: [&str; 6] = ["store", "tools", "envs", "state", "src", "tmp"];
 
 /// Checks `home`, the folders in it that matter, and the caches.
 ///
