@@ -274,8 +274,7 @@ impl Keyring {
     }
 }
 
-/// Adds the credentials to each request, and removes them from the URLs of responses and errors: rattler writes these
-/// into its cache.
+/// Adds the credentials to each request, and removes them from the URLs of responses and errors, which callers print.
 #[async_trait::async_trait]
 impl Middleware for Keyring {
     async fn handle(

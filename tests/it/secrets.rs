@@ -263,7 +263,7 @@ fn the_search_finds_a_planted_secret() {
     lab.nothing_was_written(&[]);
 }
 
-/// rattler adds a token of its own store to the path, and would write the URL into its cache.
+/// rattler adds a token of its own store to the path of each request.
 #[test]
 fn a_token_in_rattlers_store_stays_secret() {
     let mut lab = Guarded::new(Options {
