@@ -1,6 +1,7 @@
 //! Commands. Each file defines one command: it parses the arguments, calls the library once and prints the result.
 
 pub mod about;
+mod access;
 mod add;
 mod bench;
 mod ci;
@@ -37,7 +38,7 @@ mod verify;
 pub use error::Failure;
 pub use exit::Exit;
 
-use std::{ffi::OsString, io::Write as _, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use tracing_subscriber::{
@@ -51,15 +52,12 @@ use crate::{
         settings::{GlobalOptions, Settings},
         sources::Mirror,
     },
-    files::{
-        modes,
-        trust::{self, Access},
-    },
+    files::{modes, trust},
     manifest::{
         Manifests,
         lab::{Lab, LabError},
     },
-    net::mask::{Masked, masked},
+    net::mask::Masked,
     process::Variables,
 };
 use hardware_file::HardwareFile;
@@ -171,41 +169,6 @@ enum Command {
     Itself(self_command::Args),
 }
 
-impl Command {
-    /// Returns what the command does with `MATENV_HOME`.
-    fn access(&self) -> Access {
-        match self {
-            Self::Hardware(_) | Self::Init(_) | Self::Ci(_) | Self::Itself(_) => Access::None,
-            Self::Plan(_)
-            | Self::Verify(_)
-            | Self::Bench(_)
-            | Self::Doctor(_)
-            | Self::Report(_)
-            | Self::List(_)
-            | Self::Info(_)
-            | Self::Run(_)
-            | Self::Launch(_)
-            | Self::Export(_) => Access::Reads,
-            Self::Install(_)
-            | Self::Repair(_)
-            | Self::Remove(_)
-            | Self::Lock(_)
-            | Self::Add(_)
-            | Self::RemovePackage(_) => Access::Writes,
-        }
-    }
-
-    /// Returns how long the command waits for another process that changes the same environment.
-    fn lock_wait(&self) -> Option<Duration> {
-        match self {
-            Self::Install(args) => args.lock_wait.limit(),
-            Self::Repair(args) => args.lock_wait.limit(),
-            Self::Remove(args) => args.lock_wait.limit(),
-            _ => None,
-        }
-    }
-}
-
 /// The state that every command receives.
 struct Session {
     cwd: PathBuf,
@@ -287,7 +250,7 @@ pub fn main() -> ExitCode {
             return output::finished(Exit::of_clap(&error).into());
         }
     };
-    hide_in_panics();
+    output::hide_in_panics();
     modes::limit();
     let out = Output::new(cli.global.json, cli.global.quiet);
     cli.global.apply_color();
@@ -303,13 +266,6 @@ pub fn main() -> ExitCode {
     let code = result.unwrap_or_else(|failure| out.fail(&failure));
     drop(timings);
     output::finished(code)
-}
-
-/// Hides credentials in the message of a panic.
-fn hide_in_panics() {
-    std::panic::set_hook(Box::new(|panic| {
-        let _ = writeln!(std::io::stderr(), "{}", masked(&panic.to_string()));
-    }));
 }
 
 fn dispatch(command: &Command, global: &Global, out: Output) -> Result<ExitCode, Failure> {

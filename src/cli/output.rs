@@ -149,3 +149,10 @@ pub(super) fn finished(code: ExitCode) -> ExitCode {
         _ => code,
     }
 }
+
+/// Hides credentials in the message of a panic.
+pub(super) fn hide_in_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let _ = writeln!(std::io::stderr(), "{}", masked(&panic.to_string()));
+    }));
+}

@@ -16,6 +16,7 @@ pub(crate) enum Access {
 
 /// A folder or file that other users can change.
 #[derive(Debug, thiserror::Error)]
+#[cfg_attr(not(unix), expect(dead_code, reason = "only Unix has these rights"))]
 pub enum TrustError {
     /// Everybody may write to it.
     #[error("every user of this machine can change {}", path.display())]
@@ -38,7 +39,8 @@ pub enum TrustError {
 }
 
 /// The folders of matenv's home in which programs and records are.
-const PARTS: [&str; 5] = ["store", "tools", "envs", "state", "src"];
+#[cfg(unix)]
+const PARTS: [&str; 6] = ["store", "tools", "envs", "state", "src", "tmp"];
 
 /// Checks `home`, the folders in it that matter, and the caches.
 ///

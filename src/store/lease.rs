@@ -18,7 +18,7 @@ use sysinfo::System;
 const RENEWED_EVERY: Duration = Duration::from_secs(15);
 
 /// The age at which a file counts as left over. Several renewals may fail before that.
-const STALE_AFTER: Duration = Duration::from_secs(120);
+const STALE_AFTER: Duration = Duration::from_mins(2);
 
 /// The process that holds a lock, as it is written into the lock file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,7 +42,7 @@ impl Holder {
 
     /// Reads the holder from a lock file. `None` if the file is empty or cannot be read.
     pub(super) fn read(path: &Path) -> Option<Self> {
-        let text = std::fs::read_to_string(path).ok()?;
+        let text = fs_err::read_to_string(path).ok()?;
         serde_json::from_str(&text).ok()
     }
 
@@ -87,19 +87,18 @@ impl Lease {
     /// Takes the lease, or returns `None` if another process has it.
     pub(super) fn try_take(path: &Path) -> std::io::Result<Option<Self>> {
         let text = Holder::this_process().text();
-        if !create(path, &text)? {
-            if !remove_if_stale(path)? || !create(path, &text)? {
-                return Ok(None);
-            }
+        let is_taken = !create(path, &text)?;
+        if is_taken && !(remove_if_stale(path)? && create(path, &text)?) {
+            return Ok(None);
         }
         let (stop, stopped) = mpsc::channel();
         let (file, own) = (path.to_owned(), text.clone());
         let renewal = std::thread::spawn(move || {
             while stopped.recv_timeout(RENEWED_EVERY) == Err(mpsc::RecvTimeoutError::Timeout) {
                 // Another process took it over if this one was stopped for minutes.
-                if std::fs::read_to_string(&file).is_ok_and(|there| there == own) {
+                if fs_err::read_to_string(&file).is_ok_and(|there| there == own) {
                     // The next renewal tries again. The server's clock sets the time.
-                    let _ = std::fs::write(&file, &own);
+                    let _ = fs_err::write(&file, &own);
                 }
             }
         });
@@ -119,9 +118,9 @@ impl Drop for Lease {
             // It only ends early if it panicked.
             let _ = renewal.join();
         }
-        if std::fs::read_to_string(&self.path).is_ok_and(|there| there == self.text) {
+        if fs_err::read_to_string(&self.path).is_ok_and(|there| there == self.text) {
             // If this fails, the file becomes stale.
-            let _ = std::fs::remove_file(&self.path);
+            let _ = fs_err::remove_file(&self.path);
         }
     }
 }
@@ -138,7 +137,7 @@ fn create(path: &Path, text: &str) -> std::io::Result<bool> {
 /// Removes the file of a process that has ended or was not heard of for a long time.
 fn remove_if_stale(path: &Path) -> std::io::Result<bool> {
     let folder = path.parent().unwrap_or(path);
-    let Ok(modified) = std::fs::metadata(path).and_then(|metadata| metadata.modified()) else {
+    let Ok(modified) = fs_err::metadata(path).and_then(|metadata| metadata.modified()) else {
         // Its holder has just removed it.
         return Ok(true);
     };
@@ -146,22 +145,22 @@ fn remove_if_stale(path: &Path) -> std::io::Result<bool> {
     let now = tempfile::Builder::new().prefix(".matenv-").tempfile_in(folder)?;
     let now = now.as_file().metadata()?.modified()?;
     let age = now.duration_since(modified).unwrap_or_default();
-    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let text = fs_err::read_to_string(path).unwrap_or_default();
     let has_ended = serde_json::from_str(&text).is_ok_and(|holder: Holder| holder.has_ended());
     if age < STALE_AFTER && !has_ended {
         return Ok(false);
     }
     // Only one process can rename it.
     let aside = path.with_added_extension(format!("stale-{}", std::process::id()));
-    if std::fs::rename(path, &aside).is_err() {
+    if fs_err::rename(path, &aside).is_err() {
         return Ok(true);
     }
-    let is_same = std::fs::read_to_string(&aside).is_ok_and(|there| there == text);
+    let is_same = fs_err::read_to_string(&aside).is_ok_and(|there| there == text);
     if !is_same {
         // Another process was faster, and this is its file. Put it back, unless a third one took its place.
-        let _ = std::fs::hard_link(&aside, path);
+        let _ = fs_err::hard_link(&aside, path);
     }
-    std::fs::remove_file(&aside)?;
+    fs_err::remove_file(&aside)?;
     Ok(is_same)
 }
 

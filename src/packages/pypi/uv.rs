@@ -4,6 +4,7 @@ use std::{
     fmt::Write as _,
     path::{Path, PathBuf},
     str::FromStr as _,
+    time::Instant,
 };
 
 use pep440_rs::{Version, VersionSpecifiers};
@@ -185,8 +186,11 @@ fn record_of(home: &Path) -> std::io::Result<String> {
 /// Returns whether the uv in `home` is the one that was installed there. In its own thread, as it reads 60 MB.
 async fn is_intact(home: PathBuf) -> bool {
     let compare = move || {
+        let began = Instant::now();
         let recorded = fs_err::read_to_string(home.join(RECORD))?;
-        Ok::<_, std::io::Error>(recorded == record_of(&home)?)
+        let is_same = recorded == record_of(&home)?;
+        tracing::debug!("compared uv with its hash in {:?}", began.elapsed());
+        Ok::<_, std::io::Error>(is_same)
     };
     let compared = tokio::task::spawn_blocking(compare).await;
     compared.is_ok_and(|compared| compared.unwrap_or(false))
