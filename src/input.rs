@@ -1,5 +1,9 @@
 //! Reading of files from outside: only regular files, and none that is larger than its kind may be.
 
+mod yaml;
+
+pub(crate) use yaml::check_yaml_depth;
+
 use std::{
     error::Error,
     io::{self, ErrorKind, Read as _},
