@@ -298,7 +298,7 @@ impl Failure {
             excerpt: error
                 .span
                 .as_ref()
-                .map(|span| Box::new(Excerpt::new(name, &error.text, span))),
+                .map(|span| Box::new(Excerpt::new(&name, &error.text, span))),
         }
     }
 }

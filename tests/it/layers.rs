@@ -177,7 +177,7 @@ fn is_test_attribute(attribute: Option<&TokenTree>) -> bool {
 const OWN_READS: &[(&str, &str)] = &[
     ("bench/worker.rs", "files that matenv wrote for the worker a moment ago"),
     ("store/link.rs", "opens a folder to sync it"),
-    ("input.rs", "the functions that all others use"),
+    ("input/mod.rs", "the functions that all others use"),
 ];
 
 /// A file from outside may be a pipe, a device or 100 GB.

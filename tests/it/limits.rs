@@ -150,7 +150,7 @@ fn huge_and_deep_files_are_refused() {
     write(Path::new(&rig), deep("{\"schema\": 1, \"triple\": ", "["));
     soon(&env, &["plan", "sleap", "--hardware", &rig])
         .exits(2)
-        .says("recursion limit exceeded");
+        .says("is not a valid hardware file");
 
     let folder = env.path("manifests");
     let list = |text: String| {
@@ -241,7 +241,6 @@ fn output_that_cannot_be_written_is_an_error() {
         &["schema"],
         &["schema", "--json"],
         &["self", "info"],
-        &["self", "man"],
         &["--help"],
         &["install", "--help"],
         &["--version"],
@@ -307,7 +306,7 @@ fn git_uses_only_safe_protocols() {
             "--mirror",
             &mirror,
         ];
-        soon(&env, &arguments).exits(1).says(protocol);
+        soon(&env, &arguments).exits(4).says(protocol);
     }
     assert!(!marker.exists(), "git ran a program");
     soon(
