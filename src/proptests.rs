@@ -40,7 +40,7 @@ where
         failure_persistence: Some(Box::new(FileFailurePersistence::SourceParallel("proptest-regressions"))),
         ..Config::default()
     };
-    let until = number("MATENV_PROPTEST_MINUTES").map(|minutes| Instant::now() + Duration::from_secs(60) * minutes);
+    let until = number("MATENV_PROPTEST_MINUTES").map(|minutes| Instant::now() + Duration::from_mins(1) * minutes);
     loop {
         let mut runner = TestRunner::new(config.clone());
         let result = runner.run(strategy, |input| {

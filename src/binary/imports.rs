@@ -126,7 +126,9 @@ fn dll<'a, R: ReadRef<'a>>(data: R) -> object::Result<Imports> {
         if entry.is_null() {
             break;
         }
-        let name = place(entry.name.get(LE)).and_then(|at| data.read_bytes_at_until(at..at + LONGEST, 0).ok());
+        // A range over the end of the file is an error.
+        let end = |at: u64| data.len().map_or(at, |length| length.min(at + LONGEST));
+        let name = place(entry.name.get(LE)).and_then(|at| data.read_bytes_at_until(at..end(at), 0).ok());
         found.needed.extend(name.map(decode));
     }
     Ok(found)

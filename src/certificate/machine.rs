@@ -162,7 +162,7 @@ mod tests {
               "driver_problem": "A reboot is due.", "environment": { "LD_LIBRARY_PATH": "/opt/cuda", "LD_PRELOAD": null } }"#,
         )
         .expect("a hardware file");
-        let text = render_machine(&rig);
+        let text = crate::text::for_terminal(&render_machine(&rig), false);
         let trimmed: Vec<&str> = text.lines().map(str::trim).collect();
         insta::assert_snapshot!(trimmed.join("\n"), @r#"
         ! A reboot is due.

@@ -51,7 +51,11 @@ fn cells(row: &Row<'_>, certificate: &Certificate) -> [String; 8] {
         Some(_) => Some("skipped".to_owned()),
         None => bench.rows.first().map(|timed| format!("{:.1}", timed.p50_ms)),
     });
-    let ms: u64 = certificate.timings.iter().map(|timing| timing.ms).sum();
+    let ms: u64 = certificate
+        .timings
+        .iter()
+        .map(|timing| timing.ms)
+        .fold(0, u64::saturating_add);
     [
         row.env.to_string(),
         state(certificate).to_owned(),

@@ -83,7 +83,7 @@ fn the_summary_the_table_and_the_page_show_skipped_parts_with_the_reason() {
         .push(probe("torch sees the GPU", false, Some(REASON)));
     certificate.bench = Some(Benchmark::skipped(&request(), REASON));
     certificate.set_proven();
-    let summary = summary(&certificate);
+    let summary = crate::text::for_terminal(&summary(&certificate), false);
     for part in [
         "sleap is installed, not proven: profile gpu, generation 1",
         "probes    1 of 2 passed, 1 skipped",

@@ -308,7 +308,7 @@ impl Failure {
             excerpt: error
                 .span
                 .as_ref()
-                .map(|span| Box::new(Excerpt::new(name, &masked_in_place(&error.text), span))),
+                .map(|span| Box::new(Excerpt::new(&name, &masked_in_place(&error.text), span))),
         }
     }
 }

@@ -24,7 +24,7 @@ pub(super) struct Excerpt {
 
 impl Excerpt {
     /// Cuts the excerpt for an error at `span` out of the text of a file.
-    pub(super) fn new(file: String, text: &str, span: &Range<usize>) -> Self {
+    pub(super) fn new(file: &str, text: &str, span: &Range<usize>) -> Self {
         let start = floor(text, span.start);
         let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
         let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
@@ -53,7 +53,7 @@ impl Excerpt {
             lines.push_str(&shown(after.split('\n').next().unwrap_or_default()));
         }
         Self {
-            file: text::printable(&file).into_owned(),
+            file: text::printable(file).into_owned(),
             lines,
             span: from..to,
             first_line,
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn an_excerpt_has_three_lines() {
         let text = "one\ntwo\nthree = 4\r\nfive\nsix\n";
-        let excerpt = Excerpt::new("a.toml".to_owned(), text, &(8..13));
+        let excerpt = Excerpt::new("a.toml", text, &(8..13));
         assert_eq!(
             (excerpt.lines.as_str(), excerpt.first_line),
             ("two\nthree = 4\nfive", 1)
@@ -139,7 +139,7 @@ mod tests {
     fn a_huge_line_is_cut_around_the_error() {
         let text = format!("{}\u{1b}[2Jhere{}", "ä".repeat(500_000), "x".repeat(500_000));
         let at = text.find("here").expect("there");
-        let excerpt = Excerpt::new("a.toml".to_owned(), &text, &(at..text.len()));
+        let excerpt = Excerpt::new("a.toml", &text, &(at..text.len()));
         assert!(excerpt.lines.chars().count() <= WIDTH + 10, "{}", excerpt.lines);
         assert!(excerpt.lines[excerpt.span.clone()].starts_with("herexx"));
         assert!(excerpt.lines.contains("ä\\u{1b}[2Jhere"), "{}", excerpt.lines);
@@ -150,7 +150,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_span_gives_a_short_excerpt(text in "(.|\n|\r|\t){0,400}", a in 0_usize..900, b in 0_usize..900) {
-            let excerpt = Excerpt::new("a".to_owned(), &text, &(a..b));
+            let excerpt = Excerpt::new("a", &text, &(a..b));
             prop_assert!(excerpt.lines.lines().count() <= 3);
             for lines in [0, 1] {
                 prop_assert!(excerpt.read_span(&excerpt.span.clone().into(), lines, lines).is_ok());

@@ -70,10 +70,12 @@ impl Exit {
     #[must_use]
     pub fn explained(self) -> &'static str {
         match self {
-            Self::Done => "The command succeeded, or there was nothing to do.",
+            Self::Done => {
+                "The command succeeded, or there was nothing to do. This includes a reader that closes the pipe early, such as `head`."
+            }
             Self::Machine => {
                 "The disk is full or has no free inodes, a permission is missing, a file system is mounted noexec, `HOME` is not set, \
-                 a file lock is not available, there is no usable Python, or a program fails as soon as it is launched."
+                 a file lock is not available, there is no usable Python, standard output cannot be written, or a program fails as soon as it is launched."
             }
             Self::Usage => {
                 "An unknown environment, profile or flag; an invalid manifest, profile, hardware file or configuration; \

@@ -9,6 +9,7 @@ use super::{Exit, Failure, ProfileChoice, Session, parse_profile};
 use crate::{
     export::{self, Format, Wanted},
     files::layout,
+    input::{self, Input},
     install::relock::{self, Interpreter},
     lock::{LAB_SIDECAR, LabEntry},
     manifest::lab::{LAB_FILE, LAB_LOCK},
@@ -117,7 +118,8 @@ pub(super) fn write(file: &Path, text: &str, ours: Option<&str>) -> Result<(), F
     let of_lab = [LAB_FILE, LAB_LOCK, LAB_SIDECAR]
         .iter()
         .any(|name| file.ends_with(name));
-    let theirs = ours.is_some_and(|ours| fs_err::read_to_string(file).is_ok_and(|there| !there.starts_with(ours)));
+    let theirs = ours
+        .is_some_and(|ours| input::read(file, Input::Output).is_ok_and(|there| !there.starts_with(ours.as_bytes())));
     if of_lab || theirs {
         let message = format!("refused to overwrite {}", file.display());
         let help = "write to another file: --output FILE; or omit --output and compare both";

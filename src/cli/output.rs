@@ -50,6 +50,7 @@ impl Output {
         }
     }
 
+    #[expect(clippy::unused_self, reason = "a method reads better at the call")]
     fn document(self, value: &impl Serialize) {
         let document = serde_json::to_string_pretty(value).unwrap_or_else(|error| {
             format!("{{\"schema\":1,\"ok\":false,\"error\":{{\"message\":\"failed to print the result: {error}\"}}}}")

@@ -27,10 +27,11 @@ impl Footprint {
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
         Self {
-            download_bytes: self.download_bytes + other.download_bytes,
-            write_bytes: self.write_bytes + other.write_bytes,
-            files: self.files + other.files,
-            unknown: self.unknown + other.unknown,
+            // An index may list any size.
+            download_bytes: self.download_bytes.saturating_add(other.download_bytes),
+            write_bytes: self.write_bytes.saturating_add(other.write_bytes),
+            files: self.files.saturating_add(other.files),
+            unknown: self.unknown.saturating_add(other.unknown),
         }
     }
 }
@@ -116,5 +117,12 @@ mod tests {
         assert!(unpacked(Some(90_000_000)).files < 90 * unpacked(Some(1_000_000)).files);
         assert!(sum.write_bytes > 1_000_000 && sum.files > 1, "{sum:?}");
         assert_eq!((sum.download_bytes, sum.unknown), (1_000_000, 1));
+    }
+
+    /// Bug: the sum of two huge sizes from an index was a small number, or a panic in debug builds.
+    #[test]
+    fn huge_sizes_stay_huge() {
+        let huge = growth().wheel(None).unpacked(Some(u64::MAX));
+        assert_eq!(huge.plus(huge).download_bytes, u64::MAX);
     }
 }

@@ -127,6 +127,7 @@ impl Lock {
             because,
         };
         let file = input::read_text(&path, Input::Lock).map_err(|error| LockError::of_read(&path, error))?;
+        input::check_yaml_depth(&file).map_err(&damaged)?;
         let file =
             LockFile::from_str_with_base_directory(&file, Some(folder)).map_err(|error| damaged(error.to_string()))?;
         let (conda, wheels) = contents(&file, &sidecar.environment, &sidecar.subdir).map_err(&damaged)?;

@@ -173,6 +173,39 @@ fn is_test_attribute(attribute: Option<&TokenTree>) -> bool {
     text.starts_with("[cfg(test") || text.starts_with("[cfg(all(test")
 }
 
+/// Reads that do not need a limit, with the reason.
+const OWN_READS: &[(&str, &str)] = &[
+    ("bench/worker.rs", "files that matenv wrote for the worker a moment ago"),
+    ("store/link.rs", "opens a folder to sync it"),
+    ("input/mod.rs", "the functions that all others use"),
+];
+
+/// A file from outside may be a pipe, a device or 100 GB.
+#[test]
+fn files_are_read_with_a_limit() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    for file in crate::support::files_below(&src) {
+        let name = file.strip_prefix(&src).unwrap().display().to_string();
+        let of_tests = ["tests/", "tests.rs", "fixtures.rs"]
+            .iter()
+            .any(|part| name.contains(part));
+        if of_tests || !name.ends_with(".rs") || OWN_READS.iter().any(|(own, _)| *own == name) {
+            continue;
+        }
+        let text = fs::read_to_string(&file).unwrap();
+        let code = text.split("\n#[cfg(test)]\nmod ").next().unwrap();
+        let code = code.split("\n#[cfg(all(test").next().unwrap();
+        for (at, line) in code.lines().enumerate() {
+            let reads = ["fs_err::read(", "fs_err::read_to_string(", "fs_err::File::open("];
+            if reads.iter().any(|read| line.contains(read)) {
+                found.push(format!("src/{name}:{}: use `input::read` or `input::open`", at + 1));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
 #[test]
 fn modules_import_only_modules_below_them() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");

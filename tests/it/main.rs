@@ -40,6 +40,8 @@ mod install;
 mod lab;
 mod launch;
 mod layers;
+#[cfg(target_os = "linux")]
+mod limits;
 mod lock;
 mod machines;
 #[cfg(target_os = "linux")]

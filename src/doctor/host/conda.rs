@@ -54,10 +54,9 @@ fn defaults(conda: &CondaInstallation) -> Option<Defaults> {
         .condarcs
         .iter()
         .filter_map(|file| {
-            Some((
-                file,
-                serde_yaml::from_str(&input::read_text(file, Input::Definition).ok()?).ok()?,
-            ))
+            let text = input::read_text(file, Input::Definition).ok()?;
+            input::check_yaml_depth(&text).ok()?;
+            Some((file, serde_yaml::from_str(&text).ok()?))
         })
         .collect();
     // With `default_channels`, the name `defaults` means other channels.

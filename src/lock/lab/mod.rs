@@ -207,6 +207,7 @@ impl LabLock {
         }
         let sidecar: Sidecar =
             serde_json::from_str(&text.sidecar).map_err(|error| damaged(LAB_SIDECAR, error.to_string()))?;
+        input::check_yaml_depth(&text.lock).map_err(|because| damaged(LAB_LOCK, because))?;
         let path = root.join(LAB_LOCK);
         let file = LockFile::from_str_with_base_directory(&text.lock, None).map_err(|error| match error {
             ParseCondaLockError::IncompatibleVersion { lock_file_version, .. } => LockError::Newer {

@@ -179,7 +179,7 @@ fn deep_and_repeated_values_are_refused() {
     let mut bomb = "version: 6\na0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for at in 1..10 {
         let list = vec![format!("*a{}", at - 1); 10].join(", ");
-        bomb.push_str(&format!("a{at}: &a{at} [{list}]\n"));
+        bomb = format!("{bomb}a{at}: &a{at} [{list}]\n");
     }
     refused(
         bomb.clone() + "environments: *a9\npackages: *a9\n",

@@ -356,7 +356,7 @@ impl Progress {
         Arc::new(Self {
             events,
             downloads: Mutex::default(),
-            total: sizes.sum(),
+            total: sizes.fold(0, u64::saturating_add),
         })
     }
 }

@@ -203,7 +203,7 @@ impl Downloads {
             .iter()
             .filter_map(|wheel| Some((wheel.name.clone(), wheel.size?)))
             .collect();
-        let total = sizes.values().sum();
+        let total = sizes.values().copied().fold(0, u64::saturating_add);
         Self {
             total: (sizes.len() == wheels.len() && total > 0).then_some(total),
             sizes,
@@ -249,7 +249,8 @@ impl Downloads {
         let largest = self.sizes.values().max().copied();
         let estimated = (self.written as f64 / growth.wheel(largest).unpacked_per_byte) as u64;
         // A running download is not finished, whatever the estimate says.
-        let open: u64 = self.running.keys().filter_map(|name| self.sizes.get(name)).sum();
+        let open = self.running.keys().filter_map(|name| self.sizes.get(name));
+        let open = open.copied().fold(0, u64::saturating_add);
         let most = self.total.unwrap_or(u64::MAX).saturating_sub(open / 50);
         estimated.max(self.finished).min(most)
     }

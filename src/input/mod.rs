@@ -1,5 +1,9 @@
 //! Reading of files from outside: only regular files, and none that is larger than its kind may be.
 
+mod yaml;
+
+pub(crate) use yaml::check_yaml_depth;
+
 use std::{
     error::Error,
     io::{self, ErrorKind, Read as _},
@@ -114,9 +118,10 @@ impl InputError {
                 "use a regular file instead of {}; copy the content of a pipe or a device into one",
                 path.display()
             ),
-            Self::TooLarge { path, .. } => {
-                format!("check that {} is the file that you mean: head -c 200", path.display())
-            }
+            Self::TooLarge { path, .. } => format!(
+                "check that it is the file that you mean: head -c 200 '{}'",
+                path.display()
+            ),
             Self::NotText { path } => format!("save {} as UTF-8, then run the command again", path.display()),
         }
     }
@@ -305,7 +310,7 @@ mod tests {
 
     #[test]
     fn the_page_about_security_lists_every_limit() {
-        let page = include_str!("../docs/concepts/security.md");
+        let page = include_str!("../../docs/concepts/security.md");
         for input in Input::ALL {
             let row = page.lines().find(|line| line.contains(input.name()));
             let size = DecimalBytes(input.limit()).to_string();
