@@ -194,7 +194,10 @@ fn one(
             tally.survived += 1;
             tally.missed += u64::from(!hit);
             *tally.exits.entry(exit.clone()).or_default() += 1;
-            if options.verbose || options.only.is_some() {
+            let misleads = !kind.exit_codes().contains(&exit.as_str());
+            if misleads {
+                println!("run {number} {kind_name} survived with a misleading exit code: {notes}");
+            } else if options.verbose || options.only.is_some() {
                 println!("run {number} {kind_name} survived in {took:.1?}: {notes}");
             }
         }

@@ -48,6 +48,17 @@ impl Kind {
         Self::Record,
     ];
 
+    /// Returns the exit codes that name the cause of a failure by this kind of strike.
+    pub(crate) const fn exit_codes(self) -> &'static [&'static str] {
+        match self {
+            Self::Network => &["0", "4", "5"],
+            Self::Signal => &["0", "130", "killed"],
+            Self::Kill | Self::Syscall | Self::Strace | Self::Disk => &["0", "1", "killed"],
+            Self::PowerCut | Self::Concurrent => &["0", "killed"],
+            Self::Cache | Self::Record => &["0"],
+        }
+    }
+
     /// Returns why this kind cannot be tested here, or `None`.
     pub(crate) fn skipped(self, world: &World) -> Option<String> {
         match self {
