@@ -295,7 +295,7 @@ fn command(world: &World, action: Action, wanted: Versions) -> Result<Command, P
             with_sources(&["repair", ENV, "--no-bench"])
         }
         Action::Remove => world.matenv(&["remove", ENV]),
-        Action::Rollback => world.matenv(&["rollback", ENV]),
+        Action::Rollback => world.matenv(&["rollback", ENV, "--to", "1"]),
         Action::Clean => world.matenv(&["clean"]),
     })
 }
