@@ -15,6 +15,11 @@ check:
 test NAME='':
     cargo test {{ NAME }}
 
+# Check licenses, sources and forbidden crates by the rules in deny.toml
+[group('check')]
+deny:
+    scripts/deny.sh
+
 # Install real packages from an empty HOME and test the environments (20 GB of disk space, removed afterwards)
 [group('check')]
 e2e:
@@ -61,6 +66,11 @@ gen:
 [group('data')]
 bench-model:
     python3 scripts/make-bench-model.py
+
+# Write the copy of the advisories again, from a clone of the RustSec advisory database in DIR
+[group('data')]
+advisories DIR:
+    scripts/advisories.py {{ DIR }}
 
 # Read the versions of the GPU stacks from the published wheels and show differences to profiles/stacks.toml
 [group('data')]

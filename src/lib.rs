@@ -37,6 +37,8 @@
 //! | [`mod@net`] | the HTTP client |
 //! | [`mod@names`] | names with types of their own, and requirements |
 //! | [`mod@finding`] | a fault or a fact, as a value |
+//! | [`mod@input`] | files from outside: their kind and their size |
+//! | [`mod@text`] | text for a terminal: styles, and no control characters from outside |
 //!
 //! The stages send [`context::event`]s, report [`finding`]s and return errors. Only [`cli`] prints and chooses exit codes.
 //!
@@ -53,6 +55,7 @@ pub(crate) mod export;
 pub mod files;
 pub mod finding;
 pub mod hardware;
+pub(crate) mod input;
 pub(crate) mod install;
 pub(crate) mod lock;
 pub(crate) mod manifest;
@@ -62,6 +65,9 @@ pub mod packages;
 pub(crate) mod plan;
 pub mod process;
 pub mod profile;
+#[cfg(test)]
+mod proptests;
 pub(crate) mod run;
 pub mod store;
+pub(crate) mod text;
 pub(crate) mod verify;

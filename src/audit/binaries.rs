@@ -197,7 +197,7 @@ impl Binaries {
 }
 
 fn binary(path: &Path) -> Option<Binary> {
-    let file = fs_err::File::open(path).ok()?;
+    let file = crate::input::open(path).ok()?;
     let dynamic = Dynamic::read_from(&file).ok()?;
     let versions = Versions::read_from(&file).map(|versions| versions.needs);
     Some(Binary {

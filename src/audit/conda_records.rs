@@ -9,6 +9,8 @@ use rayon::prelude::*;
 
 use super::record::Recorded;
 
+use crate::input::{self, Input};
+
 /// A conda package that is linked into the prefix, as recorded in `conda-meta`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CondaPackage {
@@ -34,7 +36,8 @@ pub(super) fn read(prefix: &Path) -> (Vec<CondaPackage>, Vec<String>) {
         .collect();
     paths.sort();
     let (packages, damaged) = paths.par_iter().partition_map(|path| {
-        if let Ok(record) = PrefixRecord::from_path(path) {
+        let content = input::read(path, Input::Metadata);
+        if let Ok(record) = content.and_then(|content| PrefixRecord::from_reader(content.as_slice())) {
             return rayon::iter::Either::Left(package(&record));
         }
         let name = path.file_name().unwrap_or_default().to_string_lossy();

@@ -8,6 +8,7 @@ use super::{
     AuditError, Origin,
     record::{self, Recorded},
 };
+use crate::input::{self, Input};
 use crate::names::requirement::{self, Requirement};
 
 /// An installed distribution, as recorded in its `.dist-info`.
@@ -83,7 +84,7 @@ fn of_folder(prefix: &Path, folder: &str, name: &str) -> (Option<Distribution>, 
         return (None, None);
     }
     let text = |name: &str| {
-        let bytes = fs_err::read(path.join(name)).ok()?;
+        let bytes = input::read(&path.join(name), Input::Metadata).ok()?;
         Some(String::from_utf8_lossy(&bytes).into_owned())
     };
     let Some(mut distribution) = text("METADATA").and_then(|metadata| parse(&metadata)) else {
@@ -98,7 +99,7 @@ fn of_folder(prefix: &Path, folder: &str, name: &str) -> (Option<Distribution>, 
         .collect();
     distribution.origin = text("direct_url.json").and_then(|text| serde_json::from_str(&text).ok());
     distribution.requested = path.join("REQUESTED").is_file();
-    distribution.files = fs_err::read(path.join("RECORD"))
+    distribution.files = input::read(&path.join("RECORD"), Input::FileList)
         .ok()
         .map(|text| record::parse(&text, folder));
     // Packages from conda or a Linux distribution have no RECORD. Other records list their files.
@@ -185,5 +186,13 @@ mod tests {
                 ("~umpy", LeftoverKind::MovedAside),
             ]
         );
+    }
+
+    #[test]
+    fn no_metadata_causes_a_panic() {
+        use crate::proptests;
+        let real = "Metadata-Version: 2.1\nName: My_Package\nVersion: 1.0+cpu\n\
+                    Requires-Dist: numpy[a,b]>=2,<3; python_version < '3.13' and extra == 'x'\n\nText\n";
+        proptests::check(file!(), &proptests::text(&[real]), |text| drop(parse(&text)));
     }
 }

@@ -260,7 +260,7 @@ fn is_script(tree: &Tree, path: &str) -> bool {
     }
     let mut start = [0; 2];
     let read =
-        fs_err::File::open(tree.path(path)).and_then(|mut file| std::io::Read::read_exact(&mut file, &mut start));
+        crate::input::open(&tree.path(path)).and_then(|mut file| std::io::Read::read_exact(&mut file, &mut start));
     read.is_ok() && &start == b"#!"
 }
 

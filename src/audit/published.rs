@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Tree;
 use crate::files::{self, layout};
+use crate::input::{self, Input};
 
 const FILE: &str = "published.json";
 
@@ -36,7 +37,7 @@ impl Published {
 
     /// Reads the list of a prefix. Returns an empty list if it is missing or invalid.
     pub(super) fn read(prefix: &Path) -> Vec<Self> {
-        let text = fs_err::read_to_string(layout::records(prefix).join(FILE)).unwrap_or_default();
+        let text = input::read_text(&layout::records(prefix).join(FILE), Input::Record).unwrap_or_default();
         serde_json::from_str(&text).unwrap_or_default()
     }
 

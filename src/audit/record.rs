@@ -130,4 +130,20 @@ mod tests {
         assert_eq!((found[5].size, found[5].sha256), (None, None));
         assert_eq!((found[6].size, found[6].sha256), (None, None));
     }
+
+    #[test]
+    fn no_record_causes_a_panic_or_leaves_the_prefix() {
+        use crate::proptests;
+        let real = b"demo/a.py,sha256=BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc,12\n\"demo/a,b.txt\",,3\n../../../bin/demo,,\n";
+        proptests::check(file!(), &proptests::bytes(&[real]), |bytes| {
+            for row in parse(&bytes, "lib/python3.13/site-packages") {
+                let mut parts = row.path.split('/');
+                assert!(
+                    !row.path.starts_with('/') && parts.all(|part| part != ".."),
+                    "{}",
+                    row.path
+                );
+            }
+        });
+    }
 }

@@ -1,5 +1,7 @@
 use super::{Binaries, Installed, Leftover, Ownership, binaries::is_library, record::extension, tree::Tree};
 
+use crate::input::{self, Input};
+
 /// A library or a module that no package owns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unowned {
@@ -50,7 +52,12 @@ pub(super) fn find(tree: &Tree, files: &Ownership, binaries: &Binaries, installe
 /// Returns the top-level names of leftover distributions. They still own their files.
 fn half_removed(tree: &Tree, inside: &str, remains: &[Leftover]) -> Vec<String> {
     let names = |remains: &Leftover| {
-        let read = |file: &str| fs_err::read_to_string(tree.path(&format!("{inside}{}/{file}", remains.folder)));
+        let read = |file: &str| {
+            input::read_text(
+                &tree.path(&format!("{inside}{}/{file}", remains.folder)),
+                Input::FileList,
+            )
+        };
         let listed = read("RECORD").or_else(|_| read("top_level.txt")).unwrap_or_default();
         let mut names: Vec<String> = listed
             .lines()
@@ -80,7 +87,7 @@ fn legacy_names(tree: &Tree, inside: &str) -> Vec<String> {
     let listed = tree
         .iter()
         .filter(|(path, _)| path.starts_with(inside) && path.ends_with(".egg-info/top_level.txt"))
-        .filter_map(|(path, _)| fs_err::read_to_string(tree.path(path)).ok());
+        .filter_map(|(path, _)| input::read_text(&tree.path(path), Input::Metadata).ok());
     listed
         .flat_map(|text| text.lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>())
         .filter(|name| !name.is_empty())

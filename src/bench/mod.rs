@@ -216,7 +216,7 @@ pub async fn bench_with(
             asked.reference = Some(reference);
         }
         Model::File { path, shapes } => {
-            fs_err::File::open(path).map_err(BenchError::Model)?;
+            crate::input::open(path).map_err(BenchError::Model)?;
             asked.model = std::path::absolute(path).map_err(BenchError::Model)?;
             asked.shapes.clone_from(shapes);
         }
@@ -283,7 +283,7 @@ async fn run(
     let text = serde_json::to_vec(asked).map_err(|error| BenchError::Work(error.into()))?;
     fs_err::write(&file, text).map_err(BenchError::Work)?;
     let mut at = "start".to_owned();
-    let mut inside = ctx.settings.variables.inside(prefix);
+    let mut inside = ctx.settings.variables.needed_inside(prefix);
     inside.extend(variables(asked).map(|(name, value)| (name.into(), value.into())));
     let ended = Job::new(program, inside)
         .args([WORKER_ARGUMENT.into(), file.into_os_string()])

@@ -1,6 +1,7 @@
 //! Reads ONNX Runtime's profile of a run: which provider ran which operator. The options of a session only request a
 //! provider.
 
+use crate::input::{self, Input};
 use crate::names::ExecutionProvider;
 use std::{collections::BTreeMap, path::Path};
 
@@ -63,7 +64,7 @@ struct Arguments {
 impl Placement {
     /// Adds the operators in the profile `file`.
     pub(super) fn add(&mut self, file: &Path) -> std::io::Result<()> {
-        let entries: Vec<Entry> = serde_json::from_slice(&fs_err::read(file)?)?;
+        let entries: Vec<Entry> = serde_json::from_slice(&input::read(file, Input::Output)?)?;
         for entry in entries {
             // A node has several entries. Count only the one for its run.
             let ran = entry.cat == "Node" && entry.name.ends_with("_kernel_time");

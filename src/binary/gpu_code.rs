@@ -56,7 +56,7 @@ impl GpuCode {
     /// # Errors
     /// Fails if the file is not 64-bit ELF or PE, has a damaged section table, or cannot be read.
     pub fn read(path: &Path) -> io::Result<Self> {
-        Self::read_from(fs_err::File::open(path)?)
+        Self::read_from(crate::input::open(path)?)
     }
 
     /// Reads the fat binaries from a reader.

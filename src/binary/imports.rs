@@ -47,7 +47,7 @@ impl Imports {
     /// # Errors
     /// Fails if the file is damaged or cannot be read.
     pub fn read(path: &Path) -> io::Result<Option<Self>> {
-        Self::read_from(fs_err::File::open(path)?)
+        Self::read_from(crate::input::open(path)?)
     }
 
     /// Reads the imports from a reader.

@@ -28,7 +28,7 @@ impl Symbols {
     /// # Errors
     /// Fails if the file is not 64-bit little-endian ELF, is damaged, has too large tables, or cannot be read.
     pub fn read(path: &Path, wanted: impl Fn(&str) -> bool) -> io::Result<Self> {
-        Self::read_from(fs_err::File::open(path)?, wanted)
+        Self::read_from(crate::input::open(path)?, wanted)
     }
 
     /// Reads the dynamic symbols from a reader.

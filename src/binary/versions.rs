@@ -32,7 +32,7 @@ impl Versions {
     /// # Errors
     /// Fails if the file is not 64-bit little-endian ELF, is damaged, or cannot be read.
     pub fn read(path: &Path) -> io::Result<Self> {
-        Self::read_from(fs_err::File::open(path)?)
+        Self::read_from(crate::input::open(path)?)
     }
 
     /// Reads the version tables from a reader.

@@ -13,6 +13,7 @@ use crate::{
     files::{self, layout},
     finding::Finding,
     hardware::Hardware,
+    input::{self, Input},
     lock::{Fallback, Lock, PackageKind},
     manifest::checkout::Checkout,
     names::{
@@ -214,7 +215,7 @@ impl Certificate {
     /// Reads the certificate from the environment at `prefix`.
     pub(crate) fn read(env: &EnvName, prefix: &Path) -> Result<Self, CertificateError> {
         let path = layout::records(prefix).join(FILE);
-        let text = fs_err::read_to_string(path).map_err(|source| CertificateError::Read {
+        let text = input::read_text(&path, Input::Record).map_err(|source| CertificateError::Read {
             env: env.clone(),
             source,
         })?;

@@ -1,7 +1,9 @@
 use comfy_table::{Table, presets};
-use console::style;
 
-use crate::hardware::{Gpu, Hardware};
+use crate::{
+    hardware::{Gpu, Hardware},
+    text::style,
+};
 
 /// Renders a machine in a few lines for a terminal.
 #[must_use]

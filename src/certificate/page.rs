@@ -1,6 +1,7 @@
 use std::fmt::Write as _;
 
 use super::{Certificate, Verdict};
+use crate::text;
 
 /// Renders the certificate as one HTML page without external files.
 #[must_use]
@@ -145,7 +146,8 @@ fn packages(certificate: &Certificate, body: &mut String) {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
+    text::printable(text)
+        .replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
         .replace('"', "&quot;")

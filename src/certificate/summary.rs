@@ -1,7 +1,6 @@
 use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, Table, presets};
-use console::style;
 
 use super::{Certificate, Verdict};
 use crate::{
@@ -9,6 +8,7 @@ use crate::{
     finding::{Code, Finding, Severity},
     lock::Fallback,
     names::install_arguments,
+    text::style,
     verify::Tally,
 };
 
@@ -167,6 +167,9 @@ fn explain(fallback: Fallback) -> &'static str {
     match fallback {
         Fallback::HostPython => {
             "host-python: no conda channel answered, so this machine's own Python is used instead; pip and uv change such an environment without a warning, and matenv reports the changes"
+        }
+        Fallback::UnhashedConda => {
+            "unhashed-conda: the channel lists no hash of a package, so a changed archive would not be noticed"
         }
         Fallback::TorchFromPypi => "torch-from-pypi: the torch index did not answer, so PyPI's torch is used instead",
     }

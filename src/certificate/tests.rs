@@ -117,3 +117,37 @@ fn false_and_empty_fields_are_absent() {
     };
     assert!(serde_json::to_string(&cross).expect("JSON").contains("\"cross\":true"));
 }
+
+#[test]
+fn no_text_causes_a_panic_and_every_valid_certificate_comes_back() {
+    use crate::proptests;
+    let real = serde_json::to_string_pretty(&certificate()).expect("JSON");
+    proptests::check(file!(), &proptests::text(&[&real]), |text| {
+        let Ok(read) = serde_json::from_str::<Certificate>(&text) else {
+            return;
+        };
+        let shown = crate::text::for_terminal(&summary(&read), false);
+        assert!(!shown.contains(['\u{1b}', '\0', '\r']), "{shown:?}");
+        assert!(!render_page(&read).contains(['\u{1b}', '\0', '\r']));
+        let written = serde_json::to_string(&read).expect("JSON");
+        let again: Certificate = serde_json::from_str(&written).expect("written by matenv");
+        assert_eq!(serde_json::to_string(&again).expect("JSON"), written);
+    });
+}
+
+/// Bug: control characters in the output of a probe reached the terminal and the page.
+#[test]
+fn markup_and_control_characters_from_outside_are_text() {
+    let mut certificate = certificate();
+    certificate.verification.probes[0].name = "<script>alert(1)</script>\u{1b}[2J\"".to_owned();
+    certificate.verification.probes[0].output = "a & b\u{9b}".to_owned();
+    let page = render_page(&certificate);
+    assert!(
+        page.contains("&lt;script&gt;alert(1)&lt;/script&gt;\\u{1b}[2J&quot;"),
+        "{page}"
+    );
+    assert!(
+        page.contains("a &amp; b\\u{9b}") && !page.contains("<script>"),
+        "{page}"
+    );
+}

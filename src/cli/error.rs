@@ -2,11 +2,18 @@
 
 use std::fmt;
 
-use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
+use miette::{Diagnostic, LabeledSpan, SourceCode};
 use serde::Serialize;
 
 use super::Exit;
-use crate::{context::settings::Settings, files::toml_file::TomlError};
+use super::excerpt::Excerpt;
+use crate::{
+    context::settings::Settings,
+    files::toml_file::TomlError,
+    input::InputError,
+    net::mask::{masked, masked_in_place},
+    text,
+};
 
 /// The help line of an error that a disk may have caused. [`Failure::located`] replaces it by one that names
 /// the folder.
@@ -34,15 +41,9 @@ struct Causes {
     next: Option<Box<Self>>,
 }
 
-#[derive(Debug)]
-struct Excerpt {
-    file: NamedSource<String>,
-    label: Option<LabeledSpan>,
-}
-
 impl fmt::Display for Causes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&text::message(&self.message))
     }
 }
 
@@ -54,7 +55,7 @@ impl std::error::Error for Causes {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&text::message(&self.message))
     }
 }
 
@@ -70,16 +71,16 @@ impl Diagnostic for Failure {
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        self.help.as_ref().map(|help| Box::new(help) as _)
+        self.help.as_ref().map(|help| Box::new(text::message(help)) as _)
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        self.excerpt.as_ref().map(|excerpt| &excerpt.file as _)
+        self.excerpt.as_deref().map(|excerpt| excerpt as _)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let label = self.excerpt.as_ref()?.label.clone()?;
-        Some(Box::new(std::iter::once(label)))
+        let excerpt = self.excerpt.as_ref()?;
+        Some(Box::new(std::iter::once(excerpt.label())))
     }
 }
 
@@ -111,8 +112,12 @@ impl Failure {
         Self {
             code,
             exit,
-            message: error.to_string(),
-            help: help.into(),
+            message: masked(&error.to_string()).into_owned(),
+            // Only the file can be changed, whatever it was read for.
+            help: InputError::find(error)
+                .map(InputError::help)
+                .or_else(|| help.into())
+                .map(|help| masked(&help).into_owned()),
             causes: error.source().map(|cause| Box::new(causes(cause))),
             excerpt: None,
         }
@@ -187,6 +192,7 @@ impl Failure {
 
     pub(super) fn usage(error: &clap::Error) -> Self {
         let text = error.render().to_string();
+        let text = masked(&text);
         let message = text
             .lines()
             .next()
@@ -292,30 +298,24 @@ impl Failure {
 
     /// Creates the error for an invalid TOML file, with an excerpt of the invalid line.
     pub(super) fn toml(error: &TomlError, code: &'static str) -> Self {
-        let label = error
-            .span
-            .clone()
-            .map(|span| LabeledSpan::new_primary_with_span(Some("here".to_owned()), span));
         let name = error.path.display().to_string();
         Self {
             code,
             exit: Exit::Usage,
-            message: error.to_string(),
+            message: masked(&error.to_string()).into_owned(),
             help: Some(format!("fix {name}, then run the command again")),
             causes: None,
-            excerpt: label.map(|label| {
-                Box::new(Excerpt {
-                    file: NamedSource::new(name, error.text.clone()),
-                    label: Some(label),
-                })
-            }),
+            excerpt: error
+                .span
+                .as_ref()
+                .map(|span| Box::new(Excerpt::new(name, &masked_in_place(&error.text), span))),
         }
     }
 }
 
 fn causes(error: &(dyn std::error::Error + 'static)) -> Causes {
     Causes {
-        message: error.to_string(),
+        message: masked(&error.to_string()).into_owned(),
         next: error.source().map(|next| Box::new(causes(next))),
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     }
     let text = format!(
         "{}: profile {}, generation {}, created {}\n{}\n{table}",
-        console::style(&args.env).bold(),
+        crate::text::style(&args.env).bold(),
         certificate.profile,
         certificate.generation,
         certificate.created,

@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 
 use serde::Serialize;
 
-use super::{Exit, Failure, HardwareFile, ProfileChoice, Session, error::Document, parse_profile};
+use super::{Exit, Failure, HardwareFile, ProfileChoice, Session, error::Document, lock_wait::LockWait, parse_profile};
 use crate::{
     certificate::{Certificate, Package, Row, Verdict, describe_result, headlines, render_overview},
     context::settings::GlobalOptions,
@@ -57,6 +57,8 @@ pub(super) struct Args {
     /// Run the smoke tests on a trained model: a folder that contains `best.ckpt` and `training_config.yaml`
     #[arg(long, value_name = "DIR")]
     model_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) lock_wait: LockWait,
 }
 
 /// The options that affect planning, for `install` and `plan`.
@@ -84,6 +86,9 @@ pub(super) struct Choice {
     /// Ignore packages that were published after DATE, such as 2026-11-01
     #[arg(long, value_name = "DATE")]
     exclude_newer: Option<String>,
+    /// Also install conda packages of which the channel lists no hash
+    #[arg(long)]
+    allow_unhashed: bool,
 }
 
 impl Choice {
@@ -116,6 +121,7 @@ impl Choice {
         asked.no_host_python = self.strict || self.no_host_python;
         asked.no_torch_from_pypi = self.strict || self.no_torch_from_pypi;
         asked.exclude_newer.clone_from(&self.exclude_newer);
+        asked.allow_unhashed = self.allow_unhashed;
     }
 }
 

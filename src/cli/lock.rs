@@ -47,11 +47,15 @@ pub(super) struct Args {
     /// Ignore packages that were published after DATE, such as 2026-11-01
     #[arg(long, value_name = "DATE")]
     exclude_newer: Option<String>,
+    /// Also lock conda packages of which the channel lists no hash
+    #[arg(long)]
+    allow_unhashed: bool,
 }
 
 impl Args {
     pub(super) fn ask(&self, asked: &mut GlobalOptions) {
         asked.exclude_newer.clone_from(&self.exclude_newer);
+        asked.allow_unhashed = self.allow_unhashed;
     }
 }
 

@@ -7,6 +7,7 @@ mod ci;
 mod completions;
 mod doctor;
 mod error;
+mod excerpt;
 mod exit;
 mod exits;
 mod export;
@@ -18,6 +19,7 @@ mod install;
 mod launch;
 mod list;
 mod lock;
+mod lock_wait;
 mod output;
 mod plan;
 mod profile_choice;
@@ -35,7 +37,7 @@ mod verify;
 pub use error::Failure;
 pub use exit::Exit;
 
-use std::{ffi::OsString, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{ffi::OsString, io::Write as _, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use tracing_subscriber::{
@@ -49,10 +51,15 @@ use crate::{
         settings::{GlobalOptions, Settings},
         sources::Mirror,
     },
+    files::{
+        modes,
+        trust::{self, Access},
+    },
     manifest::{
         Manifests,
         lab::{Lab, LabError},
     },
+    net::mask::{Masked, masked},
     process::Variables,
 };
 use hardware_file::HardwareFile;
@@ -164,6 +171,41 @@ enum Command {
     Itself(self_command::Args),
 }
 
+impl Command {
+    /// Returns what the command does with `MATENV_HOME`.
+    fn access(&self) -> Access {
+        match self {
+            Self::Hardware(_) | Self::Init(_) | Self::Ci(_) | Self::Itself(_) => Access::None,
+            Self::Plan(_)
+            | Self::Verify(_)
+            | Self::Bench(_)
+            | Self::Doctor(_)
+            | Self::Report(_)
+            | Self::List(_)
+            | Self::Info(_)
+            | Self::Run(_)
+            | Self::Launch(_)
+            | Self::Export(_) => Access::Reads,
+            Self::Install(_)
+            | Self::Repair(_)
+            | Self::Remove(_)
+            | Self::Lock(_)
+            | Self::Add(_)
+            | Self::RemovePackage(_) => Access::Writes,
+        }
+    }
+
+    /// Returns how long the command waits for another process that changes the same environment.
+    fn lock_wait(&self) -> Option<Duration> {
+        match self {
+            Self::Install(args) => args.lock_wait.limit(),
+            Self::Repair(args) => args.lock_wait.limit(),
+            Self::Remove(args) => args.lock_wait.limit(),
+            _ => None,
+        }
+    }
+}
+
 /// The state that every command receives.
 struct Session {
     cwd: PathBuf,
@@ -238,14 +280,15 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(error) if wants_json && error.use_stderr() => {
-            return Output::new(true, false).fail(&Failure::usage(&error));
+            return output::finished(Output::new(true, false).fail(&Failure::usage(&error)));
         }
         Err(error) => {
-            // This fails only if the pipe is closed.
-            let _ = error.print();
-            return Exit::of_clap(&error).into();
+            Output::new(false, false).usage(&error);
+            return output::finished(Exit::of_clap(&error).into());
         }
     };
+    hide_in_panics();
+    modes::limit();
     let out = Output::new(cli.global.json, cli.global.quiet);
     cli.global.apply_color();
     let timings = match cli.global.start_logs() {
@@ -259,7 +302,14 @@ pub fn main() -> ExitCode {
     };
     let code = result.unwrap_or_else(|failure| out.fail(&failure));
     drop(timings);
-    code
+    output::finished(code)
+}
+
+/// Hides credentials in the message of a panic.
+fn hide_in_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let _ = writeln!(std::io::stderr(), "{}", masked(&panic.to_string()));
+    }));
 }
 
 fn dispatch(command: &Command, global: &Global, out: Output) -> Result<ExitCode, Failure> {
@@ -284,7 +334,10 @@ fn dispatch(command: &Command, global: &Global, out: Output) -> Result<ExitCode,
         }
         None => None,
     };
+    asked.lock_wait = command.lock_wait();
     let settings = Settings::resolve(asked, Variables::of_this_process(), &cwd)?;
+    modes::share(&settings.home);
+    trust::check(&settings.home, &settings.caches(), command.access())?;
     let manifests = Manifests::load(settings.manifest_dir.as_deref())?;
     let events = terminal::events(global.style(out.json()));
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -369,7 +422,7 @@ impl Global {
             FmtSpan::NONE
         };
         let logs = tracing_subscriber::fmt::layer()
-            .with_writer(std::io::stderr)
+            .with_writer(|| Masked(terminal::LogWriter))
             .with_ansi(console::colors_enabled_stderr())
             .with_target(self.verbose > 1)
             .with_span_events(spans)
@@ -385,7 +438,8 @@ impl Global {
                     )
                 })?;
                 let (layer, guard) = tracing_chrome::ChromeLayerBuilder::new()
-                    .writer(file)
+                    // Whole lines, so that no credential is divided.
+                    .writer(std::io::LineWriter::with_capacity(1 << 20, Masked(file)))
                     // Stages of several environments overlap, and only this style can show that.
                     .trace_style(tracing_chrome::TraceStyle::Async)
                     .include_args(true)

@@ -158,11 +158,16 @@ pub(super) fn shown(plan: &Plan, size: Option<Size>) -> Shown<'_> {
 }
 
 pub(super) fn table(plan: &Plan) -> String {
-    let mut text = format!("{} on {}\n", console::style(&plan.env).bold(), plan.subdir);
+    let mut text = format!("{} on {}\n", crate::text::style(&plan.env).bold(), plan.subdir);
     text.push_str(&rows(&plan.choices));
     for warning in &plan.warnings {
         // Writing into a String cannot fail.
-        let _ = writeln!(text, "  {} {}", console::style("warning:").yellow(), warning.message);
+        let _ = writeln!(
+            text,
+            "  {} {}",
+            crate::text::style("warning:").yellow(),
+            warning.message
+        );
         if let Some(remedy) = &warning.remedy {
             let _ = writeln!(text, "    {remedy}");
         }
@@ -172,7 +177,7 @@ pub(super) fn table(plan: &Plan) -> String {
 
 /// Renders why there is no plan, the choices that were considered, and a profile that works.
 fn refusal(refused: &Unsupported, options: &str) -> String {
-    let mut text = format!("{} {refused}\n", console::style("refused:").red());
+    let mut text = format!("{} {refused}\n", crate::text::style("refused:").red());
     text.push_str(&rows(&refused.choices));
     if let Some(instead) = refused.instead {
         // Writing into a String cannot fail.

@@ -2,12 +2,12 @@
 //!
 //! This module knows nothing about terminals: [`crate::cli::terminal`] displays the events.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::names::EnvName;
+use crate::{names::EnvName, net::mask::masked};
 
 /// A stage between a manifest and a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -180,8 +180,20 @@ impl Events {
         self.env.as_ref().map_or("", EnvName::as_str)
     }
 
-    /// Sends one event.
-    pub fn send(&self, event: Event) {
+    /// Sends one event. Credentials in its texts are hidden.
+    pub fn send(&self, mut event: Event) {
+        match &mut event {
+            Event::Started { .. } => {}
+            Event::Progress { at: text, .. }
+            | Event::Step { what: text, .. }
+            | Event::Finished { summary: text, .. }
+            | Event::Note { text }
+            | Event::Warning { text } => {
+                if let Cow::Owned(masked) = masked(text) {
+                    *text = masked;
+                }
+            }
+        }
         (self.reader)(self.env.as_ref(), event);
     }
 

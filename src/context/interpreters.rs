@@ -79,7 +79,7 @@ impl Interpreters {
 }
 
 async fn query(ctx: &Context, path: &Path) -> Option<Answer> {
-    let ended = Job::new(path, ctx.settings.variables.clean())
+    let ended = Job::new(path, ctx.settings.variables.needed())
         .args(["-I", "-S", "-c", FACTS])
         .limit(TIME_LIMIT)
         .run()

@@ -1,5 +1,6 @@
 //! The context of a stage: settings, one HTTP client and the event sender. It is the first argument of every stage.
 
+mod delay;
 pub mod event;
 pub(crate) mod interpreters;
 pub mod settings;
@@ -13,7 +14,7 @@ use rattler_repodata_gateway::Gateway;
 use tokio::sync::{Mutex, RwLock, Semaphore};
 
 use crate::{
-    context::{event::Events, settings::Settings},
+    context::{delay::Delays, event::Events, settings::Settings},
     files::Need,
     names::EnvName,
     net::Client,
@@ -41,6 +42,8 @@ pub struct Shared {
     pub interpreters: Interpreters,
     /// Held while uv is downloaded or the host's Python is packed.
     pub tools: Mutex<()>,
+    /// Set when the downloaded uv was compared with its recorded hash.
+    pub checked_uv: OnceLock<()>,
     /// Limits the probes that run at once: each loads hundreds of megabytes of libraries, and more probes than cores
     /// would only delay all of them.
     pub probes: Semaphore,
@@ -58,6 +61,7 @@ impl Default for Shared {
             gateway: OnceLock::default(),
             interpreters: Interpreters::default(),
             tools: Mutex::default(),
+            checked_uv: OnceLock::default(),
             reserved: std::sync::Mutex::default(),
             probes: Semaphore::new(cores.min(4)),
             exclusive: RwLock::default(),
@@ -69,7 +73,9 @@ impl Context {
     /// Creates the context of one run.
     #[must_use]
     pub fn new(settings: Settings, events: Events) -> Self {
-        let client = Client::new(settings.offline);
+        let delays = Delays::new(events.clone(), settings.sources.clone());
+        let keyring = settings.sources.keyring();
+        let client = Client::new(settings.offline, keyring, move |url, delay| delays.show(url, delay));
         Self {
             settings: Arc::new(settings),
             client,

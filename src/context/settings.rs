@@ -2,7 +2,10 @@
 //!
 //! Input: options, configuration files and environment variables. Output: [`Settings`], which all stages read.
 
-use std::path::{Component, Path, PathBuf};
+use std::{
+    path::{Component, Path, PathBuf},
+    time::Duration,
+};
 
 use serde::Deserialize;
 use url::Url;
@@ -10,6 +13,8 @@ use url::Url;
 use crate::{
     context::sources::{MachinePypi, Mirror, MirrorError, Sources},
     files,
+    input::{self, Input},
+    net::{mask, split},
     process::Variables,
 };
 
@@ -31,6 +36,10 @@ pub struct GlobalOptions {
     pub no_torch_from_pypi: bool,
     /// `--exclude-newer DATE`, passed through to both resolvers.
     pub exclude_newer: Option<String>,
+    /// How long to wait for another process that changes the same environment; `None` means without a limit.
+    pub lock_wait: Option<Duration>,
+    /// `--allow-unhashed`.
+    pub allow_unhashed: bool,
     /// The lab's part.
     pub lab: LabSettings,
 }
@@ -71,10 +80,14 @@ pub struct Settings {
     pub host_python: bool,
     /// Whether PyPI's torch may be used if the torch index does not answer.
     pub torch_from_pypi: bool,
+    /// Whether conda packages may be installed of which the channel lists no hash.
+    pub allow_unhashed: bool,
     /// Packages that were published after this date are ignored.
     pub exclude_newer: Option<String>,
     /// Configuration files that were read. If several set the same value, the first one wins.
     pub configuration: Vec<PathBuf>,
+    /// How long to wait for another process that changes the same environment; `None` means without a limit.
+    pub lock_wait: Option<Duration>,
     /// `MATENV_UV`: the uv to use.
     pub uv: Option<PathBuf>,
     /// The process variables.
@@ -162,6 +175,7 @@ impl Settings {
             .path("UV_CACHE_DIR")
             .map_or_else(|| cache_home.join("uv"), |path| cwd.join(path));
         let machine_pypi = machine_pypi(&variables, &user_home);
+        hide_secrets(&variables);
         Ok(Self {
             home,
             cwd: cwd.to_owned(),
@@ -171,9 +185,11 @@ impl Settings {
             manifest_dir,
             exclude_newer: asked.exclude_newer.or(lab.exclude_newer),
             offline: asked.offline,
+            allow_unhashed: asked.allow_unhashed,
             host_python: !asked.no_host_python,
             torch_from_pypi: !asked.no_torch_from_pypi,
             configuration,
+            lock_wait: asked.lock_wait,
             uv: variables.path("MATENV_UV").map(|path| cwd.join(path)),
             variables,
             user_home,
@@ -191,6 +207,17 @@ impl Settings {
             (self.uv_cache.clone(), "UV_CACHE_DIR"),
             (self.rattler_cache.clone(), "RATTLER_CACHE_DIR"),
             (std::env::temp_dir(), temporary),
+        ]
+    }
+}
+
+impl Settings {
+    /// Returns the caches, with the variables that move them.
+    #[must_use]
+    pub fn caches(&self) -> [(PathBuf, &'static str); 2] {
+        [
+            (self.uv_cache.clone(), "UV_CACHE_DIR"),
+            (self.rattler_cache.clone(), "RATTLER_CACHE_DIR"),
         ]
     }
 }
@@ -224,7 +251,7 @@ fn default_cache_home(user_home: &Path, variables: &Variables) -> PathBuf {
 
 /// Reads the mirrors of a configuration file, or returns `None` if the file does not exist.
 fn mirrors_of(path: &Path) -> Result<Option<Vec<Mirror>>, SettingsError> {
-    let Some(text) = files::read_if_exists(path).map_err(SettingsError::Read)? else {
+    let Some(text) = files::if_exists(input::read_text(path, Input::Definition)).map_err(SettingsError::Read)? else {
         return Ok(None);
     };
     let configuration: Configuration = toml::from_str(&text).map_err(|source| SettingsError::Syntax {
@@ -245,14 +272,46 @@ fn mirrors_of(path: &Path) -> Result<Option<Vec<Mirror>>, SettingsError> {
         .map(Some)
 }
 
+/// The variables with the addresses of proxies.
+pub(crate) const PROXIES: [&str; 6] = [
+    "HTTPS_PROXY",
+    "https_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+    "HTTP_PROXY",
+    "http_proxy",
+];
+
+/// Hides the credentials of variables that only libraries and uv read in all later output.
+fn hide_secrets(variables: &Variables) {
+    for text in PROXIES.iter().filter_map(|name| variables.text(name)) {
+        // The scheme may be missing.
+        let url = Url::parse(text).ok().filter(Url::has_host);
+        if let Some(url) = url.or_else(|| Url::parse(&format!("http://{text}")).ok()) {
+            // The two parts are not needed: the secrets are known now.
+            let _ = split(&url);
+        }
+        if let Some((user, _)) = text.rsplit_once('@')
+            && let Some((_, password)) = user.rsplit_once("//").map_or(user, |(_, user)| user).split_once(':')
+        {
+            mask::hide(password);
+        }
+    }
+    for (name, value) in variables.iter() {
+        let is_secret = name
+            .to_str()
+            .is_some_and(|name| name.ends_with("_PASSWORD") || name.ends_with("_TOKEN") || name.ends_with("_SECRET"));
+        if let Some(value) = value.to_str().filter(|_| is_secret) {
+            mask::hide(value);
+        }
+    }
+}
+
 /// Finds the PyPI index in the configuration of uv or pip on this machine, where labs set their proxy.
 fn machine_pypi(variables: &Variables, user_home: &Path) -> Option<MachinePypi> {
     for name in ["UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL"] {
         if let Some(url) = variables.text(name).and_then(|text| Url::parse(text).ok()) {
-            return Some(MachinePypi {
-                url,
-                found_in: name.to_owned(),
-            });
+            return Some(MachinePypi::new(&url, name));
         }
     }
     let config_home = variables
@@ -260,7 +319,7 @@ fn machine_pypi(variables: &Variables, user_home: &Path) -> Option<MachinePypi> 
         .unwrap_or_else(|| user_home.join(".config"));
     let uv_files = [config_home.join("uv/uv.toml"), PathBuf::from("/etc/uv/uv.toml")];
     let from_uv = uv_files.iter().find_map(|path| {
-        let table: toml::Table = toml::from_str(&fs_err::read_to_string(path).ok()?).ok()?;
+        let table: toml::Table = toml::from_str(&input::read_text(path, Input::Definition).ok()?).ok()?;
         Some((default_index_of(&table)?, path))
     });
     let mut pip_files: Vec<PathBuf> = variables.path("PIP_CONFIG_FILE").into_iter().collect();
@@ -274,14 +333,13 @@ fn machine_pypi(variables: &Variables, user_home: &Path) -> Option<MachinePypi> 
     }
     let from_pip = || {
         pip_files.iter().find_map(|path| {
-            let url = index_url_of(&fs_err::read_to_string(path).ok()?)?;
+            let url = index_url_of(&input::read_text(path, Input::Definition).ok()?)?;
             Some((url, path))
         })
     };
-    from_uv.or_else(from_pip).map(|(url, path)| MachinePypi {
-        url,
-        found_in: path.display().to_string(),
-    })
+    from_uv
+        .or_else(from_pip)
+        .map(|(url, path)| MachinePypi::new(&url, path.display().to_string()))
 }
 
 /// Returns `index-url`, or the `[[index]]` with `default = true`, of a `uv.toml`.
@@ -355,5 +413,24 @@ mod tests {
         let no_variables = Variables::default();
         let refused = Settings::resolve(GlobalOptions::default(), no_variables, Path::new("/"));
         assert!(matches!(refused, Err(SettingsError::NoHome)));
+    }
+
+    #[test]
+    fn no_configuration_of_another_program_causes_a_panic() {
+        use crate::proptests;
+        let pip = "[global]\nindex-url = https://proxy.example.org/simple\n";
+        let uv =
+            "no-deps = true\n[[index]]\nurl = 'https://a.example.org/simple'\ndefault = true\n[pip]\nindex-url = 'x'\n";
+        let ours = "[mirrors]\ntorch = \"pypi\"\n\"https://a.example.org\" = \"file:///srv\"\n";
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("config.toml");
+        proptests::check(file!(), &proptests::text(&[pip, uv, ours]), |text| {
+            let _ = index_url_of(&text);
+            if let Ok(table) = toml::from_str(&text) {
+                let _ = default_index_of(&table);
+            }
+            fs_err::write(&file, text).expect("written");
+            let _ = mirrors_of(&file);
+        });
     }
 }

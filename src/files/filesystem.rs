@@ -70,3 +70,11 @@ mod tests {
         assert!(here.free_bytes > 0);
     }
 }
+
+/// Returns whether the file system of `folder` treats `a` and `A` as the same name. Creates `folder`.
+pub(crate) fn folds_case(folder: &Path) -> std::io::Result<bool> {
+    fs_err::create_dir_all(folder)?;
+    let probe = tempfile::Builder::new().prefix(".Case-").tempfile_in(folder)?;
+    let name = probe.path().file_name().unwrap_or_default().to_string_lossy();
+    Ok(folder.join(name.to_lowercase()).exists() && folder.join(name.to_uppercase()).exists())
+}

@@ -117,7 +117,7 @@ pub fn recorded_version(prefix: &Path) -> Option<String> {
 /// Returns the value of the first line in `pyvenv.cfg` that has one of `keys`. Returns `None` if the prefix is not a
 /// virtual environment.
 pub(crate) fn pyvenv_value(prefix: &Path, keys: &[&str]) -> Option<String> {
-    let text = fs_err::read_to_string(prefix.join("pyvenv.cfg")).ok()?;
+    let text = crate::input::read_text(&prefix.join("pyvenv.cfg"), crate::input::Input::Definition).ok()?;
     text.lines().find_map(|line| {
         let (key, value) = line.split_once('=')?;
         keys.contains(&key.trim()).then(|| value.trim().to_owned())

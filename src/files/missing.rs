@@ -5,6 +5,8 @@ use std::{
     path::Path,
 };
 
+use crate::input::{self, Input};
+
 /// Turns the error for a missing file or folder into `None`.
 ///
 /// # Errors
@@ -17,12 +19,12 @@ pub(crate) fn if_exists<T>(result: Result<T>) -> Result<Option<T>> {
     }
 }
 
-/// Reads a file, or returns `None` if it is missing.
+/// Reads a record or another text that matenv wrote, or returns `None` if it is missing.
 ///
 /// # Errors
 /// The file exists, but cannot be read.
 pub(crate) fn read_if_exists(path: &Path) -> Result<Option<String>> {
-    if_exists(fs_err::read_to_string(path))
+    if_exists(input::read_text(path, Input::Record))
 }
 
 /// Removes a file. Returns `false` if it is missing.

@@ -8,6 +8,7 @@ use std::{
 use serde::Deserialize;
 
 use super::Hardware;
+use crate::input::{self, Input};
 use crate::profile::{CudaVersion, InvalidCudaVersion};
 
 /// The schema version that is written, and the only one that is read.
@@ -68,7 +69,7 @@ struct Head {
 impl Hardware {
     /// Reads a hardware file, as `matenv hardware --json` writes it.
     pub fn read(path: &Path) -> Result<Self, HardwareFileError> {
-        let bytes = fs_err::read(path).map_err(HardwareFileError::Read)?;
+        let bytes = input::read(path, Input::Hardware).map_err(HardwareFileError::Read)?;
         Self::parse(&bytes, path)
     }
 
@@ -242,5 +243,21 @@ mod tests {
         }
         let deep = format!("{{\"schema\": 1, \"triple\": {}", "[".repeat(100_000));
         assert!(parse(deep).is_err());
+    }
+
+    #[test]
+    fn no_bytes_cause_a_panic_and_every_valid_file_comes_back() {
+        use crate::proptests;
+        let real = include_bytes!("../../tests/hardware/rtx-4090-driver-580.json");
+        proptests::check(file!(), &proptests::bytes(&[GOOD.as_bytes(), real]), |bytes| {
+            let Ok(rig) = Hardware::parse(&bytes, Path::new("rig.json")) else {
+                return;
+            };
+            let written = serde_json::to_vec(&rig).expect("JSON");
+            assert_eq!(
+                Hardware::parse(&written, Path::new("rig.json")).expect("written by matenv"),
+                rig
+            );
+        });
     }
 }

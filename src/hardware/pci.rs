@@ -4,6 +4,8 @@ use std::path::Path;
 
 use super::Gpu;
 
+use crate::input::{self, Input};
+
 /// The vendor of a graphics card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Vendor {
@@ -49,7 +51,7 @@ pub(super) fn cards(root: &Path) -> Vec<Card> {
 
 fn card(folder: &Path) -> Option<Card> {
     let read = |name: &str| {
-        let text = fs_err::read_to_string(folder.join(name)).ok()?;
+        let text = input::read_text(&folder.join(name), Input::System).ok()?;
         Some(text.trim().to_owned()).filter(|text| !text.is_empty())
     };
     // 0x03 is the class of display controllers; 0x0380 and 0x0302 are cards without a screen.

@@ -40,7 +40,7 @@ pub(super) fn libc(variables: &Variables) -> Option<Libc> {
 /// Returns whether a program is linked to musl. For a script or a missing program, `/bin/sh` is checked instead.
 pub(crate) fn is_musl(program: &Path) -> bool {
     let mut magic = [0; 4];
-    let is_elf = fs_err::File::open(program)
+    let is_elf = crate::input::open(program)
         .and_then(|mut file| file.read_exact(&mut magic))
         .is_ok()
         && magic == *b"\x7fELF";
@@ -51,7 +51,7 @@ pub(crate) fn is_musl(program: &Path) -> bool {
 /// Returns the path of musl's loader if `program` names it in its first 4096 bytes.
 fn musl_loader(program: &Path) -> Option<String> {
     let mut head = Vec::new();
-    fs_err::File::open(program)
+    crate::input::open(program)
         .ok()?
         .take(4096)
         .read_to_end(&mut head)
@@ -92,7 +92,7 @@ pub(super) fn container(root: &Path, variables: &Variables) -> Option<String> {
             return Some(kind.to_owned());
         }
     }
-    let groups = fs_err::read_to_string(root.join("proc/1/cgroup")).unwrap_or_default();
+    let groups = crate::input::read_text(&root.join("proc/1/cgroup"), crate::input::Input::System).unwrap_or_default();
     [
         ("kubepods", "kubernetes"),
         ("docker", "docker"),

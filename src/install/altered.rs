@@ -26,6 +26,7 @@ use crate::{
     audit::Published,
     context::Context,
     files::write_whole,
+    input::{self, Input},
     lock::{LockedWheel, PackageKind},
     names::requirement::normalized,
     packages::pypi::{PypiError, Uv, environment},
@@ -141,7 +142,7 @@ fn files(archive: &Archive) -> Vec<PathBuf> {
         let folder = record.strip_prefix(&archive.folder);
         vec![folder.unwrap_or(&record).to_owned()]
     };
-    let Ok(bytes) = fs_err::read(&record) else {
+    let Ok(bytes) = input::read(&record, Input::FileList) else {
         return relative();
     };
     let rows: Result<Vec<csv::StringRecord>, _> = csv::ReaderBuilder::new()
@@ -216,7 +217,7 @@ async fn remove(ctx: &Context, uv: &Uv, altered: &[Altered]) -> Result<(), PypiE
 /// Returns the files for which the wheel's own RECORD is known to be wrong. If the note cannot be read, the wheel is
 /// downloaded once more.
 pub(crate) fn known_record_errors(ctx: &Context, wheel: &LockedWheel) -> Vec<Published> {
-    let text = fs_err::read_to_string(note(ctx, wheel)).unwrap_or_default();
+    let text = input::read_text(&note(ctx, wheel), Input::Record).unwrap_or_default();
     serde_json::from_str(&text).unwrap_or_default()
 }
 

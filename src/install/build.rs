@@ -3,7 +3,10 @@
 //! Input: a [`Recipe`]; the environment must be locked. Output: a [`Built`]. If its verdict is not good, the new
 //! generation is removed and the current one stays as it was. This module does not decide whether a build is needed.
 
-use std::path::PathBuf;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use super::{
     Clock, Machine, Prove, ProveError, WriteRecordsError, altered,
@@ -214,11 +217,31 @@ async fn fill(
 
 /// Creates the certificate of a generation before it is proven.
 fn certificate(ctx: &Context, staged: &Staged, recipe: &Recipe<'_>, located: Located) -> Certificate {
-    let Recipe { plan, machine, .. } = *recipe;
-    let Located { lock, mut findings, .. } = located;
-    findings.extend(lock.pypi.findings.iter().chain(&plan.warnings).cloned());
-    let packages = Package::of_lock(plan, &lock);
-    let Lock { fallbacks, .. } = lock;
+    let Located { lock, findings, .. } = located;
+    let mut certificate = unproven(
+        ctx,
+        recipe.plan,
+        recipe.machine,
+        &lock,
+        staged.number,
+        &staged.prefix,
+        jiff::Timestamp::now().to_string(),
+    );
+    certificate.audit.findings.splice(0..0, findings);
+    certificate
+}
+
+/// Returns the certificate of a generation that is not proven.
+pub(super) fn unproven(
+    ctx: &Context,
+    plan: &Plan,
+    machine: &Machine,
+    lock: &Lock,
+    number: u64,
+    prefix: &Path,
+    created: String,
+) -> Certificate {
+    let findings = lock.pypi.findings.iter().chain(&plan.warnings).cloned();
     Certificate {
         schema: 1,
         matenv: env!("CARGO_PKG_VERSION").to_owned(),
@@ -229,21 +252,21 @@ fn certificate(ctx: &Context, staged: &Staged, recipe: &Recipe<'_>, located: Loc
         manifest: plan.manifest.clone(),
         profile: plan.profile,
         backend: plan.backend.clone(),
-        generation: staged.number,
-        prefix: staged.prefix.clone(),
-        created: jiff::Timestamp::now().to_string(),
+        generation: number,
+        prefix: prefix.to_owned(),
+        created,
         hardware: machine.hardware.clone(),
         sources: ctx.settings.sources.described(),
-        fallbacks,
+        fallbacks: lock.fallbacks.clone(),
         plan: ChosenPlan {
             choices: plan.choices.clone(),
         },
         launch: plan.launch.clone(),
         source: plan.source.clone(),
-        packages,
+        packages: Package::of_lock(plan, lock),
         size: None,
         audit: Audit {
-            findings,
+            findings: findings.collect(),
             suspects: Vec::new(),
         },
         verification: Verification::default(),
@@ -276,6 +299,8 @@ fn switch(
         proven: certificate.proven,
         ok: certificate.ok,
         cross: certificate.cross,
+        replaced: None,
+        digests: BTreeMap::new(),
         made_with: made_with(certificate),
     };
     certificate.timings = clock.timings();

@@ -4,7 +4,7 @@
 //! The free disk space is checked before each part is downloaded.
 
 use crate::{
-    context::{Context, event::Stage},
+    context::{Context, event::Stage, settings::Settings},
     files::{Need, layout},
     finding::Finding,
     install::disk_space,
@@ -23,6 +23,7 @@ use rattler_conda_types::RepoDataRecord;
 use super::{
     Clock, DiskSpaceError,
     need::{conda_need, wheels_need},
+    records::read_plan_at,
 };
 
 /// An error when the packages of an environment are found or installed.
@@ -77,20 +78,58 @@ pub(super) async fn locate(
         Packages::Of(lock) => return from_lock(ctx, clock, prefix, lock.clone()).await,
         Packages::Found { upgrade } => upgrade,
     };
-    let current = store.current(&plan.env)?.filter(|_| !upgrade);
-    // A damaged lock is not an error: it is written again.
-    let lock = current
-        .as_ref()
-        .and_then(|current| Lock::read(&layout::records(&current.prefix)).ok());
-    let same = current.is_some_and(|current| current.record.plan_fingerprint == plan.fingerprint());
-    match lock {
+    let kept = if upgrade { None } else { Kept::find(store, plan)? };
+    match kept {
         // A fallback that was necessary then may not be necessary now.
-        Some(lock) if same && lock.fallbacks.is_empty() => {
-            ctx.events.note("keeping the versions of the current generation");
-            from_lock(ctx, clock, prefix, lock).await
+        Some(kept) if kept.same && kept.lock.fallbacks.is_empty() => {
+            ctx.events.note(kept.note);
+            from_lock(ctx, clock, prefix, kept.lock).await
         }
         // An installed environment keeps the versions that still satisfy the plan.
-        lock => from_sources(ctx, clock, plan, lock.as_ref(), prefix).await,
+        kept => from_sources(ctx, clock, plan, kept.as_ref().map(|kept| &kept.lock), prefix).await,
+    }
+}
+
+/// The lock whose versions a new generation keeps.
+struct Kept {
+    lock: Lock,
+    /// Whether it was made for the same plan.
+    same: bool,
+    note: String,
+}
+
+impl Kept {
+    /// Returns the lock of the current generation, even if its other records are damaged. If it cannot be read, returns
+    /// the lock of the newest generation that is proven and readable.
+    fn find(store: &Store, plan: &Plan) -> Result<Option<Self>, StoreError> {
+        let fingerprint = plan.fingerprint();
+        let current = match store.current(&plan.env)? {
+            Some(current) => Some((current.prefix, Some(current.record.plan_fingerprint))),
+            // Its record is damaged, but its plan says what it was made for.
+            None => store.lost(&plan.env)?.map(|lost| {
+                let plan = read_plan_at(&lost.target).ok();
+                (lost.target, plan.map(|plan| plan.fingerprint()))
+            }),
+        };
+        if let Some((prefix, made_for)) = current
+            && let Ok(lock) = Lock::read(&layout::records(&prefix))
+        {
+            return Ok(Some(Self {
+                lock,
+                same: made_for == Some(fingerprint),
+                note: "keeping the versions of the current generation".to_owned(),
+            }));
+        }
+        let Some(newest) = store.newest_readable(&plan.env)? else {
+            return Ok(None);
+        };
+        // A damaged lock is not an error: it is written again.
+        let lock = Lock::read(&layout::records(&newest.prefix)).ok();
+        Ok(lock.map(|lock| Self {
+            lock,
+            same: newest.record.plan_fingerprint == fingerprint,
+            note: format!("keeping the versions of generation {}", newest.number),
+        }))
     }
 }
 
@@ -102,7 +141,20 @@ pub(super) struct Located {
     pub(super) need: Need,
 }
 
-async fn from_lock(ctx: &Context, clock: &mut Clock, prefix: &Path, lock: Lock) -> Result<Located, PackagesError> {
+async fn from_lock(ctx: &Context, clock: &mut Clock, prefix: &Path, mut lock: Lock) -> Result<Located, PackagesError> {
+    let mut ctx = ctx.clone();
+    if lock.fallbacks.contains(&Fallback::UnhashedConda) {
+        // The lock of a generation: it was allowed when that generation was installed.
+        let allow_unhashed = true;
+        let settings = Settings {
+            allow_unhashed,
+            ..(*ctx.settings).clone()
+        };
+        ctx.settings = settings.into();
+    } else if conda::unhashed(&lock.conda).next().is_some() {
+        lock.fallbacks.push(Fallback::UnhashedConda);
+    }
+    let ctx = &ctx;
     let conda = conda_need(ctx, &lock.conda).await;
     let wheels = wheels_need(ctx, &lock.pypi);
     disk_space::check_disk_space(ctx, conda, wheels)?;
@@ -146,6 +198,9 @@ async fn from_sources(
     let conda = conda_need(ctx, &solved.records).await;
     disk_space::check_disk_space(ctx, conda, Need::default())?;
     let findings = link(ctx, clock, prefix, &solved.records).await?;
+    if conda::unhashed(&solved.records).next().is_some() {
+        fallbacks.push(Fallback::UnhashedConda);
+    }
 
     let at_work = ctx.shared.exclusive.read().await;
     let uv = Uv::find(ctx, &layout::python(prefix), solved.host_python.is_none()).await?;

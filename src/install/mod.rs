@@ -12,6 +12,7 @@ mod disk_space;
 mod dry_run;
 mod error;
 mod folders;
+mod heal;
 mod lab_lock;
 mod locate;
 mod machine;
@@ -31,6 +32,7 @@ pub(crate) use disk_space::DiskSpaceError;
 pub(crate) use dry_run::{DryRun, DryRunError, dry_run};
 pub(crate) use error::InstallError;
 pub(crate) use folders::{FolderFacts, check_places, lock_refused};
+pub(crate) use heal::{damaged_records, names as record_names};
 pub(crate) use lab_lock::{LockMode, LockedError};
 pub(crate) use locate::{Packages, PackagesError};
 pub(crate) use machine::{Machine, PlatformError, check_platform};
@@ -48,7 +50,7 @@ use crate::{
     install::{lab_lock::LabLocks, safeguards::check_safeguards, up_to_date::nothing_to_do},
     manifest::Manifest,
     names::ProfileName,
-    plan,
+    packages, plan,
     store::Store,
     verify,
 };
@@ -101,11 +103,12 @@ async fn make(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<I
     check_platform(&request.machine.hardware)?;
     let mut clock = Clock::new(ctx);
     let store = Store::open(&ctx.settings)?;
+    store.tidy();
     let (mut plan, source_held) = plan_from_source(ctx, &store, manifest, request).await?;
     check_safeguards(ctx, &store, &plan, request)?;
     let entry = LabLocks::read(request)?.entry(ctx, &mut plan, request.lock)?;
     let entry = entry.as_ref();
-    if let Some(done) = nothing_to_do(ctx, &store, &plan, entry, request).await? {
+    if let Some(done) = nothing_to_do(ctx, &store, &plan, entry, request, None).await? {
         return Ok(done);
     }
     clock.finish(
@@ -114,12 +117,13 @@ async fn make(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<I
     );
 
     check_places(ctx).await?;
-    let _held = store.lock(&ctx.events, &plan.env).await?;
+    let held = store.lock(&ctx.events, &plan.env).await?;
     // Another matenv process may have installed it while this one waited.
-    if let Some(done) = nothing_to_do(ctx, &store, &plan, entry, request).await? {
+    if let Some(done) = nothing_to_do(ctx, &store, &plan, entry, request, Some(&held)).await? {
         return Ok(done);
     }
     warn_about_replaced_source(ctx, &store, &plan);
+    packages::remove_stale_downloads(&ctx.settings);
     let recipe = Recipe {
         plan: &plan,
         packages: request.packages(entry),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::{
     certificate::{Certificate, CertificateError},
     files::{self, layout},
+    input::{self, Input},
     lock::{Lock, LockError},
     plan::Plan,
     store::Generation,
@@ -62,13 +63,17 @@ pub(super) fn write_plan(plan: &Plan, prefix: &Path) -> Result<(), WriteRecordsE
 
 /// Reads the plan that a generation was built from.
 pub(crate) fn read_plan(generation: &Generation) -> Result<Plan, RecordsError> {
-    let path = layout::records(&generation.prefix).join(PLAN_FILE);
-    let read = || -> std::io::Result<Plan> { Ok(serde_json::from_str(&fs_err::read_to_string(&path)?)?) };
-    read().map_err(|source| RecordsError::Plan {
+    read_plan_at(&generation.prefix).map_err(|source| RecordsError::Plan {
         typed: generation.record.typed(),
-        path,
+        path: layout::records(&generation.prefix).join(PLAN_FILE),
         source,
     })
+}
+
+/// Reads the plan of the generation in the folder at `prefix`.
+pub(super) fn read_plan_at(prefix: &Path) -> std::io::Result<Plan> {
+    let text = input::read_text(&layout::records(prefix).join(PLAN_FILE), Input::Record)?;
+    Ok(serde_json::from_str(&text)?)
 }
 
 /// Reads the lock of a generation.

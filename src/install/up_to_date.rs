@@ -1,7 +1,11 @@
 //! Handles environments that are already up to date: nothing is built, and new evidence is collected in place.
 
 use super::{
-    Clock, InstallError, Installed, Prove, Request, build::create_conda_link, machine::absent, prove, read_certificate,
+    Clock, InstallError, Installed, Prove, Request,
+    build::create_conda_link,
+    heal::{damaged_records, heal},
+    machine::absent,
+    prove, read_certificate,
     records::write_plan,
 };
 use crate::{
@@ -11,7 +15,7 @@ use crate::{
     install::lab_lock::is_of,
     lock::LabEntry,
     plan::Plan,
-    store::{Generation, Store, StoreError, drift::Drift},
+    store::{EnvLock, Generation, Store, StoreError, drift::Drift},
 };
 
 /// Returns the current generation if it matches the plan.
@@ -41,18 +45,28 @@ fn was_probed(generation: &Generation) -> bool {
     certificate.is_ok_and(|certificate| !certificate.verification.probes.is_empty())
 }
 
-/// Returns the certificate of the current generation if it matches the plan.
+/// Returns the certificate of the current generation if it matches the plan. Damaged records are written again if the
+/// environment is locked (`held`). Otherwise the result is `None`.
 pub(super) async fn nothing_to_do(
     ctx: &Context,
     store: &Store,
     plan: &Plan,
     entry: Option<&LabEntry>,
     request: &Request,
+    held: Option<&EnvLock>,
 ) -> Result<Option<Installed>, InstallError> {
     let Some(current) = is_up_to_date(store, plan, entry, request)? else {
         return Ok(None);
     };
-    let mut certificate = read_certificate(&current)?;
+    let damaged = damaged_records(&current);
+    let mut certificate = match (damaged.is_empty(), held) {
+        (true, _) => read_certificate(&current)?,
+        (false, None) => return Ok(None),
+        (false, Some(_)) => match heal(ctx, plan, request, &current, &damaged).await? {
+            Some(certificate) => certificate,
+            None => return Ok(None),
+        },
+    };
     if let Some(drift) = Drift::detect(&current) {
         ctx.events.warn(drift.sentence(&current));
     }
@@ -86,7 +100,7 @@ pub(super) async fn nothing_to_do(
                 current.record_arrival(certificate.proven, certificate.ok)?;
             }
         } else {
-            certificate = proof.record(certificate, &current.prefix)?;
+            certificate = proof.record(ctx, certificate, &current.prefix)?;
         }
     }
     Ok(Some(Installed {

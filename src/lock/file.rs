@@ -10,14 +10,15 @@ use std::{
 use rattler_conda_types::{RepoDataRecord, subdir::Subdir};
 use rattler_digest::{Sha256, Sha256Hash, parse_digest_from_hex};
 use rattler_lock::{
-    Channel, LockFile, PackageHashes, ParseCondaLockError, PlatformData, PlatformName, PypiDistributionData,
-    PypiPackageData, UrlOrPath, Verbatim,
+    Channel, LockFile, PackageHashes, PlatformData, PlatformName, PypiDistributionData, PypiPackageData, UrlOrPath,
+    Verbatim,
 };
 use serde::{Deserialize, Serialize};
 
 use super::{Fallback, Lock, LockedPypi, LockedWheel};
 use crate::{
     files,
+    input::{self, Input, InputError},
     names::{Backend, EnvName},
 };
 
@@ -55,6 +56,19 @@ pub enum LockError {
         /// The version of the file format.
         found: String,
     },
+}
+
+impl LockError {
+    /// Creates the error for a file of a lock that could not be read. A file that cannot be a lock is damage.
+    pub(super) fn of_read(path: &Path, error: std::io::Error) -> Self {
+        if InputError::find(&error).is_none() {
+            return Self::Io(error);
+        }
+        Self::Damaged {
+            path: path.to_owned(),
+            because: error.to_string(),
+        }
+    }
 }
 
 /// The data for which `rattler_lock` has no field.
@@ -102,7 +116,7 @@ impl Lock {
     /// Reads the lock in `folder`.
     pub fn read(folder: &Path) -> Result<Self, LockError> {
         let path = folder.join(SIDECAR);
-        let text = fs_err::read_to_string(&path).map_err(LockError::Io)?;
+        let text = input::read_text(&path, Input::Lock).map_err(|error| LockError::of_read(&path, error))?;
         let sidecar: Sidecar = serde_json::from_str(&text).map_err(|error| LockError::Damaged {
             path,
             because: error.to_string(),
@@ -112,10 +126,9 @@ impl Lock {
             path: path.clone(),
             because,
         };
-        let file = LockFile::from_path(&path).map_err(|error| match error {
-            ParseCondaLockError::IoError(error) => LockError::Io(error),
-            other => damaged(other.to_string()),
-        })?;
+        let file = input::read_text(&path, Input::Lock).map_err(|error| LockError::of_read(&path, error))?;
+        let file =
+            LockFile::from_str_with_base_directory(&file, Some(folder)).map_err(|error| damaged(error.to_string()))?;
         let (conda, wheels) = contents(&file, &sidecar.environment, &sidecar.subdir).map_err(&damaged)?;
         same_wheels(&sidecar.pypi.wheels, &wheels).map_err(&damaged)?;
         Ok(Self {
@@ -292,5 +305,35 @@ mod tests {
         let text = fs_err::read_to_string(&path).expect("read");
         fs_err::write(&path, text.replace(&"ab".repeat(32), &"ef".repeat(32))).expect("written");
         assert!(matches!(Lock::read(folder.path()), Err(LockError::Damaged { .. })));
+    }
+
+    #[test]
+    fn no_bytes_cause_a_panic() {
+        use crate::proptests;
+        let folder = written();
+        let read = |name: &str| fs_err::read(folder.path().join(name)).expect("read");
+        let (lock, sidecar) = (read(LOCK), read(SIDECAR));
+        let inputs = (proptests::bytes(&[&lock]), proptests::bytes(&[&sidecar]));
+        proptests::check(file!(), &inputs, |(changed_lock, changed_sidecar)| {
+            for (lock, sidecar) in [(&changed_lock, &sidecar), (&lock, &changed_sidecar)] {
+                fs_err::write(folder.path().join(LOCK), lock).expect("written");
+                fs_err::write(folder.path().join(SIDECAR), sidecar).expect("written");
+                let _ = Lock::read(folder.path());
+            }
+        });
+    }
+
+    /// Bug: a lock that is a pipe was waited for.
+    #[cfg(unix)]
+    #[test]
+    fn a_lock_that_is_no_file_is_damage() {
+        let folder = written();
+        fs_err::remove_file(folder.path().join(LOCK)).expect("removed");
+        fs_err::os::unix::fs::symlink("/dev/zero", folder.path().join(LOCK)).expect("a link");
+        let error = Lock::read(folder.path()).expect_err("a device");
+        assert!(
+            matches!(&error, LockError::Damaged { because, .. } if because.contains("is a device")),
+            "{error}"
+        );
     }
 }

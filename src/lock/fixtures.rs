@@ -44,6 +44,7 @@ pub(crate) fn lock(backend: &Backend, conda: Vec<RepoDataRecord>, wheels: Vec<Lo
     Lock {
         conda,
         pypi: LockedPypi {
+            places: std::collections::BTreeMap::new(),
             wheels,
             build: Vec::new(),
             torch_from_pypi: false,

@@ -16,11 +16,12 @@ pub(crate) use file::LockError;
 pub(crate) use lab::{CONFLICT, LAB_SIDECAR, LabEntry, LabLock};
 pub(crate) use satisfies::unmet;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rattler_conda_types::RepoDataRecord;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use crate::{context::sources::SourceName, finding::Finding, names::Backend};
 
@@ -71,6 +72,8 @@ pub enum Fallback {
     HostPython,
     /// The torch index did not answer, so PyPI's torch is used instead.
     TorchFromPypi,
+    /// A channel lists no hash of a conda package, which `--allow-unhashed` allows.
+    UnhashedConda,
 }
 
 /// The wheels of an environment and how they were resolved.
@@ -87,6 +90,9 @@ pub struct LockedPypi {
     /// Files whose SHA-256 was computed from the download, because the index does not list it.
     #[serde(default)]
     pub computed: BTreeSet<String>,
+    /// The URLs of the files by SHA-256, as far as this run resolved them. They are not part of a lock.
+    #[serde(skip)]
+    pub places: BTreeMap<String, Url>,
 }
 
 /// All packages of an environment.

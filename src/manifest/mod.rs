@@ -11,6 +11,7 @@ pub(crate) mod lab;
 use crate::{
     context::sources::SourceName,
     files::toml_file::{TomlError, TomlFile},
+    input::{self, Input},
     names::{EnvName, ExecutionProvider, ProfileName, closest},
     profile::Needs,
 };
@@ -317,13 +318,14 @@ fn read_folder(folder: &Path) -> std::io::Result<Vec<TomlFile>> {
     paths.sort();
     paths
         .into_iter()
-        .map(|path| Ok(TomlFile::new(&path, fs_err::read_to_string(&path)?)))
+        .map(|path| Ok(TomlFile::new(&path, input::read_text(&path, Input::Definition)?)))
         .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proptests;
 
     const GOOD: &str = r#"schema = 1
 name = "demo"
@@ -387,5 +389,33 @@ because = "arrays"
             panic!("`sleep` was found");
         };
         assert_eq!(similar.as_deref(), Some("sleap"));
+    }
+
+    #[test]
+    fn no_manifest_causes_a_panic() {
+        let inputs = proptests::text(&[GOOD, BUILT_IN[0].1, BUILT_IN[1].1, BUILT_IN[2].1]);
+        proptests::check(file!(), &inputs, |text| {
+            let Ok(manifest) = parse(&text) else { return };
+            assert_eq!(parse(&text).expect("parsed before"), manifest);
+        });
+    }
+
+    #[test]
+    fn deep_and_duplicate_values_are_refused() {
+        for open in ["[", "{a=", "[{a="] {
+            let text = proptests::nested("description = ", open);
+            assert!(parse(&text).is_err(), "{open}");
+        }
+        let headers = format!("[{}]", "a.".repeat(100_000) + "a");
+        assert!(parse(&headers).is_err());
+        insta::assert_snapshot!(refused(&GOOD.replace("schema = 1", "schema = 1\nname = \"a\"")), @"");
+        insta::assert_snapshot!(refused(&GOOD.replace("schema = 1", "schema = 99999999999999999999")), @"");
+        insta::assert_snapshot!(refused(&GOOD.replace("schema = 1", "schema = nan")), @"");
+        insta::assert_snapshot!(refused(&GOOD.replace("schema = 1", "schema = -1")), @"");
+        assert!(
+            parse(&format!("\u{feff}{}", GOOD.replace('\n', "\r\n"))).is_ok(),
+            "written on Windows"
+        );
+        insta::assert_snapshot!(refused(&GOOD.replace("demo", "de\0mo")), @"");
     }
 }

@@ -2,28 +2,45 @@
 //!
 //! Output: [`Client`], which is created on first use and shared by every stage.
 //! Mirrors are not handled here, on purpose: URLs are rewritten before they get here ([`crate::context::sources`]).
+//! The credentials of mirrors are added to each request here, and the rest of the program does not see them.
 
+mod credentials;
+mod download;
+pub(crate) mod mask;
 mod peek;
+mod retry;
+mod serve;
 
+pub(crate) use download::{Download, DownloadError, Remote, STALE_AFTER, remove_stale};
+pub(crate) use retry::{Delay, OnDelay, STALLED_AFTER};
+pub(crate) use serve::FileServer;
+
+pub(crate) use credentials::{Credentials, Keyring, holds_credentials, public, split};
 pub(crate) use peek::{Trust, is_about_the_certificate, peek, peek_page};
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use rattler_networking::{AuthenticationMiddleware, AuthenticationStorage, LazyClient, OfflineMiddleware};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
-use reqwest_retry::{RetryTransientMiddleware, policies::ExponentialBackoff};
-
 use url::Url;
+
+use crate::input::{self, Input};
+use retry::{BUSY, LONGEST_WAIT, Retry, asked_to_wait};
 
 /// A source that sends nothing for this long counts as not answering.
 pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Number of redirects that a request follows.
+const REDIRECTS: usize = 10;
+/// Number of times that a check whether a source answers waits for a busy source.
+const WAITS: u32 = 3;
 
 /// The reason why a source does not answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotAnswering {
     /// HTTP status 401: the source requires credentials.
     Unauthorized,
-    /// Another HTTP error status, from the source or a proxy: 403, 404, 5xx.
+    /// Another HTTP error status, from the source or a proxy: 403, 404, 429, 5xx.
     Status(u16),
     /// No connection: DNS failed, connection refused, or no response within five seconds.
     NoAnswer(String),
@@ -34,22 +51,43 @@ pub enum NotAnswering {
 pub struct Client {
     retrying: LazyClient,
     single_attempt: LazyClient,
+    on_delay: OnDelay,
 }
 
 impl Client {
-    /// Returns a client. If `offline` is set, it refuses every request.
+    /// Returns a client that sends the credentials of `keyring`. If `offline` is set, it refuses every request. It
+    /// calls `on_delay` when a request has to wait, with the URL and the reason.
     #[must_use]
-    pub fn new(offline: bool) -> Self {
+    pub(crate) fn new(offline: bool, keyring: Keyring, on_delay: impl Fn(&Url, Delay) + Send + Sync + 'static) -> Self {
+        let on_delay: OnDelay = Arc::new(on_delay);
+        let told = Arc::clone(&on_delay);
+        let other = keyring.clone();
         Self {
-            retrying: LazyClient::new(move || build(offline, true)),
-            single_attempt: LazyClient::new(move || build(offline, false)),
+            retrying: LazyClient::new(move || build(offline, Some(Arc::clone(&told)), keyring.clone())),
+            single_attempt: LazyClient::new(move || build(offline, None, other.clone())),
+            on_delay,
         }
+    }
+
+    /// Returns the client that sends each request once.
+    fn once(&self) -> &ClientWithMiddleware {
+        self.single_attempt.client()
+    }
+
+    /// Reports that the request to `url` has to wait.
+    fn delayed(&self, url: &Url, delay: Delay) {
+        (self.on_delay)(url, delay);
     }
 
     /// Returns the retrying client, in the form that rattler's crates need.
     #[must_use]
     pub fn lazy(&self) -> LazyClient {
         self.retrying.clone()
+    }
+
+    /// Returns the client that does not retry.
+    pub(crate) fn single_attempt(&self) -> ClientWithMiddleware {
+        self.single_attempt.client().clone()
     }
 
     /// Returns the text at `url`.
@@ -59,7 +97,7 @@ impl Client {
     pub async fn text(&self, url: &str) -> Result<String, String> {
         let describe = |error: &(dyn std::error::Error + 'static)| innermost(error);
         if let Some(path) = Url::parse(url).ok().as_ref().and_then(file_path) {
-            return fs_err::read_to_string(path.join("index.html")).map_err(|error| describe(&error));
+            return input::read_text(&path.join("index.html"), Input::Page).map_err(|error| describe(&error));
         }
         let response = self
             .retrying
@@ -84,21 +122,46 @@ impl Client {
         length.to_str().ok()?.parse().ok()
     }
 
-    /// Checks whether `url` answers within [`ANSWER_TIMEOUT`], without retries.
+    /// Checks whether `url` answers within [`ANSWER_TIMEOUT`]. It waits if a busy source says how long, and does not
+    /// send the request again otherwise.
     ///
     /// # Errors
     /// The reason why it does not answer.
     pub async fn answers(&self, url: &str) -> Result<(), NotAnswering> {
-        let response = tokio::time::timeout(ANSWER_TIMEOUT, self.single_attempt.client().head(url).send()).await;
-        match response {
+        for _ in 0..WAITS {
+            let response = self.answer(url).await?;
+            match (asked_to_wait(&response), Url::parse(url)) {
+                (Some(pause), Ok(url)) if pause <= LONGEST_WAIT => {
+                    self.delayed(&url, Delay::Asked(pause));
+                    tokio::time::sleep(pause).await;
+                }
+                _ => return status(&response),
+            }
+        }
+        status(&self.answer(url).await?)
+    }
+
+    async fn answer(&self, url: &str) -> Result<reqwest::Response, NotAnswering> {
+        match tokio::time::timeout(ANSWER_TIMEOUT, self.once().head(url).send()).await {
             Err(_) => Err(NotAnswering::NoAnswer("no response within 5 seconds".to_owned())),
             Ok(Err(error)) => Err(NotAnswering::NoAnswer(innermost(&error))),
-            Ok(Ok(response)) => match response.status().as_u16() {
-                401 => Err(NotAnswering::Unauthorized),
-                status @ (403 | 404 | 500..) => Err(NotAnswering::Status(status)),
-                _ => Ok(()),
-            },
+            Ok(Ok(response)) => Ok(response),
         }
+    }
+
+    /// Waits until a busy source no longer answers 429 or 503, as long as it asks. Returns whether it answers.
+    pub(crate) async fn wait_until_ready(&self, url: &str) -> bool {
+        let response = self.retrying.client().head(url).send().await;
+        response.is_ok_and(|response| !BUSY.contains(&response.status()))
+    }
+}
+
+/// Returns the reason why a response with an HTTP error status is no answer.
+fn status(response: &reqwest::Response) -> Result<(), NotAnswering> {
+    match response.status().as_u16() {
+        401 => Err(NotAnswering::Unauthorized),
+        status @ (403 | 404 | 429 | 500..) => Err(NotAnswering::Status(status)),
+        _ => Ok(()),
     }
 }
 
@@ -120,15 +183,19 @@ fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     while let Some(cause) = at.source() {
         at = cause;
     }
-    at.to_string()
+    mask::masked(&at.to_string()).into_owned()
 }
 
-fn build(offline: bool, retries: bool) -> ClientWithMiddleware {
+/// Returns a client that sends failed requests again if `retries` is set.
+fn build(offline: bool, retries: Option<OnDelay>, keyring: Keyring) -> ClientWithMiddleware {
     // The builder uses only constants, so it fails only if the operating system's root certificates cannot be loaded.
     let plain = reqwest::Client::builder()
         .user_agent(concat!("matenv/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(ANSWER_TIMEOUT)
-        .read_timeout(Duration::from_secs(30))
+        // After a redirect to another host, this header would show it the token in the path of the URL.
+        .referer(false)
+        .read_timeout(STALLED_AFTER)
+        .redirect(reqwest::redirect::Policy::limited(REDIRECTS))
         .build()
         .unwrap_or_default();
     // Without a readable store there are no credentials. A source that requires them then answers 401, which is
@@ -138,12 +205,11 @@ fn build(offline: bool, retries: bool) -> ClientWithMiddleware {
     if offline {
         builder = builder.with_arc(Arc::new(OfflineMiddleware));
     }
-    if retries {
-        builder = builder.with(RetryTransientMiddleware::new_with_policy(
-            ExponentialBackoff::builder().build_with_max_retries(3),
-        ));
+    if let Some(on_delay) = retries {
+        builder = builder.with(Retry { on_delay });
     }
     builder
+        .with(keyring)
         .with_arc(Arc::new(AuthenticationMiddleware::from_auth_storage(credentials)))
         .build()
 }

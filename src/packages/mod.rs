@@ -5,5 +5,24 @@
 //! choose the packages ([`crate::plan`]) or the order of the steps ([`crate::install`]).
 
 pub mod conda;
+pub(crate) mod path_rules;
 pub mod preload;
 pub mod pypi;
+mod unpacked_size;
+
+use std::path::PathBuf;
+
+use crate::{
+    context::settings::Settings,
+    net::{STALE_AFTER, remove_stale},
+};
+
+/// Returns the folder of large files that are being downloaded.
+fn downloads(settings: &Settings) -> PathBuf {
+    settings.home.join("downloads")
+}
+
+/// Removes the files of large downloads that nobody continued for two weeks. Returns the number of bytes that it freed.
+pub fn remove_stale_downloads(settings: &Settings) -> u64 {
+    remove_stale(&downloads(settings), STALE_AFTER)
+}

@@ -288,3 +288,36 @@ fn serves(plan: &Plan, card: ComputeCapability, driver: crate::profile::CudaVers
         );
     }
 }
+
+/// Whatever manifest and hardware file are valid can be planned or refused.
+#[test]
+fn no_valid_manifest_and_hardware_cause_a_panic() {
+    use crate::{files::toml_file::TomlFile, proptests};
+    use proptest::prelude::Strategy as _;
+    let manifests: Vec<&str> = crate::manifest::built_in().iter().map(|(_, text)| *text).collect();
+    let workstation = include_str!("../../tests/hardware/rtx-4090-driver-580.json");
+    let inputs = (proptests::text(&manifests), proptests::text(&[workstation])).prop_map(|pair| pair);
+    let profiles = Profiles::load().expect("valid");
+    proptests::check(file!(), &inputs, |(manifest, hardware)| {
+        let (Ok(manifest), Ok(hardware)) = (
+            Manifest::parse(&TomlFile::new("a.toml", manifest)),
+            serde_json::from_str::<Hardware>(&hardware),
+        ) else {
+            return;
+        };
+        for profile in [
+            None,
+            Some(ProfileName::Cpu),
+            Some(ProfileName::Gpu),
+            Some(ProfileName::GpuTrt),
+        ] {
+            let request = Request {
+                profile,
+                ..Request::default()
+            };
+            if let Ok(plan) = plan(&manifest, &profiles, &hardware, &request) {
+                assert_eq!(plan.fingerprint(), plan.clone().fingerprint());
+            }
+        }
+    });
+}

@@ -11,6 +11,9 @@ use super::Variables;
 /// How long to wait for a killed program. A program that hangs in a driver cannot be killed.
 const GONE_WITHIN: Duration = Duration::from_millis(300);
 
+/// The longest answer in bytes. A program that writes more is stopped by the closed pipe.
+const LARGEST: u64 = 16_000_000;
+
 /// The answer of a program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
@@ -35,7 +38,7 @@ pub fn ask(program: &Path, arguments: &[&str], variables: &Variables, limit: Dur
     command
         .args(arguments)
         .env_clear()
-        .envs(variables.clean())
+        .envs(variables.needed())
         .env("LC_ALL", "C")
         .stdin(std::process::Stdio::null())
         .stdout(writer.try_clone()?)
@@ -49,7 +52,7 @@ pub fn ask(program: &Path, arguments: &[&str], variables: &Variables, limit: Dur
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
         // On a read error, a part of the output is still useful.
-        let _ = reader.read_to_end(&mut bytes);
+        let _ = (&mut reader).take(LARGEST).read_to_end(&mut bytes);
         let _ = sender.send(String::from_utf8_lossy(&bytes).into_owned());
     });
     let text = output.recv_timeout(limit);
@@ -99,6 +102,13 @@ mod tests {
     fn both_streams_and_the_exit_code_are_returned() {
         let answer = sh("echo out; echo err >&2; exit 18", Duration::from_secs(20)).expect("an answer");
         assert_eq!((answer.success, answer.text.as_str()), (false, "out\nerr\n"));
+    }
+
+    /// Bug: the whole output of a program was kept in memory.
+    #[test]
+    fn a_program_that_never_stops_writing_is_stopped() {
+        let answer = sh("exec yes", Duration::from_secs(20)).expect("an answer");
+        assert_eq!((answer.success, answer.text.len() as u64), (false, LARGEST));
     }
 
     #[test]

@@ -6,13 +6,13 @@ use std::{
     time::Duration,
 };
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use super::capture;
 
 /// The interval of the `tick` calls for a watched program.
 pub(super) const TICK: Duration = Duration::from_millis(200);
 
-/// A program to run to its end. Its output is captured.
-#[derive(Debug, Clone)]
+/// A program to run to its end. Its output is captured. Its variables may be secret, so they are not printed.
+#[derive(Clone)]
 pub struct Job {
     /// The program, as a path or a name.
     pub program: PathBuf,
@@ -31,9 +31,9 @@ pub struct Job {
 pub struct Ended {
     /// The exit status. `None` if the program was stopped at the time limit.
     pub status: Option<ExitStatus>,
-    /// Standard output.
+    /// Standard output, up to [`capture::LARGEST`] bytes.
     pub stdout: Vec<u8>,
-    /// Standard error, as text.
+    /// Standard error, as text: its first and last lines if it is longer than [`capture::LARGEST`] bytes.
     pub stderr: String,
 }
 
@@ -80,6 +80,15 @@ pub fn describe(status: ExitStatus) -> String {
     status
         .code()
         .map_or_else(|| "no exit code".to_owned(), |code| format!("exit code {code}"))
+}
+
+impl std::fmt::Debug for Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Job")
+            .field("program", &self.program)
+            .field("args", &self.args)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Job {
@@ -156,24 +165,16 @@ impl Job {
         let mut stdout = child.child.stdout.take();
         let stderr = child.child.stderr.take();
         let read_stdout = async {
-            let mut bytes = Vec::new();
-            if let Some(pipe) = stdout.as_mut() {
-                pipe.read_to_end(&mut bytes).await?;
+            match stdout.as_mut() {
+                Some(pipe) => capture::bytes(pipe).await,
+                None => Ok(Vec::new()),
             }
-            Ok::<_, std::io::Error>(bytes)
         };
         let read_stderr = async {
-            let mut text = String::new();
-            if let Some(pipe) = stderr {
-                let mut lines = BufReader::new(pipe).split(b'\n');
-                while let Some(bytes) = lines.next_segment().await? {
-                    let one = String::from_utf8_lossy(&bytes).into_owned();
-                    line(one.trim_end_matches('\r'));
-                    text.push_str(&one);
-                    text.push('\n');
-                }
+            match stderr {
+                Some(pipe) => capture::lines(pipe, &mut line).await,
+                None => Ok(String::new()),
             }
-            Ok::<_, std::io::Error>(text)
         };
         let mut out = Vec::new();
         let mut err = String::new();

@@ -5,6 +5,7 @@
 //! so that Ctrl-C leaves nothing running.
 
 mod ask;
+mod capture;
 mod detach;
 mod job;
 mod quote;

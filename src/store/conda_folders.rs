@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::context::settings::Settings;
+use crate::input::{self, Input};
 
 /// A folder whose environments conda finds by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +37,7 @@ pub(super) fn all(settings: &Settings) -> Vec<EnvsFolder> {
     }
     for file in condarcs(settings, &bases) {
         // Invalid YAML is ignored here: conda itself reports it.
-        let text = fs_err::read_to_string(file).unwrap_or_default();
+        let text = input::read_text(&file, Input::Definition).unwrap_or_default();
         for folder in envs_dirs(&text) {
             let path = match folder.strip_prefix('~') {
                 Some(rest) => home.join(rest.trim_start_matches(['/', '\\'])),

@@ -15,6 +15,7 @@ use crate::{
     context::settings::Settings,
     files::layout,
     finding::{Code, Finding, Scope, Severity},
+    input::{self, Input},
     names::{EnvName, install_arguments},
     store::write_protection,
 };
@@ -64,7 +65,8 @@ fn readable_by_all(meta: &Path) -> Result<(), StoreError> {
     for entry in fs_err::read_dir(meta).map_err(StoreError::Read)? {
         let path = entry.map_err(StoreError::Read)?.path();
         if path.extension().is_some_and(|ending| ending == "json") {
-            fs_err::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).map_err(StoreError::Write)?;
+            let mode = std::fs::Permissions::from_mode(crate::files::modes::of_new(0o644));
+            fs_err::set_permissions(&path, mode).map_err(StoreError::Write)?;
         }
     }
     Ok(())
@@ -239,7 +241,7 @@ fn is_of_gone_home(found: &Path, home: &Path, env: &EnvName) -> bool {
 fn original_prefix(generation: &Generation) -> Option<PathBuf> {
     let in_certificate = || {
         let file = layout::records(&generation.prefix).join("certificate.json");
-        let certificate: serde_json::Value = serde_json::from_slice(&fs_err::read(file).ok()?).ok()?;
+        let certificate: serde_json::Value = serde_json::from_slice(&input::read(&file, Input::Record).ok()?).ok()?;
         certificate["prefix"].as_str().map(PathBuf::from)
     };
     generation.record.prefix.clone().or_else(in_certificate)

@@ -27,14 +27,13 @@ pub enum StoreError {
         /// The longest allowed length in bytes.
         room: usize,
     },
-    /// A generation's record is damaged. Exit 5; help: `matenv install ENV --force`.
-    #[error("{} is damaged", path.display())]
+    /// A generation's record is damaged. Exit 5; help: `matenv install ENV`.
+    #[error("{} is damaged: {because}", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// The parse error.
-        #[source]
-        source: serde_json::Error,
+        /// The damage.
+        because: String,
     },
     /// An environment could not be locked. Exit 1; help: set `MATENV_HOME` to a folder on another file system.
     #[error("failed to lock `{env}`")]
@@ -44,6 +43,14 @@ pub enum StoreError {
         /// The cause.
         #[source]
         source: std::io::Error,
+    },
+    /// Another matenv process has locked the environment for too long. Exit 1; help: wait, or end that process.
+    #[error("another matenv process is working on `{env}` ({holder})")]
+    Busy {
+        /// The environment, or the name of the lock of a program's clones.
+        env: String,
+        /// The process.
+        holder: String,
     },
     /// A running program uses the environment. Exit 1; help: end it, or `matenv remove ENV --force`.
     #[error("a running program uses `{env}`: process {pid} in {}", prefix.display())]

@@ -14,14 +14,20 @@ pub(super) struct Folder {
 impl Folder {
     /// Parses the name of a generation of `env`: `sleap-3.0f4a21` is one of `sleap`, `sleap-gpu-3.0f4a21` is not.
     pub(super) fn named(name: &str, env: &EnvName, store: &Path) -> Option<Self> {
-        let id = name.strip_prefix(env.as_str())?.strip_prefix('-')?;
-        let (number, stamp) = id.split_once('.')?;
-        let number = number.parse().ok()?;
-        let is_stamp = stamp.len() == 6 && stamp.bytes().all(|byte| byte.is_ascii_hexdigit());
-        is_stamp.then(|| Self {
+        let (of, number) = Self::parse(name)?;
+        (of == *env).then(|| Self {
             number,
             prefix: store.join(name),
         })
+    }
+
+    /// Parses the name of a generation: `sleap-gpu-3.0f4a21` is number 3 of `sleap-gpu`.
+    pub(super) fn parse(name: &str) -> Option<(EnvName, u64)> {
+        let (env, id) = name.rsplit_once('-')?;
+        let (number, stamp) = id.split_once('.')?;
+        let number = number.parse().ok()?;
+        let is_stamp = stamp.len() == 6 && stamp.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_stamp.then_some((env.parse().ok()?, number))
     }
 }
 

@@ -1,10 +1,14 @@
 //! A generation and its record.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 
-use super::{StoreError, link};
+use super::{StoreError, durable, folder::Folder};
 use crate::{
     files::{self, layout},
     finding::Finding,
@@ -38,6 +42,12 @@ pub struct GenerationRecord {
     /// Whether it was created for another machine and the checks that need that machine did not run yet.
     #[serde(default)]
     pub cross: bool,
+    /// The folder name of the generation that it replaced as the current one.
+    #[serde(default)]
+    pub replaced: Option<String>,
+    /// The SHA-256 of each record that never changes, by file name. Records with these bytes are not damaged.
+    #[serde(default)]
+    pub digests: BTreeMap<String, String>,
     /// Findings of its audit that do not block. The locked packages cause them, so a repair cannot fix them.
     #[serde(default)]
     pub made_with: Vec<Known>,
@@ -82,7 +92,7 @@ impl GenerationRecord {
             fs_err::create_dir_all(layout::records(prefix))?;
             files::write_whole(&file, text)?;
             // The record marks the generation as complete, so it must be on the disk before the link.
-            link::sync_folder(&file)
+            durable::sync_folder(&layout::records(prefix))
         };
         write().map_err(StoreError::Write)
     }
@@ -112,6 +122,16 @@ impl Generation {
         record.write(&self.prefix)
     }
 
+    /// Records the results of the checks after it was proven again.
+    pub fn record_proof(&self, proven: bool, ok: bool) -> Result<(), StoreError> {
+        let record = GenerationRecord {
+            proven,
+            ok,
+            ..self.record.clone()
+        };
+        record.write(&self.prefix)
+    }
+
     /// Returns the generation at `prefix`, or `None` if it is unfinished, not created by matenv, or its record cannot
     /// be read.
     #[must_use]
@@ -122,11 +142,24 @@ impl Generation {
     /// Reads the generation in the folder at `prefix`. Returns `None` if it is unfinished.
     pub(super) fn read(prefix: PathBuf) -> Result<Option<Self>, StoreError> {
         let path = path(&prefix);
-        let Some(text) = files::read_if_exists(&path).map_err(StoreError::Read)? else {
+        let Some(text) = read_record(&path)? else {
             return Ok(None);
         };
-        let record: GenerationRecord =
-            serde_json::from_str(&text).map_err(|source| StoreError::Damaged { path, source })?;
+        let damaged = |because: String| StoreError::Damaged {
+            path: path.clone(),
+            because,
+        };
+        let record: GenerationRecord = serde_json::from_str(&text).map_err(|error| damaged(error.to_string()))?;
+        if record.schema != 1 {
+            let found = record.schema;
+            return Err(damaged(format!(
+                "this version of matenv cannot read format version {found}"
+            )));
+        }
+        let name = prefix.file_name().unwrap_or_default().to_string_lossy();
+        if Folder::parse(&name).is_some_and(|(env, number)| env != record.env || number != record.number) {
+            return Err(damaged(format!("it is the record of {} {}", record.env, record.number)));
+        }
         Ok(Some(Self {
             env: record.env.clone(),
             number: record.number,
@@ -134,8 +167,42 @@ impl Generation {
             record,
         }))
     }
+
+    /// Returns whether all checks ran and found no error.
+    #[must_use]
+    pub fn is_proven(&self) -> bool {
+        self.record.proven && self.record.ok
+    }
 }
 
-fn path(prefix: &Path) -> PathBuf {
+/// Reads the file at `path`, or returns `None` if there is nothing. Anything that is not a text file is damaged.
+fn read_record(path: &Path) -> Result<Option<String>, StoreError> {
+    let damaged = |because: String| StoreError::Damaged {
+        path: path.to_owned(),
+        because,
+    };
+    let kind = match fs_err::metadata(path) {
+        Ok(metadata) => metadata.file_type(),
+        Err(error) => {
+            return match error.kind() {
+                ErrorKind::NotFound if path.is_symlink() => Err(damaged("it is a link to a missing file".to_owned())),
+                ErrorKind::NotFound => Ok(None),
+                ErrorKind::PermissionDenied => Err(StoreError::Read(error)),
+                // A file in the place of the folder, a link to itself, a disk error.
+                _ => Err(damaged(error.to_string())),
+            };
+        }
+    };
+    if !kind.is_file() {
+        return Err(damaged("it is not a file".to_owned()));
+    }
+    files::read_if_exists(path).map_err(|error| match error.kind() {
+        ErrorKind::PermissionDenied => StoreError::Read(error),
+        ErrorKind::InvalidData => damaged("it is not text".to_owned()),
+        _ => damaged(error.to_string()),
+    })
+}
+
+pub(super) fn path(prefix: &Path) -> PathBuf {
     layout::records(prefix).join("generation.json")
 }

@@ -9,6 +9,8 @@ use std::{
 
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
 
+use crate::input::{self, Input};
+
 /// A process that uses a folder of the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct User {
@@ -73,7 +75,7 @@ fn folder_of(path: &Path, roots: &[PathBuf]) -> Option<String> {
 #[cfg(target_os = "linux")]
 fn mapped(pid: u32) -> Vec<PathBuf> {
     use std::os::unix::ffi::OsStrExt;
-    let Ok(maps) = fs_err::read(format!("/proc/{pid}/maps")) else {
+    let Ok(maps) = input::read(Path::new(&format!("/proc/{pid}/maps")), Input::System) else {
         return Vec::new();
     };
     let mut files: Vec<_> = maps

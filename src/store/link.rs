@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::durable;
 use crate::files;
 
 /// The type of file at a path.
@@ -50,12 +51,21 @@ pub(super) fn remove(link: &Path) -> std::io::Result<()> {
     }
 }
 
-/// Replaces `link` with a link to `target` in one step: a reader sees either the old or the new link.
+/// The ending of the name of a temporary link.
+pub(super) const NEW: &str = ".new";
+
+/// Returns the path of the temporary link that becomes `link`. No environment's name starts with a dot. After a crash,
+/// the next call of [`replace`] removes it.
+pub(super) fn temporary(link: &Path) -> PathBuf {
+    let name = link.file_name().unwrap_or_default().to_string_lossy();
+    link.with_file_name(format!(".{name}{NEW}"))
+}
+
+/// Replaces `link` with a link to `target` in one step: a reader sees either the old or the new link. After an error, the
+/// old link is still there.
 #[cfg(unix)]
 pub(super) fn replace(target: &Path, link: &Path) -> std::io::Result<()> {
-    let name = link.file_name().unwrap_or_default().to_string_lossy();
-    // No environment's name starts with a dot. After a crash, the next call removes this link.
-    let temporary = link.with_file_name(format!(".{name}.new"));
+    let temporary = temporary(link);
     if !matches!(inspect(&temporary)?, LinkState::Nothing) {
         remove(&temporary)?;
     }
@@ -65,30 +75,26 @@ pub(super) fn replace(target: &Path, link: &Path) -> std::io::Result<()> {
         let _ = remove(&temporary);
         return Err(error);
     }
-    sync_folder(link)
+    // The new link is there now. An error would make the caller undo it.
+    if let Err(error) = durable::sync_folder(link.parent().unwrap_or(link)) {
+        tracing::warn!("a power failure may bring the previous generation back: {error}");
+    }
+    Ok(())
 }
 
 /// Replaces `link` in two steps, because a junction cannot be renamed over another one. The environment is locked, so
 /// no other matenv process changes the link at the same time.
 #[cfg(windows)]
 pub(super) fn replace(target: &Path, link: &Path) -> std::io::Result<()> {
-    if let LinkState::Link(_) = inspect(link)? {
-        remove(link)?;
-    }
-    make(target, link)
-}
-
-/// Waits until the directory entry of `path` is on the disk.
-#[cfg(unix)]
-pub(super) fn sync_folder(path: &Path) -> std::io::Result<()> {
-    match path.parent() {
-        Some(folder) => fs_err::File::open(folder)?.sync_all(),
-        None => Ok(()),
-    }
-}
-
-/// Does nothing: Windows has no such call for folders.
-#[cfg(windows)]
-pub(super) fn sync_folder(_path: &Path) -> std::io::Result<()> {
-    Ok(())
+    let old = match inspect(link)? {
+        LinkState::Link(old) => {
+            remove(link)?;
+            Some(old)
+        }
+        LinkState::Nothing | LinkState::NotALink => None,
+    };
+    make(target, link).inspect_err(|_| {
+        // The error of the new link matters more.
+        let _ = old.map(|old| make(&old, link));
+    })
 }

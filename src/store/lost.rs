@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use super::{Generation, LinkState, Store, StoreError, link, names_in};
+use super::{Generation, LinkState, Store, StoreError, link};
 use crate::names::{EnvName, install_arguments};
 
 /// An environment that was installed and is broken now.
@@ -13,9 +13,9 @@ pub struct Lost {
     pub env: EnvName,
     /// The link to its current generation.
     pub link: PathBuf,
-    /// The target of the link.
+    /// The target of the link. The path of the link itself if the link is missing and its generations are not.
     pub target: PathBuf,
-    /// The newest intact generation in the store, if there is one.
+    /// The generation in the store that replaces it best, if there is one: the newest that is proven and readable.
     pub newest: Option<Generation>,
 }
 
@@ -23,7 +23,9 @@ impl Lost {
     /// Returns a message that describes the problem.
     #[must_use]
     pub fn message(&self) -> String {
-        if self.target.is_dir() {
+        if self.target == self.link {
+            format!("the link to the files of `{}` is missing", self.env)
+        } else if self.target.is_dir() {
             format!("matenv's record of `{}` is missing or damaged", self.env)
         } else {
             format!("the folder of `{}` is missing: it was moved or deleted", self.env)
@@ -34,6 +36,9 @@ impl Lost {
     #[must_use]
     pub fn evidence(&self) -> String {
         let (link, target) = (self.link.display(), self.target.display());
+        if let Some(newest) = self.newest.as_ref().filter(|_| self.target == self.link) {
+            return format!("{link} does not exist, but {} does", newest.prefix.display());
+        }
         if self.target.is_dir() {
             format!("{link} points to {target}, in which share/matenv/generation.json is missing or damaged")
         } else {
@@ -51,7 +56,7 @@ impl Lost {
             None if has_manifest => env.to_string(),
             None => format!("MANIFEST --name {env}"),
         };
-        let back = if self.target.is_dir() {
+        let back = if self.target.is_dir() || self.target == self.link {
             ""
         } else {
             "move it back, or install it again: "
@@ -61,31 +66,38 @@ impl Lost {
 }
 
 impl Store {
-    /// Returns the broken environment, or `None` if its link leads to a generation or there is no link.
+    /// Returns the broken environment, or `None` if its link leads to a generation, or if there is neither a link nor a
+    /// generation.
     pub fn lost(&self, env: &EnvName) -> Result<Option<Lost>, StoreError> {
         let link = self.link(env);
-        let LinkState::Link(target) = link::inspect(&link).map_err(StoreError::Read)? else {
-            return Ok(None);
+        let target = match link::inspect(&link).map_err(StoreError::Read)? {
+            LinkState::Link(target) => target,
+            // Somebody removed the link. A removal by matenv leaves a mark and is finished by the next command.
+            LinkState::Nothing if !self.removing(env).exists() => link.clone(),
+            LinkState::Nothing | LinkState::NotALink => return Ok(None),
         };
         if self.current(env)?.is_some() {
+            return Ok(None);
+        }
+        let newest = self.newest_readable(env)?;
+        let newest = match newest {
+            None => self.generations(env)?.pop(),
+            newest => newest,
+        };
+        if target == link && newest.is_none() {
             return Ok(None);
         }
         Ok(Some(Lost {
             env: env.clone(),
             link,
             target,
-            newest: self.generations(env)?.pop(),
+            newest,
         }))
     }
 
     /// Returns every broken environment, by name. Skips environments that cannot be read.
     pub fn all_lost(&self) -> Result<Vec<Lost>, StoreError> {
-        let mut names: Vec<EnvName> = names_in(&self.home.join("envs"))?
-            .iter()
-            .filter_map(|name| name.parse().ok())
-            .collect();
-        names.sort();
         let lost = |env: &EnvName| self.lost(env).inspect_err(|error| tracing::warn!("{error}")).ok()?;
-        Ok(names.iter().filter_map(lost).collect())
+        Ok(self.environments()?.iter().filter_map(lost).collect())
     }
 }

@@ -9,41 +9,60 @@
 //! MATENV_HOME/envs/sleap                        the link to the current one
 //! MATENV_HOME/src/x-anylabeling/                clones of its program, created by `--source`
 //! MATENV_HOME/state/sleap.lock                  locked by the matenv process that changes the environment
+//! MATENV_HOME/state/sleap.lease                 the same on a file system that cannot lock files
 //! MATENV_HOME/state/src-x-anylabeling.lock      locked by the matenv process that uses the clones
 //! MATENV_HOME/state/logs/sleap.log              the output of the program at its last launch
 //! MATENV_HOME/state/sleap-3.0f4a21.unfinished   exists while that generation is being built
 //! MATENV_HOME/state/sleap-3.0f4a21.pinned       exists while that generation is pinned
+//! MATENV_HOME/state/sleap.removing              exists while the environment is being removed
 //! ~/.conda/envs/sleap                           the conda link: a link to envs/sleap
 //! ```
 
 mod activate;
+mod clean;
 mod conda_folders;
 pub mod drift;
+mod durable;
 mod error;
 mod folder;
+mod freed;
 mod generation;
 mod in_use;
+mod janitor;
+mod lease;
 mod link;
 mod lock;
 mod lost;
 mod pin;
+mod readable;
 mod remove;
 mod size;
 mod staged;
 
+pub use clean::{Cleaned, KEPT};
 pub use conda_folders::CondaInstallation;
 pub use error::StoreError;
+pub use freed::Freed;
 pub use generation::{Generation, GenerationRecord, Known};
 pub use lock::EnvLock;
+pub(crate) use lock::is_unsupported;
 pub use lost::Lost;
+pub use readable::RecordFile;
 pub use remove::Removed;
 pub use size::Size;
 pub use staged::Staged;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use crate::{
-    context::{event::Events, settings::Settings},
+    context::{
+        event::Events,
+        settings::{DEFAULT_HOME, Settings},
+    },
+    files::layout,
     names::EnvName,
     store::drift::Fingerprint,
 };
@@ -58,6 +77,7 @@ const MAX_PREFIX_LENGTH: usize = 255;
 pub struct Store {
     home: PathBuf,
     user_home: PathBuf,
+    lock_wait: Option<Duration>,
 }
 
 impl Store {
@@ -66,6 +86,7 @@ impl Store {
         Ok(Self {
             home: settings.home.clone(),
             user_home: settings.user_home.clone(),
+            lock_wait: settings.lock_wait,
         })
     }
 
@@ -81,9 +102,17 @@ impl Store {
         self.state().join("logs").join(format!("{env}.log"))
     }
 
-    /// Locks the environment, so that only one process changes it. A second process prints a note and waits.
+    /// Returns the log file for a user who may not write to the store, in the user's own default home.
+    #[must_use]
+    pub fn own_log(&self, env: &EnvName) -> PathBuf {
+        let state = self.user_home.join(DEFAULT_HOME).join("state");
+        state.join("logs").join(format!("{env}.log"))
+    }
+
+    /// Locks the environment, so that only one process changes it. A second process prints a note and waits, as long
+    /// as the settings allow.
     pub async fn lock(&self, events: &Events, env: &EnvName) -> Result<EnvLock, StoreError> {
-        EnvLock::acquire(&self.state(), events, env.as_str()).await
+        EnvLock::acquire(&self.state(), events, env.as_str(), self.lock_wait).await
     }
 
     /// Returns the folder of the clones of a manifest's program.
@@ -94,7 +123,7 @@ impl Store {
 
     /// Locks the clones of a manifest's program until a generation that uses them is finished.
     pub async fn lock_source(&self, events: &Events, manifest: &EnvName) -> Result<EnvLock, StoreError> {
-        EnvLock::acquire(&self.state(), events, &format!("src-{manifest}")).await
+        EnvLock::acquire(&self.state(), events, &format!("src-{manifest}"), self.lock_wait).await
     }
 
     /// Returns the current generation, or `None` if its record is missing or damaged (see [`Store::lost`]).
@@ -114,7 +143,7 @@ impl Store {
             }
             match Generation::read(folder.prefix) {
                 Ok(generation) => found.extend(generation),
-                Err(StoreError::Damaged { path, source }) => tracing::warn!("{} is damaged: {source}", path.display()),
+                Err(error @ StoreError::Damaged { .. }) => tracing::warn!("{error}"),
                 Err(error) => return Err(error),
             }
         }
@@ -133,8 +162,8 @@ impl Store {
         for env in names {
             match self.current(&env) {
                 Ok(generation) => found.extend(generation),
-                Err(error @ StoreError::NotALink { .. }) => tracing::warn!("{error}"),
-                Err(error) => return Err(error),
+                // The other environments are not affected.
+                Err(error) => tracing::warn!("{error}"),
             }
         }
         Ok(found)
@@ -165,11 +194,23 @@ impl Store {
     }
 
     /// Makes a staged generation the current one.
+    ///
+    /// A power failure at any moment leaves either the old or the new generation: the files are on the disk before the
+    /// record, and the record before the link. After the link is replaced nothing fails, because the new generation is
+    /// the current one then.
     pub fn commit(&self, staged: Staged, record: &GenerationRecord) -> Result<Generation, StoreError> {
+        let link = self.link(&staged.env);
+        if let LinkState::NotALink = link::inspect(&link).map_err(StoreError::Read)? {
+            return Err(StoreError::NotALink { path: link });
+        }
+        let replaced = self.current_prefix(&staged.env)?;
+        let replaced = replaced.as_deref().and_then(Path::file_name);
         let record = GenerationRecord {
             env: staged.env.clone(),
             number: staged.number,
             prefix: Some(staged.prefix.clone()),
+            replaced: replaced.map(|name| name.to_string_lossy().into_owned()),
+            digests: readable::digests(&staged.prefix),
             ..record.clone()
         };
         // Without a fingerprint, later changes cannot be detected. That is no reason to discard a good generation.
@@ -179,12 +220,16 @@ impl Store {
         }) {
             tracing::warn!("changes in {} will not be detected: {error}", staged.prefix.display());
         }
+        let links = self.home.join("envs");
+        let prepare = || -> std::io::Result<()> {
+            fs_err::create_dir_all(&links)?;
+            fs_err::create_dir_all(layout::records(&staged.prefix))?;
+            durable::sync_tree(&staged.prefix)?;
+            durable::sync_folder(&self.store())?;
+            durable::sync_folder(&self.home)
+        };
+        prepare().map_err(StoreError::Write)?;
         record.write(&staged.prefix)?;
-        let link = self.link(&staged.env);
-        if let LinkState::NotALink = link::inspect(&link).map_err(StoreError::Read)? {
-            return Err(StoreError::NotALink { path: link });
-        }
-        fs_err::create_dir_all(self.home.join("envs")).map_err(StoreError::Write)?;
         link::replace(&staged.prefix, &link).map_err(StoreError::Write)?;
         Ok(Generation {
             env: staged.env.clone(),
@@ -229,7 +274,7 @@ impl Store {
     /// Returns the marker file that exists while the generation at `prefix` is being built.
     fn mark(&self, prefix: &Path) -> PathBuf {
         let name = prefix.file_name().unwrap_or_default().to_string_lossy();
-        self.state().join(format!("{name}.unfinished"))
+        self.state().join(format!("{name}{}", janitor::UNFINISHED))
     }
 }
 

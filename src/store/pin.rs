@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Generation, Store, StoreError};
+use super::{Generation, Store, StoreError, janitor::PINNED};
 use crate::files;
 
 impl Store {
@@ -26,6 +26,6 @@ impl Store {
     /// Returns the empty file that exists while the generation at `prefix` is pinned.
     fn pin_file(&self, prefix: &Path) -> PathBuf {
         let name = prefix.file_name().unwrap_or_default().to_string_lossy();
-        self.state().join(format!("{name}.pinned"))
+        self.state().join(format!("{name}{PINNED}"))
     }
 }

@@ -1,9 +1,9 @@
-//! Removes environments, old generations and the remains of crashed runs.
+//! Removes environments.
 
 use std::path::{Path, PathBuf};
 
 use super::{
-    EnvLock, Folder, Generation, Store, StoreError, conda_link, in_use,
+    EnvLock, Store, StoreError, conda_link, in_use,
     link::{self, LinkState},
     names_in, previous_log, staged,
 };
@@ -19,28 +19,6 @@ pub struct Removed {
 }
 
 impl Store {
-    /// Removes old generations. Keeps the current one, the one before it, and those that a process uses.
-    pub fn prune(&self, env: &EnvName) -> Result<Vec<PathBuf>, StoreError> {
-        let Some(current) = self.current(env)? else {
-            return Ok(Vec::new());
-        };
-        let mut older = self.generations(env)?;
-        older.retain(|generation| generation.number < current.number);
-        older.pop();
-        if older.is_empty() {
-            return Ok(Vec::new());
-        }
-        let users = in_use::users(&self.store());
-        let mut removed = Vec::new();
-        for Generation { prefix, .. } in older {
-            if !users.iter().any(|user| prefix.ends_with(&user.folder)) {
-                staged::remove_folder(&prefix).map_err(StoreError::Write)?;
-                removed.push(prefix);
-            }
-        }
-        Ok(removed)
-    }
-
     /// Removes an environment: its conda link if matenv created it, its link and its generations. Fails if a running
     /// program uses it, unless `force` is set. The environment must be locked.
     pub fn remove(&self, env: &EnvName, force: bool) -> Result<Removed, StoreError> {
@@ -57,31 +35,48 @@ impl Store {
             }
         }
         let manifest = self.current(env).ok().flatten().map(|current| current.record.manifest);
-        let conda_link = conda_link::remove_conda_link(&self.home, &self.user_home, env)?;
         let link = self.link(env);
-        match link::inspect(&link).map_err(StoreError::Read)? {
-            LinkState::Link(_) => link::remove(&link).map_err(StoreError::Write)?,
-            LinkState::Nothing => {}
-            LinkState::NotALink => return Err(StoreError::NotALink { path: link }),
+        if let LinkState::NotALink = link::inspect(&link).map_err(StoreError::Read)? {
+            return Err(StoreError::NotALink { path: link });
         }
-        let mut generations = Vec::new();
-        for Folder { prefix, .. } in folders {
-            staged::remove_folder(&prefix).map_err(StoreError::Write)?;
-            unmark(&self.mark(&prefix));
-            generations.push(prefix);
+        // If this process is killed, the next command finds the mark and finishes the removal.
+        fs_err::create_dir_all(self.state()).map_err(StoreError::Write)?;
+        files::write_whole(&self.removing(env), "").map_err(StoreError::Write)?;
+        let conda_link = conda_link::remove_conda_link(&self.home, &self.user_home, env)
+            .inspect_err(|_| unmark(&self.removing(env)))?;
+        if let LinkState::Link(_) = link::inspect(&link).map_err(StoreError::Read)? {
+            link::remove(&link).map_err(StoreError::Write)?;
         }
-        self.sweep(env)?;
+        let generations = folders.into_iter().map(|folder| folder.prefix).collect();
+        self.finish_removal(env)?;
         if let Some(manifest) = manifest {
             self.forget_source(&manifest)?;
-        }
-        let log = self.log(env);
-        for log in [previous_log(&log), log] {
-            unmark(&log);
         }
         Ok(Removed {
             generations,
             conda_link,
         })
+    }
+
+    /// Removes the generations of an environment whose link is removed, then its marker files and logs.
+    pub(super) fn finish_removal(&self, env: &EnvName) -> Result<(), StoreError> {
+        conda_link::remove_conda_link(&self.home, &self.user_home, env)?;
+        let folders = self.folders(env)?;
+        // Renaming is fast: afterwards nothing looks like a generation, even if deleting the files is interrupted.
+        let renamed: Vec<PathBuf> = folders
+            .iter()
+            .map(|folder| staged::rename_to_trash(&folder.prefix))
+            .collect();
+        for path in renamed.into_iter().chain(self.trash(env)?) {
+            staged::remove_any(&path).map_err(StoreError::Write)?;
+        }
+        let log = self.log(env);
+        for log in [previous_log(&log), log] {
+            unmark(&log);
+        }
+        // The marker file of the removal itself is one of them.
+        self.idle_marks(env)?.iter().for_each(|mark| unmark(mark));
+        Ok(())
     }
 
     /// Removes the clones of a manifest's program if no environment uses them and none that would is being installed.
@@ -101,32 +96,6 @@ impl Store {
         }
         let removed = files::if_exists(fs_err::remove_dir_all(self.source(manifest)));
         removed.map_err(StoreError::Write)?;
-        Ok(())
-    }
-
-    /// Removes the remains of crashed runs of `env`: unfinished and half-removed generations.
-    pub(super) fn sweep(&self, env: &EnvName) -> Result<(), StoreError> {
-        let current = self.current_prefix(env)?;
-        for Folder { prefix, .. } in self.folders(env)? {
-            let mark = self.mark(&prefix);
-            if current.as_ref() == Some(&prefix) {
-                // The crash came after the link was moved, so this generation is complete.
-                unmark(&mark);
-            } else if mark.exists() || matches!(Generation::read(prefix.clone()), Ok(None)) {
-                match staged::remove_folder(&prefix) {
-                    Ok(()) => unmark(&mark),
-                    Err(error) => tracing::warn!("failed to remove files of a crashed run: {error}"),
-                }
-            }
-        }
-        for name in names_in(&self.store())? {
-            let ours = name
-                .strip_prefix(staged::TRASH)
-                .is_some_and(|name| Folder::named(name, env, &self.store()).is_some());
-            if ours && let Err(error) = fs_err::remove_dir_all(self.store().join(name)) {
-                tracing::warn!("failed to remove files of a crashed run: {error}");
-            }
-        }
         Ok(())
     }
 }

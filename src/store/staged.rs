@@ -119,17 +119,25 @@ fn trash_for(prefix: &Path) -> PathBuf {
     prefix.with_file_name(format!("{TRASH}{name}"))
 }
 
+/// Renames a generation's folder, so that it is not a generation any more. Returns the path that it has now.
+pub(super) fn rename_to_trash(prefix: &Path) -> PathBuf {
+    let trash = trash_for(prefix);
+    // Windows cannot rename a folder with an open file in it, but may be able to empty it.
+    let is_renamed = prefix.is_dir() && fs_err::rename(prefix, &trash).is_ok();
+    if is_renamed { trash } else { prefix.to_owned() }
+}
+
 /// Renames a generation's folder and then removes it, so that a crash does not leave half a generation.
 pub(super) fn remove_folder(prefix: &Path) -> std::io::Result<()> {
-    if prefix.is_file() {
-        // This file is left from a crash during `remove_within`.
-        return fs_err::remove_file(prefix);
-    }
-    let trash = trash_for(prefix);
-    match files::if_exists(fs_err::rename(prefix, &trash)) {
-        Ok(Some(())) => fs_err::remove_dir_all(&trash),
-        Ok(None) => Ok(()),
-        // Windows cannot rename a folder with an open file in it, but may be able to empty it.
-        Err(_) => fs_err::remove_dir_all(prefix),
-    }
+    remove_any(&rename_to_trash(prefix))
+}
+
+/// Removes a folder, or the file that a crash during [`remove_within`] left in its place, if it exists.
+pub(super) fn remove_any(path: &Path) -> std::io::Result<()> {
+    let removed = match files::if_exists(path.symlink_metadata())? {
+        None => return Ok(()),
+        Some(metadata) if metadata.is_dir() => fs_err::remove_dir_all(path),
+        Some(_) => fs_err::remove_file(path),
+    };
+    files::if_exists(removed).map(|_| ())
 }

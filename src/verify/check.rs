@@ -81,7 +81,7 @@ pub(super) async fn run(
 }
 
 fn job(ctx: &Context, place: &Place<'_>, check: &Check, home: &Path, script: &Path) -> Job {
-    let mut variables = ctx.settings.variables.inside(place.prefix);
+    let mut variables = ctx.settings.variables.needed_inside(place.prefix);
     // Settings in the user's home must not affect the checks.
     variables.retain(|name, _| !name.to_str().is_some_and(|name| name.starts_with("XDG_")));
     let mut job = match &check.command {

@@ -23,6 +23,7 @@ use crate::{
         event::{Stage, Unit},
     },
     finding::Finding,
+    input::{self, Input},
     manifest::Check,
     profile::Needs,
 };
@@ -246,7 +247,7 @@ pub(crate) async fn smoke(
         if let Some(file) = &check.produces {
             smoke.model = Some(work.join(file)).filter(|path| path.is_file());
             // Without shapes, the benchmark reports which input needs one.
-            smoke.shapes = fs_err::read(work.join(file).with_extension("shapes.json"))
+            smoke.shapes = input::read(&work.join(file).with_extension("shapes.json"), Input::Output)
                 .ok()
                 .and_then(|bytes| serde_json::from_slice(&bytes).ok())
                 .unwrap_or_default();

@@ -35,6 +35,11 @@ const LAYERS: &[(&str, &str)] = &[
     ("net", "the HTTP client"),
     ("names", "names with types of their own, and requirements"),
     ("finding", "a fault or a fact, as a value"),
+    ("input", "files from outside: their kind and their size"),
+    (
+        "text",
+        "text for a terminal: styles, and no control characters from outside",
+    ),
 ];
 
 /// Reads the module tree of `lib.rs` in `src` and returns one line for each violation.

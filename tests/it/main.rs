@@ -7,7 +7,9 @@
     reason = "tests start programs and read variables; a failed unwrap is a failed test"
 )]
 
+mod advisories;
 mod audit;
+mod bad_networks;
 mod batch;
 mod bench;
 #[cfg(target_os = "linux")]
@@ -47,6 +49,8 @@ mod preload;
 mod real_index;
 mod reference;
 mod repair;
+#[cfg(target_os = "linux")]
+mod secrets;
 #[cfg(target_os = "linux")]
 mod signals;
 mod source;

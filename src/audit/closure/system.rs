@@ -1,5 +1,7 @@
 use std::path::{Path, PathBuf};
 
+use crate::input::{self, Input};
+
 /// Returns the system folders of the loader: those listed in `/etc/ld.so.conf`, then its four defaults.
 ///
 /// Reads the list instead of `ld.so.cache`: both agree after `ldconfig`, and the list is plain text.
@@ -14,7 +16,10 @@ pub(crate) fn folders() -> Vec<PathBuf> {
 
 fn configured(file: &Path, depth: usize, folders: &mut Vec<PathBuf>) {
     // Stops a file that includes itself.
-    let Some(text) = (depth < 4).then(|| fs_err::read_to_string(file).ok()).flatten() else {
+    let Some(text) = (depth < 4)
+        .then(|| input::read_text(file, Input::System).ok())
+        .flatten()
+    else {
         return;
     };
     for line in text.lines() {

@@ -6,7 +6,7 @@ use crate::{
     lock::{Fault, WheelConflict},
     manifest::checkout::CheckoutError,
     packages::{
-        conda::{CondaError, host_python::HostPythonError},
+        conda::{CondaError, Problem, UnsafePackage, host_python::HostPythonError},
         pypi::{PypiError, UvError},
     },
 };
@@ -66,6 +66,15 @@ impl From<CondaError> for Failure {
                 "conda::only_in_channel",
                 Exit::Unreachable,
                 "use a channel that answers: --mirror conda-forge=URL".to_owned(),
+            ),
+            CondaError::UnsafePackage(UnsafePackage {
+                problem: Problem::NoHash,
+                ..
+            }) => (
+                "conda::unhashed",
+                Exit::Integrity,
+                "use a mirror that lists hashes: --mirror conda-forge=URL; or install it nevertheless: --allow-unhashed"
+                    .to_owned(),
             ),
             CondaError::UnsafePackage(_) => (
                 "conda::unsafe_package",
@@ -168,6 +177,13 @@ impl From<PypiError> for Failure {
                     "use another mirror: --mirror {source_name}=URL; this index serves a file that differs from its listing or from the lock"
                 ),
             ),
+            PypiError::UnsafePackage(_) | PypiError::Refused { .. } => (
+                "pypi::unsafe_package",
+                Exit::Integrity,
+                "use another index: --mirror pypi=URL; or exclude the release by its date: --exclude-newer DATE; or \
+                 by a bound in the manifest; and report the package to its index. Nothing of it was run"
+                    .to_owned(),
+            ),
             PypiError::Fetch { source_name, .. } => (
                 "pypi::fetch",
                 Exit::Unreachable,
@@ -242,7 +258,8 @@ impl From<CheckoutError> for Failure {
             CheckoutError::Credentials { .. } => (
                 "source::credentials",
                 Exit::Usage,
-                "remove the password from the URL, and put it into ~/.netrc or git's credential helper".to_owned(),
+                "remove it from the URL, and put it into ~/.netrc (machine HOST login USER password TOKEN) or into git's credential helper: git credential approve"
+                    .to_owned(),
             ),
             CheckoutError::Twice { env } => ("source::twice", Exit::Usage, format!("pass one: --source {env}=…")),
             CheckoutError::NoGit => (

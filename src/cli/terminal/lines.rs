@@ -6,13 +6,13 @@ use std::{
     time::Duration,
 };
 
-use console::style;
 use indicatif::DecimalBytes;
 
 use super::{Style, Verbosity, bars::Bars};
 use crate::{
     context::event::{Event, Unit},
     names::EnvName,
+    text::{self, Styled, style},
 };
 
 /// A step that takes at least this long is printed when its stage ends.
@@ -66,7 +66,7 @@ impl Lines {
                 at,
             } => {
                 if let Some(bars) = &mut state.bars {
-                    bars.advance(env, done, total, unit, at);
+                    bars.advance(env, done, total, unit, text::printable(&at).replace('\n', " "));
                 } else if verbose {
                     let of = match (total, unit) {
                         (Some(total), Unit::Bytes) => format!(" {}/{}", DecimalBytes(done), DecimalBytes(total)),
@@ -126,6 +126,7 @@ impl State {
             Some(env) => format!("{mark} {} {text}", style(format!("{:<13}", env.as_str())).bold()),
             None => format!("{mark} {text}"),
         };
+        let text = text::for_terminal(&text, console::colors_enabled_stderr());
         match &self.bars {
             Some(bars) => bars.aside(|| eprintln!("{text}")),
             None => eprintln!("{text}"),
@@ -133,6 +134,6 @@ impl State {
     }
 }
 
-fn seconds(elapsed: Duration) -> console::StyledObject<String> {
+fn seconds(elapsed: Duration) -> Styled<String> {
     style(format!("{:.1} s", elapsed.as_secs_f64())).dim()
 }

@@ -6,9 +6,11 @@
 
 mod bars;
 mod lines;
+mod log_writer;
 
 use crate::context::event::Events;
 use lines::Lines;
+pub(super) use log_writer::LogWriter;
 
 /// The amount of output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,16 +1,20 @@
 //! Converts canonical URLs (the official addresses) to mirror URLs and back. Certificates, locks and messages name
 //! sources, not mirrors.
 
-use url::Url;
-
 use super::{Mirror, Replaced, SourceName, Sources, Target};
-use crate::names::Backend;
+use crate::{
+    names::Backend,
+    net::{mask::masked, public},
+};
 
 impl Sources {
     /// Returns `url` with its source, or the longest matching URL prefix, replaced by the mirror. This is the inverse
     /// of [`Self::canonical`].
     #[must_use]
     pub fn mirrored(&self, url: &str) -> String {
+        // A lock may have been edited by hand. Credentials belong into the mirror.
+        let url = public(url);
+        let url = url.as_str();
         for (name, row) in &self.rows {
             if let (Some(canonical), Some(Target::Url(target))) = (&row.url, self.mirror_target(*name))
                 && let Some((backend, rest)) = below(url, canonical)
@@ -63,9 +67,8 @@ impl Sources {
     #[must_use]
     pub fn canonical(&self, name: SourceName, backend: &Backend, url: &str) -> String {
         // Clients omit or mask credentials in the URLs that they report.
-        let bare = without_credentials(url);
+        let bare = public(url);
         let below = |target: &str| {
-            let target = without_credentials(target);
             let rest = bare.strip_prefix(target.trim_end_matches('/'))?;
             // `/cf-files` is not below `/cf`.
             (rest.is_empty() || rest.starts_with('/')).then(|| rest.to_owned())
@@ -90,14 +93,14 @@ impl Sources {
                 ))
             })
             .max()
-            .map_or_else(|| url.to_owned(), |(_, canonical)| canonical)
+            .map_or_else(|| bare.clone(), |(_, canonical)| canonical)
     }
 
     /// Returns `text` with the URLs of mirrors replaced by the names of their sources, because messages are shared
     /// and the URLs of a lab's mirrors are private.
     #[must_use]
     pub fn hide(&self, text: &str) -> String {
-        let mut hidden = text.to_owned();
+        let mut hidden = without_users(&masked(text));
         for mirror in &self.mirrors {
             if let Target::Url(url) = &mirror.target {
                 let stands_for = match &mirror.replaced {
@@ -110,12 +113,7 @@ impl Sources {
             }
         }
         if let Some(machine) = &self.machine_pypi {
-            let mut masked = machine.url.clone();
-            // uv prints the password like this. Fails for URLs that cannot have a password.
-            let _ = masked.set_password(masked.password().map(|_| "****"));
-            for url in [machine.url.as_str(), masked.as_str()] {
-                hidden = hidden.replace(url.trim_end_matches('/'), "<pypi>");
-            }
+            hidden = hidden.replace(machine.url.as_str().trim_end_matches('/'), "<pypi>");
         }
         hidden
     }
@@ -124,18 +122,9 @@ impl Sources {
 /// Placeholder for torch's backend in the URL of a source or of a mirror.
 const BACKEND: &str = "{backend}";
 
-/// Returns the URL without user name and password.
-fn without_credentials(url: &str) -> String {
-    let Ok(mut parsed) = Url::parse(url) else {
-        return url.to_owned();
-    };
-    if parsed.username().is_empty() && parsed.password().is_none() {
-        return url.to_owned();
-    }
-    // Fails for URLs that cannot have credentials.
-    let _ = parsed.set_username("");
-    let _ = parsed.set_password(None);
-    parsed.into()
+/// Returns a text with `https://example.org` instead of `https://****@example.org`, so that mirrors are recognized.
+fn without_users(text: &str) -> String {
+    text.replace("://****@", "://")
 }
 
 pub(super) fn fill(url: &str, backend: &Backend) -> String {
@@ -158,6 +147,8 @@ fn below<'a>(url: &'a str, template: &str) -> Option<(&'a str, &'a str)> {
 
 #[cfg(test)]
 mod tests {
+    use url::Url;
+
     use super::*;
     use crate::context::sources::{Index, MachinePypi, effective::tests::sources};
 
@@ -254,10 +245,8 @@ mod tests {
 
     #[test]
     fn messages_name_sources_instead_of_mirrors() {
-        let machine = MachinePypi {
-            url: Url::parse("http://lab:secret@proxy.example.org/simple/").expect("a URL"),
-            found_in: "PIP_INDEX_URL".to_owned(),
-        };
+        let url = Url::parse("http://lab:secret@proxy.example.org/simple/").expect("a URL");
+        let machine = MachinePypi::new(&url, "PIP_INDEX_URL");
         let mirrors = [
             "conda-forge=http://127.0.0.1:1/c",
             "torch=http://127.0.0.1:1/whl/{backend}",

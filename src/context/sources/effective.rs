@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::{Mirror, Replaced, SourceName, Target, canonical::fill};
-use crate::names::Backend;
+use crate::{
+    names::Backend,
+    net::{Credentials, Keyring, split},
+};
 
 /// The data file with the default sources.
 const DEFAULTS: &str = include_str!("../../../profiles/sources.toml");
@@ -59,11 +62,27 @@ pub struct Sources {
 /// The index that this machine's pip or uv configuration names instead of PyPI.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MachinePypi {
-    /// URL of the index, with credentials; never printed.
+    /// URL of the index, without credentials; never printed.
     #[serde(skip)]
     pub url: Url,
+    /// The credentials of the index.
+    #[serde(skip)]
+    pub(crate) credentials: Option<Credentials>,
     /// The variable or file that sets it, for messages: `PIP_INDEX_URL`, `/etc/pip.conf`, ….
     pub found_in: String,
+}
+
+impl MachinePypi {
+    /// Splits the credentials from the URL of an index.
+    #[must_use]
+    pub fn new(url: &Url, found_in: impl Into<String>) -> Self {
+        let (url, credentials) = split(url);
+        Self {
+            url,
+            credentials,
+            found_in: found_in.into(),
+        }
+    }
 }
 
 impl Sources {
@@ -80,6 +99,21 @@ impl Sources {
             mirrors,
             machine_pypi,
         }
+    }
+
+    /// Returns the credentials of the mirrors and of the machine's own PyPI.
+    #[must_use]
+    pub(crate) fn keyring(&self) -> Keyring {
+        let mut keyring = Keyring::default();
+        for (url, credentials) in self.mirrors.iter().filter_map(|mirror| mirror.credentials.as_ref()) {
+            keyring.add(url, credentials.clone());
+        }
+        if let Some(machine) = self.machine_pypi()
+            && let Some(credentials) = &machine.credentials
+        {
+            keyring.add(&machine.url, credentials.clone());
+        }
+        keyring
     }
 
     /// Returns the machine's own PyPI, if its configuration names one and no mirror overrides it.

@@ -3,6 +3,7 @@ use std::str::FromStr;
 use url::Url;
 
 use super::SourceName;
+use crate::net::{Credentials, mask::masked, split};
 
 /// The left side of a mirror: a source by name, or every URL that begins with a prefix.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,7 +17,8 @@ pub enum Replaced {
 /// The replacement that a mirror uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// A URL (`https://`, `http://`, `file://`). `{backend}` in it is replaced by the backend for the torch index.
+    /// A URL (`https://`, `http://`, `file://`), without credentials. `{backend}` in it is replaced by the backend for
+    /// the torch index.
     Url(String),
     /// Another source.
     Source(SourceName),
@@ -29,6 +31,8 @@ pub struct Mirror {
     pub replaced: Replaced,
     /// The replacement.
     pub target: Target,
+    /// The credentials of the target.
+    pub(crate) credentials: Option<(Url, Credentials)>,
 }
 
 /// An invalid mirror.
@@ -66,22 +70,25 @@ impl FromStr for Mirror {
             .map(|(at, _)| (&text[..at], &text[at + 1..]))
             .find(|(_, right)| right.parse::<SourceName>().is_ok() || right.contains("://"))
             .or_else(|| text.split_once('='))
-            .ok_or_else(|| MirrorError::NoTarget(text.to_owned()))?;
+            .ok_or_else(|| MirrorError::NoTarget(masked(text).into_owned()))?;
         let replaced = if let Ok(name) = left.parse() {
             Replaced::Source(name)
         } else if Url::parse(left).is_ok() && left.contains("://") {
-            Replaced::Prefix(left.to_owned())
+            Replaced::Prefix(crate::net::public(left))
         } else {
-            return Err(MirrorError::UnknownSource(left.to_owned()));
+            return Err(MirrorError::UnknownSource(masked(left).into_owned()));
         };
+        let mut credentials = None;
         let target = if let Ok(name) = right.parse() {
             Target::Source(name)
         } else if let (Ok(url), true) = (Url::parse(right), right.contains("://")) {
             // Use the encoded form, as in every URL below it: a space in a folder name becomes `%20`.
-            let url = url.as_str().replace("%7Bbackend%7D", "{backend}");
+            let (public, found) = split(&url);
+            let url = public.as_str().replace("%7Bbackend%7D", "{backend}");
+            credentials = found.map(|found| (public, found));
             Target::Url(url.trim_end_matches('/').to_owned())
         } else {
-            return Err(MirrorError::UnknownTarget(right.to_owned()));
+            return Err(MirrorError::UnknownTarget(masked(right).into_owned()));
         };
         if let (Replaced::Source(from), Target::Source(to)) = (&replaced, &target) {
             let (from, to) = (*from, *to);
@@ -89,7 +96,11 @@ impl FromStr for Mirror {
                 return Err(MirrorError::Impossible { from, to });
             }
         }
-        Ok(Self { replaced, target })
+        Ok(Self {
+            replaced,
+            target,
+            credentials,
+        })
     }
 }
 

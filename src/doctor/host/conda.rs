@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use crate::input::{self, Input};
 use crate::{context::settings::Settings, store::CondaInstallation};
 
 /// Facts about this user's conda.
@@ -52,7 +53,12 @@ fn defaults(conda: &CondaInstallation) -> Option<Defaults> {
     let read: Vec<(&PathBuf, Condarc)> = conda
         .condarcs
         .iter()
-        .filter_map(|file| Some((file, serde_yaml::from_str(&fs_err::read_to_string(file).ok()?).ok()?)))
+        .filter_map(|file| {
+            Some((
+                file,
+                serde_yaml::from_str(&input::read_text(file, Input::Definition).ok()?).ok()?,
+            ))
+        })
         .collect();
     // With `default_channels`, the name `defaults` means other channels.
     if read.iter().any(|(_, condarc)| condarc.default_channels.is_some()) {

@@ -124,7 +124,7 @@ fn is_system_prefix(prefix: &Path) -> bool {
 /// Returns the Python that a script starts, from its first lines: `#!/e/bin/python`, or a shell that starts it if the
 /// path is too long or contains a space.
 fn interpreter(file: &Path) -> Option<PathBuf> {
-    let head = fs_err::File::open(file).ok()?.take(2048);
+    let head = crate::input::open(file).ok()?.take(2048);
     let mut lines = BufReader::new(head).lines().map_while(Result::ok);
     let first = lines.next()?;
     let program = first.strip_prefix("#!")?.trim();

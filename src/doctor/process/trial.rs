@@ -117,7 +117,7 @@ impl Trial {
 /// Prepares a run of the environment's Python with a temporary home folder, so that modules do not write into the
 /// user's.
 pub(super) fn job(ctx: &Context, examined: &ExaminedPrefix, work: &Path, more: &[(&str, Option<OsString>)]) -> Job {
-    let mut variables = ctx.settings.variables.inside(&examined.prefix);
+    let mut variables = ctx.settings.variables.needed_inside(&examined.prefix);
     variables.retain(|name, _| !name.to_str().is_some_and(|name| name.starts_with("XDG_")));
     for (name, value) in more {
         match value {

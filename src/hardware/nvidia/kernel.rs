@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{gpu, is_driver_version};
 use crate::hardware::Gpu;
+use crate::input::{self, Input};
 
 /// The loaded kernel module.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,13 +21,13 @@ type Numbered = (Gpu, Option<u32>);
 /// Reads the module below `root`. `None` if none is loaded.
 pub(super) fn module(root: &Path) -> Option<Module> {
     let folder = root.join("proc/driver/nvidia");
-    let version = version(&fs_err::read_to_string(folder.join("version")).ok()?);
+    let version = version(&input::read_text(&folder.join("version"), Input::System).ok()?);
     let entries = fs_err::read_dir(folder.join("gpus")).into_iter().flatten();
     let mut slots: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
     slots.sort();
     let gpus: Vec<Numbered> = slots
         .iter()
-        .filter_map(|slot| fs_err::read_to_string(slot.join("information")).ok())
+        .filter_map(|slot| input::read_text(&slot.join("information"), Input::System).ok())
         .map(|text| information(&text))
         .collect();
     let is_there = |number: Option<u32>| match number {
@@ -121,5 +122,14 @@ mod tests {
         let found = module(root.path()).expect("a module");
         assert_eq!((found.gpus.len(), found.is_reachable), (1, true));
         assert_eq!(found.version.as_deref(), Some("550.54.14"));
+    }
+
+    #[test]
+    fn no_file_of_the_driver_causes_a_panic() {
+        use crate::proptests;
+        let version_file = "NVRM version: NVIDIA UNIX x86_64 Kernel Module  580.65.06  Sun\n";
+        proptests::check(file!(), &proptests::text(&[INFORMATION, version_file]), |text| {
+            let _ = (version(&text), information(&text));
+        });
     }
 }

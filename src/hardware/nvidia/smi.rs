@@ -251,4 +251,19 @@ mod tests {
         );
         assert!(gpus.iter().all(|gpu| gpu.compute_capability.is_some()));
     }
+
+    #[test]
+    fn no_output_causes_a_panic() {
+        use crate::proptests;
+        let real = [
+            "NVIDIA GeForce RTX 4090, GPU-8f6d2c11, 24564 MiB, 8.9, 580.65.06\n",
+            "| NVIDIA-SMI 580.65.06  Driver Version: 580.65.06  CUDA Version: 13.0 |\n",
+            "GPU 0: NVIDIA H100 (UUID: GPU-a)\n  MIG 1g.10gb     Device  0: (UUID: MIG-b)\n",
+        ];
+        proptests::check(file!(), &proptests::text(&real), |text| {
+            let _ = (cuda_version(&text), rows(&text));
+            let gpus = rows(real[0]).into_iter().map(|row| row.gpu);
+            let _ = with_slices(gpus, &slices(&text));
+        });
+    }
 }

@@ -60,6 +60,7 @@ async fn resolved(
         .cloned()
         .collect();
     let solved = conda::solve_for(ctx, &job.plan, job.target, &keep).await?;
+    conda::check_hashes(ctx, &solved.records)?;
     let kept = |wheels: &[LockedWheel]| -> Vec<LockedWheel> {
         let stays = wheels.iter().filter(|wheel| !upgrade.moves(&wheel.name));
         stays.cloned().collect()

@@ -19,6 +19,7 @@ use crate::{
     context::sources::SourceName,
     files,
     finding::Finding,
+    input::{self, Input},
     manifest::lab::LAB_LOCK,
     names::{Backend, EnvName, ProfileName},
     plan::PlannedRequirement,
@@ -149,13 +150,7 @@ impl LabLock {
         let path = root.join(LAB_LOCK);
         let sidecar = root.join(LAB_SIDECAR);
         let text = |path: &Path| {
-            files::read_if_exists(path).map_err(|error| match error.kind() {
-                ErrorKind::InvalidData | ErrorKind::IsADirectory => LockError::Damaged {
-                    path: path.to_owned(),
-                    because: error.to_string(),
-                },
-                _ => LockError::Io(error),
-            })
+            files::if_exists(input::read_text(path, Input::Lock)).map_err(|error| LockError::of_read(path, error))
         };
         let lost = |path: &Path| LockError::Damaged {
             path: path.to_owned(),
@@ -175,7 +170,7 @@ impl LabLock {
         let mut changed = false;
         for (name, text) in [(LAB_SIDECAR, &text.sidecar), (LAB_LOCK, &text.lock)] {
             let path = root.join(name);
-            if fs_err::read_to_string(&path).is_ok_and(|there| there == *text) {
+            if input::read_text(&path, Input::Lock).is_ok_and(|there| there == *text) {
                 continue;
             }
             files::write_whole(&path, text).map_err(|source| match source.kind() {
@@ -323,6 +318,7 @@ impl SidecarEntry {
                 .collect()
         };
         let pypi = LockedPypi {
+            places: BTreeMap::new(),
             wheels: wheels(&self.wheels)?,
             build: wheels(&self.build)?,
             torch_from_pypi: false,

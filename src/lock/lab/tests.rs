@@ -125,3 +125,65 @@ fn cut_files_and_flipped_bytes_never_panic_or_change_the_lock() {
         }
     }
 }
+
+#[test]
+fn no_text_causes_a_panic_and_every_valid_lock_comes_back() {
+    use crate::proptests;
+    let text = lock().text().expect("text");
+    let inputs = (proptests::text(&[&text.lock]), proptests::text(&[&text.sidecar]));
+    proptests::check(file!(), &inputs, |(changed_lock, changed_sidecar)| {
+        for text in [
+            LabText {
+                lock: changed_lock.clone(),
+                sidecar: text.sidecar.clone(),
+            },
+            LabText {
+                lock: text.lock.clone(),
+                sidecar: changed_sidecar.clone(),
+            },
+            LabText {
+                lock: changed_lock.clone(),
+                sidecar: changed_sidecar.clone(),
+            },
+        ] {
+            let Ok(read) = parse(&text) else { continue };
+            if let Ok(written) = read.text() {
+                assert!(parse(&written).as_ref() == Ok(&read), "{}", written.lock);
+            }
+        }
+    });
+}
+
+/// An anchor that repeats another one ten times, nine levels deep, would be a billion values.
+#[test]
+fn deep_and_repeated_values_are_refused() {
+    use crate::proptests::nested;
+    let text = lock().text().expect("text");
+    let refused = |lock: String, sidecar: String| {
+        let started = std::time::Instant::now();
+        assert!(parse(&LabText { lock, sidecar }).is_err());
+        assert!(
+            started.elapsed() < std::time::Duration::from_secs(20),
+            "{:?}",
+            started.elapsed()
+        );
+    };
+    for open in ["[", "{\"a\":", "[{\"a\":"] {
+        refused(text.lock.clone(), nested("", open));
+        refused(text.lock.clone(), nested("{\"schema\": 1, \"environments\": ", open));
+    }
+    for open in ["[", "{a: ", "- ", "? "] {
+        refused(nested("version: 6\nenvironments: ", open), text.sidecar.clone());
+        refused(nested("", open), text.sidecar.clone());
+    }
+    let mut bomb = "version: 6\na0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for at in 1..10 {
+        let list = vec![format!("*a{}", at - 1); 10].join(", ");
+        bomb.push_str(&format!("a{at}: &a{at} [{list}]\n"));
+    }
+    refused(
+        bomb.clone() + "environments: *a9\npackages: *a9\n",
+        text.sidecar.clone(),
+    );
+    refused(bomb, text.sidecar);
+}

@@ -9,7 +9,11 @@ use rattler_digest::{Sha256, compute_bytes_digest};
 use url::Url;
 
 use super::CheckoutError;
-use crate::{context::Context, process::Job};
+use crate::{
+    context::Context,
+    net::{holds_credentials, mask::masked, public},
+    process::Job,
+};
 
 /// Time limit for git: long enough for gigabytes over a slow connection, but it ends a git that waits for input.
 const LIMIT: Duration = Duration::from_mins(30);
@@ -28,7 +32,12 @@ pub(super) async fn clone(
     rev: Option<&str>,
 ) -> Result<(PathBuf, String), CheckoutError> {
     let what = redacted(url);
-    if Url::parse(url).is_ok_and(|url| url.password().is_some()) {
+    // `ssh://git@example.org` names the account, and the key is elsewhere. On the web, the name may be a token.
+    let has_credentials = |url: Url| match url.scheme() {
+        "ssh" | "git+ssh" => url.password().is_some(),
+        _ => holds_credentials(&url),
+    };
+    if Url::parse(url).is_ok_and(has_credentials) {
         return Err(CheckoutError::Credentials { url: what });
     }
     fs_err::create_dir_all(src).map_err(CheckoutError::Io)?;
@@ -176,13 +185,9 @@ pub(super) async fn state(ctx: &Context, folder: &Path) -> (Option<String>, bool
 /// Returns `url` without credentials.
 pub(super) fn redacted(url: &str) -> String {
     match Url::parse(url) {
-        Ok(mut url) => {
-            // Fails for URLs that cannot have credentials.
-            let _ = url.set_password(None);
-            let _ = url.set_username("");
-            url.to_string()
-        }
-        Err(_) => url.to_owned(),
+        // The account of ssh is no secret, but it is not needed either.
+        Ok(parsed) if parsed.scheme() != "file" => public(url),
+        _ => url.to_owned(),
     }
 }
 
@@ -196,6 +201,9 @@ fn git_error(what: &str) -> impl Fn(String) -> CheckoutError {
         },
     }
 }
+
+/// The protocols that git may use.
+const PROTOCOLS: &str = "file:http:https:ssh";
 
 const NO_GIT: &str = "git is not installed";
 
@@ -213,10 +221,14 @@ async fn run(ctx: &Context, folder: &Path, arguments: &[&str]) -> Result<String,
         .entry("GIT_SSH_COMMAND".into())
         .or_insert_with(|| "ssh -oBatchMode=yes".into());
     let ended = Job::new("git", variables)
+        // A user's configuration may fetch submodules, and a repository's may start a program for each command.
+        .args(["-c", "submodule.recurse=false", "-c", "core.fsmonitor=false"])
         .args(arguments)
         .limit(LIMIT)
         // A password prompt would hang, because it is not visible.
         .env("GIT_TERMINAL_PROMPT", "0")
+        // Others, such as `ext::` and `fd::`, run programs or wait for input.
+        .env("GIT_ALLOW_PROTOCOL", PROTOCOLS)
         .env("LC_ALL", "C")
         .cwd(folder)
         .run()
@@ -231,6 +243,6 @@ async fn run(ctx: &Context, folder: &Path, arguments: &[&str]) -> Result<String,
     let last = ended.stderr.lines().rev().find(|line| !line.trim().is_empty());
     Err(last.map_or_else(
         || ended.how(),
-        |line| line.trim().trim_start_matches("fatal: ").to_owned(),
+        |line| masked(line.trim().trim_start_matches("fatal: ")).into_owned(),
     ))
 }

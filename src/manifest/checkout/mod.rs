@@ -53,6 +53,9 @@ pub(crate) enum SourceError {
     /// The `=` is missing, or one side of it is empty.
     #[error("invalid source `{0}`: expected ENV=FOLDER or ENV=URL[@REV]")]
     NoPlace(String),
+    /// A program would read the URL or the revision as an option.
+    #[error("invalid source `{0}`: a URL or a revision cannot start with `-`")]
+    Option(String),
     /// The left side is not a valid environment name.
     #[error(transparent)]
     Name(#[from] crate::names::InvalidName),
@@ -67,9 +70,18 @@ impl FromStr for Source {
         if env.is_empty() || place.is_empty() {
             return Err(no_place());
         }
+        let place = Place::from(place);
+        if let Place::Git { url, rev } = &place
+            && [Some(url), rev.as_ref()]
+                .into_iter()
+                .flatten()
+                .any(|word| word.starts_with('-'))
+        {
+            return Err(SourceError::Option(text.to_owned()));
+        }
         Ok(Self {
             env: env.parse()?,
-            place: place.into(),
+            place,
         })
     }
 }
@@ -198,8 +210,8 @@ pub enum CheckoutError {
         /// The problem.
         because: String,
     },
-    /// The URL contains a password, which would be visible in process lists and in the clone's configuration.
-    #[error("the URL given for {url} contains a password")]
+    /// The URL contains credentials, which would be visible in process lists and in the clone's configuration.
+    #[error("the URL given for {url} contains a password or a token")]
     Credentials {
         /// The URL without credentials.
         url: String,
@@ -316,5 +328,13 @@ mod tests {
         for bad in ["x-anylabeling", "=x", "x=", "X Y=/a"] {
             assert!(bad.parse::<Source>().is_err(), "{bad} was accepted");
         }
+    }
+
+    #[test]
+    fn a_url_or_revision_that_looks_like_an_option_is_refused() {
+        for bad in ["x=--upload-pack=x@example.org:a", "x=https://example.org/a@--output=b"] {
+            assert!(matches!(bad.parse::<Source>(), Err(SourceError::Option(_))), "{bad}");
+        }
+        assert!("x=-folder".parse::<Source>().is_ok());
     }
 }

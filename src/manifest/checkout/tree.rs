@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::CheckoutError;
 use crate::{
     files,
+    input::{self, Input},
     manifest::SourceTree,
     names::{ProfileName, requirement},
 };
@@ -46,7 +47,7 @@ pub(super) fn read_tree(
         package: declared.package.clone(),
         because,
     };
-    let pyproject = files::read_if_exists(&folder.join("pyproject.toml"))
+    let pyproject = files::if_exists(input::read_text(&folder.join("pyproject.toml"), Input::Definition))
         .map_err(CheckoutError::Io)?
         .unwrap_or_default();
     let name = project_name(&pyproject);
@@ -97,7 +98,7 @@ fn project_name(pyproject: &str) -> Option<String> {
 /// Reads the requirements of a file, and of the files that it includes with `-r`, as pip does. Indexes and other
 /// options in the file are ignored.
 fn read(path: &Path, into: &mut Vec<String>, left_out: &mut Vec<String>, depth: usize) -> Result<(), CheckoutError> {
-    let text = fs_err::read_to_string(path).map_err(CheckoutError::Io)?;
+    let text = input::read_text(path, Input::Definition).map_err(CheckoutError::Io)?;
     let text = text.replace("\\\n", " ");
     for (at, line) in text.lines().enumerate() {
         let invalid = |because: String| CheckoutError::Requirements {

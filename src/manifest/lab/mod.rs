@@ -24,6 +24,7 @@ use serde::Serialize;
 use crate::{
     context::settings::LabSettings,
     files::toml_file::{TomlError, TomlFile},
+    input::{self, Input},
     manifest::{ManifestError, Manifests},
     names::{Backend, EnvName, ProfileName},
 };
@@ -190,7 +191,7 @@ impl Lab {
 
 /// Reads the file. Invalid UTF-8 is reported with its line, like any other error.
 fn read(path: &Path) -> Result<TomlFile, LabError> {
-    let bytes = fs_err::read(path).map_err(LabError::Read)?;
+    let bytes = input::read(path, Input::Definition).map_err(LabError::Read)?;
     String::from_utf8(bytes)
         .map(|text| TomlFile::new(path, text))
         .map_err(|error| {

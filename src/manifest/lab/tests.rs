@@ -58,6 +58,7 @@ fn a_lab_is_read_from_its_file() {
     let torch = Mirror {
         replaced: Replaced::Source(crate::context::sources::SourceName::Torch),
         target: Target::Source(crate::context::sources::SourceName::Pypi),
+        credentials: None,
     };
     assert_eq!(mirrors, [torch]);
 }
@@ -344,4 +345,40 @@ fn a_damaged_file_never_panics() {
         }
     }
     assert!(read > 500 && refused > 500, "{read} read, {refused} refused");
+}
+
+#[test]
+fn no_text_causes_a_panic_and_a_package_can_be_added_to_every_lab() {
+    use crate::proptests;
+    let name = env("sleap");
+    let manifests = manifests();
+    proptests::check(file!(), &proptests::text(&[GOOD]), |text| {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs_err::write(folder.path().join(LAB_FILE), &text).expect("written");
+        let Ok(Some((lab, _))) = Lab::find(folder.path()) else {
+            return;
+        };
+        let known = lab.packages(&name).len();
+        if let Ok(edited) = add(&lab, &manifests, &name, &["zarr>=3".to_owned()]) {
+            let (again, _) = Lab::find(folder.path()).expect("still valid").expect("found");
+            assert!(
+                again.packages(&name).iter().any(|package| package == "zarr>=3"),
+                "{edited:?}"
+            );
+            remove(&again, &manifests, &name, &["zarr".to_owned()]).expect("removed");
+            let (last, _) = Lab::find(folder.path()).expect("still valid").expect("found");
+            assert!(last.packages(&name).len() >= known.min(1).saturating_sub(1));
+        }
+    });
+}
+
+#[test]
+fn deep_values_are_refused() {
+    for open in ["[", "{a=", "[{a="] {
+        assert_ne!(
+            refused(&crate::proptests::nested("lock = ", open)),
+            "accepted",
+            "{open}"
+        );
+    }
 }

@@ -10,7 +10,7 @@ use std::{
 use futures::future::try_join_all;
 use rattler::install::PythonInfo;
 use rattler_cache::package_cache::{
-    CacheMetadata, CacheReporter, PackageCache, PackageCacheError, PackageCacheLayerError,
+    CacheKey, CacheMetadata, CacheReporter, PackageCache, PackageCacheError, PackageCacheLayerError,
 };
 use rattler_conda_types::{RepoDataRecord, package::DistArchiveType, subdir::Subdir};
 use rattler_networking::retry_policies::{DoNotRetryPolicy, RetryDecision, RetryPolicy as _, default_retry_policy};
@@ -18,7 +18,10 @@ use rattler_package_streaming::ExtractError;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use super::{
-    CondaError, host_python,
+    CondaError,
+    archive::{self, ArchiveError},
+    host_python,
+    large::{self, LargeError},
     link::is_disk_error,
     package_check::{self, CasePair, Inspected, Problem, Target, UnsafePackage},
 };
@@ -27,7 +30,9 @@ use crate::{
         Context,
         event::{Events, Stage, Unit},
     },
+    files,
     names::causes::chain,
+    packages::path_rules::printable,
 };
 
 /// Brings each of `records` into `cache` and checks them all, so that they may be linked into `prefix`.
@@ -37,9 +42,7 @@ pub(super) async fn fetch_and_check(
     prefix: &Path,
     records: &[RepoDataRecord],
 ) -> Result<(), CondaError> {
-    for record in records {
-        package_check::check_record(record)?;
-    }
+    check_hashes(ctx, records)?;
     // No other process may replace a package between its download and its check.
     let locked = cache.acquire_global_lock().await;
     let _alone = locked.map_err(|source| CondaError::Cache {
@@ -68,6 +71,27 @@ pub(super) async fn fetch_and_check(
         );
     }
     Ok(())
+}
+
+/// Checks that the channel lists a hash of each package. With `--allow-unhashed`, a missing hash is a warning.
+pub(crate) fn check_hashes(ctx: &Context, records: &[RepoDataRecord]) -> Result<(), CondaError> {
+    for record in records {
+        package_check::check_record(record, ctx.settings.allow_unhashed)?;
+    }
+    let names: Vec<String> = unhashed(records).map(|name| format!("`{}`", printable(name))).collect();
+    if !names.is_empty() {
+        ctx.events.warn(format!(
+            "the channel lists no hash of {}, so a changed archive would not be noticed",
+            names.join(", ")
+        ));
+    }
+    Ok(())
+}
+
+/// Returns the names of the packages of which the channel lists no hash.
+pub(crate) fn unhashed(records: &[RepoDataRecord]) -> impl Iterator<Item = &str> {
+    let records = records.iter().filter(|record| !package_check::has_hash(record));
+    records.map(|record| record.package_record.name.as_normalized())
 }
 
 /// A package in the cache.
@@ -111,17 +135,9 @@ fn target(prefix: &Path, records: &[RepoDataRecord]) -> Result<Target, CondaErro
         })?;
     Ok(Target {
         windows: cfg!(windows),
-        folds_case: folds_case(prefix).map_err(CondaError::Io)?,
+        folds_case: files::folds_case(prefix).map_err(CondaError::Io)?,
         python,
     })
-}
-
-/// Returns whether the file system of `prefix` treats `a` and `A` as the same name. Creates `prefix`.
-fn folds_case(prefix: &Path) -> std::io::Result<bool> {
-    fs_err::create_dir_all(prefix)?;
-    let probe = tempfile::Builder::new().prefix(".Case-").tempfile_in(prefix)?;
-    let name = probe.path().file_name().unwrap_or_default().to_string_lossy();
-    Ok(prefix.join(name.to_lowercase()).exists() && prefix.join(name.to_uppercase()).exists())
 }
 
 async fn fetch(
@@ -130,16 +146,7 @@ async fn fetch(
     progress: &Arc<Progress>,
     record: &RepoDataRecord,
 ) -> Result<PathBuf, CondaError> {
-    let fetched = if let Ok(path) = record.url.to_file_path()
-        && record.url.scheme() == "file"
-    {
-        let reporter: Arc<dyn CacheReporter> = progress.clone();
-        cache
-            .get_or_fetch_from_path(&path, Some(&record.package_record), Some(reporter))
-            .await
-    } else {
-        fetch_from_url(ctx, cache, progress, record).await
-    };
+    let fetched = fetch_once_or_again(ctx, cache, progress, record).await;
     match fetched {
         Ok(package) => Ok(package.path().to_owned()),
         Err(error) => Err(match unsafe_package(record, &error) {
@@ -149,12 +156,15 @@ async fn fetch(
     }
 }
 
-async fn fetch_from_url(
+async fn fetch_once_or_again(
     ctx: &Context,
     cache: &PackageCache,
     progress: &Arc<Progress>,
     record: &RepoDataRecord,
 ) -> Result<CacheMetadata, PackageCacheError> {
+    if let Some(fetched) = large::fetch(ctx, cache, progress, record).await {
+        return fetched;
+    }
     let started = SystemTime::now();
     let mut tries = 0;
     // rattler's own retries also repeat the download of an archive that it refused to extract.
@@ -163,9 +173,17 @@ async fn fetch_from_url(
         let (url, client) = (record.url.clone(), ctx.client.lazy());
         let fetched = match record.identifier.archive_type {
             DistArchiveType::Conda(_) => {
-                cache
-                    .get_or_fetch_from_url(&record.package_record, url, client, Some(reporter), None)
-                    .await
+                let (client, record) = (ctx.client.clone(), Arc::new(record.clone()));
+                let (key, temporary) = (
+                    CacheKey::from(&record.package_record),
+                    ctx.settings.rattler_cache.clone(),
+                );
+                let shown = Arc::clone(&reporter);
+                let archive = move |destination| {
+                    let (client, record) = (client.clone(), Arc::clone(&record));
+                    archive::fetch(client, record, temporary.clone(), Arc::clone(&shown), destination)
+                };
+                cache.get_or_fetch(key, archive, Some(reporter)).await
             }
             DistArchiveType::Wheel(_) => {
                 let retry = DoNotRetryPolicy;
@@ -191,6 +209,8 @@ async fn fetch_from_url(
         match default_retry_policy().should_retry(started, tries) {
             RetryDecision::Retry { execute_after } if may_help => {
                 tracing::warn!("failed to download {}: {}", record.identifier, chain(&error));
+                ctx.events
+                    .warn(format!("the download of {} failed: trying again", record.identifier));
                 let pause = execute_after.duration_since(SystemTime::now()).unwrap_or_default();
                 tokio::time::sleep(pause).await;
             }
@@ -199,12 +219,34 @@ async fn fetch_from_url(
     }
 }
 
-fn extract_error(error: &PackageCacheError) -> Option<&ExtractError> {
+fn archive_error(error: &PackageCacheError) -> Option<&ArchiveError> {
     let PackageCacheError::LayerError(layer) = error else {
         return None;
     };
     match layer.downcast_ref::<PackageCacheLayerError>()? {
-        PackageCacheLayerError::FetchError(error) => error.downcast_ref::<ExtractError>(),
+        PackageCacheLayerError::FetchError(error) => error.downcast_ref::<ArchiveError>(),
+        _ => None,
+    }
+}
+
+fn extract_error(error: &PackageCacheError) -> Option<&ExtractError> {
+    if let Some(error) = archive_error(error) {
+        return match error {
+            ArchiveError::Extract(error) => Some(error),
+            _ => None,
+        };
+    }
+    let PackageCacheError::LayerError(layer) = error else {
+        return None;
+    };
+    match layer.downcast_ref::<PackageCacheLayerError>()? {
+        PackageCacheLayerError::FetchError(error) => {
+            let large = || match error.downcast_ref()? {
+                LargeError::Extract(error) => Some(error),
+                LargeError::Download(_) => None,
+            };
+            error.downcast_ref::<ExtractError>().or_else(large)
+        }
         _ => None,
     }
 }
@@ -213,6 +255,9 @@ fn extract_error(error: &PackageCacheError) -> Option<&ExtractError> {
 fn unsafe_package(record: &RepoDataRecord, error: &PackageCacheError) -> Option<UnsafePackage> {
     if matches!(error, PackageCacheError::UnsafeCacheKey(_)) {
         return Some(UnsafePackage::whole(record, Problem::Name));
+    }
+    if let Some(ArchiveError::Unsafe(error)) = archive_error(error) {
+        return Some((**error).clone());
     }
     let ExtractError::IoError(io) = extract_error(error)? else {
         return None;
@@ -228,11 +273,11 @@ fn unsafe_package(record: &RepoDataRecord, error: &PackageCacheError) -> Option<
         ErrorKind::NotFound | ErrorKind::AlreadyExists | ErrorKind::NotADirectory | ErrorKind::IsADirectory
     );
     (leaves || is_tangled).then(|| UnsafePackage {
-        path: Some(package_check::printable(path)),
+        path: Some(printable(path)),
         ..UnsafePackage::whole(
             record,
             Problem::Unpack {
-                because: package_check::printable(without_cache(because)),
+                because: printable(without_cache(because)),
             },
         )
     })
@@ -267,8 +312,13 @@ pub(super) fn failed(package: &str, cache: &Path, source: PackageCacheError) -> 
     }
 }
 
-/// Error texts for a connection that broke during a download. The archive on the server may be intact.
-const CONNECTION_BROKEN: [&str; 4] = [
+/// Error texts for a request that failed, or for a connection that broke during a download. The archive on the server
+/// may be intact.
+const CONNECTION_BROKEN: [&str; 8] = [
+    "error sending request",
+    "error following redirect",
+    "http status",
+    "operation timed out",
     "error decoding response body",
     "error reading a body from connection",
     "end of file before message length",
@@ -293,7 +343,7 @@ const DAMAGED: [&str; 12] = [
 ];
 
 /// Reports the progress of all downloads together as events.
-struct Progress {
+pub(super) struct Progress {
     events: Events,
     /// Downloaded bytes and size of each download. If the size is unknown, it is the same as the downloaded bytes.
     downloads: Mutex<Vec<(u64, u64)>>,

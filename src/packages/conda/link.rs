@@ -89,16 +89,17 @@ fn failed(prefix: &Path, cache: &Path, error: InstallerError) -> CondaError {
     }
 }
 
-/// Returns whether `error` or one of its sources is a disk error: full, over quota, read-only or no permission.
+/// Returns whether `error` or one of its sources is an error of this machine: a disk that is full, over quota,
+/// read-only or broken, a missing permission, or too many open files.
 pub(super) fn is_disk_error(error: &(dyn Error + 'static)) -> bool {
     use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     let mut at = Some(error);
     while let Some(error) = at {
         if let Some(io) = error.downcast_ref::<std::io::Error>()
-            && matches!(
+            && (matches!(
                 io.kind(),
                 StorageFull | QuotaExceeded | PermissionDenied | ReadOnlyFilesystem
-            )
+            ) || io.raw_os_error().is_some_and(|code| BROKEN.contains(&code)))
         {
             return true;
         }
@@ -106,3 +107,14 @@ pub(super) fn is_disk_error(error: &(dyn Error + 'static)) -> bool {
     }
     false
 }
+
+/// Error numbers for which the standard library has no kind: EIO, ENFILE and EMFILE.
+#[cfg(unix)]
+const BROKEN: [i32; 3] = [
+    rustix::io::Errno::IO.raw_os_error(),
+    rustix::io::Errno::NFILE.raw_os_error(),
+    rustix::io::Errno::MFILE.raw_os_error(),
+];
+/// Error numbers for which the standard library has no kind: `ERROR_TOO_MANY_OPEN_FILES` and `ERROR_IO_DEVICE`.
+#[cfg(not(unix))]
+const BROKEN: [i32; 2] = [4, 1117];

@@ -5,10 +5,12 @@
 //! through the same solver and installer. Each package is checked before a file of it is linked. Link scripts are never run, and Anaconda's `defaults` is not used, both on
 //! purpose.
 
+mod archive;
 mod channel;
 mod error;
 mod fetch;
 pub mod host_python;
+mod large;
 mod link;
 pub mod pack;
 mod package_check;
@@ -16,6 +18,7 @@ mod solve;
 
 pub use channel::cached;
 pub use error::CondaError;
+pub(crate) use fetch::{check_hashes, unhashed};
 pub use host_python::HostPython;
 pub use link::{Linked, link};
 pub use package_check::{Problem, UnsafePackage};

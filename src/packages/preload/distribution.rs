@@ -1,5 +1,6 @@
 use std::path::{Path, PathBuf};
 
+use crate::input::{self, Input};
 use crate::{files::layout, packages::pypi::record_row};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -63,6 +64,6 @@ pub fn installed_libraries(prefix: &Path) -> Vec<PathBuf> {
     let Some(site_packages) = layout::site_packages_of(prefix) else {
         return Vec::new();
     };
-    let list = fs_err::read_to_string(site_packages.join(LIST)).unwrap_or_default();
+    let list = input::read_text(&site_packages.join(LIST), Input::Record).unwrap_or_default();
     list.lines().map(|line| site_packages.join(line)).collect()
 }

@@ -5,47 +5,63 @@ use std::ffi::OsString;
 
 use url::Url;
 
-use super::{PypiError, Uv, environment, project::Project};
+use super::{PypiError, Uv, environment, large::is_large, project::Project};
 use crate::{
     context::{Context, sources::Index},
     lock::LockedWheel,
     packages::pypi::pylock_format::{Pylock, PylockPackage},
+    plan::Plan,
     process::Job,
 };
 
-/// Returns the pylock of `wheels` from `index`, or `None` if the index is a folder, whose files uv does not cache.
-pub(super) async fn pylock(
+/// Returns the pylock of `wheels` from `index`.
+pub(super) fn pylock(
     ctx: &Context,
-    uv: &Uv,
-    files: &Project,
-    index: &Index,
+    plan: &Plan,
+    index: &Url,
     wheels: &[LockedWheel],
 ) -> Result<Option<String>, PypiError> {
-    let index = match index {
-        Index::Url(url) if url.scheme() == "file" => return Ok(None),
-        Index::Url(url) => Some(url.clone()),
-        Index::UvDefault => default_index(ctx, uv, files).await?,
-    };
-    let Some(index) = index else {
-        return Ok(None);
-    };
-    let packages: Option<Vec<_>> = wheels.iter().map(|wheel| package(ctx, wheel, &index)).collect();
+    let packages: Option<Vec<_>> = wheels.iter().map(|wheel| package(ctx, plan, wheel, index)).collect();
     let text = packages.map(|packages| Pylock::new(packages).text()).transpose();
     text.map_err(|error| PypiError::Answer(error.to_string()))
 }
 
-fn package(ctx: &Context, wheel: &LockedWheel, index: &Url) -> Option<PylockPackage> {
-    if let Some(url) = &wheel.url {
-        let url = ctx.settings.sources.mirrored(url).parse().ok()?;
-        return Some(PylockPackage::archive(wheel, url));
+/// Returns the URL of the machine's index, or `None` if it is a folder, whose files uv does not cache.
+pub(super) async fn url_of(ctx: &Context, uv: &Uv, files: &Project, index: &Index) -> Result<Option<Url>, PypiError> {
+    match index {
+        Index::Url(url) if url.scheme() == "file" => Ok(None),
+        Index::Url(url) => Ok(Some(url.clone())),
+        Index::UvDefault => default_index(ctx, uv, files).await,
     }
+}
+
+/// Returns the index under which uv's cache stores a wheel. `None` if uv caches it by its URL, or not at all.
+pub(super) fn index_in_cache(ctx: &Context, plan: &Plan, wheel: &LockedWheel, index: Option<&Url>) -> Option<Url> {
+    if wheel.url.is_none() {
+        return index.cloned();
+    }
+    // uv gets small wheels of an explicit index by URL.
+    if !is_large(wheel) {
+        return None;
+    }
+    match ctx.settings.sources.index(wheel.source, &plan.backend) {
+        Ok(Index::Url(url)) if url.scheme() != "file" => Some(url),
+        _ => None,
+    }
+}
+
+fn package(ctx: &Context, plan: &Plan, wheel: &LockedWheel, index: &Url) -> Option<PylockPackage> {
+    let Some(index) = index_in_cache(ctx, plan, wheel, Some(index)) else {
+        let url = ctx.settings.sources.mirrored(wheel.url.as_deref()?).parse().ok()?;
+        return Some(PylockPackage::archive(wheel, url));
+    };
     // This URL is only shown if the file is missing: the cache does not store the URLs of an index's files.
     let mut url = index.clone();
     url.path_segments_mut()
         .ok()?
         .pop_if_empty()
         .extend([wheel.name.as_str(), wheel.file.as_str()]);
-    Some(PylockPackage::of_index(wheel, url, Some(index.clone())))
+    Some(PylockPackage::of_index(wheel, url, Some(index)))
 }
 
 /// Returns uv's default index, which uv writes at the top of a requirements list; `None` if it writes none.

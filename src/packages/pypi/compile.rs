@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     context::{Context, event::Stage, sources::SourceName},
+    input::{self, Input},
     lock::{LockedWheel, WheelConflict},
     packages::conda,
     plan::Plan,
@@ -66,8 +67,14 @@ impl Compile<'_> {
         build: &[LockedWheel],
     ) -> Result<(Vec<LockedWheel>, String), PypiError> {
         let request = self.request;
-        let text = project::pyproject(request.plan, request.python_version, request.extra, explicit)
-            .map_err(|error| PypiError::Answer(error.to_string()))?;
+        let text = project::pyproject(
+            request.plan,
+            request.python_version,
+            request.extra,
+            explicit,
+            &self.ctx.settings.sources.keyring(),
+        )
+        .map_err(|error| PypiError::Answer(error.to_string()))?;
         let mut arguments: Vec<OsString> = vec![
             self.files
                 .write("pyproject.toml", &text)
@@ -152,6 +159,17 @@ impl Compile<'_> {
         Ok((pylock::parse(&text, keep).map_err(PypiError::Answer)?, stderr))
     }
 
+    /// Returns the indexes that uv may wait for. Sdists are built, which takes long and needs no index.
+    fn sources(&self) -> Vec<SourceName> {
+        let plan = self.request.plan;
+        if !plan.build.is_empty() || plan.source.is_some() {
+            return Vec::new();
+        }
+        let sources = &self.ctx.settings.sources;
+        let named = plan.requirements.iter().map(|wanted| sources.effective(wanted.source));
+        named.chain([SourceName::Pypi]).collect()
+    }
+
     /// Runs uv and returns the file that it writes in this format and its standard error.
     async fn compiled(
         &self,
@@ -189,11 +207,11 @@ impl Compile<'_> {
         if ctx.settings.offline {
             job = job.args(["--offline"]);
         }
-        let ended = run_and_report(ctx, Stage::Resolve, job).await?;
+        let ended = run_and_report(ctx, Stage::Resolve, job, &self.sources()).await?;
         if !ended.success() {
             return Err(PypiError::of_uv(request.folder, ended.how(), &ended.stderr).about(request.plan));
         }
-        let text = fs_err::read_to_string(&written).map_err(PypiError::Io)?;
+        let text = input::read_text(&written, Input::Lock).map_err(PypiError::Io)?;
         Ok((text, ended.stderr))
     }
 }

@@ -1,4 +1,5 @@
-//! The environment variables for uv. Of the user's `UV_*` and `PIP_*` only the network settings are passed on.
+//! The environment variables for uv. Of the user's `UV_*` and `PIP_*` only the network settings are passed on. uv starts
+//! the builds of source distributions with its own variables.
 
 use std::{
     collections::BTreeMap,
@@ -25,8 +26,9 @@ pub(crate) const ALLOWED: &[&str] = &[
 
 /// Returns the variables for a run of uv that writes below `prefix`.
 pub(crate) fn for_uv(settings: &Settings, prefix: &Path) -> BTreeMap<OsString, OsString> {
-    let mut variables = settings.variables.clean();
-    variables.retain(|name, _| passes(name));
+    let mut variables = settings.variables.needed_with_network();
+    let theirs = settings.variables.iter().filter(|(name, _)| passes(name));
+    variables.extend(theirs.map(|(name, value)| (name.to_owned(), value.to_owned())));
     variables.insert("UV_CACHE_DIR".into(), settings.uv_cache.clone().into_os_string());
     variables.insert("UV_PYTHON_DOWNLOADS".into(), "never".into());
     if !variables.contains_key(OsStr::new("SSL_CERT_FILE"))
@@ -43,11 +45,10 @@ pub(crate) fn for_uv(settings: &Settings, prefix: &Path) -> BTreeMap<OsString, O
 
 fn passes(name: &OsStr) -> bool {
     let Some(name) = name.to_str() else {
-        return true;
+        return false;
     };
-    let theirs = name.starts_with("UV_") || name.starts_with("PIP_");
     let credentials = name.starts_with("UV_INDEX_") && (name.ends_with("_USERNAME") || name.ends_with("_PASSWORD"));
-    !theirs || credentials || ALLOWED.contains(&name)
+    credentials || ALLOWED.contains(&name)
 }
 
 #[cfg(unix)]
@@ -78,7 +79,7 @@ mod tests {
             ("PIP_FIND_LINKS", false),
             ("UV_HTTP_TIMEOUT", true),
             ("UV_INDEX_LAB_PASSWORD", true),
-            ("HTTPS_PROXY", true),
+            ("GITHUB_TOKEN", false),
         ] {
             assert_eq!(passes(OsStr::new(name)), expected, "{name}");
         }

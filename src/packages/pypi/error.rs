@@ -1,5 +1,6 @@
 use std::path::{Path, PathBuf};
 
+use super::UnsafeWheel;
 use crate::{context::sources::SourceName, lock::WheelConflict, names::requirement::package_of, plan::Plan};
 
 /// An error while resolving or installing wheels.
@@ -87,6 +88,15 @@ pub enum PypiError {
         /// uv's message: the file and both hashes.
         text: String,
     },
+    /// A wheel or sdist was refused before its installation, or before anything of it ran.
+    #[error(transparent)]
+    UnsafePackage(Box<UnsafeWheel>),
+    /// uv itself refused a wheel, before anything of it ran.
+    #[error("uv refuses a package\n{text}")]
+    Refused {
+        /// uv's message.
+        text: String,
+    },
     /// A file that the index lists could not be downloaded, or only in part.
     #[error("failed to download a file from the index `{source_name}`\n{text}")]
     Fetch {
@@ -129,7 +139,7 @@ pub enum PypiError {
         /// uv's message.
         text: String,
     },
-    /// A disk error: full, over quota, read-only or no permission.
+    /// A disk error: full, over quota, read-only, broken or no permission; or too many open files.
     #[error("failed to write the wheels\n{text}")]
     Disk {
         /// uv's message.
@@ -149,6 +159,12 @@ pub enum PypiError {
     /// A file could not be read or written, or uv could not be started.
     #[error("failed to run uv")]
     Io(#[source] std::io::Error),
+}
+
+impl From<UnsafeWheel> for PypiError {
+    fn from(error: UnsafeWheel) -> Self {
+        Self::UnsafePackage(Box::new(error))
+    }
 }
 
 impl PypiError {
@@ -196,6 +212,8 @@ impl PypiError {
             "Disk quota exceeded",
             "Read-only file system",
             "Permission denied",
+            "Input/output error",
+            "Too many open files",
         ]) {
             Self::Disk { text }
         } else if says(&["401 Unauthorized", "lacking valid authentication"]) && !says(&["was not found"]) {
@@ -209,6 +227,8 @@ impl PypiError {
             "Failed to download distribution due to network timeout",
             "HTTP status server error",
             "403 Forbidden",
+            "429 Too Many Requests",
+            "too many redirects",
             "network was disabled",
             "Network connectivity is disabled",
         ]) {
@@ -222,6 +242,12 @@ impl PypiError {
             "HTTP status client error (404",
         ]) {
             Self::Fetch { source_name, text }
+        } else if says(&[
+            "Script path must resolve to a file within",
+            "Scripts must not use the reserved name",
+            "Unknown wheel data type",
+        ]) {
+            Self::Refused { text }
         } else if says(&["Failed to extract archive"]) {
             Self::Damaged { source_name, text }
         } else if says(&["No solution found", "unsatisfiable", "was not found in the"]) {

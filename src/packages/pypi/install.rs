@@ -1,21 +1,20 @@
 use std::{ffi::OsString, fmt::Write as _, path::Path};
 
 use rattler_digest::{Sha256, compute_bytes_digest};
+use url::Url;
 
 use super::{
     PypiError, Uv, cached,
     compile::hashed,
     environment,
+    large::{Installation, LargeWheels},
     project::{self, Project},
     source,
-    watch::{run_and_report, watched_downloads},
+    watch::{Progress, run_and_report, watched_downloads},
+    wheel_check::{check_before_install, check_installed},
 };
 use crate::{
-    context::{
-        Context,
-        event::Stage,
-        sources::{Index, SourceName},
-    },
+    context::{Context, event::Stage, sources::SourceName},
     files::layout,
     lock::{LockedPypi, LockedWheel},
     plan::Plan,
@@ -24,7 +23,7 @@ use crate::{
 
 /// Installs pinned wheels into `prefix` and checks each against its hash.
 ///
-/// If the same set was installed from this cache before, it is installed from the cache without a request to the
+/// Each wheel and sdist is checked before uv gets it, or if it cannot be read, before anything of it runs. If the same set was installed from this cache before, it is installed from the cache without a request to the
 /// index. If that fails, the index is used.
 pub async fn install(ctx: &Context, uv: &Uv, prefix: &Path, plan: &Plan, locked: &LockedPypi) -> Result<(), PypiError> {
     let files = Project::new().map_err(PypiError::Io)?;
@@ -36,44 +35,33 @@ pub async fn install(ctx: &Context, uv: &Uv, prefix: &Path, plan: &Plan, locked:
             source_name: SourceName::Pypi,
             source,
         })?;
-    let configuration = project::configuration(&index).map_err(|error| PypiError::Answer(error.to_string()))?;
+    let configuration = project::configuration(&index, &ctx.settings.sources.keyring())
+        .map_err(|error| PypiError::Answer(error.to_string()))?;
     files.write("uv.toml", &configuration).map_err(PypiError::Io)?;
-    install_wheels(ctx, uv, prefix, &files, &index, locked)
+    let from_cache = ctx.settings.offline || is_cached(ctx, &locked.wheels);
+    let unread = check_before_install(ctx, uv, prefix, locked, from_cache).await?;
+    let machines = cached::url_of(ctx, uv, &files, &index).await?;
+    install_wheels(ctx, uv, prefix, plan, &files, machines.as_ref(), locked)
         .await
         .map_err(|error| error.about(plan))?;
+    check_installed(prefix, &unread)?;
     match &plan.source {
         Some(checkout) => source::install(ctx, uv, prefix, &files, locked, checkout).await,
         None => Ok(()),
     }
 }
 
-/// Installs the packages that come from indexes.
+/// Installs the packages that come from indexes. `index` is the machine's index, or `None` if it is a folder.
 async fn install_wheels(
     ctx: &Context,
     uv: &Uv,
     prefix: &Path,
+    plan: &Plan,
     files: &Project,
-    index: &Index,
+    index: Option<&Url>,
     locked: &LockedPypi,
 ) -> Result<(), PypiError> {
-    let list = requirements_now(ctx, &locked.wheels);
-    files.write("requirements.txt", &list).map_err(PypiError::Io)?;
-    let sdists: Vec<&str> = locked
-        .wheels
-        .iter()
-        .filter(|wheel| wheel.is_sdist())
-        .map(|wheel| wheel.name.as_str())
-        .collect();
-    let mut arguments: Vec<OsString> = vec!["--only-binary".into(), ":all:".into()];
-    for name in sdists {
-        arguments.extend(["--no-binary".into(), name.into()]);
-    }
-    if !locked.build.is_empty() {
-        let file = files
-            .write("build-constraints.txt", &hashed(&locked.build))
-            .map_err(PypiError::Io)?;
-        arguments.extend(["--build-constraints".into(), file.into_os_string()]);
-    }
+    let arguments = arguments(files, locked)?;
     let job = |list: &str| {
         Job::new(&uv.path, environment::for_uv(&ctx.settings, prefix))
             .args(["pip", "install", "--no-deps", "--require-hashes", "--config-file"])
@@ -83,16 +71,18 @@ async fn install_wheels(
             .args(arguments.clone())
             .cwd(files.folder())
     };
-    let marker = marker(ctx, &list);
+    let marker = marker(ctx, &requirements_now(ctx, &locked.wheels));
     if ctx.settings.offline || marker.is_file() {
-        let list = match cached::pylock(ctx, uv, files, index, &locked.wheels).await? {
-            Some(text) => {
-                files.write("pylock.toml", &text).map_err(PypiError::Io)?;
-                "pylock.toml"
-            }
-            None => "requirements.txt",
+        let text = match index {
+            Some(index) => cached::pylock(ctx, plan, index, &locked.wheels)?,
+            None => None,
         };
-        let ended = run_and_report(ctx, Stage::Wheels, job(list).args(["--offline"])).await?;
+        let (list, text) = match text {
+            Some(text) => ("pylock.toml", text),
+            None => ("requirements.txt", requirements_now(ctx, &locked.wheels)),
+        };
+        files.write(list, &text).map_err(PypiError::Io)?;
+        let ended = run_and_report(ctx, Stage::Wheels, job(list).args(["--offline"]), &[]).await?;
         if ended.success() {
             return Ok(());
         }
@@ -101,10 +91,16 @@ async fn install_wheels(
         }
         tracing::debug!("the cache no longer contains the set: {}", ended.stderr);
     }
-    let ended = watched_downloads(ctx, job("requirements.txt"), &locked.wheels).await?;
-    if !ended.success() {
-        return Err(PypiError::of_uv(prefix, ended.how(), &ended.stderr));
-    }
+    let installation = Installation {
+        ctx,
+        uv,
+        prefix,
+        plan,
+        files,
+        index,
+        job: &job,
+    };
+    download_and_install(&installation, &locked.wheels).await?;
     // This is only a shortcut: without the marker the next install uses the index.
     if let Some(folder) = marker.parent()
         && fs_err::create_dir_all(folder).is_ok()
@@ -112,6 +108,51 @@ async fn install_wheels(
         let _ = fs_err::write(&marker, "");
     }
     Ok(())
+}
+
+/// Downloads the large wheels while uv downloads and installs the others, and installs the large ones after that.
+async fn download_and_install(installation: &Installation<'_>, wheels: &[LockedWheel]) -> Result<(), PypiError> {
+    let Installation {
+        ctx,
+        prefix,
+        files,
+        job,
+        ..
+    } = *installation;
+    let large = LargeWheels::find(installation, wheels).await?;
+    let others: Vec<LockedWheel> = wheels.iter().filter(|wheel| !large.contains(wheel)).cloned().collect();
+    files
+        .write("requirements.txt", &requirements_now(ctx, &others))
+        .map_err(PypiError::Io)?;
+    let progress = Progress::new(ctx.events.clone(), wheels);
+    let by_uv = async {
+        if others.is_empty() {
+            return Ok(());
+        }
+        let ended = watched_downloads(ctx, job("requirements.txt"), &others, &progress).await?;
+        if ended.success() {
+            Ok(())
+        } else {
+            Err(PypiError::of_uv(prefix, ended.how(), &ended.stderr))
+        }
+    };
+    futures::try_join!(by_uv, large.download(&progress))?;
+    large.install().await
+}
+
+/// Returns uv's arguments about wheels and sdists.
+fn arguments(files: &Project, locked: &LockedPypi) -> Result<Vec<OsString>, PypiError> {
+    let mut arguments: Vec<OsString> = vec!["--only-binary".into(), ":all:".into()];
+    for wheel in locked.wheels.iter().filter(|wheel| wheel.is_sdist()) {
+        arguments.extend(["--no-binary".into(), wheel.name.clone().into()]);
+    }
+    if !locked.build.is_empty() {
+        let file = files
+            .write("build-constraints.txt", &hashed(&locked.build))
+            .map_err(PypiError::Io)?;
+        arguments.extend(["--build-constraints".into(), file.into_os_string()]);
+    }
+    Ok(arguments)
 }
 
 /// Returns the list that uv installs from, with the mirrors of this machine.

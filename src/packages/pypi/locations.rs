@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     context::{Context, event::Stage, sources::SourceName},
+    input::{self, Input},
     lock::LockedPypi,
     names::Backend,
     process::Job,
@@ -45,7 +46,8 @@ pub async fn locations(
             source_name: SourceName::Pypi,
             source,
         })?;
-    let configuration = project::configuration(&index).map_err(|error| PypiError::Answer(error.to_string()))?;
+    let configuration = project::configuration(&index, &ctx.settings.sources.keyring())
+        .map_err(|error| PypiError::Answer(error.to_string()))?;
     files.write("uv.toml", &configuration).map_err(PypiError::Io)?;
     let input = files.write("requirements.in", &list).map_err(PypiError::Io)?;
     let constraints = files
@@ -68,10 +70,10 @@ pub async fn locations(
     if ctx.settings.offline {
         job = job.args(["--offline"]);
     }
-    let ended = run_and_report(ctx, Stage::Resolve, job).await?;
+    let ended = run_and_report(ctx, Stage::Resolve, job, &[SourceName::Pypi]).await?;
     if !ended.success() {
         return Err(PypiError::of_uv(files.folder(), ended.how(), &ended.stderr));
     }
-    let text = fs_err::read_to_string(output).map_err(PypiError::Io)?;
+    let text = input::read_text(&output, Input::Lock).map_err(PypiError::Io)?;
     pylock::locations(&text).map_err(PypiError::Answer)
 }

@@ -11,7 +11,9 @@ pub(crate) mod environment;
 mod error;
 #[cfg(test)]
 pub(crate) mod fixtures;
+mod idle;
 mod install;
+mod large;
 mod locations;
 mod pages;
 mod project;
@@ -23,6 +25,7 @@ mod source;
 mod torch_build;
 mod uv;
 mod watch;
+mod wheel_check;
 
 pub use error::PypiError;
 pub use install::{install, is_cached, requirements};
@@ -31,3 +34,4 @@ pub use pylock_format::{Pylock, PylockPackage};
 pub(crate) use record_row::record_row;
 pub use resolve::{ResolveRequest, resolve};
 pub use uv::{Uv, UvError};
+pub use wheel_check::{UnsafeWheel, WheelProblem};

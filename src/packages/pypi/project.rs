@@ -1,6 +1,9 @@
 //! The files that uv reads: a project, its configuration, constraints. They are written to their own folder.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+};
 
 use serde::Serialize;
 use url::Url;
@@ -8,6 +11,7 @@ use url::Url;
 use crate::{
     context::sources::{Index, SourceName},
     names::requirement::{normalized, package_of},
+    net::Keyring,
     plan::Plan,
 };
 
@@ -51,13 +55,18 @@ struct IndexTable {
 
 #[derive(Serialize)]
 struct Configuration {
-    index: Vec<DefaultIndex>,
+    index: Vec<ConfiguredIndex>,
 }
 
 #[derive(Serialize)]
-struct DefaultIndex {
+struct ConfiguredIndex {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
     url: Url,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     default: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    explicit: bool,
 }
 
 impl Project {
@@ -74,9 +83,14 @@ impl Project {
         self.folder.path()
     }
 
+    /// Writes a file that only its owner may read: it may contain credentials.
     pub(super) fn write(&self, name: &str, text: &str) -> std::io::Result<PathBuf> {
         let path = self.path(name);
-        fs_err::write(&path, text)?;
+        let mut options = fs_err::OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        fs_err::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.open(&path)?.write_all(text.as_bytes())?;
         Ok(path)
     }
 }
@@ -88,6 +102,7 @@ pub(super) fn pyproject(
     python_version: &str,
     extra: &[String],
     explicit: &[(SourceName, Url)],
+    keyring: &Keyring,
 ) -> Result<String, toml::ser::Error> {
     let mut dependencies: Vec<&str> = plan
         .requirements
@@ -124,7 +139,7 @@ pub(super) fn pyproject(
                     .iter()
                     .map(|(name, url)| IndexTable {
                         name: name.to_string(),
-                        url: url.clone(),
+                        url: keyring.joined(url),
                         explicit: true,
                     })
                     .collect(),
@@ -133,16 +148,28 @@ pub(super) fn pyproject(
     })
 }
 
-/// Returns the `uv.toml` that is used instead of the user's. It contains only the default index, if that is not uv's
-/// own. It is a file and not an argument because a URL may contain credentials.
-pub(super) fn configuration(pypi: &Index) -> Result<String, toml::ser::Error> {
-    let index = match pypi {
-        Index::UvDefault => return Ok(String::new()),
-        Index::Url(url) => vec![DefaultIndex {
-            url: url.clone(),
+/// Returns the `uv.toml` that is used instead of the user's. It contains the default index, if that is not uv's own, and
+/// every URL with credentials: uv sends them to the host of the URL. No package is looked up there, because the index is
+/// explicit. It is a file and not an argument or a variable, which other programs could see.
+pub(super) fn configuration(pypi: &Index, keyring: &Keyring) -> Result<String, toml::ser::Error> {
+    let of_hosts = keyring.joined_all().enumerate().map(|(at, url)| ConfiguredIndex {
+        name: Some(format!("host-{at}")),
+        url,
+        default: false,
+        explicit: true,
+    });
+    let mut index: Vec<ConfiguredIndex> = of_hosts.collect();
+    if let Index::Url(url) = pypi {
+        index.push(ConfiguredIndex {
+            name: None,
+            url: keyring.joined(url),
             default: true,
-        }],
-    };
+            explicit: false,
+        });
+    }
+    if index.is_empty() {
+        return Ok(String::new());
+    }
     toml::to_string(&Configuration { index })
 }
 
@@ -179,7 +206,14 @@ mod tests {
     #[test]
     fn torch_is_direct_and_from_an_explicit_index() {
         let index: Url = "https://torch.example.org/whl/cpu".parse().expect("a URL");
-        let text = pyproject(&sleap(), "3.13", &["pip".to_owned()], &[(SourceName::Torch, index)]).expect("TOML");
+        let text = pyproject(
+            &sleap(),
+            "3.13",
+            &["pip".to_owned()],
+            &[(SourceName::Torch, index)],
+            &Keyring::default(),
+        )
+        .expect("TOML");
         insta::assert_snapshot!(text, @r#"
         [project]
         name = "matenv-plan"
@@ -202,6 +236,6 @@ mod tests {
 
     #[test]
     fn uvs_default_index_is_not_written() {
-        assert_eq!(configuration(&Index::UvDefault), Ok(String::new()));
+        assert_eq!(configuration(&Index::UvDefault, &Keyring::default()), Ok(String::new()));
     }
 }

@@ -8,6 +8,7 @@ use url::Url;
 use crate::{
     context::sources::SourceName,
     lock::LockedWheel,
+    net::split,
     packages::pypi::pylock_format::{Pylock, PylockPackage},
 };
 
@@ -82,9 +83,7 @@ pub(super) fn locations(text: &str) -> Result<BTreeMap<String, Url>, String> {
         .flat_map(|package| package.wheels.into_iter().chain(package.sdist));
     Ok(files
         .filter_map(|file| {
-            let mut url = file.url?;
-            // Fails for URLs that cannot contain credentials.
-            let _ = url.set_username("").and_then(|()| url.set_password(None));
+            let (url, _) = split(&file.url?);
             Some((file.hashes.get("sha256")?.clone(), url))
         })
         .collect())
@@ -118,7 +117,7 @@ fn resolved(package: Resolved, keep: &[LockedWheel]) -> Result<LockedWheel, Stri
         file: file_name,
         // uv does not report which index served a file; the caller finds it out.
         source: SourceName::Pypi,
-        url: file.url.map(String::from),
+        url: file.url.map(|url| split(&url).0.into()),
         sha256,
         size: file.size,
     })
@@ -227,5 +226,27 @@ wheels = [{ url = "https://files.example.org/whl/cpu/torch-2.15.0%2Bcpu-cp313-cp
     fn a_file_without_a_hash_is_refused() {
         let text = PYLOCK.replace("sha256 = \"dd\"", "");
         assert!(parse(&text, &[]).is_err_and(|error| error.contains("torch-2.15.0+cpu")));
+    }
+
+    #[test]
+    fn no_text_causes_a_panic_and_every_valid_pylock_comes_back() {
+        use crate::proptests;
+        proptests::check(file!(), &proptests::text(&[PYLOCK]), |text| {
+            let _ = locations(&text);
+            let Ok(wheels) = parse(&text, &[]) else { return };
+            let Ok(written) = preferences(&wheels) else { return };
+            let read: Answer = toml::from_str(&written).expect("written by matenv");
+            let names = |wheels: &[LockedWheel]| wheels.iter().map(|wheel| wheel.name.clone()).collect::<Vec<_>>();
+            assert_eq!(
+                read.packages
+                    .into_iter()
+                    .map(|package| package.name)
+                    .collect::<Vec<_>>(),
+                names(&wheels)
+            );
+        });
+        for open in ["[", "{a=", "[{a="] {
+            assert!(parse(&proptests::nested("packages = ", open), &[]).is_err(), "{open}");
+        }
     }
 }

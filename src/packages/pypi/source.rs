@@ -51,7 +51,7 @@ async fn install_project(
     if ctx.settings.offline {
         job = job.args(["--offline"]);
     }
-    let ended = run_and_report(ctx, Stage::Wheels, job.args([&checkout.path])).await?;
+    let ended = run_and_report(ctx, Stage::Wheels, job.args([&checkout.path]), &[]).await?;
     if ended.success() {
         Ok(())
     } else {

@@ -5,80 +5,180 @@
 //! disk are used for the others.
 
 use std::{
+    cell::RefCell,
     collections::BTreeMap,
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
-
-use super::PypiError;
+use super::{PypiError, idle::Idle};
 use crate::{
     context::{
         Context,
-        event::{Stage, Unit},
+        event::{Events, Stage, Unit},
+        sources::SourceName,
     },
     files::growth,
     lock::LockedWheel,
     process::{Ended, Job},
 };
 
-/// Runs uv and reports its output line by line.
+/// Number of times that uv is run again after a source that has too much to do.
+const RUNS_AGAIN: u32 = 3;
+
+/// Runs uv and reports its output line by line. `sources` are the indexes that it may use.
 #[tracing::instrument(name = "uv", skip_all, fields(%stage))]
-pub(super) async fn run_and_report(ctx: &Context, stage: Stage, job: Job) -> Result<Ended, PypiError> {
-    let events = ctx.events.clone();
-    let mut ended = job
-        .run_with(|line| {
-            let line = line.trim();
-            tracing::debug!(target: "uv", "{line}");
-            if !line.is_empty() {
-                events.progress(stage, 0, None, Unit::Items, line);
-            }
-        })
-        .await
-        .map_err(PypiError::Io)?;
-    ended.stderr = ctx.settings.sources.hide(&ended.stderr);
-    Ok(ended)
+pub(super) async fn run_and_report(
+    ctx: &Context,
+    stage: Stage,
+    job: Job,
+    sources: &[SourceName],
+) -> Result<Ended, PypiError> {
+    let idle = RefCell::new(Idle::new(ctx, sources));
+    let run = || {
+        job.clone().run_watched(
+            |line| {
+                let line = line.trim();
+                tracing::debug!(target: "uv", "{line}");
+                idle.borrow_mut().line();
+                if !line.is_empty() {
+                    ctx.events.progress(stage, 0, None, Unit::Items, line);
+                }
+            },
+            |pid| {
+                idle.borrow_mut().tick(pid);
+            },
+        )
+    };
+    patiently(ctx, run).await
 }
 
 /// Runs an installation that may download `wheels`, and reports how many bytes are downloaded.
 #[tracing::instrument(name = "uv", skip_all)]
-pub(super) async fn watched_downloads(ctx: &Context, job: Job, wheels: &[LockedWheel]) -> Result<Ended, PypiError> {
-    let downloads = std::cell::RefCell::new(Downloads::new(wheels));
-    let show = |downloads: &Downloads| {
-        let (total, at) = (downloads.total, downloads.describe());
-        ctx.events
-            .progress(Stage::Wheels, downloads.done(), total, Unit::Bytes, at);
+pub(super) async fn watched_downloads(
+    ctx: &Context,
+    job: Job,
+    wheels: &[LockedWheel],
+    progress: &Progress,
+) -> Result<Ended, PypiError> {
+    // uv may run compilers for minutes, and the index is not to blame for that.
+    let sources: Vec<SourceName> = match wheels.iter().any(LockedWheel::is_sdist) {
+        true => Vec::new(),
+        false => wheels.iter().map(|wheel| wheel.source).collect(),
     };
-    let mut system = System::new().ok();
-    let watched = job.run_watched(
-        |line| {
-            let line = line.trim();
-            tracing::debug!(target: "uv", "{line}");
-            let mut downloads = downloads.borrow_mut();
-            if let Some((name, took)) = downloads.update(line) {
-                ctx.events.step(Stage::Wheels, took, format!("downloading {name}"));
-            }
-            show(&downloads);
-        },
-        |pid| {
-            let mut downloads = downloads.borrow_mut();
-            downloads.written = system.as_mut().map_or(0, |system| written_by(system, pid));
-            show(&downloads);
-        },
-    );
-    let mut ended = watched.await.map_err(PypiError::Io)?;
-    ended.stderr = ctx.settings.sources.hide(&ended.stderr);
-    Ok(ended)
+    let idle = RefCell::new(Idle::new(ctx, &sources));
+    let downloads = RefCell::new(Downloads::new(wheels));
+    let run = || {
+        job.clone().run_watched(
+            |line| {
+                let line = line.trim();
+                tracing::debug!(target: "uv", "{line}");
+                idle.borrow_mut().line();
+                let mut downloads = downloads.borrow_mut();
+                if let Some((name, took)) = downloads.update(line) {
+                    ctx.events.step(Stage::Wheels, took, format!("downloading {name}"));
+                }
+                progress.by_uv(&downloads);
+            },
+            |pid| {
+                let mut downloads = downloads.borrow_mut();
+                downloads.written = idle.borrow_mut().tick(pid);
+                progress.by_uv(&downloads);
+            },
+        )
+    };
+    patiently(ctx, run).await
 }
 
-/// Returns the number of bytes that a process has written to disk so far; 0 if the system does not report it.
-fn written_by(system: &mut System, pid: u32) -> u64 {
-    let pid = Pid::from_u32(pid);
-    let kind = ProcessRefreshKind::nothing().with_disk_usage();
-    system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), false, kind);
-    system
-        .process(pid)
-        .map_or(0, |process| process.disk_usage().total_written_bytes)
+/// Runs uv. If a source has too much to do (status 429 or 503), waits as long as it asks and runs uv again: uv itself
+/// repeats such a request at once, and then fails.
+async fn patiently<F>(ctx: &Context, run: impl Fn() -> F) -> Result<Ended, PypiError>
+where
+    F: Future<Output = std::io::Result<Ended>>,
+{
+    let mut again = 0;
+    loop {
+        let mut ended = run().await.map_err(PypiError::Io)?;
+        if let Some(url) = busy(&ended.stderr).filter(|_| !ended.success() && again < RUNS_AGAIN)
+            && ctx.client.wait_until_ready(&url).await
+        {
+            tracing::debug!("{url} was busy: running uv again");
+            again += 1;
+            continue;
+        }
+        ended.stderr = ctx.settings.sources.hide(&ended.stderr);
+        return Ok(ended);
+    }
+}
+
+/// Returns the URL of a source that had too much to do, from uv's message: `HTTP status client error (429 Too Many
+/// Requests) for url (https://…)`.
+fn busy(stderr: &str) -> Option<String> {
+    ["(429 ", "(503 "].iter().find_map(|status| {
+        let (_, rest) = stderr.split_once(status)?;
+        let (_, rest) = rest.split_once("for url (")?;
+        Some(rest.split_once(')')?.0.to_owned())
+    })
+}
+
+/// The progress of all wheels of an installation: those that uv downloads, and those that matenv itself downloads.
+pub(super) struct Progress {
+    events: Events,
+    /// Size of all wheels in bytes; `None` if the size of a wheel is unknown.
+    total: Option<u64>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Bytes and running downloads of uv.
+    by_uv: (u64, String),
+    /// Downloaded bytes by wheel.
+    by_us: BTreeMap<String, u64>,
+    /// The wheels that matenv downloads now.
+    running: Vec<String>,
+}
+
+impl Progress {
+    pub(super) fn new(events: Events, wheels: &[LockedWheel]) -> Self {
+        let total: Option<u64> = wheels.iter().map(|wheel| wheel.size).sum();
+        Self {
+            events,
+            total: total.filter(|total| *total > 0),
+            state: Mutex::default(),
+        }
+    }
+
+    fn by_uv(&self, downloads: &Downloads) {
+        self.change(|state| state.by_uv = (downloads.done(), downloads.describe()));
+    }
+
+    /// Reports the bytes of a wheel that matenv downloads.
+    pub(super) fn downloaded(&self, name: &str, bytes: u64) {
+        self.change(|state| {
+            state.by_us.insert(name.to_owned(), bytes);
+            if !state.running.iter().any(|running| running == name) {
+                state.running.push(name.to_owned());
+            }
+        });
+    }
+
+    /// Reports that matenv has downloaded a wheel.
+    pub(super) fn finished(&self, name: &str) {
+        self.change(|state| state.running.retain(|running| running != name));
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut state);
+        let done = state.by_uv.0 + state.by_us.values().sum::<u64>();
+        let mut at = state.running.clone();
+        if at.is_empty() || !state.by_uv.1.is_empty() {
+            at.push(state.by_uv.1.clone());
+        }
+        let (total, at) = (self.total, at.join(", "));
+        self.events.progress(Stage::Wheels, done, total, Unit::Bytes, at);
+    }
 }
 
 /// The downloads of one run of uv.
@@ -195,6 +295,17 @@ mod tests {
         downloads.update("Downloaded torch");
         downloads.update("Prepared 2 packages in 1s");
         assert_eq!((downloads.done(), downloads.total), (1100, Some(1100)));
+    }
+
+    #[test]
+    fn the_url_of_a_busy_source_is_found_in_uvs_message() {
+        let text = "error: Failed to fetch: `http://a.b/simple/x/`\n  cause: HTTP status client error (429 Too Many \
+                    Requests) for url (http://a.b/simple/x/)\n";
+        assert_eq!(busy(text).as_deref(), Some("http://a.b/simple/x/"));
+        assert_eq!(
+            busy("HTTP status client error (404 Not Found) for url (http://a.b/)"),
+            None
+        );
     }
 
     #[test]

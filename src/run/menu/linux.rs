@@ -28,7 +28,8 @@ fn text(entry: &MenuEntry) -> String {
     words.push(entry.program.clone());
     words.extend(entry.arguments.iter().cloned());
     let exec: Vec<String> = words.iter().map(|word| quoted(word)).collect();
-    let (name, comment) = (escaped(&entry.name), escaped(&entry.comment));
+    let shown = |text: &str| escaped(&crate::text::printable(text).replace('\n', " "));
+    let (name, comment) = (shown(&entry.name), shown(&entry.comment));
     let (exec, try_exec) = (escaped(&exec.join(" ")), escaped(&entry.program));
     let env = &entry.env;
     // TryExec hides the entry if matenv itself was removed.

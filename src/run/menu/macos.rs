@@ -64,7 +64,11 @@ fn properties_text(entry: &MenuEntry) -> String {
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    // XML cannot contain control characters.
+    crate::text::printable(text)
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
 }
 
 fn script_text(entry: &MenuEntry) -> String {

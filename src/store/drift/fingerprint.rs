@@ -14,6 +14,7 @@ use super::{
     listing::{Entry, Kind, modified},
 };
 use crate::files::{self, layout};
+use crate::input::{self, Input};
 
 const FILE: &str = "fingerprint.json";
 
@@ -84,7 +85,7 @@ impl Fingerprint {
     /// Reads the fingerprint from the prefix; `None` if it is missing or damaged. Old environments have none.
     #[must_use]
     pub fn read(prefix: &Path) -> Option<Self> {
-        let text = fs_err::read_to_string(path(prefix)).ok()?;
+        let text = input::read_text(&path(prefix), Input::Record).ok()?;
         serde_json::from_str(&text)
             .inspect_err(|error| tracing::debug!("{} is damaged: {error}", path(prefix).display()))
             .ok()
@@ -218,7 +219,7 @@ fn stamp(path: &Path) -> Option<u64> {
 impl Record {
     fn of(entry: &Entry) -> std::io::Result<Option<Self>> {
         let path = entry.record();
-        let bytes = match fs_err::read(&path) {
+        let bytes = match input::read(&path, Input::FileList) {
             Ok(bytes) => bytes,
             // Some conda packages and all `.egg-info` entries have none.
             Err(error)
@@ -250,7 +251,7 @@ impl Record {
         if self.modified.is_some() && modified(&metadata) == self.modified {
             return false;
         }
-        fs_err::read(path).map_or(true, |bytes| {
+        input::read(path, Input::FileList).map_or(true, |bytes| {
             hex::encode(compute_bytes_digest::<Sha256>(&bytes)) != self.sha256
         })
     }

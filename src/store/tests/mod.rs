@@ -4,7 +4,7 @@ mod activation;
 mod conda_link;
 mod run;
 
-use std::{ffi::OsString, io::ErrorKind, time::Duration};
+use std::{collections::BTreeMap, ffi::OsString, io::ErrorKind, time::Duration};
 
 use super::*;
 use crate::{context::settings::GlobalOptions, files::layout, names::ProfileName, process::Variables};
@@ -60,6 +60,8 @@ fn record(number: u64) -> GenerationRecord {
         proven: true,
         ok: true,
         cross: false,
+        replaced: None,
+        digests: BTreeMap::new(),
         made_with: Vec::new(),
     }
 }

@@ -8,7 +8,7 @@ use rattler_digest::{Sha256, compute_bytes_digest};
 use serde_json::{Value, json};
 
 use super::{
-    Options, Sdist, Wheel,
+    Options, RawWheel, Sdist, Wheel,
     server::{ARCHIVE, JSON, Page, Request, Server},
 };
 
@@ -59,6 +59,25 @@ impl From<Wheel> for File {
     }
 }
 
+#[cfg(unix)]
+impl From<RawWheel> for File {
+    fn from(wheel: RawWheel) -> Self {
+        Self::new(
+            &wheel.name(),
+            wheel.file_name(),
+            wheel.bytes(),
+            Some(wheel.listed_metadata()),
+        )
+    }
+}
+
+impl File {
+    /// Replaces the content of the file, with its hash.
+    pub(crate) fn with_bytes(self, bytes: Vec<u8>) -> Self {
+        Self::new(&self.project, self.name, bytes, self.metadata)
+    }
+}
+
 impl From<Sdist> for File {
     fn from(sdist: Sdist) -> Self {
         Self::new(sdist.name(), sdist.file_name(), sdist.bytes(), None)
@@ -102,15 +121,44 @@ impl Index {
         }
     }
 
+    /// Like [`Self::serve`], for wheels and sdists.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn serve_files_of(files: &[File], options: Options) -> Self {
+        let mut pages = Pages::default();
+        pages.list("/simple", "/files", files, Links::Absolute);
+        Self {
+            server: pages.serve(options),
+            files: None,
+            folder: "/simple",
+        }
+    }
+
     /// An index like PyPI: JSON for clients that accept it, files on a second host.
     pub(crate) fn pypi(files: &[File]) -> Self {
-        let host = serve_files("/packages", files);
+        Self::pypi_with(files, Options::default())
+    }
+
+    /// Like [`Self::pypi`], with options for the host of the files.
+    pub(crate) fn pypi_with(files: &[File], options: Options) -> Self {
+        let host = serve_files("/packages", files, options);
         let mut pages = Pages::default();
         pages.list("/simple", "/packages", files, Links::Host(&host.root()));
         pages.json = true;
         Self {
             server: pages.serve(Options::default()),
             files: Some(host),
+            folder: "/simple",
+        }
+    }
+
+    /// Like [`Self::pypi_with`], with the files on the host of the pages.
+    pub(crate) fn pypi_on_one_host(files: &[File], options: Options) -> Self {
+        let mut pages = Pages::default();
+        pages.list("/simple", "/files", files, Links::Absolute);
+        pages.json = true;
+        Self {
+            server: pages.serve(options),
+            files: None,
             folder: "/simple",
         }
     }
@@ -140,6 +188,12 @@ impl Index {
     /// A copy of the torch index, as a lab may have it: the files are on the same host.
     pub(crate) fn torch_on_one_host(backends: &[(&str, &[File])]) -> Self {
         Self::torch_with(Links::Absolute, backends, Options::default())
+    }
+
+    /// Like [`Self::torch_on_one_host`], with options.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn torch_on_one_host_with(backends: &[(&str, &[File])], options: Options) -> Self {
+        Self::torch_with(Links::Absolute, backends, options)
     }
 
     fn torch_with(links: Links<'_>, backends: &[(&str, &[File])], options: Options) -> Self {
@@ -214,6 +268,19 @@ impl Index {
         requests
     }
 
+    /// Returns the first line and all headers of every request so far, on both hosts.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn heads(&self) -> Vec<String> {
+        let mut heads = self.server.heads();
+        heads.extend(self.files.iter().flat_map(Server::heads));
+        heads
+    }
+
+    /// Returns the number of bytes of archives that were sent since the last call, by both hosts.
+    pub(crate) fn sent(&self) -> usize {
+        self.server.sent() + self.files.iter().map(Server::sent).sum::<usize>()
+    }
+
     /// Returns the wheels and sdists that were requested since the last call, each once.
     pub(crate) fn fetched(&self) -> Vec<String> {
         let is_file = |path: &String| [".whl", ".tar.gz"].iter().any(|ending| path.ends_with(ending));
@@ -224,10 +291,10 @@ impl Index {
 }
 
 /// Serves the files of an index on a second host.
-fn serve_files(folder: &str, files: &[File]) -> Server {
+fn serve_files(folder: &str, files: &[File], options: Options) -> Server {
     let mut pages = Pages::default();
     pages.put(folder, files);
-    pages.serve(Options::default())
+    pages.serve(options)
 }
 
 /// The content of a server, by path.

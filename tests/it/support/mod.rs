@@ -11,6 +11,8 @@ mod library;
 mod mounts;
 #[cfg(unix)]
 mod raw_package;
+#[cfg(unix)]
+mod raw_wheel;
 mod sdist;
 mod server;
 #[path = "../../../src/context/skip.rs"]
@@ -30,8 +32,10 @@ pub(crate) use library::compile_library;
 pub(crate) use mounts::{Mount, Mounts};
 #[cfg(unix)]
 pub(crate) use raw_package::{Format, RawPackage, write_noarch};
+#[cfg(unix)]
+pub(crate) use raw_wheel::RawWheel;
 pub(crate) use sdist::Sdist;
-pub(crate) use server::Options;
+pub(crate) use server::{Busy, Options, Ranges};
 #[cfg(target_os = "linux")]
 pub(crate) use skip::OWN_DRIVER;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]

@@ -212,12 +212,12 @@ impl TestEnv {
     /// Returns the number of processes of this test, which all inherit its variables.
     #[cfg(target_os = "linux")]
     pub(crate) fn children(&self) -> usize {
-        let cache = self.path("uv-cache").display().to_string();
+        let folder = self.root.display().to_string();
         let processes = fs_err::read_dir("/proc").unwrap().flatten();
         processes
             .filter(|entry| {
                 let variables = fs_err::read(entry.path().join("environ")).unwrap_or_default();
-                String::from_utf8_lossy(&variables).contains(&cache)
+                String::from_utf8_lossy(&variables).contains(&folder)
             })
             .count()
     }

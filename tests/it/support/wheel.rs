@@ -5,7 +5,7 @@ use zip::write::SimpleFileOptions;
 
 /// The texts of the `.dist-info` folder, as in the unit tests.
 #[path = "../../../src/packages/pypi/fixtures.rs"]
-mod dist_info;
+pub(super) mod dist_info;
 #[path = "../../../src/packages/pypi/record_row.rs"]
 mod record_row;
 

@@ -4,10 +4,9 @@ use std::{borrow::Cow, collections::HashMap};
 
 use super::{
     Inspected, Problem, Target, UnsafePackage,
-    path_rules::stays_inside,
-    printable,
     tree::{Kind, folders_of},
 };
+use crate::packages::path_rules::{printable, stays_inside};
 
 /// Two paths that differ only by case. Both exist on a file system that distinguishes case.
 #[derive(Debug, Clone, PartialEq, Eq)]

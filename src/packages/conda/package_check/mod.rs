@@ -5,7 +5,6 @@
 //! `info/paths.json` to the prefix without a check, so this must run before it links.
 
 mod compare;
-mod path_rules;
 mod tree;
 
 use std::{io::ErrorKind, path::Path};
@@ -16,8 +15,8 @@ use rattler_conda_types::{
     package::{IndexJson, LinkJson, NoArchLinks, PackageFile, PathType, PathsJson},
 };
 
+use crate::packages::path_rules::{PathProblem, PathRules, printable};
 pub(super) use compare::{CasePair, compare};
-use path_rules::PathRules;
 use tree::{Kind, Tree};
 
 /// An unsafe conda package: its name, the path and the problem.
@@ -55,43 +54,12 @@ fn show_path(path: Option<&String>) -> String {
     path.map_or_else(String::new, |path| format!("`{path}` "))
 }
 
-/// Returns `text` with its control characters escaped: the text is from a package and is printed to a terminal.
-pub(super) fn printable(text: &str) -> String {
-    let mut shown = String::new();
-    for character in text.chars() {
-        if character.is_control() {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
-}
-
 /// The reason why a package is unsafe.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
-    /// A path begins at the root.
-    #[error("is an absolute path")]
-    Absolute,
-    /// A path contains `..`.
-    #[error("contains `..`")]
-    Parent,
-    /// A path begins with a Windows drive or server.
-    #[error("is a Windows drive or network path")]
-    Drive,
-    /// A path has no file name.
-    #[error("is not the name of a file")]
-    NoName,
-    /// A name is reserved on Windows.
-    #[error("contains a name that Windows does not allow")]
-    WindowsName,
-    /// A path belongs to the records of the environment.
-    #[error("is in `{folder}`, where matenv keeps its own records")]
-    Records {
-        /// The folder.
-        folder: &'static str,
-    },
+    /// A path is unsafe on its own.
+    #[error(transparent)]
+    Path(#[from] PathProblem),
     /// A path has a link as one of its folders.
     #[error("goes through `{link}`, a link of `{package}`")]
     ThroughLink {
@@ -158,6 +126,14 @@ pub enum Problem {
     /// The channel lists no hash.
     #[error("its channel lists no hash of it, so a changed archive would not be noticed")]
     NoHash,
+    /// It unpacks to much more than its own size.
+    #[error("it unpacks to more than {limit}, which is too much for an archive of {size}")]
+    Bomb {
+        /// The limit, formatted.
+        limit: String,
+        /// The size of the archive, formatted.
+        size: String,
+    },
     /// The name, version or build is not usable as a file name.
     #[error("its name, version or build is not a file name")]
     Name,
@@ -195,9 +171,14 @@ struct Placed {
     kind: Kind,
 }
 
+/// Returns whether the channel lists a hash of the package.
+pub(super) fn has_hash(record: &RepoDataRecord) -> bool {
+    record.package_record.sha256.is_some() || record.package_record.md5.is_some()
+}
+
 /// Checks that `record` has a hash, before its archive is downloaded.
-pub(super) fn check_record(record: &RepoDataRecord) -> Result<(), UnsafePackage> {
-    if record.package_record.sha256.is_none() && record.package_record.md5.is_none() {
+pub(super) fn check_record(record: &RepoDataRecord, allow_unhashed: bool) -> Result<(), UnsafePackage> {
+    if !allow_unhashed && !has_hash(record) {
         return Err(UnsafePackage::whole(record, Problem::NoHash));
     }
     Ok(())
@@ -279,7 +260,7 @@ fn place_files(
     for entry in &paths.paths {
         let listed = entry.relative_path.to_string_lossy();
         let refuse = |problem| UnsafePackage::at(package, &listed, problem);
-        let source = rules.check(&listed).map_err(refuse)?;
+        let source = rules.check(&listed).map_err(|problem| refuse(problem.into()))?;
         if let Some(link) = tree.link_above(&source) {
             return Err(refuse(Problem::ThroughLink {
                 link: printable(link),
@@ -296,7 +277,9 @@ fn place_files(
         let path = match python {
             Some(python) => {
                 let at = python.get_python_noarch_target_path(Path::new(&source));
-                rules.check(&at.to_string_lossy()).map_err(refuse)?
+                rules
+                    .check(&at.to_string_lossy())
+                    .map_err(|problem| refuse(problem.into()))?
             }
             None => source,
         };
@@ -336,7 +319,7 @@ fn place_commands(
             let at = format!("{}/{command}{ending}", python.bin_dir.display());
             let path = rules
                 .check(&at)
-                .map_err(|problem| UnsafePackage::at(package, &at, problem))?;
+                .map_err(|problem| UnsafePackage::at(package, &at, problem.into()))?;
             placed.push(Placed { path, kind: Kind::File });
         }
     }

@@ -3,7 +3,8 @@
 use rattler_conda_types::subdir::Subdir;
 use serde_json::json;
 
-use super::{path_rules::stays_inside, *};
+use super::*;
+use crate::packages::path_rules::stays_inside;
 
 const LINUX: PathRules = PathRules { windows: false };
 const WINDOWS: PathRules = PathRules { windows: true };
@@ -65,19 +66,19 @@ fn problem<T: std::fmt::Debug>(result: Result<T, UnsafePackage>) -> Problem {
 #[test]
 fn paths_are_refused_or_normalized() {
     for (path, expected) in [
-        ("/etc/passwd", Problem::Absolute),
-        ("//server/x", Problem::Absolute),
-        ("a/../b", Problem::Parent),
-        ("..", Problem::Parent),
-        ("a\\..\\b", Problem::Parent),
-        ("C:/x", Problem::Drive),
-        ("c:x", Problem::Drive),
-        ("\\\\?\\C:\\x", Problem::Drive),
-        ("", Problem::NoName),
-        ("./", Problem::NoName),
-        ("conda-meta", Problem::Records { folder: "conda-meta" }),
-        ("./CONDA-META//x", Problem::Records { folder: "conda-meta" }),
-        ("share/matenv/x", Problem::Records { folder: "share/matenv" }),
+        ("/etc/passwd", PathProblem::Absolute),
+        ("//server/x", PathProblem::Absolute),
+        ("a/../b", PathProblem::Parent),
+        ("..", PathProblem::Parent),
+        ("a\\..\\b", PathProblem::Parent),
+        ("C:/x", PathProblem::Drive),
+        ("c:x", PathProblem::Drive),
+        ("\\\\?\\C:\\x", PathProblem::Drive),
+        ("", PathProblem::NoName),
+        ("./", PathProblem::NoName),
+        ("conda-meta", PathProblem::Records { folder: "conda-meta" }),
+        ("./CONDA-META//x", PathProblem::Records { folder: "conda-meta" }),
+        ("share/matenv/x", PathProblem::Records { folder: "share/matenv" }),
     ] {
         assert_eq!(LINUX.check(path), Err(expected), "{path}");
     }
@@ -106,7 +107,7 @@ fn windows_names_are_refused_on_windows_only() {
         "a /b",
         "a/b?",
     ] {
-        assert_eq!(WINDOWS.check(path), Err(Problem::WindowsName), "{path}");
+        assert_eq!(WINDOWS.check(path), Err(PathProblem::WindowsName), "{path}");
         assert!(LINUX.check(path).is_ok(), "{path}");
     }
     assert_eq!(
@@ -156,7 +157,7 @@ fn a_hostile_folder_of_site_packages_is_refused() {
         python.site_packages_path = "../../..".into();
     }
     let refused = inspect(&record("demo"), folder.path(), &hostile, false);
-    assert_eq!(problem(refused), Problem::Parent);
+    assert_eq!(problem(refused), PathProblem::Parent.into());
 }
 
 #[test]
@@ -221,7 +222,75 @@ fn only_the_hosts_python_may_link_outside() {
 #[test]
 fn a_record_needs_a_hash() {
     let mut record = record("demo");
-    check_record(&record).expect("allowed");
+    check_record(&record, false).expect("allowed");
     record.package_record.md5 = None;
-    assert_eq!(problem(check_record(&record)), Problem::NoHash);
+    assert_eq!(problem(check_record(&record, false)), Problem::NoHash);
+    check_record(&record, true).expect("allowed");
+}
+
+/// Whatever a package lists is refused or stays inside the prefix.
+#[test]
+fn no_list_of_paths_causes_a_panic_or_leaves_the_prefix() {
+    use crate::proptests;
+    let folder = extracted("demo", "python", &["site-packages/demo/a.py", "bin/demo", "lib/b.so"]);
+    let file = |name: &str| folder.path().join("info").join(name);
+    let (paths, index) = (
+        fs_err::read(file("paths.json")).expect("read"),
+        fs_err::read(file("index.json")).expect("read"),
+    );
+    let link =
+        br#"{"noarch": {"type": "python", "entry_points": ["demo = demo:main"]}, "package_metadata_version": 1}"#;
+    let inputs = (
+        proptests::bytes(&[&paths]),
+        proptests::bytes(&[&index]),
+        proptests::bytes(&[link]),
+    );
+    proptests::check(file!(), &inputs, |(changed_paths, changed_index, changed_link)| {
+        for (paths, index, link) in [
+            (&changed_paths, &index, link.as_slice()),
+            (&paths, &changed_index, link),
+            (&paths, &index, &changed_link),
+        ] {
+            fs_err::write(file("paths.json"), paths).expect("written");
+            fs_err::write(file("index.json"), index).expect("written");
+            fs_err::write(file("link.json"), link).expect("written");
+            let Ok(inspected) = inspect(&record("demo"), folder.path(), &target(), false) else {
+                continue;
+            };
+            for placed in &inspected.placed {
+                let path = Path::new(&placed.path);
+                assert!(
+                    path.components()
+                        .all(|part| matches!(part, std::path::Component::Normal(_))),
+                    "{path:?}"
+                );
+            }
+        }
+    });
+}
+
+#[test]
+fn no_path_leaves_the_prefix() {
+    use crate::proptests;
+    let inputs = proptests::text(&[
+        "lib/python3.13/site-packages/a.py",
+        "../x",
+        "C:\\a",
+        "a/./b//c",
+        "share/matenv",
+    ]);
+    proptests::check(file!(), &inputs, |path| {
+        for rules in [LINUX, WINDOWS] {
+            let Ok(safe) = rules.check(&path) else { continue };
+            assert_eq!(rules.check(&safe).as_deref(), Ok(safe.as_str()), "{path:?}");
+            let parts = Path::new(&safe).components();
+            assert!(parts.clone().count() > 0, "{path:?}");
+            assert!(
+                parts
+                    .clone()
+                    .all(|part| matches!(part, std::path::Component::Normal(_))),
+                "{path:?}"
+            );
+        }
+    });
 }

@@ -2,10 +2,10 @@
 
 use std::{collections::HashMap, path::Path};
 
-use super::{
-    Problem, UnsafePackage,
-    path_rules::{PathRules, stays_inside},
-    printable,
+use super::{Problem, UnsafePackage};
+use crate::{
+    files::modes::tighten,
+    packages::path_rules::{PathRules, printable, stays_inside},
 };
 
 /// The kind of a file.
@@ -49,6 +49,10 @@ impl Tree {
                 format!("{name}/{file}")
             };
             let metadata = entry.metadata()?;
+            if !metadata.is_symlink() {
+                // rattler keeps the permissions of the archive, and links the file with them.
+                tighten(&entry.path(), &metadata);
+            }
             let kind = kind(&entry.path(), &metadata)?;
             if kind == Kind::Folder {
                 self.add(&entry.path(), &path)?;
@@ -63,7 +67,7 @@ impl Tree {
     pub(super) fn check(self, package: &str, rules: PathRules, may_link_outside: bool) -> Result<Self, UnsafePackage> {
         for (path, kind) in &self.files {
             let refuse = |problem| UnsafePackage::at(package, path, problem);
-            rules.check(path).map_err(refuse)?;
+            rules.check(path).map_err(|problem| refuse(problem.into()))?;
             match kind {
                 Kind::File | Kind::Folder => {}
                 Kind::Special => return Err(refuse(Problem::SpecialFile)),

@@ -1,6 +1,30 @@
-//! Rules for one path: it must stay in the prefix on each platform, and out of matenv's own records.
+//! Rules for one path of a package: it must stay in the prefix on each platform, and out of matenv's own records.
 
-use super::Problem;
+/// The reason why a path is unsafe on its own.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PathProblem {
+    /// A path begins at the root.
+    #[error("is an absolute path")]
+    Absolute,
+    /// A path contains `..`.
+    #[error("contains `..`")]
+    Parent,
+    /// A path begins with a Windows drive or server.
+    #[error("is a Windows drive or network path")]
+    Drive,
+    /// A path has no file name.
+    #[error("is not the name of a file")]
+    NoName,
+    /// A name is reserved on Windows.
+    #[error("contains a name that Windows does not allow")]
+    WindowsName,
+    /// A path belongs to the records of the environment.
+    #[error("is in `{folder}`, where matenv keeps its own records")]
+    Records {
+        /// The folder.
+        folder: &'static str,
+    },
+}
 
 /// Folders of the prefix into which only matenv writes.
 const RECORDS: [&str; 2] = ["conda-meta", "share/matenv"];
@@ -10,23 +34,23 @@ const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
 
 /// The rules for the paths of a package.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct PathRules {
+pub(crate) struct PathRules {
     /// Whether Windows' rules for names apply as well.
-    pub(super) windows: bool,
+    pub(crate) windows: bool,
 }
 
 impl PathRules {
     /// Checks `path`. Returns it with `/` between its names, and without `.`.
-    pub(super) fn check(self, path: &str) -> Result<String, Problem> {
+    pub(crate) fn check(self, path: &str) -> Result<String, PathProblem> {
         if is_drive(path) || path.starts_with('\\') {
-            return Err(Problem::Drive);
+            return Err(PathProblem::Drive);
         }
         if path.starts_with('/') {
-            return Err(Problem::Absolute);
+            return Err(PathProblem::Absolute);
         }
         // A backslash separates names only on Windows, but the same package may be linked there.
         if path.split(['/', '\\']).any(|name| name == "..") {
-            return Err(Problem::Parent);
+            return Err(PathProblem::Parent);
         }
         let separators: &[char] = if self.windows { &['/', '\\'] } else { &['/'] };
         let names: Vec<&str> = path
@@ -34,14 +58,14 @@ impl PathRules {
             .filter(|name| !name.is_empty() && *name != ".")
             .collect();
         if names.is_empty() {
-            return Err(Problem::NoName);
+            return Err(PathProblem::NoName);
         }
         if self.windows && names.iter().any(|name| is_refused_by_windows(name)) {
-            return Err(Problem::WindowsName);
+            return Err(PathProblem::WindowsName);
         }
         let path = names.join("/");
         match RECORDS.into_iter().find(|folder| is_at_or_below(&path, folder)) {
-            Some(folder) => Err(Problem::Records { folder }),
+            Some(folder) => Err(PathProblem::Records { folder }),
             None => Ok(path),
         }
     }
@@ -55,7 +79,7 @@ fn is_at_or_below(path: &str, folder: &str) -> bool {
 }
 
 /// Returns whether `path` begins with a drive, such as `C:`.
-pub(super) fn is_drive(path: &str) -> bool {
+pub(crate) fn is_drive(path: &str) -> bool {
     let bytes = path.as_bytes();
     bytes.len() >= 2 && bytes[0].is_ascii_alphabetic() && bytes[1] == b':'
 }
@@ -78,7 +102,7 @@ fn is_refused_by_windows(name: &str) -> bool {
 ///
 /// The folders above a link are never links themselves, so `..` at the start means the folder above. After a name that
 /// is a link it could mean any folder, and the link counts as one that leaves.
-pub(super) fn stays_inside(path: &str, target: &str, is_link: impl Fn(&str) -> bool) -> bool {
+pub(crate) fn stays_inside(path: &str, target: &str, is_link: impl Fn(&str) -> bool) -> bool {
     if target.starts_with(['/', '\\']) || is_drive(target) {
         return false;
     }
@@ -96,4 +120,17 @@ pub(super) fn stays_inside(path: &str, target: &str, is_link: impl Fn(&str) -> b
         }
     }
     true
+}
+
+/// Returns `text` with its control characters escaped: the text is from a package and is printed to a terminal.
+pub(crate) fn printable(text: &str) -> String {
+    let mut shown = String::new();
+    for character in text.chars() {
+        if character.is_control() {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
 }

@@ -1,0 +1,474 @@
+//! Downloads of large files that continue where an earlier attempt or an earlier run stopped.
+//!
+//! Input: a URL, and the SHA-256 and size from a lock. Output: a complete file whose SHA-256 is the locked one.
+//!
+//! ```text
+//! MATENV_HOME/downloads/<sha256>.part   the bytes so far
+//! MATENV_HOME/downloads/<sha256>.json   the validators of the server's file, to notice that it was replaced
+//! MATENV_HOME/downloads/<sha256>.whl    the complete file, until the installer has taken it; also .conda, .tar.bz2
+//! MATENV_HOME/downloads/<sha256>.lock   locked by the process that uses the files above
+//! ```
+
+use std::{
+    fs::TryLockError,
+    io,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use fs_err::tokio as fs;
+use rattler_digest::{
+    Sha256,
+    digest::{Digest as _, Output},
+};
+use reqwest::{Response, StatusCode, header};
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
+use url::Url;
+
+use super::{
+    Client, innermost,
+    retry::{Delay, LONGEST_WAIT, asked_to_wait, backoff},
+};
+
+/// An attempt that brings at least this many bytes counts as progress: the count of failures begins again.
+const PROGRESS: u64 = 1024 * 1024;
+/// Number of attempts without progress before the download fails.
+const ATTEMPTS: u32 = 4;
+/// Number of waits that a busy source may ask for without progress in between.
+const WAITS: u32 = 8;
+/// The interval at which a waiting process tries to take a lock.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// Files of a download that was not continued for this long are removed.
+pub(crate) const STALE_AFTER: Duration = Duration::from_hours(14 * 24);
+
+/// The reason why a file could not be downloaded.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DownloadError {
+    /// The source answered with an HTTP error.
+    #[error("HTTP status {0}")]
+    Status(u16),
+    /// The source does not answer, or the connection is cut again and again.
+    #[error("{0}")]
+    NoAnswer(String),
+    /// The source serves a file of another size.
+    #[error("size mismatch: expected {expected} bytes, the source sends {found}")]
+    Size {
+        /// The size in the lock, in bytes.
+        expected: u64,
+        /// The size of the source's file, in bytes.
+        found: u64,
+    },
+    /// The complete file has another SHA-256.
+    #[error("hash mismatch: expected {expected}, computed {found}")]
+    Hash {
+        /// The SHA-256 in the lock.
+        expected: String,
+        /// The SHA-256 of the downloaded file.
+        found: String,
+    },
+    /// The file could not be written.
+    #[error("failed to write the download")]
+    Io(#[from] io::Error),
+}
+
+/// The file to download.
+#[derive(Debug, Clone)]
+pub(crate) struct Remote {
+    /// Its URL, with credentials if it needs any.
+    pub(crate) url: Url,
+    /// Its size in bytes, if known.
+    pub(crate) size: Option<u64>,
+}
+
+/// The files of one download. No other process uses them while this value exists.
+#[derive(Debug)]
+pub(crate) struct Download {
+    folder: PathBuf,
+    sha256: String,
+    /// The ending of the complete file's name, such as `whl`.
+    ending: &'static str,
+    /// Whether another process used the files first.
+    pub(crate) waited: bool,
+    // The operating system releases the lock when the file is closed.
+    _lock: fs_err::File,
+}
+
+/// The validators of the server's file.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Validators {
+    schema: u32,
+    etag: Option<String>,
+    last_modified: Option<String>,
+}
+
+impl Validators {
+    fn of(response: &Response) -> Self {
+        let text = |name| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
+        Self {
+            schema: 1,
+            etag: text(header::ETAG),
+            last_modified: text(header::LAST_MODIFIED),
+        }
+    }
+
+    /// Returns the value of `If-Range`. A weak ETag is not allowed there.
+    fn if_range(&self) -> Option<&str> {
+        let strong = self.etag.as_deref().filter(|etag| !etag.starts_with("W/"));
+        strong.or(self.last_modified.as_deref())
+    }
+}
+
+/// The result of one attempt that did not bring the rest of the file.
+enum Stopped {
+    /// Another attempt may help.
+    Retry {
+        because: DownloadError,
+        delay: Option<Delay>,
+    },
+    /// Another attempt does not help.
+    Fatal(DownloadError),
+}
+
+impl From<io::Error> for Stopped {
+    fn from(error: io::Error) -> Self {
+        Self::Fatal(error.into())
+    }
+}
+
+/// The bytes so far.
+struct Partial {
+    file: fs::File,
+    hasher: Sha256,
+    at: u64,
+    /// Whether a part of the bytes is from an earlier response.
+    joined: bool,
+}
+
+impl Partial {
+    async fn open(path: &Path) -> io::Result<Self> {
+        let mut file = fs::OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(path)
+            .await?;
+        let (mut hasher, mut at) = (Sha256::default(), 0);
+        let mut buffer = vec![0; 1024 * 1024];
+        loop {
+            let read = file.read(&mut buffer).await?;
+            if read == 0 {
+                break;
+            }
+            hasher.update(&buffer[..read]);
+            at += read as u64;
+        }
+        Ok(Self {
+            file,
+            hasher,
+            at,
+            joined: at > 0,
+        })
+    }
+
+    async fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes).await?;
+        self.hasher.update(bytes);
+        self.at += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Drops all bytes.
+    async fn restart(&mut self) -> io::Result<()> {
+        self.file.set_len(0).await?;
+        self.file.rewind().await?;
+        (self.hasher, self.at, self.joined) = (Sha256::default(), 0, false);
+        Ok(())
+    }
+
+    fn digest(&self) -> Output<Sha256> {
+        self.hasher.clone().finalize()
+    }
+}
+
+impl Download {
+    /// Takes the files of the download with this SHA-256 (64 hex digits), and waits while another process uses them.
+    pub(crate) async fn open(folder: &Path, sha256: &str, ending: &'static str) -> io::Result<Self> {
+        fs::create_dir_all(folder).await?;
+        let lock = fs_err::OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(folder.join(format!("{sha256}.lock")))?;
+        let mut waited = false;
+        loop {
+            match lock.file().try_lock() {
+                Err(TryLockError::WouldBlock) => waited = true,
+                // Without locks two processes may spoil each other's file. Its hash then differs, and it starts again.
+                Ok(()) | Err(TryLockError::Error(_)) => break,
+            }
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+        Ok(Self {
+            folder: folder.to_owned(),
+            sha256: sha256.to_owned(),
+            ending,
+            waited,
+            _lock: lock,
+        })
+    }
+
+    fn path(&self, ending: &str) -> PathBuf {
+        self.folder.join(format!("{}.{ending}", self.sha256))
+    }
+
+    /// Returns the path of the complete file.
+    pub(crate) fn complete(&self) -> PathBuf {
+        self.path(self.ending)
+    }
+
+    /// Downloads the rest of the file, and checks its size and SHA-256. Calls `progress` with the number of bytes that
+    /// are there.
+    pub(crate) async fn run(
+        &self,
+        client: &Client,
+        remote: &Remote,
+        progress: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<PathBuf, DownloadError> {
+        let complete = self.complete();
+        if let Ok(metadata) = fs::metadata(&complete).await
+            && remote.size.is_none_or(|size| size == metadata.len())
+        {
+            progress(metadata.len());
+            return Ok(complete);
+        }
+        let mut partial = Partial::open(&self.path("part")).await?;
+        let (mut failures, mut waits) = (0, 0);
+        // A server that ignores ranges sends the same bytes again, which is no progress.
+        let mut best = partial.at;
+        let mut started_again = false;
+        loop {
+            let stopped = match self.attempt(client, remote, &mut partial, progress).await {
+                Ok(()) => match self.finish(&mut partial).await? {
+                    Some(found) if partial.joined && !started_again => {
+                        tracing::info!("the continued download has the hash {found}: starting it again");
+                        started_again = true;
+                        partial.restart().await?;
+                        continue;
+                    }
+                    Some(found) => {
+                        self.remove().await;
+                        let expected = self.sha256.clone();
+                        return Err(DownloadError::Hash { expected, found });
+                    }
+                    None => return Ok(complete),
+                },
+                Err(stopped) => stopped,
+            };
+            partial.file.flush().await?;
+            let (because, delay) = match stopped {
+                Stopped::Fatal(error) => return Err(error),
+                Stopped::Retry { because, delay } => (because, delay),
+            };
+            if partial.at >= best + PROGRESS {
+                (failures, waits, best) = (0, 0, partial.at);
+            }
+            let pause = match delay {
+                Some(Delay::Asked(pause)) if pause <= LONGEST_WAIT && waits < WAITS => {
+                    waits += 1;
+                    pause
+                }
+                _ if failures + 1 < ATTEMPTS => {
+                    failures += 1;
+                    backoff(failures - 1)
+                }
+                _ => return Err(because),
+            };
+            client.delayed(&remote.url, delay.unwrap_or(Delay::Cut(partial.at)));
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Requests the rest of the file and appends it.
+    async fn attempt(
+        &self,
+        client: &Client,
+        remote: &Remote,
+        partial: &mut Partial,
+        progress: &(dyn Fn(u64) + Send + Sync),
+    ) -> Result<(), Stopped> {
+        if remote.size.is_some_and(|size| partial.at > size) {
+            partial.restart().await?;
+        }
+        if remote.size == Some(partial.at) {
+            return Ok(());
+        }
+        // A server that compresses a response counts other bytes.
+        let mut request = client.once().get(remote.url.as_str());
+        request = request.header(header::ACCEPT_ENCODING, "identity");
+        let validators = self.validators().await;
+        if partial.at > 0 {
+            request = request.header(header::RANGE, format!("bytes={}-", partial.at));
+            if let Some(validator) = validators.if_range() {
+                request = request.header(header::IF_RANGE, validator);
+            }
+        }
+        let mut response = request.send().await.map_err(|error| match &error {
+            error if error.is_redirect() => Stopped::Fatal(DownloadError::NoAnswer(innermost(error))),
+            error => unanswered(error, error.is_timeout()),
+        })?;
+        match response.status() {
+            StatusCode::PARTIAL_CONTENT if range(&response).is_some_and(|(from, _)| from == partial.at) => {
+                partial.joined = true;
+            }
+            // The server's file changed, or the server does not send parts of files: begin again.
+            StatusCode::OK => partial.restart().await?,
+            StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE if partial.at > 0 => {
+                if remote.size.is_none() && unsatisfied(&response) == Some(partial.at) {
+                    return Ok(());
+                }
+                partial.restart().await?;
+                return Err(Stopped::Retry {
+                    because: DownloadError::Status(response.status().as_u16()),
+                    delay: None,
+                });
+            }
+            _ => return Err(refused(&response)),
+        }
+        check_size(remote, &response)?;
+        if partial.at == 0 {
+            self.write_validators(&Validators::of(&response)).await?;
+        }
+        loop {
+            let chunk = response
+                .chunk()
+                .await
+                .map_err(|error| unanswered(&error, error.is_timeout()))?;
+            let Some(chunk) = chunk else { break };
+            if let Some(expected) = remote.size
+                && partial.at + chunk.len() as u64 > expected
+            {
+                let found = partial.at + chunk.len() as u64;
+                return Err(Stopped::Fatal(DownloadError::Size { expected, found }));
+            }
+            partial.append(&chunk).await?;
+            progress(partial.at);
+        }
+        partial.file.flush().await?;
+        match remote.size {
+            Some(expected) if partial.at < expected => Err(Stopped::Retry {
+                because: DownloadError::Size {
+                    expected,
+                    found: partial.at,
+                },
+                delay: None,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives the complete file its final name. Returns the SHA-256 of the file if it is not the expected one.
+    async fn finish(&self, partial: &mut Partial) -> io::Result<Option<String>> {
+        let found = hex::encode(partial.digest());
+        if found != self.sha256 {
+            return Ok(Some(found));
+        }
+        fs::rename(self.path("part"), self.complete()).await?;
+        let _ = fs::remove_file(self.path("json")).await;
+        Ok(None)
+    }
+
+    async fn validators(&self) -> Validators {
+        let text = fs::read_to_string(self.path("json")).await.unwrap_or_default();
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+
+    async fn write_validators(&self, validators: &Validators) -> io::Result<()> {
+        let text = serde_json::to_string(validators).map_err(io::Error::other)?;
+        fs::write(self.path("json"), text).await
+    }
+
+    /// Removes all files of the download but the lock.
+    pub(crate) async fn remove(&self) {
+        for ending in ["part", "json", self.ending] {
+            // A file that stays is removed when it is stale.
+            let _ = fs::remove_file(self.path(ending)).await;
+        }
+    }
+}
+
+/// Removes the files of downloads that nobody continued for `age`, and returns their size in bytes. Files that a
+/// process uses stay.
+pub(crate) fn remove_stale(folder: &Path, age: Duration) -> u64 {
+    let mut freed = 0;
+    let oldest = SystemTime::now() - age;
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let name = entry.file_name();
+        let Some((sha256, _)) = name.to_str().and_then(|name| name.split_once('.')) else {
+            continue;
+        };
+        let lock = folder.join(format!("{sha256}.lock"));
+        let is_stale = |metadata: &std::fs::Metadata| metadata.modified().is_ok_and(|modified| modified < oldest);
+        let Some(metadata) = entry.metadata().ok().filter(is_stale) else {
+            continue;
+        };
+        let held = fs_err::File::open(&lock).is_ok_and(|file| file.file().try_lock().is_err());
+        if !held && fs_err::remove_file(&path).is_ok() {
+            freed += metadata.len();
+        }
+    }
+    freed
+}
+
+/// Compares the size that the server announces with the locked one.
+fn check_size(remote: &Remote, response: &Response) -> Result<(), Stopped> {
+    let announced = match range(response) {
+        Some((_, total)) => total,
+        None => response.content_length(),
+    };
+    match (remote.size, announced) {
+        (Some(expected), Some(found)) if expected != found => {
+            Err(Stopped::Fatal(DownloadError::Size { expected, found }))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn unanswered(error: &(dyn std::error::Error + 'static), is_timeout: bool) -> Stopped {
+    let because = DownloadError::NoAnswer(innermost(error));
+    let delay = is_timeout.then_some(Delay::Stalled);
+    Stopped::Retry { because, delay }
+}
+
+/// Returns the error of a response with an HTTP error status.
+fn refused(response: &Response) -> Stopped {
+    let status = response.status();
+    let because = DownloadError::Status(status.as_u16());
+    let is_transient =
+        status.is_server_error() || [StatusCode::TOO_MANY_REQUESTS, StatusCode::REQUEST_TIMEOUT].contains(&status);
+    if is_transient {
+        let delay = asked_to_wait(response).map(Delay::Asked);
+        Stopped::Retry { because, delay }
+    } else {
+        Stopped::Fatal(because)
+    }
+}
+
+/// Returns the first byte and the size of the whole file from `Content-Range: bytes 100-199/200`.
+fn range(response: &Response) -> Option<(u64, Option<u64>)> {
+    parse_range(response.headers().get(header::CONTENT_RANGE)?.to_str().ok()?)
+}
+
+fn parse_range(text: &str) -> Option<(u64, Option<u64>)> {
+    let (bytes, total) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
+    let (from, _) = bytes.split_once('-')?;
+    Some((from.trim().parse().ok()?, total.trim().parse().ok()))
+}
+
+/// Returns the size of the whole file from `Content-Range: bytes */200`, which answers a range behind the end.
+fn unsatisfied(response: &Response) -> Option<u64> {
+    let text = response.headers().get(header::CONTENT_RANGE)?.to_str().ok()?;
+    text.trim().strip_prefix("bytes */")?.parse().ok()
+}
