@@ -59,36 +59,51 @@ pub(crate) fn strike(run: &mut Run<'_>) -> Result<Struck, Problem> {
 fn damage_files(run: &mut Run<'_>, folder: &Path, damage: Damage, count: usize) {
     let mut files = Vec::new();
     list(folder, &mut files);
-    files.sort();
+    files.sort_by_cached_key(|file| stable(file.strip_prefix(folder).unwrap_or(file)));
     run.random.shuffle(&mut files);
     for file in files.iter().take(count) {
         if count < 10 {
             run.note(file.strip_prefix(folder).unwrap_or(file).display().to_string());
         }
         // While a command runs, a file may disappear at each step.
-        let _ = damage_file(file, damage, run.random.u64(..));
+        let _ = damage_file(file, damage, &run.world.root.join("damaged"), run.random.u64(..));
     }
 }
 
-/// Damages one file. The file is replaced, because environments share the old one by hard links.
-fn damage_file(file: &Path, damage: Damage, random: u64) -> std::io::Result<()> {
-    let mut bytes = fs_err::read(file)?;
-    let permissions = fs_err::metadata(file)?.permissions();
-    fs_err::remove_file(file)?;
-    match damage {
-        Damage::Delete => return Ok(()),
+/// Returns a path without the names that differ between two runs with one seed: uv's names are random, or hashes of
+/// an address with a port.
+fn stable(path: &Path) -> String {
+    let names = path.iter().map(|name| {
+        let name = name.to_string_lossy();
+        let stem = name.split('.').next().unwrap_or_default();
+        let random = stem.len() >= 8
+            && stem.chars().all(char::is_alphanumeric)
+            && (stem.len() >= 16 || stem.contains(char::is_numeric));
+        if random { "*".into() } else { name }
+    });
+    names.collect::<Vec<_>>().join("/")
+}
+
+/// Damages one file. A new file takes its place, because environments share the old one by hard links.
+fn damage_file(file: &Path, damage: Damage, new: &Path, random: u64) -> std::io::Result<()> {
+    let mut bytes = match damage {
+        Damage::Delete => return fs_err::remove_file(file),
         Damage::Tree => return file.parent().map_or(Ok(()), fs_err::remove_dir_all),
+        _ => fs_err::read(file)?,
+    };
+    let length = bytes.len() as u64;
+    match damage {
         Damage::Empty => bytes.clear(),
         Damage::Half => bytes.truncate(bytes.len() / 2),
-        Damage::Flip => {
-            let length = bytes.len().max(1) as u64;
-            if let Some(byte) = bytes.get_mut(usize::try_from(random % length).unwrap_or_default()) {
+        _ => {
+            if let Some(byte) = bytes.get_mut(usize::try_from(random % length.max(1)).unwrap_or_default()) {
                 *byte ^= 1;
             }
         }
     }
-    fs_err::write(file, bytes)?;
-    fs_err::set_permissions(file, permissions)
+    fs_err::write(new, bytes)?;
+    fs_err::set_permissions(new, fs_err::metadata(file)?.permissions())?;
+    fs_err::rename(new, file)
 }
 
 fn list(folder: &Path, found: &mut Vec<PathBuf>) {

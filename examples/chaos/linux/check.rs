@@ -97,10 +97,16 @@ impl World {
         };
         stray(home.join("store"), &|name| !name.starts_with("tiny-"));
         stray(home.join("envs"), &|name| name != ENV);
-        let temporary = |name: &str| name.ends_with(".unfinished") || name.starts_with('.') || name.contains(".tmp");
+        let temporary = |name: &str| {
+            name.starts_with('.')
+                || [".unfinished", ".removing", ".tmp"]
+                    .iter()
+                    .any(|end| name.ends_with(end))
+        };
         stray(home.join("state"), &temporary);
         stray(home.join("tools"), &|name| name.starts_with('.'));
-        stray(home.join("tmp"), &|_| true);
+        // The lock of the folder stays.
+        stray(home.join("tmp"), &|name| name != ".lock");
         stray(self.work().join("tmp"), &|_| true);
         if let Some(prefix) = self.current() {
             stray(prefix.join("share/matenv"), &temporary);
@@ -112,7 +118,8 @@ impl World {
             .flatten()
             .map(|entry| entry.path())
             .collect();
-        if store.len() > 2 {
+        // The current one, the one before it, and the newest proven one.
+        if store.len() > 3 {
             return Err(format!("the store keeps {} folders: {store:?}", store.len()).into());
         }
         for prefix in store {

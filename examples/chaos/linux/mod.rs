@@ -119,11 +119,13 @@ fn run(mut options: Options) -> Result<ExitCode, Problem> {
     let Some(world) = worlds.first().filter(|_| !kinds.is_empty()) else {
         return Err("no kind of strike is possible here".into());
     };
-    let measured = strike::measure(world)?;
+    let kind_of = |number: u64| kinds[usize::try_from(number).unwrap_or_default() % kinds.len()];
+    let numbers = options.only.map_or(0..options.runs, |only| only..only + 1);
+    let used = options.only.map_or(kinds.clone(), |only| vec![kind_of(only)]);
+    let measured = strike::measure(world, &used)?;
     if options.verbose {
         println!("{measured:#?}");
     }
-    let numbers = options.only.map_or(0..options.runs, |only| only..only + 1);
     let next = AtomicU64::new(numbers.start);
     let tallies = Mutex::new(BTreeMap::new());
     std::thread::scope(|scope| {
@@ -134,8 +136,7 @@ fn run(mut options: Options) -> Result<ExitCode, Problem> {
                     if number >= numbers.end {
                         return;
                     }
-                    let kind = kinds[usize::try_from(number).unwrap_or_default() % kinds.len()];
-                    one(world, &measured, &options, kind, number, &tallies);
+                    one(world, &measured, &options, kind_of(number), number, &tallies);
                 }
             });
         }
@@ -193,7 +194,10 @@ fn one(
             tally.survived += 1;
             tally.missed += u64::from(!hit);
             *tally.exits.entry(exit.clone()).or_default() += 1;
-            if options.verbose || options.only.is_some() {
+            let misleads = !kind.exit_codes().contains(&exit.as_str());
+            if misleads {
+                println!("run {number} {kind_name} survived with a misleading exit code: {notes}");
+            } else if options.verbose || options.only.is_some() {
                 println!("run {number} {kind_name} survived in {took:.1?}: {notes}");
             }
         }

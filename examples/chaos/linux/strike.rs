@@ -48,6 +48,17 @@ impl Kind {
         Self::Record,
     ];
 
+    /// Returns the exit codes that name the cause of a failure by this kind of strike.
+    pub(crate) const fn exit_codes(self) -> &'static [&'static str] {
+        match self {
+            Self::Network => &["0", "4", "5"],
+            Self::Signal => &["0", "130", "killed"],
+            Self::Kill | Self::Syscall | Self::Strace | Self::Disk => &["0", "1", "killed"],
+            Self::PowerCut | Self::Concurrent => &["0", "killed"],
+            Self::Cache | Self::Record => &["0"],
+        }
+    }
+
     /// Returns why this kind cannot be tested here, or `None`.
     pub(crate) fn skipped(self, world: &World) -> Option<String> {
         match self {
@@ -218,7 +229,7 @@ impl<'a> Run<'a> {
             self.check_after(&struck)?;
         }
         self.world.want(self.wanted)?;
-        let again = World::finish(self.world.install(&["--json"]))?;
+        let again = World::finish(self.world.install(&[]))?;
         check::must_succeed("install", &again).map_err(|lost| format!("the next {lost}"))?;
         self.world
             .check_current(&[self.wanted])
@@ -284,15 +295,19 @@ fn command(world: &World, action: Action, wanted: Versions) -> Result<Command, P
             with_sources(&["repair", ENV, "--no-bench"])
         }
         Action::Remove => world.matenv(&["remove", ENV]),
-        Action::Rollback => world.matenv(&["rollback", ENV]),
+        Action::Rollback => world.matenv(&["rollback", ENV, "--to", "1"]),
         Action::Clean => world.matenv(&["clean"]),
     })
 }
 
-/// Measures every action without a strike. All of them must succeed.
-pub(crate) fn measure(world: &World) -> Result<BTreeMap<Action, Measured>, Problem> {
+/// Measures every action without a strike, for these kinds of strikes. All of them must succeed.
+pub(crate) fn measure(world: &World, kinds: &[Kind]) -> Result<BTreeMap<Action, Measured>, Problem> {
     let mut found = BTreeMap::new();
+    let alone = [Kind::Cache, Kind::Network];
     for action in Action::of(world) {
+        if action != Action::Install && kinds.iter().all(|kind| alone.contains(kind)) {
+            continue;
+        }
         let wanted = match action {
             Action::Install | Action::Unverified => CHANGES[2],
             _ => CURRENT,
@@ -308,11 +323,13 @@ pub(crate) fn measure(world: &World) -> Result<BTreeMap<Action, Measured>, Probl
         }
         measured.took = took.into_iter().min().unwrap_or_default();
         measured.requests = world.server.set(None);
-        if let Ok(library) = &world.faults {
+        if let Ok(library) = &world.faults
+            && kinds.contains(&Kind::Syscall)
+        {
             world.reset()?;
             measured.calls = syscall::count(world, library, command(world, action, wanted)?)?;
         }
-        if Kind::Strace.skipped(world).is_none() {
+        if kinds.contains(&Kind::Strace) {
             world.reset()?;
             measured.traced = syscall::count_traced(world, &command(world, action, wanted)?)?;
         }

@@ -69,7 +69,7 @@ impl Ended {
         // Finished steps are not part of an error.
         let said = |line: &&str| !line.trim().is_empty() && !line.starts_with('✓');
         let lines: Vec<&str> = self.stderr.lines().filter(said).collect();
-        let tail = lines[lines.len().saturating_sub(6)..].join(" | ");
+        let tail = lines[lines.len().saturating_sub(12)..].join(" | ");
         format!("{}: {tail}", self.status)
     }
 }
