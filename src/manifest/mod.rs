@@ -11,7 +11,7 @@ pub(crate) mod lab;
 use crate::{
     context::sources::SourceName,
     files::toml_file::{TomlError, TomlFile},
-    names::{EnvName, ExecutionProvider, ProfileName, closest},
+    names::{EnvName, ExecutionProvider, HomePath, ProfileName, closest},
     profile::Needs,
 };
 use std::{
@@ -96,6 +96,8 @@ pub(crate) struct Manifest {
     pub smoke: Vec<Check>,
     /// Files that the folder of a trained model contains.
     pub model_files: Vec<String>,
+    /// Files and folders in the home folder in which the program keeps its settings.
+    pub settings: Vec<HomePath>,
 }
 
 /// The replacement for a profile that a manifest does not support.

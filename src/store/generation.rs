@@ -38,6 +38,9 @@ pub struct GenerationRecord {
     /// Whether it was created for another machine and the checks that need that machine did not run yet.
     #[serde(default)]
     pub cross: bool,
+    /// The name of the user who created it; absent in records of older versions.
+    #[serde(default)]
+    pub created_by: Option<String>,
     /// Findings of its audit that do not block. The locked packages cause them, so a repair cannot fix them.
     #[serde(default)]
     pub made_with: Vec<Known>,

@@ -51,12 +51,17 @@ impl Lost {
             None if has_manifest => env.to_string(),
             None => format!("MANIFEST --name {env}"),
         };
-        let back = if self.target.is_dir() {
-            ""
-        } else {
-            "move it back, or install it again: "
+        let rollback = match &self.newest {
+            Some(newest) if newest.record.ok => format!("matenv rollback {env}   or   "),
+            Some(newest) => format!("matenv rollback {env} --to {}   or   ", newest.number),
+            None => String::new(),
         };
-        format!("{back}matenv install {again}   or   matenv remove {env}")
+        let back = match (self.target.is_dir(), &self.newest) {
+            (true, _) => "",
+            (false, None) => "move it back, or install it again: ",
+            (false, Some(_)) => "move it back, or use another generation, or install it again: ",
+        };
+        format!("{back}{rollback}matenv install {again}   or   matenv remove {env}")
     }
 }
 

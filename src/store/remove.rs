@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    EnvLock, Folder, Generation, Store, StoreError, conda_link, in_use,
+    EnvLock, Folder, Generation, GenerationId, Store, StoreError, conda_link, in_use,
     link::{self, LinkState},
     names_in, previous_log, staged,
 };
@@ -19,14 +19,19 @@ pub struct Removed {
 }
 
 impl Store {
-    /// Removes old generations. Keeps the current one, the one before it, and those that a process uses.
-    pub fn prune(&self, env: &EnvName) -> Result<Vec<PathBuf>, StoreError> {
+    /// Removes old generations. Keeps the current one, the one before it, and those that a process uses. `before` is the
+    /// one that was current before; if it is unknown or removed, the newest of the others is kept.
+    pub fn prune(&self, env: &EnvName, before: Option<&GenerationId>) -> Result<Vec<PathBuf>, StoreError> {
         let Some(current) = self.current(env)? else {
             return Ok(Vec::new());
         };
         let mut older = self.generations(env)?;
         older.retain(|generation| generation.number < current.number);
-        older.pop();
+        // After a rollback, the one before is not the newest. The newest may be the one with a problem.
+        match before.and_then(|id| older.iter().position(|older| id.is_at(&older.prefix))) {
+            Some(index) => drop(older.remove(index)),
+            None => drop(older.pop()),
+        }
         if older.is_empty() {
             return Ok(Vec::new());
         }
@@ -68,6 +73,7 @@ impl Store {
         for Folder { prefix, .. } in folders {
             staged::remove_folder(&prefix).map_err(StoreError::Write)?;
             unmark(&self.mark(&prefix));
+            unmark(&self.pin_file(&prefix));
             generations.push(prefix);
         }
         self.sweep(env)?;

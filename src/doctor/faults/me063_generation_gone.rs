@@ -4,8 +4,8 @@
 //! Somebody moved, renamed or deleted it, or its disk is not mounted. The cause can also be that matenv's
 //! records of the environment (`share/matenv`) are missing or damaged.
 //!
-//! Remedy: move the folder back, or install the environment again: `matenv install ENV`. To remove what is
-//! left of it, run `matenv remove ENV`.
+//! Remedy: move the folder back, use an earlier generation (`matenv rollback ENV`), or install the environment
+//! again: `matenv install ENV`. To remove what is left of it, run `matenv remove ENV`.
 
 use crate::{
     finding::{Code, Finding, Scope, Severity},

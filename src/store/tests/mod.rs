@@ -2,6 +2,7 @@
 
 mod activation;
 mod conda_link;
+mod roll_back;
 mod run;
 
 use std::{ffi::OsString, io::ErrorKind, time::Duration};
@@ -60,6 +61,7 @@ fn record(number: u64) -> GenerationRecord {
         proven: true,
         ok: true,
         cross: false,
+        created_by: None,
         made_with: Vec::new(),
     }
 }
@@ -256,7 +258,7 @@ fn the_generation_before_the_current_one_and_used_ones_are_kept() {
     let (second, third) = (make(&store), make(&store));
     for (which, make_use) in uses.into_iter().enumerate() {
         let mut child = start(make_use(&program, &first.prefix));
-        let pruned = store.prune(&env()).expect("pruned");
+        let pruned = store.prune(&env(), None).expect("pruned");
         let refused = store.remove(&env(), false);
         child.kill().expect("killed");
         child.wait().expect("gone");
@@ -267,7 +269,7 @@ fn the_generation_before_the_current_one_and_used_ones_are_kept() {
         assert_eq!((pid, prefix), (child.id(), first.prefix.clone()));
     }
     assert_eq!(
-        store.prune(&env()).expect("pruned"),
+        store.prune(&env(), None).expect("pruned"),
         std::slice::from_ref(&first.prefix)
     );
     assert!(second.prefix.exists() && third.prefix.exists());
