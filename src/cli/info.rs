@@ -71,7 +71,7 @@ pub(super) fn found(env: &EnvName, session: &Session) -> Result<Found, Failure> 
 /// Returns an error if an environment has no generation, not even a damaged one.
 pub(super) fn has_generations(env: &EnvName, session: &Session) -> Result<(), Failure> {
     if Store::open(&session.ctx.settings)?.kept(env)?.is_empty() {
-        found(env, session)?;
+        installed(env, session)?;
     }
     Ok(())
 }

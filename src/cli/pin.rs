@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{Exit, Failure, Session};
 use crate::{
-    install::{self, Pinned},
+    install::{self, PinResult},
     names::EnvName,
 };
 
@@ -36,7 +36,7 @@ struct Shown<'a> {
     schema: u32,
     ok: bool,
     #[serde(flatten)]
-    pinned: &'a Pinned,
+    pinned: &'a PinResult,
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {

@@ -146,7 +146,7 @@ pub(crate) fn diff(ctx: &Context, env: &EnvName, before: u64, after: Option<u64>
 
 /// The result of pinning or unpinning.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Pinned {
+pub(crate) struct PinResult {
     /// The environment.
     pub env: EnvName,
     /// The number of the generation.
@@ -163,7 +163,7 @@ pub(crate) async fn pin(
     env: &EnvName,
     number: Option<u64>,
     pinned: bool,
-) -> Result<Pinned, GenerationError> {
+) -> Result<PinResult, GenerationError> {
     let store = Store::open(&ctx.settings)?;
     let _held = store.lock(&ctx.events, env).await?;
     let generation = select(&store, env, number)?;
@@ -173,7 +173,7 @@ pub(crate) async fn pin(
     } else {
         store.unpin(&generation)?;
     }
-    Ok(Pinned {
+    Ok(PinResult {
         env: env.clone(),
         generation: generation.number,
         pinned,

@@ -35,7 +35,7 @@ pub(crate) use disk_space::DiskSpaceError;
 pub(crate) use dry_run::{DryRun, DryRunError, dry_run};
 pub(crate) use error::InstallError;
 pub(crate) use folders::{FolderFacts, check_places, lock_refused};
-pub(crate) use generations::{Diff, GenerationError, Pinned, diff, pin};
+pub(crate) use generations::{Diff, GenerationError, PinResult, diff, pin};
 pub(crate) use history::{Entry, GenerationFacts, History, history};
 pub(crate) use lab_lock::{LockMode, LockedError};
 pub(crate) use locate::{Packages, PackagesError};
