@@ -68,6 +68,14 @@ pub(super) fn found(env: &EnvName, session: &Session) -> Result<Found, Failure> 
     Err(Failure::not_installed(env, has_manifest(env, session), &known))
 }
 
+/// Returns an error if an environment has no generation, not even a damaged one.
+pub(super) fn has_generations(env: &EnvName, session: &Session) -> Result<(), Failure> {
+    if Store::open(&session.ctx.settings)?.kept(env)?.is_empty() {
+        installed(env, session)?;
+    }
+    Ok(())
+}
+
 /// Returns whether `matenv install` accepts the environment's name.
 pub(super) fn has_manifest(env: &EnvName, session: &Session) -> bool {
     crate::manifest::lab::knows(session.lab.as_deref(), &session.manifests, env)

@@ -6,6 +6,7 @@ mod add;
 mod bench;
 mod ci;
 mod completions;
+mod diff;
 mod doctor;
 mod error;
 mod excerpt;
@@ -14,6 +15,7 @@ mod exits;
 mod export;
 mod hardware;
 mod hardware_file;
+mod history;
 mod info;
 mod init;
 mod install;
@@ -22,6 +24,7 @@ mod list;
 mod lock;
 mod lock_wait;
 mod output;
+mod pin;
 mod plan;
 mod profile_choice;
 pub mod reference;
@@ -29,6 +32,7 @@ mod remove;
 mod remove_package;
 mod repair;
 mod report;
+mod rollback;
 mod run;
 mod schema;
 mod self_command;
@@ -157,6 +161,10 @@ enum Command {
     Info(info::Args),
     Run(run::Args),
     Launch(launch::Args),
+    History(history::Args),
+    Diff(diff::Args),
+    Rollback(rollback::Args),
+    Pin(pin::Args),
     Remove(remove::Args),
     Lock(lock::Args),
     Init(init::Args),
@@ -324,6 +332,10 @@ fn dispatch(command: &Command, global: &Global, out: Output) -> Result<ExitCode,
         Command::Info(args) => info::run(args, &session),
         Command::Run(args) => run::run(args, &session),
         Command::Launch(args) => launch::run(args, &session),
+        Command::History(args) => history::run(args, &session),
+        Command::Diff(args) => diff::run(args, &session),
+        Command::Rollback(args) => rollback::run(args, &session),
+        Command::Pin(args) => pin::run(args, &session),
         Command::Remove(args) => remove::run(args, &session),
         Command::Lock(args) => lock::run(args, &session),
         Command::Init(args) => init::run(args, &session),

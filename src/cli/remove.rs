@@ -4,14 +4,16 @@ use serde::Serialize;
 
 use super::{Exit, Failure, Session, lock_wait::LockWait};
 use crate::{
+    install,
     names::EnvName,
     run::menu::Menu,
-    store::{Removed, Store},
+    store::{Removed, Store, StoreError},
 };
 
 /// Remove an environment with all its generations
 ///
-/// Also removes its menu entry, and its link in `~/.conda/envs` if matenv created it.
+/// Also removes its menu entry, and its link in `~/.conda/envs` if matenv created it. `matenv history` still shows who
+/// removed it.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Environment to remove
@@ -40,7 +42,9 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     let removed: Removed = session.block_on(async {
         let store = Store::open(settings)?;
         let _held = store.lock(&session.ctx.events, &args.env).await?;
-        store.remove(&args.env, args.force)
+        let removed = store.remove(&args.env, args.force)?;
+        install::add_removal(&session.ctx, &store, &args.env, &removed.generations);
+        Ok::<_, StoreError>(removed)
     })?;
     let shown = Shown {
         schema: 1,

@@ -7,6 +7,9 @@ pub mod settings;
 #[cfg(test)]
 pub(crate) mod skip;
 pub mod sources;
+mod user;
+
+pub use user::user_name;
 
 use std::sync::{Arc, OnceLock};
 

@@ -21,7 +21,7 @@ use crate::{
     },
     lock::{Lock, LockError},
     names::EnvName,
-    store::{Generation, Store, StoreError},
+    store::{Action, Generation, Store, StoreError},
 };
 
 /// Faults that the same packages cause again.
@@ -163,6 +163,7 @@ pub(crate) async fn repair(
         machine: &machine,
         prove: &request.prove,
         fingerprint: generation.record.plan_fingerprint.clone(),
+        action: Action::Repair,
     };
     let built = build(ctx, &mut clock, &store, &recipe).await?;
     let mut repaired = repaired;

@@ -14,11 +14,12 @@ use super::{
     machine::absent,
     prove::{audit_prefix, prove_audited},
     records::write_records,
+    switch_log,
 };
 use crate::{
     audit::{Audit, Depth, Published, Subject},
     certificate::{Certificate, CertificateError, ChosenPlan, Package, Verdict},
-    context::{Context, event::Stage},
+    context::{Context, event::Stage, user_name},
     finding::{Code, Finding, Scope, Severity},
     install::altered::Altered,
     lock::{Lock, LockedWheel},
@@ -26,7 +27,7 @@ use crate::{
     packages::preload::{self, PreloadError},
     plan::Plan,
     store::{
-        GenerationRecord, Known, Size, Staged, Store, StoreError,
+        Action, Event, GenerationId, GenerationRecord, Known, Size, Staged, Store, StoreError,
         conda_link::{self, CondaLink},
     },
     verify::Verification,
@@ -63,6 +64,8 @@ pub(crate) struct Recipe<'a> {
     pub(crate) prove: &'a Prove,
     /// The plan fingerprint that the next run compares its plan with.
     pub(crate) fingerprint: String,
+    /// The reason for the build, for the history.
+    pub(crate) action: Action,
 }
 
 /// The result of a build.
@@ -301,18 +304,33 @@ fn switch(
         cross: certificate.cross,
         replaced: None,
         digests: BTreeMap::new(),
+        created_by: user_name(&ctx.settings),
         made_with: made_with(certificate),
     };
     certificate.timings = clock.timings();
     certificate.write(&prefix)?;
-    store.commit(staged, &record)?;
+    let before = switch_log::leave(ctx, store, &plan.env, &plan.settings);
+    switch_log::save_settings(ctx, &plan.env, &prefix, &plan.settings);
+    let committed = store.commit(staged, &record)?;
     create_conda_link(ctx, certificate);
+    let changes = switch_log::changes(before.as_ref(), &prefix);
     // The generation is current now. Problems from here on do not undo that, so they are only warnings.
     let pruned = store.prune(&plan.env).unwrap_or_else(|error| {
         ctx.events
             .warn(format!("failed to remove old generations: {}", chain(&error)));
         Vec::new()
     });
+    let removed = pruned
+        .iter()
+        .filter_map(|prefix| GenerationId::of_folder(&plan.env, prefix));
+    let event = Event {
+        generation: Some(GenerationId::from(&committed)),
+        before,
+        removed: removed.collect(),
+        changes,
+        ..Event::now(recipe.action, None)
+    };
+    switch_log::add(ctx, store, &plan.env, event);
     clock.finish(Stage::Switch, describe_switch(certificate.generation, &pruned));
     certificate.timings = clock.timings();
     if let Err(error) = certificate.write(&prefix) {

@@ -12,7 +12,9 @@ mod disk_space;
 mod dry_run;
 mod error;
 mod folders;
+mod generations;
 mod heal;
+mod history;
 mod lab_lock;
 mod locate;
 mod machine;
@@ -21,8 +23,10 @@ mod prove;
 mod records;
 pub(crate) mod relock;
 mod request;
+mod rollback;
 mod safeguards;
 mod source;
+mod switch_log;
 mod up_to_date;
 
 pub(crate) use batch::{InstallOutcome, dry_run_batch, install_batch, keep_supported};
@@ -32,15 +36,19 @@ pub(crate) use disk_space::DiskSpaceError;
 pub(crate) use dry_run::{DryRun, DryRunError, dry_run};
 pub(crate) use error::InstallError;
 pub(crate) use folders::{FolderFacts, check_places, lock_refused};
+pub(crate) use generations::{Diff, GenerationError, PinResult, diff, pin};
 pub(crate) use heal::{damaged_records, names as record_names};
+pub(crate) use history::{Entry, GenerationFacts, History, history};
 pub(crate) use lab_lock::{LockMode, LockedError};
 pub(crate) use locate::{Packages, PackagesError};
 pub(crate) use machine::{Machine, PlatformError, check_platform};
 pub(crate) use prove::{BenchOptions, Prove, ProveAgainError, ProveError, bench_again, prove, prove_again};
 pub(crate) use records::{RecordsError, WriteRecordsError, read_certificate, read_lock, read_plan};
 pub(crate) use request::{PlanningError, Request, known_size, plan};
+pub(crate) use rollback::{RollbackError, RollbackRequest, RolledBack, rollback};
 pub(crate) use safeguards::SafeguardError;
 pub(crate) use source::SourceError;
+pub(crate) use switch_log::add_removal;
 
 use std::collections::BTreeMap;
 
@@ -51,7 +59,7 @@ use crate::{
     manifest::Manifest,
     names::ProfileName,
     packages, plan,
-    store::Store,
+    store::{Action, Store},
     verify,
 };
 pub(crate) use machine::absent;
@@ -134,6 +142,7 @@ async fn make(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<I
             LockMode::Frozen => String::new(),
             LockMode::IfSatisfied | LockMode::Locked | LockMode::Ignored => plan.fingerprint(),
         },
+        action: Action::Install,
     };
     let certificate = build(ctx, &mut clock, &store, &recipe).await?.certificate;
     let changed = certificate.verdict() == Verdict::Good;

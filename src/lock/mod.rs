@@ -3,6 +3,7 @@
 //! Input: the results of both resolvers. Output: a [`Lock`], which `rattler_lock` stores in the generation. A sidecar
 //! file contains the data for which its format has no field. URLs in a lock are canonical and never name a mirror.
 
+mod compare;
 mod conflicts;
 mod file;
 #[cfg(test)]
@@ -10,6 +11,7 @@ pub(crate) mod fixtures;
 mod lab;
 mod satisfies;
 
+pub(crate) use compare::{ChangeCounts, LockedVersion, PackageChange, compare};
 pub(crate) use conflicts::{Fault, WheelConflict, WheelRef};
 pub(crate) use conflicts::{conflicts, cuda_major, first_conflict};
 pub(crate) use file::LockError;
@@ -55,7 +57,7 @@ impl LockedWheel {
 }
 
 /// The kind of a package.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum PackageKind {
     /// A conda package.

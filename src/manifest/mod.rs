@@ -12,7 +12,7 @@ use crate::{
     context::sources::SourceName,
     files::toml_file::{TomlError, TomlFile},
     input::{self, Input},
-    names::{EnvName, ExecutionProvider, ProfileName, closest},
+    names::{EnvName, ExecutionProvider, HomePath, ProfileName, closest},
     profile::Needs,
 };
 use std::{
@@ -97,6 +97,8 @@ pub(crate) struct Manifest {
     pub smoke: Vec<Check>,
     /// Files that the folder of a trained model contains.
     pub model_files: Vec<String>,
+    /// Files and folders in the home folder in which the program keeps its settings.
+    pub settings: Vec<HomePath>,
 }
 
 /// The replacement for a profile that a manifest does not support.

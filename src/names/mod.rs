@@ -3,9 +3,11 @@
 
 pub(crate) mod causes;
 mod execution_provider;
+mod home_path;
 pub(crate) mod requirement;
 
 pub use execution_provider::ExecutionProvider;
+pub use home_path::HomePath;
 
 use std::{borrow::Cow, fmt, str::FromStr};
 

@@ -16,7 +16,7 @@ use crate::{
     finding::Finding,
     hardware::Hardware,
     manifest::{BuildException, Check, Manifest, PythonRange, checkout::Checkout},
-    names::{Backend, EnvName, ExecutionProvider, ProfileName, install_arguments},
+    names::{Backend, EnvName, ExecutionProvider, HomePath, ProfileName, install_arguments},
     profile::{ComputeCapability, Profiles, UnsupportedPlatform, subdir},
 };
 pub(crate) use choices::{Choice, Rejected};
@@ -81,6 +81,9 @@ pub struct Plan {
     /// Files that the folder of a trained model contains.
     #[serde(default)]
     pub model_files: Vec<String>,
+    /// Files and folders in the home folder in which the program keeps its settings.
+    #[serde(default)]
+    pub settings: Vec<HomePath>,
     /// Execution providers to benchmark, the best first.
     pub providers: Vec<ExecutionProvider>,
     /// The command that starts the program. Words are separated by spaces.
@@ -192,6 +195,7 @@ pub(crate) fn plan(
         probes: checks(&manifest.probes),
         smoke: checks(&manifest.smoke),
         model_files: manifest.model_files.clone(),
+        settings: manifest.settings.clone(),
         providers: level.providers,
         launch: manifest.launch.clone(),
         exclude_newer: request.exclude_newer.clone(),

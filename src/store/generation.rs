@@ -48,6 +48,9 @@ pub struct GenerationRecord {
     /// The SHA-256 of each record that never changes, by file name. Records with these bytes are not damaged.
     #[serde(default)]
     pub digests: BTreeMap<String, String>,
+    /// The name of the user who created it; absent in records of older versions.
+    #[serde(default)]
+    pub created_by: Option<String>,
     /// Findings of its audit that do not block. The locked packages cause them, so a repair cannot fix them.
     #[serde(default)]
     pub made_with: Vec<Known>,

@@ -56,12 +56,18 @@ impl Lost {
             None if has_manifest => env.to_string(),
             None => format!("MANIFEST --name {env}"),
         };
-        let back = if self.target.is_dir() || self.target == self.link {
-            ""
-        } else {
-            "move it back, or install it again: "
+        let rollback = match &self.newest {
+            Some(newest) if newest.record.ok => format!("matenv rollback {env}   or   "),
+            Some(newest) => format!("matenv rollback {env} --to {}   or   ", newest.number),
+            None => String::new(),
         };
-        format!("{back}matenv install {again}   or   matenv remove {env}")
+        let is_there = self.target.is_dir() || self.target == self.link;
+        let back = match (is_there, &self.newest) {
+            (true, _) => "",
+            (false, None) => "move it back, or install it again: ",
+            (false, Some(_)) => "move it back, or use another generation, or install it again: ",
+        };
+        format!("{back}{rollback}matenv install {again}   or   matenv remove {env}")
     }
 }
 

@@ -11,6 +11,7 @@
 //! MATENV_HOME/state/sleap.lock                  locked by the matenv process that changes the environment
 //! MATENV_HOME/state/sleap.lease                 the same on a file system that cannot lock files
 //! MATENV_HOME/state/src-x-anylabeling.lock      locked by the matenv process that uses the clones
+//! MATENV_HOME/state/sleap.history               one line of JSON for each change of the environment
 //! MATENV_HOME/state/logs/sleap.log              the output of the program at its last launch
 //! MATENV_HOME/state/sleap-3.0f4a21.unfinished   exists while that generation is being built
 //! MATENV_HOME/state/sleap-3.0f4a21.pinned       exists while that generation is pinned
@@ -27,15 +28,19 @@ mod error;
 mod folder;
 mod freed;
 mod generation;
+mod history;
 mod in_use;
 mod janitor;
 mod lease;
 mod link;
 mod lock;
 mod lost;
+mod own_size;
 mod pin;
+pub mod program_settings;
 mod readable;
 mod remove;
+mod roll_back;
 mod size;
 mod staged;
 
@@ -44,11 +49,13 @@ pub use conda_folders::CondaInstallation;
 pub use error::StoreError;
 pub use freed::Freed;
 pub use generation::{Generation, GenerationRecord, Known};
+pub use history::{Action, Event, GenerationId};
 pub use lock::EnvLock;
 pub(crate) use lock::is_unsupported;
 pub use lost::Lost;
 pub use readable::RecordFile;
 pub use remove::Removed;
+pub use roll_back::{Kept, proven_before};
 pub use size::Size;
 pub use staged::Staged;
 
@@ -237,6 +244,12 @@ impl Store {
             prefix: staged.finish(),
             record,
         })
+    }
+
+    /// Returns the number and the folder of the generation that the link points to, even if it is missing or damaged.
+    pub fn current_id(&self, env: &EnvName) -> Result<Option<GenerationId>, StoreError> {
+        let prefix = self.current_prefix(env)?;
+        Ok(prefix.and_then(|prefix| GenerationId::of_folder(env, &prefix)))
     }
 
     /// Returns the target of the link of `env` if it is in the store.

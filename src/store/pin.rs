@@ -24,7 +24,7 @@ impl Store {
     }
 
     /// Returns the empty file that exists while the generation at `prefix` is pinned.
-    fn pin_file(&self, prefix: &Path) -> PathBuf {
+    pub(super) fn pin_file(&self, prefix: &Path) -> PathBuf {
         let name = prefix.file_name().unwrap_or_default().to_string_lossy();
         self.state().join(format!("{name}{PINNED}"))
     }

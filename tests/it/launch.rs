@@ -139,6 +139,11 @@ fn a_menu_entry_is_written_on_request_and_removed_with_the_environment() {
         Err(_) => skip("there is no desktop-file-validate"),
     }
     the_desktop_starts_it(&env, &desktop);
+    // The entry starts whatever is current, so a rollback leaves it as it is.
+    env.install_demo(&index.url(), &["--force"]).exits(0);
+    env.matenv(&["rollback", "demo", "--to", "1", "--no-verify"]).exits(0);
+    assert_eq!(fs_err::read_to_string(&desktop).unwrap(), text);
+    the_desktop_starts_it(&env, &desktop);
     let removed = env.matenv(&["remove", "demo", "--json"]).exits(0).json();
     assert_eq!(removed["menu"].as_array().map(Vec::len), Some(2));
     assert!(!desktop.exists() && !icon.exists(), "the menu entry is left");

@@ -27,6 +27,8 @@ mod drift;
 mod errors;
 #[cfg(target_os = "linux")]
 mod export;
+#[cfg(unix)]
+mod generations;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod gpu_conflicts;
 #[cfg(target_os = "linux")]

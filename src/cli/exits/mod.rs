@@ -1,6 +1,7 @@
 //! Maps every error to its exit code and its help line. The submodules hold the errors of installations, labs, packages,
 //! the local system and exports. There is no `_` arm, so each new variant needs an exit code and a help line.
 
+mod generations;
 mod install;
 mod lab;
 mod machine;

@@ -4,8 +4,8 @@
 //! Somebody moved, renamed or deleted it, or its disk is not mounted. The cause can also be that matenv's
 //! records of the environment (`share/matenv`) are missing or damaged.
 //!
-//! Remedy: move the folder back, or install the environment again: `matenv install ENV`. To remove what is
-//! left of it, run `matenv remove ENV`.
+//! Remedy: move the folder back, use an earlier generation (`matenv rollback ENV`), or install the environment
+//! again: `matenv install ENV`. To remove what is left of it, run `matenv remove ENV`.
 
 use crate::{
     finding::{Code, Finding, Scope, Severity},
@@ -43,7 +43,7 @@ mod tests {
         insta::assert_snapshot!(found(newest, false).render(), @"
         [error] ME063 the folder of `rig` is missing: it was moved or deleted
           /h/.matenv/envs/rig points to /h/.matenv/store/rig-2.0f4a21, which does not exist
-          do: move it back, or install it again: matenv install sleap --name rig   or   matenv remove rig
+          do: move it back, or use another generation, or install it again: matenv rollback rig   or   matenv install sleap --name rig   or   matenv remove rig
         ");
         let remedy = |has_manifest| found(None, has_manifest).remedy.unwrap_or_default();
         insta::assert_snapshot!(remedy(true), @"move it back, or install it again: matenv install rig   or   matenv remove rig");

@@ -4,6 +4,7 @@ mod check;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    path::Path,
     str::FromStr as _,
 };
 
@@ -19,7 +20,7 @@ use check::{RawCheck, checked};
 use crate::{
     context::sources::SourceName,
     files::toml_file::{TomlError, TomlFile},
-    names::{EnvName, ProfileName, requirement},
+    names::{EnvName, HomePath, ProfileName, requirement},
 };
 
 // The doc comments here become the descriptions in the JSON Schema, which editors show.
@@ -63,6 +64,11 @@ pub(super) struct Manifest {
     /// Files that the folder of a trained model contains (`--model-dir`).
     #[serde(default)]
     model_files: Vec<String>,
+    /// Files and folders in which the program keeps its settings, such as `~/.sleap`. They are saved with each
+    /// generation, and `matenv rollback --with-settings` restores them.
+    #[serde(default)]
+    #[schemars(with = "Vec<HomePath>")]
+    settings: Vec<Spanned<String>>,
     /// Checks that prove the environment.
     #[serde(default, rename = "probe")]
     #[schemars(with = "Vec<RawCheck>")]
@@ -227,6 +233,7 @@ impl Manifest {
             .map(|row| row.checked(file))
             .collect::<Result<_, _>>()?;
         let source = self.source.map(|tree| tree.checked(&pypi, file)).transpose()?;
+        let settings = home_paths(&self.settings, file)?;
         let checks = |key: &'static str, rows: Vec<Spanned<RawCheck>>| {
             rows.into_iter()
                 .map(|row| checked(key, row, file))
@@ -248,8 +255,27 @@ impl Manifest {
             probes: checks("probe", self.probes)?,
             smoke: checks("smoke", self.smoke)?,
             model_files: self.model_files,
+            settings,
         })
     }
+}
+
+fn home_paths(texts: &[Spanned<String>], file: &TomlFile) -> Result<Vec<HomePath>, TomlError> {
+    let mut paths: Vec<HomePath> = Vec::new();
+    for text in texts {
+        let path = text
+            .get_ref()
+            .parse()
+            .map_err(|error| file.error(Some(text.span()), format!("`settings`: {error}")))?;
+        let inside =
+            |one: &HomePath, other: &HomePath| one.below(Path::new("")).starts_with(other.below(Path::new("")));
+        if let Some(other) = paths.iter().find(|other| inside(&path, other) || inside(other, &path)) {
+            let fault = format!("`settings`: {path} and {other} are the same or one contains the other");
+            return Err(file.error(Some(text.span()), fault));
+        }
+        paths.push(path);
+    }
+    Ok(paths)
 }
 
 impl Python {

@@ -2,6 +2,7 @@
 
 mod activation;
 mod conda_link;
+mod roll_back;
 mod run;
 
 use std::{collections::BTreeMap, ffi::OsString, io::ErrorKind, time::Duration};
@@ -62,6 +63,7 @@ fn record(number: u64) -> GenerationRecord {
         cross: false,
         replaced: None,
         digests: BTreeMap::new(),
+        created_by: None,
         made_with: Vec::new(),
     }
 }
