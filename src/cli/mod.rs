@@ -4,6 +4,7 @@ pub mod about;
 mod add;
 mod bench;
 mod ci;
+mod clean;
 mod completions;
 mod doctor;
 mod error;
@@ -153,6 +154,7 @@ enum Command {
     Run(run::Args),
     Launch(launch::Args),
     Remove(remove::Args),
+    Clean(clean::Args),
     Lock(lock::Args),
     Init(init::Args),
     Add(add::Args),
@@ -199,7 +201,7 @@ impl Session {
     }
 }
 
-/// Waits for Ctrl-C, or for the termination signal that a batch system sends first.
+/// Waits for Ctrl-C, for the termination signal that a batch system sends first, or for the end of the terminal.
 async fn interrupted() {
     #[cfg(unix)]
     {
@@ -207,9 +209,19 @@ async fn interrupted() {
         if let (Ok(mut interrupt), Ok(mut terminate)) =
             (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
         {
+            let mut hangup = crate::process::hangup_ends_this_process()
+                .then(|| signal(SignalKind::hangup()).ok())
+                .flatten();
+            let hung_up = async {
+                match &mut hangup {
+                    Some(hangup) => hangup.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
+                _ = hung_up => {}
             }
             return;
         }
@@ -316,6 +328,7 @@ fn dispatch(command: &Command, global: &Global, out: Output) -> Result<ExitCode,
         Command::Run(args) => run::run(args, &session),
         Command::Launch(args) => launch::run(args, &session),
         Command::Remove(args) => remove::run(args, &session),
+        Command::Clean(args) => clean::run(args, &session),
         Command::Lock(args) => lock::run(args, &session),
         Command::Init(args) => init::run(args, &session),
         Command::Add(args) => add::run(args, &session),

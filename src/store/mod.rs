@@ -37,10 +37,9 @@ mod remove;
 mod size;
 mod staged;
 
-pub use clean::{Cleaned, KEPT};
+pub use clean::{CleanRequest, Cleaned, KEPT};
 pub use conda_folders::CondaInstallation;
 pub use error::StoreError;
-pub use freed::Freed;
 pub use generation::{Generation, GenerationRecord, Known};
 pub use lock::EnvLock;
 pub use lost::Lost;

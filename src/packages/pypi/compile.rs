@@ -191,7 +191,7 @@ impl Compile<'_> {
         }
         let ended = run_and_report(ctx, Stage::Resolve, job).await?;
         if !ended.success() {
-            return Err(PypiError::of_uv(request.folder, ended.how(), &ended.stderr).about(request.plan));
+            return Err(PypiError::of_uv(request.folder, &ended).about(request.plan));
         }
         let text = fs_err::read_to_string(&written).map_err(PypiError::Io)?;
         Ok((text, ended.stderr))

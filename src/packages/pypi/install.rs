@@ -16,7 +16,7 @@ use crate::{
         event::Stage,
         sources::{Index, SourceName},
     },
-    files::layout,
+    files::{self, layout},
     lock::{LockedPypi, LockedWheel},
     plan::Plan,
     process::Job,
@@ -25,9 +25,10 @@ use crate::{
 /// Installs pinned wheels into `prefix` and checks each against its hash.
 ///
 /// If the same set was installed from this cache before, it is installed from the cache without a request to the
-/// index. If that fails, the index is used.
+/// index. If the cache does not contain it any more, the error is [`PypiError::NotCached`], and the next call, for a new
+/// prefix, uses the index.
 pub async fn install(ctx: &Context, uv: &Uv, prefix: &Path, plan: &Plan, locked: &LockedPypi) -> Result<(), PypiError> {
-    let files = Project::new().map_err(PypiError::Io)?;
+    let files = Project::new(&ctx.settings.home).map_err(PypiError::Io)?;
     let index = ctx
         .settings
         .sources
@@ -96,14 +97,22 @@ async fn install_wheels(
         if ended.success() {
             return Ok(());
         }
-        if ctx.settings.offline {
-            return Err(PypiError::of_uv(prefix, ended.how(), &ended.stderr));
+        let error = PypiError::of_uv(prefix, &ended);
+        if ctx.settings.offline || matches!(error, PypiError::Killed { .. }) {
+            return Err(error);
         }
-        tracing::debug!("the cache no longer contains the set: {}", ended.stderr);
+        // Whatever the cause is, the next attempt should not start with the cache again.
+        files::remove_if_exists(&marker).map_err(PypiError::Io)?;
+        if error.is_offline() {
+            tracing::debug!("the cache no longer contains the set: {}", ended.stderr);
+            // uv may have installed some wheels already, and would not notice if one of them is incomplete.
+            return Err(PypiError::NotCached);
+        }
+        return Err(error);
     }
     let ended = watched_downloads(ctx, job("requirements.txt"), &locked.wheels).await?;
     if !ended.success() {
-        return Err(PypiError::of_uv(prefix, ended.how(), &ended.stderr));
+        return Err(PypiError::of_uv(prefix, &ended));
     }
     // This is only a shortcut: without the marker the next install uses the index.
     if let Some(folder) = marker.parent()

@@ -36,7 +36,7 @@ pub async fn locations(
     if list.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let files = Project::new().map_err(PypiError::Io)?;
+    let files = Project::new(&ctx.settings.home).map_err(PypiError::Io)?;
     let index = ctx
         .settings
         .sources
@@ -70,7 +70,7 @@ pub async fn locations(
     }
     let ended = run_and_report(ctx, Stage::Resolve, job).await?;
     if !ended.success() {
-        return Err(PypiError::of_uv(files.folder(), ended.how(), &ended.stderr));
+        return Err(PypiError::of_uv(files.folder(), &ended));
     }
     let text = fs_err::read_to_string(output).map_err(PypiError::Io)?;
     pylock::locations(&text).map_err(PypiError::Answer)

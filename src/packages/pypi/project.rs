@@ -7,13 +7,14 @@ use url::Url;
 
 use crate::{
     context::sources::{Index, SourceName},
+    files::TemporaryFolder,
     names::requirement::{normalized, package_of},
     plan::Plan,
 };
 
 /// A generated project, in a temporary folder that is removed when this value is dropped.
 pub(super) struct Project {
-    folder: tempfile::TempDir,
+    folder: TemporaryFolder,
 }
 
 #[derive(Serialize)]
@@ -61,8 +62,8 @@ struct DefaultIndex {
 }
 
 impl Project {
-    pub(super) fn new() -> std::io::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("matenv-uv-").tempdir()?;
+    pub(super) fn new(home: &Path) -> std::io::Result<Self> {
+        let folder = TemporaryFolder::new(home)?;
         Ok(Self { folder })
     }
 

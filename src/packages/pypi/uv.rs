@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::{
     context::{Context, interpreters},
-    files::toml_file::TomlFile,
+    files::{TemporaryFolder, toml_file::TomlFile},
     names::causes::chain,
     packages::conda,
     process::Job,
@@ -182,10 +182,7 @@ async fn fetch(ctx: &Context, wanted: &Pinned, home: &Path, python: &Path, chann
         .note(format!("downloading uv {} (only once)", wanted.version));
     let parent = home.parent().unwrap_or(home);
     fs_err::create_dir_all(parent).map_err(UvError::Io)?;
-    let staging = tempfile::Builder::new()
-        .prefix(".uv-")
-        .tempdir_in(parent)
-        .map_err(UvError::Io)?;
+    let staging = TemporaryFolder::new(&ctx.settings.home).map_err(UvError::Io)?;
     let mut attempts = String::new();
     let mut done = false;
     if channels {
@@ -226,11 +223,7 @@ async fn fetch(ctx: &Context, wanted: &Pinned, home: &Path, python: &Path, chann
         });
     }
     match fs_err::rename(staging.path(), home) {
-        Ok(()) => {
-            // The folder has its final name now: nothing is left to remove.
-            let _ = staging.keep();
-            Ok(())
-        }
+        Ok(()) => Ok(()),
         // Another matenv was faster: use its copy.
         Err(_) if home.join("bin").join(program()).is_file() => Ok(()),
         Err(error) => Err(UvError::Io(error)),

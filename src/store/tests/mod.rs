@@ -2,6 +2,7 @@
 
 mod activation;
 mod conda_link;
+mod crash;
 mod run;
 
 use std::{collections::BTreeMap, ffi::OsString, io::ErrorKind, time::Duration};
