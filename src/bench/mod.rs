@@ -39,6 +39,7 @@ use crate::{
         Context,
         event::{Stage, Unit},
     },
+    files::TemporaryFolder,
     finding::Finding,
     names::ExecutionProvider,
     packages::preload,
@@ -196,7 +197,7 @@ pub async fn bench_with(
         return Err(BenchError::Batch);
     }
     let mut benchmark = Benchmark::unmeasured(request, provider.as_str());
-    let work = tempfile::tempdir().map_err(BenchError::Work)?;
+    let work = TemporaryFolder::new(&ctx.settings.home).map_err(BenchError::Work)?;
     let mut asked = Request {
         library: PathBuf::new(),
         preload: Vec::new(),

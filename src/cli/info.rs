@@ -3,6 +3,7 @@ use std::process::ExitCode;
 use super::{Exit, Failure, Session};
 use crate::{
     certificate::Certificate,
+    install,
     names::EnvName,
     store::{Generation, Lost, Store},
 };
@@ -15,8 +16,15 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
-    let generation = installed(&args.env, session)?;
-    let certificate = Certificate::read(&args.env, &generation.prefix)?;
+    let certificate = match found(&args.env, session)? {
+        Found::Installed(generation) => install::certificate_of(&session.ctx, &generation)?,
+        Found::Lost(lost) => {
+            let failure = Failure::lost(&lost, has_manifest(&args.env, session));
+            let certificate = Certificate::read(&args.env, &lost.target).map_err(|_| failure)?;
+            session.ctx.events.warn(lost.message());
+            certificate
+        }
+    };
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::NOTHING);
     for package in &certificate.packages {

@@ -5,6 +5,7 @@ mod access;
 mod add;
 mod bench;
 mod ci;
+mod clean;
 mod completions;
 mod diff;
 mod doctor;
@@ -166,6 +167,7 @@ enum Command {
     Rollback(rollback::Args),
     Pin(pin::Args),
     Remove(remove::Args),
+    Clean(clean::Args),
     Lock(lock::Args),
     Init(init::Args),
     Add(add::Args),
@@ -212,7 +214,7 @@ impl Session {
     }
 }
 
-/// Waits for Ctrl-C, or for the termination signal that a batch system sends first.
+/// Waits for Ctrl-C, for the termination signal that a batch system sends first, or for the end of the terminal.
 async fn interrupted() {
     #[cfg(unix)]
     {
@@ -220,9 +222,19 @@ async fn interrupted() {
         if let (Ok(mut interrupt), Ok(mut terminate)) =
             (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
         {
+            let mut hangup = crate::process::hangup_ends_this_process()
+                .then(|| signal(SignalKind::hangup()).ok())
+                .flatten();
+            let hung_up = async {
+                match &mut hangup {
+                    Some(hangup) => hangup.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
+                _ = hung_up => {}
             }
             return;
         }
@@ -337,6 +349,7 @@ fn dispatch(command: &Command, global: &Global, out: Output) -> Result<ExitCode,
         Command::Rollback(args) => rollback::run(args, &session),
         Command::Pin(args) => pin::run(args, &session),
         Command::Remove(args) => remove::run(args, &session),
+        Command::Clean(args) => clean::run(args, &session),
         Command::Lock(args) => lock::run(args, &session),
         Command::Init(args) => init::run(args, &session),
         Command::Add(args) => add::run(args, &session),

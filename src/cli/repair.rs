@@ -2,10 +2,10 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::{Exit, Failure, Session, install::exit_of, lock_wait::LockWait};
+use super::{Exit, Failure, Session, info::Found, install::exit_of, lock_wait::LockWait};
 use crate::{
     certificate::{Verdict, describe_result, finding_lines},
-    doctor::repair::{self, RepairRequest, Repaired},
+    doctor::repair::{self, RepairRequest, Repaired, Subject},
     finding::{Code, Finding},
     install::Prove,
     names::EnvName,
@@ -44,7 +44,10 @@ struct Shown<'a> {
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
-    let generation = super::info::installed(&args.env, session)?;
+    let subject = match super::info::found(&args.env, session)? {
+        Found::Installed(generation) => Subject::Installed(generation),
+        Found::Lost(lost) => Subject::Lost(lost),
+    };
     let request = RepairRequest {
         finding: args.finding,
         dry_run: args.dry_run,
@@ -53,7 +56,8 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
             ..Prove::default()
         },
     };
-    let repaired = session.block_on(repair::repair(&session.ctx, &generation, &request))?;
+    let (ctx, manifests, lab) = (&session.ctx, &session.manifests, session.lab.as_ref());
+    let repaired = session.block_on(repair::repair(ctx, manifests, lab, &subject, &request))?;
     let exit = exit(&repaired, args.dry_run);
     let document = Shown {
         schema: 1,

@@ -60,7 +60,7 @@ impl Seen {
                 self.findings.push(
                     finding
                         .with_evidence([chain(&error)])
-                        .with_remedy(format!("matenv install {} --force", record.typed())),
+                        .with_remedy(format!("matenv install {}", record.typed())),
                 );
             }
         }

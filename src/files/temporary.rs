@@ -39,7 +39,7 @@ impl TemporaryFolder {
             Ok(folder) => Ok(folder),
             Err(error) if is_read_only(&error) => {
                 tracing::debug!("using the temporary folder of the system: {error}");
-                Self::of(tempfile::Builder::new().prefix("matenv-").tempdir()?, None)
+                Self::of(private().prefix("matenv-").tempdir()?, None)
             }
             Err(error) => Err(error),
         }
@@ -53,7 +53,7 @@ impl TemporaryFolder {
         // counts as abandoned.
         let _ = (0..ATTEMPTS).any(|_| lock_file(gate.file(), true) || pause());
         let prefix = format!("{}-", std::process::id());
-        let folder = tempfile::Builder::new().prefix(&prefix).tempdir_in(&parent)?;
+        let folder = private().prefix(&prefix).tempdir_in(&parent)?;
         let in_use = fs_err::File::create(folder.path().join(IN_USE))?;
         lock_file(in_use.file(), false);
         Self::of(folder, Some(in_use))
@@ -130,6 +130,18 @@ fn gate(parent: &Path) -> Result<fs_err::File> {
 fn is_read_only(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
     matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem)
+}
+
+/// Returns a builder of folders that only this user may read.
+fn private() -> tempfile::Builder<'static, 'static> {
+    #[cfg(unix)]
+    {
+        let mut builder = tempfile::Builder::new();
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+        builder
+    }
+    #[cfg(not(unix))]
+    tempfile::Builder::new()
 }
 
 /// Waits a moment and returns `false`.

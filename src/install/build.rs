@@ -24,7 +24,10 @@ use crate::{
     install::altered::Altered,
     lock::{Lock, LockedWheel},
     names::causes::chain,
-    packages::preload::{self, PreloadError},
+    packages::{
+        preload::{self, PreloadError},
+        pypi::PypiError,
+    },
     plan::Plan,
     store::{
         Action, Event, GenerationId, GenerationRecord, Known, Size, Staged, Store, StoreError,
@@ -120,7 +123,11 @@ async fn attempt(
     dropped: &mut Option<Vec<Altered>>,
 ) -> Result<Option<Certificate>, BuildError> {
     let Recipe { plan, prove, .. } = *recipe;
-    let located = fill(ctx, clock, store, staged, recipe).await?;
+    let located = locate(ctx, clock, store, plan, recipe.packages, &staged.prefix).await?;
+    if let Err(error) = wheels(ctx, clock, plan, &staged.prefix, &located).await {
+        return again_after(ctx, error, &located, dropped).await.map(|()| None);
+    }
+    finish_files(ctx, plan, &located.lock, &staged.prefix)?;
     let mut audit = None;
     if prove.probes {
         let mut seen = audit_prefix(ctx, clock, plan, &staged.prefix, Depth::Content).await?;
@@ -199,23 +206,36 @@ fn suspects_of<'a>(audit: &'a Audit, wheel: &LockedWheel) -> impl Iterator<Item 
     suspects.map(|one| &one.there)
 }
 
-/// Links and installs all packages of the recipe.
-async fn fill(
+/// Returns whether the wheels may install in a second attempt, into a new prefix: because uv downloads them then, or
+/// because damaged files were removed from its cache. Otherwise returns the error of the first attempt.
+async fn again_after(
     ctx: &Context,
-    clock: &mut Clock,
-    store: &Store,
-    staged: &Staged,
-    recipe: &Recipe<'_>,
-) -> Result<Located, BuildError> {
-    let (plan, prefix) = (recipe.plan, &staged.prefix);
-    let located = locate(ctx, clock, store, plan, recipe.packages, prefix).await?;
-    wheels(ctx, clock, plan, prefix, &located)
-        .await
-        .map_err(PackagesError::from)?;
+    error: PypiError,
+    located: &Located,
+    dropped: &mut Option<Vec<Altered>>,
+) -> Result<(), BuildError> {
+    if matches!(error, PypiError::NotCached) {
+        return Ok(());
+    }
+    if dropped.is_none() && error.may_be_the_cache() {
+        let found = altered::remove_altered(ctx, &located.uv, &located.lock.pypi.wheels)
+            .await
+            .map_err(PackagesError::from)?;
+        let again = !found.is_empty();
+        *dropped = Some(found);
+        if again {
+            return Ok(());
+        }
+    }
+    Err(PackagesError::from(error).into())
+}
+
+/// Writes the files of matenv into a prefix that contains all packages.
+fn finish_files(ctx: &Context, plan: &Plan, lock: &Lock, prefix: &Path) -> Result<(), BuildError> {
     preload::install(prefix, &Subject::from_plan(plan).libraries)?;
-    write_records(plan, &located.lock, prefix)?;
+    write_records(plan, lock, prefix)?;
     conda_link::write_conda_files(&ctx.settings, prefix, &plan.env)?;
-    Ok(located)
+    Ok(())
 }
 
 /// Creates the certificate of a generation before it is proven.

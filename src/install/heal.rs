@@ -4,12 +4,13 @@
 //! proof, nothing is written, and a new generation is built.
 
 use super::{
-    Clock, InstallError, Request, build::unproven, machine::absent, prove, read_certificate, read_lock,
-    records::write_plan,
+    Clock, InstallError, Machine, RecordsError, Request, build::unproven, machine::absent, prove, read_certificate,
+    read_lock, read_plan, records::write_plan,
 };
 use crate::{
     certificate::{Certificate, Verdict},
     context::Context,
+    names::causes::chain,
     plan::Plan,
     store::{Generation, RecordFile, drift::Fingerprint},
 };
@@ -27,6 +28,33 @@ pub(crate) fn damaged_records(generation: &Generation) -> Vec<RecordFile> {
 pub(crate) fn names(damaged: &[RecordFile]) -> String {
     let names: Vec<String> = damaged.iter().map(ToString::to_string).collect();
     names.join(", ")
+}
+
+/// Returns the certificate of a generation. If it cannot be read, returns one without a proof, made from the plan and the
+/// lock, with a warning.
+pub(crate) fn certificate_of(ctx: &Context, generation: &Generation) -> Result<Certificate, RecordsError> {
+    let error = match read_certificate(generation) {
+        Ok(certificate) => return Ok(certificate),
+        Err(error) => error,
+    };
+    let (Ok(plan), Ok(lock)) = (read_plan(generation), read_lock(generation)) else {
+        return Err(error);
+    };
+    let typed = generation.record.typed();
+    let because = chain(&error);
+    ctx.events
+        .warn(format!("{because}; to prove it again: matenv install {typed}"));
+    let machine = Machine::new(&ctx.settings, None, generation.record.cross);
+    let (number, created) = (generation.number, generation.record.created.clone());
+    Ok(unproven(
+        ctx,
+        &plan,
+        &machine,
+        &lock,
+        number,
+        &generation.prefix,
+        created,
+    ))
 }
 
 /// Writes the `damaged` records of `current` again, which was built from `plan`. Returns its certificate, or `None` if it
@@ -48,6 +76,7 @@ pub(super) async fn heal(
     ctx.events.warn(format!(
         "matenv's records of `{env}` are damaged ({names}): writing them again"
     ));
+    current.make_way(damaged)?;
     if damaged.contains(&RecordFile::Plan) {
         write_plan(plan, &current.prefix)?;
     }

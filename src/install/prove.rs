@@ -5,7 +5,7 @@ use crate::{
     bench::{self, BenchError, BenchRequest, Benchmark, Model},
     certificate::{Certificate, CertificateError},
     context::{Context, event::Stage},
-    files,
+    files::{self, TemporaryFolder},
     names::ExecutionProvider,
     plan::Plan,
     store::Generation,
@@ -175,7 +175,7 @@ pub(super) async fn prove_audited(
             return Ok(proof);
         }
     }
-    let work = tempfile::tempdir().map_err(ProveError::TemporaryFolder)?;
+    let work = TemporaryFolder::new(&ctx.settings.home).map_err(ProveError::TemporaryFolder)?;
     if wanted.bench {
         proof.bench = Some(timed(ctx, clock, prefix, &built_in(plan), absent).await?);
     }

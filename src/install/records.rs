@@ -71,7 +71,7 @@ pub(crate) fn read_plan(generation: &Generation) -> Result<Plan, RecordsError> {
 }
 
 /// Reads the plan of the generation in the folder at `prefix`.
-pub(super) fn read_plan_at(prefix: &Path) -> std::io::Result<Plan> {
+pub(crate) fn read_plan_at(prefix: &Path) -> std::io::Result<Plan> {
     let text = input::read_text(&layout::records(prefix).join(PLAN_FILE), Input::Record)?;
     Ok(serde_json::from_str(&text)?)
 }

@@ -45,6 +45,7 @@ pub fn ask(program: &Path, arguments: &[&str], variables: &Variables, limit: Dur
         .stderr(writer);
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    super::parent::end_with_this_process(&mut command);
     let mut child = command.spawn()?;
     // It keeps the write end of the pipe open, and the reader waits until all write ends are closed.
     drop(command);

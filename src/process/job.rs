@@ -44,6 +44,17 @@ impl Ended {
         self.status.is_some_and(|status| status.success())
     }
 
+    /// Returns whether a signal ended the program, such as the one that the kernel sends when memory runs out.
+    #[must_use]
+    pub fn was_killed(&self) -> bool {
+        #[cfg(unix)]
+        return self
+            .status
+            .is_some_and(|status| std::os::unix::process::ExitStatusExt::signal(&status).is_some());
+        #[cfg(not(unix))]
+        false
+    }
+
     /// Returns standard output as text.
     #[must_use]
     pub fn stdout_text(&self) -> String {
@@ -218,6 +229,7 @@ impl Job {
             .kill_on_drop(true);
         #[cfg(unix)]
         command.process_group(0);
+        super::parent::end_with_this_process(command.as_std_mut());
         if let Some(cwd) = &self.cwd {
             command.current_dir(cwd);
         }

@@ -8,12 +8,15 @@ mod ask;
 mod capture;
 mod detach;
 mod job;
+mod parent;
 mod quote;
 mod variables;
 
 pub use ask::ask;
 pub use detach::detach;
 pub use job::{Ended, Job, describe};
+#[cfg(unix)]
+pub(crate) use parent::hangup_ends_this_process;
 pub(crate) use quote::posix_quoted;
 pub use variables::Variables;
 pub(crate) use variables::{FOREIGN, FOREIGN_PREFIXES};

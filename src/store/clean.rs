@@ -2,19 +2,36 @@
 
 use std::path::PathBuf;
 
-use super::{EnvLock, Folder, Freed, Generation, Store, StoreError, in_use, remove::unmark, staged};
-use crate::names::EnvName;
+use serde::Serialize;
+
+use super::{Folder, Generation, Store, StoreError, freed::Freed, in_use, remove::unmark, staged};
+use crate::{context::event::Events, names::EnvName};
 
 /// How many generations [`Store::prune`] keeps: the current one and the one before it.
 pub const KEPT: usize = 2;
 
-/// What [`Store::clean`] removed of one environment, or would remove.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What to remove.
+#[derive(Debug, Clone)]
+pub struct CleanRequest {
+    /// The environments. If there are none, all of them.
+    pub envs: Vec<EnvName>,
+    /// How many generations of each to keep, including the current one.
+    pub keep: usize,
+    /// Only return what would be removed.
+    pub dry_run: bool,
+}
+
+/// What [`Store::clean`] removed, or would remove.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Cleaned {
-    /// The environment.
-    pub env: EnvName,
-    /// The folders of the old generations, oldest first.
+    /// The folders of the old generations.
     pub generations: Vec<PathBuf>,
+    /// The files and folders that crashed runs left.
+    pub leftovers: Vec<PathBuf>,
+    /// The disk space that this frees, in bytes.
+    pub freed_bytes: u64,
+    /// Whether that number is exact. Otherwise it is an upper bound.
+    pub exact: bool,
 }
 
 impl Store {
@@ -29,27 +46,45 @@ impl Store {
         Ok(old)
     }
 
-    /// Returns the old generations of each environment, if `keep` generations of each are kept, and those that are always
-    /// kept: the current one, the newest one that is proven and readable, pinned ones, and those that a process uses.
-    pub fn cleanable(&self, envs: &[EnvName], keep: usize) -> Result<Vec<Cleaned>, StoreError> {
-        let mut cleaned = Vec::new();
+    /// Removes old generations of each environment and what crashed runs left. Waits for other matenv processes that work
+    /// on these environments. Always keeps the current generation, the newest one that is proven and readable, pinned
+    /// ones, and those that a process uses.
+    pub async fn clean(&self, events: &Events, request: &CleanRequest) -> Result<Cleaned, StoreError> {
+        let mut freed = Freed::default();
+        let leftovers = self.untidy()?;
+        freed.add(&leftovers);
+        let leftovers = if request.dry_run { leftovers } else { self.tidy() };
+        let envs = match request.envs.as_slice() {
+            [] => self.environments()?,
+            named => named.to_vec(),
+        };
+        let mut generations = Vec::new();
         for env in envs {
-            cleaned.push(Cleaned {
-                env: env.clone(),
-                generations: self.old_generations(env, keep)?,
-            });
+            let _held = if request.dry_run {
+                None
+            } else {
+                Some(self.lock(events, &env).await?)
+            };
+            let old = match self.old_generations(&env, request.keep) {
+                Ok(old) => old,
+                // A folder of the user is in the place of its link. The other environments are cleaned anyway.
+                Err(error @ StoreError::NotALink { .. }) if request.envs.is_empty() => {
+                    events.warn(error.to_string());
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            freed.add(&old);
+            if !request.dry_run {
+                self.discard(&old)?;
+            }
+            generations.extend(old);
         }
-        Ok(cleaned)
-    }
-
-    /// Removes the old generations of `env`, see [`Store::cleanable`], and adds the bytes that this frees to `freed`.
-    pub fn clean(&self, _held: &EnvLock, env: &EnvName, keep: usize, freed: &mut Freed) -> Result<Cleaned, StoreError> {
-        let generations = self.old_generations(env, keep)?;
-        freed.add(&generations);
-        self.discard(&generations)?;
         Ok(Cleaned {
-            env: env.clone(),
             generations,
+            leftovers,
+            freed_bytes: freed.bytes(),
+            exact: Freed::IS_EXACT,
         })
     }
 

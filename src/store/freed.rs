@@ -8,7 +8,7 @@ use std::{
 /// Counts the bytes that the removal of files frees. Most files of a generation are hard links to a cache or to another
 /// generation, and only the removal of the last link frees the bytes.
 #[derive(Debug, Default)]
-pub struct Freed {
+pub(super) struct Freed {
     /// The bytes of files with one link.
     alone: u64,
     /// Files with several links, by device and inode: bytes, links in all, links seen.
@@ -17,10 +17,10 @@ pub struct Freed {
 
 impl Freed {
     /// Whether the number is exact. Windows does not tell how many links a file has, so there it is an upper bound.
-    pub const IS_EXACT: bool = cfg!(unix);
+    pub(super) const IS_EXACT: bool = cfg!(unix);
 
     /// Counts the files at `paths`, which are files or folders. Skips what cannot be read.
-    pub fn add(&mut self, paths: &[PathBuf]) {
+    pub(super) fn add(&mut self, paths: &[PathBuf]) {
         for path in paths {
             self.add_one(path);
         }
@@ -59,8 +59,7 @@ impl Freed {
     }
 
     /// Returns the bytes that are freed if everything that was counted is removed.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
+    pub(super) fn bytes(&self) -> u64 {
         let freed = self.shared.values().filter(|(_, links, seen)| seen >= links);
         self.alone + freed.map(|(bytes, _, _)| bytes).sum::<u64>()
     }

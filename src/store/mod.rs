@@ -44,10 +44,9 @@ mod roll_back;
 mod size;
 mod staged;
 
-pub use clean::{Cleaned, KEPT};
+pub use clean::{CleanRequest, Cleaned, KEPT};
 pub use conda_folders::CondaInstallation;
 pub use error::StoreError;
-pub use freed::Freed;
 pub use generation::{Generation, GenerationRecord, Known};
 pub use history::{Action, Event, GenerationId};
 pub use lock::EnvLock;

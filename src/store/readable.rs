@@ -24,14 +24,20 @@ pub enum RecordFile {
     Fingerprint,
 }
 
+impl RecordFile {
+    fn files(self) -> &'static [&'static str] {
+        match self {
+            Self::Plan => &["plan.json"],
+            Self::Lock => &["matenv.lock", "lock.json"],
+            Self::Certificate => &["certificate.json"],
+            Self::Fingerprint => &["fingerprint.json"],
+        }
+    }
+}
+
 impl fmt::Display for RecordFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Plan => "plan.json",
-            Self::Lock => "matenv.lock and lock.json",
-            Self::Certificate => "certificate.json",
-            Self::Fingerprint => "fingerprint.json",
-        })
+        f.write_str(&self.files().join(" and "))
     }
 }
 
@@ -87,6 +93,21 @@ impl Generation {
             damaged.push(RecordFile::Fingerprint);
         }
         damaged
+    }
+
+    /// Removes folders that are in the place of a `damaged` record, so that it can be written again.
+    ///
+    /// # Errors
+    /// A folder cannot be removed.
+    pub fn make_way(&self, damaged: &[RecordFile]) -> Result<(), StoreError> {
+        let records = layout::records(&self.prefix);
+        let names = damaged.iter().flat_map(|record| record.files());
+        for path in names.map(|name| records.join(name)).filter(|path| !path.is_symlink()) {
+            if path.is_dir() {
+                fs_err::remove_dir_all(path).map_err(StoreError::Write)?;
+            }
+        }
+        Ok(())
     }
 
     /// Returns whether its packages and its proof can be read, so that it can be used in place of another generation.

@@ -22,6 +22,7 @@ use crate::{
         Context,
         event::{Stage, Unit},
     },
+    files::TemporaryFolder,
     finding::Finding,
     input::{self, Input},
     manifest::Check,
@@ -141,7 +142,7 @@ pub(crate) async fn verify(
     probes: &[Check],
     absent: Option<&str>,
 ) -> Result<Verification, VerifyError> {
-    let work = tempfile::tempdir().map_err(VerifyError::Io)?;
+    let work = TemporaryFolder::new(&ctx.settings.home).map_err(VerifyError::Io)?;
     let total = probes.len() as u64;
     let place = Place {
         env,

@@ -16,8 +16,12 @@ mod bench;
 mod bench_crashes;
 mod broken_packages;
 mod ci;
+#[cfg(target_os = "linux")]
+mod crashes;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod cross;
+#[cfg(target_os = "linux")]
+mod damaged_records;
 #[cfg(target_os = "linux")]
 mod disk;
 #[cfg(target_os = "linux")]

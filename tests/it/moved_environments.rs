@@ -128,7 +128,7 @@ fn a_missing_or_damaged_record_is_reported() {
 
 /// An older version failed with misleading errors, about a full disk or about version control.
 #[test]
-fn a_missing_record_file_is_a_finding_and_install_force_fixes_it() {
+fn a_missing_record_file_is_a_finding_and_install_fixes_it() {
     let env = TestEnv::new().with_uv();
     env.manifest(APP);
     let index = Index::serve(&[Wheel::new("demo-app", "1.0")], Options::default());
@@ -142,16 +142,24 @@ fn a_missing_record_file_is_a_finding_and_install_force_fixes_it() {
         fs_err::remove_file(env.prefix().join("share/matenv").join(file)).unwrap();
         let found = doctor(&env, &["demo"], 6);
         assert_eq!(bad(&found), [code], "{file}: {found:#}");
-        assert!(
-            found["findings"][0]["remedy"].as_str().unwrap().contains("--force"),
-            "{found:#}"
-        );
+        let remedy = found["findings"][0]["remedy"].as_str().unwrap();
+        assert!(remedy.contains("matenv install demo"), "{found:#}");
         assert_eq!(found["env"], "demo");
-        let ran = env.matenv(&["repair", "demo", "--offline"]).exits(5);
-        assert_error!(env, format!("repair_without_{}", file.replace('.', "_")), ran);
-        env.install_demo(&index.url(), &["--force"]).exits(0);
+        env.install_demo(&index.url(), &[]).exits(0);
         assert_eq!(bad(&doctor(&env, &["demo"], 0)), Vec::<String>::new());
     }
+}
+
+/// The manifest of `demo` is in a folder that these commands do not name.
+#[test]
+fn a_repair_without_a_plan_and_a_manifest_is_refused() {
+    let env = TestEnv::new().with_uv();
+    env.manifest(APP);
+    let index = Index::serve(&[Wheel::new("demo-app", "1.0")], Options::default());
+    env.install_demo(&index.url(), &[]).exits(0);
+    fs_err::remove_file(env.prefix().join("share/matenv/plan.json")).unwrap();
+    let ran = env.matenv(&["repair", "demo", "--offline"]).exits(5);
+    assert_error!(env, "repair_without_a_plan", ran);
 }
 
 #[test]

@@ -72,7 +72,14 @@ fn an_interrupted_download_leaves_nothing() {
         ..Options::default()
     };
     let index = Index::serve(&[Wheel::new("demo-app", "1.0").padding(1_000_000)], options);
-    for signal in [Signal::INT, Signal::TERM] {
+    let mut signals = vec![Signal::INT, Signal::TERM];
+    // Under `nohup` the signal is ignored, in matenv as well.
+    let status = fs_err::read_to_string("/proc/self/status").unwrap();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
+    if u64::from_str_radix(ignored.trim(), 16).unwrap() & 1 == 0 {
+        signals.push(Signal::HUP);
+    }
+    for signal in signals {
         let child = env.spawn_demo_from(DEAD_CHANNEL, &index.url(), &[]);
         interrupt(&env, child, signal, || {
             let requests = index.requests();

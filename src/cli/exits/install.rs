@@ -181,7 +181,7 @@ impl From<RecordsError> for Failure {
                 &error,
                 "install::plan_record",
                 Exit::Integrity,
-                format!("install it again: matenv install {typed} --force"),
+                format!("write it again: matenv install {typed}"),
             ),
             RecordsError::Lock(error) => error.into(),
             RecordsError::Certificate(error) => error.into(),

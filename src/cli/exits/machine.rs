@@ -93,11 +93,7 @@ impl From<LockError> for Failure {
                 Exit::Integrity,
                 "restore both files from version control: git checkout -- matenv.lock matenv-lock.json; or remove both, then: matenv lock (versions may change)",
             ),
-            LockError::Damaged { .. } => (
-                "lock::damaged",
-                Exit::Integrity,
-                "install the environment again: matenv install ENV --force",
-            ),
+            LockError::Damaged { .. } => ("lock::damaged", Exit::Integrity, "write it again: matenv install ENV"),
         };
         Self::new(&error, code, exit, help.to_owned())
     }
@@ -196,12 +192,12 @@ impl From<CertificateError> for Failure {
             CertificateError::Read { env, .. } => (
                 "certificate::read",
                 Exit::Integrity,
-                format!("install the environment again: matenv install {env} --force"),
+                format!("write it again: matenv install {env}"),
             ),
             CertificateError::Damaged { env, .. } => (
                 "certificate::damaged",
                 Exit::Integrity,
-                format!("install the environment again: matenv install {env} --force"),
+                format!("write it again: matenv install {env}"),
             ),
             CertificateError::Write(_) => ("certificate::write", Exit::Machine, DISK.to_owned()),
         };

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The help line of an error when a temporary folder is created.
-const TEMPORARY: &str = "free disk space in the temporary folder, or use another: TMPDIR=DIR";
+const TEMPORARY: &str = "free disk space, or use a folder on another disk: MATENV_HOME=DIR";
 
 impl From<SettingsError> for Failure {
     fn from(error: SettingsError) -> Self {
@@ -76,16 +76,15 @@ impl From<RepairError> for Failure {
     fn from(error: RepairError) -> Self {
         match error {
             RepairError::Doctor(error) => error.into(),
-            RepairError::Records(error) => error.into(),
+            RepairError::Install(error) => (*error).into(),
             RepairError::DiskSpace(error) => error.into(),
             RepairError::Build(error) => error.into(),
             RepairError::Store(error) => error.into(),
-            // The lock of a generation is not under version control, so it cannot be restored.
-            RepairError::Lock { ref typed, .. } => Self::new(
+            RepairError::NoPlan { ref env } => Self::new(
                 &error,
-                "repair::lock",
+                "repair::no_plan",
                 Exit::Integrity,
-                format!("install it again: matenv install {typed} --force"),
+                format!("install it again from its manifest: matenv install MANIFEST --name {env}"),
             ),
             RepairError::ChangedMeanwhile { ref env } => Self::new(
                 &error,

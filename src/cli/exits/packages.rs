@@ -215,6 +215,16 @@ impl From<PypiError> for Failure {
                     prefix.parent().unwrap_or(prefix).display()
                 ),
             ),
+            PypiError::Killed { .. } => (
+                "pypi::killed",
+                Exit::Machine,
+                "run the command again; if memory is low (free -h), end other programs first".to_owned(),
+            ),
+            PypiError::NotCached => (
+                "pypi::not_cached",
+                Exit::Unreachable,
+                "run the command again: the wheels are then downloaded".to_owned(),
+            ),
             PypiError::Answer(_) | PypiError::Uv { .. } => (
                 "pypi::uv",
                 Exit::Unresolvable,

@@ -11,7 +11,13 @@ use super::{
     dependents::dependents,
     trial::{self, Trial},
 };
-use crate::{audit::Installed, context::Context, doctor::examined::ExaminedPrefix, files::layout, process::Variables};
+use crate::{
+    audit::Installed,
+    context::Context,
+    doctor::examined::ExaminedPrefix,
+    files::{TemporaryFolder, layout},
+    process::Variables,
+};
 
 const SCRIPT: &str = include_str!("python_path.py");
 
@@ -130,7 +136,7 @@ async fn shadowed(
         return Ok(Shadowing::default());
     }
     let turn = ctx.shared.probes.acquire().await;
-    let work = tempfile::tempdir()?;
+    let work = TemporaryFolder::new(&ctx.settings.home)?;
     let script = work.path().join("matenv_python_path.py");
     fs_err::write(&script, SCRIPT)?;
     let ended = trial::job(ctx, examined, work.path(), more)

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{context::Context, doctor::examined::ExaminedPrefix, process::Job};
+use crate::{context::Context, doctor::examined::ExaminedPrefix, files::TemporaryFolder, process::Job};
 
 const SCRIPT: &str = include_str!("trial.py");
 
@@ -36,7 +36,7 @@ impl Trial {
         more: &[(&str, Option<OsString>)],
     ) -> std::io::Result<Self> {
         let _turn = ctx.shared.probes.acquire().await;
-        let work = tempfile::tempdir()?;
+        let work = TemporaryFolder::new(&ctx.settings.home)?;
         let script = work.path().join("matenv_trial.py");
         fs_err::write(&script, SCRIPT)?;
         let job = job(ctx, examined, work.path(), more)

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use crate::{
     context::Context,
+    files::TemporaryFolder,
     manifest::PythonRange,
     packages::conda::{self, CondaError, host_python},
 };
@@ -22,7 +23,7 @@ pub enum InterpreterError {
 pub(crate) struct Interpreter {
     /// The path of the executable.
     pub path: PathBuf,
-    _folder: Option<tempfile::TempDir>,
+    _folder: Option<TemporaryFolder>,
 }
 
 impl Interpreter {
@@ -43,7 +44,7 @@ pub(crate) async fn interpreter(ctx: &Context) -> Result<Interpreter, Interprete
     if let Ok(host) = host_python::find_best(ctx, &any).await {
         return Ok(Interpreter::from_path(host.executable));
     }
-    let folder = tempfile::tempdir().map_err(InterpreterError::TemporaryFolder)?;
+    let folder = TemporaryFolder::new(&ctx.settings.home).map_err(InterpreterError::TemporaryFolder)?;
     conda::fetch_tool(ctx, "python 3.13.*", folder.path()).await?;
     Ok(Interpreter {
         path: crate::files::layout::python(folder.path()),

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     context::{Context, interpreters::Answer},
+    files::TemporaryFolder,
     manifest::PythonRange,
     names::requirement::{self, name_of},
 };
@@ -159,7 +160,8 @@ pub async fn pack(ctx: &Context, host: &HostPython, subdir: Subdir) -> Result<Ur
     ));
     let identity = format!("{}-{}", host.version, &digest[..8]);
     let channel = channels(ctx).join(&identity);
-    package(host, subdir, &digest[..8]).write(&channel)?;
+    let staging = TemporaryFolder::new(&ctx.settings.home).map_err(CondaError::Io)?;
+    package(host, subdir, &digest[..8]).write_with(&channel, staging.path())?;
     pack::index(&channel).await?;
     Url::from_directory_path(&channel).map_err(|()| {
         CondaError::Io(std::io::Error::other(format!(

@@ -160,7 +160,11 @@ impl PackageBuilder {
     /// Writes the archive into its subdir folder of `channel` and returns its path.
     pub fn write(&self, channel: &Path) -> Result<PathBuf, PackError> {
         let staging = tempfile::tempdir().map_err(PackError::Io)?;
-        let base = staging.path();
+        self.write_with(channel, staging.path())
+    }
+
+    /// Like [`Self::write`]. Its files are first written to `base`, an empty folder.
+    pub(super) fn write_with(&self, channel: &Path, base: &Path) -> Result<PathBuf, PackError> {
         let mut files = Vec::new();
         let mut entries = Vec::new();
         for (path, content) in &self.paths {

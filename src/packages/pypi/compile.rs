@@ -209,7 +209,7 @@ impl Compile<'_> {
         }
         let ended = run_and_report(ctx, Stage::Resolve, job, &self.sources()).await?;
         if !ended.success() {
-            return Err(PypiError::of_uv(request.folder, ended.how(), &ended.stderr).about(request.plan));
+            return Err(PypiError::of_uv(request.folder, &ended).about(request.plan));
         }
         let text = input::read_text(&written, Input::Lock).map_err(PypiError::Io)?;
         Ok((text, ended.stderr))

@@ -1,7 +1,9 @@
 use std::path::{Path, PathBuf};
 
 use super::UnsafeWheel;
-use crate::{context::sources::SourceName, lock::WheelConflict, names::requirement::package_of, plan::Plan};
+use crate::{
+    context::sources::SourceName, lock::WheelConflict, names::requirement::package_of, plan::Plan, process::Ended,
+};
 
 /// An error while resolving or installing wheels.
 #[derive(Debug, thiserror::Error)]
@@ -145,6 +147,15 @@ pub enum PypiError {
         /// uv's message.
         text: String,
     },
+    /// A signal ended uv.
+    #[error("uv was stopped by another process or by the system ({how})")]
+    Killed {
+        /// The signal.
+        how: String,
+    },
+    /// Wheels that were in uv's cache are not there any more. The next attempt downloads them.
+    #[error("uv's cache no longer contains all wheels")]
+    NotCached,
     /// The output of uv is invalid.
     #[error("failed to read uv's output: {0}")]
     Answer(String),
@@ -175,6 +186,35 @@ impl PypiError {
         matches!(self, Self::Unreachable { because, .. } if words.iter().any(|word| because.contains(word)))
     }
 
+    /// Returns whether the cause may be a damaged file in uv's cache, which is fixed by downloading it again.
+    #[must_use]
+    pub(crate) fn may_be_the_cache(&self) -> bool {
+        match self {
+            Self::Conflict { .. }
+            | Self::Integrity { .. }
+            | Self::Fetch { .. }
+            | Self::Damaged { .. }
+            | Self::Uv { .. } => true,
+            Self::Unreachable { .. }
+            | Self::Unauthorized { .. }
+            | Self::Url { .. }
+            | Self::ExtraMissing { .. }
+            | Self::FloorUndercut { .. }
+            | Self::Absent { .. }
+            | Self::WrongBackend { .. }
+            | Self::Disagree(_)
+            | Self::TorchUnfit { .. }
+            | Self::AlteredOffline { .. }
+            | Self::AlteredKept { .. }
+            | Self::NotStartable { .. }
+            | Self::Disk { .. }
+            | Self::Killed { .. }
+            | Self::NotCached
+            | Self::Answer(_)
+            | Self::Io(_) => false,
+        }
+    }
+
     /// Returns the error with the source of the file that uv names, because uv itself does not name the index.
     pub(super) fn about(mut self, plan: &Plan) -> Self {
         if let Self::Unreachable {
@@ -197,7 +237,12 @@ impl PypiError {
     }
 
     /// Returns the error for a failed run of uv, chosen by uv's standard error.
-    pub(super) fn of_uv(prefix: &Path, how: String, stderr: &str) -> Self {
+    pub(super) fn of_uv(prefix: &Path, ended: &Ended) -> Self {
+        let (how, stderr) = (ended.how(), &ended.stderr);
+        // What it printed before is not the cause.
+        if ended.was_killed() {
+            return Self::Killed { how };
+        }
         let text = end_of_output(stderr);
         // The default, until `about` finds another.
         let source_name = SourceName::Pypi;

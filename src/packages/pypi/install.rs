@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     context::{Context, event::Stage, sources::SourceName},
-    files::layout,
+    files::{self, layout},
     lock::{LockedPypi, LockedWheel},
     plan::Plan,
     process::Job,
@@ -23,10 +23,12 @@ use crate::{
 
 /// Installs pinned wheels into `prefix` and checks each against its hash.
 ///
-/// Each wheel and sdist is checked before uv gets it, or if it cannot be read, before anything of it runs. If the same set was installed from this cache before, it is installed from the cache without a request to the
-/// index. If that fails, the index is used.
+/// Each wheel and sdist is checked before uv gets it, or if it cannot be read, before anything of it runs. If the same
+/// set was installed from this cache before, it is installed from the cache without a request to the index. If the cache
+/// does not contain it any more, the error is [`PypiError::NotCached`], and the next call, for a new prefix, uses the
+/// index.
 pub async fn install(ctx: &Context, uv: &Uv, prefix: &Path, plan: &Plan, locked: &LockedPypi) -> Result<(), PypiError> {
-    let files = Project::new().map_err(PypiError::Io)?;
+    let files = Project::new(&ctx.settings.home).map_err(PypiError::Io)?;
     let index = ctx
         .settings
         .sources
@@ -86,10 +88,18 @@ async fn install_wheels(
         if ended.success() {
             return Ok(());
         }
-        if ctx.settings.offline {
-            return Err(PypiError::of_uv(prefix, ended.how(), &ended.stderr));
+        let error = PypiError::of_uv(prefix, &ended);
+        if ctx.settings.offline || matches!(error, PypiError::Killed { .. }) {
+            return Err(error);
         }
-        tracing::debug!("the cache no longer contains the set: {}", ended.stderr);
+        // Whatever the cause is, the next attempt should not start with the cache again.
+        files::remove_if_exists(&marker).map_err(PypiError::Io)?;
+        if error.is_offline() {
+            tracing::debug!("the cache no longer contains the set: {}", ended.stderr);
+            // uv may have installed some wheels already, and would not notice if one of them is incomplete.
+            return Err(PypiError::NotCached);
+        }
+        return Err(error);
     }
     let installation = Installation {
         ctx,
@@ -133,7 +143,7 @@ async fn download_and_install(installation: &Installation<'_>, wheels: &[LockedW
         if ended.success() {
             Ok(())
         } else {
-            Err(PypiError::of_uv(prefix, ended.how(), &ended.stderr))
+            Err(PypiError::of_uv(prefix, &ended))
         }
     };
     futures::try_join!(by_uv, large.download(&progress))?;

@@ -162,7 +162,7 @@ impl<'a> LargeWheels<'a> {
         let job = without_proxy(job("pylock.large.toml"));
         let ended = run_and_report(ctx, Stage::Wheels, job, &self.sources()).await?;
         drop(server);
-        let failed = (!ended.success()).then(|| PypiError::of_uv(prefix, ended.how(), &ended.stderr));
+        let failed = (!ended.success()).then(|| PypiError::of_uv(prefix, &ended));
         // After a full disk, for example, the next run needs no download.
         let is_spoiled = matches!(failed, Some(PypiError::Integrity { .. } | PypiError::Damaged { .. }));
         if failed.is_none() || is_spoiled {

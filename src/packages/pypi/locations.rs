@@ -37,7 +37,7 @@ pub async fn locations(
     if list.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let files = Project::new().map_err(PypiError::Io)?;
+    let files = Project::new(&ctx.settings.home).map_err(PypiError::Io)?;
     let index = ctx
         .settings
         .sources
@@ -72,7 +72,7 @@ pub async fn locations(
     }
     let ended = run_and_report(ctx, Stage::Resolve, job, &[SourceName::Pypi]).await?;
     if !ended.success() {
-        return Err(PypiError::of_uv(files.folder(), ended.how(), &ended.stderr));
+        return Err(PypiError::of_uv(files.folder(), &ended));
     }
     let text = input::read_text(&output, Input::Lock).map_err(PypiError::Io)?;
     pylock::locations(&text).map_err(PypiError::Answer)

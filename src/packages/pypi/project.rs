@@ -10,6 +10,7 @@ use url::Url;
 
 use crate::{
     context::sources::{Index, SourceName},
+    files::TemporaryFolder,
     names::requirement::{normalized, package_of},
     net::Keyring,
     plan::Plan,
@@ -17,7 +18,7 @@ use crate::{
 
 /// A generated project, in a temporary folder that is removed when this value is dropped.
 pub(super) struct Project {
-    folder: tempfile::TempDir,
+    folder: TemporaryFolder,
 }
 
 #[derive(Serialize)]
@@ -70,8 +71,8 @@ struct ConfiguredIndex {
 }
 
 impl Project {
-    pub(super) fn new() -> std::io::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("matenv-uv-").tempdir()?;
+    pub(super) fn new(home: &Path) -> std::io::Result<Self> {
+        let folder = TemporaryFolder::new(home)?;
         Ok(Self { folder })
     }
 

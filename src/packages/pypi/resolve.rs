@@ -100,7 +100,7 @@ pub async fn resolve(ctx: &Context, uv: &Uv, request: &ResolveRequest<'_>) -> Re
         explicit.push((SourceName::Nvidia, url));
     }
 
-    let files = Project::new().map_err(PypiError::Io)?;
+    let files = Project::new(&ctx.settings.home).map_err(PypiError::Io)?;
     let mut for_uv = Vec::new();
     for (name, url) in &explicit {
         for_uv.push((*name, pages::with_mirrors(ctx, plan, *name, url.clone(), &files).await?));

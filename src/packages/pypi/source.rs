@@ -55,7 +55,7 @@ async fn install_project(
     if ended.success() {
         Ok(())
     } else {
-        Err(PypiError::of_uv(prefix, ended.how(), &ended.stderr))
+        Err(PypiError::of_uv(prefix, &ended))
     }
 }
 

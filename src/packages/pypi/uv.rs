@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use crate::{
     context::{Context, interpreters},
-    files::{self, toml_file::TomlFile},
+    files::{self, TemporaryFolder, toml_file::TomlFile},
     names::causes::chain,
     packages::conda,
     process::Job,
@@ -216,10 +216,7 @@ async fn fetch(ctx: &Context, wanted: &Pinned, home: &Path, python: &Path, chann
         .note(format!("downloading uv {} (only once)", wanted.version));
     let parent = home.parent().unwrap_or(home);
     fs_err::create_dir_all(parent).map_err(UvError::Io)?;
-    let temporary = tempfile::Builder::new()
-        .prefix(".uv-")
-        .tempdir_in(parent)
-        .map_err(UvError::Io)?;
+    let temporary = TemporaryFolder::new(&ctx.settings.home).map_err(UvError::Io)?;
     // Only its owner may read a temporary folder, but uv may be used by others.
     let staging = temporary.path().join("uv");
     fs_err::create_dir(&staging).map_err(UvError::Io)?;

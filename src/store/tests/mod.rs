@@ -2,6 +2,7 @@
 
 mod activation;
 mod conda_link;
+mod crash;
 mod roll_back;
 mod run;
 
