@@ -19,10 +19,15 @@ impl Command {
             | Self::Info(_)
             | Self::Run(_)
             | Self::Launch(_)
+            | Self::History(_)
+            | Self::Diff(_)
             | Self::Export(_) => Access::Reads,
             Self::Install(_)
             | Self::Repair(_)
             | Self::Remove(_)
+            | Self::Rollback(_)
+            | Self::Pin(_)
+            | Self::Clean(_)
             | Self::Lock(_)
             | Self::Add(_)
             | Self::RemovePackage(_) => Access::Writes,
@@ -35,6 +40,9 @@ impl Command {
             Self::Install(args) => args.lock_wait.limit(),
             Self::Repair(args) => args.lock_wait.limit(),
             Self::Remove(args) => args.lock_wait.limit(),
+            Self::Rollback(args) => args.lock_wait.limit(),
+            Self::Pin(args) => args.lock_wait.limit(),
+            Self::Clean(args) => args.lock_wait.limit(),
             _ => None,
         }
     }

@@ -2,8 +2,9 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::{Exit, Failure, Session};
+use super::{Exit, Failure, Session, lock_wait::LockWait};
 use crate::{
+    context::user_name,
     files::bytes,
     names::EnvName,
     store::{CleanRequest, Cleaned, KEPT, Store},
@@ -24,6 +25,8 @@ pub(super) struct Args {
     /// Only show what would be removed
     #[arg(long, short = 'n')]
     dry_run: bool,
+    #[command(flatten)]
+    pub(super) lock_wait: LockWait,
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {
@@ -50,6 +53,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
         envs: args.env.clone(),
         keep: args.keep,
         dry_run: args.dry_run,
+        who: user_name(&session.ctx.settings),
     };
     let store = Store::open(&session.ctx.settings)?;
     let cleaned = session.block_on(store.clean(&session.ctx.events, &request))?;

@@ -2,7 +2,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::{Exit, Failure, Session};
+use super::{Exit, Failure, Session, lock_wait::LockWait};
 use crate::{
     install::{self, PinResult},
     names::EnvName,
@@ -29,6 +29,8 @@ pub(super) struct Args {
     /// Remove the pin
     #[arg(long)]
     remove: bool,
+    #[command(flatten)]
+    pub(super) lock_wait: LockWait,
 }
 
 #[derive(Serialize)]

@@ -2,7 +2,7 @@ use std::{fmt::Write as _, process::ExitCode};
 
 use serde::Serialize;
 
-use super::{Exit, Failure, Session, install::exit_of};
+use super::{Exit, Failure, Session, install::exit_of, lock_wait::LockWait};
 use crate::{
     certificate::summary,
     install::{self, RollbackRequest, RolledBack},
@@ -36,6 +36,8 @@ pub(super) struct Args {
     /// settings are saved first
     #[arg(long)]
     with_settings: bool,
+    #[command(flatten)]
+    pub(super) lock_wait: LockWait,
 }
 
 #[derive(Serialize)]

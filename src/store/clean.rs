@@ -4,8 +4,13 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::{Folder, Generation, Store, StoreError, freed::Freed, in_use, remove::unmark, staged};
-use crate::{context::event::Events, names::EnvName};
+use super::{
+    Action, Event, Folder, Generation, GenerationId, Store, StoreError, freed::Freed, in_use, remove::unmark, staged,
+};
+use crate::{
+    context::event::Events,
+    names::{EnvName, causes::chain},
+};
 
 /// How many generations [`Store::prune`] keeps: the current one and the one before it.
 pub const KEPT: usize = 2;
@@ -19,6 +24,8 @@ pub struct CleanRequest {
     pub keep: usize,
     /// Only return what would be removed.
     pub dry_run: bool,
+    /// The name of the user, for the history.
+    pub who: Option<String>,
 }
 
 /// What [`Store::clean`] removed, or would remove.
@@ -75,8 +82,18 @@ impl Store {
                 Err(error) => return Err(error),
             };
             freed.add(&old);
-            if !request.dry_run {
+            if !request.dry_run && !old.is_empty() {
                 self.discard(&old)?;
+                let event = Event {
+                    removed: old
+                        .iter()
+                        .filter_map(|prefix| GenerationId::of_folder(&env, prefix))
+                        .collect(),
+                    ..Event::now(Action::Clean, request.who.clone())
+                };
+                if let Err(error) = self.add_event(&env, &event) {
+                    events.warn(format!("failed to add to the history of {env}: {}", chain(&error)));
+                }
             }
             generations.extend(old);
         }

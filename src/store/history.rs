@@ -11,7 +11,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Folder, Generation, Store, StoreError, link};
+use super::{Folder, Generation, Store, StoreError, durable};
 use crate::{files, lock::PackageChange, names::EnvName};
 
 /// A change that matenv made to an environment.
@@ -168,7 +168,11 @@ impl Store {
             }
             file.write_all(&line)?;
             file.sync_all()?;
-            if is_new { link::sync_folder(&path) } else { Ok(()) }
+            if is_new {
+                durable::sync_folder(&self.state())
+            } else {
+                Ok(())
+            }
         };
         append().map_err(StoreError::Write)
     }

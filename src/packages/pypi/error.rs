@@ -210,6 +210,8 @@ impl PypiError {
             | Self::Disk { .. }
             | Self::Killed { .. }
             | Self::NotCached
+            | Self::UnsafePackage(_)
+            | Self::Refused { .. }
             | Self::Answer(_)
             | Self::Io(_) => false,
         }

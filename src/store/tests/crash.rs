@@ -33,6 +33,7 @@ fn clean(store: &Store, keep: usize, dry_run: bool) -> Cleaned {
         envs: Vec::new(),
         keep,
         dry_run,
+        who: None,
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
