@@ -71,7 +71,9 @@ impl Context {
     #[must_use]
     pub fn new(settings: Settings, events: Events) -> Self {
         let delays = Delays::new(events.clone(), settings.sources.clone());
-        let client = Client::new(settings.offline, move |url, delay| delays.show(url, delay));
+        let client = Client::new(settings.offline, move |url, source, delay| {
+            delays.show(url, source, delay)
+        });
         Self {
             settings: Arc::new(settings),
             client,

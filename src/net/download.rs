@@ -77,6 +77,8 @@ pub(crate) enum DownloadError {
 pub(crate) struct Remote {
     /// Its URL, with credentials if it needs any.
     pub(crate) url: Url,
+    /// Name of the source that it belongs to, for messages.
+    pub(crate) source: String,
     /// Its size in bytes, if known.
     pub(crate) size: Option<u64>,
 }
@@ -268,7 +270,12 @@ impl Download {
             };
             partial.file.flush().await?;
             let (because, delay) = match stopped {
-                Stopped::Fatal(error) => return Err(error),
+                Stopped::Fatal(error) => {
+                    if matches!(error, DownloadError::Size { .. }) {
+                        self.remove().await;
+                    }
+                    return Err(error);
+                }
                 Stopped::Retry { because, delay } => (because, delay),
             };
             if partial.at >= best + PROGRESS {
@@ -285,7 +292,11 @@ impl Download {
                 }
                 _ => return Err(because),
             };
-            client.delayed(&remote.url, delay.unwrap_or(Delay::Cut(partial.at)));
+            client.delayed(
+                &remote.url,
+                Some(&remote.source),
+                delay.unwrap_or(Delay::Cut(partial.at)),
+            );
             tokio::time::sleep(pause).await;
         }
     }

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 
 use url::Url;
 
-use super::{PypiError, Uv, environment, large::is_large, project::Project};
+use super::{PypiError, Uv, environment, project::Project};
 use crate::{
     context::{Context, sources::Index},
     lock::LockedWheel,
@@ -40,8 +40,7 @@ pub(super) fn index_in_cache(ctx: &Context, plan: &Plan, wheel: &LockedWheel, in
     if wheel.url.is_none() {
         return index.cloned();
     }
-    // uv gets small wheels of an explicit index by URL.
-    if !is_large(wheel) {
+    if wheel.is_sdist() {
         return None;
     }
     match ctx.settings.sources.index(wheel.source, &plan.backend) {

@@ -213,6 +213,8 @@ impl PypiError {
             "403 Forbidden",
             "429 Too Many Requests",
             "too many redirects",
+            // After ten redirects, uv takes the next one for the page.
+            "Missing `Content-Type` header",
             "network was disabled",
             "Network connectivity is disabled",
         ]) {

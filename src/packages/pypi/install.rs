@@ -7,7 +7,7 @@ use super::{
     PypiError, Uv, cached,
     compile::hashed,
     environment,
-    large::{Installation, LargeWheels},
+    large::{IndexedWheels, Installation},
     project::{self, Project},
     source,
     watch::{Progress, run_and_report, watched_downloads},
@@ -105,7 +105,8 @@ async fn install_wheels(
     Ok(())
 }
 
-/// Downloads the large wheels while uv downloads and installs the others, and installs the large ones after that.
+/// Downloads the large wheels while uv downloads and installs the others. Installs the large ones, and those of explicit
+/// indexes, after that.
 async fn download_and_install(installation: &Installation<'_>, wheels: &[LockedWheel]) -> Result<(), PypiError> {
     let Installation {
         ctx,
@@ -114,8 +115,12 @@ async fn download_and_install(installation: &Installation<'_>, wheels: &[LockedW
         job,
         ..
     } = *installation;
-    let large = LargeWheels::find(installation, wheels).await?;
-    let others: Vec<LockedWheel> = wheels.iter().filter(|wheel| !large.contains(wheel)).cloned().collect();
+    let indexed = IndexedWheels::find(installation, wheels).await?;
+    let others: Vec<LockedWheel> = wheels
+        .iter()
+        .filter(|wheel| !indexed.contains(wheel))
+        .cloned()
+        .collect();
     files
         .write("requirements.txt", &requirements_now(ctx, &others))
         .map_err(PypiError::Io)?;
@@ -131,8 +136,8 @@ async fn download_and_install(installation: &Installation<'_>, wheels: &[LockedW
             Err(PypiError::of_uv(prefix, ended.how(), &ended.stderr))
         }
     };
-    futures::try_join!(by_uv, large.download(&progress))?;
-    large.install().await
+    futures::try_join!(by_uv, indexed.download(&progress))?;
+    indexed.install().await
 }
 
 /// Returns uv's arguments about wheels and sdists.
