@@ -39,6 +39,12 @@ fn is_large(wheel: &LockedWheel) -> bool {
     !wheel.is_sdist() && wheel.size.is_some_and(|size| size >= LARGE)
 }
 
+/// Returns the size of all wheels that matenv downloads itself, in bytes.
+pub(crate) fn large_bytes(wheels: &[LockedWheel]) -> u64 {
+    let large = wheels.iter().filter(|wheel| is_large(wheel));
+    large.filter_map(|wheel| wheel.size).sum()
+}
+
 /// The installation that the wheels belong to.
 pub(super) struct Installation<'a> {
     pub(super) ctx: &'a Context,
