@@ -390,9 +390,10 @@ fn a_stall_is_reported_after_30_seconds_and_the_download_continues() {
     let channel = std::thread::spawn(|| {
         let env = TestEnv::new().with_uv();
         env.manifest("packages = [\"tool\"]\n");
-        let channel = Channel::new(&env, &[]);
+        let tool = PackageBuilder::new("tool", "1.0", "0", "noarch").file("share/tool", "tool");
+        let channel = Channel::new(&env, &[tool]);
         let stalls = Options {
-            stalls_at: Some("noarch/repodata.json"),
+            stalls_at: Some(".zst"),
             ..Options::default()
         };
         let http = Index::files_with(&channel.folder, stalls);

@@ -34,7 +34,9 @@ pub async fn install(ctx: &Context, uv: &Uv, prefix: &Path, plan: &Plan, locked:
             source_name: SourceName::Pypi,
             source,
         })?;
-    let configuration = project::configuration(&index).map_err(|error| PypiError::Answer(error.to_string()))?;
+    let explicit = cached::explicit_indexes(ctx, plan, &locked.wheels);
+    let configuration =
+        project::configuration(&index, &explicit).map_err(|error| PypiError::Answer(error.to_string()))?;
     files.write("uv.toml", &configuration).map_err(PypiError::Io)?;
     let machines = cached::url_of(ctx, uv, &files, &index).await?;
     install_wheels(ctx, uv, prefix, plan, &files, machines.as_ref(), locked)
@@ -136,8 +138,14 @@ async fn download_and_install(installation: &Installation<'_>, wheels: &[LockedW
             Err(PypiError::of_uv(prefix, ended.how(), &ended.stderr))
         }
     };
-    futures::try_join!(by_uv, indexed.download(&progress))?;
-    indexed.install().await
+    let all = async {
+        futures::try_join!(by_uv, indexed.download(&progress))?;
+        indexed.install().await
+    };
+    match all.await {
+        Err(error) => Err(installation.unless_unreachable(wheels, error).await),
+        Ok(()) => Ok(()),
+    }
 }
 
 /// Returns uv's arguments about wheels and sdists.

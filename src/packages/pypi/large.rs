@@ -23,7 +23,7 @@ use crate::{
     context::{Context, event::Stage, sources::SourceName},
     files::layout,
     lock::{LockedPypi, LockedWheel},
-    net::{Download, DownloadError, FileServer, Remote},
+    net::{Download, DownloadError, FileServer, NotAnswering, Remote},
     packages::downloads,
     plan::Plan,
     process::Job,
@@ -56,6 +56,69 @@ pub(super) struct Installation<'a> {
     pub(super) index: Option<&'a Url>,
     /// Returns the job that installs the wheels of a list.
     pub(super) job: &'a (dyn Fn(&str) -> Job + Sync),
+}
+
+impl Installation<'_> {
+    /// Returns the URLs of wheels of the machine's index, by SHA-256, as far as they are known.
+    async fn places_in_index(&self, wheels: Vec<LockedWheel>) -> Vec<(String, Url)> {
+        let Self { ctx, uv, prefix, .. } = *self;
+        let Some(version) = layout::python_version(prefix).filter(|_| !wheels.is_empty()) else {
+            return Vec::new();
+        };
+        let only = LockedPypi {
+            wheels,
+            build: Vec::new(),
+            torch_from_pypi: false,
+            findings: Vec::new(),
+            computed: std::collections::BTreeSet::new(),
+        };
+        let python = layout::python(prefix);
+        match locations(ctx, uv, &python, version.trim_end_matches('t'), &only).await {
+            Ok(mut places) => only
+                .wheels
+                .into_iter()
+                .filter_map(|wheel| {
+                    let url = places.remove(&wheel.sha256)?;
+                    Some((wheel.sha256, self.with_credentials(url)))
+                })
+                .collect(),
+            Err(error) => {
+                tracing::debug!("the URLs of wheels are unknown: {error}");
+                Vec::new()
+            }
+        }
+    }
+
+    /// Returns the URL with the credentials of the index, if its host is the index's.
+    fn with_credentials(&self, mut url: Url) -> Url {
+        if let Some(index) = self.index.filter(|index| index.origin() == url.origin()) {
+            // Fails for URLs that cannot have credentials.
+            let _ = url
+                .set_username(index.username())
+                .and_then(|()| url.set_password(index.password()));
+        }
+        url
+    }
+
+    /// Returns the error for a wheel that uv calls damaged. After ten redirects, uv takes the next one for the wheel: then
+    /// the source does not answer.
+    pub(super) async fn unless_unreachable(&self, wheels: &[LockedWheel], error: PypiError) -> PypiError {
+        let PypiError::Damaged { source_name, text } = &error else {
+            return error;
+        };
+        let named = wheels
+            .iter()
+            .filter(|wheel| text.contains(&wheel.file))
+            .cloned()
+            .collect();
+        for (_, url) in self.places_in_index(named).await {
+            if let Err(NotAnswering::NoAnswer(because)) = self.ctx.client.answers(url.as_str()).await {
+                let source_name = *source_name;
+                return PypiError::Unreachable { source_name, because };
+            }
+        }
+        error
+    }
 }
 
 /// A wheel and its index.
@@ -230,49 +293,9 @@ impl<'a> IndexedWheels<'a> {
             .filter(|large| large.wheel.url.is_none())
             .map(|large| large.wheel.clone())
             .collect();
-        places.extend(self.places_in_index(by_name).await);
+        places.extend(self.installation.places_in_index(by_name).await);
         places.retain(|(_, url)| url.scheme().starts_with("http"));
         places
-    }
-
-    async fn places_in_index(&self, wheels: Vec<LockedWheel>) -> Vec<(String, Url)> {
-        let Installation { ctx, uv, prefix, .. } = *self.installation;
-        let Some(version) = layout::python_version(prefix).filter(|_| !wheels.is_empty()) else {
-            return Vec::new();
-        };
-        let only = LockedPypi {
-            wheels,
-            build: Vec::new(),
-            torch_from_pypi: false,
-            findings: Vec::new(),
-            computed: std::collections::BTreeSet::new(),
-        };
-        let python = layout::python(prefix);
-        match locations(ctx, uv, &python, version.trim_end_matches('t'), &only).await {
-            Ok(mut places) => only
-                .wheels
-                .into_iter()
-                .filter_map(|wheel| {
-                    let url = places.remove(&wheel.sha256)?;
-                    Some((wheel.sha256, self.with_credentials(url)))
-                })
-                .collect(),
-            Err(error) => {
-                tracing::debug!("uv downloads the large wheels, because their URLs are unknown: {error}");
-                Vec::new()
-            }
-        }
-    }
-
-    /// Returns the URL with the credentials of the index, if its host is the index's.
-    fn with_credentials(&self, mut url: Url) -> Url {
-        if let Some(index) = self.installation.index.filter(|index| index.origin() == url.origin()) {
-            // Fails for URLs that cannot have credentials.
-            let _ = url
-                .set_username(index.username())
-                .and_then(|()| url.set_password(index.password()));
-        }
-        url
     }
 
     fn sources(&self) -> Vec<SourceName> {

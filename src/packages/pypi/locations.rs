@@ -45,7 +45,7 @@ pub async fn locations(
             source_name: SourceName::Pypi,
             source,
         })?;
-    let configuration = project::configuration(&index).map_err(|error| PypiError::Answer(error.to_string()))?;
+    let configuration = project::configuration(&index, &[]).map_err(|error| PypiError::Answer(error.to_string()))?;
     files.write("uv.toml", &configuration).map_err(PypiError::Io)?;
     let input = files.write("requirements.in", &list).map_err(PypiError::Io)?;
     let constraints = files

@@ -51,13 +51,15 @@ struct IndexTable {
 
 #[derive(Serialize)]
 struct Configuration {
-    index: Vec<DefaultIndex>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    index: Vec<ConfiguredIndex>,
 }
 
 #[derive(Serialize)]
-struct DefaultIndex {
-    url: Url,
-    default: bool,
+#[serde(untagged)]
+enum ConfiguredIndex {
+    Default { url: Url, default: bool },
+    Explicit(IndexTable),
 }
 
 impl Project {
@@ -133,16 +135,25 @@ pub(super) fn pyproject(
     })
 }
 
-/// Returns the `uv.toml` that is used instead of the user's. It contains only the default index, if that is not uv's
-/// own. It is a file and not an argument because a URL may contain credentials.
-pub(super) fn configuration(pypi: &Index) -> Result<String, toml::ser::Error> {
-    let index = match pypi {
-        Index::UvDefault => return Ok(String::new()),
-        Index::Url(url) => vec![DefaultIndex {
+/// Returns the `uv.toml` that is used instead of the user's. It contains the default index, if that is not uv's own, and
+/// the explicit indexes: uv finds only wheels of known indexes in its cache. It is a file and not an argument because a
+/// URL may contain credentials.
+pub(super) fn configuration(pypi: &Index, explicit: &[(SourceName, Url)]) -> Result<String, toml::ser::Error> {
+    let explicit = explicit.iter().map(|(name, url)| {
+        ConfiguredIndex::Explicit(IndexTable {
+            name: name.to_string(),
+            url: url.clone(),
+            explicit: true,
+        })
+    });
+    let default = match pypi {
+        Index::UvDefault => None,
+        Index::Url(url) => Some(ConfiguredIndex::Default {
             url: url.clone(),
             default: true,
-        }],
+        }),
     };
+    let index = explicit.chain(default).collect();
     toml::to_string(&Configuration { index })
 }
 
@@ -202,6 +213,6 @@ mod tests {
 
     #[test]
     fn uvs_default_index_is_not_written() {
-        assert_eq!(configuration(&Index::UvDefault), Ok(String::new()));
+        assert_eq!(configuration(&Index::UvDefault, &[]), Ok(String::new()));
     }
 }

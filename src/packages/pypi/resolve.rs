@@ -111,7 +111,7 @@ pub async fn resolve(ctx: &Context, uv: &Uv, request: &ResolveRequest<'_>) -> Re
         request,
         files: &files,
     };
-    let configuration = project::configuration(&pypi).map_err(|error| PypiError::Answer(error.to_string()))?;
+    let configuration = project::configuration(&pypi, &[]).map_err(|error| PypiError::Answer(error.to_string()))?;
     files.write("uv.toml", &configuration).map_err(PypiError::Io)?;
     let build = run.build_requirements().await?;
     let by_conda = &request.by_conda;
