@@ -31,8 +31,8 @@ impl Delays {
     }
 
     /// Shows that a request to `url` has to wait, unless the same was shown just now.
-    pub(super) fn show(&self, url: &Url, delay: Delay) {
-        let source = place(&self.sources, url);
+    pub(super) fn show(&self, url: &Url, source: Option<&str>, delay: Delay) {
+        let source = source.map_or_else(|| place(&self.sources, url), |name| format!("the source `{name}`"));
         let (text, key) = match delay {
             Delay::Asked(pause) => (format!("{source} asks to wait {} s: waiting", pause.as_secs()), "asks"),
             Delay::Stalled => (
@@ -97,7 +97,7 @@ mod tests {
             ("http://127.0.0.1:2/files/x.whl", Delay::Stalled),
             ("https://user:secret@b.example.org/x.whl", Delay::Cut(7)),
         ] {
-            delays.show(&url.parse().expect("a URL"), delay);
+            delays.show(&url.parse().expect("a URL"), None, delay);
         }
         assert_eq!(
             *texts.lock().expect("no panic"),

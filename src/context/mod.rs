@@ -78,7 +78,9 @@ impl Context {
     pub fn new(settings: Settings, events: Events) -> Self {
         let delays = Delays::new(events.clone(), settings.sources.clone());
         let keyring = settings.sources.keyring();
-        let client = Client::new(settings.offline, keyring, move |url, delay| delays.show(url, delay));
+        let client = Client::new(settings.offline, keyring, move |url, source, delay| {
+            delays.show(url, source, delay)
+        });
         Self {
             settings: Arc::new(settings),
             client,

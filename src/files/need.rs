@@ -15,6 +15,8 @@ pub struct Need {
     pub all: Footprint,
     /// The need of the packages that are not in the caches yet.
     pub fresh: Footprint,
+    /// Bytes of downloaded archives that are removed after the installation.
+    pub temporary_bytes: u64,
 }
 
 impl Need {
@@ -24,6 +26,7 @@ impl Need {
         Self {
             all: self.all.plus(other.all),
             fresh: self.fresh.plus(other.fresh),
+            temporary_bytes: self.temporary_bytes + other.temporary_bytes,
         }
     }
 
@@ -32,6 +35,7 @@ impl Need {
     pub(crate) fn without_fresh(self) -> Self {
         Self {
             fresh: Footprint::default(),
+            temporary_bytes: 0,
             ..self
         }
     }
@@ -46,6 +50,7 @@ impl Need {
             } else {
                 self.fresh.plus(package)
             },
+            ..self
         }
     }
 

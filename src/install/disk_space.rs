@@ -196,6 +196,11 @@ fn loads(ctx: &Context, conda: Need, wheels: Need) -> Vec<(Load, Filesystem)> {
             need.all
         };
         add(&places.store, "MATENV_HOME", in_store);
+        let temporary = Footprint {
+            write_bytes: need.temporary_bytes,
+            ..Footprint::default()
+        };
+        add(&places.store, "MATENV_HOME", temporary);
     }
     by_device.into_values().collect()
 }

@@ -23,7 +23,15 @@ pub(super) async fn conda_need(ctx: &Context, records: &[RepoDataRecord]) -> Nee
 pub(super) fn wheels_need(ctx: &Context, locked: &LockedPypi) -> Need {
     let growth = growth();
     let is_cached = pypi::is_cached(ctx, &locked.wheels);
-    locked.wheels.iter().fold(Need::default(), |need, wheel| {
+    let need = Need {
+        temporary_bytes: if is_cached {
+            0
+        } else {
+            pypi::large_bytes(&locked.wheels)
+        },
+        ..Need::default()
+    };
+    locked.wheels.iter().fold(need, |need, wheel| {
         need.with(growth.wheel(wheel.size).unpacked(wheel.size), is_cached)
     })
 }

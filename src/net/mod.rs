@@ -56,9 +56,13 @@ pub struct Client {
 
 impl Client {
     /// Returns a client that sends the credentials of `keyring`. If `offline` is set, it refuses every request. It
-    /// calls `on_delay` when a request has to wait, with the URL and the reason.
+    /// calls `on_delay` when a request has to wait, with the URL, the name of its source if it is known, and the reason.
     #[must_use]
-    pub(crate) fn new(offline: bool, keyring: Keyring, on_delay: impl Fn(&Url, Delay) + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(
+        offline: bool,
+        keyring: Keyring,
+        on_delay: impl Fn(&Url, Option<&str>, Delay) + Send + Sync + 'static,
+    ) -> Self {
         let on_delay: OnDelay = Arc::new(on_delay);
         let told = Arc::clone(&on_delay);
         let other = keyring.clone();
@@ -75,8 +79,8 @@ impl Client {
     }
 
     /// Reports that the request to `url` has to wait.
-    fn delayed(&self, url: &Url, delay: Delay) {
-        (self.on_delay)(url, delay);
+    fn delayed(&self, url: &Url, source: Option<&str>, delay: Delay) {
+        (self.on_delay)(url, source, delay);
     }
 
     /// Returns the retrying client, in the form that rattler's crates need.
@@ -132,7 +136,7 @@ impl Client {
             let response = self.answer(url).await?;
             match (asked_to_wait(&response), Url::parse(url)) {
                 (Some(pause), Ok(url)) if pause <= LONGEST_WAIT => {
-                    self.delayed(&url, Delay::Asked(pause));
+                    self.delayed(&url, None, Delay::Asked(pause));
                     tokio::time::sleep(pause).await;
                 }
                 _ => return status(&response),

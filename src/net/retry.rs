@@ -35,8 +35,8 @@ pub(crate) enum Delay {
     Cut(u64),
 }
 
-/// Receives the delays of all requests, with the URL that each is about.
-pub(crate) type OnDelay = Arc<dyn Fn(&Url, Delay) + Send + Sync>;
+/// Receives the delays of all requests, with the URL that each is about, and the name of its source if it is known.
+pub(crate) type OnDelay = Arc<dyn Fn(&Url, Option<&str>, Delay) + Send + Sync>;
 
 /// Middleware that sends failed requests again.
 pub(super) struct Retry {
@@ -70,9 +70,9 @@ impl Middleware for Retry {
             }
             tries += 1;
             if asked.is_some() {
-                (self.on_delay)(&url, Delay::Asked(pause));
+                (self.on_delay)(&url, None, Delay::Asked(pause));
             } else if result.is_err_and(|error| error.is_timeout()) && sent.elapsed() >= STALLED_AFTER {
-                (self.on_delay)(&url, Delay::Stalled);
+                (self.on_delay)(&url, None, Delay::Stalled);
             }
             tokio::time::sleep(pause).await;
         }

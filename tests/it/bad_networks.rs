@@ -75,7 +75,7 @@ fn a_large_wheel_continues_in_the_next_run() {
     env.manifest(APP);
     // Each attempt brings too little to count as progress.
     let options = Options {
-        cut_after: Some(MB * 3 / 4),
+        cut_after: Some(MB / 5),
         ..Options::default()
     };
     let index = index_of(large(), options);
@@ -86,8 +86,9 @@ fn a_large_wheel_continues_in_the_next_run() {
     let good = index_of(large(), Options::default());
     env.install_demo(&good.url(), &[]).exits(0);
     let sent = good.sent();
+    let all = before + sent;
     assert!(
-        before > 2 * MB && sent < 32 * MB,
+        before > MB / 2 && (34 * MB..35 * MB).contains(&all),
         "{before} and then {sent} bytes were sent"
     );
     assert_eq!(kept(&env), Vec::<String>::new());
@@ -240,7 +241,7 @@ fn a_large_conda_archive_that_is_cut_arrives_once_also_in_the_next_run() {
     };
     // Each attempt brings too little to count as progress.
     let (ran, before) = install(Options {
-        cut_after: Some(MB * 3 / 4),
+        cut_after: Some(MB / 5),
         ..Options::default()
     });
     ran.exits(4).says("failed to download `");
@@ -248,15 +249,10 @@ fn a_large_conda_archive_that_is_cut_arrives_once_also_in_the_next_run() {
         cut_after: Some(3 * MB),
         ..Options::default()
     });
-    // The small archives are sent as well.
-    let small = 2 * MB;
+    // The smaller archive of Python is sent as well, and begins again after each cut.
     assert!(
-        before > 2 * MB && after < size,
+        before + after < size + 12 * MB,
         "{before} and then {after} of {size} bytes were sent: {ran}"
-    );
-    assert!(
-        after + before < size + small * 6,
-        "{before} and then {after} of {size} bytes were sent"
     );
     assert_eq!(kept(&env), Vec::<String>::new());
 }
@@ -280,16 +276,17 @@ fn a_busy_index_is_asked_again_when_it_says() {
         let env = TestEnv::new().with_uv();
         env.manifest(APP);
         let index = Index::serve(&[small()], busy(path, times, "429 Too Many Requests", "1"));
-        env.install_demo(&index.url(), &[])
-            .exits(0)
-            .says("the source `pypi` asks to wait 1 s: waiting");
+        env.install_demo(&index.url(), &[]).exits(0).says_one_of(&[
+            "the source `pypi` asks to wait 1 s: waiting",
+            "`127.0.0.1` asks to wait 1 s: waiting",
+        ]);
     }
     let env = TestEnv::new().with_uv();
     env.manifest(APP);
     let index = index_of(large(), busy(".whl", 3, "503 Service Unavailable", "2"));
     env.install_demo(&index.url(), &[])
         .exits(0)
-        .says("`127.0.0.1` asks to wait 2 s: waiting");
+        .says("the source `pypi` asks to wait 2 s: waiting");
 }
 
 /// Bug: this was exit code 3, as if the index did not have the package.
@@ -312,12 +309,12 @@ fn an_index_that_stays_busy_is_a_source_that_does_not_answer() {
 fn a_busy_channel_is_asked_again_when_it_says() {
     for path in ["repodata.json", "repodata.json.zst", ".conda"] {
         let env = TestEnv::new().with_uv();
-        env.manifest("packages = [\"tool\"]\n");
+        env.manifest(&format!("packages = [\"tool\"]\n{APP}"));
         let tool = PackageBuilder::new("tool", "1.0", "0", "noarch").file("share/tool", "tool");
         let channel = Channel::new(&env, &[tool]);
         let http = Index::files_with(&channel.folder, busy(path, 5, "429 Too Many Requests", "1"));
         let mirror = format!("conda-forge={}", http.root());
-        let index = Index::serve(&[], Options::default());
+        let index = Index::serve(&[small()], Options::default());
         env.install_demo_from(&mirror, &index.url(), &["--strict"])
             .exits(0)
             .says("the source `conda-forge` asks to wait 1 s: waiting");
@@ -383,12 +380,30 @@ fn a_stall_is_reported_after_30_seconds_and_the_download_continues() {
             env.manifest(APP);
             let index = index_with(wheel, stalls);
             let started = std::time::Instant::now();
-            env.install_demo(&index.url(), &[])
-                .exits(0)
-                .says("`pypi` sent nothing for 30 s");
+            env.install_demo(&index.url(), &[]).exits(0).says_one_of(&[
+                "the source `pypi` sent nothing for 30 s",
+                "the index `pypi` sent nothing for 25 s",
+            ]);
             assert!(started.elapsed().as_secs() >= 30);
         })
     });
+    let channel = std::thread::spawn(|| {
+        let env = TestEnv::new().with_uv();
+        env.manifest("packages = [\"tool\"]\n");
+        let tool = PackageBuilder::new("tool", "1.0", "0", "noarch").file("share/tool", "tool");
+        let channel = Channel::new(&env, &[tool]);
+        let stalls = Options {
+            stalls_at: Some(".zst"),
+            ..Options::default()
+        };
+        let http = Index::files_with(&channel.folder, stalls);
+        let started = std::time::Instant::now();
+        env.install_demo_from(&format!("conda-forge={}", http.root()), DEAD_INDEX, &["--strict"])
+            .exits(4)
+            .says("the channel `conda-forge` sent nothing for 30 s");
+        assert!(started.elapsed().as_secs() < 150);
+    });
+    channel.join().unwrap();
     for thread in threads {
         thread.join().unwrap();
     }

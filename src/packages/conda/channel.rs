@@ -9,7 +9,7 @@ use rattler_conda_types::{Channel, MatchSpec, subdir::Subdir};
 use rattler_repodata_gateway::{ChannelConfig, Gateway, RepoData, SourceConfig, fetch::CacheAction};
 use url::Url;
 
-use super::{CondaError, link::is_disk_error};
+use super::{CondaError, link::is_disk_error, stall::Stall};
 use crate::{
     context::{Context, sources::SourceName},
     names::causes::chain,
@@ -79,23 +79,28 @@ pub(super) async fn records(
 ) -> Result<Vec<RepoData>, CondaError> {
     let gateway = ctx.shared.gateway.get_or_init(|| gateway(ctx));
     let channels: Vec<Channel> = urls.iter().map(|url| Channel::from_url(url.clone())).collect();
-    let output = gateway
+    let stall = Stall::default();
+    let query = gateway
         .query(channels, [subdir, Subdir::NoArch], specs.to_vec())
         .recursive(true)
-        .await
-        .map_err(|source| {
-            if is_disk_error(&source) {
-                CondaError::Cache {
-                    folder: ctx.settings.rattler_cache.clone(),
-                    source: Box::new(source),
-                }
-            } else {
-                CondaError::Records {
-                    channel: SourceName::CondaForge.to_string(),
-                    because: ctx.settings.sources.hide(&chain(&source)),
-                }
+        .with_reporter(stall.clone());
+    let output = tokio::select! {
+        output = query.into_future() => output,
+        never = stall.report(ctx) => match never {},
+    };
+    let output = output.map_err(|source| {
+        if is_disk_error(&source) {
+            CondaError::Cache {
+                folder: ctx.settings.rattler_cache.clone(),
+                source: Box::new(source),
             }
-        })?;
+        } else {
+            CondaError::Records {
+                channel: SourceName::CondaForge.to_string(),
+                because: ctx.settings.sources.hide(&chain(&source)),
+            }
+        }
+    })?;
     for warning in &output.warnings {
         tracing::warn!("{warning}");
     }

@@ -14,7 +14,7 @@ use rattler_package_streaming::{ExtractError, tokio::fs::extract};
 
 use super::{fetch::Progress, link::is_disk_error};
 use crate::{
-    context::Context,
+    context::{Context, sources::SourceName},
     net::{Client, Download, DownloadError, Remote},
     packages::downloads,
 };
@@ -51,6 +51,7 @@ pub(super) async fn fetch(
         client: ctx.client.clone(),
         remote: Remote {
             url: record.url.clone(),
+            source: SourceName::CondaForge.to_string(),
             size: Some(size),
         },
         progress: Arc::clone(progress),

@@ -118,3 +118,25 @@ const BROKEN: [i32; 3] = [
 /// Error numbers for which the standard library has no kind: `ERROR_TOO_MANY_OPEN_FILES` and `ERROR_IO_DEVICE`.
 #[cfg(not(unix))]
 const BROKEN: [i32; 2] = [4, 1117];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bug: a disk that returns errors, and too many open files, were reported as a failed download.
+    #[cfg(unix)]
+    #[test]
+    fn a_broken_disk_and_too_many_open_files_are_errors_of_this_machine() {
+        use rustix::io::Errno;
+        for (errno, expected) in [
+            (Errno::IO, true),
+            (Errno::MFILE, true),
+            (Errno::NFILE, true),
+            (Errno::NOSPC, true),
+            (Errno::CONNRESET, false),
+        ] {
+            let error = CondaError::Io(errno.into());
+            assert_eq!(is_disk_error(&error), expected, "{errno:?}");
+        }
+    }
+}

@@ -15,6 +15,7 @@ mod link;
 pub mod pack;
 mod package_check;
 mod solve;
+mod stall;
 
 pub use channel::cached;
 pub use error::CondaError;

@@ -1,13 +1,16 @@
 //! Installs wheels from uv's cache without reading the pages of an index. uv finds a wheel in its cache by the index
 //! it came from and by its file name, and a pylock contains both.
 
-use std::ffi::OsString;
+use std::{collections::BTreeMap, ffi::OsString};
 
 use url::Url;
 
-use super::{PypiError, Uv, environment, large::is_large, project::Project};
+use super::{PypiError, Uv, environment, project::Project};
 use crate::{
-    context::{Context, sources::Index},
+    context::{
+        Context,
+        sources::{Index, SourceName},
+    },
     lock::LockedWheel,
     packages::pypi::pylock_format::{Pylock, PylockPackage},
     plan::Plan,
@@ -40,14 +43,22 @@ pub(super) fn index_in_cache(ctx: &Context, plan: &Plan, wheel: &LockedWheel, in
     if wheel.url.is_none() {
         return index.cloned();
     }
-    // uv gets small wheels of an explicit index by URL.
-    if !is_large(wheel) {
+    if wheel.is_sdist() {
         return None;
     }
     match ctx.settings.sources.index(wheel.source, &plan.backend) {
         Ok(Index::Url(url)) if url.scheme() != "file" => Some(url),
         _ => None,
     }
+}
+
+/// Returns the explicit indexes of `wheels`, each once.
+pub(super) fn explicit_indexes(ctx: &Context, plan: &Plan, wheels: &[LockedWheel]) -> Vec<(SourceName, Url)> {
+    let explicit = wheels.iter().filter(|wheel| wheel.url.is_some());
+    let indexes: BTreeMap<SourceName, Url> = explicit
+        .filter_map(|wheel| Some((wheel.source, index_in_cache(ctx, plan, wheel, None)?)))
+        .collect();
+    indexes.into_iter().collect()
 }
 
 fn package(ctx: &Context, plan: &Plan, wheel: &LockedWheel, index: &Url) -> Option<PylockPackage> {

@@ -276,6 +276,8 @@ impl PypiError {
             "403 Forbidden",
             "429 Too Many Requests",
             "too many redirects",
+            // After ten redirects, uv takes the next one for the page.
+            "Missing `Content-Type` header",
             "network was disabled",
             "Network connectivity is disabled",
         ]) {
@@ -336,6 +338,25 @@ fn subject(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Bug: a busy index was exit code 3, and a broken disk or too many open files were exit code 4.
+    #[test]
+    fn the_kind_of_an_error_follows_uvs_words() {
+        let kind = |text: &str| PypiError::of_uv(Path::new("/p"), "exit code 1".to_owned(), text);
+        for text in [
+            "error: failed to open file `/c/x`: Input/output error (os error 5)",
+            "error: failed to open file `/c/x`: Too many open files (os error 24)",
+        ] {
+            assert!(matches!(kind(text), PypiError::Disk { .. }), "{text}");
+        }
+        for text in [
+            "cause: HTTP status client error (429 Too Many Requests) for url (http://a.b/simple/x/)",
+            "cause: error following redirect for url (http://a.b/x)\n  cause: too many redirects",
+            "error: Missing `Content-Type` header for `http://a.b/simple/x/?again`",
+        ] {
+            assert!(matches!(kind(text), PypiError::Unreachable { .. }), "{text}");
+        }
+    }
 
     #[test]
     fn the_subject_of_a_uv_message_is_the_first_name_in_it() {

@@ -7,12 +7,12 @@ use std::{
 
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
-use crate::{
-    context::{Context, event::Events, sources::SourceName},
-    net::STALLED_AFTER,
-};
+use crate::context::{Context, event::Events, sources::SourceName};
 
-/// An idle process uses less processor time than this in [`STALLED_AFTER`].
+/// A process that is idle for this long waits for an index. uv sends a request again after 30 seconds, and must not do
+/// that before.
+const IDLE_AFTER: Duration = Duration::from_secs(25);
+/// An idle process uses less processor time than this in [`IDLE_AFTER`].
 const IDLE_CPU: Duration = Duration::from_millis(500);
 
 /// Watches one process.
@@ -37,7 +37,7 @@ struct Activity {
 }
 
 impl Activity {
-    /// Takes new numbers, and returns whether the process has just been idle for [`STALLED_AFTER`].
+    /// Takes new numbers, and returns whether the process has just been idle for [`IDLE_AFTER`].
     fn update(&mut self, now: Instant, written: u64, cpu: Duration) -> bool {
         if written != self.written || cpu.abs_diff(self.cpu) >= IDLE_CPU {
             *self = Self {
@@ -47,7 +47,7 @@ impl Activity {
                 reported: false,
             };
         }
-        let stalled = !self.reported && now.duration_since(self.since) >= STALLED_AFTER;
+        let stalled = !self.reported && now.duration_since(self.since) >= IDLE_AFTER;
         self.reported |= stalled;
         stalled
     }
@@ -88,7 +88,7 @@ impl Idle {
         {
             self.events.warn(format!(
                 "{who} sent nothing for {} s: uv tries again, and gives up after about two minutes",
-                STALLED_AFTER.as_secs()
+                IDLE_AFTER.as_secs()
             ));
         }
         written
@@ -133,13 +133,13 @@ mod tests {
         let stalled = [
             (10, 100, ms(0)),
             // Its timers use a little processor time.
-            (35, 100, ms(5)),
-            (40, 100, ms(10)),
+            (30, 100, ms(5)),
+            (35, 100, ms(10)),
             (50, 100, ms(15)),
             (55, 200, ms(15)),
-            (80, 200, ms(600)),
-            (109, 200, ms(600)),
-            (110, 200, ms(600)),
+            (79, 200, ms(600)),
+            (103, 200, ms(600)),
+            (104, 200, ms(600)),
         ]
         .map(|(seconds, written, cpu)| activity.update(at(seconds), written, cpu));
         assert_eq!(stalled, [false, false, true, false, false, false, false, true]);

@@ -7,7 +7,7 @@ use super::{
     PypiError, Uv, cached,
     compile::hashed,
     environment,
-    large::{Installation, LargeWheels},
+    large::{IndexedWheels, Installation},
     project::{self, Project},
     source,
     watch::{Progress, run_and_report, watched_downloads},
@@ -37,7 +37,8 @@ pub async fn install(ctx: &Context, uv: &Uv, prefix: &Path, plan: &Plan, locked:
             source_name: SourceName::Pypi,
             source,
         })?;
-    let configuration = project::configuration(&index, &ctx.settings.sources.keyring())
+    let explicit = cached::explicit_indexes(ctx, plan, &locked.wheels);
+    let configuration = project::configuration(&index, &explicit, &ctx.settings.sources.keyring())
         .map_err(|error| PypiError::Answer(error.to_string()))?;
     files.write("uv.toml", &configuration).map_err(PypiError::Io)?;
     let from_cache = ctx.settings.offline || is_cached(ctx, &locked.wheels);
@@ -120,7 +121,8 @@ async fn install_wheels(
     Ok(())
 }
 
-/// Downloads the large wheels while uv downloads and installs the others, and installs the large ones after that.
+/// Downloads the large wheels while uv downloads and installs the others. Installs the large ones, and those of explicit
+/// indexes, after that.
 async fn download_and_install(installation: &Installation<'_>, wheels: &[LockedWheel]) -> Result<(), PypiError> {
     let Installation {
         ctx,
@@ -129,8 +131,12 @@ async fn download_and_install(installation: &Installation<'_>, wheels: &[LockedW
         job,
         ..
     } = *installation;
-    let large = LargeWheels::find(installation, wheels).await?;
-    let others: Vec<LockedWheel> = wheels.iter().filter(|wheel| !large.contains(wheel)).cloned().collect();
+    let indexed = IndexedWheels::find(installation, wheels).await?;
+    let others: Vec<LockedWheel> = wheels
+        .iter()
+        .filter(|wheel| !indexed.contains(wheel))
+        .cloned()
+        .collect();
     files
         .write("requirements.txt", &requirements_now(ctx, &others))
         .map_err(PypiError::Io)?;
@@ -146,8 +152,14 @@ async fn download_and_install(installation: &Installation<'_>, wheels: &[LockedW
             Err(PypiError::of_uv(prefix, &ended))
         }
     };
-    futures::try_join!(by_uv, large.download(&progress))?;
-    large.install().await
+    let all = async {
+        futures::try_join!(by_uv, indexed.download(&progress))?;
+        indexed.install().await
+    };
+    match all.await {
+        Err(error) => Err(installation.unless_unreachable(wheels, error).await),
+        Ok(()) => Ok(()),
+    }
 }
 
 /// Returns uv's arguments about wheels and sdists.

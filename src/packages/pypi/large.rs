@@ -1,9 +1,10 @@
 //! Large wheels, which matenv downloads itself: a cut or stalled connection continues where it stopped, also in the
 //! next run. uv starts such a download from the beginning, and gives up after a few attempts.
 //!
-//! Input: the locked wheels. Output: the large ones among them, in uv's cache and in the prefix. uv gets each complete
-//! file from a server on 127.0.0.1, together with the index that the wheel belongs to. It then stores the wheel in its
-//! cache as if it had downloaded it from that index, and every later installation finds it there.
+//! Input: the locked wheels. Output: the large ones among them, and those of explicit indexes, in uv's cache and in the
+//! prefix. uv gets each complete file from a server on 127.0.0.1, together with the index that the wheel belongs to. It
+//! then stores the wheel in its cache as if it had downloaded it from that index, and every later installation finds it
+//! there. A requirements list cannot name an index for each wheel, so these wheels are installed from a pylock.
 
 use std::{ffi::OsString, path::Path, time::Instant};
 
@@ -22,20 +23,26 @@ use crate::{
     context::{Context, event::Stage, sources::SourceName},
     files::layout,
     lock::{LockedPypi, LockedWheel},
-    net::{Download, DownloadError, FileServer, Remote},
+    net::{Download, DownloadError, FileServer, NotAnswering, Remote},
     packages::downloads,
     plan::Plan,
     process::Job,
 };
 
 /// Wheels from this size on are downloaded by matenv itself, in bytes.
-pub(super) const LARGE: u64 = 32 * 1024 * 1024;
+const LARGE: u64 = 32 * 1024 * 1024;
 /// Number of large wheels that are downloaded at the same time.
 const AT_ONCE: usize = 4;
 
 /// Returns whether a wheel is so large that matenv downloads it itself.
-pub(super) fn is_large(wheel: &LockedWheel) -> bool {
+fn is_large(wheel: &LockedWheel) -> bool {
     !wheel.is_sdist() && wheel.size.is_some_and(|size| size >= LARGE)
+}
+
+/// Returns the size of all wheels that matenv downloads itself, in bytes.
+pub(crate) fn large_bytes(wheels: &[LockedWheel]) -> u64 {
+    let large = wheels.iter().filter(|wheel| is_large(wheel));
+    large.filter_map(|wheel| wheel.size).sum()
 }
 
 /// The installation that the wheels belong to.
@@ -51,39 +58,92 @@ pub(super) struct Installation<'a> {
     pub(super) job: &'a (dyn Fn(&str) -> Job + Sync),
 }
 
-/// A large wheel.
-struct Large<'a> {
+impl Installation<'_> {
+    /// Returns the URLs of wheels of the machine's index, by SHA-256, as far as they are known.
+    async fn places_in_index(&self, wheels: Vec<LockedWheel>) -> Vec<(String, Url)> {
+        let Self { ctx, uv, prefix, .. } = *self;
+        let Some(version) = layout::python_version(prefix).filter(|_| !wheels.is_empty()) else {
+            return Vec::new();
+        };
+        let only = LockedPypi {
+            wheels,
+            build: Vec::new(),
+            torch_from_pypi: false,
+            findings: Vec::new(),
+            computed: std::collections::BTreeSet::new(),
+            places: std::collections::BTreeMap::new(),
+        };
+        let python = layout::python(prefix);
+        match locations(ctx, uv, &python, version.trim_end_matches('t'), &only).await {
+            Ok(mut places) => only
+                .wheels
+                .into_iter()
+                .filter_map(|wheel| {
+                    let url = places.remove(&wheel.sha256)?;
+                    Some((wheel.sha256, url))
+                })
+                .collect(),
+            Err(error) => {
+                tracing::debug!("the URLs of wheels are unknown: {error}");
+                Vec::new()
+            }
+        }
+    }
+
+    /// Returns the error for a wheel that uv calls damaged. After ten redirects, uv takes the next one for the wheel: then
+    /// the source does not answer.
+    pub(super) async fn unless_unreachable(&self, wheels: &[LockedWheel], error: PypiError) -> PypiError {
+        let PypiError::Damaged { source_name, text } = &error else {
+            return error;
+        };
+        let named = wheels
+            .iter()
+            .filter(|wheel| text.contains(&wheel.file))
+            .cloned()
+            .collect();
+        for (_, url) in self.places_in_index(named).await {
+            if let Err(NotAnswering::NoAnswer(because)) = self.ctx.client.answers(url.as_str()).await {
+                let source_name = *source_name;
+                return PypiError::Unreachable { source_name, because };
+            }
+        }
+        error
+    }
+}
+
+/// A wheel and its index.
+struct Indexed<'a> {
     wheel: &'a LockedWheel,
     /// The index under which uv's cache stores the wheel.
     index: Url,
-    /// The download; `None` if uv's cache contains the wheel.
+    /// The download by matenv; `None` if uv's cache contains the wheel, or if uv downloads it.
     download: Option<(Download, Url)>,
 }
 
-/// The large wheels of an installation.
-pub(super) struct LargeWheels<'a> {
+/// The wheels of an installation that are large or from an explicit index.
+pub(super) struct IndexedWheels<'a> {
     installation: &'a Installation<'a>,
-    wheels: Vec<Large<'a>>,
+    wheels: Vec<Indexed<'a>>,
 }
 
-impl<'a> LargeWheels<'a> {
-    /// Finds the large wheels, and asks uv which of them its cache contains. Waits for other installations that
+impl<'a> IndexedWheels<'a> {
+    /// Finds these wheels, and asks uv which of the large ones its cache contains. Waits for other installations that
     /// download the same wheels.
     pub(super) async fn find(installation: &'a Installation<'a>, wheels: &'a [LockedWheel]) -> Result<Self, PypiError> {
-        let mut large: Vec<Large<'a>> = wheels
+        let mut indexed: Vec<Indexed<'a>> = wheels
             .iter()
-            .filter(|wheel| is_large(wheel))
+            .filter(|wheel| is_large(wheel) || wheel.url.is_some())
             .filter_map(|wheel| {
                 let index = index_in_cache(installation.ctx, installation.plan, wheel, installation.index)?;
                 let download = None;
-                Some(Large { wheel, index, download })
+                Some(Indexed { wheel, index, download })
             })
             .collect();
         // Two installations that take the same locks in another order would wait for each other.
-        large.sort_by(|one, other| one.wheel.sha256.cmp(&other.wheel.sha256));
+        indexed.sort_by(|one, other| one.wheel.sha256.cmp(&other.wheel.sha256));
         let mut this = Self {
             installation,
-            wheels: large,
+            wheels: indexed,
         };
         let missing = this.missing().await?;
         if missing.is_empty() {
@@ -108,17 +168,19 @@ impl<'a> LargeWheels<'a> {
             }
         }
         // uv itself downloads a file whose URL is unknown.
-        this.wheels
-            .retain(|large| large.download.is_some() || !still.contains(&large.wheel.sha256));
+        this.wheels.retain(|indexed| {
+            let wheel = indexed.wheel;
+            indexed.download.is_some() || wheel.url.is_some() || !still.contains(&wheel.sha256)
+        });
         Ok(this)
     }
 
-    /// Returns whether `wheel` is one of the large wheels.
+    /// Returns whether `wheel` is one of these wheels.
     pub(super) fn contains(&self, wheel: &LockedWheel) -> bool {
         self.wheels.iter().any(|large| large.wheel.sha256 == wheel.sha256)
     }
 
-    /// Downloads the wheels that uv's cache does not contain, several at once.
+    /// Downloads the large wheels that uv's cache does not contain, several at once.
     pub(super) async fn download(&self, progress: &Progress) -> Result<(), PypiError> {
         let ctx = self.installation.ctx;
         stream::iter(&self.wheels)
@@ -131,6 +193,7 @@ impl<'a> LargeWheels<'a> {
                 let wheel = large.wheel;
                 let remote = Remote {
                     url: url.clone(),
+                    source: wheel.source.to_string(),
                     size: wheel.size,
                 };
                 let name = wheel.name.as_str();
@@ -146,7 +209,8 @@ impl<'a> LargeWheels<'a> {
             .await
     }
 
-    /// Installs the wheels: those that were downloaded, and those that uv's cache contains.
+    /// Installs the wheels: those that were downloaded, those that uv's cache contains, and small ones, which uv
+    /// downloads.
     pub(super) async fn install(&self) -> Result<(), PypiError> {
         if self.wheels.is_empty() {
             return Ok(());
@@ -156,7 +220,7 @@ impl<'a> LargeWheels<'a> {
         let server = FileServer::start().await.map_err(PypiError::Io)?;
         let packages = self.wheels.iter().map(|large| match &large.download {
             Some((download, _)) => large.at(server.add(&large.wheel.file, download.complete())),
-            None => large.at(large.index.clone()),
+            None => large.at(large.place(ctx)),
         });
         self.write("pylock.large.toml", packages.collect())?;
         let job = without_proxy(job("pylock.large.toml"));
@@ -173,13 +237,14 @@ impl<'a> LargeWheels<'a> {
         failed.map_or(Ok(()), Err)
     }
 
-    /// Returns the SHA-256 of each wheel that uv's cache does not contain.
+    /// Returns the SHA-256 of each large wheel that uv's cache does not contain.
     async fn missing(&self) -> Result<Vec<String>, PypiError> {
-        if self.wheels.is_empty() || self.are_cached(&self.wheels.iter().collect::<Vec<_>>(), "all").await? {
+        let large: Vec<&Indexed<'_>> = self.wheels.iter().filter(|one| is_large(one.wheel)).collect();
+        if large.is_empty() || self.are_cached(&large, "all").await? {
             return Ok(Vec::new());
         }
         let mut missing = Vec::new();
-        for (at, large) in self.wheels.iter().enumerate() {
+        for (at, large) in large.into_iter().enumerate() {
             if !self.are_cached(&[large], &at.to_string()).await? {
                 missing.push(large.wheel.sha256.clone());
             }
@@ -188,7 +253,7 @@ impl<'a> LargeWheels<'a> {
     }
 
     /// Asks uv whether it could install these wheels from its cache.
-    async fn are_cached(&self, wheels: &[&Large<'_>], name: &str) -> Result<bool, PypiError> {
+    async fn are_cached(&self, wheels: &[&Indexed<'_>], name: &str) -> Result<bool, PypiError> {
         let list = format!("pylock.cached-{name}.toml");
         self.write(
             &list,
@@ -211,64 +276,16 @@ impl<'a> LargeWheels<'a> {
         let ctx = self.installation.ctx;
         let wanted = || self.wheels.iter().filter(|large| missing.contains(&large.wheel.sha256));
         let mut places: Vec<(String, Url)> = wanted()
-            .filter_map(|large| {
-                let url = ctx
-                    .settings
-                    .sources
-                    .mirrored(large.wheel.url.as_deref()?)
-                    .parse()
-                    .ok()?;
-                Some((large.wheel.sha256.clone(), url))
-            })
+            .filter(|large| large.wheel.url.is_some())
+            .map(|large| (large.wheel.sha256.clone(), large.place(ctx)))
             .collect();
         let by_name: Vec<LockedWheel> = wanted()
             .filter(|large| large.wheel.url.is_none())
             .map(|large| large.wheel.clone())
             .collect();
-        places.extend(self.places_in_index(by_name).await);
+        places.extend(self.installation.places_in_index(by_name).await);
         places.retain(|(_, url)| url.scheme().starts_with("http"));
         places
-    }
-
-    async fn places_in_index(&self, wheels: Vec<LockedWheel>) -> Vec<(String, Url)> {
-        let Installation { ctx, uv, prefix, .. } = *self.installation;
-        let Some(version) = layout::python_version(prefix).filter(|_| !wheels.is_empty()) else {
-            return Vec::new();
-        };
-        let only = LockedPypi {
-            wheels,
-            build: Vec::new(),
-            torch_from_pypi: false,
-            findings: Vec::new(),
-            computed: std::collections::BTreeSet::new(),
-            places: std::collections::BTreeMap::new(),
-        };
-        let python = layout::python(prefix);
-        match locations(ctx, uv, &python, version.trim_end_matches('t'), &only).await {
-            Ok(mut places) => only
-                .wheels
-                .into_iter()
-                .filter_map(|wheel| {
-                    let url = places.remove(&wheel.sha256)?;
-                    Some((wheel.sha256, self.with_credentials(url)))
-                })
-                .collect(),
-            Err(error) => {
-                tracing::debug!("uv downloads the large wheels, because their URLs are unknown: {error}");
-                Vec::new()
-            }
-        }
-    }
-
-    /// Returns the URL with the credentials of the index, if its host is the index's.
-    fn with_credentials(&self, mut url: Url) -> Url {
-        if let Some(index) = self.installation.index.filter(|index| index.origin() == url.origin()) {
-            // Fails for URLs that cannot have credentials.
-            let _ = url
-                .set_username(index.username())
-                .and_then(|()| url.set_password(index.password()));
-        }
-        url
     }
 
     fn sources(&self) -> Vec<SourceName> {
@@ -276,10 +293,17 @@ impl<'a> LargeWheels<'a> {
     }
 }
 
-impl Large<'_> {
+impl Indexed<'_> {
     /// Returns the wheel as a file of its index that is downloaded from `url`.
     fn at(&self, url: Url) -> PylockPackage {
         PylockPackage::of_index(self.wheel, url, Some(self.index.clone()))
+    }
+
+    /// Returns the URL of the file. Without one uv only needs the index, because its cache contains the wheel.
+    fn place(&self, ctx: &Context) -> Url {
+        let url = self.wheel.url.as_deref().map(|url| ctx.settings.sources.mirrored(url));
+        let url = url.and_then(|url| url.parse().ok());
+        url.unwrap_or_else(|| self.index.clone())
     }
 }
 

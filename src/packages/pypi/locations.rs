@@ -46,7 +46,7 @@ pub async fn locations(
             source_name: SourceName::Pypi,
             source,
         })?;
-    let configuration = project::configuration(&index, &ctx.settings.sources.keyring())
+    let configuration = project::configuration(&index, &[], &ctx.settings.sources.keyring())
         .map_err(|error| PypiError::Answer(error.to_string()))?;
     files.write("uv.toml", &configuration).map_err(PypiError::Io)?;
     let input = files.write("requirements.in", &list).map_err(PypiError::Io)?;

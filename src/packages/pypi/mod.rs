@@ -29,6 +29,7 @@ mod wheel_check;
 
 pub use error::PypiError;
 pub use install::{install, is_cached, requirements};
+pub(crate) use large::large_bytes;
 pub use locations::locations;
 pub use pylock_format::{Pylock, PylockPackage};
 pub(crate) use record_row::record_row;

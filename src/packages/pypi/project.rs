@@ -56,6 +56,7 @@ struct IndexTable {
 
 #[derive(Serialize)]
 struct Configuration {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     index: Vec<ConfiguredIndex>,
 }
 
@@ -150,27 +151,37 @@ pub(super) fn pyproject(
 }
 
 /// Returns the `uv.toml` that is used instead of the user's. It contains the default index, if that is not uv's own, and
-/// every URL with credentials: uv sends them to the host of the URL. No package is looked up there, because the index is
-/// explicit. It is a file and not an argument or a variable, which other programs could see.
-pub(super) fn configuration(pypi: &Index, keyring: &Keyring) -> Result<String, toml::ser::Error> {
-    let of_hosts = keyring.joined_all().enumerate().map(|(at, url)| ConfiguredIndex {
-        name: Some(format!("host-{at}")),
+/// the `explicit` indexes: uv finds only wheels of known indexes in its cache. Every URL with credentials is an explicit
+/// index too: uv sends them to the host of the URL, and looks up no package there. It is a file and not an argument or a
+/// variable, which other programs could see.
+pub(super) fn configuration(
+    pypi: &Index,
+    explicit: &[(SourceName, Url)],
+    keyring: &Keyring,
+) -> Result<String, toml::ser::Error> {
+    let explicit = explicit
+        .iter()
+        .map(|(name, url)| (name.to_string(), keyring.joined(url)));
+    let of_hosts = keyring
+        .joined_all()
+        .enumerate()
+        .map(|(at, url)| (format!("host-{at}"), url));
+    let explicit = explicit.chain(of_hosts).map(|(name, url)| ConfiguredIndex {
+        name: Some(name),
         url,
         default: false,
         explicit: true,
     });
-    let mut index: Vec<ConfiguredIndex> = of_hosts.collect();
-    if let Index::Url(url) = pypi {
-        index.push(ConfiguredIndex {
+    let default = match pypi {
+        Index::UvDefault => None,
+        Index::Url(url) => Some(ConfiguredIndex {
             name: None,
             url: keyring.joined(url),
             default: true,
             explicit: false,
-        });
-    }
-    if index.is_empty() {
-        return Ok(String::new());
-    }
+        }),
+    };
+    let index = explicit.chain(default).collect();
     toml::to_string(&Configuration { index })
 }
 
@@ -237,6 +248,9 @@ mod tests {
 
     #[test]
     fn uvs_default_index_is_not_written() {
-        assert_eq!(configuration(&Index::UvDefault, &Keyring::default()), Ok(String::new()));
+        assert_eq!(
+            configuration(&Index::UvDefault, &[], &Keyring::default()),
+            Ok(String::new())
+        );
     }
 }

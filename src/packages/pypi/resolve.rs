@@ -111,7 +111,7 @@ pub async fn resolve(ctx: &Context, uv: &Uv, request: &ResolveRequest<'_>) -> Re
         request,
         files: &files,
     };
-    let configuration = project::configuration(&pypi, &ctx.settings.sources.keyring())
+    let configuration = project::configuration(&pypi, &[], &ctx.settings.sources.keyring())
         .map_err(|error| PypiError::Answer(error.to_string()))?;
     files.write("uv.toml", &configuration).map_err(PypiError::Io)?;
     let build = run.build_requirements().await?;

@@ -41,6 +41,8 @@ pub(crate) struct Options {
     pub(crate) cuts_each: Option<usize>,
     /// Sends nothing more after this many bytes of the first archive.
     pub(crate) stalls_once_after: Option<usize>,
+    /// Sends half of the pages at paths that end like this, and then nothing more.
+    pub(crate) stalls_at: Option<&'static str>,
     /// Has a new version of each archive for every request.
     pub(crate) changes: bool,
     /// How the server answers a request for a part of an archive.
@@ -294,6 +296,9 @@ fn answer(mut stream: TcpStream, page: &Pages, log: &Log, options: Options) {
     }
     if is_archive {
         send_archive(stream, body, number, log, &options);
+    } else if options.stalls_at.is_some_and(|end| head.path.ends_with(end)) {
+        let _ = stream.write_all(&body[..body.len() / 2]);
+        std::thread::sleep(Duration::from_mins(2));
     } else {
         let _ = stream.write_all(body);
     }

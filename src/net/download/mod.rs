@@ -9,22 +9,23 @@
 //! MATENV_HOME/downloads/<sha256>.lock   locked by the process that uses the files above
 //! ```
 
+mod partial;
+mod stale;
+
+pub(crate) use stale::{STALE_AFTER, remove_stale};
+
 use std::{
     fs::TryLockError,
     io,
     path::{Path, PathBuf},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use fs_err::tokio as fs;
-use rattler_digest::{
-    Sha256,
-    digest::{Digest as _, Output},
-};
 use reqwest::{Response, StatusCode, header};
-use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 use url::Url;
+
+use partial::{Partial, Validators, range, unsatisfied};
 
 use super::{
     Client, innermost,
@@ -39,8 +40,6 @@ const ATTEMPTS: u32 = 4;
 const WAITS: u32 = 8;
 /// The interval at which a waiting process tries to take a lock.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
-/// Files of a download that was not continued for this long are removed.
-pub(crate) const STALE_AFTER: Duration = Duration::from_hours(14 * 24);
 
 /// The reason why a file could not be downloaded.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +76,8 @@ pub(crate) enum DownloadError {
 pub(crate) struct Remote {
     /// Its URL, with credentials if it needs any.
     pub(crate) url: Url,
+    /// Name of the source that it belongs to, for messages.
+    pub(crate) source: String,
     /// Its size in bytes, if known.
     pub(crate) size: Option<u64>,
 }
@@ -94,31 +95,6 @@ pub(crate) struct Download {
     _lock: fs_err::File,
 }
 
-/// The validators of the server's file.
-#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Validators {
-    schema: u32,
-    etag: Option<String>,
-    last_modified: Option<String>,
-}
-
-impl Validators {
-    fn of(response: &Response) -> Self {
-        let text = |name| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
-        Self {
-            schema: 1,
-            etag: text(header::ETAG),
-            last_modified: text(header::LAST_MODIFIED),
-        }
-    }
-
-    /// Returns the value of `If-Range`. A weak ETag is not allowed there.
-    fn if_range(&self) -> Option<&str> {
-        let strong = self.etag.as_deref().filter(|etag| !etag.starts_with("W/"));
-        strong.or(self.last_modified.as_deref())
-    }
-}
-
 /// The result of one attempt that did not bring the rest of the file.
 enum Stopped {
     /// Another attempt may help.
@@ -133,62 +109,6 @@ enum Stopped {
 impl From<io::Error> for Stopped {
     fn from(error: io::Error) -> Self {
         Self::Fatal(error.into())
-    }
-}
-
-/// The bytes so far.
-struct Partial {
-    file: fs::File,
-    hasher: Sha256,
-    at: u64,
-    /// Whether a part of the bytes is from an earlier response.
-    joined: bool,
-}
-
-impl Partial {
-    async fn open(path: &Path) -> io::Result<Self> {
-        let mut file = fs::OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(path)
-            .await?;
-        let (mut hasher, mut at) = (Sha256::default(), 0);
-        let mut buffer = vec![0; 1024 * 1024];
-        loop {
-            let read = file.read(&mut buffer).await?;
-            if read == 0 {
-                break;
-            }
-            hasher.update(&buffer[..read]);
-            at += read as u64;
-        }
-        Ok(Self {
-            file,
-            hasher,
-            at,
-            joined: at > 0,
-        })
-    }
-
-    async fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes).await?;
-        self.hasher.update(bytes);
-        self.at += bytes.len() as u64;
-        Ok(())
-    }
-
-    /// Drops all bytes.
-    async fn restart(&mut self) -> io::Result<()> {
-        self.file.set_len(0).await?;
-        self.file.rewind().await?;
-        (self.hasher, self.at, self.joined) = (Sha256::default(), 0, false);
-        Ok(())
-    }
-
-    fn digest(&self) -> Output<Sha256> {
-        self.hasher.clone().finalize()
     }
 }
 
@@ -266,9 +186,14 @@ impl Download {
                 },
                 Err(stopped) => stopped,
             };
-            partial.file.flush().await?;
+            partial.flush().await?;
             let (because, delay) = match stopped {
-                Stopped::Fatal(error) => return Err(error),
+                Stopped::Fatal(error) => {
+                    if matches!(error, DownloadError::Size { .. }) {
+                        self.remove().await;
+                    }
+                    return Err(error);
+                }
                 Stopped::Retry { because, delay } => (because, delay),
             };
             if partial.at >= best + PROGRESS {
@@ -285,7 +210,11 @@ impl Download {
                 }
                 _ => return Err(because),
             };
-            client.delayed(&remote.url, delay.unwrap_or(Delay::Cut(partial.at)));
+            client.delayed(
+                &remote.url,
+                Some(&remote.source),
+                delay.unwrap_or(Delay::Cut(partial.at)),
+            );
             tokio::time::sleep(pause).await;
         }
     }
@@ -355,7 +284,7 @@ impl Download {
             partial.append(&chunk).await?;
             progress(partial.at);
         }
-        partial.file.flush().await?;
+        partial.flush().await?;
         match remote.size {
             Some(expected) if partial.at < expected => Err(Stopped::Retry {
                 because: DownloadError::Size {
@@ -370,7 +299,7 @@ impl Download {
 
     /// Gives the complete file its final name. Returns the SHA-256 of the file if it is not the expected one.
     async fn finish(&self, partial: &mut Partial) -> io::Result<Option<String>> {
-        let found = hex::encode(partial.digest());
+        let found = partial.digest();
         if found != self.sha256 {
             return Ok(Some(found));
         }
@@ -396,30 +325,6 @@ impl Download {
             let _ = fs::remove_file(self.path(ending)).await;
         }
     }
-}
-
-/// Removes the files of downloads that nobody continued for `age`, and returns their size in bytes. Files that a
-/// process uses stay.
-pub(crate) fn remove_stale(folder: &Path, age: Duration) -> u64 {
-    let mut freed = 0;
-    let oldest = SystemTime::now() - age;
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        let name = entry.file_name();
-        let Some((sha256, _)) = name.to_str().and_then(|name| name.split_once('.')) else {
-            continue;
-        };
-        let lock = folder.join(format!("{sha256}.lock"));
-        let is_stale = |metadata: &std::fs::Metadata| metadata.modified().is_ok_and(|modified| modified < oldest);
-        let Some(metadata) = entry.metadata().ok().filter(is_stale) else {
-            continue;
-        };
-        let held = fs_err::File::open(&lock).is_ok_and(|file| file.file().try_lock().is_err());
-        if !held && fs_err::remove_file(&path).is_ok() {
-            freed += metadata.len();
-        }
-    }
-    freed
 }
 
 /// Compares the size that the server announces with the locked one.
@@ -454,21 +359,4 @@ fn refused(response: &Response) -> Stopped {
     } else {
         Stopped::Fatal(because)
     }
-}
-
-/// Returns the first byte and the size of the whole file from `Content-Range: bytes 100-199/200`.
-fn range(response: &Response) -> Option<(u64, Option<u64>)> {
-    parse_range(response.headers().get(header::CONTENT_RANGE)?.to_str().ok()?)
-}
-
-fn parse_range(text: &str) -> Option<(u64, Option<u64>)> {
-    let (bytes, total) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
-    let (from, _) = bytes.split_once('-')?;
-    Some((from.trim().parse().ok()?, total.trim().parse().ok()))
-}
-
-/// Returns the size of the whole file from `Content-Range: bytes */200`, which answers a range behind the end.
-fn unsatisfied(response: &Response) -> Option<u64> {
-    let text = response.headers().get(header::CONTENT_RANGE)?.to_str().ok()?;
-    text.trim().strip_prefix("bytes */")?.parse().ok()
 }
