@@ -2,6 +2,10 @@
 //! environment changes.
 
 mod conda;
+mod locks;
+mod manifests;
+mod repodata;
+mod sdists;
 mod wheels;
 
 use std::{
@@ -27,6 +31,14 @@ impl Hostile {
         let env = TestEnv::new().with_uv();
         env.manifest("packages = [\"evil\"]\n");
         let channel = Channel::with_python(&env, &idle_python(), &[]);
+        Self::with(env, channel)
+    }
+
+    /// An environment with the conda package `evil`, and a Python that runs.
+    fn of_conda(conda: &[PackageBuilder]) -> Self {
+        let env = TestEnv::new().with_uv();
+        env.manifest("packages = [\"evil\"]\n");
+        let channel = Channel::new(&env, conda);
         Self::with(env, channel)
     }
 
