@@ -242,6 +242,10 @@ impl PypiError {
             "Script path must resolve to a file within",
             "Scripts must not use the reserved name",
             "Unknown wheel data type",
+            "unsafe member path",
+            "unsafe symbolic-link target",
+            "unsafe hard-link target",
+            "cannot extract unsupported member type",
         ]) {
             Self::Refused { text }
         } else if says(&["Failed to extract archive"]) {

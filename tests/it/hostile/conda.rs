@@ -7,7 +7,7 @@ use tar::EntryType;
 
 use super::Hostile;
 use crate::support::{
-    Channel, DEAD_INDEX, Format, Index, Options, RawPackage, TestEnv, assert_error, host_python, idle_python,
+    Channel, DEAD_INDEX, Format, Index, Options, RawPackage, TestEnv, Wheel, assert_error, host_python, idle_python,
 };
 
 fn evil() -> RawPackage {
@@ -246,14 +246,17 @@ fn a_python_of_a_channel_with_a_link_to_this_machine_is_refused() {
 
 #[test]
 fn a_package_without_a_hash_is_refused_unless_it_is_allowed() {
-    let hostile = Hostile::of_conda(&[]);
-    let unhashed = evil()
+    let hostile = Hostile::of_wheels(&[], "packages = [\"tool\"]\n");
+    let unhashed = RawPackage::new("tool")
         .file("share/x")
         .recorded("sha256", Value::Null)
         .recorded("md5", Value::Null);
     let env = &hostile.env;
     hostile.write(Format::Conda, &[unhashed]);
-    let (mirror, index) = (hostile.channel.mirror(), Index::serve(&[], Options::default()));
+    let (mirror, index) = (
+        hostile.channel.mirror(),
+        Index::serve(&[Wheel::new("evil", "1.0")], Options::default()),
+    );
     let ran = env.install_demo_from(&mirror, &index.url(), &["--strict"]).exits(5);
     assert_error!(env, "unhashed_conda_package", ran);
     env.has_no_environment();
@@ -261,7 +264,7 @@ fn a_package_without_a_hash_is_refused_unless_it_is_allowed() {
     let certificate = env
         .install_demo_from(&mirror, &index.url(), &[&allowed[..], &["--json"]].concat())
         .exits(0)
-        .says("the channel lists no hash of `evil`, so a changed archive would not be noticed")
+        .says("the channel lists no hash of `tool`, so a changed archive would not be noticed")
         .json();
     assert_eq!(certificate["fallbacks"], json!(["unhashed-conda"]));
     hostile.nothing_changed();

@@ -34,14 +34,6 @@ impl Hostile {
         Self::with(env, channel)
     }
 
-    /// An environment with the conda package `evil`, and a Python that runs.
-    fn of_conda(conda: &[PackageBuilder]) -> Self {
-        let env = TestEnv::new().with_uv();
-        env.manifest("packages = [\"evil\"]\n");
-        let channel = Channel::new(&env, conda);
-        Self::with(env, channel)
-    }
-
     /// An environment with the wheel `evil`, and a Python that runs. `conda` are further packages of the channel.
     fn of_wheels(conda: &[PackageBuilder], manifest: &str) -> Self {
         let env = TestEnv::new().with_uv();

@@ -253,13 +253,24 @@ fn fill_cache(env: &TestEnv, wheel: &RawWheel) -> Index {
 /// A wheel that is only in the cache is checked after uv linked it, and before anything of it runs.
 #[test]
 fn a_wheel_of_the_cache_is_checked_without_a_network() {
-    let hostile = Hostile::of_wheels(&[], "");
-    let env = &hostile.env;
-    let index = fill_cache(env, &evil().recorded("../../../../../outside/file"));
-    env.install_demo(&index.url(), &["--offline"])
-        .exits(5)
-        .says("`../../../../../outside/file` is listed in RECORD, but is outside the environment");
-    env.has_no_environment();
+    let tool = PackageBuilder::new("tool", "1.0", "0", "noarch").file("share/tool/data", "data\n");
+    let hostile = Hostile::of_wheels(&[tool], "packages = [\"tool\"]\n");
+    let (env, channel) = (&hostile.env, hostile.channel.mirror());
+    for (wheel, text) in [
+        (evil().data("data/conda-meta/x.json"), "is in `conda-meta`"),
+        (
+            evil().data("data/share/tool/data"),
+            "`share/tool/data` is also in `tool-1.0-0.conda`",
+        ),
+    ] {
+        let index = fill_cache(env, &wheel);
+        env.install_demo_from(&channel, &index.url(), &["--offline", "--strict"])
+            .exits(5)
+            .says("pypi::unsafe_package")
+            .says(text);
+        hostile.nothing_changed();
+        env.has_no_environment();
+    }
 }
 
 /// The same, for a wheel that uv itself refuses to link.
