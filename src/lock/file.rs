@@ -131,6 +131,7 @@ impl Lock {
         let file =
             LockFile::from_str_with_base_directory(&file, Some(folder)).map_err(|error| damaged(error.to_string()))?;
         let (conda, wheels) = contents(&file, &sidecar.environment, &sidecar.subdir).map_err(&damaged)?;
+        check_fields(&sidecar.pypi).map_err(&damaged)?;
         same_wheels(&sidecar.pypi.wheels, &wheels).map_err(&damaged)?;
         Ok(Self {
             conda,
@@ -199,6 +200,29 @@ fn distribution(wheel: &LockedWheel) -> Result<PypiPackageData, String> {
         requires_dist: Vec::new(),
         requires_python: None,
     })))
+}
+
+/// Checks the fields of wheels that become parts of paths, of URLs and of lists for uv.
+pub(super) fn check_fields(pypi: &LockedPypi) -> Result<(), String> {
+    for wheel in pypi.wheels.iter().chain(&pypi.build) {
+        let is_word = |text: &str| {
+            let visible = |letter: char| !letter.is_whitespace() && !letter.is_control();
+            !text.is_empty() && text.chars().all(visible)
+        };
+        let is_name = |text: &str| is_word(text) && !text.contains(['/', '\\', ':']) && !text.starts_with(['.', '-']);
+        let is_hash = wheel.sha256.len() == 64 && wheel.sha256.bytes().all(|digit| digit.is_ascii_hexdigit());
+        let fields = [
+            ("name", &wheel.name, is_name(&wheel.name)),
+            ("version", &wheel.version, is_name(&wheel.version)),
+            ("file name", &wheel.file, is_name(&wheel.file)),
+            ("SHA-256", &wheel.sha256, is_hash),
+        ];
+        let url = wheel.url.as_ref().map(|url| ("URL", url, is_word(url)));
+        if let Some((what, text, _)) = fields.into_iter().chain(url).find(|(_, _, valid)| !valid) {
+            return Err(format!("invalid {what} `{}`", text.escape_debug()));
+        }
+    }
+    Ok(())
 }
 
 /// Name, hash and location of a wheel.
@@ -297,6 +321,29 @@ mod tests {
         assert_eq!(read.fallbacks, lock().fallbacks);
         assert_eq!(read.conda[0].url, lock().conda[0].url);
         assert_eq!(read.conda[0].package_record, lock().conda[0].package_record);
+    }
+
+    #[test]
+    fn fields_that_could_lead_elsewhere_are_refused() {
+        check_fields(&lock().pypi).expect("valid");
+        let mut changed = Vec::new();
+        for text in ["../x", "a b", "", "-r", "a\nb", "C:x"] {
+            for field in 0..3 {
+                let mut pypi = lock().pypi;
+                let wheel = &mut pypi.wheels[0];
+                *[&mut wheel.name, &mut wheel.version, &mut wheel.file][field] = text.to_owned();
+                changed.push(pypi);
+            }
+        }
+        let mut pypi = lock().pypi;
+        pypi.build[0].sha256 = "ab".to_owned();
+        changed.push(pypi);
+        let mut pypi = lock().pypi;
+        pypi.wheels[0].url = Some("https://example.org/a.whl\n-r /etc/hosts".to_owned());
+        changed.push(pypi);
+        for pypi in changed {
+            assert!(check_fields(&pypi).is_err(), "{pypi:?}");
+        }
     }
 
     #[test]

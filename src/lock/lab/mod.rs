@@ -327,6 +327,7 @@ impl SidecarEntry {
             computed: self.computed,
         };
         let (conda, there) = file::contents(file, &self.name, &self.platform)?;
+        file::check_fields(&pypi).map_err(|because| format!("{} for {}: {because}", self.name, self.platform))?;
         file::same_wheels(&pypi.wheels, &there)
             .map_err(|because| format!("{} for {}: {because}", self.name, self.platform))?;
         let there = hashes(&conda);

@@ -43,6 +43,9 @@ pub(super) enum ArchiveError {
     /// The archive has another size than its record.
     #[error("size mismatch: the channel lists {listed} bytes, but the archive has {found}")]
     Size { listed: u64, found: u64 },
+    /// The URL of the record is that of a device, a pipe or a folder.
+    #[error("the archive {} is not a regular file", .0.display())]
+    NotAFile(PathBuf),
     /// The package was refused.
     #[error(transparent)]
     Unsafe(#[from] Box<UnsafePackage>),
@@ -118,8 +121,7 @@ fn check(record: &RepoDataRecord, archive: &Path) -> Result<(), ArchiveError> {
     // A pipe or a device could be read without end.
     let metadata = fs_err::metadata(archive)?;
     if !metadata.is_file() {
-        let text = format!("{} is not a regular file", archive.display());
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, text).into());
+        return Err(ArchiveError::NotAFile(archive.to_owned()));
     }
     let (listed, found) = (&record.package_record, metadata.len());
     if let Some(listed) = listed.size.filter(|listed| *listed != found) {
@@ -208,4 +210,67 @@ fn declared_size(archive: &Path, limit: u64) -> io::Result<Option<u64>> {
         return Ok(sizes.sum());
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use rattler_conda_types::RepoData;
+
+    use super::*;
+    use crate::{context::skip::skip, packages::conda::package_check};
+
+    /// Real packages must not be refused.
+    #[tokio::test]
+    async fn the_packages_of_the_shared_channel_are_safe() {
+        let channel = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/channel");
+        if !channel.is_dir() {
+            skip("../shared/channel is missing");
+            return;
+        }
+        let mut checked = 0;
+        for subdir in ["linux-64", "noarch"] {
+            let folder = channel.join(subdir);
+            let repodata = RepoData::from_path(folder.join("repodata.json")).expect("records");
+            let url = Url::from_directory_path(fs_err::canonicalize(&folder).expect("a folder")).expect("a URL");
+            for mut record in repodata.into_repo_data_records(&rattler_conda_types::Channel::from_url(url.clone())) {
+                record.url = url.join(&record.identifier.to_string()).expect("a URL");
+                let archive = file_path(&record.url).expect("a file");
+                check(&record, &archive).unwrap_or_else(|error| panic!("{}: {error}", record.url));
+                if is_conda(&record) {
+                    let size = fs_err::metadata(&archive).expect("there").len();
+                    let declared = declared_size(&archive, u64::MAX)
+                        .expect("read")
+                        .expect("all sizes are declared");
+                    let (counted, limit) = count_conda(&archive, unpacked_size::limit(size)).expect("counted");
+                    // Far from the limits, so that other real packages have room as well.
+                    assert!(limit <= declared + UNDECLARED, "{}", record.url);
+                    let Unpacked::Bytes(counted) = counted else {
+                        panic!("{} is too large", record.url);
+                    };
+                    assert!(
+                        counted <= declared + UNDECLARED / 4,
+                        "{}: {counted} of {declared}",
+                        record.url
+                    );
+                    assert!(counted <= size * 30 + UNDECLARED, "{}: {counted} of {size}", record.url);
+                }
+                let extracted = tempfile::tempdir().expect("a temp folder");
+                let to = extracted.path();
+                if is_conda(&record) {
+                    rattler_package_streaming::tokio::fs::extract_conda(&archive, to).await
+                } else {
+                    rattler_package_streaming::tokio::fs::extract_tar_bz2(&archive, to).await
+                }
+                .expect("extracted");
+                let target = package_check::Target {
+                    windows: false,
+                    folds_case: false,
+                    python: None,
+                };
+                package_check::inspect(&record, to, &target, false).expect("safe");
+                checked += 1;
+            }
+        }
+        assert!(checked > 15, "only {checked} packages");
+    }
 }

@@ -240,11 +240,14 @@ impl PypiError {
 
     /// Returns the error for a failed run of uv, chosen by uv's standard error.
     pub(super) fn of_uv(prefix: &Path, ended: &Ended) -> Self {
-        let (how, stderr) = (ended.how(), &ended.stderr);
         // What it printed before is not the cause.
         if ended.was_killed() {
-            return Self::Killed { how };
+            return Self::Killed { how: ended.how() };
         }
+        Self::of_output(prefix, ended.how(), &ended.stderr)
+    }
+
+    fn of_output(prefix: &Path, how: String, stderr: &str) -> Self {
         let text = end_of_output(stderr);
         // The default, until `about` finds another.
         let source_name = SourceName::Pypi;
@@ -295,6 +298,10 @@ impl PypiError {
             "Script path must resolve to a file within",
             "Scripts must not use the reserved name",
             "Unknown wheel data type",
+            "unsafe member path",
+            "unsafe symbolic-link target",
+            "unsafe hard-link target",
+            "cannot extract unsupported member type",
         ]) {
             Self::Refused { text }
         } else if says(&["Failed to extract archive"]) {
@@ -342,7 +349,7 @@ mod tests {
     /// Bug: a busy index was exit code 3, and a broken disk or too many open files were exit code 4.
     #[test]
     fn the_kind_of_an_error_follows_uvs_words() {
-        let kind = |text: &str| PypiError::of_uv(Path::new("/p"), "exit code 1".to_owned(), text);
+        let kind = |text: &str| PypiError::of_output(Path::new("/p"), "exit code 1".to_owned(), text);
         for text in [
             "error: failed to open file `/c/x`: Input/output error (os error 5)",
             "error: failed to open file `/c/x`: Too many open files (os error 24)",

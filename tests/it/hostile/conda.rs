@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 use tar::EntryType;
 
 use super::Hostile;
-use crate::support::{Channel, DEAD_INDEX, Format, Index, RawPackage, TestEnv, assert_error, host_python, idle_python};
+use crate::support::{
+    Channel, DEAD_INDEX, Format, Index, Options, RawPackage, TestEnv, Wheel, assert_error, host_python, idle_python,
+};
 
 fn evil() -> RawPackage {
     RawPackage::new("evil")
@@ -243,13 +245,101 @@ fn a_python_of_a_channel_with_a_link_to_this_machine_is_refused() {
 }
 
 #[test]
-fn a_package_without_a_hash_is_refused() {
-    let hostile = Hostile::new();
-    let unhashed = evil()
+fn a_package_without_a_hash_is_refused_unless_it_is_allowed() {
+    let hostile = Hostile::of_wheels(&[], "packages = [\"tool\"]\n");
+    let unhashed = RawPackage::new("tool")
         .file("share/x")
         .recorded("sha256", Value::Null)
         .recorded("md5", Value::Null);
-    hostile.refuses(&[unhashed], "its channel lists no hash of it");
+    let env = &hostile.env;
+    hostile.write(Format::Conda, &[unhashed]);
+    let (mirror, index) = (
+        hostile.channel.mirror(),
+        Index::serve(&[Wheel::new("evil", "1.0")], Options::default()),
+    );
+    let ran = env.install_demo_from(&mirror, &index.url(), &["--strict"]).exits(5);
+    assert_error!(env, "unhashed_conda_package", ran);
+    env.has_no_environment();
+    let allowed = ["--strict", "--allow-unhashed"];
+    let certificate = env
+        .install_demo_from(&mirror, &index.url(), &[&allowed[..], &["--json"]].concat())
+        .exits(0)
+        .says("the channel lists no hash of `tool`, so a changed archive would not be noticed")
+        .json();
+    assert_eq!(certificate["fallbacks"], json!(["unhashed-conda"]));
+    hostile.nothing_changed();
+    // Each new installation has to allow it again.
+    env.install_demo_from(&mirror, &index.url(), &["--strict", "--force"])
+        .exits(5);
+}
+
+#[test]
+fn an_archive_that_differs_from_its_record_is_refused() {
+    let hostile = Hostile::new();
+    let http = Index::files(&hostile.channel.folder);
+    let zeros = |digits: usize| json!("0".repeat(digits));
+    for (package, text) in [
+        (
+            evil().recorded("size", json!(1)),
+            "size mismatch: the channel lists 1 bytes",
+        ),
+        (
+            evil().recorded("sha256", zeros(64)),
+            "hash mismatch: the channel lists SHA-256 0000",
+        ),
+        (
+            evil().recorded("sha256", Value::Null).recorded("md5", zeros(32)),
+            "hash mismatch: the channel lists MD5 0000",
+        ),
+    ] {
+        for format in Format::BOTH {
+            hostile.write(format, &[package.clone().file("share/x")]);
+            for mirror in [hostile.channel.mirror(), format!("conda-forge={}", http.root())] {
+                let ran = hostile.env.install_demo_from(&mirror, DEAD_INDEX, &["--strict"]);
+                ran.exits(5).says("conda::damaged").says(text);
+                hostile.nothing_changed();
+                hostile.env.has_no_environment();
+            }
+        }
+    }
+    // A correct MD5 alone is enough.
+    hostile.write(Format::Conda, &[evil().recorded("sha256", Value::Null).file("share/x")]);
+    let ran = hostile
+        .env
+        .install_demo_from(&hostile.channel.mirror(), DEAD_INDEX, &["--strict"]);
+    assert!(
+        !ran.stderr.contains("mismatch") && !ran.stderr.contains("unsafe"),
+        "{ran}"
+    );
+}
+
+/// Bug: a package of 1.8 KB filled the disk with 2 GB.
+#[test]
+fn a_package_that_unpacks_to_too_much_is_refused() {
+    let hostile = Hostile::new();
+    let mebi = 1024 * 1024;
+    // More than any archive of this size may have, although it declares the size.
+    hostile.refuses(
+        &[evil().zeros("share/zeros", 80 * mebi, 80 * mebi)],
+        "it unpacks to more than",
+    );
+    // More than it declares itself.
+    let mirror = hostile.channel.mirror();
+    let lies = evil().zeros("share/zeros", 20 * mebi, 10);
+    hostile.refuses_as(Format::Conda, &mirror, &[lies], "it unpacks to more than");
+    let http = Index::files(&hostile.channel.folder);
+    let http = format!("conda-forge={}", http.root());
+    let many = (0..140_000).fold(evil(), |package, number| {
+        package.entry(EntryType::Directory, &format!("share/{number}"), "", 0o755)
+    });
+    hostile.refuses_as(Format::Conda, &http, &[many], "it unpacks to more than");
+    // Nothing of it is left in the cache.
+    let cache = hostile.env.path("rattler-cache");
+    let large = crate::support::files_below(&cache).into_iter().any(|path| {
+        let found = fs_err::symlink_metadata(path);
+        found.is_ok_and(|found| found.len() > 10 * 1024 * 1024)
+    });
+    assert!(!large, "a large file in the cache");
 }
 
 #[test]

@@ -2,6 +2,10 @@
 //! environment changes.
 
 mod conda;
+mod locks;
+mod manifests;
+mod repodata;
+mod sdists;
 mod wheels;
 
 use std::{

@@ -1,9 +1,12 @@
 //! Hostile wheels: each is refused before anything of it runs.
 
 use matenv::packages::conda::pack::PackageBuilder;
+use rattler_digest::{Sha256, compute_bytes_digest};
 
 use super::Hostile;
-use crate::support::{DEAD_CHANNEL, File, Index, Options, Ran, Ranges, RawWheel, Wheel, assert_error, host_python};
+use crate::support::{
+    DEAD_CHANNEL, File, Index, Options, Ran, Ranges, RawWheel, TestEnv, Wheel, assert_error, host_python,
+};
 
 fn evil() -> RawWheel {
     RawWheel::new("evil")
@@ -216,30 +219,60 @@ fn a_wheel_of_a_server_without_ranges_is_checked() {
     hostile.nothing_changed();
 }
 
-/// A wheel that is only in the cache is checked after uv linked it, and before anything of it runs.
-#[test]
-fn a_wheel_of_the_cache_is_checked_without_a_network() {
-    let hostile = Hostile::of_wheels(&[], "");
-    let env = &hostile.env;
-    let index = Index::pypi_on_one_host(
-        &[File::from(evil().recorded("../../../../../outside/file"))],
-        Options::default(),
-    );
-    let fill = [
+/// Fills uv's cache with the wheel, like another program that does not check it. Returns its index.
+fn fill_cache(env: &TestEnv, wheel: &RawWheel) -> Index {
+    let hash = hex::encode(compute_bytes_digest::<Sha256>(&wheel.bytes()));
+    let index = Index::pypi_on_one_host(&[File::from(wheel.clone())], Options::default());
+    let list = env.path("list.txt");
+    fs_err::write(&list, format!("evil==1.0 --hash=sha256:{hash}\n")).unwrap();
+    let url = index.url();
+    let list = list.to_str().unwrap();
+    // uv may refuse to link it, but it is in the cache then.
+    let _ = env.uv(&[
         "pip",
         "install",
         "--target",
         "elsewhere",
         "--no-deps",
-        "evil",
+        "-r",
+        list,
         "--default-index",
-        &index.url(),
-    ];
-    env.uv(&fill).exits(0);
-    env.install_demo(&index.url(), &["--offline"])
-        .exits(5)
-        .says("`../../../../../outside/file` is listed in RECORD, but is outside the environment");
-    env.has_no_environment();
+        &url,
+    ]);
+    let _ = env.uv(&[
+        "pip",
+        "compile",
+        "--generate-hashes",
+        "-o",
+        "out.txt",
+        list,
+        "--default-index",
+        &url,
+    ]);
+    index
+}
+
+/// A wheel that is only in the cache is checked after uv linked it, and before anything of it runs.
+#[test]
+fn a_wheel_of_the_cache_is_checked_without_a_network() {
+    let tool = PackageBuilder::new("tool", "1.0", "0", "noarch").file("share/tool/data", "data\n");
+    let hostile = Hostile::of_wheels(&[tool], "packages = [\"tool\"]\n");
+    let (env, channel) = (&hostile.env, hostile.channel.mirror());
+    for (wheel, text) in [
+        (evil().data("data/conda-meta/x.json"), "is in `conda-meta`"),
+        (
+            evil().data("data/share/tool/data"),
+            "`share/tool/data` is also in `tool-1.0-0.conda`",
+        ),
+    ] {
+        let index = fill_cache(env, &wheel);
+        env.install_demo_from(&channel, &index.url(), &["--offline", "--strict"])
+            .exits(5)
+            .says("pypi::unsafe_package")
+            .says(text);
+        hostile.nothing_changed();
+        env.has_no_environment();
+    }
 }
 
 /// The same, for a wheel that uv itself refuses to link.
@@ -247,19 +280,10 @@ fn a_wheel_of_the_cache_is_checked_without_a_network() {
 fn a_wheel_of_the_cache_that_uv_refuses_is_unsafe() {
     let hostile = Hostile::of_wheels(&[], "");
     let env = &hostile.env;
-    let command = evil().entry_points("[console_scripts]\n../../../pwn = evil:main\n");
-    let index = Index::pypi_on_one_host(&[File::from(command)], Options::default());
-    let fill = [
-        "pip",
-        "install",
-        "--target",
-        "elsewhere",
-        "--no-deps",
-        "evil",
-        "--default-index",
-        &index.url(),
-    ];
-    assert_ne!(env.uv(&fill).code, Some(0));
+    let index = fill_cache(
+        env,
+        &evil().entry_points("[console_scripts]\n../../../pwn = evil:main\n"),
+    );
     env.install_demo(&index.url(), &["--offline"])
         .exits(5)
         .says("pypi::unsafe_package")

@@ -8,7 +8,7 @@ use rattler_digest::{Sha256, compute_bytes_digest};
 use serde_json::{Value, json};
 
 use super::{
-    Options, RawWheel, Sdist, Wheel,
+    Options, Sdist, Wheel,
     server::{ARCHIVE, JSON, Page, Request, Server},
 };
 
@@ -60,8 +60,8 @@ impl From<Wheel> for File {
 }
 
 #[cfg(unix)]
-impl From<RawWheel> for File {
-    fn from(wheel: RawWheel) -> Self {
+impl From<super::RawWheel> for File {
+    fn from(wheel: super::RawWheel) -> Self {
         Self::new(
             &wheel.name(),
             wheel.file_name(),
@@ -71,6 +71,7 @@ impl From<RawWheel> for File {
     }
 }
 
+#[cfg(unix)]
 impl File {
     /// Replaces the content of the file, with its hash.
     pub(crate) fn with_bytes(self, bytes: Vec<u8>) -> Self {

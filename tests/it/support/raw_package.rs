@@ -94,6 +94,17 @@ impl RawPackage {
         self.entry(EntryType::Regular, path, "", 0o755).listed(path, "hardlink")
     }
 
+    /// Adds a file of zeros and lists it with `declared` as its size.
+    pub(crate) fn zeros(mut self, path: &str, size: usize, declared: usize) -> Self {
+        self = self.entry(EntryType::Regular, path, "", 0o644);
+        if let Some(entry) = self.entries.last_mut() {
+            entry.bytes = vec![0; size];
+        }
+        self.listed
+            .push(json!({ "_path": path, "path_type": "hardlink", "size_in_bytes": declared }));
+        self
+    }
+
     /// Adds a symbolic link and lists it.
     pub(crate) fn symlink(self, path: &str, target: &str) -> Self {
         self.entry(EntryType::Symlink, path, target, 0o777)

@@ -14,7 +14,7 @@ use tokio_util::compat::TokioAsyncReadCompatExt as _;
 use url::Url;
 
 use super::{
-    Inspected, Listing, UnsafeWheel,
+    Inspected, Listing, UnsafeWheel, WheelProblem,
     archive::Opened,
     compare::compare,
     known,
@@ -141,6 +141,12 @@ async fn check(
     let Some(url) = place else {
         return Ok(Err("its URL is unknown".into()));
     };
+    if let Some(path) = file_path(url)
+        && fs_err::metadata(&path).is_ok_and(|found| !found.is_file())
+    {
+        // uv would read it without end.
+        return Err(UnsafeWheel::whole(wheel, WheelProblem::NotAFile));
+    }
     let read = async {
         if wheel.is_sdist() {
             let bytes = whole(ctx, url, wheel.size).await?;

@@ -119,6 +119,9 @@ pub enum WheelProblem {
         /// The value in the archive.
         found: String,
     },
+    /// The URL is that of a device, a pipe or a folder.
+    #[error("its URL is not that of a regular file")]
+    NotAFile,
     /// The index serves a file of another size.
     #[error("it has {found} bytes instead of {locked}")]
     Size {

@@ -189,22 +189,24 @@ fn same_version(found: &str, locked: &str) -> bool {
 
 /// Checks that RECORD lists only files that can be in the prefix.
 pub(super) fn check_record(wheel: &LockedWheel, record: &str) -> Result<(), UnsafeWheel> {
+    match rows(record).find(|path| is_outside(path)) {
+        Some(path) => Err(UnsafeWheel::at(wheel, &path, WheelProblem::RecordOutside)),
+        None => Ok(()),
+    }
+}
+
+/// Returns the paths in a RECORD. Rows that cannot be read are left out.
+pub(super) fn rows(record: &str) -> impl Iterator<Item = String> {
     let rows = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
         .from_reader(record.as_bytes())
         .into_records();
-    for row in rows.flatten() {
-        let path = row.get(0).unwrap_or_default();
-        if is_outside(path) {
-            return Err(UnsafeWheel::at(wheel, path, WheelProblem::RecordOutside));
-        }
-    }
-    Ok(())
+    rows.flatten().filter_map(|row| row.get(0).map(str::to_owned))
 }
 
 /// Returns whether `path`, relative to `site-packages`, leaves the prefix.
-fn is_outside(path: &str) -> bool {
+pub(super) fn is_outside(path: &str) -> bool {
     if path.starts_with(['/', '\\']) || is_drive(path) {
         return true;
     }
@@ -274,7 +276,7 @@ fn place(
 }
 
 /// Checks a file that a wheel puts at `rest` in the prefix.
-fn check_data(wheel: &LockedWheel, path: &str, rest: &str) -> Result<(), UnsafeWheel> {
+pub(super) fn check_data(wheel: &LockedWheel, path: &str, rest: &str) -> Result<(), UnsafeWheel> {
     let lower = rest.to_lowercase();
     let (folder, name) = lower.rsplit_once('/').unwrap_or(("", &lower));
     if matches!(folder, "" | "bin" | "scripts") && is_interpreter(name) {

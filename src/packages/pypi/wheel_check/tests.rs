@@ -142,3 +142,28 @@ fn rows_of_record_may_reach_the_folder_of_commands_only() {
         assert_eq!(check_record(&wheel(), row).is_ok(), allowed, "{row}");
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn installed_wheels_are_checked_by_their_metadata() {
+    let prefix = tempfile::tempdir().expect("a folder");
+    let info = prefix
+        .path()
+        .join("lib/python3.13/site-packages/demo_app-1.0.dist-info");
+    fs_err::create_dir_all(&info).expect("made");
+    fs_err::write(prefix.path().join("pyvenv.cfg"), "version = 3.13.1\n").expect("written");
+    let problem = |record: &str, entry_points: &str| {
+        fs_err::write(info.join("RECORD"), record).expect("written");
+        fs_err::write(info.join("entry_points.txt"), entry_points).expect("written");
+        check_installed(prefix.path(), &[wheel()])
+            .err()
+            .map(|error| error.problem)
+    };
+    assert_eq!(problem("demo_app/__init__.py,,\n../../../bin/tool,,\n", ""), None);
+    let records = PathProblem::Records { folder: "conda-meta" };
+    assert_eq!(problem("../../../conda-meta/x.json,,\n", ""), Some(records.into()));
+    assert_eq!(problem("../../../bin/python3,,\n", ""), Some(WheelProblem::Interpreter));
+    assert_eq!(problem("../../../../x,,\n", ""), Some(WheelProblem::RecordOutside));
+    let command = "[console_scripts]\n../x = a:b\n";
+    assert_eq!(problem("", command), Some(WheelProblem::CommandPath));
+}
