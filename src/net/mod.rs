@@ -3,6 +3,7 @@
 //! Output: [`Client`], which is created on first use and shared by every stage.
 //! Mirrors are not handled here, on purpose: URLs are rewritten before they get here ([`crate::context::sources`]).
 
+mod page;
 mod peek;
 
 pub(crate) use peek::{Trust, is_about_the_certificate, peek, peek_page};
@@ -71,7 +72,7 @@ impl Client {
             .await
             .map_err(|error| describe(&error))?;
         let response = response.error_for_status().map_err(|error| describe(&error))?;
-        response.text().await.map_err(|error| describe(&error))
+        page::text(response, Input::Page.limit()).await
     }
 
     /// Returns the size of the file at `url` in bytes, if the server reports it.

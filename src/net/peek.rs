@@ -2,7 +2,8 @@
 
 use reqwest::{Certificate, header, tls::TlsInfo};
 
-use super::{ANSWER_TIMEOUT, innermost};
+use super::{ANSWER_TIMEOUT, innermost, page};
+use crate::input::Input;
 
 /// Which certificates to trust.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +88,7 @@ async fn ask(url: &str, trust: Trust, method: reqwest::Method) -> Result<Peek, S
         text: String::new(),
     };
     if method == reqwest::Method::GET {
-        peek.text = response.text().await.map_err(describe)?;
+        peek.text = page::text(response, Input::Page.limit()).await?;
     }
     Ok(peek)
 }
