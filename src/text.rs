@@ -121,8 +121,14 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
 /// [`LONGEST_LINE`] characters in a line.
 #[must_use]
 pub(crate) fn message(text: &str) -> String {
+    printable(&with_short_lines(text)).into_owned()
+}
+
+/// Returns a text with at most [`LONGEST_LINE`] characters in a line.
+#[must_use]
+pub(crate) fn with_short_lines(text: &str) -> String {
     let lines: Vec<Cow<'_, str>> = text.split('\n').map(|line| shortened(line, LONGEST_LINE)).collect();
-    printable(&lines.join("\n")).into_owned()
+    lines.join("\n")
 }
 
 /// Returns a line with at most `longest` characters. The middle of a longer one is replaced by `…`.

@@ -10,8 +10,8 @@ use std::{
 use rattler_conda_types::{RepoDataRecord, subdir::Subdir};
 use rattler_digest::{Sha256, Sha256Hash, parse_digest_from_hex};
 use rattler_lock::{
-    Channel, LockFile, PackageHashes, PlatformData, PlatformName, PypiDistributionData, PypiPackageData, UrlOrPath,
-    Verbatim,
+    Channel, LockFile, PackageHashes, ParseCondaLockError, PlatformData, PlatformName, PypiDistributionData,
+    PypiPackageData, UrlOrPath, Verbatim,
 };
 use serde::{Deserialize, Serialize};
 
@@ -127,9 +127,10 @@ impl Lock {
             because,
         };
         let file = input::read_text(&path, Input::Lock).map_err(|error| LockError::of_read(&path, error))?;
-        input::check_yaml_depth(&file).map_err(&damaged)?;
-        let file =
-            LockFile::from_str_with_base_directory(&file, Some(folder)).map_err(|error| damaged(error.to_string()))?;
+        let file = parsed(&file, Some(folder)).map_err(|error| match error {
+            Unparsed::Refused(error) => damaged(error.to_string()),
+            Unparsed::Damaged(because) => damaged(because),
+        })?;
         let (conda, wheels) = contents(&file, &sidecar.environment, &sidecar.subdir).map_err(&damaged)?;
         check_fields(&sidecar.pypi).map_err(&damaged)?;
         same_wheels(&sidecar.pypi.wheels, &wheels).map_err(&damaged)?;
@@ -140,6 +141,25 @@ impl Lock {
             fallbacks: sidecar.fallbacks,
         })
     }
+}
+
+/// Parses the text of a lock. A field that pep508_rs panics on is an error, like every other damage.
+pub(super) fn parsed(text: &str, folder: Option<&Path>) -> Result<LockFile, Unparsed> {
+    input::check_yaml_depth(text).map_err(Unparsed::Damaged)?;
+    let parse = || LockFile::from_str_with_base_directory(text, folder);
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(parse)) {
+        Ok(Ok(file)) => Ok(file),
+        Ok(Err(error)) => Err(Unparsed::Refused(Box::new(error))),
+        Err(_) => Err(Unparsed::Damaged("it has an invalid requirement".to_owned())),
+    }
+}
+
+/// Why the text of a lock could not be parsed.
+pub(super) enum Unparsed {
+    /// The parser refused it.
+    Refused(Box<ParseCondaLockError>),
+    /// It is damaged in another way.
+    Damaged(String),
 }
 
 /// Returns the `rattler_lock` file of several locks. Each has the name of its environment and its conda subdir.

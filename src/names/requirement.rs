@@ -12,6 +12,10 @@ pub(crate) fn parse(text: &str) -> Result<Requirement, String> {
     let unfinished =
         |name: &str| name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.ends_with(['.', '-', '_']);
     let text = text.trim();
+    // PEP 508 has no other characters, and pep508_rs 0.9 panics on some of them in a marker.
+    if let Some(character) = text.chars().find(|character| !character.is_ascii()) {
+        return Err(format!("unexpected character `{character}`"));
+    }
     let (name, rest) = text.split_at(name_of(text).len());
     let extras = rest.trim_start().strip_prefix('[').map(|rest| rest.split(']').next());
     let mut extras = extras.flatten().into_iter().flat_map(|extras| extras.split(','));
@@ -128,6 +132,33 @@ mod tests {
             "a-b[x,y]>=2"
         );
         assert_eq!(with_extras("a", None), "a");
+    }
+
+    /// Bug: these characters caused a panic in a marker. A property test found it in the metadata of a package.
+    #[test]
+    fn characters_that_no_requirement_has_are_refused() {
+        for text in [
+            "a>=1; python_version < '3.13' aſſſnd extra == 'x'",
+            "a; ſſſ",
+            "ä",
+            "a[ö]",
+        ] {
+            assert!(
+                parse(text).is_err_and(|error| error.starts_with("unexpected character")),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn no_text_causes_a_panic() {
+        use crate::proptests;
+        let real = [
+            "numpy[a,b]>=2,<3; python_version < '3.13' and extra == 'x'",
+            "a @ https://example.org/a.whl ; sys_platform == \"win32\" or (os_name != 'nt')",
+            "typing_extensions~=4.0",
+        ];
+        proptests::check(file!(), &proptests::text(&real), |text| drop(parse(&text)));
     }
 
     #[test]

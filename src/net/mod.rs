@@ -7,6 +7,7 @@
 mod credentials;
 mod download;
 pub(crate) mod mask;
+mod page;
 mod peek;
 mod retry;
 mod serve;
@@ -111,7 +112,7 @@ impl Client {
             .await
             .map_err(|error| describe(&error))?;
         let response = response.error_for_status().map_err(|error| describe(&error))?;
-        response.text().await.map_err(|error| describe(&error))
+        page::text(response, Input::Page.limit()).await
     }
 
     /// Returns the size of the file at `url` in bytes, if the server reports it.

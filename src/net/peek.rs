@@ -2,7 +2,8 @@
 
 use reqwest::{Certificate, header, tls::TlsInfo};
 
-use super::{ANSWER_TIMEOUT, Keyring, innermost};
+use super::{ANSWER_TIMEOUT, Keyring, innermost, page};
+use crate::input::Input;
 
 /// Which certificates to trust.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,7 +94,7 @@ async fn ask(url: &str, trust: Trust, method: reqwest::Method, keyring: &Keyring
         text: String::new(),
     };
     if method == reqwest::Method::GET {
-        peek.text = response.text().await.map_err(describe)?;
+        peek.text = page::text(response, Input::Page.limit()).await?;
     }
     Ok(peek)
 }

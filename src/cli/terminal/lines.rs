@@ -126,7 +126,7 @@ impl State {
             Some(env) => format!("{mark} {} {text}", style(format!("{:<13}", env.as_str())).bold()),
             None => format!("{mark} {text}"),
         };
-        let text = text::for_terminal(&text, console::colors_enabled_stderr());
+        let text = text::for_terminal(&text::with_short_lines(&text), console::colors_enabled_stderr());
         match &self.bars {
             Some(bars) => bars.aside(|| eprintln!("{text}")),
             None => eprintln!("{text}"),

@@ -207,14 +207,16 @@ impl LabLock {
         }
         let sidecar: Sidecar =
             serde_json::from_str(&text.sidecar).map_err(|error| damaged(LAB_SIDECAR, error.to_string()))?;
-        input::check_yaml_depth(&text.lock).map_err(|because| damaged(LAB_LOCK, because))?;
         let path = root.join(LAB_LOCK);
-        let file = LockFile::from_str_with_base_directory(&text.lock, None).map_err(|error| match error {
-            ParseCondaLockError::IncompatibleVersion { lock_file_version, .. } => LockError::Newer {
-                path: path.clone(),
-                found: lock_file_version.to_string(),
+        let file = file::parsed(&text.lock, None).map_err(|error| match error {
+            file::Unparsed::Damaged(because) => damaged(LAB_LOCK, because),
+            file::Unparsed::Refused(error) => match *error {
+                ParseCondaLockError::IncompatibleVersion { lock_file_version, .. } => LockError::Newer {
+                    path: path.clone(),
+                    found: lock_file_version.to_string(),
+                },
+                other => damaged(LAB_LOCK, crate::names::causes::chain(&other)),
             },
-            other => damaged(LAB_LOCK, crate::names::causes::chain(&other)),
         })?;
         let mut entries = Vec::new();
         for one in sidecar.environments {

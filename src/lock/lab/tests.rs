@@ -187,3 +187,18 @@ fn deep_and_repeated_values_are_refused() {
     );
     refused(bomb, text.sidecar);
 }
+
+/// Bug: matenv panicked for a lock with such a requirement.
+#[test]
+fn a_requirement_that_the_parser_panics_on_is_damage() {
+    let text = lock().text().expect("text");
+    for requirement in ["'a.>=1'", "\"a>=1; python_version < '3.13' aſſſnd extra == 'x'\""] {
+        let wheel = "  name: numpy\n";
+        let more = format!("{wheel}  requires_dist:\n  - {requirement}\n");
+        let lock = text.lock.replace(wheel, &more);
+        assert!(lock != text.lock, "{lock}");
+        let sidecar = text.sidecar.clone();
+        let refused = parse(&LabText { lock, sidecar }).expect_err("damage");
+        assert!(refused.contains("matenv.lock is damaged"), "{refused}");
+    }
+}
