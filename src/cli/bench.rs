@@ -25,6 +25,9 @@ pub(super) struct Args {
     /// Batch sizes
     #[arg(long, value_delimiter = ',', value_name = "N,…")]
     batch: Vec<u64>,
+    /// Also write the certificate with the results to FILE, as JSON
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
@@ -40,6 +43,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
     };
     let certificate = session.block_on(install::bench_again(&session.ctx, &generation, &wanted))?;
     let text = certificate.bench.as_ref().map(bench_table).unwrap_or_default();
+    super::report::write(&certificate, args.report.as_deref())?;
     let exit = exit_of(&certificate);
     session.out.show_result(&certificate, text, exit);
     Ok(exit.into())

@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 
 use serde::Serialize;
 
-use super::{Exit, Failure, HardwareFile, ProfileChoice, Session, error::Document, parse_profile};
+use super::{Exit, Failure, HardwareFile, ProfileChoice, Session, error::Document, lock_wait::LockWait, parse_profile};
 use crate::{
     certificate::{Certificate, Package, Row, Verdict, describe_result, headlines, render_overview},
     context::settings::GlobalOptions,
@@ -57,6 +57,8 @@ pub(super) struct Args {
     /// Run the smoke tests on a trained model: a folder that contains `best.ckpt` and `training_config.yaml`
     #[arg(long, value_name = "DIR")]
     model_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) lock_wait: LockWait,
 }
 
 /// The options that affect planning, for `install` and `plan`.

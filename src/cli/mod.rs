@@ -1,6 +1,7 @@
 //! Commands. Each file defines one command: it parses the arguments, calls the library once and prints the result.
 
 pub mod about;
+mod access;
 mod add;
 mod bench;
 mod ci;
@@ -18,6 +19,7 @@ mod install;
 mod launch;
 mod list;
 mod lock;
+mod lock_wait;
 mod output;
 mod plan;
 mod profile_choice;
@@ -35,7 +37,7 @@ mod verify;
 pub use error::Failure;
 pub use exit::Exit;
 
-use std::{ffi::OsString, io::Write as _, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use tracing_subscriber::{
@@ -49,11 +51,12 @@ use crate::{
         settings::{GlobalOptions, Settings},
         sources::Mirror,
     },
+    files::{modes, trust},
     manifest::{
         Manifests,
         lab::{Lab, LabError},
     },
-    net::mask::{Masked, masked},
+    net::mask::Masked,
     process::Variables,
 };
 use hardware_file::HardwareFile;
@@ -242,11 +245,12 @@ pub fn main() -> ExitCode {
             return Output::new(true, false).fail(&Failure::usage(&error));
         }
         Err(error) => {
-            print_usage(&error);
+            output::print_usage(&error);
             return Exit::of_clap(&error).into();
         }
     };
-    hide_in_panics();
+    output::hide_in_panics();
+    modes::limit();
     let out = Output::new(cli.global.json, cli.global.quiet);
     cli.global.apply_color();
     let timings = match cli.global.start_logs() {
@@ -261,31 +265,6 @@ pub fn main() -> ExitCode {
     let code = result.unwrap_or_else(|failure| out.fail(&failure));
     drop(timings);
     code
-}
-
-/// Prints the message of clap. It quotes the arguments, which may contain credentials.
-fn print_usage(error: &clap::Error) {
-    let text = error.render();
-    // Writing fails only if the pipe is closed.
-    let _ = if error.use_stderr() {
-        let text = if console::colors_enabled_stderr() {
-            text.ansi().to_string()
-        } else {
-            text.to_string()
-        };
-        write!(std::io::stderr(), "{}", masked(&text))
-    } else if console::colors_enabled() {
-        write!(std::io::stdout(), "{}", text.ansi())
-    } else {
-        write!(std::io::stdout(), "{text}")
-    };
-}
-
-/// Hides credentials in the message of a panic.
-fn hide_in_panics() {
-    std::panic::set_hook(Box::new(|panic| {
-        let _ = writeln!(std::io::stderr(), "{}", masked(&panic.to_string()));
-    }));
 }
 
 fn dispatch(command: &Command, global: &Global, out: Output) -> Result<ExitCode, Failure> {
@@ -310,7 +289,10 @@ fn dispatch(command: &Command, global: &Global, out: Output) -> Result<ExitCode,
         }
         None => None,
     };
+    asked.lock_wait = command.lock_wait();
     let settings = Settings::resolve(asked, Variables::of_this_process(), &cwd)?;
+    modes::share(&settings.home);
+    trust::check(&settings.home, &settings.caches(), command.access())?;
     let manifests = Manifests::load(settings.manifest_dir.as_deref())?;
     let events = terminal::events(global.style(out.json()));
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -4,6 +4,7 @@ use miette::{GraphicalReportHandler, GraphicalTheme};
 use serde::Serialize;
 
 use super::{Exit, Failure, error::INTERRUPTED};
+use crate::net::mask::masked;
 
 /// Prints results on standard output, as text or as one JSON document.
 #[derive(Debug, Clone, Copy)]
@@ -90,4 +91,29 @@ impl Output {
             let _ = writeln!(std::io::stderr(), "{text}");
         }
     }
+}
+
+/// Prints the message of clap. It quotes the arguments, which may contain credentials.
+pub(super) fn print_usage(error: &clap::Error) {
+    let text = error.render();
+    // Writing fails only if the pipe is closed.
+    let _ = if error.use_stderr() {
+        let text = if console::colors_enabled_stderr() {
+            text.ansi().to_string()
+        } else {
+            text.to_string()
+        };
+        write!(std::io::stderr(), "{}", masked(&text))
+    } else if console::colors_enabled() {
+        write!(std::io::stdout(), "{}", text.ansi())
+    } else {
+        write!(std::io::stdout(), "{text}")
+    };
+}
+
+/// Hides credentials in the message of a panic.
+pub(super) fn hide_in_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let _ = writeln!(std::io::stderr(), "{}", masked(&panic.to_string()));
+    }));
 }

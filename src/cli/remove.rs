@@ -2,7 +2,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::{Exit, Failure, Session};
+use super::{Exit, Failure, Session, lock_wait::LockWait};
 use crate::{
     names::EnvName,
     run::menu::Menu,
@@ -19,6 +19,8 @@ pub(super) struct Args {
     /// Remove the environment even if a running program uses it
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    pub(super) lock_wait: LockWait,
 }
 
 #[derive(Serialize)]

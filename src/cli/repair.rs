@@ -2,7 +2,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::{Exit, Failure, Session, install::exit_of};
+use super::{Exit, Failure, Session, install::exit_of, lock_wait::LockWait};
 use crate::{
     certificate::{Verdict, describe_result, finding_lines},
     doctor::repair::{self, RepairRequest, Repaired},
@@ -30,6 +30,8 @@ pub(super) struct Args {
     /// Skip the benchmark; the environment is then not proven
     #[arg(long)]
     no_bench: bool,
+    #[command(flatten)]
+    pub(super) lock_wait: LockWait,
 }
 
 #[derive(Serialize)]

@@ -1,8 +1,12 @@
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use super::{Exit, Failure, Session};
 use crate::{
     certificate::{Certificate, render_page, summary},
+    files,
     names::EnvName,
 };
 
@@ -14,6 +18,20 @@ pub(super) struct Args {
     /// Also write it to FILE as an HTML page
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+}
+
+/// Writes a certificate to a file that the user named.
+pub(super) fn write(certificate: &Certificate, file: Option<&Path>) -> Result<(), Failure> {
+    let Some(file) = file else { return Ok(()) };
+    let text = serde_json::to_string_pretty(certificate).map_err(std::io::Error::from);
+    text.and_then(|text| files::write_whole(file, text + "\n"))
+        .map_err(|error| {
+            Failure::io(
+                "failed to write the report",
+                &error,
+                "use a file in a folder that you can write to: --report FILE",
+            )
+        })
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {

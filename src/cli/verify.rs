@@ -21,6 +21,9 @@ pub(super) struct Args {
     /// Compare every file with its recorded hash
     #[arg(long)]
     deep: bool,
+    /// Also write the certificate with the results to FILE, as JSON
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
@@ -32,6 +35,7 @@ pub(super) fn run(args: &Args, session: &Session) -> Result<ExitCode, Failure> {
         model_dir: args.model_dir.clone(),
     };
     let certificate = session.block_on(install::prove_again(&session.ctx, &generation, &wanted))?;
+    super::report::write(&certificate, args.report.as_deref())?;
     let exit = exit_of(&certificate);
     session.out.show_result(&certificate, summary(&certificate), exit);
     Ok(exit.into())

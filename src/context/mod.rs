@@ -41,6 +41,8 @@ pub struct Shared {
     pub interpreters: Interpreters,
     /// Held while uv is downloaded or the host's Python is packed.
     pub tools: Mutex<()>,
+    /// Set when the downloaded uv was compared with its recorded hash.
+    pub checked_uv: OnceLock<()>,
     /// Limits the probes that run at once: each loads hundreds of megabytes of libraries, and more probes than cores
     /// would only delay all of them.
     pub probes: Semaphore,
@@ -58,6 +60,7 @@ impl Default for Shared {
             gateway: OnceLock::default(),
             interpreters: Interpreters::default(),
             tools: Mutex::default(),
+            checked_uv: OnceLock::default(),
             reserved: std::sync::Mutex::default(),
             probes: Semaphore::new(cores.min(4)),
             exclusive: RwLock::default(),

@@ -2,7 +2,10 @@
 //!
 //! Input: options, configuration files and environment variables. Output: [`Settings`], which all stages read.
 
-use std::path::{Component, Path, PathBuf};
+use std::{
+    path::{Component, Path, PathBuf},
+    time::Duration,
+};
 
 use serde::Deserialize;
 use url::Url;
@@ -32,6 +35,8 @@ pub struct GlobalOptions {
     pub no_torch_from_pypi: bool,
     /// `--exclude-newer DATE`, passed through to both resolvers.
     pub exclude_newer: Option<String>,
+    /// How long to wait for another process that changes the same environment; `None` means without a limit.
+    pub lock_wait: Option<Duration>,
     /// The lab's part.
     pub lab: LabSettings,
 }
@@ -76,6 +81,8 @@ pub struct Settings {
     pub exclude_newer: Option<String>,
     /// Configuration files that were read. If several set the same value, the first one wins.
     pub configuration: Vec<PathBuf>,
+    /// How long to wait for another process that changes the same environment; `None` means without a limit.
+    pub lock_wait: Option<Duration>,
     /// `MATENV_UV`: the uv to use.
     pub uv: Option<PathBuf>,
     /// The process variables.
@@ -176,6 +183,7 @@ impl Settings {
             host_python: !asked.no_host_python,
             torch_from_pypi: !asked.no_torch_from_pypi,
             configuration,
+            lock_wait: asked.lock_wait,
             uv: variables.path("MATENV_UV").map(|path| cwd.join(path)),
             variables,
             user_home,
@@ -193,6 +201,17 @@ impl Settings {
             (self.uv_cache.clone(), "UV_CACHE_DIR"),
             (self.rattler_cache.clone(), "RATTLER_CACHE_DIR"),
             (std::env::temp_dir(), temporary),
+        ]
+    }
+}
+
+impl Settings {
+    /// Returns the caches, with the variables that move them.
+    #[must_use]
+    pub fn caches(&self) -> [(PathBuf, &'static str); 2] {
+        [
+            (self.uv_cache.clone(), "UV_CACHE_DIR"),
+            (self.rattler_cache.clone(), "RATTLER_CACHE_DIR"),
         ]
     }
 }

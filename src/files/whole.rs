@@ -2,7 +2,7 @@
 
 use std::{
     fs::{File, Permissions},
-    io::{Error, Result, Write as _},
+    io::{Error, ErrorKind, Result, Write as _},
     path::Path,
 };
 
@@ -27,10 +27,21 @@ pub(crate) fn write_whole(path: &Path, bytes: impl AsRef<[u8]>) -> Result<()> {
 /// The same as [`write_whole`].
 pub(crate) fn write_program(path: &Path, bytes: impl AsRef<[u8]>) -> Result<()> {
     #[cfg(unix)]
-    let permissions = Some(std::os::unix::fs::PermissionsExt::from_mode(0o755));
+    let permissions = Some(std::os::unix::fs::PermissionsExt::from_mode(super::modes::of_new(
+        0o755,
+    )));
     #[cfg(not(unix))]
     let permissions = permissions(path);
     write(path, bytes.as_ref(), permissions)
+}
+
+/// Returns whether an error means that the user may not write there.
+#[must_use]
+pub(crate) fn is_read_only(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
+    )
 }
 
 fn write(path: &Path, bytes: &[u8], permissions: Option<Permissions>) -> Result<()> {
@@ -149,7 +160,7 @@ mod tests {
             return;
         }
         let error = write_whole(&file, "new").expect_err("read-only");
-        assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied);
+        assert!(is_read_only(&error));
         assert_eq!(fs_err::read_to_string(&file).expect("read"), "old");
         assert_eq!(names(folder.path()), ["file"]);
         fs_err::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("set");

@@ -12,6 +12,7 @@ use super::DiskSpaceError;
 use crate::{
     context::Context,
     files::{Filesystem, bytes},
+    store::is_unsupported,
 };
 
 /// The variable that sets the store's folder.
@@ -128,8 +129,8 @@ fn writable(folder: &Path, variable: &'static str) -> Result<(), DiskSpaceError>
 async fn locks(folder: &Path, variable: &'static str) -> Result<(), DiskSpaceError> {
     let because = match try_lock(folder).await {
         Ok(Locked::Yes) => return Ok(()),
-        // The store works without locks and warns when it needs one.
-        Ok(Locked::Refused(error)) if variable == STORE && error.kind() == std::io::ErrorKind::Unsupported => {
+        // The store uses leases instead.
+        Ok(Locked::Refused(error)) if variable == STORE && is_unsupported(&error) => {
             return Ok(());
         }
         Ok(Locked::Refused(error)) => error.to_string(),

@@ -5,6 +5,7 @@ use crate::{
     bench::{self, BenchError, BenchRequest, Benchmark, Model},
     certificate::{Certificate, CertificateError},
     context::{Context, event::Stage},
+    files,
     names::ExecutionProvider,
     plan::Plan,
     store::Generation,
@@ -227,7 +228,7 @@ pub(crate) async fn prove_again(
     let certificate = read_certificate(generation)?;
     let absent = absent(&ctx.settings, certificate.cross, &plan);
     let proof = prove(ctx, &mut Clock::new(ctx), &plan, &generation.prefix, wanted, absent).await?;
-    Ok(proof.record(certificate, &generation.prefix)?)
+    Ok(proof.record(ctx, certificate, &generation.prefix)?)
 }
 
 /// The options of a benchmark.
@@ -273,7 +274,7 @@ pub(crate) async fn bench_again(
         (Some(_) | None, _) => certificate.bench = Some(bench),
     }
     certificate.set_proven();
-    certificate.write(&generation.prefix)?;
+    write(ctx, &certificate, &generation.prefix)?;
     Ok(certificate)
 }
 
@@ -299,6 +300,19 @@ async fn timed(
     Ok(bench)
 }
 
+/// Writes the certificate into the environment. In a store that only its owner may change, prints a note instead.
+fn write(ctx: &Context, certificate: &Certificate, prefix: &Path) -> Result<(), CertificateError> {
+    match certificate.write(prefix) {
+        Err(CertificateError::Write(error)) if files::is_read_only(&error) => {
+            ctx.events.note(
+                "the result is not recorded, because you may not write to the environment; to keep it: --report FILE",
+            );
+            Ok(())
+        }
+        written => written,
+    }
+}
+
 /// Returns the default benchmark of an environment.
 fn built_in(plan: &Plan) -> BenchRequest {
     BenchRequest {
@@ -312,7 +326,12 @@ fn built_in(plan: &Plan) -> BenchRequest {
 impl Proof {
     /// Adds the results to the certificate, writes it to `prefix` and returns it. Failed smoke tests are returned but
     /// not written: they are about the model more than the environment.
-    pub(crate) fn record(self, certificate: Certificate, prefix: &Path) -> Result<Certificate, CertificateError> {
+    pub(crate) fn record(
+        self,
+        ctx: &Context,
+        certificate: Certificate,
+        prefix: &Path,
+    ) -> Result<Certificate, CertificateError> {
         let mut shown = certificate.clone();
         let mut written = certificate;
         let failed = self
@@ -324,7 +343,7 @@ impl Proof {
             ..self.clone()
         };
         lasting.enter(&mut written);
-        written.write(prefix)?;
+        write(ctx, &written, prefix)?;
         self.enter(&mut shown);
         Ok(shown)
     }

@@ -86,7 +86,7 @@ pub(super) async fn nothing_to_do(
                 current.record_arrival(certificate.proven, certificate.ok)?;
             }
         } else {
-            certificate = proof.record(certificate, &current.prefix)?;
+            certificate = proof.record(ctx, certificate, &current.prefix)?;
         }
     }
     Ok(Some(Installed {

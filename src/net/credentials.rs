@@ -105,7 +105,9 @@ pub(crate) fn public(url: &str) -> String {
 
 /// Returns the position of a conda token, the token and the path without it.
 fn conda_token(url: &Url) -> Option<(usize, String, String)> {
-    let segments: Vec<&str> = url.path_segments()?.collect();
+    // A folder of this machine may have any name.
+    let segments = url.path_segments().filter(|_| url.scheme() != "file")?;
+    let segments: Vec<&str> = segments.collect();
     let at = segments.iter().position(|segment| *segment == "t")?;
     let token = segments
         .get(at + 1)
@@ -186,7 +188,8 @@ impl Credentials {
                 mask::hide(base64);
             }
         }
-        if let Some((_, token)) = &self.token {
+        // A short one may be the name of a folder.
+        if let Some((_, token)) = self.token.as_ref().filter(|(_, token)| token.len() >= 8) {
             mask::hide(token);
         }
         for pair in &self.query {
@@ -248,7 +251,8 @@ impl Keyring {
         if let Some((_, credentials)) = best {
             return Some((credentials, true));
         }
-        let same_host = self.0.iter().find(|(base, _)| base.origin() == url.origin());
+        let mut with_user = self.0.iter().filter(|(_, credentials)| credentials.user.is_some());
+        let same_host = with_user.find(|(base, _)| base.origin() == url.origin());
         same_host.map(|(_, credentials)| (credentials, false))
     }
 
@@ -270,8 +274,7 @@ impl Keyring {
     }
 }
 
-/// Adds the credentials to each request, and removes them from the URLs of responses and errors: rattler writes these
-/// into its cache.
+/// Adds the credentials to each request, and removes them from the URLs of responses and errors, which callers print.
 #[async_trait::async_trait]
 impl Middleware for Keyring {
     async fn handle(
@@ -347,7 +350,7 @@ mod tests {
         for plain in [
             "https://h.example.org/t/",
             "https://h.example.org/a?b=1",
-            "file:///srv/t",
+            "file:///srv/t/channel/x",
         ] {
             assert_eq!(split(&url(plain)), (url(plain), None), "{plain}");
         }

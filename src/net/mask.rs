@@ -83,6 +83,7 @@ fn places(text: &str) -> Vec<(usize, usize)> {
         }
         if let Some(at) = part.find("/t/")
             && part[..at].contains("//")
+            && !part[..at].contains("file://")
         {
             let from = at + 3;
             let to = part[from..].find('/').map_or(part.len(), |slash| from + slash);
@@ -193,6 +194,7 @@ mod tests {
             ("ssh://git@example.org/a", "ssh://git@example.org/a"),
             ("torch@2.1 and a@b", "torch@2.1 and a@b"),
             ("/srv/t/data/x", "/srv/t/data/x"),
+            ("file:///srv/t/data/x", "file:///srv/t/data/x"),
             ("tokens and passwords", "tokens and passwords"),
         ] {
             assert_eq!(masked(text), hidden);

@@ -2,7 +2,7 @@
 
 use reqwest::{Certificate, header, tls::TlsInfo};
 
-use super::{ANSWER_TIMEOUT, innermost};
+use super::{ANSWER_TIMEOUT, Keyring, innermost};
 
 /// Which certificates to trust.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,15 +33,15 @@ pub(crate) struct Peek {
 /// # Errors
 /// The reason why there is no response, as text.
 pub(crate) async fn peek(url: &str, trust: Trust) -> Result<Peek, String> {
-    ask(url, trust, reqwest::Method::HEAD).await
+    ask(url, trust, reqwest::Method::HEAD, &Keyring::default()).await
 }
 
-/// Returns the page at `url` in the format that an index sends to pip and uv.
+/// Returns the page at `url` in the format that an index sends to pip and uv. Sends the credentials of `keyring`.
 ///
 /// # Errors
 /// The reason why there is no response, as text.
-pub(crate) async fn peek_page(url: &str) -> Result<Peek, String> {
-    ask(url, Trust::Machine, reqwest::Method::GET).await
+pub(crate) async fn peek_page(url: &str, keyring: &Keyring) -> Result<Peek, String> {
+    ask(url, Trust::Machine, reqwest::Method::GET, keyring).await
 }
 
 /// Returns whether the error message of a failed request is about an untrusted certificate.
@@ -50,11 +50,12 @@ pub(crate) fn is_about_the_certificate(message: &str) -> bool {
     message.contains("invalid peer certificate")
 }
 
-async fn ask(url: &str, trust: Trust, method: reqwest::Method) -> Result<Peek, String> {
+async fn ask(url: &str, trust: Trust, method: reqwest::Method, keyring: &Keyring) -> Result<Peek, String> {
     let describe = |error: reqwest::Error| innermost(&error);
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("matenv/", env!("CARGO_PKG_VERSION")))
         .tls_info(true)
+        .referer(false)
         .timeout(ANSWER_TIMEOUT);
     builder = match trust {
         Trust::Machine => builder,
@@ -66,7 +67,12 @@ async fn ask(url: &str, trust: Trust, method: reqwest::Method) -> Result<Peek, S
             .tls_danger_accept_invalid_certs(true)
             .redirect(reqwest::redirect::Policy::none()),
     };
-    let request = builder.build().map_err(describe)?.request(method.clone(), url);
+    let parsed: url::Url = url.parse().map_err(|error: url::ParseError| error.to_string())?;
+    let (url, header) = keyring.authorized(&parsed);
+    let mut request = builder.build().map_err(describe)?.request(method.clone(), url);
+    if let Some(header) = header {
+        request = request.header(header::AUTHORIZATION, header);
+    }
     let response = request
         .header(
             header::ACCEPT,

@@ -1,5 +1,7 @@
 use std::{collections::BTreeMap, ffi::OsString, path::Path, process::Stdio};
 
+use crate::files::modes;
+
 /// Starts a program that keeps running after matenv and its terminal end. It has no input, and its output goes to
 /// `log`.
 ///
@@ -27,6 +29,7 @@ pub fn detach(
         .stdout(log.try_clone()?)
         .stderr(log.try_clone()?);
     leave_the_terminal(&mut command);
+    modes::restore();
     command.spawn()
 }
 

@@ -7,7 +7,7 @@ use std::{
     process::ExitCode,
 };
 
-use crate::{context::settings::Settings, names::EnvName, store::Generation};
+use crate::{context::settings::Settings, files::modes, names::EnvName, store::Generation};
 
 /// An error while a command is found or started.
 #[derive(Debug, thiserror::Error)]
@@ -105,6 +105,7 @@ fn start(
 ) -> std::io::Result<ExitCode> {
     let mut command = std::process::Command::new(program);
     command.args(arguments).env_clear().envs(variables);
+    modes::restore();
     #[cfg(unix)]
     {
         use std::os::unix::process::CommandExt;

@@ -107,8 +107,16 @@ pub(crate) fn command(plan: &Plan, more: &[OsString]) -> Result<Vec<OsString>, L
 /// Starts a command of the environment in the background, and watches it for a second.
 pub(crate) fn detach(settings: &Settings, generation: &Generation, argv: &[OsString]) -> Result<Launched, LaunchError> {
     let found = super::command::find(settings, generation, argv)?;
-    let log = Store::open(settings)?.log(&generation.env);
-    let file = fresh(&log).map_err(LaunchError::Log)?;
+    let store = Store::open(settings)?;
+    let mut log = store.log(&generation.env);
+    let file = match fresh(&log) {
+        Err(error) if files::is_read_only(&error) => {
+            log = store.own_log(&generation.env);
+            fresh(&log)
+        }
+        opened => opened,
+    };
+    let file = file.map_err(LaunchError::Log)?;
     let started = process::detach(&found.program, &found.arguments, &found.variables, &file);
     let mut child = started.map_err(|source| RunError::Start {
         command: found.program.display().to_string(),

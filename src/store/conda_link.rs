@@ -64,7 +64,8 @@ fn readable_by_all(meta: &Path) -> Result<(), StoreError> {
     for entry in fs_err::read_dir(meta).map_err(StoreError::Read)? {
         let path = entry.map_err(StoreError::Read)?.path();
         if path.extension().is_some_and(|ending| ending == "json") {
-            fs_err::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).map_err(StoreError::Write)?;
+            let mode = std::fs::Permissions::from_mode(crate::files::modes::of_new(0o644));
+            fs_err::set_permissions(&path, mode).map_err(StoreError::Write)?;
         }
     }
     Ok(())

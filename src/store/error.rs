@@ -45,6 +45,14 @@ pub enum StoreError {
         #[source]
         source: std::io::Error,
     },
+    /// Another matenv process has locked the environment for too long. Exit 1; help: wait, or end that process.
+    #[error("another matenv process is working on `{env}` ({holder})")]
+    Busy {
+        /// The environment, or the name of the lock of a program's clones.
+        env: String,
+        /// The process.
+        holder: String,
+    },
     /// A running program uses the environment. Exit 1; help: end it, or `matenv remove ENV --force`.
     #[error("a running program uses `{env}`: process {pid} in {}", prefix.display())]
     InUse {

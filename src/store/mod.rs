@@ -9,6 +9,7 @@
 //! MATENV_HOME/envs/sleap                        the link to the current one
 //! MATENV_HOME/src/x-anylabeling/                clones of its program, created by `--source`
 //! MATENV_HOME/state/sleap.lock                  locked by the matenv process that changes the environment
+//! MATENV_HOME/state/sleap.lease                 the same on a file system that cannot lock files
 //! MATENV_HOME/state/src-x-anylabeling.lock      locked by the matenv process that uses the clones
 //! MATENV_HOME/state/logs/sleap.log              the output of the program at its last launch
 //! MATENV_HOME/state/sleap-3.0f4a21.unfinished   exists while that generation is being built
@@ -23,6 +24,7 @@ mod error;
 mod folder;
 mod generation;
 mod in_use;
+mod lease;
 mod link;
 mod lock;
 mod lost;
@@ -35,15 +37,22 @@ pub use conda_folders::CondaInstallation;
 pub use error::StoreError;
 pub use generation::{Generation, GenerationRecord, Known};
 pub use lock::EnvLock;
+pub(crate) use lock::is_unsupported;
 pub use lost::Lost;
 pub use remove::Removed;
 pub use size::Size;
 pub use staged::Staged;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use crate::{
-    context::{event::Events, settings::Settings},
+    context::{
+        event::Events,
+        settings::{DEFAULT_HOME, Settings},
+    },
     names::EnvName,
     store::drift::Fingerprint,
 };
@@ -58,6 +67,7 @@ const MAX_PREFIX_LENGTH: usize = 255;
 pub struct Store {
     home: PathBuf,
     user_home: PathBuf,
+    lock_wait: Option<Duration>,
 }
 
 impl Store {
@@ -66,6 +76,7 @@ impl Store {
         Ok(Self {
             home: settings.home.clone(),
             user_home: settings.user_home.clone(),
+            lock_wait: settings.lock_wait,
         })
     }
 
@@ -81,9 +92,17 @@ impl Store {
         self.state().join("logs").join(format!("{env}.log"))
     }
 
-    /// Locks the environment, so that only one process changes it. A second process prints a note and waits.
+    /// Returns the log file for a user who may not write to the store, in the user's own default home.
+    #[must_use]
+    pub fn own_log(&self, env: &EnvName) -> PathBuf {
+        let state = self.user_home.join(DEFAULT_HOME).join("state");
+        state.join("logs").join(format!("{env}.log"))
+    }
+
+    /// Locks the environment, so that only one process changes it. A second process prints a note and waits, as long
+    /// as the settings allow.
     pub async fn lock(&self, events: &Events, env: &EnvName) -> Result<EnvLock, StoreError> {
-        EnvLock::acquire(&self.state(), events, env.as_str()).await
+        EnvLock::acquire(&self.state(), events, env.as_str(), self.lock_wait).await
     }
 
     /// Returns the folder of the clones of a manifest's program.
@@ -94,7 +113,7 @@ impl Store {
 
     /// Locks the clones of a manifest's program until a generation that uses them is finished.
     pub async fn lock_source(&self, events: &Events, manifest: &EnvName) -> Result<EnvLock, StoreError> {
-        EnvLock::acquire(&self.state(), events, &format!("src-{manifest}")).await
+        EnvLock::acquire(&self.state(), events, &format!("src-{manifest}"), self.lock_wait).await
     }
 
     /// Returns the current generation, or `None` if its record is missing or damaged (see [`Store::lost`]).

@@ -43,6 +43,8 @@ mod machines;
 #[cfg(target_os = "linux")]
 mod moved_environments;
 #[cfg(target_os = "linux")]
+mod other_users;
+#[cfg(target_os = "linux")]
 mod preload;
 mod real_index;
 mod reference;

@@ -1,9 +1,6 @@
 //! Credentials: each command, with credentials that are given in each way, prints and writes none of them.
 
-use std::{
-    os::unix::fs::PermissionsExt as _,
-    path::{Path, PathBuf},
-};
+use std::{os::unix::fs::PermissionsExt as _, path::PathBuf};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
@@ -27,7 +24,7 @@ fn basic() -> &'static str {
 
 /// Returns each form in which a secret might be written.
 fn needles() -> Vec<String> {
-    let hex: String = PASSWORD.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let hex = hex::encode(PASSWORD);
     [PASSWORD, ENCODED, TOKEN, SHELL_TOKEN, basic(), "s3cr3t-P", &hex]
         .map(ToOwned::to_owned)
         .to_vec()
@@ -258,7 +255,15 @@ fn credentials_in_netrc_stay_secret() {
     lab.nothing_was_written(&["home/.netrc"]);
 }
 
-/// rattler adds a token of its own store to the path, and would write the URL into its cache.
+#[test]
+#[should_panic(expected = "planted contains")]
+fn the_search_finds_a_planted_secret() {
+    let lab = Guarded::new(protected());
+    fs_err::write(lab.env.home().join("planted"), format!("\0x{PASSWORD}y\n")).unwrap();
+    lab.nothing_was_written(&[]);
+}
+
+/// rattler adds a token of its own store to the path of each request.
 #[test]
 fn a_token_in_rattlers_store_stays_secret() {
     let mut lab = Guarded::new(Options {
@@ -433,7 +438,7 @@ fn a_source_with_a_token_is_refused() {
         for needle in needles() {
             assert!(!format!("{ran}").contains(&needle), "{ran}");
         }
-        assert!(!Path::new(&env.home().join(".matenv/src/demo")).exists());
+        assert!(!env.home().join(".matenv/src/demo").exists());
         if at == 0 {
             assert_error!(env, "source_with_a_token", ran);
         }

@@ -3,6 +3,7 @@
 use super::super::{Exit, Failure, error::DISK};
 use crate::{
     certificate::CertificateError,
+    files::trust::TrustError,
     install::{DiskSpaceError, LockedError},
     lock::{CONFLICT, LAB_SIDECAR, LockError},
     manifest::lab::LAB_LOCK,
@@ -36,6 +37,33 @@ impl From<DiskSpaceError> for Failure {
                 "disk::inodes",
                 format!("remove files (df -i), or use folders on another disk: {variables}"),
             ),
+        };
+        Self::new(&error, code, Exit::Machine, help)
+    }
+}
+
+impl From<TrustError> for Failure {
+    fn from(error: TrustError) -> Self {
+        let (code, help) = match &error {
+            TrustError::WorldWritable { path } => {
+                let path = path.display();
+                (
+                    "machine::world_writable",
+                    format!("if you trust its files, take the right from other users: chmod -R o-w '{path}'"),
+                )
+            }
+            TrustError::Foreign {
+                path, user, variable, ..
+            } => {
+                let sudo = if *user == 0 { "" } else { "sudo " };
+                let path = path.display();
+                (
+                    "machine::foreign_folder",
+                    format!(
+                        "use a folder of your own: {variable}=DIR; or, if you trust its files, take it over: {sudo}chown -R {user} '{path}'"
+                    ),
+                )
+            }
         };
         Self::new(&error, code, Exit::Machine, help)
     }
@@ -107,6 +135,12 @@ impl From<StoreError> for Failure {
                 "store::lock",
                 Exit::Machine,
                 "use a folder on a file system that can lock files: MATENV_HOME=DIR".to_owned(),
+            ),
+            StoreError::Busy { .. } => (
+                "store::busy",
+                Exit::Machine,
+                "wait until it has finished: run the command again with --wait SECONDS, or without --no-wait"
+                    .to_owned(),
             ),
             StoreError::NotALink { .. } => (
                 "store::not_a_link",

@@ -10,7 +10,7 @@ use crate::{
         sources::{Index, SourceName},
     },
     names::Backend,
-    net::{Trust, is_about_the_certificate, peek, peek_page},
+    net::{Keyring, Trust, is_about_the_certificate, peek, peek_page},
     process::Variables,
 };
 
@@ -59,6 +59,7 @@ pub(super) async fn all(ctx: &Context) -> Vec<SourceFacts> {
     }
     let sources = &ctx.settings.sources;
     let described = sources.described();
+    let keyring = sources.keyring();
     let asked = SourceName::ALL.into_iter().filter_map(|name| {
         // A source that is replaced by another one is checked there.
         if sources.effective(name) != name {
@@ -74,7 +75,7 @@ pub(super) async fn all(ctx: &Context) -> Vec<SourceFacts> {
             }
         };
         let described = described.get(&name).cloned().unwrap_or_default();
-        matches!(url.scheme(), "http" | "https").then(|| look(name, described, url))
+        matches!(url.scheme(), "http" | "https").then(|| look(name, described, url, &keyring))
     });
     join_all(asked).await
 }
@@ -96,14 +97,14 @@ fn without_credentials(proxy: &str) -> String {
     format!("{scheme}{host}")
 }
 
-async fn look(name: SourceName, described: String, url: url::Url) -> SourceFacts {
+async fn look(name: SourceName, described: String, url: url::Url, keyring: &Keyring) -> SourceFacts {
     let https = url.scheme() == "https";
     let with_metadata = async {
         if name != SourceName::Pypi {
             return None;
         }
         let page = format!("{}/{SAMPLE_PROJECT}/", url.as_str().trim_end_matches('/'));
-        let page = peek_page(&page).await.ok().filter(|page| page.status == 200)?;
+        let page = peek_page(&page, keyring).await.ok().filter(|page| page.status == 200)?;
         Some(metadata(&page.text))
     };
     let (machine, public, metadata) = tokio::join!(

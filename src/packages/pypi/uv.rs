@@ -4,14 +4,16 @@ use std::{
     fmt::Write as _,
     path::{Path, PathBuf},
     str::FromStr as _,
+    time::Instant,
 };
 
 use pep440_rs::{Version, VersionSpecifiers};
+use rattler_digest::{Sha256, compute_file_digest};
 use serde::Deserialize;
 
 use crate::{
     context::{Context, interpreters},
-    files::toml_file::TomlFile,
+    files::{self, toml_file::TomlFile},
     names::causes::chain,
     packages::conda,
     process::Job,
@@ -139,8 +141,18 @@ impl Uv {
         let home = settings.home.join("tools").join(format!("uv-{}", wanted.version));
         let path = home.join("bin").join(program());
         let _alone = ctx.shared.tools.lock().await;
-        if !path.is_file() {
-            fetch(ctx, &wanted, &home, python, channels).await?;
+        if ctx.shared.checked_uv.get().is_none() {
+            if !is_intact(home.clone()).await {
+                if home.exists() {
+                    ctx.events.warn(format!(
+                        "{} is not the uv that matenv installed: installing it again",
+                        path.display()
+                    ));
+                    fs_err::remove_dir_all(&home).map_err(UvError::Io)?;
+                }
+                fetch(ctx, &wanted, &home, python, channels).await?;
+            }
+            let _ = ctx.shared.checked_uv.set(());
         }
         Ok(Self {
             path,
@@ -160,6 +172,28 @@ impl Pinned {
 
 fn program() -> String {
     format!("uv{}", std::env::consts::EXE_SUFFIX)
+}
+
+/// The name of the file with the hash of uv, in the format of `sha256sum`.
+const RECORD: &str = "uv.sha256";
+
+/// Returns the line for [`RECORD`].
+fn record_of(home: &Path) -> std::io::Result<String> {
+    let digest = compute_file_digest::<Sha256>(home.join("bin").join(program()))?;
+    Ok(format!("{}  bin/{}\n", hex::encode(digest), program()))
+}
+
+/// Returns whether the uv in `home` is the one that was installed there. In its own thread, as it reads 60 MB.
+async fn is_intact(home: PathBuf) -> bool {
+    let compare = move || {
+        let began = Instant::now();
+        let recorded = fs_err::read_to_string(home.join(RECORD))?;
+        let is_same = recorded == record_of(&home)?;
+        tracing::debug!("compared uv with its hash in {:?}", began.elapsed());
+        Ok::<_, std::io::Error>(is_same)
+    };
+    let compared = tokio::task::spawn_blocking(compare).await;
+    compared.is_ok_and(|compared| compared.unwrap_or(false))
 }
 
 /// Returns the version from `uv --version`: `uv 0.13.9 (…)` is 0.13.9.
@@ -182,15 +216,18 @@ async fn fetch(ctx: &Context, wanted: &Pinned, home: &Path, python: &Path, chann
         .note(format!("downloading uv {} (only once)", wanted.version));
     let parent = home.parent().unwrap_or(home);
     fs_err::create_dir_all(parent).map_err(UvError::Io)?;
-    let staging = tempfile::Builder::new()
+    let temporary = tempfile::Builder::new()
         .prefix(".uv-")
         .tempdir_in(parent)
         .map_err(UvError::Io)?;
+    // Only its owner may read a temporary folder, but uv may be used by others.
+    let staging = temporary.path().join("uv");
+    fs_err::create_dir(&staging).map_err(UvError::Io)?;
     let mut attempts = String::new();
     let mut done = false;
     if channels {
-        match conda::fetch_tool(ctx, &format!("uv =={}", wanted.version), staging.path()).await {
-            Ok(()) => done = staging.path().join("bin").join(program()).is_file(),
+        match conda::fetch_tool(ctx, &format!("uv =={}", wanted.version), &staging).await {
+            Ok(()) => done = staging.join("bin").join(program()).is_file(),
             // Writing into a String cannot fail.
             Err(error) => drop(writeln!(attempts, "conda: {}", chain(&error))),
         }
@@ -201,7 +238,7 @@ async fn fetch(ctx: &Context, wanted: &Pinned, home: &Path, python: &Path, chann
         let mut pythons = vec![python.to_owned()];
         pythons.extend(interpreters::candidates(ctx));
         for python in pythons {
-            match fetch_with_pip(ctx, wanted, &python, staging.path()).await {
+            match fetch_with_pip(ctx, wanted, &python, &staging).await {
                 Ok(()) => {
                     done = true;
                     break;
@@ -225,12 +262,10 @@ async fn fetch(ctx: &Context, wanted: &Pinned, home: &Path, python: &Path, chann
             }
         });
     }
-    match fs_err::rename(staging.path(), home) {
-        Ok(()) => {
-            // The folder has its final name now: nothing is left to remove.
-            let _ = staging.keep();
-            Ok(())
-        }
+    let record = record_of(&staging).map_err(UvError::Io)?;
+    files::write_whole(&staging.join(RECORD), record).map_err(UvError::Io)?;
+    match fs_err::rename(&staging, home) {
+        Ok(()) => Ok(()),
         // Another matenv was faster: use its copy.
         Err(_) if home.join("bin").join(program()).is_file() => Ok(()),
         Err(error) => Err(UvError::Io(error)),

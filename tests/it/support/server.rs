@@ -143,19 +143,8 @@ fn answer(mut stream: TcpStream, page: &Pages, log: &Mutex<Vec<String>>, heads: 
     };
     log.lock().unwrap().push(head.path.clone());
     heads.lock().unwrap().push(head.text.clone());
-    let mut allowed = options
-        .requires
-        .is_none_or(|pair| head.text.contains(&format!("Basic {pair}")));
-    if let Some(token) = options.token {
-        let rest = head.path.strip_prefix(&format!("/t/{token}")).map(ToOwned::to_owned);
-        allowed &= rest.is_some();
-        head.path = rest.unwrap_or_default();
-    }
-    if !allowed {
-        let _ = write!(
-            stream,
-            "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"lab\"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-        );
+    if !is_allowed(&mut head, options) {
+        end(&stream, "401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"lab\"");
         return;
     }
     let caching = if options.no_cache {
@@ -164,10 +153,7 @@ fn answer(mut stream: TcpStream, page: &Pages, log: &Mutex<Vec<String>>, heads: 
         "Cache-Control: max-age=600\r\nETag: \"one\"\r\n"
     };
     if options.refuses.is_some_and(|end| head.path.ends_with(end)) {
-        let _ = write!(
-            stream,
-            "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-        );
+        end(&stream, "403 Forbidden");
         return;
     }
     let request = Request {
@@ -176,18 +162,11 @@ fn answer(mut stream: TcpStream, page: &Pages, log: &Mutex<Vec<String>>, heads: 
     };
     let page = page(&request).filter(|page| !(options.lacks_files && page.kind == ARCHIVE));
     let Some(mut page) = page else {
-        let _ = write!(
-            stream,
-            "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-        );
+        end(&stream, "404 Not Found");
         return;
     };
     if let Some(other) = options.redirects.filter(|_| page.kind == ARCHIVE) {
-        let _ = write!(
-            stream,
-            "HTTP/1.1 302 Found\r\nLocation: {other}{}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
-            head.path
-        );
+        end(&stream, &format!("302 Found\r\nLocation: {other}{}", head.path));
         return;
     }
     if options.short && page.kind == ARCHIVE {
@@ -234,4 +213,24 @@ fn answer(mut stream: TcpStream, page: &Pages, log: &Mutex<Vec<String>>, heads: 
         body.len()
     };
     let _ = stream.write_all(&body[..sent]);
+}
+
+/// Sends a status without a body. Headers may follow the status.
+fn end(mut stream: &TcpStream, status: &str) {
+    let _ = write!(
+        stream,
+        "HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    );
+}
+
+/// Checks the credentials of a request, and removes the token from its path.
+fn is_allowed(head: &mut Head, options: Options) -> bool {
+    let has_user = options
+        .requires
+        .is_none_or(|pair| head.text.contains(&format!("Basic {pair}")));
+    let Some(token) = options.token else { return has_user };
+    let rest = head.path.strip_prefix(&format!("/t/{token}")).map(ToOwned::to_owned);
+    let has_token = rest.is_some();
+    head.path = rest.unwrap_or_default();
+    has_user && has_token
 }

@@ -7,6 +7,7 @@ use super::{
     path_rules::{PathRules, stays_inside},
     printable,
 };
+use crate::files::modes::tighten;
 
 /// The kind of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +50,10 @@ impl Tree {
                 format!("{name}/{file}")
             };
             let metadata = entry.metadata()?;
+            if !metadata.is_symlink() {
+                // rattler keeps the permissions of the archive, and links the file with them.
+                tighten(&entry.path(), &metadata);
+            }
             let kind = kind(&entry.path(), &metadata)?;
             if kind == Kind::Folder {
                 self.add(&entry.path(), &path)?;
