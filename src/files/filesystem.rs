@@ -60,6 +60,14 @@ impl Filesystem {
     }
 }
 
+/// Returns whether the file system of `folder` treats `a` and `A` as the same name. Creates `folder`.
+pub(crate) fn folds_case(folder: &Path) -> std::io::Result<bool> {
+    fs_err::create_dir_all(folder)?;
+    let probe = tempfile::Builder::new().prefix(".Case-").tempfile_in(folder)?;
+    let name = probe.path().file_name().unwrap_or_default().to_string_lossy();
+    Ok(folder.join(name.to_lowercase()).exists() && folder.join(name.to_uppercase()).exists())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,12 +77,4 @@ mod tests {
         let here = Filesystem::at_path(&std::env::temp_dir().join("not/there/yet")).expect("a file system");
         assert!(here.free_bytes > 0);
     }
-}
-
-/// Returns whether the file system of `folder` treats `a` and `A` as the same name. Creates `folder`.
-pub(crate) fn folds_case(folder: &Path) -> std::io::Result<bool> {
-    fs_err::create_dir_all(folder)?;
-    let probe = tempfile::Builder::new().prefix(".Case-").tempfile_in(folder)?;
-    let name = probe.path().file_name().unwrap_or_default().to_string_lossy();
-    Ok(folder.join(name.to_lowercase()).exists() && folder.join(name.to_uppercase()).exists())
 }

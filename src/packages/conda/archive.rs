@@ -65,12 +65,11 @@ pub(super) async fn fetch(
     reporter: Arc<dyn CacheReporter>,
     destination: PathBuf,
 ) -> Result<Option<Sha256Hash>, ArchiveError> {
-    let (archive, _kept) = match file_path(&record.url) {
-        Some(path) => (path, None),
-        None => {
-            let file = download(&client, &record.url, &temporary, record.package_record.size, &*reporter).await?;
-            (file.path().to_owned(), Some(file))
-        }
+    let (archive, _kept) = if let Some(path) = file_path(&record.url) {
+        (path, None)
+    } else {
+        let file = download(&client, &record.url, &temporary, record.package_record.size, &*reporter).await?;
+        (file.path().to_owned(), Some(file))
     };
     let (of_check, checked) = (Arc::clone(&record), archive.clone());
     tokio::task::spawn_blocking(move || check(&of_check, &checked))

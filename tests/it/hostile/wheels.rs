@@ -234,6 +234,7 @@ fn fill_cache(env: &TestEnv, wheel: &RawWheel) -> Index {
         "--target",
         "elsewhere",
         "--no-deps",
+        "--reinstall",
         "-r",
         list,
         "--default-index",

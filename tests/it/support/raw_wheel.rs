@@ -118,12 +118,11 @@ impl RawWheel {
         if !self.entry_points.is_empty() {
             add("entry_points.txt", self.entry_points.clone());
         }
-        let mut record: String = entries.iter().map(|entry| format!("{},,\n", entry.path)).collect();
-        record.push_str(&self.record);
-        record.push_str(&format!("{info}/RECORD,,\n"));
+        let mut rows: Vec<String> = entries.iter().map(|entry| format!("{},,\n", entry.path)).collect();
+        rows.extend([self.record.clone(), format!("{info}/RECORD,,\n")]);
         entries.push(RawEntry {
             path: format!("{info}/RECORD"),
-            bytes: record.into_bytes(),
+            bytes: rows.concat().into_bytes(),
             mode: 0o100_644,
         });
         (self.damage)(zip(&entries))
@@ -139,16 +138,16 @@ fn zip(entries: &[RawEntry]) -> Vec<u8> {
         let packed = encoder.finish().unwrap();
         let mut crc = Crc::new();
         crc.update(&entry.bytes);
-        let offset = archive.len() as u32;
+        let offset = four(archive.len());
         // Version, flags (UTF-8), deflate, time, date, checksum, sizes, length of the name, no extra field.
         let mut common = Vec::new();
         for number in [20_u16, 0x800, 8, 0, 0x21] {
             common.extend(number.to_le_bytes());
         }
-        for number in [crc.sum(), packed.len() as u32, entry.bytes.len() as u32] {
+        for number in [crc.sum(), four(packed.len()), four(entry.bytes.len())] {
             common.extend(number.to_le_bytes());
         }
-        common.extend((entry.path.len() as u16).to_le_bytes());
+        common.extend(two(entry.path.len()).to_le_bytes());
         common.extend([0; 2]);
         archive.extend(b"PK\x03\x04");
         archive.extend(&common);
@@ -156,23 +155,31 @@ fn zip(entries: &[RawEntry]) -> Vec<u8> {
         archive.extend(packed);
         // Made by Unix; then no comment, disk 0, no attributes, mode and offset.
         directory.extend(b"PK\x01\x02");
-        directory.extend((3_u16 << 8 | 20).to_le_bytes());
+        directory.extend(0x0314_u16.to_le_bytes());
         directory.extend(common);
         directory.extend([0; 6]);
         directory.extend((entry.mode << 16).to_le_bytes());
         directory.extend(offset.to_le_bytes());
         directory.extend(entry.path.as_bytes());
     }
-    let start = archive.len() as u32;
-    let size = directory.len() as u32;
+    let start = four(archive.len());
+    let size = four(directory.len());
     archive.extend(directory);
     archive.extend(b"PK\x05\x06");
     archive.extend([0; 4]);
-    let count = (entries.len() as u16).to_le_bytes();
+    let count = two(entries.len()).to_le_bytes();
     archive.extend(count);
     archive.extend(count);
     archive.extend(size.to_le_bytes());
     archive.extend(start.to_le_bytes());
     archive.extend([0; 2]);
     archive
+}
+
+fn four(size: usize) -> u32 {
+    size.try_into().unwrap()
+}
+
+fn two(size: usize) -> u16 {
+    size.try_into().unwrap()
 }

@@ -29,7 +29,7 @@ pub struct UnsafeWheel {
     /// The path, or `None` if the problem concerns the whole file.
     pub path: Option<String>,
     /// The problem.
-    pub problem: WheelProblem,
+    pub problem: Box<WheelProblem>,
 }
 
 impl UnsafeWheel {
@@ -37,7 +37,7 @@ impl UnsafeWheel {
         Self {
             package: printable(&wheel.file),
             path: None,
-            problem,
+            problem: Box::new(problem),
         }
     }
 
@@ -45,7 +45,7 @@ impl UnsafeWheel {
         Self {
             package: printable(&wheel.file),
             path: Some(printable(path)),
-            problem: problem.into(),
+            problem: Box::new(problem.into()),
         }
     }
 }

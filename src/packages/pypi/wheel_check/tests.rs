@@ -34,9 +34,8 @@ fn listing(files: &[&str]) -> Listing {
 }
 
 fn problem(listing: &Listing, target: Target) -> WheelProblem {
-    inspect(&wheel(), listing, target)
-        .expect_err("it was not refused")
-        .problem
+    let refused = inspect(&wheel(), listing, target).expect_err("it was not refused");
+    *refused.problem
 }
 
 #[test]
@@ -106,7 +105,7 @@ fn sizes_are_compared_with_the_archive_and_the_lock() {
     };
     let refused = inspect(&wheel, &listing(&[]), LINUX).expect_err("refused");
     let (locked, found) = (9_999, 10_000);
-    assert_eq!(refused.problem, WheelProblem::Size { locked, found });
+    assert_eq!(*refused.problem, WheelProblem::Size { locked, found });
 }
 
 #[test]
@@ -157,7 +156,7 @@ fn installed_wheels_are_checked_by_their_metadata() {
         fs_err::write(info.join("entry_points.txt"), entry_points).expect("written");
         check_installed(prefix.path(), &[wheel()])
             .err()
-            .map(|error| error.problem)
+            .map(|error| *error.problem)
     };
     assert_eq!(problem("demo_app/__init__.py,,\n../../../bin/tool,,\n", ""), None);
     let records = PathProblem::Records { folder: "conda-meta" };
