@@ -20,7 +20,7 @@ pub enum BenchError {
     Model(#[source] std::io::Error),
     /// The folder for the worker's files cannot be created or written.
     ///
-    /// Exit 1; help: free disk space, or set MATENV_HOME to a folder on another disk.
+    /// Exit 1; help: free disk space, or set `MATENV_HOME` to a folder on another disk.
     #[error("failed to prepare the files of the benchmark")]
     Work(#[source] std::io::Error),
     /// The worker, a process of this same program, cannot be started.

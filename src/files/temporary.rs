@@ -74,15 +74,6 @@ impl TemporaryFolder {
     pub fn path(&self) -> &Path {
         &self.path
     }
-
-    /// Removes the folder now.
-    ///
-    /// # Errors
-    /// A file cannot be removed.
-    pub fn close(self) -> Result<()> {
-        drop(self._in_use);
-        self.folder.close()
-    }
 }
 
 /// Removes the folders below `home` whose process has ended, or only returns them if `remove` is not set.
@@ -179,14 +170,18 @@ mod tests {
         let left = TemporaryFolder::new(home.path()).expect("created");
         let left_path = left.path().parent().expect("a folder").to_owned();
         // A killed process runs no destructor, and its locks are released.
-        let TemporaryFolder { _in_use, folder, .. } = left;
+        let TemporaryFolder {
+            _in_use: in_use,
+            folder,
+            ..
+        } = left;
         let _ = folder.keep();
         assert_eq!(
             remove_abandoned(home.path(), true),
             Vec::<PathBuf>::new(),
             "both are in use"
         );
-        drop(_in_use);
+        drop(in_use);
         assert_eq!(remove_abandoned(home.path(), false), std::slice::from_ref(&left_path));
         assert!(left_path.exists());
         assert_eq!(remove_abandoned(home.path(), true), std::slice::from_ref(&left_path));

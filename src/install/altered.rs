@@ -151,7 +151,8 @@ fn files(archive: &Archive) -> Vec<PathBuf> {
         .from_reader(bytes.as_slice())
         .records()
         .collect();
-    let Ok(rows) = rows else {
+    // Every wheel has files.
+    let Some(rows) = rows.ok().filter(|rows| !rows.is_empty()) else {
         return relative();
     };
     rows.par_iter()
@@ -315,11 +316,14 @@ mod tests {
     }
 
     #[test]
-    fn a_wheel_without_its_record_counts_as_changed() {
+    fn a_wheel_with_an_empty_record_or_without_one_counts_as_changed() {
         let cache = Cache::new();
-        fs_err::remove_file(cache.wheel().join("demo_app-1.0.dist-info/RECORD")).expect("removed");
+        let record = cache.wheel().join("demo_app-1.0.dist-info/RECORD");
+        fs_err::write(&record, "").expect("written");
         let found = cache.altered("demo-app");
         assert_eq!(found[0].files, [Path::new("demo_app-1.0.dist-info/RECORD")]);
+        fs_err::remove_file(record).expect("removed");
+        assert_eq!(cache.altered("demo-app"), found);
     }
 
     #[test]

@@ -4,11 +4,12 @@
 //! The free disk space is checked before each part is downloaded.
 
 use crate::{
-    context::{Context, event::Stage, settings::Settings},
+    certificate::Certificate,
+    context::{Context, event::Stage, settings::Settings, sources::SourceName},
     files::{Need, layout},
     finding::Finding,
     install::disk_space,
-    lock::{Fallback, LabEntry, Lock},
+    lock::{Fallback, LabEntry, Lock, LockedPypi, LockedWheel, PackageKind},
     packages::{
         conda::{self, CondaError},
         pypi::{self, PypiError, ResolveRequest, Uv, UvError},
@@ -16,9 +17,9 @@ use crate::{
     plan::Plan,
     store::{Store, StoreError},
 };
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
-use rattler_conda_types::RepoDataRecord;
+use rattler_conda_types::{PrefixRecord, RepoDataRecord};
 
 use super::{
     Clock, DiskSpaceError,
@@ -111,14 +112,17 @@ impl Kept {
                 (lost.target, plan.map(|plan| plan.fingerprint()))
             }),
         };
-        if let Some((prefix, made_for)) = current
-            && let Ok(lock) = Lock::read(&layout::records(&prefix))
-        {
-            return Ok(Some(Self {
-                lock,
-                same: made_for == Some(fingerprint),
-                note: "keeping the versions of the current generation".to_owned(),
-            }));
+        if let Some((prefix, made_for)) = current {
+            let note = "keeping the versions of the current generation".to_owned();
+            if let Ok(lock) = Lock::read(&layout::records(&prefix)) {
+                let same = made_for == Some(fingerprint);
+                return Ok(Some(Self { lock, same, note }));
+            }
+            // Without a lock, the packages are found again, and only their versions are kept.
+            if let Some(lock) = installed_versions(plan, &prefix) {
+                let same = false;
+                return Ok(Some(Self { lock, same, note }));
+            }
         }
         let Some(newest) = store.newest_readable(&plan.env)? else {
             return Ok(None);
@@ -131,6 +135,41 @@ impl Kept {
             note: format!("keeping the versions of generation {}", newest.number),
         }))
     }
+}
+
+/// Returns the installed packages of a prefix whose lock cannot be read, from the records of conda and the certificate.
+fn installed_versions(plan: &Plan, prefix: &Path) -> Option<Lock> {
+    let certificate = Certificate::read(&plan.env, prefix).ok()?;
+    let linked = PrefixRecord::collect_from_prefix::<PrefixRecord>(prefix).ok()?;
+    let wheels = certificate
+        .packages
+        .into_iter()
+        .filter(|package| package.kind == PackageKind::Pypi);
+    let wheels = wheels.filter_map(|package| {
+        let is_url = package.url.contains("://");
+        Some(LockedWheel {
+            file: package.url.rsplit('/').next().unwrap_or_default().to_owned(),
+            url: is_url.then_some(package.url),
+            name: package.name,
+            version: package.version,
+            source: SourceName::Pypi,
+            sha256: package.sha256?,
+            size: None,
+        })
+    });
+    Some(Lock {
+        conda: linked.into_iter().map(|record| record.repodata_record).collect(),
+        pypi: LockedPypi {
+            wheels: wheels.collect(),
+            build: Vec::new(),
+            torch_from_pypi: false,
+            findings: Vec::new(),
+            computed: BTreeSet::new(),
+            places: std::collections::BTreeMap::new(),
+        },
+        backend: plan.backend.clone(),
+        fallbacks: certificate.fallbacks,
+    })
 }
 
 /// The packages of an environment. Python is linked into the prefix, but nothing else yet.

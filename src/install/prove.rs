@@ -8,7 +8,7 @@ use crate::{
     files::{self, TemporaryFolder},
     names::ExecutionProvider,
     plan::Plan,
-    store::Generation,
+    store::{Generation, Store},
     verify::{self, ProbeResult, Tally, Verification, VerifyError},
 };
 use std::{
@@ -217,6 +217,7 @@ pub(crate) async fn prove_again(
     generation: &Generation,
     wanted: &Prove,
 ) -> Result<Certificate, ProveAgainError> {
+    Store::tidy_for(&ctx.settings);
     let plan = read_plan(generation)?;
     if let Some(model_dir) = &wanted.model_dir {
         verify::check_model_dir(model_dir, &plan.model_files).map_err(ProveError::from)?;
@@ -249,6 +250,7 @@ pub(crate) async fn bench_again(
     generation: &Generation,
     wanted: &BenchOptions,
 ) -> Result<Certificate, ProveAgainError> {
+    Store::tidy_for(&ctx.settings);
     let plan = read_plan(generation)?;
     let mut certificate = read_certificate(generation)?;
     let mut request = built_in(&plan);

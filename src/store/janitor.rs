@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{EnvLock, Folder, Store, StoreError, link, names_in, remove::unmark, staged};
-use crate::{files::remove_abandoned, names::EnvName};
+use crate::{context::settings::Settings, files::remove_abandoned, names::EnvName};
 
 /// The ending of the marker file of a generation that is being built.
 pub(super) const UNFINISHED: &str = ".unfinished";
@@ -36,6 +36,14 @@ impl Store {
             tracing::debug!("removed files of crashed runs: {removed:?}");
         }
         removed
+    }
+
+    /// Does [`Store::tidy`] for the store of `settings`.
+    pub fn tidy_for(settings: &Settings) {
+        match Self::open(settings) {
+            Ok(store) => drop(store.tidy()),
+            Err(error) => tracing::debug!("{error}"),
+        }
     }
 
     /// Returns what [`Store::tidy`] would remove.

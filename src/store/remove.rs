@@ -22,6 +22,7 @@ impl Store {
     /// Removes an environment: its conda link if matenv created it, its link and its generations. Fails if a running
     /// program uses it, unless `force` is set. The environment must be locked.
     pub fn remove(&self, env: &EnvName, force: bool) -> Result<Removed, StoreError> {
+        self.tidy();
         let folders = self.folders(env)?;
         if !force {
             for user in in_use::users(&self.store()) {

@@ -113,6 +113,7 @@ fn install_heals_each_kind_of_damage_to_each_record() {
     for record in RECORDS {
         for (kind, damage) in KINDS {
             let case = format!("{record} is {kind}");
+            println!("{case}");
             lab.damage(record, damage);
             lab.is_still_readable(&case, kind == KINDS[0].0);
             let ran = lab.env.install_demo(&lab.newer.url(), &[]);
@@ -143,6 +144,7 @@ fn repair_heals_each_kind_of_damage_to_each_record() {
         // The same code reads the records, so a few kinds are enough: each takes seconds.
         for (kind, damage) in [KINDS[0], KINDS[5], KINDS[6]] {
             let case = format!("{record} is {kind}");
+            println!("{case}");
             lab.damage(record, damage);
             let repair = |more: &[&str]| lab.env.matenv(&[&["repair", "demo"], &common[..], more].concat());
             let dry = repair(&["--dry-run"]);
@@ -182,7 +184,7 @@ fn an_environment_without_any_readable_record_is_listed_installed_again_and_remo
     lab.env.matenv(&["doctor", "demo", "--offline"]).exits(6).says("ME063");
     lab.env
         .matenv(&["repair", "demo", "--offline"])
-        .exits(5)
+        .exits(6)
         .says("matenv install MANIFEST --name demo");
     lab.env.install_demo(&lab.newer.url(), &[]).exits(0);
     let code = "import demo_app; print('version', demo_app.__version__)";

@@ -80,12 +80,14 @@ impl From<RepairError> for Failure {
             RepairError::DiskSpace(error) => error.into(),
             RepairError::Build(error) => error.into(),
             RepairError::Store(error) => error.into(),
-            RepairError::NoPlan { ref env } => Self::new(
+            RepairError::NoPlan { ref typed, .. } => Self::new(
                 &error,
                 "repair::no_plan",
                 Exit::Integrity,
-                format!("install it again from its manifest: matenv install MANIFEST --name {env}"),
+                format!("install it again, from the folder of its manifest: matenv install {typed} --manifest-dir DIR"),
             ),
+            // A known manifest would have been installed.
+            RepairError::Lost(lost) => Self::lost(&lost, false),
             RepairError::ChangedMeanwhile { ref env } => Self::new(
                 &error,
                 "repair::changed",

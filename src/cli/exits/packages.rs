@@ -122,6 +122,9 @@ impl From<UvError> for Failure {
     }
 }
 
+const KILLED: &str = "run the command again; if memory is low (free -h), end other programs first";
+const NOT_CACHED: &str = "run the command again: the wheels are then downloaded";
+
 impl From<PypiError> for Failure {
     fn from(error: PypiError) -> Self {
         let (code, exit, help) = match &error {
@@ -215,16 +218,8 @@ impl From<PypiError> for Failure {
                     prefix.parent().unwrap_or(prefix).display()
                 ),
             ),
-            PypiError::Killed { .. } => (
-                "pypi::killed",
-                Exit::Machine,
-                "run the command again; if memory is low (free -h), end other programs first".to_owned(),
-            ),
-            PypiError::NotCached => (
-                "pypi::not_cached",
-                Exit::Unreachable,
-                "run the command again: the wheels are then downloaded".to_owned(),
-            ),
+            PypiError::Killed { .. } => ("pypi::killed", Exit::Machine, KILLED.to_owned()),
+            PypiError::NotCached => ("pypi::not_cached", Exit::Unreachable, NOT_CACHED.to_owned()),
             PypiError::Answer(_) | PypiError::Uv { .. } => (
                 "pypi::uv",
                 Exit::Unresolvable,

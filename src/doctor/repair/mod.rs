@@ -83,7 +83,12 @@ pub enum RepairError {
     NoPlan {
         /// The environment.
         env: EnvName,
+        /// The arguments of `matenv install` that create it again.
+        typed: String,
     },
+    /// The folder or the record of the environment is missing, and so is everything that says how to build it.
+    #[error("{}", .0.message())]
+    Lost(Box<Lost>),
     /// The environment could not be installed from its manifest.
     #[error(transparent)]
     Install(#[from] Box<InstallError>),
@@ -229,7 +234,13 @@ async fn from_manifest(
     let name = record.map_or(env, |record| &record.manifest).to_string();
     let known = lab::select(lab.map(AsRef::as_ref), manifests, &[name], Some(env));
     let Some(selected) = known.ok().and_then(|mut selected| selected.pop()) else {
-        return Err(RepairError::NoPlan { env: env.clone() });
+        return Err(match subject {
+            Subject::Installed(generation) => RepairError::NoPlan {
+                env: env.clone(),
+                typed: generation.record.typed(),
+            },
+            Subject::Lost(lost) => RepairError::Lost(lost.clone()),
+        });
     };
     let wanted = Request {
         machine: Machine::new(&ctx.settings, None, record.is_some_and(|record| record.cross)),

@@ -26,6 +26,7 @@ use crate::{
     context::{Context, settings::Settings},
     lock::{LabEntry, LabLock},
     packages::pypi::Uv,
+    store::Store,
 };
 use entry::entry;
 use jobs::jobs;
@@ -52,6 +53,7 @@ pub(crate) async fn lock(
     upgrade: &Upgrade,
 ) -> Result<Locked, RelockError> {
     let ctx = &without_fallbacks(ctx);
+    Store::tidy_for(&ctx.settings);
     let (jobs, left_out) = jobs(ctx, wanted)?;
     if jobs.is_empty() {
         return Err(RelockError::NothingSelected);
