@@ -143,7 +143,7 @@ impl Lock {
     }
 }
 
-/// Parses the text of a lock. A field that pep508_rs panics on is an error, like every other damage.
+/// Parses the text of a lock. A field that `pep508_rs` panics on is an error, like every other damage.
 pub(super) fn parsed(text: &str, folder: Option<&Path>) -> Result<LockFile, Unparsed> {
     input::check_yaml_depth(text).map_err(Unparsed::Damaged)?;
     let parse = || LockFile::from_str_with_base_directory(text, folder);

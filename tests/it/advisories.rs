@@ -1,4 +1,4 @@
-//! The crates of `Cargo.lock` against a dated copy of the RustSec advisories, without a network.
+//! The crates of `Cargo.lock` against a dated copy of the `RustSec` advisories, without a network.
 
 use std::collections::BTreeMap;
 
