@@ -24,7 +24,7 @@ const ATTEMPTS: usize = 20;
 pub struct TemporaryFolder {
     // It is dropped first: Windows does not remove a folder while a file in it is open.
     _in_use: Option<fs_err::File>,
-    folder: tempfile::TempDir,
+    _folder: tempfile::TempDir,
     path: PathBuf,
 }
 
@@ -64,7 +64,7 @@ impl TemporaryFolder {
         fs_err::create_dir(&path)?;
         Ok(Self {
             _in_use: in_use,
-            folder,
+            _folder: folder,
             path,
         })
     }
@@ -172,7 +172,7 @@ mod tests {
         // A killed process runs no destructor, and its locks are released.
         let TemporaryFolder {
             _in_use: in_use,
-            folder,
+            _folder: folder,
             ..
         } = left;
         let _ = folder.keep();
