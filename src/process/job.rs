@@ -48,11 +48,14 @@ impl Ended {
     #[must_use]
     pub fn was_killed(&self) -> bool {
         #[cfg(unix)]
-        return self
-            .status
-            .is_some_and(|status| std::os::unix::process::ExitStatusExt::signal(&status).is_some());
+        {
+            use std::os::unix::process::ExitStatusExt as _;
+            self.status.is_some_and(|status| status.signal().is_some())
+        }
         #[cfg(not(unix))]
-        false
+        {
+            false
+        }
     }
 
     /// Returns standard output as text.

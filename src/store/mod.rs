@@ -205,6 +205,21 @@ impl Store {
     /// record, and the record before the link. After the link is replaced nothing fails, because the new generation is
     /// the current one then.
     pub fn commit(&self, staged: Staged, record: &GenerationRecord) -> Result<Generation, StoreError> {
+        match self.make_current(&staged, record) {
+            Ok(record) => Ok(Generation {
+                env: staged.env.clone(),
+                number: staged.number,
+                prefix: staged.finish(),
+                record,
+            }),
+            Err(error) => {
+                staged.remove();
+                Err(error)
+            }
+        }
+    }
+
+    fn make_current(&self, staged: &Staged, record: &GenerationRecord) -> Result<GenerationRecord, StoreError> {
         let link = self.link(&staged.env);
         if let LinkState::NotALink = link::inspect(&link).map_err(StoreError::Read)? {
             return Err(StoreError::NotALink { path: link });
@@ -237,12 +252,7 @@ impl Store {
         prepare().map_err(StoreError::Write)?;
         record.write(&staged.prefix)?;
         link::replace(&staged.prefix, &link).map_err(StoreError::Write)?;
-        Ok(Generation {
-            env: staged.env.clone(),
-            number: staged.number,
-            prefix: staged.finish(),
-            record,
-        })
+        Ok(record)
     }
 
     /// Returns the number and the folder of the generation that the link points to, even if it is missing or damaged.
