@@ -24,4 +24,4 @@ pub use need::Need;
 pub(crate) use need::bytes;
 pub use temporary::TemporaryFolder;
 pub(crate) use temporary::remove_abandoned;
-pub(crate) use whole::{is_read_only, write_program, write_whole};
+pub(crate) use whole::{TEMPORARY, is_read_only, write_program, write_whole};

@@ -57,7 +57,7 @@ fn replace(path: &Path, bytes: &[u8], permissions: Option<Permissions>) -> Resul
     let folder = path.parent().unwrap_or(path);
     // By default, tempfile creates files that only the owner may read.
     let mut new = tempfile::Builder::new()
-        .prefix(".matenv-")
+        .prefix(TEMPORARY)
         .make_in(folder, |new| File::create_new(new))?;
     new.as_file_mut().write_all(bytes)?;
     // Some filesystems refuse every change of permissions, so change them only if they differ.

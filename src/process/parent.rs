@@ -1,6 +1,8 @@
 //! How processes end together: a child with matenv, and matenv with its terminal.
 
-use std::process::Command;
+use std::{path::Path, process::Command};
+
+use crate::input::{self, Input};
 
 /// Makes the kernel kill the child of `command` when the thread that starts it ends, which is when matenv ends. Without
 /// it, a killed matenv would leave a uv that still downloads and writes.
@@ -32,7 +34,7 @@ pub(super) fn end_with_this_process(_command: &mut Command) {}
 /// Returns whether a closed terminal ends this process, as it does by default. With `nohup` it does not.
 #[cfg(target_os = "linux")]
 pub(crate) fn hangup_ends_this_process() -> bool {
-    let status = fs_err::read_to_string("/proc/self/status").unwrap_or_default();
+    let status = input::read_text(Path::new("/proc/self/status"), Input::System).unwrap_or_default();
     !is_hangup_ignored(&status)
 }
 

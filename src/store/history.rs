@@ -12,7 +12,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{Folder, Generation, Store, StoreError, durable};
-use crate::{files, lock::PackageChange, names::EnvName};
+use crate::{files, input::{self, Input}, lock::PackageChange, names::EnvName};
 
 /// A change that matenv made to an environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,7 +131,7 @@ impl Store {
     /// Returns the events of an environment, oldest first. Skips lines that are not valid events.
     pub fn events(&self, env: &EnvName) -> Result<Vec<Event>, StoreError> {
         let path = self.history_file(env);
-        let Some(bytes) = files::if_exists(fs_err::read(&path)).map_err(StoreError::Read)? else {
+        let Some(bytes) = files::if_exists(input::read(&path, Input::Record)).map_err(StoreError::Read)? else {
             return Ok(Vec::new());
         };
         let mut events = Vec::new();

@@ -22,6 +22,8 @@ pub(super) const REMOVING: &str = ".removing";
 
 /// Temporary files of older versions that are not locked. A running process does not need them for longer.
 const STALE_AFTER: Duration = Duration::from_hours(1);
+/// Files that are being written whole. A running process renames them within milliseconds.
+const WRITTEN_WITHIN: Duration = Duration::from_mins(1);
 
 impl Store {
     /// Removes what crashed runs left: unfinished and half removed generations, environments whose removal was
@@ -114,21 +116,26 @@ impl Store {
         Ok(suspects)
     }
 
-    /// Returns temporary files that older versions of matenv, or the check of a folder, left long ago.
+    /// Returns temporary files that a power failure, the check of a folder or an older version of matenv left.
     fn stale_files(&self) -> Vec<PathBuf> {
-        let is_old = |path: &Path| {
+        let mut folders = vec![
+            (self.home.join("tools"), ".uv-", STALE_AFTER),
+            (self.home.clone(), files::TEMPORARY, WRITTEN_WITHIN),
+            (self.state(), files::TEMPORARY, WRITTEN_WITHIN),
+        ];
+        let store = self.store();
+        for name in names_in(&store).unwrap_or_default() {
+            folders.push((layout::records(&store.join(name)), files::TEMPORARY, WRITTEN_WITHIN));
+        }
+        let is_older = |path: &Path, limit: Duration| {
             let modified = path.symlink_metadata().and_then(|metadata| metadata.modified());
-            modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > STALE_AFTER))
+            modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > limit))
         };
         let mut found = Vec::new();
-        for (folder, prefix) in [
-            (self.home.join("tools"), ".uv-"),
-            (self.home.clone(), ".matenv-"),
-            (self.state(), ".matenv-"),
-        ] {
+        for (folder, prefix, limit) in folders {
             let names = names_in(&folder).unwrap_or_default();
             let names = names.iter().filter(|name| name.starts_with(prefix));
-            found.extend(names.map(|name| folder.join(name)).filter(|path| is_old(path)));
+            found.extend(names.map(|name| folder.join(name)).filter(|path| is_older(path, limit)));
         }
         found
     }

@@ -14,6 +14,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 use sysinfo::System;
 
+use crate::input::{self, Input};
+
 /// The interval at which a holder writes its file again.
 const RENEWED_EVERY: Duration = Duration::from_secs(15);
 
@@ -42,7 +44,7 @@ impl Holder {
 
     /// Reads the holder from a lock file. `None` if the file is empty or cannot be read.
     pub(super) fn read(path: &Path) -> Option<Self> {
-        let text = fs_err::read_to_string(path).ok()?;
+        let text = input::read_text(path, Input::Record).ok()?;
         serde_json::from_str(&text).ok()
     }
 
@@ -96,7 +98,7 @@ impl Lease {
         let renewal = std::thread::spawn(move || {
             while stopped.recv_timeout(RENEWED_EVERY) == Err(mpsc::RecvTimeoutError::Timeout) {
                 // Another process took it over if this one was stopped for minutes.
-                if fs_err::read_to_string(&file).is_ok_and(|there| there == own) {
+                if input::read_text(&file, Input::Record).is_ok_and(|there| there == own) {
                     // The next renewal tries again. The server's clock sets the time.
                     let _ = fs_err::write(&file, &own);
                 }
@@ -118,7 +120,7 @@ impl Drop for Lease {
             // It only ends early if it panicked.
             let _ = renewal.join();
         }
-        if fs_err::read_to_string(&self.path).is_ok_and(|there| there == self.text) {
+        if input::read_text(&self.path, Input::Record).is_ok_and(|there| there == self.text) {
             // If this fails, the file becomes stale.
             let _ = fs_err::remove_file(&self.path);
         }
@@ -145,7 +147,7 @@ fn remove_if_stale(path: &Path) -> std::io::Result<bool> {
     let now = tempfile::Builder::new().prefix(".matenv-").tempfile_in(folder)?;
     let now = now.as_file().metadata()?.modified()?;
     let age = now.duration_since(modified).unwrap_or_default();
-    let text = fs_err::read_to_string(path).unwrap_or_default();
+    let text = input::read_text(path, Input::Record).unwrap_or_default();
     let has_ended = serde_json::from_str(&text).is_ok_and(|holder: Holder| holder.has_ended());
     if age < STALE_AFTER && !has_ended {
         return Ok(false);
@@ -155,7 +157,7 @@ fn remove_if_stale(path: &Path) -> std::io::Result<bool> {
     if fs_err::rename(path, &aside).is_err() {
         return Ok(true);
     }
-    let is_same = fs_err::read_to_string(&aside).is_ok_and(|there| there == text);
+    let is_same = input::read_text(&aside, Input::Record).is_ok_and(|there| there == text);
     if !is_same {
         // Another process was faster, and this is its file. Put it back, unless a third one took its place.
         let _ = fs_err::hard_link(&aside, path);

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fmt, path::Path};
 use rattler_digest::{Sha256, compute_bytes_digest};
 
 use super::{Generation, Store, StoreError, drift::Fingerprint};
-use crate::{files::layout, lock::Lock, names::EnvName, plan::Plan};
+use crate::{files::layout, input::{self, Input}, lock::Lock, names::EnvName, plan::Plan};
 
 /// The records that never change after the generation became current. The certificate changes when it is proven again.
 const UNCHANGING: [&str; 3] = ["plan.json", "matenv.lock", "lock.json"];
@@ -50,7 +50,7 @@ pub(super) fn digests(prefix: &Path) -> BTreeMap<String, String> {
 fn digest(prefix: &Path, name: &str) -> Option<String> {
     let path = layout::records(prefix).join(name);
     // Reading a pipe would never end.
-    let bytes = path.is_file().then(|| fs_err::read(path).ok())??;
+    let bytes = path.is_file().then(|| input::read(path, Input::Record).ok())??;
     Some(hex::encode(compute_bytes_digest::<Sha256>(&bytes)))
 }
 
@@ -66,7 +66,7 @@ impl Generation {
             })
         };
         let is_file = |name: &str| records.join(name).is_file();
-        let text = |name: &str| is_file(name).then(|| fs_err::read_to_string(records.join(name)).ok())?;
+        let text = |name: &str| is_file(name).then(|| input::read_text(&records.join(name), Input::Record).ok())?;
         let plan = || text("plan.json").is_some_and(|text| serde_json::from_str::<Plan>(&text).is_ok());
         let lock = || is_file("matenv.lock") && is_file("lock.json") && Lock::read(&records).is_ok();
         // Its type is defined above the store. Who needs more than this reads it there.

@@ -176,7 +176,9 @@ fn is_test_attribute(attribute: Option<&TokenTree>) -> bool {
 /// Reads that do not need a limit, with the reason.
 const OWN_READS: &[(&str, &str)] = &[
     ("bench/worker.rs", "files that matenv wrote for the worker a moment ago"),
-    ("store/link.rs", "opens a folder to sync it"),
+    ("store/durable.rs", "opens files and folders to sync them"),
+    ("files/temporary.rs", "opens a file to lock it"),
+    ("net/download/stale.rs", "opens a file to lock it"),
     ("input/mod.rs", "the functions that all others use"),
 ];
 

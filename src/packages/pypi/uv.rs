@@ -14,6 +14,7 @@ use serde::Deserialize;
 use crate::{
     context::{Context, interpreters},
     files::{self, TemporaryFolder, toml_file::TomlFile},
+    input::{self, Input},
     names::causes::chain,
     packages::conda,
     process::Job,
@@ -187,7 +188,7 @@ fn record_of(home: &Path) -> std::io::Result<String> {
 async fn is_intact(home: PathBuf) -> bool {
     let compare = move || {
         let began = Instant::now();
-        let recorded = fs_err::read_to_string(home.join(RECORD))?;
+        let recorded = input::read_text(&home.join(RECORD), Input::Record)?;
         let is_same = recorded == record_of(&home)?;
         tracing::debug!("compared uv with its hash in {:?}", began.elapsed());
         Ok::<_, std::io::Error>(is_same)

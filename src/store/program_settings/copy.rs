@@ -5,7 +5,10 @@ use std::path::Path;
 use rattler_digest::{Sha256, digest::Digest as _};
 
 use super::{MAX_BYTES, MAX_FILES};
-use crate::files;
+use crate::{
+    files,
+    input::{self, Input},
+};
 
 /// The contents of a file or folder.
 pub(super) struct Contents {
@@ -86,7 +89,7 @@ impl Seen {
                 return Err(Unfit(format!("it is larger than {}", files::bytes(MAX_BYTES))));
             }
             self.field("mode", name, mode(&metadata).as_bytes());
-            let bytes = fs_err::read(path)?;
+            let bytes = input::read(path, Input::Output)?;
             self.field("file", name, &bytes);
         }
         Ok(())

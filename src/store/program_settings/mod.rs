@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     files::{self, layout},
+    input::{self, Input},
     names::HomePath,
 };
 use copy::{Contents, Unfit, copy, look};
@@ -167,7 +168,7 @@ pub fn save(home: &Path, prefix: &Path, paths: &[HomePath], slot: Slot) -> std::
 /// Returns the saved settings of the generation at `prefix`, or `None` if there are none of this home folder.
 #[must_use]
 pub fn read(home: &Path, prefix: &Path, slot: Slot) -> Option<Saved> {
-    let text = fs_err::read_to_string(list(prefix, slot)).ok()?;
+    let text = input::read_text(&list(prefix, slot), Input::Record).ok()?;
     let read: Result<Saved, _> = serde_json::from_str(&text);
     read.inspect_err(|error| tracing::debug!("the list of settings in {} is damaged: {error}", prefix.display()))
         .ok()

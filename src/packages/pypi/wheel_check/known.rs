@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::Inspected;
-use crate::{context::Context, files::write_whole, lock::LockedWheel};
+use crate::{context::Context, files::write_whole, input::{self, Input}, lock::LockedWheel};
 
 /// Number of the rules. It changes when a rule is added, so that known wheels are checked again.
 const RULES: u32 = 1;
@@ -21,7 +21,7 @@ struct Note {
 
 /// Returns the result of an earlier check. A note that cannot be read counts as missing.
 pub(super) fn read(ctx: &Context, wheel: &LockedWheel) -> Option<Inspected> {
-    let text = fs_err::read_to_string(path(ctx, wheel)?).ok()?;
+    let text = input::read_text(&path(ctx, wheel)?, Input::Record).ok()?;
     let note: Note = serde_json::from_str(&text).ok()?;
     (note.schema == 1 && note.rules == RULES).then_some(note.inspected)
 }

@@ -12,7 +12,7 @@ use super::{
     UnsafeWheel, WheelProblem,
     rules::{check_command, check_data, commands, is_outside, rows},
 };
-use crate::{files::layout, lock::LockedWheel, names::requirement::same_package, packages::path_rules::PathRules};
+use crate::{files::layout, input::{self, Input}, lock::LockedWheel, names::requirement::same_package, packages::path_rules::PathRules};
 
 /// Checks where the files of the installed `wheels` are, and their commands. Reads only metadata, and runs nothing.
 pub(in super::super) fn check_installed(prefix: &Path, wheels: &[LockedWheel]) -> Result<(), UnsafeWheel> {
@@ -36,7 +36,7 @@ pub(in super::super) fn check_installed(prefix: &Path, wheels: &[LockedWheel]) -
         let Some(info) = infos.iter().find(is_of_wheel) else {
             continue;
         };
-        let text = |name: &str| fs_err::read_to_string(info.join(name)).unwrap_or_default();
+        let text = |name: &str| input::read_text(&info.join(name), Input::Metadata).unwrap_or_default();
         for command in commands(&text("entry_points.txt")) {
             check_command(wheel, command, cfg!(windows))?;
         }
