@@ -72,7 +72,7 @@ impl Context {
     pub fn new(settings: Settings, events: Events) -> Self {
         let delays = Delays::new(events.clone(), settings.sources.clone());
         let client = Client::new(settings.offline, move |url, source, delay| {
-            delays.show(url, source, delay)
+            delays.show(url, source, delay);
         });
         Self {
             settings: Arc::new(settings),
