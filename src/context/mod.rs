@@ -79,7 +79,7 @@ impl Context {
         let delays = Delays::new(events.clone(), settings.sources.clone());
         let keyring = settings.sources.keyring();
         let client = Client::new(settings.offline, keyring, move |url, source, delay| {
-            delays.show(url, source, delay)
+            delays.show(url, source, delay);
         });
         Self {
             settings: Arc::new(settings),

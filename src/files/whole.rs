@@ -6,6 +6,9 @@ use std::{
     path::Path,
 };
 
+/// The prefix of the names of temporary files.
+pub(crate) const TEMPORARY: &str = ".matenv-";
+
 /// Writes `bytes` to the file at `path`. A reader sees the old file or the new file, never a part of one.
 ///
 /// The bytes go to a temporary file with a unique name in the same folder, which then gets the name of the file. So two
@@ -13,7 +16,7 @@ use std::{
 ///
 /// - The new file keeps the permissions of the file that it replaces. If there is none, the umask decides.
 /// - The bytes are on the disk before the file gets its name, so a power failure leaves no empty file. The name itself
-///   may still be lost. `store::link::sync_folder` waits for the name too.
+///   may still be lost. `store::durable` waits for the name too.
 ///
 /// # Errors
 /// The file cannot be written. The old file stays as it was, and the temporary file is removed. The error names `path`.

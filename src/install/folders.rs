@@ -115,7 +115,7 @@ impl FolderFacts {
 fn writable(folder: &Path, variable: &'static str) -> Result<(), DiskSpaceError> {
     let write = || -> std::io::Result<()> {
         fs_err::create_dir_all(folder)?;
-        let mut file = tempfile::Builder::new().prefix(".matenv-").tempfile_in(folder)?;
+        let mut file = tempfile::Builder::new().prefix(files::TEMPORARY).tempfile_in(folder)?;
         file.write_all(b"matenv")
     };
     write().map_err(|source| DiskSpaceError::NotWritable {
@@ -173,7 +173,7 @@ enum Locked {
 /// # Errors
 /// If the file to lock cannot be created.
 async fn try_lock(folder: &Path) -> std::io::Result<Locked> {
-    let file = tempfile::Builder::new().prefix(".matenv-").tempfile_in(folder)?;
+    let file = tempfile::Builder::new().prefix(files::TEMPORARY).tempfile_in(folder)?;
     let (sender, receiver) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
         // Sending fails after the time limit, which is fine.

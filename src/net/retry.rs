@@ -106,13 +106,12 @@ pub(super) fn asked_to_wait(response: &Response) -> Option<Duration> {
 
 /// Returns the wait of a `Retry-After` header: a number of seconds, or the date until which to wait.
 fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
-    let seconds = match text.trim().parse::<u64>() {
-        Ok(seconds) => seconds,
-        Err(_) => {
-            let until = jiff::fmt::rfc2822::parse(text.trim()).ok()?.timestamp();
-            // A date in the past means that the wait is over.
-            u64::try_from(until.as_second() - now.as_second()).unwrap_or(0)
-        }
+    let seconds = if let Ok(seconds) = text.trim().parse::<u64>() {
+        seconds
+    } else {
+        let until = jiff::fmt::rfc2822::parse(text.trim()).ok()?.timestamp();
+        // A date in the past means that the wait is over.
+        u64::try_from(until.as_second() - now.as_second()).unwrap_or(0)
     };
     Some(Duration::from_secs(seconds.max(1)))
 }

@@ -126,7 +126,7 @@ mod tests {
     async fn only_added_files_are_served_and_only_under_their_secret_url() {
         let folder = tempfile::tempdir().expect("a temp folder");
         let path = folder.path().join("file");
-        std::fs::write(&path, "content").expect("written");
+        fs_err::write(&path, "content").expect("written");
         let server = FileServer::start().await.expect("started");
         let url = server.add("demo-1.0+cpu.whl", path);
         assert!(url.as_str().ends_with("/demo-1.0+cpu.whl"), "{url}");

@@ -12,7 +12,12 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{Folder, Generation, Store, StoreError, durable};
-use crate::{files, input::{self, Input}, lock::PackageChange, names::EnvName};
+use crate::{
+    files,
+    input::{self, Input},
+    lock::PackageChange,
+    names::EnvName,
+};
 
 /// A change that matenv made to an environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -144,7 +144,7 @@ fn remove_if_stale(path: &Path) -> std::io::Result<bool> {
         return Ok(true);
     };
     // The time of the file system, which may be another machine's.
-    let now = tempfile::Builder::new().prefix(".matenv-").tempfile_in(folder)?;
+    let now = tempfile::Builder::new().prefix(files::TEMPORARY).tempfile_in(folder)?;
     let now = now.as_file().metadata()?.modified()?;
     let age = now.duration_since(modified).unwrap_or_default();
     let text = input::read_text(path, Input::Record).unwrap_or_default();

@@ -6,7 +6,13 @@ use std::{collections::BTreeMap, fmt, path::Path};
 use rattler_digest::{Sha256, compute_bytes_digest};
 
 use super::{Generation, Store, StoreError, drift::Fingerprint};
-use crate::{files::layout, input::{self, Input}, lock::Lock, names::EnvName, plan::Plan};
+use crate::{
+    files::layout,
+    input::{self, Input},
+    lock::Lock,
+    names::EnvName,
+    plan::Plan,
+};
 
 /// The records that never change after the generation became current. The certificate changes when it is proven again.
 const UNCHANGING: [&str; 3] = ["plan.json", "matenv.lock", "lock.json"];

@@ -59,10 +59,13 @@ fn link_refused(facts: &FolderFacts, store: &Path) -> Option<String> {
         return Some("it is on another file system than the store".to_owned());
     }
     let file = tempfile::Builder::new()
-        .prefix(".matenv-")
+        .prefix(files::TEMPORARY)
         .tempfile_in(&facts.folder)
         .ok()?;
-    let folder = tempfile::Builder::new().prefix(".matenv-").tempdir_in(store).ok()?;
+    let folder = tempfile::Builder::new()
+        .prefix(files::TEMPORARY)
+        .tempdir_in(store)
+        .ok()?;
     let linked = fs_err::hard_link(file.path(), folder.path().join("link"));
     linked.err().map(|error| error.kind().to_string())
 }

@@ -122,12 +122,9 @@ impl Download {
             .write(true)
             .open(folder.join(format!("{sha256}.lock")))?;
         let mut waited = false;
-        loop {
-            match lock.file().try_lock() {
-                Err(TryLockError::WouldBlock) => waited = true,
-                // Without locks two processes may spoil each other's file. Its hash then differs, and it starts again.
-                Ok(()) | Err(TryLockError::Error(_)) => break,
-            }
+        // Without locks two processes may spoil each other's file. Its hash then differs, and it starts again.
+        while let Err(TryLockError::WouldBlock) = lock.file().try_lock() {
+            waited = true;
             tokio::time::sleep(POLL_INTERVAL).await;
         }
         Ok(Self {
@@ -210,11 +207,12 @@ impl Download {
                 }
                 _ => return Err(because),
             };
-            client.delayed(
-                &remote.url,
-                Some(&remote.source),
-                delay.unwrap_or(Delay::Cut(partial.at)),
-            );
+            let cut = matches!(because, DownloadError::NoAnswer(_)).then_some(Delay::Cut(partial.at));
+            if let Some(delay) = delay.or(cut) {
+                client.delayed(&remote.url, Some(&remote.source), delay);
+            } else {
+                tracing::debug!("{}: {because}: trying again", self.sha256);
+            }
             tokio::time::sleep(pause).await;
         }
     }

@@ -26,7 +26,7 @@ impl Validators {
         }
     }
 
-    /// Returns the value of `If-Range`. A weak ETag is not allowed there.
+    /// Returns the value of `If-Range`. A weak `ETag` is not allowed there.
     pub(super) fn if_range(&self) -> Option<&str> {
         let strong = self.etag.as_deref().filter(|etag| !etag.starts_with("W/"));
         strong.or(self.last_modified.as_deref())
@@ -146,17 +146,17 @@ mod tests {
     async fn the_hash_covers_the_bytes_of_an_earlier_run() {
         let folder = tempfile::tempdir().expect("a temp folder");
         let path = folder.path().join("a.part");
-        std::fs::write(&path, "hello ").expect("written");
+        fs_err::write(&path, "hello ").expect("written");
         let mut partial = Partial::open(&path).await.expect("opened");
         assert_eq!((partial.at, partial.joined), (6, true));
         partial.append(b"world").await.expect("written");
         partial.flush().await.expect("written");
         let whole = hex::encode(rattler_digest::compute_bytes_digest::<Sha256>(b"hello world"));
         assert_eq!(partial.digest(), whole);
-        assert_eq!(std::fs::read(&path).expect("read"), b"hello world");
+        assert_eq!(fs_err::read(&path).expect("read"), b"hello world");
         partial.restart().await.expect("truncated");
         partial.append(b"x").await.expect("written");
         partial.flush().await.expect("written");
-        assert_eq!(std::fs::read(&path).expect("read"), b"x");
+        assert_eq!(fs_err::read(&path).expect("read"), b"x");
     }
 }

@@ -13,7 +13,7 @@ pub(crate) const STALE_AFTER: Duration = Duration::from_hours(14 * 24);
 pub(crate) fn remove_stale(folder: &Path, age: Duration) -> u64 {
     let mut freed = 0;
     let oldest = SystemTime::now() - age;
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+    for entry in fs_err::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         let name = entry.file_name();
         let Some((sha256, _)) = name.to_str().and_then(|name| name.split_once('.')) else {
@@ -42,10 +42,10 @@ mod tests {
         let folder = folder.path();
         let old = SystemTime::now() - STALE_AFTER - Duration::from_mins(1);
         let write = |name: &str, time: Option<SystemTime>| {
-            let file = std::fs::File::create(folder.join(name)).expect("created");
+            let file = fs_err::File::create(folder.join(name)).expect("created");
             file.set_len(100).expect("written");
             if let Some(time) = time {
-                file.set_modified(time).expect("set");
+                file.file().set_modified(time).expect("set");
             }
             file
         };
@@ -55,9 +55,9 @@ mod tests {
         write("new.part", None);
         write("used.part", Some(old));
         let lock = write("used.lock", Some(old));
-        lock.lock().expect("locked");
+        lock.file().lock().expect("locked");
         assert_eq!(remove_stale(folder, STALE_AFTER), 300);
-        let mut left: Vec<_> = std::fs::read_dir(folder)
+        let mut left: Vec<_> = fs_err::read_dir(folder)
             .expect("read")
             .map(|entry| entry.expect("read").file_name())
             .collect();

@@ -43,7 +43,7 @@ impl Stall {
         loop {
             tokio::time::sleep(INTERVAL).await;
             let mut downloads = self.downloads.lock().unwrap_or_else(PoisonError::into_inner);
-            let has_stalled = |last: Instant| downloads.running > 0 && last.elapsed() >= STALLED_AFTER - INTERVAL;
+            let has_stalled = |last: Instant| downloads.running > 0 && last.elapsed() + INTERVAL >= STALLED_AFTER;
             if downloads.last.is_some_and(has_stalled) {
                 downloads.last = None;
                 ctx.events.warn(format!(

@@ -62,9 +62,10 @@ pub(super) async fn watched_downloads(
     progress: &Progress,
 ) -> Result<Ended, PypiError> {
     // uv may run compilers for minutes, and the index is not to blame for that.
-    let sources: Vec<SourceName> = match wheels.iter().any(LockedWheel::is_sdist) {
-        true => Vec::new(),
-        false => wheels.iter().map(|wheel| wheel.source).collect(),
+    let sources: Vec<SourceName> = if wheels.iter().any(LockedWheel::is_sdist) {
+        Vec::new()
+    } else {
+        wheels.iter().map(|wheel| wheel.source).collect()
     };
     let idle = RefCell::new(Idle::new(ctx, &sources));
     let downloads = RefCell::new(Downloads::new(wheels));

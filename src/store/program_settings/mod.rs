@@ -253,7 +253,7 @@ fn digest(path: &Path) -> Option<String> {
 fn replace(from: &Path, target: &Path) -> std::io::Result<()> {
     let folder = target.parent().unwrap_or(target);
     fs_err::create_dir_all(folder)?;
-    let work = tempfile::Builder::new().prefix(".matenv-").tempdir_in(folder)?;
+    let work = tempfile::Builder::new().prefix(files::TEMPORARY).tempdir_in(folder)?;
     let (new, old) = (work.path().join("new"), work.path().join("old"));
     copy(from, &new)?;
     let had_one = files::if_exists(fs_err::rename(target, &old))?.is_some();

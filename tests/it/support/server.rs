@@ -262,9 +262,10 @@ fn answer(mut stream: TcpStream, page: &Pages, log: &Log, options: Options) {
     if options.short && is_archive {
         page.bytes.truncate(page.bytes.len() / 2);
     }
-    let number = match is_archive && head.method == "GET" {
-        true => log.archives.fetch_add(1, Ordering::Relaxed) + 1,
-        false => 0,
+    let number = if is_archive && head.method == "GET" {
+        log.archives.fetch_add(1, Ordering::Relaxed) + 1
+    } else {
+        0
     };
     let etag = if options.changes {
         format!("\"{number}\"")
@@ -283,7 +284,9 @@ fn answer(mut stream: TcpStream, page: &Pages, log: &Log, options: Options) {
         headers.push_str("Cache-Control: max-age=600\r\n");
     }
     if !options.no_cache || options.changes {
-        headers.push_str(&format!("ETag: {etag}\r\n"));
+        headers.push_str("ETag: ");
+        headers.push_str(&etag);
+        headers.push_str("\r\n");
     }
     let _ = write!(
         stream,

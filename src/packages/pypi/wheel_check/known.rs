@@ -5,7 +5,12 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::Inspected;
-use crate::{context::Context, files::write_whole, input::{self, Input}, lock::LockedWheel};
+use crate::{
+    context::Context,
+    files::write_whole,
+    input::{self, Input},
+    lock::LockedWheel,
+};
 
 /// Number of the rules. It changes when a rule is added, so that known wheels are checked again.
 const RULES: u32 = 1;

@@ -12,7 +12,13 @@ use super::{
     UnsafeWheel, WheelProblem,
     rules::{check_command, check_data, commands, is_outside, rows},
 };
-use crate::{files::layout, input::{self, Input}, lock::LockedWheel, names::requirement::same_package, packages::path_rules::PathRules};
+use crate::{
+    files::layout,
+    input::{self, Input},
+    lock::LockedWheel,
+    names::requirement::same_package,
+    packages::path_rules::PathRules,
+};
 
 /// Checks where the files of the installed `wheels` are, and their commands. Reads only metadata, and runs nothing.
 pub(in super::super) fn check_installed(prefix: &Path, wheels: &[LockedWheel]) -> Result<(), UnsafeWheel> {
