@@ -17,8 +17,10 @@ const RECORDS: [&str; 6] = [
     "fingerprint.json",
 ];
 
+type Damage = fn(&Path);
+
 /// Each kind of damage, and how it is made.
-const KINDS: [(&str, fn(&Path)); 8] = [
+const KINDS: [(&str, Damage); 8] = [
     ("empty", |file| fs_err::write(file, "").unwrap()),
     ("cut", |file| {
         let bytes = fs_err::read(file).unwrap();
@@ -60,7 +62,7 @@ impl Lab {
         Self { env, newer }
     }
 
-    fn damage(&self, record: &str, damage: fn(&Path)) {
+    fn damage(&self, record: &str, damage: Damage) {
         damage(&self.env.prefix().join("share/matenv").join(record));
     }
 
