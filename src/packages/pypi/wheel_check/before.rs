@@ -138,7 +138,12 @@ async fn check(
     place: Option<&Url>,
     target: Target,
 ) -> Result<Result<Inspected, Unread>, UnsafeWheel> {
-    let Some(url) = place else {
+    // An index may list several files with the same wrong hash.
+    let is_named = |url: &&Url| {
+        let name = url.path().rsplit('/').next().unwrap_or_default();
+        name.replace("%2B", "+").replace("%2b", "+") == wheel.file
+    };
+    let Some(url) = place.filter(is_named) else {
         return Ok(Err("its URL is unknown".into()));
     };
     if let Some(path) = file_path(url)
