@@ -9,6 +9,7 @@ use crate::{
     install::{self, Diff},
     lock::{PackageChange, PackageKind},
     names::EnvName,
+    text::style,
 };
 
 const EXAMPLES: &str = "\
@@ -72,7 +73,7 @@ fn describe(diff: &Diff) -> String {
     }
     let mut text = format!(
         "{}: generation {} -> {}\n",
-        console::style(&diff.env).bold(),
+        style(&diff.env).bold(),
         before.generation,
         after.generation
     );

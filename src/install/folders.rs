@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::DiskSpaceError;
 use crate::{
     context::Context,
-    files::{Filesystem, bytes},
+    files::{self, Filesystem, bytes},
     store::is_unsupported,
 };
 

@@ -11,7 +11,11 @@ use std::{
 };
 
 use super::{EnvLock, Folder, Store, StoreError, link, names_in, remove::unmark, staged};
-use crate::{context::settings::Settings, files::remove_abandoned, names::EnvName};
+use crate::{
+    context::settings::Settings,
+    files::{self, layout, remove_abandoned},
+    names::EnvName,
+};
 
 /// The ending of the marker file of a generation that is being built.
 pub(super) const UNFINISHED: &str = ".unfinished";

@@ -14,7 +14,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 use sysinfo::System;
 
-use crate::input::{self, Input};
+use crate::{
+    files,
+    input::{self, Input},
+};
 
 /// The interval at which a holder writes its file again.
 const RENEWED_EVERY: Duration = Duration::from_secs(15);

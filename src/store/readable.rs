@@ -56,7 +56,7 @@ pub(super) fn digests(prefix: &Path) -> BTreeMap<String, String> {
 fn digest(prefix: &Path, name: &str) -> Option<String> {
     let path = layout::records(prefix).join(name);
     // Reading a pipe would never end.
-    let bytes = path.is_file().then(|| input::read(path, Input::Record).ok())??;
+    let bytes = path.is_file().then(|| input::read(&path, Input::Record).ok())??;
     Some(hex::encode(compute_bytes_digest::<Sha256>(&bytes)))
 }
 

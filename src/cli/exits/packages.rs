@@ -123,6 +123,8 @@ impl From<UvError> for Failure {
 }
 
 const KILLED: &str = "run the command again; if memory is low (free -h), end other programs first";
+const UNSAFE: &str = "use another index: --mirror pypi=URL; or exclude the release by its date: --exclude-newer DATE; or \
+                      by a bound in the manifest; and report the package to its index. Nothing of it was run";
 const NOT_CACHED: &str = "run the command again: the wheels are then downloaded";
 
 impl From<PypiError> for Failure {
@@ -180,13 +182,9 @@ impl From<PypiError> for Failure {
                     "use another mirror: --mirror {source_name}=URL; this index serves a file that differs from its listing or from the lock"
                 ),
             ),
-            PypiError::UnsafePackage(_) | PypiError::Refused { .. } => (
-                "pypi::unsafe_package",
-                Exit::Integrity,
-                "use another index: --mirror pypi=URL; or exclude the release by its date: --exclude-newer DATE; or \
-                 by a bound in the manifest; and report the package to its index. Nothing of it was run"
-                    .to_owned(),
-            ),
+            PypiError::UnsafePackage(_) | PypiError::Refused { .. } => {
+                ("pypi::unsafe_package", Exit::Integrity, UNSAFE.to_owned())
+            }
             PypiError::Fetch { source_name, .. } => (
                 "pypi::fetch",
                 Exit::Unreachable,

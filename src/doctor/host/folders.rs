@@ -5,7 +5,7 @@ use futures::future::join_all;
 use super::Quota;
 use crate::{
     context::Context,
-    files::Filesystem,
+    files::{self, Filesystem},
     install::{FolderFacts, lock_refused},
 };
 

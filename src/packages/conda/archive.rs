@@ -141,6 +141,12 @@ fn check(record: &RepoDataRecord, archive: &Path) -> Result<(), ArchiveError> {
             return differs("MD5", &listed, &found);
         }
     }
+    limit_unpacked_size(record, archive)
+}
+
+/// Refuses an archive that unpacks to too much.
+pub(super) fn limit_unpacked_size(record: &RepoDataRecord, archive: &Path) -> Result<(), ArchiveError> {
+    let found = fs_err::metadata(archive)?.len();
     let limit = unpacked_size::limit(found);
     let counted = if is_conda(record) {
         count_conda(archive, limit)

@@ -174,10 +174,7 @@ async fn fetch_once_or_again(
         let fetched = match record.identifier.archive_type {
             DistArchiveType::Conda(_) => {
                 let (client, record) = (ctx.client.clone(), Arc::new(record.clone()));
-                let (key, temporary) = (
-                    CacheKey::from(&record.package_record),
-                    ctx.settings.rattler_cache.clone(),
-                );
+                let (key, temporary) = (CacheKey::from(&record.package_record), ctx.settings.home.join("tmp"));
                 let shown = Arc::clone(&reporter);
                 let archive = move |destination| {
                     let (client, record) = (client.clone(), Arc::clone(&record));
@@ -224,7 +221,13 @@ fn archive_error(error: &PackageCacheError) -> Option<&ArchiveError> {
         return None;
     };
     match layer.downcast_ref::<PackageCacheLayerError>()? {
-        PackageCacheLayerError::FetchError(error) => error.downcast_ref::<ArchiveError>(),
+        PackageCacheLayerError::FetchError(error) => {
+            let large = || match error.downcast_ref()? {
+                LargeError::Refused(error) => Some(error),
+                LargeError::Download(_) | LargeError::Extract(_) => None,
+            };
+            error.downcast_ref::<ArchiveError>().or_else(large)
+        }
         _ => None,
     }
 }
@@ -243,7 +246,7 @@ fn extract_error(error: &PackageCacheError) -> Option<&ExtractError> {
         PackageCacheLayerError::FetchError(error) => {
             let large = || match error.downcast_ref()? {
                 LargeError::Extract(error) => Some(error),
-                LargeError::Download(_) => None,
+                LargeError::Download(_) | LargeError::Refused(_) => None,
             };
             error.downcast_ref::<ExtractError>().or_else(large)
         }

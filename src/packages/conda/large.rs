@@ -12,7 +12,11 @@ use rattler_conda_types::{
 use rattler_digest::Sha256Hash;
 use rattler_package_streaming::{ExtractError, tokio::fs::extract};
 
-use super::{fetch::Progress, link::is_disk_error};
+use super::{
+    archive::{self, ArchiveError},
+    fetch::Progress,
+    link::is_disk_error,
+};
 use crate::{
     context::{Context, sources::SourceName},
     net::{Client, Download, DownloadError, Remote},
@@ -31,6 +35,9 @@ pub(super) enum LargeError {
     /// The archive could not be extracted.
     #[error(transparent)]
     Extract(#[from] ExtractError),
+    /// The archive was refused before it was extracted.
+    #[error(transparent)]
+    Refused(#[from] ArchiveError),
 }
 
 /// Brings a large archive into `cache`. Returns `None` if the archive is small, or of unknown size or hash.
@@ -55,6 +62,7 @@ pub(super) async fn fetch(
             size: Some(size),
         },
         progress: Arc::clone(progress),
+        record: record.clone(),
     });
     let folder = downloads(&ctx.settings);
     let reporter: Arc<dyn CacheReporter> = progress.clone();
@@ -66,6 +74,7 @@ pub(super) async fn fetch(
 }
 
 struct Archive {
+    record: RepoDataRecord,
     client: Client,
     remote: Remote,
     progress: Arc<Progress>,
@@ -87,6 +96,14 @@ impl Archive {
         let report = |bytes| self.progress.on_download_progress(index, bytes, self.remote.size);
         let path = download.run(&self.client, &self.remote, &report).await?;
         self.progress.on_download_completed(index);
+        let (record, archive) = (self.record.clone(), path.clone());
+        let checked = tokio::task::spawn_blocking(move || archive::limit_unpacked_size(&record, &archive))
+            .await
+            .map_err(|error| ArchiveError::from(std::io::Error::from(error)))?;
+        if let Err(error) = checked {
+            download.remove().await;
+            return Err(error.into());
+        }
         let extracted = extract(&path, destination).await;
         // A damaged archive will not be better the next time, but a full disk may be.
         if !extracted.as_ref().is_err_and(|error| is_disk_error(error)) {
