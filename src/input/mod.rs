@@ -314,7 +314,9 @@ mod tests {
     fn the_page_about_security_lists_every_limit() {
         let page = include_str!("../../docs/concepts/security.md");
         for input in Input::ALL {
-            let row = page.lines().find(|line| line.contains(input.name()));
+            let row = page
+                .lines()
+                .find(|line| line.contains(&format!("| {} |", input.name())));
             let size = DecimalBytes(input.limit()).to_string();
             assert!(
                 row.is_some_and(|row| row.ends_with(&format!("| {size} |"))),

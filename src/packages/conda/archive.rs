@@ -11,12 +11,11 @@ use rattler_cache::package_cache::CacheReporter;
 use rattler_conda_types::{RepoDataRecord, package::PathsJson};
 use rattler_digest::{Md5, Sha256, Sha256Hash, compute_file_digest};
 use rattler_package_streaming::ExtractError;
-use tempfile::NamedTempFile;
 use url::Url;
 
 use super::package_check::{Problem, UnsafePackage};
 use crate::{
-    files::bytes,
+    files::{TemporaryFolder, bytes},
     net::{Client, file_path},
     packages::unpacked_size::{self, Unpacked},
 };
@@ -61,15 +60,17 @@ impl From<io::Error> for ArchiveError {
 pub(super) async fn fetch(
     client: Client,
     record: Arc<RepoDataRecord>,
-    temporary: PathBuf,
+    home: PathBuf,
     reporter: Arc<dyn CacheReporter>,
     destination: PathBuf,
 ) -> Result<Option<Sha256Hash>, ArchiveError> {
     let (archive, _kept) = if let Some(path) = file_path(&record.url) {
         (path, None)
     } else {
-        let file = download(&client, &record.url, &temporary, record.package_record.size, &*reporter).await?;
-        (file.path().to_owned(), Some(file))
+        let folder = TemporaryFolder::new(&home)?;
+        let archive = folder.path().join("archive");
+        download(&client, &record.url, &archive, record.package_record.size, &*reporter).await?;
+        (archive, Some(folder))
     };
     let (of_check, checked) = (Arc::clone(&record), archive.clone());
     tokio::task::spawn_blocking(move || check(&of_check, &checked))
@@ -93,15 +94,14 @@ fn is_conda(record: &RepoDataRecord) -> bool {
 async fn download(
     client: &Client,
     url: &Url,
-    folder: &Path,
+    archive: &Path,
     size: Option<u64>,
     reporter: &dyn CacheReporter,
-) -> Result<NamedTempFile, ArchiveError> {
+) -> Result<(), ArchiveError> {
     let request = client.lazy().client().get(url.clone()).send().await;
     let response = request.and_then(|response| response.error_for_status().map_err(Into::into));
     let mut response = response.map_err(ExtractError::from)?;
-    fs_err::create_dir_all(folder)?;
-    let mut file = tempfile::Builder::new().prefix(".download-").tempfile_in(folder)?;
+    let mut file = fs_err::File::create(archive)?;
     let index = reporter.on_download_start();
     let total = response.content_length().or(size);
     let mut done = 0;
@@ -112,7 +112,7 @@ async fn download(
     }
     file.flush()?;
     reporter.on_download_completed(index);
-    Ok(file)
+    Ok(())
 }
 
 /// Compares the archive with its record, and limits its unpacked size.

@@ -174,11 +174,11 @@ async fn fetch_once_or_again(
         let fetched = match record.identifier.archive_type {
             DistArchiveType::Conda(_) => {
                 let (client, record) = (ctx.client.clone(), Arc::new(record.clone()));
-                let (key, temporary) = (CacheKey::from(&record.package_record), ctx.settings.home.join("tmp"));
+                let (key, home) = (CacheKey::from(&record.package_record), ctx.settings.home.clone());
                 let shown = Arc::clone(&reporter);
                 let archive = move |destination| {
                     let (client, record) = (client.clone(), Arc::clone(&record));
-                    archive::fetch(client, record, temporary.clone(), Arc::clone(&shown), destination)
+                    archive::fetch(client, record, home.clone(), Arc::clone(&shown), destination)
                 };
                 cache.get_or_fetch(key, archive, Some(reporter)).await
             }
