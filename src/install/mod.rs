@@ -58,7 +58,7 @@ use crate::{
     install::{lab_lock::LabLocks, safeguards::check_safeguards, up_to_date::nothing_to_do},
     manifest::Manifest,
     names::ProfileName,
-    packages, plan,
+    plan,
     store::{Action, Store},
     verify,
 };
@@ -131,7 +131,6 @@ async fn make(ctx: &Context, manifest: &Manifest, request: &Request) -> Result<I
         return Ok(done);
     }
     warn_about_replaced_source(ctx, &store, &plan);
-    packages::remove_stale_downloads(&ctx.settings);
     let recipe = Recipe {
         plan: &plan,
         packages: request.packages(entry),

@@ -10,19 +10,22 @@ pub mod preload;
 pub mod pypi;
 mod unpacked_size;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::{
     context::settings::Settings,
     net::{STALE_AFTER, remove_stale},
 };
 
+/// The name of the folder of large files that are being downloaded.
+const DOWNLOADS: &str = "downloads";
+
 /// Returns the folder of large files that are being downloaded.
 fn downloads(settings: &Settings) -> PathBuf {
-    settings.home.join("downloads")
+    settings.home.join(DOWNLOADS)
 }
 
 /// Removes the files of large downloads that nobody continued for two weeks. Returns the number of bytes that it freed.
-pub fn remove_stale_downloads(settings: &Settings) -> u64 {
-    remove_stale(&downloads(settings), STALE_AFTER)
+pub fn remove_stale_downloads(home: &Path) -> u64 {
+    remove_stale(&home.join(DOWNLOADS), STALE_AFTER)
 }

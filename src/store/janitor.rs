@@ -15,6 +15,7 @@ use crate::{
     context::settings::Settings,
     files::{self, layout, remove_abandoned},
     names::EnvName,
+    packages,
 };
 
 /// The ending of the marker file of a generation that is being built.
@@ -38,6 +39,7 @@ impl Store {
             tracing::debug!("failed to look for files of crashed runs: {error}");
             Vec::new()
         });
+        packages::remove_stale_downloads(&self.home);
         if !removed.is_empty() {
             tracing::debug!("removed files of crashed runs: {removed:?}");
         }

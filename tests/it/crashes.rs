@@ -36,9 +36,9 @@ fn stalling() -> Index {
     Index::serve(&[Wheel::new("demo-app", "1.0").padding(1_000_000)], options)
 }
 
-/// Waits until uv has begun to download the wheel.
+/// Waits until uv has begun to download the wheel. Before that, matenv itself requests the end of it.
 #[track_caller]
-fn wait_for_download(index: &Index) {
+fn wait_for_download(env: &TestEnv, index: &Index) {
     let began = wait_until(Duration::from_mins(1), || {
         index
             .requests()
@@ -46,6 +46,14 @@ fn wait_for_download(index: &Index) {
             .any(|path| path.ends_with("demo_app-1.0-py3-none-any.whl"))
     });
     assert!(began, "the wheel was not requested");
+    let mut since = Instant::now();
+    let runs = wait_until(Duration::from_mins(1), || {
+        if env.children() == 0 {
+            since = Instant::now();
+        }
+        since.elapsed() > Duration::from_millis(500)
+    });
+    assert!(runs, "uv did not start");
 }
 
 /// A killed matenv left a uv that downloaded for 12 more seconds.
@@ -55,7 +63,7 @@ fn uv_ends_when_matenv_is_killed_and_the_next_command_removes_the_rest() {
     env.manifest(APP);
     let index = stalling();
     let mut child = env.spawn_demo_from(DEAD_CHANNEL, &index.url(), &[]);
-    wait_for_download(&index);
+    wait_for_download(&env, &index);
     child.kill().unwrap();
     child.wait().unwrap();
     let killed = Instant::now();
@@ -128,7 +136,7 @@ fn a_hangup_that_is_ignored_stays_ignored() {
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     let mut child = ignoring.spawn().unwrap();
-    wait_for_download(&index);
+    wait_for_download(&env, &index);
     let pid = Pid::from_child(&child);
     kill_process(pid, Signal::HUP).unwrap();
     std::thread::sleep(Duration::from_millis(500));

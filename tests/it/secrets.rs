@@ -133,6 +133,16 @@ impl Guarded {
         }
         with(&["run", "demo", "--", "python", "-c", "print(1)"]).exits(0);
         for other in [
+            &["history", "demo"][..],
+            &["history", "demo", "--json"],
+            &["diff", "demo", "1", "2"],
+            &["pin", "demo"],
+            &["rollback", "demo", "--to", "1"],
+            &["clean", "--keep", "1"],
+        ] {
+            with(other).exits(0);
+        }
+        for other in [
             &["list"][..],
             &["doctor"],
             &["hardware"],

@@ -111,6 +111,23 @@ impl World {
         if let Some(prefix) = self.current() {
             stray(prefix.join("share/matenv"), &temporary);
         }
+        // matenv removes a file that it was writing whole only when it is a minute old, for a running process may still
+        // write it. Make it older, and let matenv remove it.
+        let (written, mut strays): (Vec<PathBuf>, Vec<PathBuf>) = strays.into_iter().partition(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            name.starts_with(".matenv-")
+        });
+        if !written.is_empty() {
+            let before = std::time::SystemTime::now() - Duration::from_mins(5);
+            for path in &written {
+                fs_err::OpenOptions::new()
+                    .write(true)
+                    .open(path)?
+                    .set_modified(before)?;
+            }
+            self.matenv(&["clean"]).output()?;
+            strays.extend(written.into_iter().filter(|path| path.exists()));
+        }
         if !strays.is_empty() {
             return Err(format!("left behind: {strays:?}").into());
         }

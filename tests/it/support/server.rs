@@ -3,7 +3,7 @@ use std::{
     net::{TcpListener, TcpStream},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -39,7 +39,7 @@ pub(crate) struct Options {
     pub(crate) cut_after: Option<usize>,
     /// Sends half of each archive whose number is a multiple of this one.
     pub(crate) cuts_each: Option<usize>,
-    /// Sends nothing more after this many bytes of the first archive.
+    /// Sends nothing more after this many bytes of the first archive that is larger.
     pub(crate) stalls_once_after: Option<usize>,
     /// Sends half of the pages at paths that end like this, and then nothing more.
     pub(crate) stalls_at: Option<&'static str>,
@@ -108,6 +108,7 @@ struct Log {
     heads: Mutex<Vec<String>>,
     refused: AtomicUsize,
     archives: AtomicUsize,
+    stalled: AtomicBool,
     /// Bytes of archives.
     sent: AtomicUsize,
 }
@@ -331,7 +332,11 @@ fn part(head: &Head, all: usize, etag: &str, options: &Options) -> (&'static str
 
 fn send_archive(mut stream: TcpStream, body: &[u8], number: usize, log: &Log, options: &Options) {
     let is_cut = options.cut || options.cuts_each.is_some_and(|each| number.is_multiple_of(each));
-    let stalls_after = match options.stalls_once_after.filter(|_| number == 1) {
+    // A request for the end of a wheel is answered.
+    let stalls_once = options
+        .stalls_once_after
+        .filter(|after| body.len() > *after && !log.stalled.swap(true, Ordering::Relaxed));
+    let stalls_after = match stalls_once {
         Some(after) => Some(after),
         None => options.stalls.then_some(64 * 1024),
     };
