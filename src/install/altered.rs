@@ -4,7 +4,8 @@
 //! hashes of the files are in the RECORD of the wheel's `.dist-info`. If a file is changed in place in one
 //! environment, the file in the cache changes too, and every new environment gets the change. The RECORD itself is
 //! copied, not linked, so such a change does not affect it. (For conda packages, rattler checks the cached files
-//! before it links them.)
+//! before it links them, and drops a changed package. If one changed between the check and the link, the second attempt
+//! finds it.)
 //!
 //! Some wheels are published with a wrong RECORD, so they look changed. This is known once such a wheel was
 //! downloaded again, and it is then recorded under the wheel's hash. Until then the wheel is refused offline.
@@ -215,20 +216,20 @@ async fn remove(ctx: &Context, uv: &Uv, altered: &[Altered]) -> Result<(), PypiE
     Err(kept(last.map_or_else(|| ended.how(), |line| line.trim().to_owned())))
 }
 
-/// Returns the files for which the wheel's own RECORD is known to be wrong. If the note cannot be read, the wheel is
-/// downloaded once more.
-pub(crate) fn known_record_errors(ctx: &Context, wheel: &LockedWheel) -> Vec<Published> {
-    let text = input::read_text(&note(ctx, wheel), Input::Record).unwrap_or_default();
+/// Returns the files for which the own record of the package with this SHA-256 is known to be wrong. If the note cannot
+/// be read, the package is installed once more.
+pub(crate) fn known_record_errors(ctx: &Context, sha256: &str) -> Vec<Published> {
+    let text = input::read_text(&note(ctx, sha256), Input::Record).unwrap_or_default();
     serde_json::from_str(&text).unwrap_or_default()
 }
 
-/// Records the `files` for which the wheel's own RECORD is wrong, and keeps the entries of environments with another
-/// Python. Without this note the wheel is downloaded again the next time.
-pub(crate) fn save_record_errors(ctx: &Context, wheel: &LockedWheel, files: &[Published]) {
-    let mut known = known_record_errors(ctx, wheel);
+/// Records the `files` for which the package's own record is wrong, and keeps the entries of environments with another
+/// Python. Without this note the package is installed twice the next time.
+pub(crate) fn save_record_errors(ctx: &Context, sha256: &str, files: &[Published]) {
+    let mut known = known_record_errors(ctx, sha256);
     known.retain(|one| files.iter().all(|file| file.path != one.path));
     known.extend_from_slice(files);
-    let note = note(ctx, wheel);
+    let note = note(ctx, sha256);
     let write = || -> std::io::Result<()> {
         note.parent().map_or(Ok(()), fs_err::create_dir_all)?;
         write_whole(&note, serde_json::to_string_pretty(&known)?)
@@ -238,9 +239,9 @@ pub(crate) fn save_record_errors(ctx: &Context, wheel: &LockedWheel, files: &[Pu
     }
 }
 
-fn note(ctx: &Context, wheel: &LockedWheel) -> PathBuf {
+fn note(ctx: &Context, sha256: &str) -> PathBuf {
     // A lock may be written by hand: make sure that nothing in it leads out of the folder.
-    let hash: String = wheel.sha256.chars().filter(char::is_ascii_hexdigit).collect();
+    let hash: String = sha256.chars().filter(char::is_ascii_hexdigit).collect();
     ctx.settings.home.join("state").join("published-so").join(hash)
 }
 

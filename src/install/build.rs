@@ -8,6 +8,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rattler_conda_types::RepoDataRecord;
+
 use super::{
     Clock, Machine, Prove, ProveError, WriteRecordsError, altered,
     locate::{Located, Packages, PackagesError, locate, wheels},
@@ -137,14 +139,14 @@ async fn attempt(
                 let found = altered::remove_altered(ctx, &located.uv, &doubtful(ctx, &seen, wheels))
                     .await
                     .map_err(PackagesError::from)?;
-                let again = !found.is_empty();
+                let again = !found.is_empty() || is_doubtful_conda(ctx, &seen, &located.lock.conda);
                 *dropped = Some(found);
                 if again {
                     return Ok(None);
                 }
             }
             let fetched: Vec<&str> = dropped.iter().flatten().map(|one| one.name.as_str()).collect();
-            let published = published(ctx, &seen, wheels, &fetched);
+            let published = published(ctx, &seen, &located.lock, &fetched);
             if !published.is_empty() {
                 Published::write(&published, &staged.prefix).map_err(WriteRecordsError::Write)?;
                 seen = audit_prefix(ctx, clock, plan, &staged.prefix, Depth::Content).await?;
@@ -167,29 +169,56 @@ async fn attempt(
 fn doubtful(ctx: &Context, audit: &Audit, wheels: &[LockedWheel]) -> Vec<LockedWheel> {
     let is_doubtful = |wheel: &&LockedWheel| {
         let mut suspects = suspects_of(audit, wheel);
-        let known = altered::known_record_errors(ctx, wheel);
+        let known = altered::known_record_errors(ctx, &wheel.sha256);
         suspects.any(|there| !known.contains(there))
     };
     wheels.iter().filter(is_doubtful).cloned().collect()
 }
 
+/// Returns whether a file of a conda package differs from its record and is not known to be published that way. rattler
+/// then checks its cache once more, because the file may have changed after the check.
+fn is_doubtful_conda(ctx: &Context, audit: &Audit, records: &[RepoDataRecord]) -> bool {
+    records.iter().any(|record| {
+        let suspects = conda_suspects_of(audit, record);
+        !suspects.is_empty() && {
+            let known = altered::known_record_errors(ctx, &sha256_of(record));
+            suspects.iter().any(|there| !known.contains(there))
+        }
+    })
+}
+
+/// Returns the files of a conda package that differ from its record.
+fn conda_suspects_of(audit: &Audit, record: &RepoDataRecord) -> Vec<Published> {
+    let name = record.package_record.name.as_normalized();
+    let suspects = audit.suspects.iter().filter(|one| one.conda && one.package == name);
+    suspects.map(|one| one.there.clone()).collect()
+}
+
+/// Returns the SHA-256 of a conda package, or nothing if its channel lists none.
+fn sha256_of(record: &RepoDataRecord) -> String {
+    record.package_record.sha256.map(hex::encode).unwrap_or_default()
+}
+
 /// Returns the files that differ from their package's record but are as published, because they come from a verified
-/// archive. That holds for all files of conda packages, which rattler has read, for wheels that were `fetched` in this
-/// run, and for files that an earlier run noted.
-fn published(ctx: &Context, audit: &Audit, wheels: &[LockedWheel], fetched: &[&str]) -> Vec<Published> {
-    let of_conda = audit
-        .suspects
-        .iter()
-        .filter(|one| one.conda)
-        .map(|one| one.there.clone());
-    let mut published: Vec<Published> = of_conda.collect();
-    for wheel in wheels {
+/// archive. That holds for conda packages, which rattler has checked twice, for wheels that were `fetched` in this run,
+/// and for files that an earlier run noted.
+fn published(ctx: &Context, audit: &Audit, lock: &Lock, fetched: &[&str]) -> Vec<Published> {
+    let mut published = Vec::new();
+    for record in &lock.conda {
+        let files = conda_suspects_of(audit, record);
+        let sha256 = sha256_of(record);
+        if !files.is_empty() && !sha256.is_empty() {
+            altered::save_record_errors(ctx, &sha256, &files);
+        }
+        published.extend(files);
+    }
+    for wheel in &lock.pypi.wheels {
         if fetched.contains(&altered::normalized_name(&wheel.name).as_str()) {
             let files: Vec<Published> = suspects_of(audit, wheel).cloned().collect();
-            altered::save_record_errors(ctx, wheel, &files);
+            altered::save_record_errors(ctx, &wheel.sha256, &files);
             published.extend(files);
         } else {
-            let known = altered::known_record_errors(ctx, wheel);
+            let known = altered::known_record_errors(ctx, &wheel.sha256);
             published.extend(suspects_of(audit, wheel).filter(|there| known.contains(there)).cloned());
         }
     }
