@@ -46,7 +46,7 @@ impl TemporaryFolder {
     }
 
     fn below(home: &Path) -> Result<Self> {
-        let parent = home.join("tmp");
+        let parent = parent(home);
         create_private(&parent)?;
         let gate = gate(&parent)?;
         // Another process removes abandoned folders, which does not take long. Where locks are not supported, no folder
@@ -78,7 +78,7 @@ impl TemporaryFolder {
 
 /// Removes the folders below `home` whose process has ended, or only returns them if `remove` is not set.
 pub(crate) fn remove_abandoned(home: &Path, remove: bool) -> Vec<PathBuf> {
-    let parent = home.join("tmp");
+    let parent = parent(home);
     let folders: Vec<PathBuf> = entries(&parent)
         .unwrap_or_default()
         .iter()
@@ -108,6 +108,21 @@ pub(crate) fn remove_abandoned(home: &Path, remove: bool) -> Vec<PathBuf> {
         });
     }
     abandoned
+}
+
+/// Returns the folder of temporary folders of this user: `tmp`, or a folder with the user's number in a home that is
+/// shared with the user of `tmp`.
+fn parent(home: &Path) -> PathBuf {
+    let shared = home.join("tmp");
+    #[cfg(unix)]
+    if let Ok(metadata) = shared.symlink_metadata() {
+        use std::os::unix::fs::MetadataExt as _;
+        let user = rustix::process::geteuid().as_raw();
+        if metadata.uid() != user || !metadata.is_dir() {
+            return home.join(format!("tmp-{user}"));
+        }
+    }
+    shared
 }
 
 fn gate(parent: &Path) -> Result<fs_err::File> {
@@ -160,6 +175,24 @@ fn create_private(folder: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Bug: in a home that a group shares, the folder of the first user refused everybody else.
+    #[cfg(unix)]
+    #[test]
+    fn each_user_of_a_shared_home_has_a_folder() {
+        let home = tempfile::tempdir().expect("a home");
+        let shared = home.path().join("tmp");
+        assert_eq!(parent(home.path()), shared);
+        fs_err::create_dir(&shared).expect("created");
+        assert_eq!(parent(home.path()), shared);
+        if std::os::unix::fs::chown(&shared, Some(65_533), None).is_err() {
+            crate::context::skip::skip("two real users need root");
+            return;
+        }
+        let folder = TemporaryFolder::new(home.path()).expect("created");
+        let own = home.path().join(format!("tmp-{}", rustix::process::geteuid().as_raw()));
+        assert!(folder.path().starts_with(&own), "{}", folder.path().display());
+    }
 
     #[test]
     fn a_folder_is_removed_with_its_value_and_an_abandoned_one_by_the_next_command() {

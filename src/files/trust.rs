@@ -38,9 +38,9 @@ pub enum TrustError {
     },
 }
 
-/// The folders of matenv's home in which programs and records are.
+/// The folders of matenv's home in which programs and records are. Temporary folders belong to one user each.
 #[cfg(unix)]
-const PARTS: [&str; 6] = ["store", "tools", "envs", "state", "src", "tmp"];
+const PARTS: [&str; 6] = ["store", "tools", "envs", "state", "src", "downloads"];
 
 /// Checks `home`, the folders in it that matter, and the caches.
 ///

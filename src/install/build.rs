@@ -91,7 +91,7 @@ pub(crate) async fn build(
     let mut dropped = None;
     let (staged, mut certificate) = loop {
         let staged = store.stage(&recipe.plan.env)?;
-        match attempt(ctx, clock, store, &staged, recipe, &mut dropped).await {
+        match Box::pin(attempt(ctx, clock, store, &staged, recipe, &mut dropped)).await {
             Ok(Some(certificate)) => break (staged, certificate),
             // The cache contained modified files. They are removed from it, so try again.
             Ok(None) => staged.remove(),

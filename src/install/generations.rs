@@ -124,7 +124,7 @@ impl Side {
             python: python.map(|record| record.package_record.version.to_string()),
             packages: lock.conda.len() + lock.pypi.wheels.len(),
             bytes: size.unwrap_or_else(|| Size::measure(&generation.prefix)).bytes,
-            proven: generation.record.ok,
+            proven: generation.is_proven(),
         }
     }
 }
@@ -165,6 +165,7 @@ pub(crate) async fn pin(
     pinned: bool,
 ) -> Result<PinResult, GenerationError> {
     let store = Store::open(&ctx.settings)?;
+    store.tidy();
     let _held = store.lock(&ctx.events, env).await?;
     let generation = select(&store, env, number)?;
     let was_pinned = store.is_pinned(&generation.prefix);

@@ -85,7 +85,7 @@ pub(crate) struct GenerationFacts {
 /// Returns the history of an environment, or `None` if matenv never created it.
 pub(crate) fn history(ctx: &Context, env: &EnvName) -> Result<Option<History>, StoreError> {
     let store = Store::open(&ctx.settings)?;
-    let (events, kept) = (store.events(env)?, store.kept(env)?);
+    let (events, kept) = (switch_log::events(ctx, &store, env), store.kept(env)?);
     if events.is_empty() && kept.is_empty() {
         return Ok(None);
     }
@@ -111,7 +111,7 @@ pub(crate) fn history(ctx: &Context, env: &EnvName) -> Result<Option<History>, S
                 created_by: record.and_then(|record| record.created_by.clone()),
                 profile: record.map(|record| record.profile),
                 packages: lock.map(|lock| lock.conda.len() + lock.pypi.wheels.len()),
-                proven: record.is_some_and(|record| record.ok),
+                proven: record.is_some_and(|record| record.proven && record.ok),
                 current: current.as_ref() == Some(&id),
                 pinned: store.is_pinned(&prefix),
                 damaged: record.is_none(),

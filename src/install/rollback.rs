@@ -113,8 +113,9 @@ pub(crate) async fn rollback(
     request: &RollbackRequest,
 ) -> Result<RolledBack, RollbackError> {
     let store = Store::open(&ctx.settings)?;
+    store.tidy();
     let _held = store.lock(&ctx.events, env).await?;
-    let target = choose(&store, env, request.to)?;
+    let target = choose(ctx, &store, env, request.to)?;
     let current = store.current(env)?;
     let current_id = store.current_id(env)?;
     let stays = current.as_ref().is_some_and(|current| current.prefix == target.prefix);
@@ -123,7 +124,7 @@ pub(crate) async fn rollback(
         before: current_id.as_ref().map(|id| id.number),
         generation: target.number,
         changed: false,
-        proven: target.record.ok,
+        proven: target.is_proven(),
         certificate: None,
         changed_settings: Vec::new(),
         restored_settings: Vec::new(),
@@ -163,7 +164,7 @@ pub(crate) async fn rollback(
 }
 
 /// Returns the generation with the number `to`, or the newest proven one before the current one.
-fn choose(store: &Store, env: &EnvName, to: Option<u64>) -> Result<Generation, RollbackError> {
+fn choose(ctx: &Context, store: &Store, env: &EnvName, to: Option<u64>) -> Result<Generation, RollbackError> {
     let kept = store.kept(env)?;
     if let Some(number) = to {
         return Ok(generations::find(env, number, &kept)?);
@@ -176,10 +177,10 @@ fn choose(store: &Store, env: &EnvName, to: Option<u64>) -> Result<Generation, R
         })
         .collect();
     let current = store.current_id(env)?;
-    let found = proven_before(current.as_ref(), &intact, &store.events(env)?);
+    let found = proven_before(current.as_ref(), &intact, &switch_log::events(ctx, store, env));
     // If the current one is lost, a later one is better than none.
     let lost = store.current(env)?.is_none();
-    let otherwise = || intact.iter().rev().find(|one| lost && one.record.ok);
+    let otherwise = || intact.iter().rev().find(|one| lost && one.is_proven());
     let found = found.or_else(otherwise).cloned();
     found.ok_or_else(|| RollbackError::NoEarlier { env: env.clone() })
 }
@@ -243,7 +244,11 @@ impl Settings {
         paths.dedup();
         let place = match replaced {
             Some(replaced) => Some((&replaced.prefix, Slot::Used)),
-            None if restores => Some((&target.prefix, Slot::Replaced)),
+            // Without a difference, nothing is replaced, and an earlier copy must stay.
+            None if restores && then.as_ref().is_some_and(|then| !then.changed(home).is_empty()) => {
+                Some((&target.prefix, Slot::Replaced))
+            }
+            None if restores => None,
             None => None,
         };
         let saved = place.map_or(Ok(None), |(prefix, slot)| {

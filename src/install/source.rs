@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use super::{PlanningError, Request, plan, read_plan, request::plan_with};
+use super::{PlanningError, Request, plan, read_plan, read_plan_at, request::plan_with};
 use crate::{
     context::Context,
     manifest::{
@@ -57,9 +57,11 @@ pub(super) fn prune_source(ctx: &Context, store: &Store, manifest: &EnvName) {
     // Every error becomes the text of a warning, so its type does not matter.
     let prune = || -> Result<(), Box<dyn std::error::Error>> {
         let mut used: Vec<PathBuf> = Vec::new();
-        for current in store.list()? {
-            for generation in store.generations(&current.env)? {
-                used.extend(read_plan(&generation)?.source.map(|source| source.path));
+        for env in store.environments()? {
+            // A generation whose plan cannot be read may use any of them, so nothing is removed then.
+            for kept in store.kept(&env)? {
+                let plan = read_plan_at(&store.prefix_of(&kept.id()))?;
+                used.extend(plan.source.map(|source| source.path));
             }
         }
         Ok(checkout::prune(&store.source(manifest), &used)?)

@@ -42,6 +42,16 @@ pub(super) fn changes(before: Option<&GenerationId>, prefix: &Path) -> Option<Ve
     Some(compare(&read(&before)?, &read(prefix)?))
 }
 
+/// Returns the events of an environment. A history that cannot be read is a warning: an environment can be rolled back
+/// without it.
+pub(super) fn events(ctx: &Context, store: &Store, env: &EnvName) -> Vec<Event> {
+    store.events(env).unwrap_or_else(|error| {
+        ctx.events
+            .warn(format!("the history of {env} cannot be read: {}", chain(&error)));
+        Vec::new()
+    })
+}
+
 /// Adds an event to the history.
 pub(super) fn add(ctx: &Context, store: &Store, env: &EnvName, event: Event) {
     let event = Event {

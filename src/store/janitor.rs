@@ -110,7 +110,7 @@ impl Store {
             };
             // A current generation without its record is broken, but no leftover. That is decided with the lock held.
             let record = super::generation::path(&store.join(name));
-            if trash.is_some() || record.symlink_metadata().is_err() {
+            if trash.is_some() || is_missing(&record) {
                 suspects.insert(env);
             }
         }
@@ -171,7 +171,7 @@ impl Store {
 
     /// Returns whether the folder at `prefix` is not a complete generation. One with a damaged record is complete.
     pub(super) fn is_unfinished(&self, prefix: &Path) -> bool {
-        let has_record = super::generation::path(prefix).symlink_metadata().is_ok();
+        let has_record = !is_missing(&super::generation::path(prefix));
         self.mark(prefix).exists() || !(has_record || self.is_pinned(prefix))
     }
 
@@ -236,4 +236,10 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// Returns whether there is nothing at `path`. What cannot be examined may be there.
+fn is_missing(path: &Path) -> bool {
+    let metadata = path.symlink_metadata();
+    metadata.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }

@@ -57,7 +57,7 @@ impl Lost {
             None => format!("MANIFEST --name {env}"),
         };
         let rollback = match &self.newest {
-            Some(newest) if newest.record.ok => format!("matenv rollback {env}   or   "),
+            Some(newest) if newest.is_proven() => format!("matenv rollback {env}   or   "),
             Some(newest) => format!("matenv rollback {env} --to {}   or   ", newest.number),
             None => String::new(),
         };

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Event, Folder, Generation, GenerationId, Store, StoreError, link, link::LinkState};
+use super::{Event, Folder, Generation, GenerationId, Store, StoreError, link, link::LinkState, remove::unmark};
 use crate::names::EnvName;
 
 /// A finished generation on the disk, or what is left of it.
@@ -59,7 +59,13 @@ impl Store {
             return Err(StoreError::NotALink { path: link });
         }
         fs_err::create_dir_all(self.home.join("envs")).map_err(StoreError::Write)?;
-        link::replace(&generation.prefix, &link).map_err(StoreError::Write)
+        // A crash directly after an earlier switch may have left the mark of the current generation, which is complete.
+        if let Some(current) = self.current_prefix(&generation.env)? {
+            unmark(&self.mark(&current));
+        }
+        link::replace(&generation.prefix, &link).map_err(StoreError::Write)?;
+        unmark(&self.mark(&generation.prefix));
+        Ok(())
     }
 }
 
@@ -74,7 +80,7 @@ pub fn proven_before<'a>(
     intact: &'a [Generation],
     events: &[Event],
 ) -> Option<&'a Generation> {
-    let is_proven = |generation: &&Generation| generation.record.ok;
+    let is_proven = |generation: &&Generation| generation.is_proven();
     let mut at = current.cloned();
     // A damaged history may contain a circle.
     for _ in 0..=events.len() {

@@ -22,6 +22,7 @@ use std::{
 };
 
 use fs_err::tokio as fs;
+use rattler_digest::{Sha256, compute_file_digest};
 use reqwest::{Response, StatusCode, header};
 use url::Url;
 
@@ -31,6 +32,7 @@ use super::{
     Client, innermost,
     retry::{Delay, LONGEST_WAIT, asked_to_wait, backoff},
 };
+use crate::input::{self, Input};
 
 /// An attempt that brings at least this many bytes counts as progress: the count of failures begins again.
 const PROGRESS: u64 = 1024 * 1024;
@@ -154,11 +156,13 @@ impl Download {
         progress: &(dyn Fn(u64) + Send + Sync),
     ) -> Result<PathBuf, DownloadError> {
         let complete = self.complete();
-        if let Ok(metadata) = fs::metadata(&complete).await
-            && remote.size.is_none_or(|size| size == metadata.len())
-        {
-            progress(metadata.len());
-            return Ok(complete);
+        if let Ok(metadata) = fs::metadata(&complete).await {
+            // An earlier run downloaded it. A power failure or another program may have changed it since.
+            if self.is_intact(&complete).await {
+                progress(metadata.len());
+                return Ok(complete);
+            }
+            fs::remove_file(&complete).await?;
         }
         let mut partial = Partial::open(&self.path("part")).await?;
         let (mut failures, mut waits) = (0, 0);
@@ -234,7 +238,7 @@ impl Download {
         // A server that compresses a response counts other bytes.
         let mut request = client.once().get(remote.url.as_str());
         request = request.header(header::ACCEPT_ENCODING, "identity");
-        let validators = self.validators().await;
+        let validators = self.validators();
         if partial.at > 0 {
             request = request.header(header::RANGE, format!("bytes={}-", partial.at));
             if let Some(validator) = validators.if_range() {
@@ -296,6 +300,12 @@ impl Download {
     }
 
     /// Gives the complete file its final name. Returns the SHA-256 of the file if it is not the expected one.
+    async fn is_intact(&self, complete: &Path) -> bool {
+        let file = complete.to_owned();
+        let digest = tokio::task::spawn_blocking(move || compute_file_digest::<Sha256>(&file)).await;
+        digest.is_ok_and(|digest| digest.is_ok_and(|digest| hex::encode(digest) == self.sha256))
+    }
+
     async fn finish(&self, partial: &mut Partial) -> io::Result<Option<String>> {
         let found = partial.digest();
         if found != self.sha256 {
@@ -306,8 +316,8 @@ impl Download {
         Ok(None)
     }
 
-    async fn validators(&self) -> Validators {
-        let text = fs::read_to_string(self.path("json")).await.unwrap_or_default();
+    fn validators(&self) -> Validators {
+        let text = input::read_text(&self.path("json"), Input::Record).unwrap_or_default();
         serde_json::from_str(&text).unwrap_or_default()
     }
 

@@ -23,6 +23,9 @@ use crate::{
 /// Bytes that a `.conda` package may unpack to in addition to the sizes in its own `info/paths.json`.
 const UNDECLARED: u64 = 16 * 1024 * 1024;
 
+/// The largest archive of a channel that lists no sizes, in bytes. The largest packages of conda-forge have 3 GB.
+const LARGEST: u64 = 8 << 30;
+
 /// Longest `info/paths.json` in bytes. Packages with 50,000 files have 15 MB.
 const PATHS_LIMIT: u64 = 256 * 1024 * 1024;
 
@@ -42,6 +45,12 @@ pub(super) enum ArchiveError {
     /// The archive has another size than its record.
     #[error("size mismatch: the channel lists {listed} bytes, but the archive has {found}")]
     Size { listed: u64, found: u64 },
+    /// The server sends more than any archive has.
+    #[error("the archive has more than {limit}, and the channel lists no size")]
+    Endless {
+        /// The limit, formatted.
+        limit: String,
+    },
     /// The URL of the record is that of a device, a pipe or a folder.
     #[error("the archive {} is not a regular file", .0.display())]
     NotAFile(PathBuf),
@@ -106,8 +115,14 @@ async fn download(
     let total = response.content_length().or(size);
     let mut done = 0;
     while let Some(chunk) = response.chunk().await.map_err(io::Error::other)? {
-        file.write_all(&chunk)?;
         done += chunk.len() as u64;
+        if let Some(listed) = size.filter(|listed| done > *listed) {
+            return Err(ArchiveError::Size { listed, found: done });
+        }
+        if done > LARGEST {
+            return Err(ArchiveError::Endless { limit: bytes(LARGEST) });
+        }
+        file.write_all(&chunk)?;
         reporter.on_download_progress(index, done, total);
     }
     file.flush()?;

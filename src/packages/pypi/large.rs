@@ -18,6 +18,7 @@ use super::{
     project::Project,
     pylock_format::{Pylock, PylockPackage},
     watch::{Progress, run_and_report},
+    wheel_check::check_file,
 };
 use crate::{
     context::{Context, event::Stage, sources::SourceName},
@@ -216,7 +217,12 @@ impl<'a> IndexedWheels<'a> {
             return Ok(());
         }
         let Installation { ctx, prefix, job, .. } = *self.installation;
-        // A check of the wheels' content belongs here: each file is complete, and its hash is the locked one.
+        // The end of these wheels may not have been read before, for example because the server sends no parts of files.
+        for large in &self.wheels {
+            if let Some((download, _)) = &large.download {
+                check_file(ctx, large.wheel, &download.complete(), prefix).await?;
+            }
+        }
         let server = FileServer::start().await.map_err(PypiError::Io)?;
         let packages = self.wheels.iter().map(|large| match &large.download {
             Some((download, _)) => large.at(server.add(&large.wheel.file, download.complete())),

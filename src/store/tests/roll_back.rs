@@ -47,6 +47,18 @@ fn the_link_moves_to_another_generation_and_back() {
     assert!(matches!(store.roll_back(&first), Err(StoreError::NotALink { .. })));
 }
 
+/// Bug: the mark that a crash directly after a switch left made the generation look unfinished once another was current.
+#[test]
+fn a_rollback_after_a_crash_keeps_the_generation_that_was_current() {
+    let bench = Bench::new();
+    let store = bench.store();
+    let (first, second) = (make(&store), make(&store));
+    fs_err::write(store.mark(&second.prefix), "").expect("written");
+    store.roll_back(&first).expect("rolled back");
+    store.tidy();
+    assert_eq!(store.generations(&env()).expect("read"), [first, second]);
+}
+
 #[test]
 fn pruning_keeps_the_generation_that_was_current_before() {
     let bench = Bench::new();

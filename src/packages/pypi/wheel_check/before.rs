@@ -54,10 +54,7 @@ pub(in super::super) async fn check_before_install(
     locked: &LockedPypi,
     only_known: bool,
 ) -> Result<Vec<LockedWheel>, PypiError> {
-    let target = Target {
-        windows: cfg!(windows),
-        folds_case: files::folds_case(prefix).map_err(PypiError::Io)?,
-    };
+    let target = target(prefix)?;
     let mut checked: Vec<(&LockedWheel, Inspected)> = Vec::new();
     let mut unknown = Vec::new();
     for wheel in &locked.wheels {
@@ -97,6 +94,31 @@ pub(in super::super) async fn check_before_install(
     }
     compare(prefix, &checked)?;
     Ok(unread)
+}
+
+/// Checks a complete wheel in a local file, unless it was checked before. If it cannot be read, uv reports what is wrong
+/// with it.
+pub(in super::super) async fn check_file(
+    ctx: &Context,
+    wheel: &LockedWheel,
+    path: &Path,
+    prefix: &Path,
+) -> Result<(), PypiError> {
+    if known::read(ctx, wheel).is_some() {
+        return Ok(());
+    }
+    match listing_of_file(path).await {
+        Ok(listing) => known::write(ctx, wheel, &inspect(wheel, &listing, target(prefix)?)?),
+        Err(because) => tracing::debug!("{} cannot be read: {because}", wheel.file),
+    }
+    Ok(())
+}
+
+fn target(prefix: &Path) -> Result<Target, PypiError> {
+    Ok(Target {
+        windows: cfg!(windows),
+        folds_case: files::folds_case(prefix).map_err(PypiError::Io)?,
+    })
 }
 
 /// Returns the URLs of the `unknown` files, by SHA-256. Files without one cannot be read.

@@ -17,7 +17,7 @@ use crate::{
     packages::path_rules::{PathProblem, printable},
 };
 
-pub(super) use before::check_before_install;
+pub(super) use before::{check_before_install, check_file};
 pub(super) use record::check_installed;
 
 /// An unsafe wheel or sdist: its name, the path and the problem.
