@@ -291,11 +291,8 @@ impl Settings {
             result.changed_settings = then.changed(home);
             return Ok(());
         }
-        let Some(kept) = self.kept else {
-            return Ok(());
-        };
         result.restored_settings = then
-            .restore(home, &target.prefix, Slot::Used, &kept)
+            .restore(home, &target.prefix, Slot::Used, self.kept.as_ref())
             .map_err(|source| RollbackError::RestoreSettings {
                 env: target.env.clone(),
                 number: target.number,

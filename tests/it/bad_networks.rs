@@ -225,6 +225,19 @@ fn two_installations_at_once_download_a_large_wheel_once() {
     assert!(sent < 40 * MB, "{sent} bytes were sent");
 }
 
+/// Bug: it was requested by HTTP, which knows no files.
+#[test]
+fn a_large_conda_archive_in_a_folder_is_not_downloaded() {
+    let env = TestEnv::new().with_uv();
+    env.manifest("packages = [\"tool\"]\n");
+    let channel = Channel::new(&env, &[large_tool()]);
+    let mirror = format!("conda-forge=file://{}", channel.folder.display());
+    // The index does not answer, but that is after the conda packages.
+    env.install_demo_from(&mirror, DEAD_INDEX, &["--strict"])
+        .exits(4)
+        .says("✓ link     2 conda packages");
+}
+
 #[test]
 fn a_large_conda_archive_that_is_cut_arrives_once_also_in_the_next_run() {
     let env = TestEnv::new().with_uv();

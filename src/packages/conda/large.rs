@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     context::{Context, sources::SourceName},
-    net::{Client, Download, DownloadError, Remote},
+    net::{Client, Download, DownloadError, Remote, file_path},
     packages::downloads,
 };
 
@@ -47,6 +47,10 @@ pub(super) async fn fetch(
     progress: &Arc<Progress>,
     record: &RepoDataRecord,
 ) -> Option<Result<CacheMetadata, PackageCacheError>> {
+    // A file of this machine needs no download.
+    if file_path(&record.url).is_some() {
+        return None;
+    }
     let size = record.package_record.size.filter(|size| *size >= LARGE)?;
     let sha256 = hex::encode(record.package_record.sha256?);
     let ending = match record.identifier.archive_type {

@@ -181,6 +181,9 @@ pub fn folder(prefix: &Path, slot: Slot) -> PathBuf {
     layout::records(prefix).join(slot.name())
 }
 
+/// Why a path is not replaced that no copy contains.
+const NOT_SAVED: &str = "its contents now were not saved";
+
 impl Saved {
     fn is_named_well(&self) -> bool {
         !self.folder.is_empty() && self.folder.bytes().all(|byte| byte.is_ascii_digit())
@@ -205,7 +208,13 @@ impl Saved {
     ///
     /// # Errors
     /// A copy cannot be read, or the home folder cannot be written. The path is then as before.
-    pub fn restore(&self, home: &Path, prefix: &Path, slot: Slot, kept: &Saved) -> std::io::Result<Vec<RestoredPath>> {
+    pub fn restore(
+        &self,
+        home: &Path,
+        prefix: &Path,
+        slot: Slot,
+        kept: Option<&Saved>,
+    ) -> std::io::Result<Vec<RestoredPath>> {
         let from = folder(prefix, slot).join(&self.folder);
         let mut results = Vec::new();
         for (index, saved) in self.paths.iter().enumerate() {
@@ -216,7 +225,10 @@ impl Saved {
                 State::Saved { sha256, .. } if digest(&target).as_ref() == Some(sha256) => {
                     Some("it has not changed".to_owned())
                 }
-                State::Saved { .. } => kept.lacks(&saved.path),
+                State::Saved { .. } => match kept {
+                    Some(kept) => kept.lacks(&saved.path),
+                    None => Some(NOT_SAVED.to_owned()),
+                },
             };
             if left.is_none() {
                 replace(&from.join(index.to_string()), &target)?;
@@ -240,7 +252,7 @@ impl Saved {
         {
             Some(State::Saved { .. } | State::Missing) => None,
             Some(State::Skipped { because }) => Some(because.clone()),
-            None => Some("its contents now were not saved".to_owned()),
+            None => Some(NOT_SAVED.to_owned()),
         }
     }
 }

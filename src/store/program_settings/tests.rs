@@ -48,7 +48,7 @@ impl Bench {
     fn switch(&self, from: &str, to: &str) -> Vec<RestoredPath> {
         let kept = self.save(from);
         let saved = read(&self.home(), &self.prefix(to), Slot::Used).expect("read");
-        let restored = saved.restore(&self.home(), &self.prefix(to), Slot::Used, &kept);
+        let restored = saved.restore(&self.home(), &self.prefix(to), Slot::Used, Some(&kept));
         restored.expect("restored")
     }
 }

@@ -183,6 +183,8 @@ fn settings_are_saved_and_restored_on_request() {
     env.matenv(&restore)
         .exits(0)
         .says("left ~/.demo as it is: it has not changed");
+    // Bug: the second run removed the only copy of the replaced settings.
+    assert_eq!(fs_err::read_to_string(copy.path().join("0/config")).unwrap(), "two");
 
     write("one, changed");
     env.matenv(&["rollback", "demo", "--to", "2", "--no-verify", "--with-settings"])
