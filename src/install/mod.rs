@@ -26,6 +26,7 @@ mod request;
 mod rollback;
 mod safeguards;
 mod source;
+mod suspects;
 mod switch_log;
 mod up_to_date;
 
