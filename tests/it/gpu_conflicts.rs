@@ -265,8 +265,8 @@ fn a_torch_wheel_with_another_hash_than_the_index_lists_is_refused() {
     pypi::integrity
 
       × hash mismatch in a file from the index `torch`
-      │ error: Failed to download `torch @ [FILES OF TORCH]/whl/cu130/torch-2.12.1%2Bcu130-py3-none-any.whl`
-      │   cause: Hash mismatch for `torch @ [FILES OF TORCH]/whl/cu130/torch-2.12.1%2Bcu130-py3-none-any.whl`
+      │ error: Failed to download `torch==2.12.1+cu130`
+      │   cause: Hash mismatch for `torch==2.12.1+cu130`
       │
       │          Expected:
       │            sha256:0000000000000000000000000000000000000000000000000000000000000000
