@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{entries, lock_file};
+use super::{entries, is_read_only, lock_file};
 
 /// The file that is locked while a folder is created, or abandoned ones are removed.
 const GATE: &str = ".lock";
@@ -131,11 +131,6 @@ fn gate(parent: &Path) -> Result<fs_err::File> {
         .truncate(false)
         .write(true)
         .open(parent.join(GATE))
-}
-
-fn is_read_only(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
-    matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem)
 }
 
 /// Returns a builder of folders that only this user may read.

@@ -31,8 +31,8 @@ pub(crate) enum Delay {
     Asked(Duration),
     /// The source sent nothing for [`STALLED_AFTER`]. The request is sent again.
     Stalled,
-    /// The connection was cut. The download continues at this byte.
-    Cut(u64),
+    /// The connection was cut. The download continues where it stopped.
+    Cut,
 }
 
 /// Receives the delays of all requests, with the URL that each is about, and the name of its source if it is known.

@@ -8,10 +8,10 @@ use super::{
     world::World,
 };
 
-/// What happens to a file of a cache.
+/// How a file of a cache is damaged.
 #[derive(Debug, Clone, Copy)]
 enum Damage {
-    /// One byte is changed.
+    /// Changes one byte.
     Flip,
     /// The file is empty.
     Empty,

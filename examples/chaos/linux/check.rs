@@ -1,4 +1,4 @@
-//! What must be true after a strike.
+//! Checks the environment and the folders after a strike.
 
 use std::{
     collections::BTreeSet,

@@ -9,7 +9,7 @@ use super::{
     world::{CURRENT, ENV, PRINT, World},
 };
 
-/// What happens at the same time as an installation.
+/// The second command, which runs during an installation.
 #[derive(Debug, Clone, Copy)]
 enum Second {
     /// The same installation.

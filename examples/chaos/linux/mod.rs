@@ -38,7 +38,7 @@ use clap::Parser;
 use strike::{Action, Kind, Run};
 use world::World;
 
-/// What was lost, or why a strike was not possible.
+/// Describes what was lost, or why a strike was not possible.
 type Problem = Box<dyn std::error::Error + Send + Sync>;
 
 /// Strike matenv at random moments and check that nothing is lost

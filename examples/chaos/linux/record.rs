@@ -9,7 +9,7 @@ use super::{
     world::{ENV, World},
 };
 
-/// What happens to a record.
+/// How a record is damaged.
 #[derive(Debug, Clone, Copy)]
 enum Damage {
     Empty,

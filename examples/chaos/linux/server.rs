@@ -11,7 +11,7 @@ use std::{
 
 use super::{Problem, wheel::Wheel};
 
-/// What goes wrong in an answer.
+/// The fault of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// The connection ends after half of the body.

@@ -211,7 +211,7 @@ impl Download {
                 }
                 _ => return Err(because),
             };
-            let cut = matches!(because, DownloadError::NoAnswer(_)).then_some(Delay::Cut(partial.at));
+            let cut = matches!(because, DownloadError::NoAnswer(_)).then_some(Delay::Cut);
             if let Some(delay) = delay.or(cut) {
                 client.delayed(&remote.url, Some(&remote.source), delay);
             } else {
